@@ -1,0 +1,1 @@
+//! Implementations of `infra` on real stores, a module each.

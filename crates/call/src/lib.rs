@@ -1,0 +1,1 @@
+//! The call model: legs, parties, treatments, agent states, dial plan rules. No I/O.

@@ -1,0 +1,1 @@
+//! MSML dialogs (RFC 5707) as state machines. No I/O.

@@ -1,0 +1,25 @@
+//! The vocabulary: ids, nouns and facts of a contact centre. No serde, no I/O, no async.
+//!
+//! Every other crate speaks in these words. What crosses a wire or a store has a twin in
+//! `contracts`, and the conversions live there and only there.
+
+pub mod agent;
+pub mod entropy;
+pub mod event;
+pub mod id;
+pub mod owner;
+pub mod plan;
+pub mod request;
+pub mod time;
+pub mod userdata;
+
+pub use agent::{AgentState, WorkMode};
+pub use entropy::Entropy;
+pub use event::{CallState, CallType, DnRole, Event, EventName, Stamped, Subject};
+pub use id::{
+    AgentId, AgentLoginCode, CallUuid, ConnId, Dn, LegId, PlaceName, QueueName, ReferenceId, SkillName, TenantId,
+};
+pub use owner::{Epoch, EventId, NodeId, Owner, Seq, Token};
+pub use request::{Request, RequestKind};
+pub use time::Timestamp;
+pub use userdata::{UserData, Value};

@@ -1,0 +1,82 @@
+//! What a dialled number means: the dial plan's answer.
+
+use crate::id::{AgentId, Dn, SkillName, TenantId};
+
+/// Where a dialled number leads.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Destination {
+    /// A route point: an application decides.
+    RoutePoint {
+        /// The route point's number.
+        dn: Dn,
+        /// The tenant's application that it runs.
+        application: String,
+        /// Where the call goes when no instruction comes in time.
+        default_dn: Option<Dn>,
+    },
+    /// A phone of the tenant.
+    Extension {
+        /// Its number.
+        dn: Dn,
+        /// Where it is registered, newest first; empty means it is not.
+        contacts: Vec<Contact>,
+        /// How long it may ring, in milliseconds.
+        no_answer_ms: u64,
+    },
+    /// A code that changes the state of the agent on the calling phone.
+    FeatureCode(FeatureCode),
+    /// Nothing answers here.
+    Reject {
+        /// The SIP status that says so.
+        status: u16,
+        /// Why, in words.
+        reason: String,
+    },
+}
+
+/// A registered phone.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Contact {
+    /// Its contact URI, as it registered.
+    pub uri: String,
+    /// The Path that leads to it (RFC 3327), as the proxy wrote it.
+    pub path: Vec<String>,
+}
+
+/// What a feature code does.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum FeatureCode {
+    /// Logs in the agent whose default place holds the phone.
+    Login,
+    /// Logs out the agent on the phone.
+    Logout,
+    /// The agent takes calls.
+    Ready,
+    /// The agent takes no calls.
+    NotReady,
+}
+
+/// Who calls, as the edge has established it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Caller {
+    /// A phone of the tenant, authenticated.
+    Phone(Dn),
+    /// Somebody behind a trunk.
+    Trunk {
+        /// The trunk's name.
+        trunk: String,
+        /// The number that it presents.
+        number: String,
+    },
+}
+
+/// An agent as routing knows it: a person with skills.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct AgentProfile {
+    /// The tenant.
+    pub tenant: TenantId,
+    /// The agent.
+    pub agent: AgentId,
+    /// Skills and levels; a skill that is not listed is level 0.
+    pub skills: Vec<(SkillName, u16)>,
+}

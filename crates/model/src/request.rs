@@ -1,0 +1,148 @@
+//! Requests: what a client, an application or an auditor asks of a call or an agent.
+
+use crate::agent::WorkMode;
+use crate::id::{AgentId, ConnId, Dn, ReferenceId, TenantId};
+use crate::userdata::UserData;
+
+/// A request as it enters by the one door (domain section 1.5).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Request {
+    /// The tenant.
+    pub tenant: TenantId,
+    /// Who asks: the token's subject.
+    pub requester: String,
+    /// Comes back in the answering event.
+    pub reference: ReferenceId,
+    /// The DN for which it is asked: a phone, or the route point that holds the call.
+    pub this_dn: Dn,
+    /// What is asked.
+    pub kind: RequestKind,
+    /// Why.
+    pub reasons: UserData,
+    /// Technical data.
+    pub extensions: UserData,
+}
+
+/// What is asked.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum RequestKind {
+    /// Answers an alerting call (where the phone allows it).
+    AnswerCall(ConnId),
+    /// Releases this DN from the call.
+    ReleaseCall(ConnId),
+    /// Releases every party.
+    ClearCall(ConnId),
+    /// Refuses an alerting call and sends it elsewhere.
+    RedirectCall(ConnId, Dn),
+    /// Puts the call on hold.
+    HoldCall(ConnId),
+    /// Takes the call back from hold.
+    RetrieveCall(ConnId),
+    /// Routes a call that waits on a route point.
+    RouteCall(ConnId, RouteTo),
+    /// Applies a treatment to a call that waits on a route point.
+    ApplyTreatment(ConnId, Treatment),
+    /// Ends the treatment in progress.
+    StopTreatment(ConnId),
+    /// Adds or replaces pairs of the user data.
+    UpdateUserData(ConnId, UserData),
+    /// Removes a pair.
+    DeletePair(ConnId, String),
+    /// Removes all pairs.
+    DeleteUserData(ConnId),
+    /// Asks for a call's parties: answered by `PartyInfo`.
+    QueryCall(ConnId),
+    /// Logs an agent in on this DN.
+    AgentLogin {
+        /// The agent; none means the one whose default place holds this DN.
+        agent: Option<AgentId>,
+        /// The state to begin in.
+        work_mode: WorkMode,
+    },
+    /// Logs the agent on this DN out.
+    AgentLogout,
+    /// The agent on this DN takes calls.
+    AgentReady(WorkMode),
+    /// The agent on this DN takes no calls.
+    AgentNotReady(WorkMode),
+    /// Asks for the state of a DN and its agent: answered by `AddressInfo`.
+    QueryAddress,
+}
+
+impl RequestKind {
+    /// The call that it concerns.
+    pub const fn conn_id(&self) -> Option<ConnId> {
+        match self {
+            Self::AnswerCall(id)
+            | Self::ReleaseCall(id)
+            | Self::ClearCall(id)
+            | Self::RedirectCall(id, _)
+            | Self::HoldCall(id)
+            | Self::RetrieveCall(id)
+            | Self::RouteCall(id, _)
+            | Self::ApplyTreatment(id, _)
+            | Self::StopTreatment(id)
+            | Self::UpdateUserData(id, _)
+            | Self::DeletePair(id, _)
+            | Self::DeleteUserData(id)
+            | Self::QueryCall(id) => Some(*id),
+            Self::AgentLogin { .. }
+            | Self::AgentLogout
+            | Self::AgentReady(_)
+            | Self::AgentNotReady(_)
+            | Self::QueryAddress => None,
+        }
+    }
+}
+
+/// Where a waiting call goes.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum RouteTo {
+    /// To a DN, for the named agent if one was selected.
+    Dn {
+        /// The number.
+        dn: Dn,
+        /// The agent that routing reserved.
+        agent: Option<AgentId>,
+    },
+    /// Refused with a SIP status (or released, if it is answered already).
+    Reject(u16),
+    /// Released.
+    Disconnect,
+}
+
+/// What a waiting caller hears, and what is collected from it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Treatment {
+    /// Prompts one after the other, then the end.
+    PlayAnnouncement {
+        /// Names of prompts.
+        prompts: Vec<String>,
+    },
+    /// Music until it is stopped or the time is up.
+    Music {
+        /// The prompt.
+        resource: String,
+        /// How long, in milliseconds; none means until stopped.
+        duration_ms: Option<u64>,
+    },
+    /// Prompts that a digit interrupts, then digits.
+    PlayAndCollect {
+        /// Names of prompts.
+        prompts: Vec<String>,
+        /// How many digits end it.
+        max_digits: u8,
+        /// How long to wait for the first digit after the prompts, in milliseconds.
+        first_digit_timeout_ms: u64,
+        /// How long to wait between digits, in milliseconds.
+        inter_digit_timeout_ms: u64,
+        /// A digit that ends it early and is not part of the result.
+        terminator: Option<char>,
+    },
+    /// The caller hears itself.
+    Echo,
+    /// The tone of a ringing phone.
+    RingBack,
+    /// Nothing.
+    Silence,
+}

@@ -1,0 +1,1 @@
+//! Drivers of the protocol cores: SIP over UDP and TCP, RTP sockets, HTTP and gRPC.

@@ -1,0 +1,1 @@
+//! The ors role: runs the tenant's SCXML applications.

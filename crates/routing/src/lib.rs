@@ -1,0 +1,1 @@
+//! Queues, skill expressions, targets, selection and waiting. No I/O.

@@ -1,0 +1,1 @@
+//! The tenant role: provisioning, call events, requests.
