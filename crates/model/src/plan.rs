@@ -25,12 +25,26 @@ pub enum Destination {
     },
     /// A code that changes the state of the agent on the calling phone.
     FeatureCode(FeatureCode),
+    /// A number that needs no application: the switch answers it by itself.
+    Service(Service),
     /// Nothing answers here.
     Reject {
         /// The SIP status that says so.
         status: u16,
         /// Why, in words.
         reason: String,
+    },
+}
+
+/// What a number without an application does.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Service {
+    /// The caller hears itself.
+    Echo,
+    /// Prompts one after the other, then the call is released.
+    Announcement {
+        /// Names of prompts.
+        prompts: Vec<String>,
     },
 }
 
