@@ -1,0 +1,265 @@
+//! Packets under way: lost, doubled, delayed and overtaken as the seed says.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap};
+use std::time::Duration;
+
+use model::entropy::Seeded;
+use model::{Entropy, Timestamp};
+
+use crate::Clock;
+
+/// What a link does to packets.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Conditions {
+    /// How many of a thousand packets are lost.
+    pub loss_per_mille: u16,
+    /// How many of a thousand packets arrive twice.
+    pub duplicate_per_mille: u16,
+    /// The shortest time under way.
+    pub delay_min: Duration,
+    /// The longest time under way. Packets overtake each other when it exceeds the shortest (unless `delivery` forbids).
+    pub delay_max: Duration,
+    /// Whether packets may overtake.
+    pub delivery: Delivery,
+}
+
+/// Whether the packets of a link may overtake each other.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Delivery {
+    /// As with UDP.
+    Datagram,
+    /// As with TCP: in order, nothing lost, nothing doubled.
+    Stream,
+}
+
+impl Conditions {
+    /// A network without faults: 1 ms each way.
+    pub const PERFECT: Self = Self {
+        loss_per_mille: 0,
+        duplicate_per_mille: 0,
+        delay_min: Duration::from_millis(1),
+        delay_max: Duration::from_millis(1),
+        delivery: Delivery::Datagram,
+    };
+
+    /// An orderly stream: 1 to 5 ms, nothing lost.
+    pub const STREAM: Self = Self { delay_max: Duration::from_millis(5), delivery: Delivery::Stream, ..Self::PERFECT };
+
+    /// A bad day: one packet in ten lost, one in twenty doubled, up to 300 ms under way.
+    pub const ROUGH: Self = Self {
+        loss_per_mille: 100,
+        duplicate_per_mille: 50,
+        delay_min: Duration::from_millis(1),
+        delay_max: Duration::from_millis(300),
+        delivery: Delivery::Datagram,
+    };
+}
+
+/// A packet that arrives.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Packet<A, P> {
+    /// Who sent it.
+    pub from: A,
+    /// Who receives it.
+    pub to: A,
+    /// What it is.
+    pub payload: P,
+}
+
+/// What happens next in a simulation.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Step<A, P> {
+    /// A packet arrived.
+    Arrived(Packet<A, P>),
+    /// The time that the caller waited for has come.
+    Due(Timestamp),
+    /// Nothing is under way and nobody waits.
+    Idle,
+}
+
+/// A seeded network with the simulation's clock.
+pub struct Network<A, P> {
+    clock: Clock,
+    entropy: Seeded,
+    default_conditions: Conditions,
+    links: BTreeMap<(A, A), Conditions>,
+    last_on_stream: BTreeMap<(A, A), Timestamp>,
+    cut: Vec<A>,
+    under_way: BinaryHeap<Reverse<(Timestamp, u64)>>,
+    packets: BTreeMap<u64, Packet<A, P>>,
+    next_number: u64,
+}
+
+impl<A: Copy + Ord, P: Clone> Network<A, P> {
+    /// The most packets under way; more means that the cores under test flood each other.
+    pub const PACKETS_MAX: usize = 1 << 20;
+
+    /// A network with one seed, whose links all behave as `conditions` says.
+    pub fn new(seed: u64, conditions: Conditions) -> Self {
+        Self {
+            clock: Clock::default(),
+            entropy: Seeded::new(seed),
+            default_conditions: conditions,
+            links: BTreeMap::new(),
+            last_on_stream: BTreeMap::new(),
+            cut: Vec::new(),
+            under_way: BinaryHeap::new(),
+            packets: BTreeMap::new(),
+            next_number: 0,
+        }
+    }
+
+    /// The time.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// Gives the link from `from` to `to` conditions of its own.
+    pub fn set_link(&mut self, from: A, to: A, conditions: Conditions) {
+        self.links.insert((from, to), conditions);
+    }
+
+    /// Loses everything that comes from or goes to `node` from now on, and what is under way to it.
+    pub fn cut(&mut self, node: A) {
+        self.cut.push(node);
+    }
+
+    /// Ends a cut.
+    pub fn mend(&mut self, node: A) {
+        self.cut.retain(|n| *n != node);
+    }
+
+    /// Hands a packet to the network.
+    ///
+    /// # Panics
+    /// When more than [`Self::PACKETS_MAX`] packets are under way.
+    pub fn send(&mut self, from: A, to: A, payload: P) {
+        let conditions = *self.links.get(&(from, to)).unwrap_or(&self.default_conditions);
+        if self.cut.contains(&from) || self.cut.contains(&to) {
+            return;
+        }
+        if conditions.delivery == Delivery::Stream {
+            let earliest = self.last_on_stream.get(&(from, to)).copied().unwrap_or(Timestamp::ZERO);
+            let at = (self.now() + self.delay(&conditions)).max(earliest);
+            self.last_on_stream.insert((from, to), at);
+            self.enqueue(at, Packet { from, to, payload });
+            return;
+        }
+        if self.chance(conditions.duplicate_per_mille) {
+            let at = self.now() + self.delay(&conditions);
+            self.enqueue(at, Packet { from, to, payload: payload.clone() });
+        }
+        if !self.chance(conditions.loss_per_mille) {
+            let at = self.now() + self.delay(&conditions);
+            self.enqueue(at, Packet { from, to, payload });
+        }
+    }
+
+    /// When the next packet arrives.
+    pub fn next_arrival(&self) -> Option<Timestamp> {
+        self.under_way.peek().map(|Reverse((at, _))| *at)
+    }
+
+    /// Moves time to the next event: an arrival, or the time that somebody waits for. An arrival at the same instant comes first.
+    pub fn step(&mut self, waiting_for: Option<Timestamp>) -> Step<A, P> {
+        loop {
+            match (self.next_arrival(), waiting_for) {
+                (Some(arrival), due) if due.is_none_or(|due| arrival <= due) => {
+                    self.clock.advance_to(arrival);
+                    if let Some(packet) = self.take_next() {
+                        return Step::Arrived(packet);
+                    }
+                }
+                (_, Some(due)) => {
+                    self.clock.advance_to(due);
+                    return Step::Due(self.now());
+                }
+                (_, None) => return Step::Idle,
+            }
+        }
+    }
+
+    fn take_next(&mut self) -> Option<Packet<A, P>> {
+        let Reverse((_, number)) = self.under_way.pop()?;
+        self.packets.remove(&number).filter(|packet| !self.cut.contains(&packet.to))
+    }
+
+    fn enqueue(&mut self, at: Timestamp, packet: Packet<A, P>) {
+        assert!(self.packets.len() < Self::PACKETS_MAX, "the cores under test flood the network");
+        let number = self.next_number;
+        self.next_number += 1;
+        self.packets.insert(number, packet);
+        self.under_way.push(Reverse((at, number)));
+    }
+
+    fn delay(&mut self, conditions: &Conditions) -> Duration {
+        let spread = conditions.delay_max.saturating_sub(conditions.delay_min);
+        let micros = u64::try_from(spread.as_micros()).unwrap_or(u64::MAX - 1);
+        conditions.delay_min + Duration::from_micros(self.entropy.below(micros + 1))
+    }
+
+    fn chance(&mut self, per_mille: u16) -> bool {
+        self.entropy.below(1_000) < u64::from(per_mille)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn arrivals(seed: u64, conditions: Conditions, count: u32) -> Vec<(Timestamp, u32)> {
+        let mut net = Network::new(seed, conditions);
+        for number in 0..count {
+            net.send(0_u8, 1, number);
+        }
+        let mut seen = Vec::new();
+        while let Step::Arrived(packet) = net.step(None) {
+            seen.push((net.now(), packet.payload));
+        }
+        seen
+    }
+
+    #[test]
+    fn equal_seeds_give_equal_runs() {
+        assert_eq!(arrivals(7, Conditions::ROUGH, 200), arrivals(7, Conditions::ROUGH, 200));
+        assert_ne!(arrivals(7, Conditions::ROUGH, 200), arrivals(8, Conditions::ROUGH, 200));
+    }
+
+    #[test]
+    fn a_rough_link_loses_doubles_and_reorders() {
+        let seen = arrivals(3, Conditions::ROUGH, 1_000);
+        let mut numbers: Vec<u32> = seen.iter().map(|(_, n)| *n).collect();
+        assert!(numbers.windows(2).any(|w| w[0] > w[1]), "nothing was overtaken");
+        numbers.sort_unstable();
+        assert!(numbers.windows(2).any(|w| w[0] == w[1]), "nothing was doubled");
+        numbers.dedup();
+        assert!((800..1_000).contains(&numbers.len()), "{} of 1000 arrived", numbers.len());
+    }
+
+    #[test]
+    fn a_stream_keeps_order_and_loses_nothing() {
+        let numbers: Vec<u32> = arrivals(3, Conditions::STREAM, 500).into_iter().map(|(_, n)| n).collect();
+        assert_eq!(numbers, (0..500).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_cut_node_neither_sends_nor_receives() {
+        let mut net = Network::new(1, Conditions::PERFECT);
+        net.send(0_u8, 1, "under way");
+        net.cut(1);
+        net.send(1, 0, "from the dead");
+        assert_eq!(net.step(None), Step::Idle);
+        net.mend(1);
+        net.send(0, 1, "again");
+        assert!(matches!(net.step(None), Step::Arrived(p) if p.payload == "again"));
+    }
+
+    #[test]
+    fn time_moves_to_what_somebody_waits_for() {
+        let mut net: Network<u8, ()> = Network::new(1, Conditions::PERFECT);
+        let due = net.now() + Duration::from_secs(32);
+        assert_eq!(net.step(Some(due)), Step::Due(due));
+        assert_eq!(net.now(), due);
+    }
+}
