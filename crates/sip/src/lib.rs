@@ -1,1 +1,22 @@
 //! SIP as state machines: message, transaction, dialog, offer/answer, user agent and proxy. No I/O.
+
+pub mod build;
+pub mod digest;
+pub mod error;
+pub mod framer;
+pub mod header;
+pub mod limits;
+pub mod message;
+pub mod method;
+pub mod parse;
+pub mod status;
+pub mod uri;
+
+pub use build::Builder;
+pub use error::{HeaderError, ParseError, ParseErrorKind, Rule};
+pub use framer::{Frame, Framer};
+pub use header::{CSeq, Contact, HeaderName, NameAddr, Via};
+pub use message::{Fault, Message, Start};
+pub use method::Method;
+pub use status::StatusCode;
+pub use uri::{OwnedUri, Uri};

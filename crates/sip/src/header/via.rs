@@ -1,0 +1,73 @@
+//! Via (RFC 3261 §20.42, RFC 3581).
+
+use std::fmt;
+use std::net::IpAddr;
+
+use crate::error::Rule;
+use crate::header::params::Params;
+use crate::parse;
+use crate::uri::Host;
+
+/// The magic cookie of a branch that a transaction may be matched by (RFC 3261 §8.1.1.7).
+pub const MAGIC_COOKIE: &str = "z9hG4bK";
+
+/// One Via element.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Via<'a> {
+    /// `UDP`, `TCP`, `TLS`, `WS`, ... in the case that it came in.
+    pub transport: &'a str,
+    /// The host of sent-by.
+    pub host: Host<'a>,
+    /// The port of sent-by.
+    pub port: Option<u16>,
+    /// The parameters.
+    pub params: Params<'a>,
+}
+
+impl<'a> Via<'a> {
+    /// Parses one element.
+    pub fn parse(element: &'a str) -> Result<Self, Rule> {
+        let _ = element;
+        Err(Rule::Token)
+    }
+
+    /// The branch.
+    pub fn branch(&self) -> Option<&'a str> {
+        self.params.get("branch").filter(|b| !b.is_empty())
+    }
+
+    /// Whether the branch begins with the magic cookie and has something after it.
+    pub fn has_rfc3261_branch(&self) -> bool {
+        self.branch().is_some_and(|b| b.len() > MAGIC_COOKIE.len() && b.starts_with(MAGIC_COOKIE))
+    }
+
+    /// `rport`: `None` if absent, `Some(None)` if it asks for a value, `Some(Some(port))` if it has one.
+    pub fn rport(&self) -> Option<Option<u16>> {
+        self.params.find("rport").map(|p| p.value.and_then(|v| parse::port(v).ok()))
+    }
+
+    /// `received`, if it is an address. IPv6 may come with or without brackets (RFC 5118 §4.5).
+    pub fn received(&self) -> Option<IpAddr> {
+        parse::ip(self.params.get("received")?)
+    }
+
+    /// `maddr`.
+    pub fn maddr(&self) -> Option<&'a str> {
+        self.params.get("maddr")
+    }
+
+    /// Whether host and port are equal to `other`'s (RFC 3261 §17.2.3), without regard to case.
+    pub fn same_sent_by(&self, other: &Self) -> bool {
+        self.host == other.host && self.port == other.port
+    }
+}
+
+impl fmt::Display for Via<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SIP/2.0/{} {}", self.transport, self.host)?;
+        if let Some(port) = self.port {
+            write!(f, ":{port}")?;
+        }
+        f.write_str(self.params.as_str())
+    }
+}

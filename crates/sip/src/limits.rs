@@ -1,0 +1,15 @@
+//! The bounds of the message storey. Each protects memory or time from one peer's message.
+
+/// The most bytes of one message, head and body: what fits a UDP datagram; streams get no more, so that a message
+/// can always leave by either transport.
+pub const MESSAGE_MAX: usize = 65_536;
+/// The most bytes of a message's head (start line and headers).
+pub const HEAD_MAX: usize = 49_152;
+/// The most bytes of one header line with its continuation lines.
+pub const LINE_MAX: usize = 16_384;
+/// The most header lines of a message: 70 hops with a Via and a Record-Route each, and the rest.
+pub const HEADERS_MAX: usize = 256;
+/// The most elements that are read of one list header, or parameters of one element.
+pub const LIST_MAX: usize = 256;
+/// The most bytes of line ends that a stream may send between messages before one is due.
+pub const KEEP_ALIVE_MAX: usize = 4_096;

@@ -1,0 +1,70 @@
+//! Lexical pieces of the grammar (RFC 3261 §25.1) that every header shares.
+
+use std::net::{IpAddr, Ipv6Addr};
+
+use crate::error::Rule;
+
+const fn is_token_byte(b: u8) -> bool {
+    matches!(b, b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9'
+        | b'-' | b'.' | b'!' | b'%' | b'*' | b'_' | b'+' | b'`' | b'\'' | b'~')
+}
+
+/// Whether `text` is a `token`.
+pub fn is_token(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(is_token_byte)
+}
+
+/// `text` without blanks at both ends.
+pub(crate) fn trim(text: &str) -> &str {
+    text.trim_matches([' ', '\t'])
+}
+
+/// A decimal number of at most `max`; leading zeros are allowed (RFC 4475 §3.1.1.1).
+pub(crate) fn number(text: &str, max: u64) -> Result<u64, Rule> {
+    if text.is_empty() {
+        return Err(Rule::Number);
+    }
+    let mut value: u64 = 0;
+    for b in text.bytes() {
+        if !b.is_ascii_digit() {
+            return Err(Rule::Number);
+        }
+        value = value.checked_mul(10).and_then(|v| v.checked_add(u64::from(b - b'0'))).ok_or(Rule::Number)?;
+        if value > max {
+            return Err(Rule::Number);
+        }
+    }
+    Ok(value)
+}
+
+/// A port, 0 to 65535.
+pub(crate) fn port(text: &str) -> Result<u16, Rule> {
+    number(text, 65_535).ok().and_then(|n| u16::try_from(n).ok()).ok_or(Rule::Port)
+}
+
+/// An address, IPv6 with or without brackets.
+pub(crate) fn ip(text: &str) -> Option<IpAddr> {
+    match text.strip_prefix('[').and_then(|t| t.strip_suffix(']')) {
+        Some(inner) => inner.parse::<Ipv6Addr>().ok().map(IpAddr::V6),
+        None => text.parse().ok(),
+    }
+}
+
+/// A q-value in thousandths: `0` to `1` with up to three decimals.
+pub(crate) fn q_value(text: &str) -> Option<u16> {
+    let (whole, part) = text.split_once('.').unwrap_or((text, ""));
+    if part.len() > 3 || !part.bytes().all(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    let mut value = match whole {
+        "0" | "" if !(whole.is_empty() && part.is_empty()) => 0,
+        "1" => 1_000,
+        _ => return None,
+    };
+    let mut weight = 100;
+    for b in part.bytes() {
+        value += u16::from(b - b'0') * weight;
+        weight /= 10;
+    }
+    (value <= 1_000).then_some(value)
+}

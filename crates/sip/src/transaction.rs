@@ -1,0 +1,24 @@
+//! Transactions (RFC 3261 §17 with RFC 6026 and RFC 4320): a request and its responses, lost, doubled or late.
+//!
+//! [`TransactionLayer`] holds all transactions of one node. User agent and proxy core hand it every message
+//! that arrives ([`TransactionLayer::receive`]) and every request and response that leaves; it absorbs what
+//! is repeated, repeats what may be lost, and says when nobody answered.
+//!
+//! The four machines are pure values in modules of their own, one per figure of the RFC.
+
+mod arena;
+mod client;
+mod key;
+mod layer;
+mod server;
+mod snapshot;
+mod timer;
+mod timer_queue;
+
+pub(crate) use arena::Arena;
+pub use client::{ClientState, InviteClient, NonInviteClient};
+pub use layer::{ClientId, ClientRequest, NewRequest, Received, ServerId, TransactionError, TransactionEvent, TransactionLayer};
+pub use server::{InviteServer, NonInviteServer, ServerState};
+pub use snapshot::{ClientSnapshot, ServerSnapshot};
+pub use timer::{Intervals, Timer};
+pub(crate) use timer_queue::TimerQueue;

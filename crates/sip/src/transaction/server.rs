@@ -1,0 +1,192 @@
+//! The server machines: RFC 3261 figures 7 and 8, with the Accepted state of RFC 6026 and the limits of RFC 4320.
+
+use model::Timestamp;
+
+use super::client::repeat_if_due;
+use super::timer::{Fired, Intervals, Repeat, Schedule, TRYING_DELAY, Timer};
+use crate::StatusCode;
+
+/// Where a server transaction stands.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum ServerState {
+    /// Nothing was answered.
+    Trying,
+    /// A provisional response was sent.
+    Proceeding,
+    /// A final response was sent (to an INVITE: a failure).
+    Completed,
+    /// The ACK to a failure came.
+    Confirmed,
+    /// A 2xx to an INVITE was sent.
+    Accepted,
+}
+
+/// What is to be done with a response of ours.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum OnAnswer {
+    /// It is sent, and again when the request is repeated.
+    Send,
+    /// It is sent and the transaction is over.
+    SendAndEnd,
+    /// It comes too late or is forbidden here, and is dropped.
+    Drop,
+}
+
+/// What is to be done with a request that belongs to a transaction.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum OnRepeat {
+    /// The last response is sent again.
+    Answer,
+    /// Nothing.
+    Absorb,
+}
+
+/// What is to be done with an ACK.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum OnAck {
+    /// It acknowledged a failure and goes no further.
+    Absorb,
+    /// As before, and the transaction is over.
+    AbsorbAndEnd,
+    /// It acknowledges a 2xx: the user's matter.
+    Pass,
+}
+
+/// The INVITE server transaction (figure 7; RFC 6026 §7.1).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct InviteServer {
+    pub(crate) state: ServerState,
+    pub(crate) schedule: Schedule,
+}
+
+impl InviteServer {
+    /// Starts with the INVITE's arrival.
+    pub fn new(now: Timestamp) -> Self {
+        Self { state: ServerState::Trying, schedule: Schedule { repeat: None, end: Some(now + TRYING_DELAY) } }
+    }
+
+    /// Where it stands.
+    pub const fn state(&self) -> ServerState {
+        self.state
+    }
+
+    /// Takes a response of ours.
+    pub fn answer(&mut self, status: StatusCode, reliable: bool, intervals: &Intervals, now: Timestamp) -> OnAnswer {
+        use ServerState::{Accepted, Completed, Confirmed, Proceeding, Trying};
+        match self.state {
+            Trying | Proceeding if status.is_provisional() => {
+                self.state = Proceeding;
+                self.schedule = Schedule::default();
+                OnAnswer::Send
+            }
+            Trying | Proceeding if status.is_success() => {
+                self.state = Accepted;
+                self.schedule = Schedule { repeat: None, end: Some(now + intervals.patience()) };
+                OnAnswer::Send
+            }
+            Trying | Proceeding => {
+                self.state = Completed;
+                let repeat = (!reliable).then(|| Repeat::after(intervals.t1, now));
+                self.schedule = Schedule { repeat, end: Some(now + intervals.patience()) };
+                OnAnswer::Send
+            }
+            // RFC 6026: the user repeats its 2xx, and a proxy passes further ones.
+            Accepted if status.is_success() => OnAnswer::Send,
+            Accepted | Completed | Confirmed => OnAnswer::Drop,
+        }
+    }
+
+    /// Takes a repeated INVITE.
+    pub const fn repeat(&self) -> OnRepeat {
+        match self.state {
+            ServerState::Proceeding | ServerState::Completed => OnRepeat::Answer,
+            ServerState::Trying | ServerState::Confirmed | ServerState::Accepted => OnRepeat::Absorb,
+        }
+    }
+
+    /// Takes an ACK.
+    pub fn acknowledge(&mut self, reliable: bool, intervals: &Intervals, now: Timestamp) -> OnAck {
+        match self.state {
+            ServerState::Completed => {
+                self.state = ServerState::Confirmed;
+                if reliable {
+                    return OnAck::AbsorbAndEnd;
+                }
+                self.schedule = Schedule { repeat: None, end: Some(now + intervals.t4) };
+                OnAck::Absorb
+            }
+            ServerState::Confirmed => OnAck::Absorb,
+            ServerState::Accepted => OnAck::Pass,
+            // An ACK before any final response acknowledges nothing.
+            ServerState::Trying | ServerState::Proceeding => OnAck::Absorb,
+        }
+    }
+
+    /// Lets time pass. [`Timer::Trying`] does not end the transaction.
+    pub fn expire(&mut self, intervals: &Intervals, now: Timestamp) -> Fired {
+        if self.schedule.end.is_some_and(|end| end <= now) {
+            return Fired::End(match self.state {
+                ServerState::Trying | ServerState::Proceeding => {
+                    self.schedule = Schedule::default();
+                    Timer::Trying
+                }
+                ServerState::Completed => Timer::H,
+                ServerState::Confirmed => Timer::I,
+                ServerState::Accepted => Timer::L,
+            });
+        }
+        repeat_if_due(&mut self.schedule, intervals.t2, now)
+    }
+}
+
+/// Any other server transaction (figure 8).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct NonInviteServer {
+    pub(crate) state: ServerState,
+    pub(crate) schedule: Schedule,
+}
+
+impl NonInviteServer {
+    /// Starts with the request's arrival.
+    pub fn new(intervals: &Intervals, now: Timestamp) -> Self {
+        Self { state: ServerState::Trying, schedule: Schedule { repeat: None, end: Some(now + intervals.patience()) } }
+    }
+
+    /// Where it stands.
+    pub const fn state(&self) -> ServerState {
+        self.state
+    }
+
+    /// Takes a response of ours. A 408 is never sent: it would always come too late (RFC 4320 §4.2).
+    pub fn answer(&mut self, status: StatusCode, reliable: bool, intervals: &Intervals, now: Timestamp) -> OnAnswer {
+        if self.state == ServerState::Completed || status == StatusCode::REQUEST_TIMEOUT {
+            return OnAnswer::Drop;
+        }
+        if status.is_provisional() {
+            self.state = ServerState::Proceeding;
+            return OnAnswer::Send;
+        }
+        self.state = ServerState::Completed;
+        if reliable {
+            return OnAnswer::SendAndEnd;
+        }
+        self.schedule.end = Some(now + intervals.patience());
+        OnAnswer::Send
+    }
+
+    /// Takes a repeated request.
+    pub const fn repeat(&self) -> OnRepeat {
+        match self.state {
+            ServerState::Trying => OnRepeat::Absorb,
+            _ => OnRepeat::Answer,
+        }
+    }
+
+    /// Lets time pass.
+    pub fn expire(&mut self, now: Timestamp) -> Fired {
+        if self.schedule.end.is_some_and(|end| end <= now) {
+            return Fired::End(if self.state == ServerState::Completed { Timer::J } else { Timer::Unanswered });
+        }
+        Fired::Nothing
+    }
+}

@@ -1,0 +1,207 @@
+//! URIs (RFC 3261 §19.1, tel: RFC 3966): taken apart on demand, carried as text, compared by the RFC's rules.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv6Addr};
+
+use crate::error::Rule;
+use crate::header::params::Params;
+
+pub mod compare;
+pub mod escape;
+
+/// The scheme of a URI.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Scheme<'a> {
+    /// `sip`
+    Sip,
+    /// `sips`
+    Sips,
+    /// `tel`
+    Tel,
+    /// Any other, as it came.
+    Other(&'a str),
+}
+
+/// A host: a name, an IPv4 address or an IPv6 reference.
+#[derive(Clone, Copy, Debug)]
+pub struct Host<'a> {
+    text: &'a str,
+}
+
+impl<'a> Host<'a> {
+    /// As it came, an IPv6 address with its brackets.
+    pub const fn as_str(&self) -> &'a str {
+        self.text
+    }
+
+    /// The address, if it is one.
+    pub fn ip(&self) -> Option<IpAddr> {
+        match self.text.strip_prefix('[').and_then(|t| t.strip_suffix(']')) {
+            Some(inner) => inner.parse::<Ipv6Addr>().ok().map(IpAddr::V6),
+            None => self.text.parse().ok(),
+        }
+    }
+}
+
+impl PartialEq for Host<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.text.eq_ignore_ascii_case(other.text)
+            || (self.text.starts_with('[')
+                && other.text.starts_with('[')
+                && self.ip() == other.ip()
+                && self.ip().is_some())
+    }
+}
+
+impl Eq for Host<'_> {}
+
+impl fmt::Display for Host<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.text)
+    }
+}
+
+/// A URI, borrowed from a message.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Uri<'a> {
+    text: &'a str,
+    scheme: Scheme<'a>,
+    user: Option<&'a str>,
+    password: Option<&'a str>,
+    host: Option<Host<'a>>,
+    port: Option<u16>,
+    params: Params<'a>,
+    headers: &'a str,
+    opaque: &'a str,
+}
+
+impl<'a> Uri<'a> {
+    /// Takes a URI apart. A scheme other than sip, sips and tel is carried as text.
+    pub fn parse(text: &'a str) -> Result<Self, Rule> {
+        let _ = text;
+        Err(Rule::Uri)
+    }
+
+    /// The whole URI as it came.
+    pub const fn as_str(&self) -> &'a str {
+        self.text
+    }
+
+    /// The scheme.
+    pub const fn scheme(&self) -> Scheme<'a> {
+        self.scheme
+    }
+
+    /// Whether it is sip or sips.
+    pub const fn is_sip(&self) -> bool {
+        matches!(self.scheme, Scheme::Sip | Scheme::Sips)
+    }
+
+    /// The user part as it came, escapes included; for tel the number.
+    pub const fn user(&self) -> Option<&'a str> {
+        self.user
+    }
+
+    /// The password as it came.
+    pub const fn password(&self) -> Option<&'a str> {
+        self.password
+    }
+
+    /// The host (sip and sips).
+    pub const fn host(&self) -> Option<Host<'a>> {
+        self.host
+    }
+
+    /// The port, if one is written.
+    pub const fn port(&self) -> Option<u16> {
+        self.port
+    }
+
+    /// The URI parameters.
+    pub const fn params(&self) -> Params<'a> {
+        self.params
+    }
+
+    /// The headers, without the question mark; empty if there are none.
+    pub const fn headers(&self) -> &'a str {
+        self.headers
+    }
+
+    /// What follows the scheme's colon.
+    pub const fn opaque(&self) -> &'a str {
+        self.opaque
+    }
+
+    /// The `transport` parameter.
+    pub fn transport(&self) -> Option<&'a str> {
+        self.params.get("transport")
+    }
+
+    /// Whether the `lr` parameter is there (RFC 3261 §19.1.1).
+    pub fn is_loose_router(&self) -> bool {
+        self.params.contains("lr")
+    }
+
+    /// Compares by RFC 3261 §19.1.4 (which is not transitive, so this is not `PartialEq`).
+    pub fn equivalent(&self, other: &Uri<'_>) -> bool {
+        compare::equivalent(self, other)
+    }
+
+    /// An owned copy.
+    pub fn to_owned(&self) -> OwnedUri {
+        OwnedUri { text: self.text.into() }
+    }
+}
+
+impl fmt::Display for Uri<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.text)
+    }
+}
+
+/// A URI of one's own, checked when it was made.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct OwnedUri {
+    text: Box<str>,
+}
+
+impl OwnedUri {
+    /// Checks `text` and keeps it.
+    pub fn parse(text: &str) -> Result<Self, Rule> {
+        Uri::parse(text).map(|uri| uri.to_owned())
+    }
+
+    /// The whole URI.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// The URI, taken apart.
+    pub fn borrow(&self) -> Uri<'_> {
+        // Checked by `parse`, so the fallback is never taken.
+        Uri::parse(&self.text).unwrap_or_else(|_| Uri::foreign(&self.text))
+    }
+}
+
+impl fmt::Display for OwnedUri {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl<'a> Uri<'a> {
+    fn foreign(text: &'a str) -> Self {
+        let (scheme, opaque) = text.split_once(':').unwrap_or(("", text));
+        Self {
+            text,
+            scheme: Scheme::Other(scheme),
+            user: None,
+            password: None,
+            host: None,
+            port: None,
+            params: Params::default(),
+            headers: "",
+            opaque,
+        }
+    }
+}
