@@ -1,1 +1,3 @@
-//! The same facts and requests on the wire: generated gRPC and event records, REST types.
+//! The vocabulary on the wire: generated records and services, REST types, and every conversion from and to `model`.
+
+pub mod provisioning;

@@ -1,0 +1,457 @@
+//! The objects of a tenant's configuration, as stored, cached, read over REST (config, 9100) and exported.
+//!
+//! Field names are the keys of the JSON documents; a duration says its unit at its end. Readers ignore keys that they do not know.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// A password or PIN: serialised as it is, never printed.
+#[derive(Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Secret(pub String);
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(..)")
+    }
+}
+
+impl Secret {
+    /// The text, for the one place that checks or derives from it.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+/// What holds for the tenant as a whole.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tenant {
+    /// The tenant's id.
+    pub id: String,
+    /// What people call it.
+    pub name: String,
+    /// Realm of the phones' digests and host part of their addresses.
+    pub realm: String,
+    /// Codecs in order of preference, as `PCMU` and `PCMA`.
+    pub codecs: Vec<String>,
+    /// The prompt that a held party hears.
+    pub hold_music: String,
+    /// How long a phone rings before the call goes elsewhere, in seconds.
+    pub no_answer_s: u32,
+    /// After-call work where the agent has no time of its own, in seconds; 0 is none.
+    pub wrap_up_s: u32,
+    /// The prompt that confirms a feature code.
+    pub confirmation_prompt: Option<String>,
+    /// The prompt that refuses one.
+    pub refusal_prompt: Option<String>,
+}
+
+/// A skill.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Skill {
+    /// Its name.
+    pub name: String,
+}
+
+/// A skill that an agent has.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SkillLevel {
+    /// The skill's name.
+    pub skill: String,
+    /// How well: 1 and up; what is not listed is 0.
+    pub level: u16,
+}
+
+/// A person of the tenant.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Person {
+    /// The name by which the person signs in; unique in the tenant, without regard to case.
+    pub user_name: String,
+    /// First name.
+    pub first_name: String,
+    /// Last name.
+    pub last_name: String,
+    /// The person's work as an agent, if it is one.
+    pub agent: Option<Agent>,
+}
+
+/// A person's work as an agent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Agent {
+    /// The employee id, unique in the tenant.
+    pub id: String,
+    /// The login code on the switch.
+    pub login_code: String,
+    /// What the agent types to log in by phone.
+    pub pin: Option<Secret>,
+    /// The place whose phone logs this agent in.
+    pub default_place: Option<String>,
+    /// After-call work in seconds; none means the tenant's.
+    pub wrap_up_s: Option<u32>,
+    /// Skills and levels.
+    pub skills: Vec<SkillLevel>,
+}
+
+/// A seat with its DNs; a DN is in at most one place.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Place {
+    /// Its name.
+    pub name: String,
+    /// Its DNs.
+    pub dns: Vec<String>,
+}
+
+/// A directory number of the tenant.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Dn {
+    /// The number (for a virtual queue: its name).
+    pub number: String,
+    /// What stands behind it.
+    #[serde(flatten)]
+    pub kind: DnKind,
+}
+
+/// What stands behind a DN.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum DnKind {
+    /// A phone that registers.
+    Extension {
+        /// Its SIP password; its SIP user is the number.
+        password: Secret,
+        /// How long it rings, in seconds; none means the tenant's.
+        no_answer_s: Option<u32>,
+    },
+    /// Calls wait here while an application decides.
+    RoutePoint {
+        /// The application's name.
+        application: String,
+        /// Where the call goes when no instruction comes in time.
+        default_dn: Option<String>,
+    },
+    /// A virtual queue, in which calls are counted.
+    VirtualQueue,
+    /// The caller hears itself.
+    Echo,
+    /// Prompts one after the other, then the call is released.
+    Announcement {
+        /// Names of prompts.
+        prompts: Vec<String>,
+    },
+}
+
+/// A number that the outside dials.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Number {
+    /// In E.164 form, as `+15550100`.
+    pub number: String,
+    /// What is meant by it, as `sales`.
+    pub name: String,
+    /// The DN that takes the call.
+    pub dn: String,
+}
+
+/// A line to a carrier.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Trunk {
+    /// Its name.
+    pub name: String,
+    /// Sources from which its calls come, as `127.0.0.0/8`.
+    pub allow: Vec<String>,
+    /// Where calls to it go, as `host:port`; none takes no calls.
+    pub contact: Option<String>,
+    /// Numbers that lead to it begin with this; none means that no number does.
+    pub prefix: Option<String>,
+}
+
+/// A routing application.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Application {
+    /// Its name.
+    pub name: String,
+    /// The SCXML document.
+    pub document: String,
+}
+
+/// A recorded prompt or music.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Prompt {
+    /// Its name.
+    pub name: String,
+    /// The sound file, relative to the folder of prompts.
+    pub file: String,
+}
+
+/// A code that an agent dials.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FeatureCode {
+    /// What is dialled, as `*50`.
+    pub code: String,
+    /// What it does.
+    pub action: FeatureAction,
+    /// Whether the agent's PIN is asked for first.
+    pub ask_pin: bool,
+}
+
+/// What a feature code does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FeatureAction {
+    /// Logs in the agent whose default place holds the phone.
+    Login,
+    /// Logs out the agent on the phone.
+    Logout,
+    /// The agent takes calls.
+    Ready,
+    /// The agent takes no calls.
+    NotReady,
+}
+
+/// The kinds of objects; a table, a folder of documents and a name on the wire each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ObjectKind {
+    /// The tenant itself.
+    Tenant,
+    /// Skills.
+    Skill,
+    /// Prompts.
+    Prompt,
+    /// Applications.
+    Application,
+    /// DNs.
+    Dn,
+    /// Places.
+    Place,
+    /// People.
+    Person,
+    /// Numbers.
+    Number,
+    /// Trunks.
+    Trunk,
+    /// Feature codes.
+    FeatureCode,
+}
+
+impl ObjectKind {
+    /// All, in an order in which every object comes after those that it names.
+    pub const ALL: [Self; 10] = [
+        Self::Tenant,
+        Self::Skill,
+        Self::Prompt,
+        Self::Application,
+        Self::Dn,
+        Self::Place,
+        Self::Person,
+        Self::Number,
+        Self::Trunk,
+        Self::FeatureCode,
+    ];
+
+    /// Its name on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Tenant => "tenant",
+            Self::Skill => "skill",
+            Self::Prompt => "prompt",
+            Self::Application => "application",
+            Self::Dn => "dn",
+            Self::Place => "place",
+            Self::Person => "person",
+            Self::Number => "number",
+            Self::Trunk => "trunk",
+            Self::FeatureCode => "feature_code",
+        }
+    }
+
+    /// Finds it by its name on the wire.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == name)
+    }
+}
+
+/// Names an object within its tenant.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ObjectKey {
+    /// Its kind.
+    pub kind: ObjectKind,
+    /// Its name, number or code; empty for the tenant itself.
+    pub id: String,
+}
+
+/// Any object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Object {
+    /// The tenant itself.
+    Tenant(Tenant),
+    /// A skill.
+    Skill(Skill),
+    /// A prompt.
+    Prompt(Prompt),
+    /// An application.
+    Application(Application),
+    /// A DN.
+    Dn(Dn),
+    /// A place.
+    Place(Place),
+    /// A person.
+    Person(Person),
+    /// A number.
+    Number(Number),
+    /// A trunk.
+    Trunk(Trunk),
+    /// A feature code.
+    FeatureCode(FeatureCode),
+}
+
+impl Object {
+    /// Its name within the tenant.
+    pub fn key(&self) -> ObjectKey {
+        let (kind, id) = match self {
+            Self::Tenant(_) => (ObjectKind::Tenant, ""),
+            Self::Skill(o) => (ObjectKind::Skill, o.name.as_str()),
+            Self::Prompt(o) => (ObjectKind::Prompt, o.name.as_str()),
+            Self::Application(o) => (ObjectKind::Application, o.name.as_str()),
+            Self::Dn(o) => (ObjectKind::Dn, o.number.as_str()),
+            Self::Place(o) => (ObjectKind::Place, o.name.as_str()),
+            Self::Person(o) => (ObjectKind::Person, o.user_name.as_str()),
+            Self::Number(o) => (ObjectKind::Number, o.number.as_str()),
+            Self::Trunk(o) => (ObjectKind::Trunk, o.name.as_str()),
+            Self::FeatureCode(o) => (ObjectKind::FeatureCode, o.code.as_str()),
+        };
+        ObjectKey { kind, id: id.to_owned() }
+    }
+
+    /// The object as a JSON document.
+    pub fn to_json(&self) -> Vec<u8> {
+        let written = match self {
+            Self::Tenant(o) => serde_json::to_vec(o),
+            Self::Skill(o) => serde_json::to_vec(o),
+            Self::Prompt(o) => serde_json::to_vec(o),
+            Self::Application(o) => serde_json::to_vec(o),
+            Self::Dn(o) => serde_json::to_vec(o),
+            Self::Place(o) => serde_json::to_vec(o),
+            Self::Person(o) => serde_json::to_vec(o),
+            Self::Number(o) => serde_json::to_vec(o),
+            Self::Trunk(o) => serde_json::to_vec(o),
+            Self::FeatureCode(o) => serde_json::to_vec(o),
+        };
+        // Plain structs with text keys: their serialisation has no case that fails.
+        written.unwrap_or_default()
+    }
+
+    /// Reads a JSON document of that kind.
+    ///
+    /// # Errors
+    /// What serde says about the first fault.
+    pub fn from_json(kind: ObjectKind, json: &[u8]) -> Result<Self, serde_json::Error> {
+        Ok(match kind {
+            ObjectKind::Tenant => Self::Tenant(serde_json::from_slice(json)?),
+            ObjectKind::Skill => Self::Skill(serde_json::from_slice(json)?),
+            ObjectKind::Prompt => Self::Prompt(serde_json::from_slice(json)?),
+            ObjectKind::Application => Self::Application(serde_json::from_slice(json)?),
+            ObjectKind::Dn => Self::Dn(serde_json::from_slice(json)?),
+            ObjectKind::Place => Self::Place(serde_json::from_slice(json)?),
+            ObjectKind::Person => Self::Person(serde_json::from_slice(json)?),
+            ObjectKind::Number => Self::Number(serde_json::from_slice(json)?),
+            ObjectKind::Trunk => Self::Trunk(serde_json::from_slice(json)?),
+            ObjectKind::FeatureCode => Self::FeatureCode(serde_json::from_slice(json)?),
+        })
+    }
+}
+
+/// All objects of a tenant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TenantObjects {
+    /// The tenant itself.
+    pub tenant: Tenant,
+    /// Skills.
+    pub skills: Vec<Skill>,
+    /// Prompts.
+    pub prompts: Vec<Prompt>,
+    /// Applications.
+    pub applications: Vec<Application>,
+    /// DNs.
+    pub dns: Vec<Dn>,
+    /// Places.
+    pub places: Vec<Place>,
+    /// People.
+    pub people: Vec<Person>,
+    /// Numbers.
+    pub numbers: Vec<Number>,
+    /// Trunks.
+    pub trunks: Vec<Trunk>,
+    /// Feature codes.
+    pub feature_codes: Vec<FeatureCode>,
+}
+
+impl TenantObjects {
+    /// A tenant without objects.
+    pub const fn new(tenant: Tenant) -> Self {
+        Self {
+            tenant,
+            skills: Vec::new(),
+            prompts: Vec::new(),
+            applications: Vec::new(),
+            dns: Vec::new(),
+            places: Vec::new(),
+            people: Vec::new(),
+            numbers: Vec::new(),
+            trunks: Vec::new(),
+            feature_codes: Vec::new(),
+        }
+    }
+
+    /// Every object, in the order of [`ObjectKind::ALL`].
+    pub fn objects(&self) -> impl Iterator<Item = Object> + '_ {
+        std::iter::once(Object::Tenant(self.tenant.clone()))
+            .chain(self.skills.iter().cloned().map(Object::Skill))
+            .chain(self.prompts.iter().cloned().map(Object::Prompt))
+            .chain(self.applications.iter().cloned().map(Object::Application))
+            .chain(self.dns.iter().cloned().map(Object::Dn))
+            .chain(self.places.iter().cloned().map(Object::Place))
+            .chain(self.people.iter().cloned().map(Object::Person))
+            .chain(self.numbers.iter().cloned().map(Object::Number))
+            .chain(self.trunks.iter().cloned().map(Object::Trunk))
+            .chain(self.feature_codes.iter().cloned().map(Object::FeatureCode))
+    }
+
+    /// Adds an object or replaces the one of its key.
+    pub fn put(&mut self, object: Object) {
+        fn set<T>(list: &mut Vec<T>, object: T, same: impl Fn(&T, &T) -> bool) {
+            match list.iter_mut().find(|o| same(o, &object)) {
+                Some(at) => *at = object,
+                None => list.push(object),
+            }
+        }
+        match object {
+            Object::Tenant(o) => self.tenant = o,
+            Object::Skill(o) => set(&mut self.skills, o, |a, b| a.name == b.name),
+            Object::Prompt(o) => set(&mut self.prompts, o, |a, b| a.name == b.name),
+            Object::Application(o) => set(&mut self.applications, o, |a, b| a.name == b.name),
+            Object::Dn(o) => set(&mut self.dns, o, |a, b| a.number == b.number),
+            Object::Place(o) => set(&mut self.places, o, |a, b| a.name == b.name),
+            Object::Person(o) => set(&mut self.people, o, |a, b| a.user_name == b.user_name),
+            Object::Number(o) => set(&mut self.numbers, o, |a, b| a.number == b.number),
+            Object::Trunk(o) => set(&mut self.trunks, o, |a, b| a.name == b.name),
+            Object::FeatureCode(o) => set(&mut self.feature_codes, o, |a, b| a.code == b.code),
+        }
+    }
+
+    /// Removes an object; the tenant itself stays.
+    pub fn remove(&mut self, key: &ObjectKey) {
+        match key.kind {
+            ObjectKind::Tenant => {}
+            ObjectKind::Skill => self.skills.retain(|o| o.name != key.id),
+            ObjectKind::Prompt => self.prompts.retain(|o| o.name != key.id),
+            ObjectKind::Application => self.applications.retain(|o| o.name != key.id),
+            ObjectKind::Dn => self.dns.retain(|o| o.number != key.id),
+            ObjectKind::Place => self.places.retain(|o| o.name != key.id),
+            ObjectKind::Person => self.people.retain(|o| o.user_name != key.id),
+            ObjectKind::Number => self.numbers.retain(|o| o.number != key.id),
+            ObjectKind::Trunk => self.trunks.retain(|o| o.name != key.id),
+            ObjectKind::FeatureCode => self.feature_codes.retain(|o| o.code != key.id),
+        }
+    }
+}

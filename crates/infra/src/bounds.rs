@@ -1,0 +1,39 @@
+//! The bounds of all stores, in one place.
+
+use std::time::Duration;
+
+/// How long an ended record is remembered: longer than any repeat of a SIP message (64 × T1 = 32 s), twice.
+pub const TOMBSTONE: Duration = Duration::from_secs(64);
+
+/// How long a lease lasts; it is renewed each 0.5 s.
+pub const LEASE: Duration = Duration::from_secs(2);
+
+/// Records of a dead owner are claimed in batches of this size.
+pub const CLAIM_BATCH: usize = 200;
+
+/// Calls that a tenant may have in the ledger, tombstones included.
+pub const CALLS_MAX: usize = 200_000;
+
+/// Agents, sessions or media sessions that a tenant may have in a ledger.
+pub const RECORDS_MAX: usize = 200_000;
+
+/// The largest state of one record, in bytes: a call with 512 pairs of user data has about 100 kB.
+pub const STATE_MAX: usize = 1 << 20;
+
+/// Bytes of a tenant's event stream that are kept in memory once they are out.
+pub const STREAM_BYTES: usize = 32 << 20;
+
+/// Bytes of a tenant's event stream at which writers are refused because nothing of it gets out.
+pub const STREAM_BYTES_HARD: usize = 512 << 20;
+
+/// New calls of a tenant that wait for an application.
+pub const NEW_CALLS_MAX: usize = 10_000;
+
+/// Requests that wait for one recipient: several seconds of the busiest node.
+pub const REQUESTS_MAX: usize = 10_000;
+
+/// Changes of configuration that are kept for readers; who is behind reads everything.
+pub const CONFIG_CHANGES_MAX: usize = 10_000;
+
+/// Jobs and nodes that leases are kept for.
+pub const LEASES_MAX: usize = 10_000;

@@ -1,0 +1,79 @@
+//! Why a store refused or failed, told so that the caller knows what to do next.
+
+use model::{Owner, Token};
+
+/// A store's refusal or failure.
+///
+/// Only [`StoreError::Unavailable`] leaves open whether the write happened: the caller repeats it, and every write here may be repeated.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// A newer owner has written: the caller owns this record no more.
+    #[error("{key} belongs to {owner} by token {}", token.0)]
+    Fenced {
+        /// The record.
+        key: String,
+        /// Who owns it now.
+        owner: Owner,
+        /// The token that it holds.
+        token: Token,
+    },
+    /// The record has changed since the caller read it.
+    #[error("{key} is at revision {actual}, not {expected}")]
+    Conflict {
+        /// The record.
+        key: String,
+        /// The revision that the caller had read.
+        expected: u64,
+        /// The revision that it has.
+        actual: u64,
+    },
+    /// There is no such record.
+    #[error("{key} does not exist")]
+    Missing {
+        /// The record.
+        key: String,
+    },
+    /// Entries after the asked position are gone: start again from a snapshot.
+    #[error("the stream begins at {first}")]
+    Trimmed {
+        /// The first position that is still there.
+        first: crate::Position,
+    },
+    /// A named bound is reached.
+    #[error("{what} is full: at most {bound}")]
+    Full {
+        /// Which table, queue or stream.
+        what: &'static str,
+        /// Its bound, in its own unit.
+        bound: u64,
+    },
+    /// The disk takes no more; nothing of the write remains.
+    #[error("no room on the disk for {what}")]
+    DiskFull {
+        /// Which file.
+        what: String,
+    },
+    /// What was read back is not what was written.
+    #[error("{what} is damaged: {reason}")]
+    Corrupt {
+        /// Which record or file.
+        what: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The caller broke the contract of the call.
+    #[error("not a valid write: {0}")]
+    Invalid(String),
+    /// The store does not answer; the write may or may not have happened.
+    #[error("the store is away: {reason}")]
+    Unavailable {
+        /// What was seen.
+        reason: String,
+    },
+}
+
+/// What every store's method answers.
+pub type Result<T> = std::result::Result<T, StoreError>;
+
+/// A boxed answer, so that the traits can be used as `Arc<dyn ..>`.
+pub type Answer<'a, T> = futures::future::BoxFuture<'a, Result<T>>;

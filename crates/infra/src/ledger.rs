@@ -1,0 +1,328 @@
+//! The ledgers: one per aggregate, each with one call per turn of an event loop.
+//!
+//! A commit writes state, intentions and events and checks the fencing token inside the record, all or nothing. All keys that one
+//! write touches carry the hash tag `{tenant}`, so that one script on one Redis slot can do it:
+//!
+//! | key | what |
+//! |---|---|
+//! | `call:{tenant}:<connid>` | the call's record: owner, token, state, intentions; after its end a tombstone |
+//! | `dialog:{tenant}:<call-id>:<from-tag>` | index of initial INVITEs, set if absent |
+//! | `owned:{tenant}:call:<node>.<epoch>` | owner set, likewise `agent`, `session`, `media` |
+//! | `agent:{tenant}:<agent>`, `session:{tenant}:<id>`, `media:{tenant}:<id>` | records |
+//! | `due:{tenant}:<ledger>` | sorted set by the next timer's time |
+//! | `rq:{tenant}`, `rq:{tenant}:requests`, `rq:{tenant}:reservations` | the tenant's routing state |
+//! | `ev:{tenant}` | the stream of facts |
+//! | `newcalls:{tenant}` | the stream of new calls |
+//! | `read:{tenant}:<view>` | how far a view has read |
+
+use bytes::Bytes;
+use model::{AgentId, ConnId, Owner, Stamped, TenantId, Timestamp, Token};
+
+use crate::record::{Change, Claim, Claimed, Consumed, Holding, Loaded, Record, Written};
+use crate::{Answer, NewCall, Position};
+
+// ==================================================================================== calls
+
+/// The dialog of an initial INVITE: who repeats it means the same call.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub struct DialogKey {
+    /// The INVITE's Call-ID.
+    pub call_id: String,
+    /// The tag of its From.
+    pub from_tag: String,
+}
+
+/// One call's part of a commit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CallWrite {
+    /// The tenant.
+    pub tenant: TenantId,
+    /// The call.
+    pub conn_id: ConnId,
+    /// The writer.
+    pub owner: Owner,
+    /// The token that the writer holds; 1 with [`Change::Create`].
+    pub token: Token,
+    /// The new state.
+    pub change: Change,
+    /// When the next timer is due.
+    pub due: Option<Timestamp>,
+    /// Dialogs to index: if one of them belongs to another call, nothing of the write is done and the answer is
+    /// [`Written::Exists`]. They leave the index with the call's tombstone.
+    pub dialogs: Vec<DialogKey>,
+    /// What happened, in order; seq continues the record's without a gap.
+    pub events: Vec<Stamped>,
+    /// An entry for the stream of new calls.
+    pub new_call: Option<NewCall>,
+}
+
+/// The calls of sip-cluster.
+pub trait CallLedger: Send + Sync {
+    /// Writes a turn's batch; the answers stand in the order of the writes.
+    ///
+    /// # Errors
+    /// Those of the store as a whole; a refused write is an answer, not an error.
+    fn commit(&self, batch: Vec<CallWrite>) -> Answer<'_, Vec<Written>>;
+
+    /// Takes calls over; the answers stand in the order of the claims. A claim of what one owns is answered with it.
+    fn claim<'a>(&'a self, by: &'a Owner, claims: Vec<Claim<ConnId>>) -> Answer<'a, Vec<Claimed<ConnId>>>;
+
+    /// Reads a call.
+    fn load<'a>(&'a self, tenant: &'a TenantId, conn_id: ConnId) -> Answer<'a, Loaded<ConnId>>;
+
+    /// The calls of an owner that is gone, at most `max`: to be claimed in batches.
+    fn orphans<'a>(&'a self, tenant: &'a TenantId, of: &'a Owner, max: usize) -> Answer<'a, Vec<Record<ConnId>>>;
+
+    /// Who owns calls of the tenant.
+    fn owners<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, Vec<Holding>>;
+
+    /// The call that an initial INVITE has made, while it lives or its tombstone stands.
+    fn lookup<'a>(&'a self, tenant: &'a TenantId, dialog: &'a DialogKey) -> Answer<'a, Option<ConnId>>;
+
+    /// The calls that are there, in the order of their ids, from after `after`, at most `max`: for the auditor and for snapshots.
+    fn list<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        after: Option<ConnId>,
+        max: usize,
+    ) -> Answer<'a, Vec<Record<ConnId>>>;
+}
+
+// =================================================================================== agents
+
+/// One agent's part of a commit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AgentWrite {
+    /// The agent.
+    pub agent: AgentId,
+    /// The token that the writer holds; 1 with [`Change::Create`].
+    pub token: Token,
+    /// The new state. [`Change::End`] drops the record without a tombstone.
+    pub change: Change,
+    /// When the next timer (wrap-up, logout) is due.
+    pub due: Option<Timestamp>,
+    /// What happened, in order.
+    pub events: Vec<Stamped>,
+}
+
+/// A turn of agent-state for one tenant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AgentBatch {
+    /// The tenant.
+    pub tenant: TenantId,
+    /// The writer.
+    pub owner: Owner,
+    /// The agents that changed.
+    pub writes: Vec<AgentWrite>,
+    /// How far the tenant's call events are folded into these states.
+    pub consumed: Option<Consumed>,
+}
+
+/// The agents of agent-state.
+pub trait AgentLedger: Send + Sync {
+    /// Writes a turn's batch; the answers stand in the order of the writes.
+    fn commit(&self, batch: AgentBatch) -> Answer<'_, Vec<Written>>;
+
+    /// Takes agents over.
+    fn claim<'a>(&'a self, by: &'a Owner, claims: Vec<Claim<AgentId>>) -> Answer<'a, Vec<Claimed<AgentId>>>;
+
+    /// Reads an agent.
+    fn load<'a>(&'a self, tenant: &'a TenantId, agent: &'a AgentId) -> Answer<'a, Loaded<AgentId>>;
+
+    /// The agents from after `after` in the order of their ids, at most `max`.
+    fn list<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        after: Option<&'a AgentId>,
+        max: usize,
+    ) -> Answer<'a, Vec<Record<AgentId>>>;
+
+    /// The agents of an owner, at most `max`.
+    fn orphans<'a>(&'a self, tenant: &'a TenantId, of: &'a Owner, max: usize) -> Answer<'a, Vec<Record<AgentId>>>;
+
+    /// Who owns agents of the tenant.
+    fn owners<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, Vec<Holding>>;
+
+    /// How far a view's last commit had read the tenant's events; [`Position::START`] if it never did.
+    fn consumed<'a>(&'a self, tenant: &'a TenantId, view: &'static str) -> Answer<'a, Position>;
+}
+
+// ================================================================================= sessions
+
+/// An SCXML session: the call that it runs for and a number among the sessions of that call.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub struct SessionId(pub String);
+
+/// One session's part of a commit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SessionWrite {
+    /// The session.
+    pub session: SessionId,
+    /// The call that it serves, for [`SessionLedger::of_call`].
+    pub conn_id: Option<ConnId>,
+    /// The token that the writer holds; 1 with [`Change::Create`].
+    pub token: Token,
+    /// The new state.
+    pub change: Change,
+    /// When the next timer (`<send delay>`) is due.
+    pub due: Option<Timestamp>,
+    /// What happened, in order.
+    pub events: Vec<Stamped>,
+    /// The entry of the stream of new calls that this session has begun with: acknowledged in this commit.
+    pub began_with: Option<Position>,
+}
+
+/// A turn of ors for one tenant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SessionBatch {
+    /// The tenant.
+    pub tenant: TenantId,
+    /// The writer.
+    pub owner: Owner,
+    /// The sessions that changed.
+    pub writes: Vec<SessionWrite>,
+    /// How far the tenant's events are folded into these states.
+    pub consumed: Option<Consumed>,
+}
+
+/// The sessions of ors.
+pub trait SessionLedger: Send + Sync {
+    /// Writes a turn's batch; the answers stand in the order of the writes.
+    fn commit(&self, batch: SessionBatch) -> Answer<'_, Vec<Written>>;
+
+    /// Takes sessions over.
+    fn claim<'a>(&'a self, by: &'a Owner, claims: Vec<Claim<SessionId>>) -> Answer<'a, Vec<Claimed<SessionId>>>;
+
+    /// Reads a session.
+    fn load<'a>(&'a self, tenant: &'a TenantId, session: &'a SessionId) -> Answer<'a, Loaded<SessionId>>;
+
+    /// The sessions that serve a call.
+    fn of_call<'a>(&'a self, tenant: &'a TenantId, conn_id: ConnId) -> Answer<'a, Vec<Record<SessionId>>>;
+
+    /// The sessions of an owner, at most `max`.
+    fn orphans<'a>(&'a self, tenant: &'a TenantId, of: &'a Owner, max: usize) -> Answer<'a, Vec<Record<SessionId>>>;
+
+    /// Who owns sessions of the tenant.
+    fn owners<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, Vec<Holding>>;
+
+    /// How far a view's last commit had read the tenant's events; [`Position::START`] if it never did.
+    fn consumed<'a>(&'a self, tenant: &'a TenantId, view: &'static str) -> Answer<'a, Position>;
+}
+
+// =================================================================================== queues
+
+/// A turn of rq for one tenant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QueueBatch {
+    /// The tenant.
+    pub tenant: TenantId,
+    /// The writer.
+    pub owner: Owner,
+    /// The token that the writer holds.
+    pub token: Token,
+    /// Requests that changed, by their ids; none removes.
+    pub requests: Vec<(String, Option<Bytes>)>,
+    /// Reservations that changed, by agent; none removes.
+    pub reservations: Vec<(AgentId, Option<Bytes>)>,
+    /// State of the tenant's routing as a whole, if it changed.
+    pub state: Option<Bytes>,
+    /// What happened, in order.
+    pub events: Vec<Stamped>,
+    /// How far the tenant's events are folded into this state.
+    pub consumed: Option<Consumed>,
+}
+
+/// A tenant's routing state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QueueRecord {
+    /// The tenant.
+    pub tenant: TenantId,
+    /// The one rq replica that may write it.
+    pub owner: Owner,
+    /// The token that a write must carry.
+    pub token: Token,
+    /// State as a whole.
+    pub state: Bytes,
+    /// Requests that wait, by their ids.
+    pub requests: Vec<(String, Bytes)>,
+    /// Reservations, by agent.
+    pub reservations: Vec<(AgentId, Bytes)>,
+    /// How far the tenant's events are folded into this state.
+    pub consumed: Position,
+}
+
+/// The queues of rq: a tenant has one owner for all of them.
+pub trait QueueLedger: Send + Sync {
+    /// Writes a turn's batch: [`Written::Done`], [`Written::Fenced`] or, before the first claim, [`Written::Unknown`].
+    fn commit(&self, batch: QueueBatch) -> Answer<'_, Written>;
+
+    /// Takes a tenant's queues over if they still have the token `seen` (none: from whoever has them); makes them if there are none.
+    fn claim<'a>(
+        &'a self,
+        by: &'a Owner,
+        tenant: &'a TenantId,
+        seen: Option<Token>,
+    ) -> Answer<'a, std::result::Result<QueueRecord, Holder>>;
+
+    /// Reads a tenant's queues.
+    fn load<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, Option<QueueRecord>>;
+}
+
+/// Who owns a record, and by which token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Holder {
+    /// The owner.
+    pub owner: Owner,
+    /// Its token.
+    pub token: Token,
+}
+
+// ==================================================================================== media
+
+/// A media session: the conference or announcement of one leg.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub struct MediaSessionId(pub String);
+
+/// One media session's part of a commit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MediaWrite {
+    /// The tenant.
+    pub tenant: TenantId,
+    /// The session.
+    pub session: MediaSessionId,
+    /// The writer.
+    pub owner: Owner,
+    /// The token that the writer holds; 1 with [`Change::Create`].
+    pub token: Token,
+    /// The new state: SDP, addresses, the treatment and its position.
+    pub change: Change,
+    /// When the next timer is due.
+    pub due: Option<Timestamp>,
+}
+
+/// The sessions of media.
+pub trait MediaLedger: Send + Sync {
+    /// Writes a turn's batch; the answers stand in the order of the writes.
+    fn commit(&self, batch: Vec<MediaWrite>) -> Answer<'_, Vec<Written>>;
+
+    /// Takes sessions over.
+    fn claim<'a>(
+        &'a self,
+        by: &'a Owner,
+        claims: Vec<Claim<MediaSessionId>>,
+    ) -> Answer<'a, Vec<Claimed<MediaSessionId>>>;
+
+    /// Reads a session.
+    fn load<'a>(&'a self, tenant: &'a TenantId, session: &'a MediaSessionId) -> Answer<'a, Loaded<MediaSessionId>>;
+
+    /// The sessions of an owner, at most `max`.
+    fn orphans<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        of: &'a Owner,
+        max: usize,
+    ) -> Answer<'a, Vec<Record<MediaSessionId>>>;
+
+    /// Who owns sessions of the tenant.
+    fn owners<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, Vec<Holding>>;
+}

@@ -1,0 +1,52 @@
+//! The persistent objects of a tenant: SQLite or PostgreSQL, one table per kind.
+
+use contracts::provisioning::{Object, ObjectKey, TenantObjects};
+use model::TenantId;
+
+use crate::Answer;
+
+/// A tenant's configuration: grows by one with each update.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct Revision(pub u64);
+
+/// One object's change.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ObjectChange {
+    /// It is new or replaced.
+    Put(Object),
+    /// It goes.
+    Delete(ObjectKey),
+}
+
+/// What changed since a revision.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ObjectChanges {
+    /// The revision after them.
+    pub revision: Revision,
+    /// The objects as they are now, each once.
+    pub changes: Vec<ObjectChange>,
+}
+
+/// The persistent configuration of tenants.
+pub trait ProvisioningStore: Send + Sync {
+    /// The tenants and their revisions.
+    fn tenants(&self) -> Answer<'_, Vec<(TenantId, Revision)>>;
+
+    /// All objects of a tenant; none when it does not exist.
+    fn load<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, Option<(Revision, TenantObjects)>>;
+
+    /// Changes objects, all or none. Revision 0 is expected of a tenant that does not exist yet.
+    ///
+    /// # Errors
+    /// [`crate::StoreError::Conflict`] when the tenant is at another revision; [`crate::StoreError::Invalid`] when a rule of the
+    /// tables is broken (a name that is taken, a reference to nothing).
+    fn update<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        expected: Revision,
+        changes: Vec<ObjectChange>,
+    ) -> Answer<'a, Revision>;
+
+    /// What changed after `since`.
+    fn changes<'a>(&'a self, tenant: &'a TenantId, since: Revision) -> Answer<'a, ObjectChanges>;
+}

@@ -1,0 +1,134 @@
+//! What the ledgers have in common: a record with an owner and a token, and how it changes hands.
+
+use bytes::Bytes;
+use model::{Owner, TenantId, Timestamp, Token};
+
+use crate::Position;
+
+/// A record as it stands in a ledger.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record<K> {
+    /// The tenant.
+    pub tenant: TenantId,
+    /// Its key within the tenant.
+    pub key: K,
+    /// Who may write it.
+    pub owner: Owner,
+    /// The token that a write must carry.
+    pub token: Token,
+    /// The state, as the role's `records.rs` wrote it.
+    pub state: Bytes,
+    /// What was to be sent after the last commit; an heir sends it again. Empty when there was nothing.
+    pub intentions: Bytes,
+    /// When its next timer is due.
+    pub due: Option<Timestamp>,
+}
+
+/// What a write does to a record's state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// The record must not exist yet; the writer becomes its owner with token 1.
+    Create {
+        /// The state.
+        state: Bytes,
+        /// What is sent after the commit.
+        intentions: Bytes,
+    },
+    /// The writer owns it.
+    Save {
+        /// The state.
+        state: Bytes,
+        /// What is sent after the commit.
+        intentions: Bytes,
+    },
+    /// The state stays as it is: only events are added.
+    Keep,
+    /// It is over: the record goes, a tombstone stays for [`crate::bounds::TOMBSTONE`].
+    End,
+}
+
+/// What became of one write of a batch. A write is done whole or not at all, each for itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Written {
+    /// It is durable as far as the store's policy promises; messages may leave.
+    Done {
+        /// The stream's position of the last event of this write; none if it had none.
+        position: Option<Position>,
+    },
+    /// A newer owner has the record: forget it, send nothing.
+    Fenced {
+        /// Who owns it now.
+        owner: Owner,
+        /// By which token.
+        token: Token,
+    },
+    /// The record is over.
+    Ended,
+    /// There is no such record.
+    Unknown,
+    /// A [`Change::Create`] found the record there already, or the key that it was to index taken.
+    Exists {
+        /// Who owns what is there.
+        owner: Owner,
+        /// By which token.
+        token: Token,
+    },
+}
+
+/// What a claim found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Claimed<K> {
+    /// The claimer owns the record; its token has grown unless the claimer had it before.
+    Yours(Record<K>),
+    /// Somebody else was faster.
+    Raced {
+        /// Who owns it.
+        owner: Owner,
+        /// By which token.
+        token: Token,
+    },
+    /// The record is over.
+    Ended,
+    /// There is no such record.
+    Unknown,
+}
+
+/// A claim on a record: takes it over if it still has the token that the claimer has seen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claim<K> {
+    /// The tenant.
+    pub tenant: TenantId,
+    /// The record.
+    pub key: K,
+    /// The token that the claimer has seen; none claims from whoever has it now.
+    pub seen: Option<Token>,
+}
+
+/// What a read found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Loaded<K> {
+    /// The record.
+    Live(Record<K>),
+    /// It was there and is over.
+    Ended,
+    /// There is no such record.
+    Unknown,
+}
+
+/// How far a view has read a tenant's events: stored in the same write as the view's state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Consumed {
+    /// The view's name, as `agent-state` or `rq`.
+    pub view: &'static str,
+    /// The last position that it has folded.
+    pub position: Position,
+}
+
+/// Who owns how many records of a tenant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Holding {
+    /// The owner.
+    pub owner: Owner,
+    /// How many records.
+    pub records: usize,
+}

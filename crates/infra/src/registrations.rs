@@ -1,0 +1,80 @@
+//! Where phones are: written by registrar, read by dialplan. Key `reg:{tenant}:<dn>`.
+
+use model::plan::Contact;
+use model::{Dn, Stamped, TenantId, Timestamp};
+
+use crate::Answer;
+
+/// One place where a phone can be reached (RFC 3261 §10.3).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Binding {
+    /// Contact URI and Path.
+    pub contact: Contact,
+    /// Its REGISTER's Call-ID.
+    pub call_id: String,
+    /// Its REGISTER's CSeq number.
+    pub cseq: u32,
+    /// When it was last refreshed.
+    pub refreshed_at: Timestamp,
+    /// When it ends.
+    pub expires_at: Timestamp,
+    /// The preference that it gave, in thousandths (RFC 3261 §20.10).
+    pub q: u16,
+    /// What the phone says that it is.
+    pub user_agent: Option<String>,
+}
+
+/// The bindings of one DN.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Registration {
+    /// Grows by one with each write; 0 means that it was never written. Kept when the last binding goes.
+    pub version: u64,
+    /// How many events the record has given.
+    pub events: u64,
+    /// The bindings, newest first; those that are over may still be listed.
+    pub bindings: Vec<Binding>,
+}
+
+/// A write of one DN's bindings.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RegistrationWrite {
+    /// The tenant.
+    pub tenant: TenantId,
+    /// The DN.
+    pub dn: Dn,
+    /// The version that the writer has read.
+    pub expected: u64,
+    /// All its bindings from now on.
+    pub bindings: Vec<Binding>,
+    /// What happened: the phone is back in service, or gone.
+    pub events: Vec<Stamped>,
+}
+
+/// What became of a write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RegistrationWritten {
+    /// It stands, with this version.
+    Done(u64),
+    /// Another registrar was faster: read again.
+    Conflict(u64),
+}
+
+/// The registrations of all phones.
+pub trait Registrations: Send + Sync {
+    /// Reads one DN's bindings; a DN that never registered has version 0.
+    fn load<'a>(&'a self, tenant: &'a TenantId, dn: &'a Dn) -> Answer<'a, Registration>;
+
+    /// Writes a batch by compare-and-set on each version.
+    fn commit(&self, batch: Vec<RegistrationWrite>) -> Answer<'_, Vec<RegistrationWritten>>;
+
+    /// The DNs with a binding that ends at or before `now`, at most `max`.
+    fn ending(&self, now: Timestamp, max: usize) -> Answer<'_, Vec<(TenantId, Dn)>>;
+
+    /// All registrations of a tenant, from after `after`, at most `max`.
+    fn list<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        after: Option<&'a Dn>,
+        max: usize,
+    ) -> Answer<'a, Vec<(Dn, Registration)>>;
+}

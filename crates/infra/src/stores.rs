@@ -1,0 +1,43 @@
+//! All stores of a process, chosen once by the composition.
+
+use std::sync::Arc;
+
+use crate::{
+    AgentLedger, CallLedger, Clock, ConfigCache, EventStream, Leases, MediaLedger, NewCalls, Outbox,
+    ProvisioningStore, QueueLedger, Registrations, ReportingLog, RequestStream, SessionLedger,
+};
+
+/// The stores. A role takes those that its connections allow it.
+#[derive(Clone)]
+pub struct Stores {
+    /// Calls (voice-41).
+    pub calls: Arc<dyn CallLedger>,
+    /// Agents (voice-37).
+    pub agents: Arc<dyn AgentLedger>,
+    /// SCXML sessions (voice-47).
+    pub sessions: Arc<dyn SessionLedger>,
+    /// Queues (voice-06).
+    pub queues: Arc<dyn QueueLedger>,
+    /// Media sessions (own-06).
+    pub media: Arc<dyn MediaLedger>,
+    /// Registrations (voice-36, voice-12).
+    pub registrations: Arc<dyn Registrations>,
+    /// Configuration (tenant-21, voice-17).
+    pub configuration: Arc<dyn ConfigCache>,
+    /// Facts (voice-40, voice-14).
+    pub events: Arc<dyn EventStream>,
+    /// New calls (voice-49, voice-46).
+    pub new_calls: Arc<dyn NewCalls>,
+    /// Requests to agent-state, owners and rq.
+    pub requests: Arc<dyn RequestStream>,
+    /// Epochs and leases.
+    pub leases: Arc<dyn Leases>,
+    /// The streams as outboxes.
+    pub outbox: Arc<dyn Outbox>,
+    /// Reporting (voice-50).
+    pub reporting: Arc<dyn ReportingLog>,
+    /// Persistent configuration (voice-13).
+    pub provisioning: Arc<dyn ProvisioningStore>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+}

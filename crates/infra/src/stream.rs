@@ -1,0 +1,213 @@
+//! The streams: facts by position, new calls by consumer group, requests by recipient.
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use model::{CallUuid, ConnId, Owner, Request, Stamped, Subject, TenantId, Timestamp};
+
+use crate::Answer;
+
+/// A place in a stream: greater is later. Printed as `major-minor`, as Redis prints it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+pub struct Position {
+    /// Milliseconds in Redis, 0 in the embedded streams.
+    pub major: u64,
+    /// Counts within `major`.
+    pub minor: u64,
+}
+
+impl Position {
+    /// Before the first entry.
+    pub const START: Self = Self { major: 0, minor: 0 };
+}
+
+impl fmt::Display for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.major, self.minor)
+    }
+}
+
+impl FromStr for Position {
+    type Err = model::id::InvalidId;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        const BAD: model::id::InvalidId = model::id::InvalidId { kind: "position", rule: "it is not MAJOR-MINOR" };
+        let (major, minor) = text.split_once('-').ok_or(BAD)?;
+        Ok(Self { major: major.parse().map_err(|_| BAD)?, minor: minor.parse().map_err(|_| BAD)? })
+    }
+}
+
+/// A fact in a tenant's stream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EventEntry {
+    /// Where it stands.
+    pub position: Position,
+    /// The fact, in its envelope.
+    pub event: Arc<Stamped>,
+}
+
+/// A tenant's facts, in the order of their commits. Key `ev:{tenant}`.
+///
+/// Facts are written by the ledgers alone, in the same commit as the state that they tell of.
+pub trait EventStream: Send + Sync {
+    /// The entries after `after`, at most `max`; waits up to `wait` for the first.
+    ///
+    /// # Errors
+    /// [`crate::StoreError::Trimmed`] when entries after `after` are gone.
+    fn read<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        after: Position,
+        max: usize,
+        wait: Duration,
+    ) -> Answer<'a, Vec<EventEntry>>;
+
+    /// The position of the last entry; [`Position::START`] when there has been none.
+    fn end<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, Position>;
+}
+
+/// An entry in the stream of new calls: somebody must run the application.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewCall {
+    /// The call.
+    pub conn_id: ConnId,
+    /// Its global id, which is its trace.
+    pub trace: CallUuid,
+    /// When it entered the route point.
+    pub at: Timestamp,
+    /// What the session starts from (a `contracts` record).
+    pub body: Bytes,
+}
+
+/// A new call that a consumer holds until it acknowledges it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TakenCall {
+    /// Where it stands: its name towards the stream.
+    pub position: Position,
+    /// How often it was given out, this time included.
+    pub deliveries: u32,
+    /// The entry.
+    pub call: NewCall,
+}
+
+/// A tenant's new calls, shared by the ors nodes. Key `newcalls:{tenant}`, consumer group `ors`.
+///
+/// Entries are written by [`crate::CallLedger::commit`]; they are acknowledged by [`crate::SessionLedger::commit`] in the commit
+/// that creates the session, or by [`NewCalls::ack`] when there is nothing to run.
+pub trait NewCalls: Send + Sync {
+    /// Entries that nobody holds, at most `max`, now held by `by`; waits up to `wait` for the first.
+    fn take<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        by: &'a Owner,
+        max: usize,
+        wait: Duration,
+    ) -> Answer<'a, Vec<TakenCall>>;
+
+    /// Drops entries.
+    fn ack<'a>(&'a self, tenant: &'a TenantId, positions: &'a [Position]) -> Answer<'a, ()>;
+
+    /// Entries that others have held without an acknowledgement for `idle`, now held by `by`.
+    fn reclaim<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        by: &'a Owner,
+        idle: Duration,
+        max: usize,
+    ) -> Answer<'a, Vec<TakenCall>>;
+}
+
+/// Who carries a request out.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub enum Recipient {
+    /// The agent-state nodes.
+    AgentState,
+    /// The node that owns a call, in that life of it.
+    Owner(Owner),
+    /// The rq node of the tenant.
+    Routing,
+}
+
+/// What travels on the request stream.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Posted {
+    /// A request that frontend let in.
+    Request(Request),
+    /// A repair that the auditor found necessary.
+    Repair(Repair),
+}
+
+/// A repair: its carrying out is an event that says why.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Repair {
+    /// What is wrong.
+    pub subject: Subject,
+    /// What to do with it.
+    pub action: RepairAction,
+    /// What the auditor compared and found.
+    pub why: String,
+}
+
+/// What a repair asks of the owner.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum RepairAction {
+    /// End the call.
+    Clear,
+    /// Free the agent from a call that is over.
+    Free,
+    /// Say the present state again, as an event.
+    Restate,
+}
+
+/// An entry of the request stream, held until it is acknowledged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PostedEntry {
+    /// Where it stands: its name towards the stream.
+    pub position: Position,
+    /// When it was posted.
+    pub at: Timestamp,
+    /// The trace that it belongs to.
+    pub trace: Option<CallUuid>,
+    /// The request.
+    pub posted: Posted,
+}
+
+/// Requests on their way to a recipient. Key `req:{tenant}:<recipient>`, one consumer group each.
+pub trait RequestStream: Send + Sync {
+    /// Posts a request.
+    ///
+    /// # Errors
+    /// [`crate::StoreError::Full`] when the recipient has [`crate::bounds::REQUESTS_MAX`] waiting.
+    fn post<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        to: &'a Recipient,
+        trace: Option<CallUuid>,
+        posted: Posted,
+    ) -> Answer<'a, Position>;
+
+    /// Requests that nobody holds, at most `max`, now held by `by`; waits up to `wait` for the first.
+    fn take<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        to: &'a Recipient,
+        by: &'a Owner,
+        max: usize,
+        wait: Duration,
+    ) -> Answer<'a, Vec<PostedEntry>>;
+
+    /// Drops requests that are carried out.
+    fn ack<'a>(&'a self, tenant: &'a TenantId, to: &'a Recipient, positions: &'a [Position]) -> Answer<'a, ()>;
+
+    /// Requests that others have held without an acknowledgement for `idle`, now held by `by`.
+    fn reclaim<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        to: &'a Recipient,
+        by: &'a Owner,
+        idle: Duration,
+        max: usize,
+    ) -> Answer<'a, Vec<PostedEntry>>;
+}
