@@ -1,1 +1,16 @@
 //! Queues, skill expressions, targets, selection and waiting. No I/O.
+//!
+//! A [`Router`] holds the waiting requests and the agents of one tenant. Requests and facts come in, and for each
+//! pairing an offer goes out with the reasons for it: who was considered, and why each was passed over.
+
+pub mod agents;
+pub mod decision;
+pub mod expression;
+pub mod pool;
+pub mod request;
+pub mod router;
+
+pub use decision::{Candidate, Decision, PassedOver};
+pub use expression::{ExpressionError, SkillExpression};
+pub use request::{Declined, EndReason, RequestId, RequestSnapshot, Stage, Submission, Target};
+pub use router::{Output, Router, RouterSnapshot, Status, SubmitError};

@@ -1,0 +1,289 @@
+//! The agents of a tenant as routing sees them: skills, and who can take a call now, since when.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+use model::plan::AgentProfile;
+use model::{AgentId, ConnId, Dn, Timestamp};
+use roaring::RoaringBitmap;
+
+use crate::decision::PassedOver;
+
+/// The most agents of one tenant.
+pub const AGENTS_MAX: usize = 100_000;
+
+/// An agent's place in the tables of this module.
+pub(crate) type Index = u32;
+
+/// What an agent's session says about taking calls.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Session {
+    /// Not logged in.
+    #[default]
+    LoggedOut,
+    /// Logged in, takes no calls.
+    NotReady,
+    /// Takes calls.
+    Ready,
+}
+
+/// Whether a call is on a phone.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Presence {
+    On,
+    Off,
+}
+
+/// An agent's row.
+#[derive(Clone, Debug)]
+pub(crate) struct Agent {
+    pub id: AgentId,
+    pub skills: HashMap<String, i64>,
+    pub known: bool,
+    pub session: Session,
+    pub dn: Option<Dn>,
+    pub calls: HashSet<ConnId>,
+    pub reserved: bool,
+    pub idle_since: Timestamp,
+    /// Its key in the set of idle agents, while it is there.
+    listed: Option<Timestamp>,
+}
+
+impl Agent {
+    fn available(&self, out_of_service: &HashSet<Dn>) -> bool {
+        self.obstacle(out_of_service).is_none()
+    }
+
+    /// Why the agent cannot take a call now.
+    fn obstacle(&self, out_of_service: &HashSet<Dn>) -> Option<PassedOver> {
+        match self.session {
+            _ if !self.known => Some(PassedOver::Unknown),
+            Session::LoggedOut => Some(PassedOver::LoggedOut),
+            Session::NotReady => Some(PassedOver::NotReady),
+            Session::Ready if self.reserved => Some(PassedOver::Reserved),
+            Session::Ready if !self.calls.is_empty() => Some(PassedOver::OnCall),
+            Session::Ready => {
+                let reachable = self.dn.as_ref().is_some_and(|dn| !out_of_service.contains(dn));
+                (!reachable).then_some(PassedOver::PhoneOutOfService)
+            }
+        }
+    }
+}
+
+/// All agents of the tenant, with the sets that selection needs.
+#[derive(Clone, Debug, Default)]
+pub struct Agents {
+    rows: Vec<Agent>,
+    by_id: HashMap<AgentId, Index>,
+    by_dn: HashMap<Dn, Index>,
+    by_call: HashMap<ConnId, Vec<Index>>,
+    out_of_service: HashSet<Dn>,
+    /// Who can take a call, longest idle first.
+    idle: BTreeSet<(Timestamp, Index)>,
+    available: RoaringBitmap,
+    logged_in: RoaringBitmap,
+}
+
+impl Agents {
+    pub(crate) fn index_of(&self, id: &AgentId) -> Option<Index> {
+        self.by_id.get(id).copied()
+    }
+
+    pub(crate) fn row(&self, index: Index) -> Option<&Agent> {
+        self.rows.get(index as usize)
+    }
+
+    pub(crate) fn on_dn(&self, dn: &Dn) -> Option<Index> {
+        self.by_dn.get(dn).copied()
+    }
+
+    pub(crate) fn rows(&self) -> impl Iterator<Item = (Index, &Agent)> {
+        (0..).zip(&self.rows)
+    }
+
+    /// Who can take a call, longest idle first.
+    pub(crate) fn idle(&self) -> impl Iterator<Item = Index> {
+        self.idle.iter().map(|(_, index)| *index)
+    }
+
+    pub(crate) fn available(&self) -> &RoaringBitmap {
+        &self.available
+    }
+
+    pub(crate) fn logged_in(&self) -> &RoaringBitmap {
+        &self.logged_in
+    }
+
+    pub(crate) fn is_available(&self, index: Index) -> bool {
+        self.available.contains(index)
+    }
+
+    pub(crate) fn obstacle(&self, index: Index) -> Option<PassedOver> {
+        self.row(index)?.obstacle(&self.out_of_service)
+    }
+
+    /// The row of an agent, made if it is new; `None` when the table is full.
+    pub(crate) fn intern(&mut self, id: &AgentId) -> Option<Index> {
+        if let Some(index) = self.index_of(id) {
+            return Some(index);
+        }
+        if self.rows.len() >= AGENTS_MAX {
+            return None;
+        }
+        let index = Index::try_from(self.rows.len()).ok()?;
+        self.rows.push(Agent {
+            id: id.clone(),
+            skills: HashMap::new(),
+            known: false,
+            session: Session::LoggedOut,
+            dn: None,
+            calls: HashSet::new(),
+            reserved: false,
+            idle_since: Timestamp::ZERO,
+            listed: None,
+        });
+        self.by_id.insert(id.clone(), index);
+        Some(index)
+    }
+
+    /// Sets skills from the tenant's provisioning. Returns the row's index, `None` when the table is full.
+    pub(crate) fn set_profile(&mut self, profile: &AgentProfile) -> Option<Index> {
+        let index = self.intern(&profile.agent)?;
+        let skills = profile.skills.iter().map(|(skill, level)| (skill.as_str().to_owned(), i64::from(*level)));
+        self.set_skills(index, skills.collect());
+        Some(index)
+    }
+
+    pub(crate) fn set_skills(&mut self, index: Index, skills: HashMap<String, i64>) {
+        if let Some(row) = self.rows.get_mut(index as usize) {
+            row.skills = skills;
+            row.known = true;
+        }
+        self.refresh(index);
+    }
+
+    pub(crate) fn set_idle_since(&mut self, index: Index, since: Timestamp) {
+        if let Some(row) = self.rows.get_mut(index as usize) {
+            row.idle_since = since;
+        }
+        self.refresh(index);
+    }
+
+    /// Takes the agent out of selection: the person is gone or disabled.
+    pub(crate) fn forget_profile(&mut self, id: &AgentId) -> Option<Index> {
+        let index = self.index_of(id)?;
+        let row = self.rows.get_mut(index as usize)?;
+        row.known = false;
+        row.skills.clear();
+        self.refresh(index);
+        Some(index)
+    }
+
+    /// The agent's session changed at `at`, on `dn` when it is logged in.
+    pub(crate) fn set_session(&mut self, index: Index, session: Session, dn: Option<&Dn>, at: Timestamp) {
+        let Some(row) = self.rows.get_mut(index as usize) else { return };
+        if session == Session::Ready && row.session != Session::Ready {
+            row.idle_since = row.idle_since.max(at);
+        }
+        row.session = session;
+        let dn = if session == Session::LoggedOut { None } else { dn.or(row.dn.as_ref()).cloned() };
+        if row.dn != dn {
+            if let Some(old) = row.dn.take().filter(|old| self.by_dn.get(old) == Some(&index)) {
+                self.by_dn.remove(&old);
+            }
+            let left = std::mem::take(&mut row.calls);
+            row.dn.clone_from(&dn);
+            for call in left {
+                if let Some(on_it) = self.by_call.get_mut(&call) {
+                    on_it.retain(|other| *other != index);
+                }
+            }
+            if let Some(dn) = dn {
+                self.by_dn.insert(dn, index);
+            }
+        }
+        self.refresh(index);
+    }
+
+    /// A call began or ended on the DN of an agent; returns the agent's index.
+    pub(crate) fn set_call(&mut self, dn: &Dn, call: ConnId, presence: Presence, at: Timestamp) -> Option<Index> {
+        let index = self.on_dn(dn)?;
+        let row = self.rows.get_mut(index as usize)?;
+        match presence {
+            Presence::On if row.calls.insert(call) => self.by_call.entry(call).or_default().push(index),
+            Presence::Off if row.calls.remove(&call) => {
+                row.idle_since = row.idle_since.max(at);
+                if let Some(on_it) = self.by_call.get_mut(&call) {
+                    on_it.retain(|other| *other != index);
+                    if on_it.is_empty() {
+                        self.by_call.remove(&call);
+                    }
+                }
+            }
+            Presence::On | Presence::Off => {}
+        }
+        self.refresh(index);
+        Some(index)
+    }
+
+    /// A call is over: it is on nobody's phone any more. Returns the agents concerned.
+    pub(crate) fn end_call(&mut self, call: ConnId, at: Timestamp) -> Vec<Index> {
+        let on_it = self.by_call.remove(&call).unwrap_or_default();
+        for &index in &on_it {
+            if let Some(row) = self.rows.get_mut(index as usize) {
+                row.calls.remove(&call);
+                row.idle_since = row.idle_since.max(at);
+            }
+            self.refresh(index);
+        }
+        on_it
+    }
+
+    /// A phone registered or is gone. Returns the agent on it.
+    pub(crate) fn set_service(&mut self, dn: &Dn, in_service: bool) -> Option<Index> {
+        if in_service {
+            self.out_of_service.remove(dn);
+        } else if self.out_of_service.len() < AGENTS_MAX {
+            self.out_of_service.insert(dn.clone());
+        }
+        let index = self.on_dn(dn)?;
+        self.refresh(index);
+        Some(index)
+    }
+
+    pub(crate) fn set_reserved(&mut self, index: Index, reserved: bool) {
+        if let Some(row) = self.rows.get_mut(index as usize) {
+            row.reserved = reserved;
+        }
+        self.refresh(index);
+    }
+
+    /// The agent's level of a skill.
+    pub(crate) fn level(&self, index: Index, skill: &str) -> i64 {
+        self.row(index).and_then(|row| row.skills.get(skill)).copied().unwrap_or(0)
+    }
+
+    pub(crate) fn phones_out_of_service(&self) -> impl Iterator<Item = &Dn> {
+        self.out_of_service.iter()
+    }
+
+    /// Brings the sets in line with the row.
+    fn refresh(&mut self, index: Index) {
+        let Some(row) = self.rows.get_mut(index as usize) else { return };
+        let available = row.available(&self.out_of_service);
+        let logged_in = row.known && row.session != Session::LoggedOut;
+        if let Some(since) = row.listed.take() {
+            self.idle.remove(&(since, index));
+            self.available.remove(index);
+        }
+        if available {
+            row.listed = Some(row.idle_since);
+            self.idle.insert((row.idle_since, index));
+            self.available.insert(index);
+        }
+        if logged_in {
+            self.logged_in.insert(index);
+        } else {
+            self.logged_in.remove(index);
+        }
+    }
+}

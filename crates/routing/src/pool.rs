@@ -1,0 +1,99 @@
+//! A pool: one distinct target, the agents that fit it, and the requests that wait for it.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeSet, HashMap};
+
+use model::Timestamp;
+use roaring::RoaringBitmap;
+
+use crate::agents::{Agents, Index};
+use crate::request::Target;
+
+/// The most distinct targets that are remembered; those that nobody waits for make room.
+pub const POOLS_MAX: usize = 4_096;
+
+/// The order of waiting: higher priority, then longer wait, then arrival.
+pub(crate) type Rank = (Reverse<i32>, Timestamp, u64);
+
+/// One distinct target.
+#[derive(Clone, Debug)]
+pub(crate) struct Pool {
+    target: Target,
+    members: RoaringBitmap,
+    waiting: BTreeSet<Rank>,
+}
+
+impl Pool {
+    pub fn members(&self) -> &RoaringBitmap {
+        &self.members
+    }
+
+    pub fn waiting(&self) -> &BTreeSet<Rank> {
+        &self.waiting
+    }
+
+    fn admits(&self, agents: &Agents, index: Index) -> bool {
+        let Some(row) = agents.row(index).filter(|row| row.known) else { return false };
+        match &self.target {
+            Target::Agent(id) => row.id == *id,
+            Target::Skills(expression) => expression.matches(|skill| agents.level(index, skill)),
+        }
+    }
+}
+
+/// All pools, found by the target's text.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Pools {
+    by_key: HashMap<String, Pool>,
+}
+
+impl Pools {
+    pub fn get(&self, key: &str) -> Option<&Pool> {
+        self.by_key.get(key)
+    }
+
+    /// The pool of a target, made and filled if it is new; `false` when there is no room for a new one.
+    pub fn ensure(&mut self, key: &str, target: &Target, agents: &Agents) -> bool {
+        if self.by_key.contains_key(key) {
+            return true;
+        }
+        if self.by_key.len() >= POOLS_MAX {
+            self.by_key.retain(|_, pool| !pool.waiting.is_empty());
+        }
+        if self.by_key.len() >= POOLS_MAX {
+            return false;
+        }
+        let mut pool = Pool { target: target.clone(), members: RoaringBitmap::new(), waiting: BTreeSet::new() };
+        pool.members = agents.rows().map(|(index, _)| index).filter(|&index| pool.admits(agents, index)).collect();
+        self.by_key.insert(key.to_owned(), pool);
+        true
+    }
+
+    pub fn enter(&mut self, key: &str, rank: Rank) {
+        if let Some(pool) = self.by_key.get_mut(key) {
+            pool.waiting.insert(rank);
+        }
+    }
+
+    pub fn leave(&mut self, key: &str, rank: &Rank) {
+        if let Some(pool) = self.by_key.get_mut(key) {
+            pool.waiting.remove(rank);
+        }
+    }
+
+    /// An agent's skills changed.
+    pub fn reassess(&mut self, agents: &Agents, index: Index) {
+        for pool in self.by_key.values_mut() {
+            if pool.admits(agents, index) {
+                pool.members.insert(index);
+            } else {
+                pool.members.remove(index);
+            }
+        }
+    }
+
+    /// The pools that this agent fits and in which somebody waits.
+    pub fn waiting_for(&self, index: Index) -> impl Iterator<Item = &Pool> {
+        self.by_key.values().filter(move |pool| !pool.waiting.is_empty() && pool.members.contains(index))
+    }
+}

@@ -1,0 +1,96 @@
+//! Facts: what calls, agents and phones do, as routing understands it.
+
+use model::{CallState, ConnId, Dn, Event, EventName, Timestamp};
+
+use super::{RINGING_EXPIRY, Router};
+use crate::agents::{Presence, Session};
+use crate::request::{EndReason, RequestId, Stage};
+
+impl Router {
+    /// Takes a fact from the tenant's event stream. Facts may be repeated.
+    pub fn observe(&mut self, event: &Event, at: Timestamp, now: Timestamp) {
+        match event.name {
+            EventName::AgentLogin | EventName::AgentNotReady => self.session(event, Session::NotReady, at, now),
+            EventName::AgentReady => self.session(event, Session::Ready, at, now),
+            EventName::AgentLogout => self.session(event, Session::LoggedOut, at, now),
+            EventName::DNOutOfService => self.service(event, false, now),
+            EventName::DNBackInService => self.service(event, true, now),
+            EventName::CallDeleted => self.call_ended(event, at, now),
+            EventName::Dialing | EventName::Ringing | EventName::Established => self.on_phone(event, at, now),
+            EventName::Released | EventName::Abandoned => self.off_phone(event, at, now),
+            _ => {}
+        }
+    }
+
+    fn session(&mut self, event: &Event, session: Session, at: Timestamp, now: Timestamp) {
+        let Some(index) = event.agent.as_ref().and_then(|agent| self.agents.intern(agent)) else { return };
+        self.agents.set_session(index, session, event.this_dn.as_ref(), at);
+        if session == Session::Ready {
+            self.forgive(index);
+        }
+        self.find_request(index, now);
+    }
+
+    /// An agent who says "ready" may be offered again what it has declined.
+    fn forgive(&mut self, index: crate::agents::Index) {
+        let Some(agent) = self.agents.row(index).map(|row| row.id.clone()) else { return };
+        for id in self.declined_by(&agent) {
+            if let Some(waiting) = self.requests.get_mut(&id) {
+                waiting.declined.retain(|declined| declined.agent != agent);
+            }
+            self.set_timer(&id);
+        }
+    }
+
+    fn service(&mut self, event: &Event, in_service: bool, now: Timestamp) {
+        let Some(dn) = &event.this_dn else { return };
+        if let Some(index) = self.agents.set_service(dn, in_service) {
+            self.find_request(index, now);
+        }
+    }
+
+    fn on_phone(&mut self, event: &Event, at: Timestamp, now: Timestamp) {
+        let (Some(dn), Some(call)) = (&event.this_dn, &event.call) else { return };
+        self.agents.set_call(dn, call.conn_id, Presence::On, at);
+        let Some(request) = self.promised_on(dn, call.conn_id) else { return };
+        if event.name == EventName::Established {
+            self.end(&request, EndReason::Answered, now);
+        } else if let Some(agent) = self.promised_to(&request) {
+            self.set_stage(&request, Stage::Ringing { agent, expires_at: now + RINGING_EXPIRY });
+        }
+    }
+
+    fn off_phone(&mut self, event: &Event, at: Timestamp, now: Timestamp) {
+        let (Some(dn), Some(call)) = (&event.this_dn, &event.call) else { return };
+        let freed = self.agents.set_call(dn, call.conn_id, Presence::Off, at);
+        if let Some(request) = self.promised_on(dn, call.conn_id) {
+            if caller_left(event) {
+                self.end(&request, EndReason::Abandoned, now);
+            } else {
+                self.give_back(&request, now);
+            }
+        }
+        if let Some(index) = freed {
+            self.find_request(index, now);
+        }
+    }
+
+    fn call_ended(&mut self, event: &Event, at: Timestamp, now: Timestamp) {
+        let Some(call) = &event.call else { return };
+        let freed = self.agents.end_call(call.conn_id, at);
+        self.abandon(call.conn_id, now);
+        for index in freed {
+            self.find_request(index, now);
+        }
+    }
+
+    /// The request of this call that is promised to the agent on this phone.
+    fn promised_on(&self, dn: &Dn, call: ConnId) -> Option<RequestId> {
+        let agent = &self.agents.row(self.agents.on_dn(dn)?)?.id;
+        self.of_call(call).find(|id| self.promised_to(id).as_ref() == Some(agent)).cloned()
+    }
+}
+
+fn caller_left(event: &Event) -> bool {
+    event.name == EventName::Abandoned || event.call_state == Some(CallState::Abandoned)
+}

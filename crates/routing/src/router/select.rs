@@ -1,0 +1,102 @@
+//! Selection: the longest idle agent for a call, the first waiting call for an agent.
+
+use model::Timestamp;
+use roaring::RoaringBitmap;
+
+use super::{OFFER_EXPIRY, Output, Router};
+use crate::agents::Index;
+use crate::decision::{CANDIDATES_MAX, Candidate, Decision, PassedOver, Rule};
+use crate::request::{RequestId, Stage};
+
+/// Up to this many fitting agents are compared with each other; more are found by walking the idle ones in order.
+const SCAN_MAX: u64 = 64;
+
+impl Router {
+    /// A request wants an agent: offers it to the one who has been idle for longest, if there is one.
+    pub(super) fn find_agent(&mut self, id: &RequestId, now: Timestamp) {
+        let Some(waiting) = self.requests.get(id).filter(|waiting| waiting.stage == Stage::Waiting) else { return };
+        let fitting = waiting
+            .keys
+            .iter()
+            .filter_map(|key| self.pools.get(key))
+            .fold(RoaringBitmap::new(), |all, pool| all | pool.members());
+        if let Some(index) = self.longest_idle(id, &fitting) {
+            self.offer(id, index, &fitting, Rule::LongestIdleAgent, now);
+        }
+    }
+
+    fn longest_idle(&self, id: &RequestId, fitting: &RoaringBitmap) -> Option<Index> {
+        if fitting.intersection_len(self.agents.available()) <= SCAN_MAX {
+            let free = fitting & self.agents.available();
+            return free
+                .iter()
+                .filter(|&index| !self.excludes(id, index))
+                .min_by_key(|&index| (self.agents.row(index).map(|row| row.idle_since), index));
+        }
+        self.agents.idle().find(|&index| fitting.contains(index) && !self.excludes(id, index))
+    }
+
+    /// An agent may have come free: gives it the waiting request of highest priority, then longest wait.
+    pub(super) fn find_request(&mut self, index: Index, now: Timestamp) {
+        if !self.agents.is_available(index) {
+            return;
+        }
+        let first = self
+            .pools
+            .waiting_for(index)
+            .filter_map(|pool| pool.waiting().iter().find(|rank| !self.rank_excludes(rank.2, index)))
+            .min();
+        let Some(id) = first.and_then(|rank| self.by_arrival.get(&rank.2)).cloned() else { return };
+        let considered = RoaringBitmap::from_iter([index]);
+        self.offer(&id, index, &considered, Rule::HighestPriorityThenLongestWait, now);
+    }
+
+    fn rank_excludes(&self, arrival: u64, index: Index) -> bool {
+        self.by_arrival.get(&arrival).is_none_or(|id| self.excludes(id, index))
+    }
+
+    fn offer(&mut self, id: &RequestId, index: Index, considered: &RoaringBitmap, rule: Rule, now: Timestamp) {
+        let Some((agent, dn)) = self.agents.row(index).and_then(|row| Some((row.id.clone(), row.dn.clone()?))) else {
+            return;
+        };
+        let Some(waiting) = self.requests.get(id) else { return };
+        let (call, queue) = (waiting.submission.call, waiting.submission.queue.clone());
+        let candidates = self.candidates(id, index, considered);
+        let decision = Decision {
+            at: now,
+            chosen: agent.clone(),
+            rule,
+            more: u32::try_from(considered.len().saturating_sub(candidates.len() as u64)).unwrap_or(u32::MAX),
+            candidates,
+            waiting: u32::try_from(self.pools.waiting_for(index).map(|pool| pool.waiting().len()).sum::<usize>())
+                .unwrap_or(u32::MAX),
+        };
+        self.set_stage(id, Stage::Offered { agent: agent.clone(), expires_at: now + OFFER_EXPIRY });
+        self.agents.set_reserved(index, true);
+        self.outputs.push_back(Output::Offered { request: id.clone(), call, queue, agent, dn, decision });
+    }
+
+    fn candidates(&self, id: &RequestId, chosen: Index, considered: &RoaringBitmap) -> Vec<Candidate> {
+        let others = considered.iter().filter(|&index| index != chosen);
+        std::iter::once(chosen)
+            .chain(others)
+            .take(CANDIDATES_MAX)
+            .filter_map(|index| self.candidate(id, index, chosen))
+            .collect()
+    }
+
+    fn candidate(&self, id: &RequestId, index: Index, chosen: Index) -> Option<Candidate> {
+        let row = self.agents.row(index)?;
+        let passed_over = if index == chosen {
+            None
+        } else if let Some(obstacle) = self.agents.obstacle(index) {
+            Some(obstacle)
+        } else if self.excludes(id, index) {
+            Some(PassedOver::Excluded)
+        } else {
+            Some(PassedOver::IdleShorter)
+        };
+        let idle_since = self.agents.is_available(index).then_some(row.idle_since);
+        Some(Candidate { agent: row.id.clone(), idle_since, passed_over })
+    }
+}

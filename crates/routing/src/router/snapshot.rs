@@ -1,0 +1,121 @@
+//! A router as it outlives a process.
+
+use std::collections::VecDeque;
+
+use model::{AgentId, ConnId, Dn, Timestamp};
+
+use super::{Output, Router};
+use crate::agents::{Presence, Session};
+use crate::request::{RequestId, RequestSnapshot, Stage};
+
+/// An agent's row.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct AgentSnapshot {
+    /// The agent.
+    pub agent: AgentId,
+    /// Skills and levels, if provisioning has named the agent.
+    pub skills: Option<Vec<(String, i64)>>,
+    /// The state of the session.
+    pub session: Session,
+    /// The phone of the session.
+    pub dn: Option<Dn>,
+    /// Calls on that phone.
+    pub calls: Vec<ConnId>,
+    /// Since when the agent is idle.
+    pub idle_since: Timestamp,
+}
+
+/// All that a router knows.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct RouterSnapshot {
+    /// The requests, by arrival.
+    pub requests: Vec<RequestSnapshot>,
+    /// The agents, in the order in which they became known.
+    pub agents: Vec<AgentSnapshot>,
+    /// Phones that are not registered.
+    pub out_of_service: Vec<Dn>,
+    /// How many requests have ever arrived.
+    pub arrivals: u64,
+    /// What has not been taken out yet.
+    pub outputs: Vec<Output>,
+}
+
+impl Router {
+    /// One request, for the record that changes with it.
+    pub fn request(&self, id: &RequestId) -> Option<RequestSnapshot> {
+        self.requests.get(id).map(|waiting| RequestSnapshot {
+            submission: waiting.submission.clone(),
+            arrival: waiting.arrival,
+            stage: waiting.stage.clone(),
+            declined: waiting.declined.clone(),
+        })
+    }
+
+    /// All that the router knows.
+    pub fn snapshot(&self) -> RouterSnapshot {
+        let mut out_of_service: Vec<Dn> = self.agents.phones_out_of_service().cloned().collect();
+        out_of_service.sort();
+        RouterSnapshot {
+            requests: self.by_arrival.values().filter_map(|id| self.request(id)).collect(),
+            agents: self.agents.rows().map(|(_, row)| agent_snapshot(row)).collect(),
+            out_of_service,
+            arrivals: self.arrivals,
+            outputs: self.outputs.iter().cloned().collect(),
+        }
+    }
+
+    /// Goes on from a snapshot. Due times are wall-clock times; what is overdue expires at the next
+    /// [`Router::handle_timeout`].
+    pub fn restore(snapshot: RouterSnapshot) -> Self {
+        let mut router = Self { arrivals: snapshot.arrivals, ..Self::default() };
+        for dn in &snapshot.out_of_service {
+            router.agents.set_service(dn, false);
+        }
+        for agent in snapshot.agents {
+            router.restore_agent(agent);
+        }
+        for request in snapshot.requests {
+            let promised = match &request.stage {
+                Stage::Waiting => None,
+                Stage::Offered { agent, .. } | Stage::Ringing { agent, .. } => Some(agent.clone()),
+            };
+            router.arrivals = router.arrivals.max(request.arrival);
+            router.insert(request);
+            if let Some(index) = promised.and_then(|agent| router.agents.intern(&agent)) {
+                router.agents.set_reserved(index, true);
+            }
+        }
+        router.outputs = VecDeque::from(snapshot.outputs);
+        router
+    }
+
+    fn restore_agent(&mut self, agent: AgentSnapshot) {
+        let Some(index) = self.agents.intern(&agent.agent) else { return };
+        if let Some(skills) = agent.skills {
+            self.agents.set_skills(index, skills.into_iter().collect());
+            self.pools.reassess(&self.agents, index);
+        }
+        self.agents.set_session(index, agent.session, agent.dn.as_ref(), agent.idle_since);
+        if let Some(dn) = &agent.dn {
+            for call in agent.calls {
+                self.agents.set_call(dn, call, Presence::On, agent.idle_since);
+            }
+        }
+        self.agents.set_idle_since(index, agent.idle_since);
+    }
+}
+
+fn agent_snapshot(row: &crate::agents::Agent) -> AgentSnapshot {
+    let mut skills: Vec<(String, i64)> = row.skills.iter().map(|(name, level)| (name.clone(), *level)).collect();
+    skills.sort();
+    let mut calls: Vec<ConnId> = row.calls.iter().copied().collect();
+    calls.sort();
+    AgentSnapshot {
+        agent: row.id.clone(),
+        skills: row.known.then_some(skills),
+        session: row.session,
+        dn: row.dn.clone(),
+        calls,
+        idle_since: row.idle_since,
+    }
+}

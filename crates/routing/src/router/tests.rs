@@ -1,0 +1,398 @@
+use model::event::{CallRef, CallType};
+use model::{CallState, CallUuid, Event, EventName, SkillName, TenantId};
+use proptest::prelude::*;
+
+use super::*;
+use crate::decision::{PassedOver, Rule};
+use crate::expression::SkillExpression;
+
+fn at(seconds: u64) -> Timestamp {
+    Timestamp::from_millis(1_000_000 + seconds * 1_000)
+}
+
+fn agent(name: &str) -> AgentId {
+    AgentId::parse(name).unwrap()
+}
+
+fn phone(name: &str) -> Dn {
+    Dn::parse(&format!("dn-{name}")).unwrap()
+}
+
+fn profile(name: &str, skills: &[(&str, u16)]) -> AgentProfile {
+    AgentProfile {
+        tenant: TenantId::parse("t").unwrap(),
+        agent: agent(name),
+        skills: skills.iter().map(|(skill, level)| (SkillName::parse(skill).unwrap(), *level)).collect(),
+    }
+}
+
+fn agent_event(name: EventName, who: &str) -> Event {
+    Event { agent: Some(agent(who)), this_dn: Some(phone(who)), ..Event::new(name) }
+}
+
+fn call_event(name: EventName, who: &str, call: u64, state: Option<CallState>) -> Event {
+    let call = CallRef {
+        conn_id: ConnId(call),
+        uuid: CallUuid(u128::from(call)),
+        thread: CallUuid(u128::from(call)),
+        previous: None,
+        call_type: CallType::Inbound,
+        propagated_type: None,
+        ani: None,
+        dnis: None,
+    };
+    Event { call: Some(call), this_dn: Some(phone(who)), call_state: state, ..Event::new(name) }
+}
+
+fn submission(call: u64, expression: &str, priority: i32, queued_at: Timestamp) -> Submission {
+    Submission {
+        id: RequestId(format!("r{call}")),
+        call: ConnId(call),
+        queue: QueueName::parse("VQ_Sales").unwrap(),
+        targets: vec![Target::Skills(SkillExpression::parse(expression).unwrap())],
+        priority,
+        queued_at,
+        times_out_at: None,
+        excluded: vec![],
+    }
+}
+
+fn id(call: u64) -> RequestId {
+    RequestId(format!("r{call}"))
+}
+
+fn outputs(router: &mut Router) -> Vec<Output> {
+    std::iter::from_fn(|| router.poll_output()).collect()
+}
+
+fn offers(router: &mut Router) -> Vec<(u64, String)> {
+    outputs(router)
+        .into_iter()
+        .filter_map(|output| match output {
+            Output::Offered { call, agent, .. } => Some((call.0, agent.to_string())),
+            _ => None,
+        })
+        .collect()
+}
+
+/// X (Sales 7, Spanish 5), Y (Sales 9, Spanish 2), Z (Sales 5, Spanish 4), logged in, not ready.
+fn three() -> Router {
+    let mut router = Router::new();
+    for (name, sales, spanish) in [("X", 7, 5), ("Y", 9, 2), ("Z", 5, 4)] {
+        router.set_profile(&profile(name, &[("Sales", sales), ("Spanish", spanish)]), at(0));
+        router.observe(&agent_event(EventName::AgentLogin, name), at(0), at(0));
+    }
+    router
+}
+
+fn ready(router: &mut Router, who: &str, when: Timestamp) {
+    router.observe(&agent_event(EventName::AgentReady, who), when, when);
+}
+
+#[test]
+fn the_longest_idle_fitting_agent_gets_the_call_then_the_next() {
+    let mut router = three();
+    ready(&mut router, "X", at(10));
+    ready(&mut router, "Z", at(40));
+    ready(&mut router, "Y", at(5));
+    router.submit(submission(1, "Spanish>3 & Sales>=5", 0, at(50)), at(50)).unwrap();
+    router.submit(submission(2, "Spanish>3 & Sales>=5", 0, at(51)), at(51)).unwrap();
+    let third = router.submit(submission(3, "Spanish>3 & Sales>=5", 0, at(52)), at(52)).unwrap();
+    assert_eq!(offers(&mut router), [(1, "X".into()), (2, "Z".into())]);
+    assert_eq!((third.position, third.logged_in, third.stage), (1, 2, Stage::Waiting));
+}
+
+#[test]
+fn a_free_agent_gets_the_highest_priority_then_the_longest_wait() {
+    let mut router = three();
+    router.submit(submission(1, "Sales>0", 0, at(10)), at(10)).unwrap();
+    router.submit(submission(2, "Sales>0", 5, at(30)), at(30)).unwrap();
+    router.submit(submission(3, "Spanish>0", 0, at(5)), at(31)).unwrap();
+    ready(&mut router, "X", at(40));
+    ready(&mut router, "Y", at(41));
+    ready(&mut router, "Z", at(42));
+    assert_eq!(offers(&mut router), [(2, "X".into()), (3, "Y".into()), (1, "Z".into())]);
+}
+
+#[test]
+fn a_decision_says_why_each_other_agent_was_passed_over() {
+    let mut router = three();
+    ready(&mut router, "X", at(1));
+    ready(&mut router, "Y", at(2));
+    router.submit(submission(1, "Sales>0", 0, at(3)), at(3)).unwrap();
+    let Some(Output::Offered { decision, .. }) =
+        outputs(&mut router).into_iter().find(|output| matches!(output, Output::Offered { .. }))
+    else {
+        panic!("no offer")
+    };
+    let reasons: Vec<_> = decision.candidates.iter().map(|c| (c.agent.as_str().to_owned(), c.passed_over)).collect();
+    assert_eq!(decision.rule, Rule::LongestIdleAgent);
+    assert_eq!(
+        reasons,
+        [
+            ("X".to_owned(), None),
+            ("Y".to_owned(), Some(PassedOver::IdleShorter)),
+            ("Z".to_owned(), Some(PassedOver::NotReady))
+        ]
+    );
+}
+
+#[test]
+fn no_answer_returns_the_call_with_its_age_and_excludes_the_agent() {
+    let mut router = three();
+    ready(&mut router, "X", at(1));
+    router.submit(submission(1, "Sales>0", 0, at(2)), at(2)).unwrap();
+    router.observe(&call_event(EventName::Ringing, "X", 1, None), at(3), at(3));
+    router.submit(submission(2, "Sales>0", 0, at(4)), at(4)).unwrap();
+    router.observe(&call_event(EventName::Released, "X", 1, Some(CallState::NoAnswer)), at(18), at(18));
+    let request = router.request(&id(1)).unwrap();
+    assert_eq!((request.submission.queued_at, request.stage), (at(2), Stage::Waiting));
+    assert_eq!(request.declined, [Declined { agent: agent("X"), until: at(18) + DECLINED_FOR }]);
+    // X did not answer call 1, but is still ready: it gets call 2, and the next agent gets call 1.
+    ready(&mut router, "Y", at(20));
+    assert_eq!(offers(&mut router), [(1, "X".into()), (2, "X".into()), (1, "Y".into())]);
+}
+
+#[test]
+fn the_only_agent_is_tried_again_when_it_says_ready_or_after_a_while() {
+    for says_ready in [true, false] {
+        let mut router = three();
+        ready(&mut router, "X", at(1));
+        router.submit(submission(1, "Sales>6 & Spanish>4", 0, at(2)), at(2)).unwrap();
+        assert!(router.give_back(&id(1), at(5)));
+        assert_eq!(offers(&mut router), [(1, "X".into())]);
+        if says_ready {
+            router.observe(&agent_event(EventName::AgentNotReady, "X"), at(6), at(6));
+            ready(&mut router, "X", at(7));
+        } else {
+            router.handle_timeout(at(5) + DECLINED_FOR);
+        }
+        assert_eq!(offers(&mut router), [(1, "X".into())]);
+    }
+}
+
+#[test]
+fn an_agent_on_a_call_is_free_when_it_ends() {
+    let mut router = three();
+    ready(&mut router, "X", at(1));
+    router.submit(submission(1, "Sales>0", 0, at(2)), at(2)).unwrap();
+    router.observe(&call_event(EventName::Ringing, "X", 1, None), at(3), at(3));
+    router.observe(&call_event(EventName::Established, "X", 1, None), at(4), at(4));
+    assert!(router.request(&id(1)).is_none());
+    router.submit(submission(2, "Sales>0", 0, at(5)), at(5)).unwrap();
+    assert_eq!(offers(&mut router), [(1, "X".into())]);
+    router.observe(&call_event(EventName::Released, "X", 1, Some(CallState::Ok)), at(60), at(60));
+    assert_eq!(offers(&mut router), [(2, "X".into())]);
+}
+
+#[test]
+fn a_promise_that_no_phone_confirms_expires() {
+    let mut router = three();
+    ready(&mut router, "X", at(1));
+    ready(&mut router, "Y", at(2));
+    router.submit(submission(1, "Sales>0", 0, at(2)), at(2)).unwrap();
+    assert_eq!(router.next_timeout(), Some(at(2) + OFFER_EXPIRY));
+    router.handle_timeout(at(12));
+    assert_eq!(offers(&mut router), [(1, "X".into()), (1, "Y".into())]);
+    // X is not blocked for others.
+    router.submit(submission(2, "Sales>0", 0, at(13)), at(13)).unwrap();
+    assert_eq!(offers(&mut router), [(2, "X".into())]);
+}
+
+#[test]
+fn a_caller_who_leaves_between_choice_and_ringing_frees_the_agent() {
+    let mut router = three();
+    ready(&mut router, "X", at(1));
+    router.submit(submission(1, "Sales>0", 0, at(2)), at(2)).unwrap();
+    router.observe(&call_event(EventName::CallDeleted, "nobody", 1, None), at(3), at(3));
+    router.submit(submission(2, "Sales>0", 0, at(4)), at(4)).unwrap();
+    assert_eq!(offers(&mut router), [(1, "X".into()), (2, "X".into())]);
+    assert!(router.request(&id(1)).is_none());
+}
+
+#[test]
+fn timeout_is_told_once_and_the_request_waits_on() {
+    let mut router = three();
+    let mut first = submission(1, "Sales>0", 0, at(1));
+    first.times_out_at = Some(at(30));
+    router.submit(first, at(1)).unwrap();
+    outputs(&mut router);
+    router.handle_timeout(at(30));
+    assert_eq!(outputs(&mut router), [Output::TimedOut(id(1), ConnId(1))]);
+    router.handle_timeout(at(90));
+    assert_eq!(outputs(&mut router), []);
+    ready(&mut router, "Z", at(91));
+    assert_eq!(offers(&mut router), [(1, "Z".into())]);
+}
+
+#[test]
+fn a_phone_out_of_service_takes_its_agent_out_of_selection() {
+    let mut router = three();
+    ready(&mut router, "X", at(1));
+    let gone = Event { this_dn: Some(phone("X")), ..Event::new(EventName::DNOutOfService) };
+    router.observe(&gone, at(2), at(2));
+    router.submit(submission(1, "Sales>0", 0, at(3)), at(3)).unwrap();
+    assert_eq!(offers(&mut router), []);
+    let back = Event { this_dn: Some(phone("X")), ..Event::new(EventName::DNBackInService) };
+    router.observe(&back, at(4), at(4));
+    assert_eq!(offers(&mut router), [(1, "X".into())]);
+}
+
+#[test]
+fn update_changes_skills_and_priority_but_not_the_age() {
+    let mut router = three();
+    router.submit(submission(1, "Sales>8", 0, at(1)), at(1)).unwrap();
+    ready(&mut router, "X", at(2));
+    assert_eq!(offers(&mut router), []);
+    let wider = vec![Target::Skills(SkillExpression::parse("Sales>1").unwrap())];
+    assert_eq!(router.update(&id(1), Some(9), Some(wider), at(3)), Ok(true));
+    assert_eq!(offers(&mut router), [(1, "X".into())]);
+    assert_eq!(router.request(&id(1)).unwrap().submission.queued_at, at(1));
+}
+
+#[test]
+fn submissions_beyond_the_limits_are_refused_by_name() {
+    let mut router = three();
+    let mut none = submission(1, "Sales>0", 0, at(1));
+    none.targets.clear();
+    assert_eq!(router.submit(none, at(1)), Err(SubmitError::Targets));
+    let mut many = submission(1, "Sales>0", 0, at(1));
+    many.excluded = (0..=EXCLUDED_MAX).map(|n| agent(&n.to_string())).collect();
+    assert_eq!(router.submit(many, at(1)), Err(SubmitError::Excluded));
+}
+
+// === Laws ===
+
+#[derive(Clone, Debug)]
+enum Step {
+    Submit { call: u64, expression: usize, priority: i32 },
+    Cancel(u64),
+    GiveBack(u64),
+    Session { who: usize, name: EventName },
+    Call { who: usize, call: u64, name: EventName, state: CallState },
+    Delete(u64),
+    Service { who: usize, name: EventName },
+    Skills { who: usize, level: u16 },
+    Forget(usize),
+    Wait,
+}
+
+const WHO: [&str; 4] = ["X", "Y", "Z", "W"];
+const EXPRESSIONS: [&str; 4] = ["Sales>0", "Sales>=5", "Spanish>3 | Sales>8", "!(Sales>5)"];
+
+fn step() -> impl Strategy<Value = Step> {
+    let sessions = prop_oneof![
+        Just(EventName::AgentLogin),
+        Just(EventName::AgentReady),
+        Just(EventName::AgentReady),
+        Just(EventName::AgentNotReady),
+        Just(EventName::AgentLogout)
+    ];
+    let calls = prop_oneof![
+        Just(EventName::Ringing),
+        Just(EventName::Established),
+        Just(EventName::Released),
+        Just(EventName::Abandoned)
+    ];
+    let states = prop_oneof![Just(CallState::Ok), Just(CallState::NoAnswer)];
+    let services = prop_oneof![Just(EventName::DNOutOfService), Just(EventName::DNBackInService)];
+    prop_oneof![
+        4 => (0..8u64, 0..4usize, -2..3i32)
+            .prop_map(|(call, expression, priority)| Step::Submit { call, expression, priority }),
+        1 => (0..8u64).prop_map(Step::Cancel),
+        1 => (0..8u64).prop_map(Step::GiveBack),
+        4 => (0..4usize, sessions).prop_map(|(who, name)| Step::Session { who, name }),
+        4 => (0..4usize, 0..8u64, calls, states)
+            .prop_map(|(who, call, name, state)| Step::Call { who, call, name, state }),
+        1 => (0..8u64).prop_map(Step::Delete),
+        1 => (0..4usize, services).prop_map(|(who, name)| Step::Service { who, name }),
+        1 => (0..4usize, 0..10u16).prop_map(|(who, level)| Step::Skills { who, level }),
+        1 => (0..4usize).prop_map(Step::Forget),
+        2 => Just(Step::Wait),
+    ]
+}
+
+fn apply(router: &mut Router, step: &Step, now: Timestamp) {
+    match step {
+        Step::Submit { call, expression, priority } => {
+            let _ = router.submit(submission(*call, EXPRESSIONS[*expression], *priority, now), now);
+        }
+        Step::Cancel(call) => {
+            router.cancel(&id(*call), now);
+        }
+        Step::GiveBack(call) => {
+            router.give_back(&id(*call), now);
+        }
+        Step::Session { who, name } => router.observe(&agent_event(*name, WHO[*who]), now, now),
+        Step::Call { who, call, name, state } => {
+            router.observe(&call_event(*name, WHO[*who], *call, Some(*state)), now, now);
+        }
+        Step::Delete(call) => router.observe(&call_event(EventName::CallDeleted, "nobody", *call, None), now, now),
+        Step::Service { who, name } => {
+            let event = Event { this_dn: Some(phone(WHO[*who])), ..Event::new(*name) };
+            router.observe(&event, now, now);
+        }
+        Step::Skills { who, level } => {
+            router.set_profile(&profile(WHO[*who], &[("Sales", *level), ("Spanish", 9 - *level)]), now);
+        }
+        Step::Forget(who) => router.forget_profile(&agent(WHO[*who])),
+        Step::Wait => router.handle_timeout(now),
+    }
+}
+
+/// Nobody is promised twice, and nobody idles while a call waits that would fit.
+fn check(router: &Router) {
+    let promised: Vec<AgentId> = router.requests.keys().filter_map(|id| router.promised_to(id)).collect();
+    let distinct: BTreeSet<&AgentId> = promised.iter().collect();
+    assert_eq!(distinct.len(), promised.len(), "an agent is promised twice");
+    for (index, row) in router.agents.rows() {
+        assert_eq!(row.reserved, promised.contains(&row.id), "{:?}", row.id);
+        if !router.agents.is_available(index) {
+            continue;
+        }
+        for (id, waiting) in router.requests.iter().filter(|(_, waiting)| waiting.stage == Stage::Waiting) {
+            let fits = waiting.keys.iter().any(|key| router.pools.get(key).unwrap().members().contains(index));
+            assert!(!fits || router.excludes(id, index), "{:?} idles while {id:?} waits", row.id);
+        }
+    }
+    let waiting = router.requests.values().filter(|waiting| waiting.stage == Stage::Waiting).count();
+    assert_eq!(waiting, router.queues.values().map(BTreeSet::len).sum::<usize>());
+}
+
+/// Each request enters its queue and leaves it in turn, and ends once.
+fn check_outputs(log: &[Output]) {
+    let mut counted: HashMap<&RequestId, bool> = HashMap::new();
+    for output in log {
+        match output {
+            Output::Queued(id, ..) => assert_ne!(counted.insert(id, true), Some(true)),
+            Output::Offered { request, .. } => assert_eq!(counted.insert(request, false), Some(true)),
+            Output::Ended { request, queued, .. } => assert_eq!(counted.remove(request), Some(*queued)),
+            Output::Returned(..) | Output::TimedOut(..) => {}
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn laws_hold_after_every_step_and_a_restored_router_goes_on_alike(
+        steps in proptest::collection::vec(step(), 1..60)
+    ) {
+        let mut router = three();
+        let mut restored = Router::restore(router.snapshot());
+        let mut log = Vec::new();
+        for (turn, step) in steps.iter().enumerate() {
+            let now = at(100 + 4 * turn as u64);
+            apply(&mut router, step, now);
+            apply(&mut restored, step, now);
+            check(&router);
+            let out = outputs(&mut router);
+            prop_assert_eq!(&out, &outputs(&mut restored));
+            prop_assert_eq!(router.snapshot(), restored.snapshot());
+            log.extend(out);
+            restored = Router::restore(router.snapshot());
+        }
+        check_outputs(&log);
+    }
+}
