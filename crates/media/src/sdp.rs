@@ -1,0 +1,232 @@
+//! Session descriptions (RFC 8866): a typed model that keeps every line it does not know, in its place.
+//!
+//! Parsing and building are inverse: `parse(build(x)) == x`. What a call needs of a description (where the audio goes,
+//! which codecs, who is on hold) is asked of [`Description`] and [`Media`]; agreeing on a stream is [`negotiation`].
+
+use std::fmt;
+use std::net::IpAddr;
+
+pub mod negotiation;
+mod parse;
+
+pub use negotiation::{AudioStream, Direction, LocalAudio, NegotiationError, Preference};
+pub use parse::{SdpError, parse};
+
+/// Longest description that is read, in bytes: a voice offer has 300 to 1,500, a browser's up to 6,000.
+pub const DESCRIPTION_BYTES_MAX: usize = 16_384;
+/// Most lines of a description.
+pub const LINES_MAX: usize = 512;
+/// Most media sections of a description.
+pub const MEDIA_MAX: usize = 16;
+
+/// A whole session description.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Description {
+    /// `o=`
+    pub origin: Origin,
+    /// `s=`; `None` where the peer left the line out, which RFC 8866 forbids and phones do.
+    pub name: Option<String>,
+    /// The session's other lines, in order.
+    pub lines: Vec<Line>,
+    /// The media sections, in order.
+    pub media: Vec<Media>,
+}
+
+/// `o=`: who made the description, and which version of it this is.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Origin {
+    /// User name, `-` where there is none.
+    pub user: String,
+    /// Numeric session id.
+    pub session_id: u64,
+    /// Grows by one with each change (RFC 3264 §8).
+    pub version: u64,
+    /// The rest, as `IN IP4 192.0.2.1`: network type, address type and address, which may be a host name.
+    pub address: String,
+}
+
+/// One line after `o=` and `s=`.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Line {
+    /// `c=IN IP4 ...` or `c=IN IP6 ...` with a literal address.
+    Connection(Connection),
+    /// `a=`
+    Attribute(Attribute),
+    /// Any other line: its letter and what follows `=`, as it came.
+    Other(char, String),
+}
+
+/// `c=` with a literal unicast address.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Connection {
+    /// Where the media goes; unspecified (`0.0.0.0`, `::`) is the old way to hold (RFC 3264 §8.4).
+    pub address: IpAddr,
+}
+
+/// `a=name` or `a=name:value`.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Attribute {
+    /// Before the colon.
+    pub name: String,
+    /// After the colon.
+    pub value: Option<String>,
+}
+
+/// An `m=` line and what belongs to it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Media {
+    /// `audio`, `video`, ...
+    pub kind: String,
+    /// The port; 0 means rejected (RFC 3264 §6).
+    pub port: u16,
+    /// The number of ports, after a slash.
+    pub port_count: Option<u16>,
+    /// `RTP/AVP`, ...
+    pub protocol: String,
+    /// Payload types, or what else the protocol calls a format; the most wanted first.
+    pub formats: Vec<String>,
+    /// The section's lines, in order.
+    pub lines: Vec<Line>,
+}
+
+// === impl Description ===
+
+impl Description {
+    /// The first audio section.
+    pub fn audio(&self) -> Option<&Media> {
+        self.media.iter().find(|m| m.kind == "audio")
+    }
+
+    /// Where a section's media goes: its own `c=`, else the session's.
+    pub fn address_of(&self, media: &Media) -> Option<IpAddr> {
+        connection(&media.lines).or_else(|| connection(&self.lines)).map(|c| c.address)
+    }
+
+    /// The direction of a section as its author sees it: its own attribute, else the session's, else both ways.
+    pub fn direction_of(&self, media: &Media) -> Direction {
+        direction(&media.lines).or_else(|| direction(&self.lines)).unwrap_or(Direction::SendRecv)
+    }
+
+    /// Whether the author holds the call: it does not want to hear audio now. True of `sendonly`, `inactive`, and the
+    /// unspecified address of older phones (RFC 3264 §8.4).
+    pub fn is_hold(&self) -> bool {
+        let Some(audio) = self.audio() else { return false };
+        let silenced = self.address_of(audio).is_some_and(|a| a.is_unspecified());
+        audio.port != 0 && (silenced || !self.direction_of(audio).receives())
+    }
+
+    /// Sets the version of `o=`, for a description that changed (RFC 3264 §8: by one each time).
+    pub fn with_version(mut self, version: u64) -> Self {
+        self.origin.version = version;
+        self
+    }
+}
+
+impl fmt::Display for Description {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "v=0\r\n")?;
+        let o = &self.origin;
+        write!(f, "o={} {} {} {}\r\n", o.user, o.session_id, o.version, o.address)?;
+        if let Some(name) = &self.name {
+            write!(f, "s={name}\r\n")?;
+        }
+        self.lines.iter().try_for_each(|line| line.fmt(f))?;
+        self.media.iter().try_for_each(|media| media.fmt(f))
+    }
+}
+
+// === impl Media ===
+
+impl Media {
+    /// The value of the first attribute of that name.
+    pub fn attribute(&self, name: &str) -> Option<&Attribute> {
+        self.attributes().find(|a| a.name == name)
+    }
+
+    /// All attributes, in order.
+    pub fn attributes(&self) -> impl Iterator<Item = &Attribute> {
+        self.lines.iter().filter_map(|line| match line {
+            Line::Attribute(attribute) => Some(attribute),
+            _ => None,
+        })
+    }
+
+    /// The encoding of a payload type, as `PCMU/8000`: from `a=rtpmap`, else the static table of RFC 3551 §6.
+    pub fn encoding(&self, payload_type: u8) -> Option<&str> {
+        let mapped = self.attributes().filter(|a| a.name == "rtpmap").find_map(|a| {
+            let (number, encoding) = a.value.as_deref()?.split_once(' ')?;
+            (number.parse() == Ok(payload_type)).then(|| encoding.trim())
+        });
+        mapped.or(match payload_type {
+            0 => Some("PCMU/8000"),
+            8 => Some("PCMA/8000"),
+            13 => Some("CN/8000"),
+            _ => None,
+        })
+    }
+
+    /// The payload types among the formats, the most wanted first.
+    pub fn payload_types(&self) -> impl Iterator<Item = u8> + '_ {
+        self.formats.iter().filter_map(|f| f.parse().ok()).filter(|pt| *pt < 128)
+    }
+}
+
+impl fmt::Display for Media {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "m={} {}", self.kind, self.port)?;
+        if let Some(count) = self.port_count {
+            write!(f, "/{count}")?;
+        }
+        write!(f, " {}", self.protocol)?;
+        self.formats.iter().try_for_each(|format| write!(f, " {format}"))?;
+        f.write_str("\r\n")?;
+        self.lines.iter().try_for_each(|line| line.fmt(f))
+    }
+}
+
+// === impl Line ===
+
+impl Line {
+    /// An attribute without a value.
+    pub fn flag(name: &str) -> Self {
+        Self::Attribute(Attribute { name: name.to_owned(), value: None })
+    }
+
+    /// An attribute with a value.
+    pub fn attribute(name: &str, value: impl fmt::Display) -> Self {
+        Self::Attribute(Attribute { name: name.to_owned(), value: Some(value.to_string()) })
+    }
+}
+
+impl fmt::Display for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Connection(c) => write!(f, "c=IN {} {}\r\n", address_type(c.address), c.address),
+            Self::Attribute(Attribute { name, value: None }) => write!(f, "a={name}\r\n"),
+            Self::Attribute(Attribute { name, value: Some(value) }) => write!(f, "a={name}:{value}\r\n"),
+            Self::Other(letter, rest) => write!(f, "{letter}={rest}\r\n"),
+        }
+    }
+}
+
+/// `IP4` or `IP6`.
+pub(crate) fn address_type(address: IpAddr) -> &'static str {
+    if address.is_ipv4() { "IP4" } else { "IP6" }
+}
+
+fn connection(lines: &[Line]) -> Option<Connection> {
+    lines.iter().find_map(|line| match line {
+        Line::Connection(c) => Some(*c),
+        _ => None,
+    })
+}
+
+fn direction(lines: &[Line]) -> Option<Direction> {
+    lines.iter().find_map(|line| match line {
+        Line::Attribute(a) if a.value.is_none() => Direction::from_attribute(&a.name),
+        _ => None,
+    })
+}
+
+#[cfg(test)]
+mod tests;

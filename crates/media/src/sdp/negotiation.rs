@@ -1,0 +1,316 @@
+//! Offer and answer (RFC 3264) for one audio stream: PCMU, PCMA and telephone-event over `RTP/AVP`.
+
+use std::net::{IpAddr, SocketAddr};
+
+use super::{Attribute, Connection, Description, Line, Media, Origin, address_type};
+use crate::g711::Law;
+
+/// Who may send on a stream, seen by the author of a description.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum Direction {
+    /// Both ways.
+    #[default]
+    SendRecv,
+    /// The author only sends.
+    SendOnly,
+    /// The author only receives.
+    RecvOnly,
+    /// Nothing flows.
+    Inactive,
+}
+
+/// Where we receive audio, and under which name we describe it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct LocalAudio {
+    /// The advertised address.
+    pub address: IpAddr,
+    /// The RTP port, even; RTCP is one above.
+    pub port: u16,
+    /// `o=`'s session id: kept for the life of the dialog.
+    pub session_id: u64,
+    /// `o=`'s version.
+    pub version: u64,
+}
+
+/// What to put first in an offer or answer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Preference {
+    /// The law that the other member of the conference speaks, so that nothing needs transcoding.
+    pub law: Law,
+    /// Our direction.
+    pub direction: Direction,
+}
+
+/// An agreed audio stream, seen from our side.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct AudioStream {
+    /// Where the peer says it receives RTP; `None` while it holds with an unspecified address.
+    pub remote: Option<SocketAddr>,
+    /// Where the peer receives RTCP (RFC 3605, else one port above).
+    pub remote_rtcp: Option<SocketAddr>,
+    /// RTP and RTCP share a port (RFC 5761).
+    pub rtcp_mux: bool,
+    /// What we send.
+    pub law: Law,
+    /// The payload type of PCMU, where it may come in.
+    pub pcmu: Option<u8>,
+    /// The payload type of PCMA, where it may come in.
+    pub pcma: Option<u8>,
+    /// The payload type of telephone-event (RFC 4733), where agreed.
+    pub telephone_event: Option<u8>,
+    /// Our direction.
+    pub direction: Direction,
+}
+
+/// Why no stream comes about.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum NegotiationError {
+    /// No audio section that we can take: 488 (RFC 3261 §21.4.26).
+    #[error("the description has no audio that we can take")]
+    NoAudio,
+    /// There is audio but neither PCMU nor PCMA: 488.
+    #[error("neither PCMU nor PCMA is offered")]
+    NoCodec,
+    /// The audio has no usable address.
+    #[error("the audio has no address")]
+    NoAddress,
+    /// The answer has not as many sections as our offer (RFC 3264 §6).
+    #[error("the answer does not fit the offer")]
+    Mismatch,
+}
+
+// === impl Direction ===
+
+impl Direction {
+    /// From the attribute's name.
+    pub fn from_attribute(name: &str) -> Option<Self> {
+        match name {
+            "sendrecv" => Some(Self::SendRecv),
+            "sendonly" => Some(Self::SendOnly),
+            "recvonly" => Some(Self::RecvOnly),
+            "inactive" => Some(Self::Inactive),
+            _ => None,
+        }
+    }
+
+    /// The attribute's name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::SendRecv => "sendrecv",
+            Self::SendOnly => "sendonly",
+            Self::RecvOnly => "recvonly",
+            Self::Inactive => "inactive",
+        }
+    }
+
+    /// Whether its author sends.
+    pub fn sends(self) -> bool {
+        matches!(self, Self::SendRecv | Self::SendOnly)
+    }
+
+    /// Whether its author receives.
+    pub fn receives(self) -> bool {
+        matches!(self, Self::SendRecv | Self::RecvOnly)
+    }
+
+    /// The same stream seen from the other side.
+    pub fn reversed(self) -> Self {
+        Self::of(self.receives(), self.sends())
+    }
+
+    /// What both allow, each seen from our side.
+    pub fn both(self, other: Self) -> Self {
+        Self::of(self.sends() && other.sends(), self.receives() && other.receives())
+    }
+
+    fn of(sends: bool, receives: bool) -> Self {
+        match (sends, receives) {
+            (true, true) => Self::SendRecv,
+            (true, false) => Self::SendOnly,
+            (false, true) => Self::RecvOnly,
+            (false, false) => Self::Inactive,
+        }
+    }
+}
+
+impl Default for Preference {
+    fn default() -> Self {
+        Self { law: Law::Mu, direction: Direction::SendRecv }
+    }
+}
+
+// === offers and answers ===
+
+/// Payload type of telephone-event in our offers.
+const TELEPHONE_EVENT_OFFERED: u8 = 101;
+
+/// Our offer: both laws, the preferred one first, and telephone-event.
+pub fn offer(local: &LocalAudio, preference: Preference) -> Description {
+    let (first, second) = match preference.law {
+        Law::Mu => (Law::Mu, Law::A),
+        Law::A => (Law::A, Law::Mu),
+    };
+    let codecs = [(first.payload_type(), first), (second.payload_type(), second)];
+    let section = audio_section(local, "RTP/AVP", &codecs, Some(TELEPHONE_EVENT_OFFERED), preference.direction, true);
+    describe(local, vec![section])
+}
+
+/// Our answer to an offer, and the stream that it makes.
+///
+/// The first acceptable audio section is taken; every other section is rejected with port 0 (RFC 3264 §6).
+pub fn answer(
+    offer: &Description,
+    local: &LocalAudio,
+    preference: Preference,
+) -> Result<(Description, AudioStream), NegotiationError> {
+    let index = offer.media.iter().position(acceptable).ok_or(NegotiationError::NoAudio)?;
+    let taken = offer.media.get(index).ok_or(NegotiationError::NoAudio)?;
+    let mut stream = stream_of(offer, taken)?;
+    stream.direction = preference.direction.both(offer.direction_of(taken).reversed());
+    // Only one law is answered, so that the peer sends what we send: its first, unless ours is among its offer.
+    stream.law = match preference.law {
+        Law::Mu if stream.pcmu.is_some() => Law::Mu,
+        Law::A if stream.pcma.is_some() => Law::A,
+        _ => stream.law,
+    };
+    let number = match stream.law {
+        Law::Mu => stream.pcmu,
+        Law::A => stream.pcma,
+    };
+    let codecs = [(number.ok_or(NegotiationError::NoCodec)?, stream.law)];
+    let media = offer
+        .media
+        .iter()
+        .enumerate()
+        .map(|(i, m)| {
+            if i == index {
+                let events = stream.telephone_event;
+                audio_section(local, &m.protocol, &codecs, events, stream.direction, stream.rtcp_mux)
+            } else {
+                rejected(m)
+            }
+        })
+        .collect();
+    Ok((describe(local, media), stream))
+}
+
+/// The stream that a peer's answer to our offer makes.
+pub fn accept_answer(
+    offered: &Description,
+    answer: &Description,
+    preference: Preference,
+) -> Result<AudioStream, NegotiationError> {
+    if answer.media.len() != offered.media.len() {
+        return Err(NegotiationError::Mismatch);
+    }
+    let taken = answer.media.first().filter(|m| acceptable(m)).ok_or(NegotiationError::NoAudio)?;
+    let mut stream = stream_of(answer, taken)?;
+    stream.direction = preference.direction.both(answer.direction_of(taken).reversed());
+    // A peer may go on sending either law that we offered, under the numbers of our offer.
+    stream.pcmu = stream.pcmu.or(Some(Law::Mu.payload_type()));
+    stream.pcma = stream.pcma.or(Some(Law::A.payload_type()));
+    Ok(stream)
+}
+
+fn acceptable(media: &Media) -> bool {
+    media.kind == "audio" && media.port != 0 && matches!(media.protocol.as_str(), "RTP/AVP" | "RTP/AVPF")
+}
+
+/// The stream as its author describes it; `law` is the author's first, `direction` still to be set.
+fn stream_of(description: &Description, media: &Media) -> Result<AudioStream, NegotiationError> {
+    let address = description.address_of(media).ok_or(NegotiationError::NoAddress)?;
+    let mut laws = media.payload_types().filter_map(|pt| Some((pt, law_of(media.encoding(pt)?)?)));
+    let law = laws.next().ok_or(NegotiationError::NoCodec)?.1;
+    let number_of = |wanted: Law| media.payload_types().find(|pt| media.encoding(*pt).and_then(law_of) == Some(wanted));
+    let telephone_event = media
+        .payload_types()
+        .find(|pt| media.encoding(*pt).is_some_and(|e| e.to_ascii_lowercase().starts_with("telephone-event/8000")));
+    let rtcp_mux = media.attribute("rtcp-mux").is_some();
+    let remote = (!address.is_unspecified()).then(|| SocketAddr::new(address, media.port));
+    Ok(AudioStream {
+        remote,
+        remote_rtcp: remote.and_then(|r| rtcp_address(media, r, rtcp_mux)),
+        rtcp_mux,
+        law,
+        pcmu: number_of(Law::Mu),
+        pcma: number_of(Law::A),
+        telephone_event,
+        direction: Direction::SendRecv,
+    })
+}
+
+fn law_of(encoding: &str) -> Option<Law> {
+    let (name, rest) = encoding.split_once('/')?;
+    if !matches!(rest, "8000" | "8000/1") {
+        return None;
+    }
+    match name.to_ascii_uppercase().as_str() {
+        "PCMU" => Some(Law::Mu),
+        "PCMA" => Some(Law::A),
+        _ => None,
+    }
+}
+
+/// `a=rtcp:PORT [IN IP4 ADDRESS]` (RFC 3605), else the port above.
+fn rtcp_address(media: &Media, rtp: SocketAddr, mux: bool) -> Option<SocketAddr> {
+    if mux {
+        return Some(rtp);
+    }
+    let Some(Attribute { value: Some(value), .. }) = media.attribute("rtcp") else {
+        return rtp.port().checked_add(1).map(|port| SocketAddr::new(rtp.ip(), port));
+    };
+    let mut words = value.split_ascii_whitespace();
+    let port = words.next()?.parse().ok()?;
+    let address = words.nth(2).and_then(|a| a.parse().ok()).unwrap_or(rtp.ip());
+    Some(SocketAddr::new(address, port))
+}
+
+fn describe(local: &LocalAudio, media: Vec<Media>) -> Description {
+    let kind = address_type(local.address);
+    Description {
+        origin: Origin {
+            user: "-".to_owned(),
+            session_id: local.session_id,
+            version: local.version,
+            address: format!("IN {kind} {}", local.address),
+        },
+        name: Some("-".to_owned()),
+        lines: vec![Line::Connection(Connection { address: local.address }), Line::Other('t', "0 0".to_owned())],
+        media,
+    }
+}
+
+fn audio_section(
+    local: &LocalAudio,
+    protocol: &str,
+    codecs: &[(u8, Law)],
+    telephone_event: Option<u8>,
+    direction: Direction,
+    mux: bool,
+) -> Media {
+    let mut formats: Vec<String> = codecs.iter().map(|(pt, _)| pt.to_string()).collect();
+    let mut lines: Vec<Line> =
+        codecs.iter().map(|(pt, law)| Line::attribute("rtpmap", format_args!("{pt} {}/8000", law.name()))).collect();
+    if let Some(pt) = telephone_event {
+        formats.push(pt.to_string());
+        lines.push(Line::attribute("rtpmap", format_args!("{pt} telephone-event/8000")));
+        lines.push(Line::attribute("fmtp", format_args!("{pt} 0-15")));
+    }
+    lines.push(Line::attribute("ptime", 20));
+    if mux {
+        lines.push(Line::flag("rtcp-mux"));
+    }
+    lines.push(Line::flag(direction.as_str()));
+    Media {
+        kind: "audio".to_owned(),
+        port: local.port,
+        port_count: None,
+        protocol: protocol.to_owned(),
+        formats,
+        lines,
+    }
+}
+
+fn rejected(media: &Media) -> Media {
+    Media { port: 0, port_count: None, lines: Vec::new(), ..media.clone() }
+}

@@ -1,0 +1,168 @@
+use std::net::IpAddr;
+
+use proptest::prelude::*;
+
+use super::negotiation::{accept_answer, answer, offer};
+use super::*;
+use crate::g711::Law;
+
+const PHONE: &str = "v=0\r\no=alice 2890844526 1 IN IP4 192.0.2.9\r\ns=call\r\ni=with a line nobody needs\r\n\
+    c=IN IP4 192.0.2.9\r\nb=AS:80\r\nt=0 0\r\na=X-unknown:kept as it came \r\n\
+    m=audio 40000 RTP/AVP 9 8 0 96\r\na=rtpmap:9 G722/8000\r\na=rtpmap:96 telephone-event/8000\r\na=fmtp:96 0-16\r\n\
+    a=ptime:20\r\na=rtcp:40003 IN IP4 192.0.2.10\r\nm=video 40010 RTP/AVP 31\r\na=sendonly\r\n";
+
+fn local() -> LocalAudio {
+    LocalAudio { address: "198.51.100.1".parse().unwrap(), port: 20_000, session_id: 7, version: 1 }
+}
+
+fn with(text: &str, from: &str, to: &str) -> Description {
+    assert!(text.contains(from), "{from}");
+    parse(text.replace(from, to).as_bytes()).unwrap()
+}
+
+#[test]
+fn a_description_is_built_as_it_was_read() {
+    assert_eq!(parse(PHONE.as_bytes()).unwrap().to_string(), PHONE);
+}
+
+#[test]
+fn bare_line_feeds_and_a_missing_name_are_read() {
+    let sdp = parse(b"v=0\no=- 1 1 IN IP4 192.0.2.1\nc=IN IP4 192.0.2.1\nt=0 0\nm=audio 4 RTP/AVP 0\n").unwrap();
+    assert_eq!(sdp.name, None);
+    assert_eq!(sdp.audio().unwrap().port, 4);
+}
+
+#[test]
+fn faults_are_named() {
+    let cases: [(&[u8], SdpError); 6] = [
+        (b"", SdpError::Version),
+        (b"o=- 1 1 IN IP4 192.0.2.1\r\n", SdpError::Version),
+        (b"v=0\r\ns=-\r\n", SdpError::NoOrigin),
+        (b"v=0\r\nnonsense\r\n", SdpError::Malformed(2)),
+        (b"v=0\r\no=- x 1 IN IP4 192.0.2.1\r\n", SdpError::Unreadable { line: 2, letter: 'o' }),
+        (b"v=0\r\no=- 1 1 IN IP4 a\r\nm=audio 70000 RTP/AVP 0\r\n", SdpError::Unreadable { line: 3, letter: 'm' }),
+    ];
+    for (body, error) in cases {
+        assert_eq!(parse(body), Err(error));
+    }
+    assert_eq!(parse(&vec![b'x'; DESCRIPTION_BYTES_MAX + 1]), Err(SdpError::TooLong));
+}
+
+#[test]
+fn an_offer_is_answered_with_one_law_and_the_rest_rejected() {
+    let offered = parse(PHONE.as_bytes()).unwrap();
+    let prefer_a = Preference { law: Law::A, ..Preference::default() };
+    let (ours, stream) = answer(&offered, &local(), prefer_a).unwrap();
+    assert_eq!(stream.law, Law::A);
+    assert_eq!(stream.remote, Some("192.0.2.9:40000".parse().unwrap()));
+    assert_eq!(stream.remote_rtcp, Some("192.0.2.10:40003".parse().unwrap()));
+    assert_eq!((stream.pcmu, stream.pcma, stream.telephone_event), (Some(0), Some(8), Some(96)));
+    assert_eq!(ours.media.len(), 2);
+    assert_eq!(ours.media[0].formats, ["8", "96"]);
+    assert_eq!(ours.media[1].port, 0);
+    assert_eq!(parse(ours.to_string().as_bytes()).unwrap(), ours);
+}
+
+#[test]
+fn an_answer_to_our_offer_makes_the_same_stream_on_both_sides() {
+    let ours = offer(&local(), Preference { law: Law::A, direction: Direction::SendRecv });
+    assert_eq!(ours.media[0].formats, ["8", "0", "101"]);
+    let peer = LocalAudio { address: "2001:db8::1".parse().unwrap(), port: 5_000, session_id: 1, version: 1 };
+    let (theirs, at_peer) = answer(&ours, &peer, Preference::default()).unwrap();
+    let at_us = accept_answer(&ours, &theirs, Preference::default()).unwrap();
+    assert_eq!(at_us.law, at_peer.law);
+    assert_eq!(at_us.remote, Some("[2001:db8::1]:5000".parse().unwrap()));
+    assert!(at_us.rtcp_mux && at_peer.rtcp_mux);
+    assert_eq!(at_us.remote_rtcp, at_us.remote);
+}
+
+#[test]
+fn hold_is_told_in_three_ways() {
+    assert!(!parse(PHONE.as_bytes()).unwrap().is_hold());
+    assert!(with(PHONE, "a=ptime:20", "a=sendonly").is_hold());
+    assert!(with(PHONE, "a=ptime:20", "a=inactive").is_hold());
+    assert!(with(PHONE, "c=IN IP4 192.0.2.9", "c=IN IP4 0.0.0.0").is_hold());
+    assert!(with(PHONE, "b=AS:80", "a=sendonly").is_hold(), "at session level");
+    assert!(!with(PHONE, "a=ptime:20", "a=recvonly").is_hold());
+}
+
+#[test]
+fn a_hold_is_answered_from_the_other_side() {
+    for (theirs, ours) in [("sendonly", "recvonly"), ("inactive", "inactive"), ("recvonly", "sendonly")] {
+        let held = with(PHONE, "a=ptime:20", &format!("a={theirs}"));
+        let (reply, stream) = answer(&held, &local(), Preference::default()).unwrap();
+        assert_eq!(reply.direction_of(&reply.media[0]).as_str(), ours);
+        assert_eq!(stream.direction.as_str(), ours);
+    }
+}
+
+#[test]
+fn an_unspecified_address_leaves_no_one_to_send_to() {
+    let held = with(PHONE, "c=IN IP4 192.0.2.9", "c=IN IP4 0.0.0.0");
+    assert_eq!(answer(&held, &local(), Preference::default()).unwrap().1.remote, None);
+}
+
+#[test]
+fn what_cannot_be_taken_is_refused() {
+    let refuse = |sdp: &Description| answer(sdp, &local(), Preference::default()).unwrap_err();
+    assert_eq!(refuse(&with(PHONE, "m=audio 40000", "m=audio 0")), NegotiationError::NoAudio);
+    assert_eq!(refuse(&with(PHONE, "RTP/AVP 9 8 0 96", "RTP/SAVP 9 8 0 96")), NegotiationError::NoAudio);
+    assert_eq!(refuse(&with(PHONE, "RTP/AVP 9 8 0 96", "RTP/AVP 9")), NegotiationError::NoCodec);
+    assert_eq!(refuse(&with(PHONE, "c=IN IP4 192.0.2.9", "c=IN IP4 phone.example")), NegotiationError::NoAddress);
+    let ours = offer(&local(), Preference::default());
+    let two = parse(PHONE.as_bytes()).unwrap();
+    assert_eq!(accept_answer(&ours, &two, Preference::default()), Err(NegotiationError::Mismatch));
+}
+
+#[test]
+fn media_level_connection_wins() {
+    let sdp = with(PHONE, "a=ptime:20", "c=IN IP6 2001:db8::7");
+    assert_eq!(sdp.address_of(sdp.audio().unwrap()), Some("2001:db8::7".parse::<IpAddr>().unwrap()));
+}
+
+fn line() -> impl Strategy<Value = Line> {
+    let address = prop_oneof![any::<[u8; 4]>().prop_map(IpAddr::from), any::<[u8; 16]>().prop_map(IpAddr::from)];
+    prop_oneof![
+        address.prop_map(|address| Line::Connection(Connection { address })),
+        "[a-z]{1,8}".prop_map(|name| Line::flag(&name)),
+        ("[a-zA-Z-]{1,8}", "[ -~]{0,20}").prop_map(|(name, value)| Line::attribute(&name, value)),
+        ("[biektruz]", "[ -~]{1,20}").prop_map(|(k, value)| Line::Other(k.chars().next().unwrap(), value)),
+    ]
+}
+
+fn media() -> impl Strategy<Value = Media> {
+    let head = ("[a-z]{1,6}", any::<u16>(), proptest::option::of(any::<u16>()), "[A-Z/]{1,9}");
+    (head, proptest::collection::vec("[0-9]{1,3}", 0..5), proptest::collection::vec(line(), 0..6)).prop_map(
+        |((kind, port, port_count, protocol), formats, lines)| Media {
+            kind,
+            port,
+            port_count,
+            protocol,
+            formats,
+            lines,
+        },
+    )
+}
+
+proptest! {
+    #[test]
+    fn parsing_what_was_built_gives_the_same(
+        user in "[!-~]{1,8}", ids in any::<(u64, u64)>(), name in proptest::option::of("[ -~]{0,12}"),
+        lines in proptest::collection::vec(line(), 0..6), media in proptest::collection::vec(media(), 0..4),
+    ) {
+        let origin = Origin { user, session_id: ids.0, version: ids.1, address: "IN IP4 host.example".to_owned() };
+        let built = Description { origin, name, lines, media };
+        prop_assert_eq!(parse(built.to_string().as_bytes()).unwrap(), built);
+    }
+
+    #[test]
+    fn no_input_panics(body in proptest::collection::vec(any::<u8>(), 0..300), cut in 0..PHONE.len()) {
+        let _ = parse(&body);
+        let mut mixed = PHONE.as_bytes()[..cut].to_vec();
+        mixed.extend(&body);
+        if let Ok(sdp) = parse(&mixed) {
+            let _ = answer(&sdp, &local(), Preference::default());
+            prop_assert_eq!(parse(sdp.to_string().as_bytes()).unwrap(), sdp);
+        }
+    }
+}
