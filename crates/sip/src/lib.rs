@@ -3,21 +3,25 @@
 pub mod build;
 pub mod digest;
 pub mod error;
+pub mod flow;
 pub mod framer;
 pub mod header;
 pub mod limits;
 pub mod local_tag;
 pub mod message;
 pub mod method;
+pub mod offer_answer;
 pub mod parse;
 pub mod proxy;
 pub mod seal;
 pub mod status;
+pub mod transaction;
 pub mod uri;
 
 pub use build::Builder;
 pub use error::{HeaderError, ParseError, ParseErrorKind, Rule};
 pub use framer::{Frame, Framer};
+pub use flow::{Flow, Transmit};
 pub use local_tag::LocalTag;
 pub use seal::Seal;
 pub use header::{CSeq, Contact, HeaderName, NameAddr, Via};

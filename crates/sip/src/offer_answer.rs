@@ -1,0 +1,319 @@
+//! Offer/answer (RFC 3264) as SIP carries it (RFC 6337): which body is an offer, which an answer, which neither.
+//!
+//! Bodies are opaque here. The last complete exchange is kept, because a refresh is answered with the stored
+//! session unchanged and a failed exchange falls back to it.
+
+use bytes::Bytes;
+use thiserror::Error;
+
+/// The message that carries a body, or could have carried one.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Carrier {
+    /// An INVITE, first or later.
+    Invite,
+    /// A provisional response to it that nobody acknowledges.
+    Provisional,
+    /// A provisional response under RFC 3262.
+    ReliableProvisional,
+    /// A 2xx to an INVITE.
+    Success,
+    /// The ACK to that 2xx.
+    Ack,
+    /// A PRACK.
+    Prack,
+    /// The 2xx to a PRACK.
+    PrackSuccess,
+    /// An UPDATE (RFC 3311).
+    Update,
+    /// The 2xx to an UPDATE.
+    UpdateSuccess,
+}
+
+/// Who began something.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Side {
+    /// This end.
+    Us,
+    /// The peer.
+    Them,
+}
+
+/// Where the negotiation stands.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum Phase {
+    /// No offer is open.
+    #[default]
+    Stable,
+    /// An INVITE without an offer was sent by that side: the other side is to make one.
+    Solicited(Side),
+    /// An offer of that side is open.
+    Offered(Side, Carrier),
+}
+
+/// What a body means.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Meaning {
+    /// Nothing: no body where none is needed, or a repetition of what is settled (RFC 6337 §2.2).
+    Nothing,
+    /// An offer.
+    Offer,
+    /// The answer to the open offer.
+    Answer,
+    /// What the answer will be, in an unreliable provisional response.
+    Preview,
+    /// The absence of a body that asks the other side for an offer.
+    Solicitation,
+}
+
+/// A body where none may be, or none where one must be.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
+pub enum OfferAnswerError {
+    /// An offer of ours is open: the peer gets 491 (RFC 3311 §5.2).
+    #[error("an offer of ours is open")]
+    Glare,
+    /// An offer of theirs is open: the peer gets 500 with Retry-After (RFC 3311 §5.2).
+    #[error("an offer of the peer's is open")]
+    Busy,
+    /// The answer is missing.
+    #[error("the answer is missing")]
+    AnswerMissing,
+    /// The offer is missing.
+    #[error("the offer is missing")]
+    OfferMissing,
+}
+
+/// The negotiation of one dialog.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct OfferAnswer {
+    phase: Phase,
+    open: Option<Bytes>,
+    local: Option<Bytes>,
+    remote: Option<Bytes>,
+}
+
+impl OfferAnswer {
+    /// A negotiation from its parts, as a snapshot has them.
+    pub const fn from_parts(phase: Phase, open: Option<Bytes>, local: Option<Bytes>, remote: Option<Bytes>) -> Self {
+        Self { phase, open, local, remote }
+    }
+
+    /// Where it stands.
+    pub const fn phase(&self) -> Phase {
+        self.phase
+    }
+
+    /// The offer that is open.
+    pub const fn open(&self) -> Option<&Bytes> {
+        self.open.as_ref()
+    }
+
+    /// Our side of the last complete exchange.
+    pub const fn local(&self) -> Option<&Bytes> {
+        self.local.as_ref()
+    }
+
+    /// The peer's side of the last complete exchange.
+    pub const fn remote(&self) -> Option<&Bytes> {
+        self.remote.as_ref()
+    }
+
+    /// Whether an exchange was ever completed.
+    pub const fn established(&self) -> bool {
+        self.local.is_some() && self.remote.is_some()
+    }
+
+    /// Takes a message of ours.
+    ///
+    /// # Errors
+    /// When the message may not go out with, or without, this body.
+    pub fn sent(&mut self, carrier: Carrier, body: Option<&Bytes>) -> Result<Meaning, OfferAnswerError> {
+        self.pass(Side::Us, carrier, body)
+    }
+
+    /// Takes a message of the peer's.
+    ///
+    /// # Errors
+    /// When the peer broke a rule; says which answer it gets.
+    pub fn received(&mut self, carrier: Carrier, body: Option<&Bytes>) -> Result<Meaning, OfferAnswerError> {
+        self.pass(Side::Them, carrier, body)
+    }
+
+    /// Forgets the open offer: the request that carried it failed, the session stays as it was.
+    pub fn abandon(&mut self) {
+        self.phase = Phase::Stable;
+        self.open = None;
+    }
+
+    fn pass(&mut self, by: Side, carrier: Carrier, body: Option<&Bytes>) -> Result<Meaning, OfferAnswerError> {
+        match self.phase {
+            Phase::Stable => self.pass_stable(by, carrier, body),
+            Phase::Solicited(asker) => self.pass_solicited(asker, by, carrier, body),
+            Phase::Offered(offerer, with) => self.pass_offered(offerer, with, by, carrier, body),
+        }
+    }
+
+    fn pass_stable(&mut self, by: Side, carrier: Carrier, body: Option<&Bytes>) -> Result<Meaning, OfferAnswerError> {
+        match (carrier, body) {
+            (Carrier::Invite | Carrier::Update | Carrier::Prack, Some(body)) => Ok(self.offer(by, carrier, body)),
+            (Carrier::Invite, None) => {
+                self.phase = Phase::Solicited(by);
+                Ok(Meaning::Solicitation)
+            }
+            _ => Ok(Meaning::Nothing),
+        }
+    }
+
+    fn pass_solicited(
+        &mut self,
+        asker: Side,
+        by: Side,
+        carrier: Carrier,
+        body: Option<&Bytes>,
+    ) -> Result<Meaning, OfferAnswerError> {
+        match (carrier, body) {
+            (Carrier::ReliableProvisional | Carrier::Success, Some(body)) if by != asker => {
+                Ok(self.offer(by, carrier, body))
+            }
+            (Carrier::Success, None) if by != asker => Err(OfferAnswerError::OfferMissing),
+            (Carrier::Update | Carrier::Invite, Some(_)) => {
+                Err(if by == asker { OfferAnswerError::Busy } else { OfferAnswerError::Glare })
+            }
+            _ => Ok(Meaning::Nothing),
+        }
+    }
+
+    fn pass_offered(
+        &mut self,
+        offerer: Side,
+        with: Carrier,
+        by: Side,
+        carrier: Carrier,
+        body: Option<&Bytes>,
+    ) -> Result<Meaning, OfferAnswerError> {
+        use Carrier::{Ack, Invite, Prack, PrackSuccess, Provisional, ReliableProvisional, Success, Update, UpdateSuccess};
+        if by == offerer {
+            return match carrier {
+                Update | Invite if body.is_some() => Err(match by {
+                    Side::Us => OfferAnswerError::Glare,
+                    Side::Them => OfferAnswerError::Busy,
+                }),
+                _ => Ok(Meaning::Nothing),
+            };
+        }
+        let answers = matches!(
+            (with, carrier),
+            (Invite, ReliableProvisional | Success) | (Success, Ack) | (Prack, PrackSuccess) | (Update, UpdateSuccess)
+        ) || (with, carrier) == (ReliableProvisional, Prack);
+        match (answers, body) {
+            (true, Some(body)) => Ok(self.answer(by, body)),
+            (true, None) if carrier == ReliableProvisional || carrier == Prack => Ok(Meaning::Nothing),
+            (true, None) => Err(OfferAnswerError::AnswerMissing),
+            (false, Some(_)) if (with, carrier) == (Invite, Provisional) => Ok(Meaning::Preview),
+            (false, Some(_)) if matches!(carrier, Invite | Update) => Err(match by {
+                Side::Us => OfferAnswerError::Busy,
+                Side::Them => OfferAnswerError::Glare,
+            }),
+            (false, _) => Ok(Meaning::Nothing),
+        }
+    }
+
+    fn offer(&mut self, by: Side, carrier: Carrier, body: &Bytes) -> Meaning {
+        self.phase = Phase::Offered(by, carrier);
+        self.open = Some(body.clone());
+        Meaning::Offer
+    }
+
+    fn answer(&mut self, by: Side, body: &Bytes) -> Meaning {
+        let offer = self.open.take();
+        (self.local, self.remote) = match by {
+            Side::Us => (Some(body.clone()), offer),
+            Side::Them => (offer, Some(body.clone())),
+        };
+        self.phase = Phase::Stable;
+        Meaning::Answer
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sdp(text: &'static str) -> Option<Bytes> {
+        Some(Bytes::from_static(text.as_bytes()))
+    }
+
+    #[test]
+    fn each_pattern_of_rfc_6337_table_1_ends_stable() {
+        use Carrier::{Ack, Invite, Prack, PrackSuccess, ReliableProvisional, Success, Update, UpdateSuccess};
+        let patterns: [(Option<Carrier>, Carrier, Carrier); 6] = [
+            (None, Invite, Success),
+            (Some(Invite), Success, Ack),
+            (None, Invite, ReliableProvisional),
+            (Some(Invite), ReliableProvisional, Prack),
+            (None, Prack, PrackSuccess),
+            (None, Update, UpdateSuccess),
+        ];
+        for (solicitation, offer, answer) in patterns {
+            let mut ours = OfferAnswer::default();
+            let mut theirs = OfferAnswer::default();
+            let (offerer, answerer) = if solicitation.is_some() {
+                assert_eq!(ours.sent(Invite, None), Ok(Meaning::Solicitation));
+                assert_eq!(theirs.received(Invite, None), Ok(Meaning::Solicitation));
+                (&mut theirs, &mut ours)
+            } else {
+                (&mut ours, &mut theirs)
+            };
+            assert_eq!(offerer.sent(offer, sdp("o").as_ref()), Ok(Meaning::Offer), "{offer:?}");
+            assert_eq!(answerer.received(offer, sdp("o").as_ref()), Ok(Meaning::Offer), "{offer:?}");
+            assert_eq!(answerer.sent(answer, sdp("a").as_ref()), Ok(Meaning::Answer), "{answer:?}");
+            assert_eq!(offerer.received(answer, sdp("a").as_ref()), Ok(Meaning::Answer), "{answer:?}");
+            assert_eq!((offerer.phase(), answerer.phase()), (Phase::Stable, Phase::Stable));
+            assert_eq!((offerer.local(), offerer.remote()), (sdp("o").as_ref(), sdp("a").as_ref()));
+            assert_eq!((answerer.local(), answerer.remote()), (sdp("a").as_ref(), sdp("o").as_ref()));
+        }
+    }
+
+    #[test]
+    fn an_unreliable_provisional_previews_and_the_2xx_answers() {
+        let mut caller = OfferAnswer::default();
+        caller.sent(Carrier::Invite, sdp("o").as_ref()).unwrap();
+        assert_eq!(caller.received(Carrier::Provisional, sdp("a").as_ref()), Ok(Meaning::Preview));
+        assert_eq!(caller.received(Carrier::Success, sdp("a").as_ref()), Ok(Meaning::Answer));
+    }
+
+    #[test]
+    fn a_2xx_after_a_reliable_answer_repeats_it_for_nothing() {
+        let mut caller = OfferAnswer::default();
+        caller.sent(Carrier::Invite, sdp("o").as_ref()).unwrap();
+        caller.received(Carrier::ReliableProvisional, sdp("a").as_ref()).unwrap();
+        assert_eq!(caller.received(Carrier::Success, sdp("x").as_ref()), Ok(Meaning::Nothing));
+        assert_eq!(caller.remote(), sdp("a").as_ref());
+    }
+
+    #[test]
+    fn two_offers_at_once_are_glare_or_busy() {
+        let mut end = OfferAnswer::default();
+        end.sent(Carrier::Update, sdp("o").as_ref()).unwrap();
+        assert_eq!(end.received(Carrier::Update, sdp("p").as_ref()), Err(OfferAnswerError::Glare));
+        let mut end = OfferAnswer::default();
+        end.received(Carrier::Update, sdp("o").as_ref()).unwrap();
+        assert_eq!(end.received(Carrier::Update, sdp("p").as_ref()), Err(OfferAnswerError::Busy));
+    }
+
+    #[test]
+    fn a_missing_answer_is_a_violation() {
+        let mut end = OfferAnswer::default();
+        end.sent(Carrier::Invite, sdp("o").as_ref()).unwrap();
+        assert_eq!(end.received(Carrier::Success, None), Err(OfferAnswerError::AnswerMissing));
+    }
+
+    #[test]
+    fn a_failed_exchange_leaves_the_session_as_it_was() {
+        let mut end = OfferAnswer::default();
+        end.sent(Carrier::Invite, sdp("o").as_ref()).unwrap();
+        end.received(Carrier::Success, sdp("a").as_ref()).unwrap();
+        end.received(Carrier::Invite, sdp("o2").as_ref()).unwrap();
+        end.abandon();
+        assert_eq!((end.phase(), end.local(), end.remote()), (Phase::Stable, sdp("o").as_ref(), sdp("a").as_ref()));
+    }
+}
