@@ -1,1 +1,3 @@
 //! Drivers of the protocol cores: SIP over UDP and TCP, RTP sockets, HTTP and gRPC.
+
+pub mod sip;

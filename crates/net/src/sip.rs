@@ -1,0 +1,23 @@
+//! SIP sockets: UDP, TCP connections with reuse (RFC 5923) and keep-alive (RFC 5626), and the connections that
+//! nodes keep to every sip-proxy.
+//!
+//! A role's loop owns everything here, so nothing is locked: datagrams are read and written by the loop itself;
+//! a connection has a task that frames what comes in and hands it over through one bounded channel, and the loop
+//! writes to the socket directly as long as the peer keeps up.
+
+pub mod connection;
+pub mod counters;
+pub mod limits;
+pub mod node;
+pub mod tcp;
+pub mod udp;
+
+pub use connection::{Closed, ConnectionId};
+pub use counters::Counters;
+pub use limits::Limits;
+pub use node::{LinkEvent, LinkId, NodeIdentity, NodeLinks};
+pub use tcp::{TcpEvent, TcpTable};
+pub use udp::{Datagram, UdpEndpoint};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,292 @@
+//! One TCP connection: a task reads and frames, the role's loop writes directly while the peer keeps up.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use sip::framer::PONG;
+use sip::{Frame, Framer, Message, ParseError};
+use tokio::net::TcpStream;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, timeout_at};
+
+use super::{Counters, Limits};
+
+/// A connection, unique in the life of a process.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct ConnectionId(pub u64);
+
+/// Why a connection is gone.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Closed {
+    /// The peer closed or reset it.
+    ByPeer,
+    /// It could not be opened.
+    NotOpened,
+    /// It was silent too long.
+    Idle,
+    /// The peer did not read what it was sent.
+    Unread,
+    /// What came in was not SIP, too long, or too slow.
+    BadInput,
+    /// We closed it.
+    ByUs,
+}
+
+// One read takes what a window usually holds.
+const READ_BYTES: usize = 16 * 1024;
+// Entries of the write queue; the bound in bytes is `Limits::write_queue_bytes`.
+const WRITE_QUEUE_ENTRIES: usize = 4_096;
+
+/// The writing half, owned by the role's loop. Dropping it closes the connection.
+#[derive(Debug)]
+pub struct Writer {
+    queue: mpsc::Sender<Bytes>,
+    waiting: Arc<AtomicUsize>,
+    stream: Arc<std::sync::OnceLock<Arc<TcpStream>>>,
+    task: JoinHandle<()>,
+    bytes_max: usize,
+    counters: Arc<Counters>,
+}
+
+/// The peer does not read: its queue is full.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the peer does not read and its write queue is full")]
+pub struct QueueFull;
+
+impl Writer {
+    /// Answers a ping (RFC 5626 §4.4.1). A peer that does not read loses its pong.
+    pub(super) fn pong(&self) {
+        let _ = self.send(Bytes::from_static(PONG));
+    }
+
+    /// Sends one message. Order is kept: bytes go to the socket directly only when none wait.
+    ///
+    /// # Errors
+    /// [`QueueFull`] when the peer does not read; the caller closes the connection then.
+    pub fn send(&self, bytes: Bytes) -> Result<(), QueueFull> {
+        self.counters.messages_out.one();
+        self.counters.bytes_out.more(bytes.len() as u64);
+        let mut rest = bytes;
+        if self.waiting.load(Ordering::Acquire) == 0
+            && let Some(stream) = self.stream.get()
+            && let Ok(written) = stream.try_write(&rest)
+        {
+            if written == rest.len() {
+                return Ok(());
+            }
+            rest = rest.split_off(written);
+        }
+        let length = rest.len();
+        if self.waiting.fetch_add(length, Ordering::AcqRel) + length > self.bytes_max {
+            return Err(QueueFull);
+        }
+        self.queue.try_send(rest).map_err(|_| QueueFull)
+    }
+
+    /// True when everything that was sent has reached the kernel.
+    pub fn is_flushed(&self) -> bool {
+        self.waiting.load(Ordering::Acquire) == 0
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// How the stream comes to be.
+#[derive(Debug)]
+pub(super) enum Origin {
+    /// It was accepted.
+    Accepted(TcpStream),
+    /// It is to be opened, from the given local address.
+    Connect {
+        /// Our own address, as source.
+        local: std::net::IpAddr,
+        /// The peer.
+        remote: SocketAddr,
+    },
+}
+
+/// What the task of a connection tells the loop through the `deliver` function.
+#[derive(Debug)]
+pub(super) enum Happened {
+    /// It is open (outgoing connections only).
+    Opened,
+    /// A whole message.
+    Message(Message),
+    /// The peer asks whether we are there: it gets a pong.
+    Ping,
+    /// What came is no message. `Closed` follows.
+    Malformed(ParseError),
+    /// It is gone; nothing follows.
+    Closed(Closed),
+}
+
+/// Starts the task of a connection. `deliver` wraps what happens into the event of the loop's channel.
+pub(super) fn spawn<E: Send + 'static>(
+    origin: Origin,
+    limits: Limits,
+    counters: Arc<Counters>,
+    events: mpsc::Sender<E>,
+    deliver: impl Fn(Happened) -> E + Send + Sync + 'static,
+) -> Writer {
+    let (queue, pending) = mpsc::channel(WRITE_QUEUE_ENTRIES);
+    let waiting = Arc::new(AtomicUsize::new(0));
+    let slot = Arc::new(std::sync::OnceLock::new());
+    let task = {
+        let (waiting, slot, counters) = (waiting.clone(), slot.clone(), counters.clone());
+        tokio::spawn(async move {
+            let why = run(origin, limits, &counters, &events, &deliver, pending, &waiting, &slot).await;
+            count_close(&counters, why);
+            // Ignored: the loop has ended and nobody listens.
+            let _ = events.send(deliver(Happened::Closed(why))).await;
+        })
+    };
+    Writer { queue, waiting, stream: slot, task, bytes_max: limits.write_queue_bytes, counters }
+}
+
+fn count_close(counters: &Counters, why: Closed) {
+    match why {
+        Closed::NotOpened => counters.connects_failed.one(),
+        Closed::Idle => counters.closed_idle.one(),
+        Closed::Unread => counters.closed_unread.one(),
+        Closed::BadInput => counters.closed_bad_input.one(),
+        Closed::ByPeer | Closed::ByUs => {}
+    }
+}
+
+#[expect(clippy::too_many_arguments, reason = "the parts of one connection, taken apart by its task")]
+async fn run<E>(
+    origin: Origin,
+    limits: Limits,
+    counters: &Counters,
+    events: &mpsc::Sender<E>,
+    deliver: &(impl Fn(Happened) -> E + Sync),
+    pending: mpsc::Receiver<Bytes>,
+    waiting: &AtomicUsize,
+    slot: &std::sync::OnceLock<Arc<TcpStream>>,
+) -> Closed {
+    let stream = match origin {
+        Origin::Accepted(stream) => stream,
+        Origin::Connect { local, remote } => {
+            match tokio::time::timeout(limits.connect_time, connect(local, remote)).await {
+                Ok(Ok(stream)) => stream,
+                Ok(Err(_)) | Err(_) => return Closed::NotOpened,
+            }
+        }
+    };
+    // Signalling is small messages that somebody waits for (RFC 3261 says nothing; Nagle costs 40 ms).
+    let _ = stream.set_nodelay(true);
+    counters.connections_opened.one();
+    let stream = Arc::new(stream);
+    let _ = slot.set(stream.clone());
+    if events.send(deliver(Happened::Opened)).await.is_err() {
+        return Closed::ByUs;
+    }
+    tokio::select! {
+        why = read(&stream, &limits, counters, events, deliver) => why,
+        why = write(&stream, limits.write_stall, pending, waiting) => why,
+    }
+}
+
+async fn connect(local: std::net::IpAddr, remote: SocketAddr) -> io::Result<TcpStream> {
+    let socket = if remote.is_ipv4() { tokio::net::TcpSocket::new_v4()? } else { tokio::net::TcpSocket::new_v6()? };
+    socket.bind(SocketAddr::new(local, 0))?;
+    socket.connect(remote).await
+}
+
+async fn read<E>(
+    stream: &TcpStream,
+    limits: &Limits,
+    counters: &Counters,
+    events: &mpsc::Sender<E>,
+    deliver: &(impl Fn(Happened) -> E + Sync),
+) -> Closed {
+    let mut framer = Framer::new();
+    let mut chunk = vec![0; READ_BYTES];
+    let mut idle_at = Instant::now() + limits.idle;
+    let mut whole_by: Option<Instant> = None;
+    loop {
+        let due = whole_by.unwrap_or(idle_at);
+        match timeout_at(due, stream.readable()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(_)) => return Closed::ByPeer,
+            Err(_) => return if whole_by.is_some() { Closed::BadInput } else { Closed::Idle },
+        }
+        let length = match stream.try_read(&mut chunk) {
+            Ok(0) => return Closed::ByPeer,
+            Ok(length) => length,
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => continue,
+            Err(_) => return Closed::ByPeer,
+        };
+        counters.bytes_in.more(length as u64);
+        framer.push(chunk.get(..length).unwrap_or_default());
+        let mut complete = false;
+        while let Some(frame) = framer.next() {
+            complete = true;
+            let (happened, ends) = sort(frame, counters);
+            if events.send(deliver(happened)).await.is_err() {
+                return Closed::ByUs;
+            }
+            if ends {
+                return Closed::BadInput;
+            }
+        }
+        let now = Instant::now();
+        idle_at = now + limits.idle;
+        // Line ends between messages begin no message.
+        let begins = chunk.get(..length).is_some_and(|c| c.iter().any(|b| !matches!(b, b'\r' | b'\n')));
+        if complete {
+            whole_by = None;
+        } else if begins {
+            whole_by.get_or_insert(now + limits.message_time);
+        }
+    }
+}
+
+fn sort(frame: Result<Frame, ParseError>, counters: &Counters) -> (Happened, bool) {
+    match frame {
+        Ok(Frame::Message(message)) => {
+            counters.messages_in.one();
+            (Happened::Message(message), false)
+        }
+        Ok(Frame::KeepAlive) => {
+            counters.keep_alives_in.one();
+            (Happened::Ping, false)
+        }
+        Err(error) => (Happened::Malformed(error), true),
+    }
+}
+
+async fn write(
+    stream: &TcpStream,
+    stall: Duration,
+    mut pending: mpsc::Receiver<Bytes>,
+    waiting: &AtomicUsize,
+) -> Closed {
+    while let Some(bytes) = pending.recv().await {
+        let mut rest = &bytes[..];
+        while !rest.is_empty() {
+            match tokio::time::timeout(stall, stream.writable()).await {
+                Err(_) => return Closed::Unread,
+                Ok(Err(_)) => return Closed::ByPeer,
+                Ok(Ok(())) => {}
+            }
+            match stream.try_write(rest) {
+                Ok(n) => rest = rest.get(n..).unwrap_or_default(),
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
+                Err(_) => return Closed::ByPeer,
+            }
+        }
+        waiting.fetch_sub(bytes.len(), Ordering::AcqRel);
+    }
+    // The loop has dropped its writer.
+    Closed::ByUs
+}

@@ -1,0 +1,68 @@
+//! What SIP sockets count; a role reads it when its metrics are asked for.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+macro_rules! counters {
+    ($($(#[$doc:meta])* $name:ident),+ $(,)?) => {
+        /// Counts of SIP sockets since start. One instance per role, shared by its sockets.
+        #[derive(Debug, Default)]
+        pub struct Counters {
+            $($(#[$doc])* pub $name: Counter,)+
+        }
+
+        impl Counters {
+            /// Every count with its name.
+            pub fn all(&self) -> Vec<(&'static str, u64)> {
+                vec![$((stringify!($name), self.$name.value())),+]
+            }
+        }
+    };
+}
+
+counters! {
+    /// Messages and datagrams that came in.
+    messages_in,
+    /// Bytes that came in.
+    bytes_in,
+    /// Messages and datagrams that went out.
+    messages_out,
+    /// Bytes that went out.
+    bytes_out,
+    /// Keep-alives (CRLF, empty datagrams) that came in.
+    keep_alives_in,
+    /// Datagrams that the kernel did not take.
+    datagrams_unsent,
+    /// Connections that were opened, both directions.
+    connections_opened,
+    /// Connections that were turned away because all places, or those of their source, were taken.
+    connections_refused,
+    /// Connections that could not be opened.
+    connects_failed,
+    /// Connections closed because they were silent too long.
+    closed_idle,
+    /// Connections closed because the peer did not read.
+    closed_unread,
+    /// Connections closed because what came was no SIP, too long, or too slow.
+    closed_bad_input,
+}
+
+/// A count that only grows.
+#[derive(Debug, Default)]
+pub struct Counter(AtomicU64);
+
+impl Counter {
+    /// Adds one.
+    pub fn one(&self) {
+        self.more(1);
+    }
+
+    /// Adds `n`.
+    pub fn more(&self, n: u64) {
+        self.0.fetch_add(n, Ordering::Relaxed);
+    }
+
+    /// The count.
+    pub fn value(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}

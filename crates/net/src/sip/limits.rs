@@ -1,0 +1,45 @@
+//! Every bound of a SIP socket, in one place.
+
+use std::time::Duration;
+
+/// What a SIP listener and its connections may cost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// The longest message, in bytes. A UDP datagram cannot be longer; a longer message on TCP ends its connection.
+    pub message_bytes: usize,
+    /// Kernel receive buffer of a UDP socket, in bytes: two seconds of 2,000 calls/s fit.
+    pub receive_buffer_bytes: usize,
+    /// TCP connections at once, both directions.
+    pub connections: usize,
+    /// TCP connections at once from one address.
+    pub connections_per_source: usize,
+    /// Bytes that wait for one slow peer before its connection is closed.
+    pub write_queue_bytes: usize,
+    /// How long a peer may leave a non-empty write queue without taking a byte.
+    pub write_stall: Duration,
+    /// How long a connection may stay silent. RFC 5626 §4.4.1 pings come each 95 to 120 s.
+    pub idle: Duration,
+    /// How long one message may take from its first byte to its last (a peer that dribbles costs a slot).
+    pub message_time: Duration,
+    /// How long an outgoing connection may take to open.
+    pub connect_time: Duration,
+    /// Messages that wait for the role's loop; when full, connections are read no further and TCP slows the peers.
+    pub event_queue: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            message_bytes: 65_535,
+            receive_buffer_bytes: 4 << 20,
+            connections: 10_000,
+            connections_per_source: 256,
+            write_queue_bytes: 1 << 20,
+            write_stall: Duration::from_secs(10),
+            idle: Duration::from_secs(600),
+            message_time: Duration::from_secs(20),
+            connect_time: Duration::from_secs(4),
+            event_queue: 4_096,
+        }
+    }
+}

@@ -1,0 +1,401 @@
+//! The connections that a node (sip-cluster, media, registrar) keeps to every sip-proxy: opened by the node,
+//! used both ways (RFC 5923), announced by an OPTIONS that says who it is.
+//!
+//! The proxy's keep-alives come to the role's loop as any other request does, and the loop answers them with
+//! [`NodeIdentity::keep_alive_answer`]: a loop that is stuck answers nothing, and the proxy stops counting on it.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use model::{Entropy, Owner};
+use sip::proxy::headers;
+use sip::{CSeq, HeaderName, Message, Method, StatusCode};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+
+use super::connection::{self, Happened, Origin, Writer};
+use super::tcp::SendError;
+use super::{Counters, Limits};
+
+/// The port on which a sip-proxy takes the connections of nodes.
+pub const NODE_PORT: u16 = 5080;
+
+/// A connection to one sip-proxy; another number after each reconnection.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct LinkId(pub u64);
+
+/// What happens on the connections to the proxies.
+#[derive(Debug)]
+pub enum LinkEvent {
+    /// A proxy has accepted us: it may be used, and will use us.
+    Up {
+        /// Which connection.
+        link: LinkId,
+        /// The proxy's address that we connected to.
+        proxy: SocketAddr,
+        /// The proxy's edge, `host:port`: what stands in Contact and in Record-Route.
+        edge: String,
+        /// The nodes that the proxy sees live.
+        live: Vec<Owner>,
+    },
+    /// What came in from a proxy, keep-alives included.
+    Message {
+        /// By which connection.
+        link: LinkId,
+        /// The message.
+        message: Message,
+    },
+    /// The connection is gone. It will be opened again; nothing follows from this number.
+    Down {
+        /// Which connection.
+        link: LinkId,
+    },
+}
+
+/// Who a node is, towards the proxies.
+#[derive(Clone)]
+pub struct NodeIdentity {
+    /// The role, as `sip-cluster`.
+    pub role: &'static str,
+    /// Node and epoch.
+    pub owner: Owner,
+    /// Gives the caller token for `Trunkline-Token`; asked at each connection, since tokens end.
+    pub token: Arc<dyn Fn() -> String + Send + Sync>,
+}
+
+impl fmt::Debug for NodeIdentity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NodeIdentity").field("role", &self.role).field("owner", &self.owner).finish_non_exhaustive()
+    }
+}
+
+/// Whether a node takes new calls.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Work {
+    /// It does.
+    Accepted,
+    /// It finishes what it has.
+    Draining,
+}
+
+/// The connections to all proxies, owned by the role's loop.
+#[derive(Debug)]
+pub struct NodeLinks {
+    identity: NodeIdentity,
+    writers: HashMap<LinkId, Up>,
+    events: mpsc::Receiver<Raw>,
+    supervisor: JoinHandle<()>,
+    work: watch::Sender<Work>,
+}
+
+#[derive(Debug)]
+struct Up {
+    writer: Arc<Writer>,
+    edge: String,
+    proxy: SocketAddr,
+}
+
+impl Drop for NodeLinks {
+    fn drop(&mut self) {
+        self.supervisor.abort();
+    }
+}
+
+#[derive(Debug)]
+enum Raw {
+    Up(LinkId, SocketAddr, Arc<Writer>, Greeting),
+    Message(LinkId, Message),
+    Down(LinkId),
+}
+
+/// What the proxy's 200 says.
+#[derive(Debug)]
+struct Greeting {
+    edge: String,
+    live: Vec<Owner>,
+}
+
+// A proxy that is gone is tried again after this, doubled each time up to the maximum: a restarted proxy has its
+// nodes back within a second, a dead address costs one SYN a second.
+const BACK_OFF_FIRST: Duration = Duration::from_millis(50);
+const BACK_OFF_MAX: Duration = Duration::from_secs(1);
+// How long a proxy may take to answer the first OPTIONS.
+const GREETING_TIME: Duration = Duration::from_secs(2);
+// Keep-alives come each 300 ms; a connection that is silent for this long leads nowhere.
+const SILENCE_MAX: Duration = Duration::from_secs(3);
+
+// === impl NodeIdentity ===
+
+impl NodeIdentity {
+    /// The answer to a proxy's keep-alive; `None` if `message` is something else. The role's own loop calls this.
+    pub fn keep_alive_answer(&self, message: &Message, work: Work) -> Option<Bytes> {
+        if message.method() != Method::Options || !message.is_request() || message.header(&headers::LIVE).is_none() {
+            return None;
+        }
+        let answer = Message::response_to(message, StatusCode::OK).header(&headers::NODE, self.node_value(work));
+        Some(answer.to_tag("node").build().to_bytes())
+    }
+
+    fn node_value(&self, work: Work) -> String {
+        let draining = if work == Work::Draining { ";draining" } else { "" };
+        format!("{};node={};epoch={}{draining}", self.role, self.owner.node, self.owner.epoch.0)
+    }
+
+    /// The OPTIONS that announces the node, or changes what it said.
+    fn announcement(&self, local: IpAddr, sequence: u32, work: Work) -> Message {
+        let host = if local.is_ipv6() { format!("[{local}]") } else { local.to_string() };
+        let id = format!("{:x}-{sequence}", self.owner.epoch.0);
+        let cseq = CSeq { number: sequence, method: Method::Options };
+        Message::request(Method::Options, "sip:sip-proxy.trunkline.invalid")
+            .header(&HeaderName::Via, format_args!("SIP/2.0/TCP {host};branch=z9hG4bKnode{id}"))
+            .header(&HeaderName::MaxForwards, 70)
+            .header(&HeaderName::From, format_args!("<sip:{}@trunkline.invalid>;tag={id}", self.owner.node))
+            .header(&HeaderName::To, "<sip:sip-proxy.trunkline.invalid>")
+            .header(&HeaderName::CallId, format_args!("{id}@{}", self.owner.node))
+            .header(&HeaderName::CSeq, cseq)
+            .header(&headers::TOKEN, (self.token)())
+            .header(&headers::NODE, self.node_value(work))
+            .build()
+    }
+}
+
+/// The nodes that a proxy's OPTIONS or 200 lists as live.
+pub fn live_nodes(message: &Message) -> Vec<Owner> {
+    message.elements(&headers::LIVE).filter_map(|text| text.parse().ok()).collect()
+}
+
+// === impl NodeLinks ===
+
+impl NodeLinks {
+    /// Opens a connection from `local` to port 5080 of each address in `proxies`, and keeps them, following changes
+    /// of the list. Must be called inside a tokio runtime.
+    pub fn start(
+        identity: NodeIdentity,
+        local: IpAddr,
+        proxies: watch::Receiver<Vec<IpAddr>>,
+        limits: Limits,
+        counters: Arc<Counters>,
+        entropy: Box<dyn Entropy>,
+    ) -> Self {
+        let (sender, events) = mpsc::channel(limits.event_queue);
+        let (work, follows) = watch::channel(Work::Accepted);
+        // Silence, not the general idle time, tells a node that a proxy is gone without a word.
+        let limits = Limits { idle: SILENCE_MAX, ..limits };
+        let keeper = Keeper { identity: identity.clone(), local, limits, counters, events: sender, work: follows };
+        let supervisor = tokio::spawn(supervise(keeper, proxies, entropy));
+        Self { identity, writers: HashMap::new(), events, supervisor, work }
+    }
+
+    /// Waits for what happens next. Cancel-safe.
+    pub async fn next(&mut self) -> LinkEvent {
+        loop {
+            match self.events.recv().await {
+                Some(raw) => {
+                    if let Some(event) = self.take(raw) {
+                        return event;
+                    }
+                }
+                // The supervisor has ended, which it only does when it is dropped with us.
+                None => std::future::pending().await,
+            }
+        }
+    }
+
+    /// What has happened already, if anything. The caller bounds how many it takes in one turn.
+    pub fn try_next(&mut self) -> Option<LinkEvent> {
+        loop {
+            let raw = self.events.try_recv().ok()?;
+            if let Some(event) = self.take(raw) {
+                return Some(event);
+            }
+        }
+    }
+
+    /// Sends a message to a proxy. A proxy that does not read loses its connection.
+    ///
+    /// # Errors
+    /// [`SendError::Gone`] and [`SendError::Unread`].
+    pub fn send(&mut self, link: LinkId, bytes: Bytes) -> Result<(), SendError> {
+        let up = self.writers.get(&link).ok_or(SendError::Gone)?;
+        if up.writer.send(bytes).is_ok() {
+            return Ok(());
+        }
+        // The connection's task sees that its writer does not move and reports the end as usual.
+        self.writers.remove(&link);
+        Err(SendError::Unread)
+    }
+
+    /// The connection to the proxy with that edge (`host:port`, as in `Trunkline-Edge`), if it is up.
+    pub fn by_edge(&self, edge: &str) -> Option<LinkId> {
+        self.writers.iter().find(|(_, up)| up.edge.eq_ignore_ascii_case(edge)).map(|(link, _)| *link)
+    }
+
+    /// All connections that are up, with the edges of their proxies.
+    pub fn all(&self) -> impl Iterator<Item = (LinkId, SocketAddr, &str)> {
+        self.writers.iter().map(|(link, up)| (*link, up.proxy, up.edge.as_str()))
+    }
+
+    /// Who we are.
+    pub const fn identity(&self) -> &NodeIdentity {
+        &self.identity
+    }
+
+    /// Tells every proxy that no new call shall come, or may come again.
+    pub fn announce(&self, work: Work) {
+        self.work.send_replace(work);
+    }
+
+    /// The answer to a proxy's keep-alive, with what was announced last; `None` if `message` is something else.
+    pub fn keep_alive_answer(&self, message: &Message) -> Option<Bytes> {
+        self.identity.keep_alive_answer(message, *self.work.borrow())
+    }
+
+    /// True when everything that was sent has reached the kernel.
+    pub fn is_flushed(&self) -> bool {
+        self.writers.values().all(|up| up.writer.is_flushed())
+    }
+
+    fn take(&mut self, raw: Raw) -> Option<LinkEvent> {
+        match raw {
+            Raw::Up(link, proxy, writer, greeting) => {
+                let Greeting { edge, live } = greeting;
+                self.writers.insert(link, Up { writer, edge: edge.clone(), proxy });
+                Some(LinkEvent::Up { link, proxy, edge, live })
+            }
+            Raw::Message(link, message) => Some(LinkEvent::Message { link, message }),
+            Raw::Down(link) => {
+                self.writers.remove(&link);
+                Some(LinkEvent::Down { link })
+            }
+        }
+    }
+}
+
+// === the tasks: one supervisor, one keeper for each proxy ===
+
+#[derive(Clone)]
+struct Keeper {
+    identity: NodeIdentity,
+    local: IpAddr,
+    limits: Limits,
+    counters: Arc<Counters>,
+    events: mpsc::Sender<Raw>,
+    work: watch::Receiver<Work>,
+}
+
+// Numbers of links: the proxy's place in the order of appearance, then the count of its connections.
+const CONNECTIONS_BITS: u32 = 32;
+
+async fn supervise(keeper: Keeper, mut proxies: watch::Receiver<Vec<IpAddr>>, mut entropy: Box<dyn Entropy>) {
+    let mut keepers: HashMap<IpAddr, KeeperTask> = HashMap::new();
+    let mut appeared: u64 = 0;
+    loop {
+        let wanted = proxies.borrow_and_update().clone();
+        keepers.retain(|proxy, _| wanted.contains(proxy));
+        for proxy in wanted {
+            keepers.entry(proxy).or_insert_with(|| {
+                appeared += 1;
+                let first = appeared << CONNECTIONS_BITS;
+                // Nodes that lost the same proxy shall not all come back in the same millisecond.
+                let jitter = Duration::from_micros(entropy.below(BACK_OFF_FIRST.as_micros() as u64));
+                KeeperTask(tokio::spawn(keeper.clone().keep(SocketAddr::new(proxy, NODE_PORT), first, jitter)))
+            });
+        }
+        if proxies.changed().await.is_err() {
+            // A static directory: nothing will change any more, but the keepers live as long as this task.
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+#[derive(Debug)]
+struct KeeperTask(JoinHandle<()>);
+
+impl Drop for KeeperTask {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+impl Keeper {
+    async fn keep(self, proxy: SocketAddr, first: u64, jitter: Duration) {
+        let mut link = LinkId(first);
+        let mut back_off = BACK_OFF_FIRST;
+        loop {
+            link.0 += 1;
+            if self.connected(proxy, link).await {
+                back_off = BACK_OFF_FIRST;
+                if self.events.send(Raw::Down(link)).await.is_err() {
+                    return;
+                }
+            }
+            tokio::time::sleep(back_off + jitter).await;
+            back_off = (back_off * 2).min(BACK_OFF_MAX);
+        }
+    }
+
+    /// One connection, from its opening to its end; says whether the proxy had accepted us.
+    async fn connected(&self, proxy: SocketAddr, link: LinkId) -> bool {
+        // Room for what the kernel delivers in one turn; the bound that counts is that of `events`.
+        let (sender, mut happens) = mpsc::channel(64);
+        let origin = Origin::Connect { local: self.local, remote: proxy };
+        let writer = Arc::new(connection::spawn(origin, self.limits, self.counters.clone(), sender, |h| h));
+        let Ok(Some(greeting)) = tokio::time::timeout(GREETING_TIME, self.greet(&writer, &mut happens)).await else {
+            return false;
+        };
+        if self.events.send(Raw::Up(link, proxy, writer.clone(), greeting)).await.is_err() {
+            return true;
+        }
+        let mut work = self.work.clone();
+        work.mark_unchanged();
+        let mut sequence = 1;
+        loop {
+            let happened = tokio::select! {
+                happened = happens.recv() => happened,
+                Ok(()) = work.changed() => {
+                    sequence += 1;
+                    let now = *work.borrow();
+                    let _ = writer.send(self.identity.announcement(self.local, sequence, now).to_bytes());
+                    continue;
+                }
+            };
+            match happened {
+                Some(Happened::Message(message)) if is_answer_to_announcement(&message) => {}
+                Some(Happened::Message(message)) => {
+                    if self.events.send(Raw::Message(link, message)).await.is_err() {
+                        return true;
+                    }
+                }
+                Some(Happened::Ping) => writer.pong(),
+                Some(Happened::Opened) => {}
+                Some(Happened::Malformed(_) | Happened::Closed(_)) | None => return true,
+            }
+        }
+    }
+
+    async fn greet(&self, writer: &Writer, happens: &mut mpsc::Receiver<Happened>) -> Option<Greeting> {
+        let work = *self.work.borrow();
+        writer.send(self.identity.announcement(self.local, 1, work).to_bytes()).ok()?;
+        loop {
+            match happens.recv().await? {
+                Happened::Opened | Happened::Ping => {}
+                Happened::Message(message) if is_answer_to_announcement(&message) => {
+                    let accepted = message.status().is_some_and(StatusCode::is_success);
+                    let edge = message.header(&headers::EDGE)?.to_owned();
+                    return accepted.then(|| Greeting { edge, live: live_nodes(&message) });
+                }
+                // The proxy does not know us yet, so nothing else can be meant for us.
+                Happened::Message(_) | Happened::Malformed(_) | Happened::Closed(_) => return None,
+            }
+        }
+    }
+}
+
+fn is_answer_to_announcement(message: &Message) -> bool {
+    !message.is_request()
+        && message.top_via().is_ok_and(|via| via.branch().is_some_and(|b| b.starts_with("z9hG4bKnode")))
+}

@@ -1,0 +1,319 @@
+//! TCP listeners and connections of one role: limits, reuse (RFC 5923), and one channel of what happens.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use sip::{Message, ParseError};
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use super::connection::{self, Closed, ConnectionId, Happened, Origin, Writer};
+use super::{Counters, Limits};
+
+/// What happens on the connections of a [`TcpTable`].
+#[derive(Debug)]
+pub enum TcpEvent {
+    /// A peer has connected, or a connection that we open stands.
+    Opened {
+        /// Which connection.
+        connection: ConnectionId,
+        /// The peer.
+        remote: SocketAddr,
+        /// The listener that took it; `None` for one that we opened.
+        listener: Option<ListenerId>,
+    },
+    /// A whole message came in.
+    Message {
+        /// By which connection.
+        connection: ConnectionId,
+        /// The message.
+        message: Message,
+    },
+    /// What came in is no message. `Closed` follows; what is sent before it is taken still goes out.
+    Malformed {
+        /// By which connection.
+        connection: ConnectionId,
+        /// What is wrong, with what there is to answer.
+        error: ParseError,
+    },
+    /// The connection is gone; nothing follows from it.
+    Closed {
+        /// Which connection.
+        connection: ConnectionId,
+        /// Why.
+        why: Closed,
+    },
+}
+
+/// A listener of a [`TcpTable`], numbered from 0 in the order of `listen`.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct ListenerId(pub usize);
+
+/// The TCP connections of one role, owned by its loop.
+#[derive(Debug)]
+pub struct TcpTable {
+    limits: Limits,
+    counters: Arc<Counters>,
+    open: HashMap<ConnectionId, Open>,
+    by_remote: HashMap<SocketAddr, ConnectionId>,
+    per_source: HashMap<IpAddr, usize>,
+    listeners: Vec<Listener>,
+    last_id: u64,
+    sender: mpsc::Sender<Raw>,
+    events: mpsc::Receiver<Raw>,
+}
+
+#[derive(Debug)]
+struct Open {
+    writer: Writer,
+    remote: SocketAddr,
+    listener: Option<ListenerId>,
+}
+
+#[derive(Debug)]
+struct Listener {
+    local: SocketAddr,
+    task: JoinHandle<()>,
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// What the tasks tell the table.
+#[derive(Debug)]
+enum Raw {
+    Accepted(ListenerId, TcpStream, SocketAddr),
+    From(ConnectionId, Happened),
+}
+
+// Pending connections in the kernel: a burst of reconnecting phones.
+const BACKLOG: i32 = 1_024;
+// After accept() has failed (no file descriptors left), before it is tried again.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// A message could not be handed to a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SendError {
+    /// There is no such connection (any more).
+    #[error("the connection is gone")]
+    Gone,
+    /// The peer does not read; the connection has been closed.
+    #[error("the peer does not read, the connection has been closed")]
+    Unread,
+    /// No place for another connection.
+    #[error("there are too many connections")]
+    TooMany,
+}
+
+// === impl TcpTable ===
+
+impl TcpTable {
+    /// An empty table.
+    pub fn new(limits: Limits, counters: Arc<Counters>) -> Self {
+        let (sender, events) = mpsc::channel(limits.event_queue);
+        Self {
+            limits,
+            counters,
+            open: HashMap::new(),
+            by_remote: HashMap::new(),
+            per_source: HashMap::new(),
+            listeners: Vec::new(),
+            last_id: 0,
+            sender,
+            events,
+        }
+    }
+
+    /// Binds a listener and accepts on it from now on. Must be called inside a tokio runtime.
+    ///
+    /// # Errors
+    /// What the kernel says, usually that the address is taken or not ours.
+    pub fn listen(&mut self, local: SocketAddr) -> io::Result<(ListenerId, SocketAddr)> {
+        let socket = Socket::new(Domain::for_address(local), Type::STREAM, Some(Protocol::TCP))?;
+        if local.is_ipv6() {
+            socket.set_only_v6(true)?;
+        }
+        // Else a restarted role would wait for the TIME_WAITs of its predecessor.
+        socket.set_reuse_address(true)?;
+        socket.set_nonblocking(true)?;
+        socket.bind(&local.into())?;
+        socket.listen(BACKLOG)?;
+        let listener = TcpListener::from_std(socket.into())?;
+        let local = listener.local_addr()?;
+        let id = ListenerId(self.listeners.len());
+        let task = tokio::spawn(accept(listener, id, self.sender.clone()));
+        self.listeners.push(Listener { local, task });
+        Ok((id, local))
+    }
+
+    /// The address of a listener.
+    pub fn local(&self, listener: ListenerId) -> Option<SocketAddr> {
+        self.listeners.get(listener.0).map(|l| l.local)
+    }
+
+    /// Waits for what happens next. Cancel-safe.
+    pub async fn next(&mut self) -> TcpEvent {
+        loop {
+            // The table holds a sender itself, so the channel never ends.
+            if let Some(raw) = self.events.recv().await
+                && let Some(event) = self.take(raw)
+            {
+                return event;
+            }
+        }
+    }
+
+    /// What has happened already, if anything. The caller bounds how many it takes in one turn.
+    pub fn try_next(&mut self) -> Option<TcpEvent> {
+        loop {
+            let raw = self.events.try_recv().ok()?;
+            if let Some(event) = self.take(raw) {
+                return Some(event);
+            }
+        }
+    }
+
+    /// Sends to a connection. One that does not read is closed.
+    ///
+    /// # Errors
+    /// [`SendError::Gone`] and [`SendError::Unread`].
+    pub fn send(&mut self, connection: ConnectionId, bytes: Bytes) -> Result<(), SendError> {
+        let open = self.open.get(&connection).ok_or(SendError::Gone)?;
+        if open.writer.send(bytes).is_ok() {
+            return Ok(());
+        }
+        self.counters.closed_unread.one();
+        self.close(connection);
+        Err(SendError::Unread)
+    }
+
+    /// The connection to `remote` that stands, whoever opened it (RFC 5923).
+    pub fn connection_to(&self, remote: SocketAddr) -> Option<ConnectionId> {
+        self.by_remote.get(&remote).copied()
+    }
+
+    /// Opens a connection to `remote` from the local address. What is sent before it stands waits in its queue.
+    ///
+    /// # Errors
+    /// [`SendError::TooMany`].
+    pub fn open(&mut self, remote: SocketAddr, local: IpAddr) -> Result<ConnectionId, SendError> {
+        self.last_id += 1;
+        let id = ConnectionId(self.last_id);
+        self.open_as(id, remote, local).map(|()| id)
+    }
+
+    /// As [`Self::open`], with a number that the caller chose: it must be new and have its top bit set, so that it
+    /// cannot meet a number of the table's own.
+    ///
+    /// # Errors
+    /// [`SendError::TooMany`].
+    pub fn open_as(&mut self, id: ConnectionId, remote: SocketAddr, local: IpAddr) -> Result<(), SendError> {
+        self.admit(id, Origin::Connect { local, remote }, remote, None).then_some(()).ok_or(SendError::TooMany)
+    }
+
+    /// Closes a connection. No [`TcpEvent::Closed`] follows.
+    pub fn close(&mut self, connection: ConnectionId) {
+        self.forget(connection);
+    }
+
+    /// How many connections there are.
+    pub fn len(&self) -> usize {
+        self.open.len()
+    }
+
+    /// True when there is no connection.
+    pub fn is_empty(&self) -> bool {
+        self.open.is_empty()
+    }
+
+    /// True when everything that was sent has reached the kernel.
+    pub fn is_flushed(&self) -> bool {
+        self.open.values().all(|o| o.writer.is_flushed())
+    }
+
+    /// The peer of a connection.
+    pub fn remote(&self, connection: ConnectionId) -> Option<SocketAddr> {
+        self.open.get(&connection).map(|o| o.remote)
+    }
+
+    fn take(&mut self, raw: Raw) -> Option<TcpEvent> {
+        match raw {
+            Raw::Accepted(listener, stream, remote) => {
+                self.last_id += 1;
+                self.admit(ConnectionId(self.last_id), Origin::Accepted(stream), remote, Some(listener));
+                None
+            }
+            // What was under way when the loop closed the connection.
+            Raw::From(connection, _) if !self.open.contains_key(&connection) => None,
+            Raw::From(connection, Happened::Message(message)) => Some(TcpEvent::Message { connection, message }),
+            Raw::From(connection, Happened::Malformed(error)) => Some(TcpEvent::Malformed { connection, error }),
+            Raw::From(connection, Happened::Ping) => {
+                self.open.get(&connection)?.writer.pong();
+                None
+            }
+            Raw::From(connection, Happened::Opened) => {
+                let open = self.open.get(&connection)?;
+                Some(TcpEvent::Opened { connection, remote: open.remote, listener: open.listener })
+            }
+            Raw::From(connection, Happened::Closed(why)) => {
+                self.forget(connection);
+                Some(TcpEvent::Closed { connection, why })
+            }
+        }
+    }
+
+    fn admit(&mut self, id: ConnectionId, origin: Origin, remote: SocketAddr, listener: Option<ListenerId>) -> bool {
+        let of_source = self.per_source.entry(remote.ip()).or_default();
+        if self.open.len() >= self.limits.connections || *of_source >= self.limits.connections_per_source {
+            if *of_source == 0 {
+                self.per_source.remove(&remote.ip());
+            }
+            self.counters.connections_refused.one();
+            return false;
+        }
+        *of_source += 1;
+        let writer =
+            connection::spawn(origin, self.limits, self.counters.clone(), self.sender.clone(), move |happened| {
+                Raw::From(id, happened)
+            });
+        self.open.insert(id, Open { writer, remote, listener });
+        self.by_remote.insert(remote, id);
+        true
+    }
+
+    fn forget(&mut self, connection: ConnectionId) {
+        let Some(open) = self.open.remove(&connection) else { return };
+        if self.by_remote.get(&open.remote) == Some(&connection) {
+            self.by_remote.remove(&open.remote);
+        }
+        let source = open.remote.ip();
+        if let Some(n) = self.per_source.get_mut(&source) {
+            *n -= 1;
+            if *n == 0 {
+                self.per_source.remove(&source);
+            }
+        }
+    }
+}
+
+async fn accept(listener: TcpListener, id: ListenerId, events: mpsc::Sender<Raw>) {
+    loop {
+        match listener.accept().await {
+            Ok((stream, remote)) => {
+                if events.send(Raw::Accepted(id, stream, remote)).await.is_err() {
+                    return;
+                }
+            }
+            Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! A UDP socket that speaks SIP (RFC 3261 §18). The role's loop reads and writes it itself: no task, no channel,
+//! so datagrams keep their order.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::net::UdpSocket;
+
+use super::{Counters, Limits};
+
+/// A datagram that holds a message.
+#[derive(Clone, Debug)]
+pub struct Datagram {
+    /// Where it came from.
+    pub remote: SocketAddr,
+    /// The message.
+    pub bytes: Bytes,
+}
+
+/// A bound UDP socket.
+#[derive(Debug)]
+pub struct UdpEndpoint {
+    socket: UdpSocket,
+    // The same socket: tokio's own try_send refuses until its poller has reported the socket writable once.
+    sender: std::net::UdpSocket,
+    local: SocketAddr,
+    buffer: Box<[u8]>,
+    counters: Arc<Counters>,
+}
+
+// No IPv4 or IPv6 datagram without jumbograms is longer.
+const DATAGRAM_MAX: usize = 65_535;
+
+impl UdpEndpoint {
+    /// Binds `local`. Must be called inside a tokio runtime.
+    ///
+    /// # Errors
+    /// What the kernel says, usually that the address is taken or not ours.
+    pub fn bind(local: SocketAddr, limits: &Limits, counters: Arc<Counters>) -> io::Result<Self> {
+        let socket = Socket::new(Domain::for_address(local), Type::DGRAM, Some(Protocol::UDP))?;
+        if local.is_ipv6() {
+            socket.set_only_v6(true)?;
+        }
+        // The kernel caps this at net.core.rmem_max; less is not an error.
+        let _ = socket.set_recv_buffer_size(limits.receive_buffer_bytes);
+        socket.set_nonblocking(true)?;
+        socket.bind(&local.into())?;
+        let sender = socket.try_clone()?.into();
+        let socket = UdpSocket::from_std(socket.into())?;
+        let local = socket.local_addr()?;
+        Ok(Self { socket, sender, local, buffer: vec![0; DATAGRAM_MAX].into(), counters })
+    }
+
+    /// The address that it is bound to.
+    pub const fn local(&self) -> SocketAddr {
+        self.local
+    }
+
+    /// Waits until there may be something to receive. Cancel-safe.
+    ///
+    /// # Errors
+    /// When the socket is beyond use.
+    pub async fn readable(&self) -> io::Result<()> {
+        self.socket.readable().await
+    }
+
+    /// Takes the next datagram, skipping keep-alives; `None` when nothing is left. The caller bounds how many it
+    /// takes in one turn.
+    pub fn try_receive(&mut self) -> Option<Datagram> {
+        loop {
+            match self.socket.try_recv_from(&mut self.buffer) {
+                Ok((length, remote)) => {
+                    let bytes = self.buffer.get(..length).unwrap_or_default();
+                    self.counters.bytes_in.more(length as u64);
+                    if is_keep_alive(bytes) {
+                        self.counters.keep_alives_in.one();
+                        continue;
+                    }
+                    self.counters.messages_in.one();
+                    return Some(Datagram { remote, bytes: Bytes::copy_from_slice(bytes) });
+                }
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => return None,
+                // An ICMP answer to something that we sent; the datagrams behind it are fine.
+                Err(_) => {}
+            }
+        }
+    }
+
+    /// Sends one datagram. What the kernel does not take is lost, as UDP may lose it, and counted.
+    pub fn send(&self, to: SocketAddr, bytes: &[u8]) {
+        match self.sender.send_to(bytes, to) {
+            Ok(_) => {
+                self.counters.messages_out.one();
+                self.counters.bytes_out.more(bytes.len() as u64);
+            }
+            Err(_) => self.counters.datagrams_unsent.one(),
+        }
+    }
+}
+
+/// RFC 5626 §3.5.1 has CRLF for connections only, but phones send it over UDP too, or empty datagrams, or a NUL.
+fn is_keep_alive(bytes: &[u8]) -> bool {
+    bytes.len() <= 4 && bytes.iter().all(|b| matches!(b, b'\r' | b'\n' | b' ' | 0))
+}
