@@ -1,0 +1,327 @@
+//! One call: its legs, its parties, where it waits, what it hears. Knows legs, not SIP.
+//!
+//! Drive loop: [`Call::handle`] an input, drain [`Call::poll_output`], sleep until [`Call::next_timeout`],
+//! [`Call::handle_timeout`]. Outputs are drained before a snapshot is taken: they belong to the same commit.
+
+use std::collections::VecDeque;
+
+use model::event::{ErrorCode, Stamped};
+use model::plan::{Caller, Contact, Destination};
+use model::request::Treatment;
+use model::{CallState, CallUuid, ConnId, Dn, EventName, LegId, Request, TenantId, Timestamp, Token};
+
+mod ending;
+mod facts;
+mod hold;
+mod incoming;
+mod offer;
+mod request;
+pub mod state;
+#[cfg(test)]
+mod tests;
+pub mod timer;
+mod treatment;
+mod waiting;
+
+pub use facts::BUSINESS_CALL;
+pub use incoming::feature_requester;
+pub use state::{
+    Asked, CallSnapshot, CallerLeg, Ended, Feature, HoldAsked, HoldWay, Party, Playing, Point, Purpose, Routing, Stage,
+    Waiting,
+};
+pub use timer::{Timer, Timers};
+
+use ending::Ending;
+
+/// The most phones of one DN that ring at once; further registrations are left out.
+pub const FORK_MAX: usize = 4;
+/// How often a call is routed by default before it is given up: a default DN that never answers must not loop.
+pub const DEFAULT_ROUTES_MAX: u8 = 3;
+/// How often a call may enter a route point: an application that sends calls in a circle must not loop.
+pub const PARKS_MAX: u16 = 200;
+/// The most user data that a call carries, in bytes of keys and values.
+pub const USER_DATA_BYTES_MAX: usize = 64 * 1024;
+
+/// The leg on which the call came in.
+pub const CALLER_LEG: LegId = LegId(1);
+
+/// The prompt that a held party hears.
+pub const HOLD_MUSIC: &str = "music";
+/// Said when a feature code has logged the agent in.
+pub const PROMPT_LOGGED_IN: &str = "logged-in";
+/// Said when a feature code has logged the agent out.
+pub const PROMPT_LOGGED_OUT: &str = "logged-out";
+/// Said when a feature code has made the agent ready.
+pub const PROMPT_READY: &str = "ready";
+/// Said when a feature code has made the agent not ready.
+pub const PROMPT_NOT_READY: &str = "not-ready";
+/// Said when a feature code was refused.
+pub const PROMPT_REFUSED: &str = "not-possible";
+
+/// How a new call arrives.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Incoming {
+    /// The tenant.
+    pub tenant: TenantId,
+    /// The call's id, never used before.
+    pub conn_id: ConnId,
+    /// The call's global id.
+    pub uuid: CallUuid,
+    /// The owner's fencing token.
+    pub token: Token,
+    /// Who calls, as the edge has established it.
+    pub caller: Caller,
+    /// What was dialled.
+    pub dialled: String,
+}
+
+/// What happens to a call.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Input {
+    /// The dial plan's answer to question `ask`.
+    DialPlan {
+        /// The number of the question.
+        ask: u32,
+        /// Where the number leads.
+        destination: Destination,
+    },
+    /// The leg alerts.
+    LegRinging(LegId),
+    /// The leg has answered; for the caller's leg: our answer with its audio is on the way.
+    LegAnswered(LegId),
+    /// The leg refused with this SIP status, or could not be reached; for the caller's leg: it cannot be answered.
+    LegFailed {
+        /// Which.
+        leg: LegId,
+        /// The SIP status.
+        status: u16,
+    },
+    /// The party hung up (or cancelled).
+    LegReleased(LegId),
+    /// The party has vanished: no audio, no answer to a refresh.
+    LegDead(LegId),
+    /// The party has put us on hold, or our request to do so succeeded.
+    LegHeld(LegId),
+    /// The party has taken us back, or our request to do so succeeded.
+    LegRetrieved(LegId),
+    /// The phone refused our request to hold or retrieve.
+    HoldRefused(LegId),
+    /// Treatment `id` is heard.
+    TreatmentStarted {
+        /// Which.
+        id: u32,
+    },
+    /// Treatment `id` is over.
+    TreatmentEnded {
+        /// Which.
+        id: u32,
+        /// Why.
+        cause: Ended,
+        /// What was collected.
+        digits: String,
+    },
+    /// A request of a client, an application or the auditor.
+    Request(Request),
+    /// The outcome of the agent request of a feature code.
+    AgentAnswered {
+        /// Whether it was carried out.
+        done: bool,
+    },
+}
+
+/// What a call wants done, or what has become true.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Output {
+    /// A fact, to be published.
+    Fact(Stamped),
+    /// Ask the dial plan; the answer comes as [`Input::DialPlan`] with the same number.
+    AskDialPlan {
+        /// The number of the question.
+        ask: u32,
+        /// The number to look up.
+        dialled: String,
+    },
+    /// The call waits for an application: an entry in the stream of new calls.
+    NewCall {
+        /// The route point.
+        point: Dn,
+        /// The application.
+        application: String,
+    },
+    /// A request about the agent on the calling phone, for the stream of requests.
+    AgentRequest(Request),
+    /// Tell the caller that the far end rings.
+    AlertCaller,
+    /// Answer the caller's leg, with audio.
+    AnswerCaller,
+    /// Refuse the caller's leg with this status (hang up, if it was answered meanwhile).
+    RejectCaller(u16),
+    /// Ring a phone on a new leg.
+    RingLeg {
+        /// The new leg.
+        leg: LegId,
+        /// The DN that rings.
+        dn: Dn,
+        /// Where.
+        contact: Contact,
+    },
+    /// Stop ringing.
+    CancelLeg(LegId),
+    /// Hang up.
+    ReleaseLeg(LegId),
+    /// Ask the phone to hold.
+    HoldLeg(LegId),
+    /// Ask the phone to go on.
+    RetrieveLeg(LegId),
+    /// Play something to a leg.
+    StartTreatment {
+        /// To whom.
+        leg: LegId,
+        /// Comes back when it starts and ends.
+        id: u32,
+        /// What.
+        treatment: Treatment,
+    },
+    /// Stop playing; its end is of no interest any more.
+    StopTreatment {
+        /// To whom.
+        leg: LegId,
+        /// Which.
+        id: u32,
+    },
+    /// The call is over; nothing follows.
+    Over,
+}
+
+/// A call. See the module for its drive loop.
+#[derive(Clone, Debug)]
+pub struct Call {
+    s: CallSnapshot,
+    outputs: VecDeque<Output>,
+}
+
+impl Call {
+    /// A new call; its first outputs ask the dial plan.
+    pub fn new(incoming: Incoming, now: Timestamp) -> Self {
+        let mut call = Self { s: CallSnapshot::new(incoming, now), outputs: VecDeque::new() };
+        call.begin(now);
+        call
+    }
+
+    /// Goes on from a snapshot. Timers that are due already are handled at the next wake-up, which is at once.
+    pub const fn restore(snapshot: CallSnapshot) -> Self {
+        Self { s: snapshot, outputs: VecDeque::new() }
+    }
+
+    /// A photograph of the call. Outputs that were not drained are not in it.
+    pub fn snapshot(&self) -> CallSnapshot {
+        debug_assert!(self.outputs.is_empty(), "outputs belong to the commit that stores this snapshot");
+        self.s.clone()
+    }
+
+    /// The call as it stands, without a copy.
+    pub const fn state(&self) -> &CallSnapshot {
+        &self.s
+    }
+
+    /// A new owner has claimed the call: events are numbered anew under its token.
+    pub fn claim(&mut self, token: Token) {
+        self.s.token = token;
+        self.s.seq = 0;
+    }
+
+    /// Whether the call is over.
+    pub const fn is_over(&self) -> bool {
+        matches!(self.s.stage, Stage::Over)
+    }
+
+    /// The next thing to do or to publish, in order.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// When [`Call::handle_timeout`] wants to be called.
+    pub fn next_timeout(&self) -> Option<Timestamp> {
+        self.s.timers.next()
+    }
+
+    /// Takes an input.
+    pub fn handle(&mut self, input: Input, now: Timestamp) {
+        if self.is_over() {
+            return self.after_the_end(input, now);
+        }
+        match input {
+            Input::DialPlan { ask, destination } => self.dial_plan_answered(ask, destination, now),
+            Input::LegRinging(leg) => self.leg_ringing(leg, now),
+            Input::LegAnswered(CALLER_LEG) => self.caller_answered(now),
+            Input::LegAnswered(leg) => self.leg_answered(leg, now),
+            Input::LegFailed { leg: CALLER_LEG, status } => {
+                self.end(Ending::system(CallState::GeneralError, status), now)
+            }
+            Input::LegFailed { leg, status } => self.leg_failed(leg, status, now),
+            Input::LegReleased(leg) => self.leg_gone(leg, CallState::Ok, now),
+            Input::LegDead(leg) => self.leg_gone(leg, CallState::Dropped, now),
+            Input::LegHeld(leg) => self.leg_hold(leg, HoldWay::Hold, now),
+            Input::LegRetrieved(leg) => self.leg_hold(leg, HoldWay::Retrieve, now),
+            Input::HoldRefused(leg) => self.hold_refused(leg, now),
+            Input::TreatmentStarted { id } => self.treatment_started(id, now),
+            Input::TreatmentEnded { id, cause, digits } => self.treatment_ended(id, cause, &digits, now),
+            Input::Request(request) => self.request(request, now),
+            Input::AgentAnswered { done } => self.agent_answered(done, now),
+        }
+    }
+
+    /// Handles every timer that is due.
+    pub fn handle_timeout(&mut self, now: Timestamp) {
+        while let Some(timer) = self.s.timers.take_due(now) {
+            match timer {
+                Timer::DialPlan => self.dial_plan_silent(now),
+                Timer::Instruction | Timer::Quiet => self.route_by_default(now),
+                Timer::NoAnswer => self.offer_failed(CallState::NoAnswer, 480, now),
+                Timer::Treatment => self.treatment_overdue(now),
+                Timer::AgentAnswer => self.agent_answered(false, now),
+                Timer::HoldAnswer => self.hold_overdue(now),
+                Timer::Lifetime => self.end(Ending::system(CallState::Dropped, 480), now),
+            }
+        }
+    }
+
+    fn after_the_end(&mut self, input: Input, now: Timestamp) {
+        match input {
+            // A phone that answered while its cancel was on the way.
+            Input::LegAnswered(leg) if leg != CALLER_LEG => self.push(Output::ReleaseLeg(leg)),
+            Input::Request(request) => {
+                self.refuse(&request, ErrorCode::INVALID_CONN_ID, "the call is over", now);
+            }
+            _ => {}
+        }
+    }
+
+    fn leg_gone(&mut self, leg: LegId, how: CallState, now: Timestamp) {
+        if leg == CALLER_LEG {
+            self.s.caller_leg = CallerLeg::Gone;
+            return self.end(Ending::caller(how), now);
+        }
+        match &mut self.s.stage {
+            Stage::Talking(party) if party.legs.contains(&leg) => {
+                party.legs.clear();
+                self.end(Ending::party(how), now);
+            }
+            // A phone that goes away while it rings has refused the call.
+            Stage::Offering(party) if party.legs.contains(&leg) => self.leg_failed(leg, 480, now),
+            _ => {}
+        }
+    }
+
+    fn push(&mut self, output: Output) {
+        self.outputs.push_back(output);
+    }
+
+    /// Publishes `name` for the caller's phone; a caller behind a trunk receives no events.
+    fn tell_caller(&mut self, name: EventName, state: CallState, now: Timestamp) {
+        if let Some(mut event) = self.caller_event(name) {
+            event.call_state = Some(state);
+            self.fact(event, now);
+        }
+    }
+}

@@ -1,0 +1,195 @@
+//! Requests about a call: carried out, or refused with a number that clients test.
+
+use model::event::ErrorCode;
+use model::plan::Caller;
+use model::request::{RequestKind, Treatment};
+use model::{CallState, Event, EventName, Request, Timestamp, UserData, Value};
+
+use super::ending::{Ending, Side};
+use super::facts::answering;
+use super::state::{Asked, HoldWay, Purpose, Stage};
+use super::{CALLER_LEG, Call, USER_DATA_BYTES_MAX};
+
+type Outcome = Result<(), (ErrorCode, &'static str)>;
+
+/// The most prompts that one treatment may name.
+pub const PROMPTS_MAX: usize = 32;
+
+impl Call {
+    pub(super) fn request(&mut self, request: Request, now: Timestamp) {
+        let asked = Asked::by(&request);
+        if let Err((code, text)) = self.carry_out(request, asked.clone(), now) {
+            self.refuse_asked(&asked, code, text, now);
+        }
+    }
+
+    fn carry_out(&mut self, request: Request, asked: Asked, now: Timestamp) -> Outcome {
+        if request.kind.conn_id() != Some(self.s.conn_id) {
+            return Err((ErrorCode::INVALID_CONN_ID, "the request names another call"));
+        }
+        if request.tenant != self.s.tenant {
+            return Err((ErrorCode::INVALID_CONN_ID, "no such call"));
+        }
+        match request.kind {
+            RequestKind::RouteCall(_, to) => {
+                self.on_point(&asked)?;
+                self.route(to, asked, now)
+            }
+            RequestKind::ApplyTreatment(_, treatment) => self.apply(treatment, asked, now),
+            RequestKind::StopTreatment(_) => self.stop_treatment(&asked, now),
+            RequestKind::ReleaseCall(_) => self.release(asked, now),
+            RequestKind::ClearCall(_) => {
+                self.end(Ending::system(CallState::Cleared, 480).asked(Side::Call, asked), now);
+                Ok(())
+            }
+            RequestKind::HoldCall(_) => self.ask_hold(HoldWay::Hold, asked, now),
+            RequestKind::RetrieveCall(_) => self.ask_hold(HoldWay::Retrieve, asked, now),
+            RequestKind::UpdateUserData(_, pairs) => self.change_data(&asked, now, |data| data.update(&pairs)),
+            RequestKind::DeletePair(_, key) => self.change_data(&asked, now, |data| {
+                data.remove(&key);
+            }),
+            RequestKind::DeleteUserData(_) => self.change_data(&asked, now, |data| *data = UserData::new()),
+            RequestKind::QueryCall(_) => {
+                self.party_info(&asked, now);
+                Ok(())
+            }
+            RequestKind::AnswerCall(_) | RequestKind::RedirectCall(..) => {
+                Err((ErrorCode::UNSUPPORTED, "not supported by this phone"))
+            }
+            RequestKind::AgentLogin { .. }
+            | RequestKind::AgentLogout
+            | RequestKind::AgentReady(_)
+            | RequestKind::AgentNotReady(_)
+            | RequestKind::QueryAddress => Err((ErrorCode::UNSUPPORTED, "not a request about a call")),
+        }
+    }
+
+    /// Routing and treatments are asked for the route point on which the call waits.
+    fn on_point(&self, asked: &Asked) -> Outcome {
+        match &self.s.stage {
+            Stage::Waiting(waiting) if waiting.point.dn == asked.this_dn => Ok(()),
+            Stage::Waiting(_) => Err((ErrorCode::INVALID_ATTRIBUTE, "the call waits on another route point")),
+            _ => Err((ErrorCode::INVALID_CALL_STATE, "the call does not wait on a route point")),
+        }
+    }
+
+    fn apply(&mut self, treatment: Treatment, asked: Asked, now: Timestamp) -> Outcome {
+        self.on_point(&asked)?;
+        if matches!(&self.s.stage, Stage::Waiting(waiting) if waiting.routing.is_some()) {
+            return Err((ErrorCode::INVALID_CALL_STATE, "the call is being routed already"));
+        }
+        let (Treatment::PlayAnnouncement { prompts } | Treatment::PlayAndCollect { prompts, .. }) = &treatment else {
+            return self.apply_valid(treatment, asked, now);
+        };
+        if prompts.len() > PROMPTS_MAX {
+            return Err((ErrorCode::INVALID_ATTRIBUTE, "too many prompts"));
+        }
+        self.apply_valid(treatment, asked, now)
+    }
+
+    fn apply_valid(&mut self, treatment: Treatment, asked: Asked, now: Timestamp) -> Outcome {
+        self.instructed(now);
+        // What plays ends by an instruction; the caller must not be sent to the default DN in the middle of it.
+        self.s.timers.disarm(super::Timer::Quiet);
+        self.play(CALLER_LEG, treatment, Purpose::Applied(asked), now);
+        Ok(())
+    }
+
+    fn stop_treatment(&mut self, asked: &Asked, now: Timestamp) -> Outcome {
+        self.on_point(asked)?;
+        if !self.s.playing.iter().any(|playing| playing.leg == CALLER_LEG) {
+            return Err((ErrorCode::INVALID_CALL_STATE, "no treatment is in progress"));
+        }
+        self.stop_playing(CALLER_LEG, now);
+        self.instructed(now);
+        Ok(())
+    }
+
+    /// One party leaves; with two of them that ends the call.
+    fn release(&mut self, asked: Asked, now: Timestamp) -> Outcome {
+        let is_caller = matches!(&self.s.caller, Caller::Phone(dn) if *dn == asked.this_dn);
+        let is_party = match &self.s.stage {
+            Stage::Offering(party) | Stage::Talking(party) => party.dn == asked.this_dn,
+            _ => false,
+        };
+        let is_point = matches!(&self.s.stage, Stage::Waiting(waiting) if waiting.point.dn == asked.this_dn);
+        if is_party && matches!(self.s.stage, Stage::Offering(_)) {
+            // As if the phone had refused: the call goes back to where it came from.
+            self.offer_failed(CallState::Busy, 486, now);
+            let event = answering(self.event(EventName::ACK), &asked);
+            self.fact(event, now);
+        } else if is_party {
+            self.end(Ending::party(CallState::Ok).asked(Side::Party, asked), now);
+        } else if is_caller {
+            self.end(Ending::caller(CallState::Ok).asked(Side::Caller, asked), now);
+        } else if is_point {
+            self.end(Ending::system(CallState::Cleared, 480).asked(Side::Call, asked), now);
+        } else {
+            return Err((ErrorCode::INVALID_CALL_STATE, "this DN is not a party of the call"));
+        }
+        Ok(())
+    }
+
+    fn change_data(&mut self, asked: &Asked, now: Timestamp, change: impl FnOnce(&mut UserData)) -> Outcome {
+        let mut data = self.s.user_data.clone();
+        change(&mut data);
+        if data.len() > UserData::PAIRS_MAX || bytes(&data) > USER_DATA_BYTES_MAX {
+            return Err((ErrorCode::INVALID_ATTRIBUTE, "too much user data"));
+        }
+        self.s.user_data = data;
+        for mut event in self.event_for_each_dn(EventName::AttachedDataChanged) {
+            event.third_party_dn = Some(asked.this_dn.to_string());
+            let event = if event.this_dn.as_ref() == Some(&asked.this_dn) { answering(event, asked) } else { event };
+            self.fact(event, now);
+        }
+        Ok(())
+    }
+
+    /// The event for every DN that is a party now.
+    fn event_for_each_dn(&self, name: EventName) -> Vec<Event> {
+        let callee = match &self.s.stage {
+            Stage::Waiting(waiting) => Some(self.point_event(name, &waiting.point)),
+            Stage::Offering(party) | Stage::Talking(party) => Some(self.party_event(name, party)),
+            _ => None,
+        };
+        callee.into_iter().chain(self.caller_event(name)).collect()
+    }
+
+    fn party_info(&mut self, asked: &Asked, now: Timestamp) {
+        let mut event = answering(self.event(EventName::PartyInfo), asked);
+        event.this_dn = Some(asked.this_dn.clone());
+        let mut parties = UserData::new();
+        for party in self.event_for_each_dn(EventName::PartyInfo) {
+            if let Some(dn) = party.this_dn {
+                parties.push(dn.as_str(), self.stage_name());
+            }
+        }
+        event.extensions.push("Parties", Value::List(parties));
+        event.other_dn = Some(self.s.caller_number().to_owned());
+        self.fact(event, now);
+    }
+
+    const fn stage_name(&self) -> &'static str {
+        match &self.s.stage {
+            Stage::Asking { .. } => "Dialing",
+            Stage::Waiting(_) => "Queued",
+            Stage::Offering(_) => "Ringing",
+            Stage::Talking(_) | Stage::Service(_) | Stage::Feature(_) => "Established",
+            Stage::Over => "Null",
+        }
+    }
+}
+
+fn bytes(data: &UserData) -> usize {
+    data.iter()
+        .map(|(key, value)| {
+            key.len()
+                + match value {
+                    Value::Text(text) => text.len(),
+                    Value::Int(_) => 8,
+                    Value::Binary(raw) => raw.len(),
+                    Value::List(list) => bytes(list),
+                }
+        })
+        .sum()
+}

@@ -1,0 +1,9 @@
+//! The event sequences of the domain's section 1.6, and its invariants over random inputs.
+
+mod harness;
+mod hold;
+mod inbound;
+mod internal;
+mod laws;
+mod offered;
+mod requests;

@@ -1,0 +1,208 @@
+//! A call under test: every input is given twice, to a call that goes on and to one restored from its photograph.
+
+use std::time::Duration;
+
+use model::event::ErrorCode;
+use model::plan::{Caller, Contact, Destination};
+use model::request::{RequestKind, RouteTo, Treatment};
+use model::{CallUuid, ConnId, Dn, Event, LegId, ReferenceId, Request, TenantId, Timestamp, Token, UserData};
+
+use crate::call::{CALLER_LEG, Call, Incoming, Input, Output, Stage};
+
+pub const CONN: ConnId = ConnId(0x0070_0392_f1a4_c001);
+pub const ANI: &str = "+4930123456";
+
+pub fn dn(text: &str) -> Dn {
+    Dn::parse(text).expect("a DN")
+}
+
+pub struct Bench {
+    pub call: Call,
+    pub now: Timestamp,
+    /// Outputs since the last look.
+    pub outputs: Vec<Output>,
+    /// Every fact so far.
+    pub facts: Vec<model::Stamped>,
+}
+
+impl Bench {
+    pub fn new(caller: Caller, dialled: &str) -> Self {
+        let now = Timestamp::from_millis(1_763_622_000_000);
+        let incoming = Incoming {
+            tenant: TenantId::parse("t1").expect("a tenant"),
+            conn_id: CONN,
+            uuid: CallUuid(7),
+            token: Token(1),
+            caller,
+            dialled: dialled.to_owned(),
+        };
+        let mut bench = Self { call: Call::new(incoming, now), now, outputs: Vec::new(), facts: Vec::new() };
+        bench.drain();
+        bench
+    }
+
+    pub fn inbound() -> Self {
+        Self::new(Caller::Trunk { trunk: "carrier".to_owned(), number: ANI.to_owned() }, "9000")
+    }
+
+    pub fn internal(dialled: &str) -> Self {
+        Self::new(Caller::Phone(dn("5001")), dialled)
+    }
+
+    /// On route point 9000, answered.
+    pub fn waiting() -> Self {
+        let mut bench = Self::inbound();
+        bench.plan(point("9000", None));
+        bench.give(Input::LegAnswered(CALLER_LEG));
+        bench
+    }
+
+    /// Routed to 5001, which rings.
+    pub fn ringing() -> (Self, LegId) {
+        let mut bench = Self::waiting();
+        bench.ask(RequestKind::RouteCall(CONN, RouteTo::Dn { dn: dn("5001"), agent: None }), "9000");
+        let leg = bench.plan_rings("5001");
+        bench.give(Input::LegRinging(leg));
+        (bench, leg)
+    }
+
+    pub fn talking() -> (Self, LegId) {
+        let (mut bench, leg) = Self::ringing();
+        bench.give(Input::LegAnswered(leg));
+        (bench, leg)
+    }
+
+    fn drain(&mut self) {
+        while let Some(output) = self.call.poll_output() {
+            match output {
+                Output::Fact(fact) => self.facts.push(fact),
+                other => self.outputs.push(other),
+            }
+        }
+    }
+
+    pub fn give(&mut self, input: Input) {
+        self.now = self.now + Duration::from_millis(10);
+        let mut twin = Call::restore(self.call.snapshot());
+        twin.handle(input.clone(), self.now);
+        self.call.handle(input, self.now);
+        self.same_as(twin);
+    }
+
+    /// Lets time pass, waking the call when it asks for it.
+    pub fn pass(&mut self, time: Duration) {
+        let until = self.now + time;
+        while let Some(due) = self.call.next_timeout().filter(|due| *due <= until) {
+            self.now = self.now.max(due);
+            let mut twin = Call::restore(self.call.snapshot());
+            twin.handle_timeout(self.now);
+            self.call.handle_timeout(self.now);
+            self.same_as(twin);
+        }
+        self.now = until;
+    }
+
+    fn same_as(&mut self, mut twin: Call) {
+        let mut ours = self.call.clone();
+        loop {
+            let (one, other) = (ours.poll_output(), twin.poll_output());
+            assert_eq!(one, other, "a restored call behaves as one that went on");
+            if one.is_none() {
+                break;
+            }
+        }
+        assert_eq!(ours.state(), twin.state());
+        assert_eq!(ours.next_timeout(), twin.next_timeout());
+        self.drain();
+    }
+
+    pub fn plan(&mut self, destination: Destination) {
+        let ask = self.call.state().next_ask - 1;
+        self.give(Input::DialPlan { ask, destination });
+    }
+
+    /// The dial plan names a phone with one registration; gives the leg that rings.
+    pub fn plan_rings(&mut self, number: &str) -> LegId {
+        self.plan(phone(number, 1));
+        self.rings().pop().expect("a leg rings")
+    }
+
+    pub fn rings(&mut self) -> Vec<LegId> {
+        self.take()
+            .into_iter()
+            .filter_map(|output| match output {
+                Output::RingLeg { leg, .. } => Some(leg),
+                _ => None,
+            })
+            .collect()
+    }
+
+    pub fn take(&mut self) -> Vec<Output> {
+        std::mem::take(&mut self.outputs)
+    }
+
+    pub fn ask(&mut self, kind: RequestKind, this_dn: &str) {
+        self.give(Input::Request(Request {
+            tenant: TenantId::parse("t1").expect("a tenant"),
+            requester: "ors".to_owned(),
+            reference: ReferenceId(17),
+            this_dn: dn(this_dn),
+            kind,
+            reasons: UserData::new(),
+            extensions: UserData::new(),
+        }));
+    }
+
+    pub fn treat(&mut self, treatment: Treatment) -> u32 {
+        self.ask(RequestKind::ApplyTreatment(CONN, treatment), "9000");
+        self.call.state().next_treatment - 1
+    }
+
+    /// Facts as `Name@DN {state}`, all so far.
+    pub fn story(&self) -> Vec<String> {
+        self.facts.iter().map(|fact| line(&fact.event)).collect()
+    }
+
+    /// Facts since the last look.
+    pub fn news(&mut self) -> Vec<String> {
+        let story = self.story();
+        self.facts.clear();
+        story
+    }
+
+    pub fn last(&self) -> &Event {
+        &self.facts.last().expect("a fact").event
+    }
+
+    pub fn fact(&self, name: model::EventName) -> &Event {
+        &self.facts.iter().rfind(|fact| fact.event.name == name).expect("such a fact").event
+    }
+
+    pub fn error(&self) -> ErrorCode {
+        self.last().error.as_ref().expect("an error").0
+    }
+
+    pub fn over(&self) -> bool {
+        matches!(self.call.state().stage, Stage::Over)
+    }
+}
+
+fn line(event: &Event) -> String {
+    let name = event.name.as_str().trim_start_matches("Event");
+    let at = event.this_dn.as_ref().map(|dn| format!("@{dn}")).unwrap_or_default();
+    match event.call_state {
+        Some(state) if state != model::CallState::Ok => format!("{name}{at} {state}"),
+        _ => format!("{name}{at}"),
+    }
+}
+
+pub fn point(number: &str, default_dn: Option<&str>) -> Destination {
+    Destination::RoutePoint { dn: dn(number), application: "sales".to_owned(), default_dn: default_dn.map(dn) }
+}
+
+pub fn phone(number: &str, registrations: usize) -> Destination {
+    let contacts = (0..registrations)
+        .map(|i| Contact { uri: format!("sip:{number}@192.0.2.{}", i + 1), path: Vec::new() })
+        .collect();
+    Destination::Extension { dn: dn(number), contacts, no_answer_ms: 15_000 }
+}

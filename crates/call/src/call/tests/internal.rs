@@ -1,0 +1,123 @@
+use std::time::Duration;
+
+use model::plan::{Destination, FeatureCode};
+use model::request::RequestKind;
+use model::{DnRole, EventName};
+
+use super::harness::{Bench, dn, phone, point};
+use crate::call::{CALLER_LEG, Ended, Input, Output};
+
+#[test]
+fn an_internal_call_tells_both_phones() {
+    let mut bench = Bench::internal("5002");
+    let leg = bench.plan_rings("5002");
+    bench.give(Input::LegRinging(leg));
+    assert_eq!(bench.take(), [Output::AlertCaller]);
+    bench.give(Input::LegAnswered(leg));
+    assert_eq!(bench.take(), [Output::AnswerCaller]);
+    bench.give(Input::LegAnswered(CALLER_LEG));
+    bench.give(Input::LegReleased(CALLER_LEG));
+    let dialing = &bench.facts[1].event;
+    assert_eq!((dialing.this_role, dialing.other_dn.as_deref()), (Some(DnRole::Origination), Some("5002")));
+    let ringing = bench.fact(EventName::Ringing);
+    assert_eq!((ringing.other_dn.as_deref(), ringing.this_queue.as_deref()), (Some("5001"), None));
+    assert!(ringing.extensions.is_empty(), "a direct call does not make an agent busy");
+    assert_eq!(
+        bench.story(),
+        [
+            "CallCreated",
+            "Dialing@5001",
+            "Ringing@5002",
+            "Established@5001",
+            "Established@5002",
+            "Released@5001",
+            "Released@5002 RemoteRelease",
+            "CallDeleted",
+        ]
+    );
+}
+
+#[test]
+fn the_caller_hangs_up_before_the_answer() {
+    let mut bench = Bench::internal("5002");
+    let leg = bench.plan_rings("5002");
+    bench.give(Input::LegRinging(leg));
+    bench.news();
+    bench.give(Input::LegReleased(CALLER_LEG));
+    assert_eq!(bench.fact(EventName::Abandoned).other_dn.as_deref(), Some("5001"));
+    assert_eq!(bench.news(), ["Released@5001", "Abandoned@5002", "CallDeleted"]);
+}
+
+#[test]
+fn a_busy_phone_is_told_to_the_caller() {
+    let mut bench = Bench::internal("5002");
+    let leg = bench.plan_rings("5002");
+    bench.news();
+    bench.give(Input::LegFailed { leg, status: 486 });
+    assert_eq!(bench.news(), ["DestinationBusy@5001 Busy", "Released@5001 Busy", "CallDeleted Busy"]);
+    assert!(bench.take().contains(&Output::RejectCaller(486)));
+}
+
+#[test]
+fn a_phone_that_nobody_answers_is_480() {
+    let mut bench = Bench::internal("5002");
+    let leg = bench.plan_rings("5002");
+    bench.give(Input::LegRinging(leg));
+    bench.news();
+    bench.pass(Duration::from_secs(15));
+    assert_eq!(bench.news(), ["Released@5001 NoAnswer", "Released@5002 NoAnswer", "CallDeleted NoAnswer"]);
+    let outputs = bench.take();
+    assert!(outputs.contains(&Output::RejectCaller(480)) && outputs.contains(&Output::CancelLeg(leg)));
+}
+
+#[test]
+fn a_phone_that_is_not_registered_is_480() {
+    let mut bench = Bench::internal("5002");
+    bench.plan(phone("5002", 0));
+    assert!(bench.take().contains(&Output::RejectCaller(480)));
+    assert!(bench.over());
+}
+
+#[test]
+fn a_feature_code_sends_its_request_and_says_how_it_went() {
+    let mut bench = Bench::internal("*50");
+    bench.plan(Destination::FeatureCode(FeatureCode::Login));
+    bench.give(Input::LegAnswered(CALLER_LEG));
+    let request = bench
+        .take()
+        .into_iter()
+        .find_map(|output| match output {
+            Output::AgentRequest(request) => Some(request),
+            _ => None,
+        })
+        .expect("an agent request");
+    assert!(matches!(request.kind, RequestKind::AgentLogin { agent: None, .. }));
+    assert_eq!(request.this_dn, dn("5001"));
+    bench.give(Input::AgentAnswered { done: true });
+    let id = bench.call.state().playing.first().expect("a prompt").id;
+    bench.give(Input::TreatmentStarted { id });
+    bench.give(Input::TreatmentEnded { id, cause: Ended::Completed, digits: String::new() });
+    assert!(bench.take().contains(&Output::ReleaseLeg(CALLER_LEG)));
+    assert_eq!(bench.story(), ["CallCreated", "Dialing@5001", "Established@5001", "Released@5001", "CallDeleted"]);
+}
+
+#[test]
+fn a_feature_code_without_an_outcome_ends_all_the_same() {
+    let mut bench = Bench::internal("*52");
+    bench.plan(Destination::FeatureCode(FeatureCode::Ready));
+    bench.give(Input::LegAnswered(CALLER_LEG));
+    bench.pass(Duration::from_secs(5));
+    assert!(!bench.call.state().playing.is_empty(), "the refusal is said");
+    bench.pass(Duration::from_secs(600));
+    assert!(bench.over());
+}
+
+#[test]
+fn a_phone_that_calls_a_route_point_leaves_it_when_it_hangs_up() {
+    let mut bench = Bench::internal("9000");
+    bench.plan(point("9000", None));
+    bench.give(Input::LegAnswered(CALLER_LEG));
+    bench.news();
+    bench.give(Input::LegReleased(CALLER_LEG));
+    assert_eq!(bench.news(), ["Released@5001", "Abandoned@9000", "CallDeleted"]);
+}

@@ -1,0 +1,186 @@
+//! The domain's invariants (section 9) over random inputs; the bench checks restore-equals-continue at each.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use model::plan::{Caller, Destination, FeatureCode, Service};
+use model::request::{RequestKind, RouteTo, Treatment};
+use model::{EventName, LegId, UserData};
+use proptest::prelude::*;
+
+use super::harness::{Bench, CONN, dn, phone, point};
+use crate::call::{Ended, Input, Output};
+
+#[derive(Clone, Debug)]
+enum Step {
+    Plan(u8),
+    Leg(u8, u16),
+    Treatment(u8, u32),
+    Ask(u8),
+    Agent(bool),
+    Pass(u32),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        3 => (0u8..7).prop_map(Step::Plan),
+        6 => (0u8..7, 1u16..7).prop_map(|(kind, leg)| Step::Leg(kind, leg)),
+        2 => (0u8..3, 1u32..6).prop_map(|(kind, id)| Step::Treatment(kind, id)),
+        4 => (0u8..12).prop_map(Step::Ask),
+        1 => any::<bool>().prop_map(Step::Agent),
+        2 => (0u32..30_000).prop_map(Step::Pass),
+    ]
+}
+
+fn take_step(bench: &mut Bench, step: &Step) {
+    match step {
+        Step::Plan(kind) => bench.plan(match kind {
+            0 => point("9000", Some("5009")),
+            1 => phone("5001", 1),
+            2 => phone("5002", 3),
+            3 => phone("5001", 0),
+            4 => Destination::Service(Service::Announcement { prompts: vec!["closed".to_owned()] }),
+            5 => Destination::FeatureCode(FeatureCode::Login),
+            _ => Destination::Reject { status: 404, reason: String::new() },
+        }),
+        Step::Leg(kind, leg) => {
+            let leg = LegId(*leg);
+            bench.give(match kind {
+                0 => Input::LegRinging(leg),
+                1 | 2 => Input::LegAnswered(leg),
+                3 => Input::LegFailed { leg, status: 486 },
+                4 => Input::LegReleased(leg),
+                5 => Input::LegHeld(leg),
+                _ => Input::LegRetrieved(leg),
+            });
+        }
+        Step::Treatment(kind, id) => bench.give(match kind {
+            0 => Input::TreatmentStarted { id: *id },
+            1 => Input::TreatmentEnded { id: *id, cause: Ended::Collected, digits: "1".to_owned() },
+            _ => Input::TreatmentEnded { id: *id, cause: Ended::Failed, digits: String::new() },
+        }),
+        Step::Ask(kind) => ask(bench, *kind),
+        Step::Agent(done) => bench.give(Input::AgentAnswered { done: *done }),
+        Step::Pass(ms) => bench.pass(Duration::from_millis(u64::from(*ms))),
+    }
+}
+
+fn ask(bench: &mut Bench, kind: u8) {
+    let data: UserData = [("key", "value")].into_iter().collect();
+    let (kind, this_dn) = match kind {
+        0..=2 => (RequestKind::RouteCall(CONN, RouteTo::Dn { dn: dn("5001"), agent: None }), "9000"),
+        3 => (RequestKind::RouteCall(CONN, RouteTo::Disconnect), "9000"),
+        4 | 5 => (RequestKind::ApplyTreatment(CONN, Treatment::Silence), "9000"),
+        6 => (RequestKind::StopTreatment(CONN), "9000"),
+        7 => (RequestKind::HoldCall(CONN), "5001"),
+        8 => (RequestKind::RetrieveCall(CONN), "5001"),
+        9 => (RequestKind::UpdateUserData(CONN, data), "5001"),
+        10 => (RequestKind::ReleaseCall(CONN), "5001"),
+        _ => (RequestKind::QueryCall(CONN), "9000"),
+    };
+    bench.ask(kind, this_dn);
+}
+
+/// Open happenings per DN: each must have been closed exactly once when the call is over.
+#[derive(Default)]
+struct Ledger {
+    queued: HashMap<String, i32>,
+    ringing: HashMap<String, i32>,
+    established: HashMap<String, i32>,
+}
+
+fn check(bench: &Bench) -> Result<(), TestCaseError> {
+    let mut ledger = Ledger::default();
+    let mut last_at = model::Timestamp::ZERO;
+    for (index, fact) in bench.facts.iter().enumerate() {
+        prop_assert_eq!(fact.id.seq.0, index as u64 + 1, "numbers have no gaps");
+        prop_assert!(fact.at >= last_at, "times never go back");
+        last_at = fact.at;
+        let at = fact.event.this_dn.as_ref().map(ToString::to_string).unwrap_or_default();
+        prop_assert!(fact.event.name == EventName::CallCreated || index > 0);
+        let open =
+            |map: &mut HashMap<String, i32>, by: i32| *map.entry(at.clone()).and_modify(|n| *n += by).or_insert(by);
+        let ringing = ledger.ringing.get(&at).copied().unwrap_or(0) > 0;
+        let balance = match fact.event.name {
+            EventName::Queued => open(&mut ledger.queued, 1),
+            EventName::Diverted => open(&mut ledger.queued, -1),
+            EventName::Abandoned if at == "9000" => open(&mut ledger.queued, -1),
+            EventName::Abandoned => open(&mut ledger.ringing, -1),
+            EventName::Ringing => open(&mut ledger.ringing, 1),
+            EventName::Established => {
+                if ringing {
+                    open(&mut ledger.ringing, -1);
+                }
+                open(&mut ledger.established, 1)
+            }
+            EventName::Released if ringing => open(&mut ledger.ringing, -1),
+            EventName::Released if ledger.established.contains_key(&at) => open(&mut ledger.established, -1),
+            EventName::AttachedDataChanged => {
+                prop_assert!(fact.event.user_data.get("key").is_some(), "changed data is complete");
+                0
+            }
+            _ => 0,
+        };
+        prop_assert!((0..=1).contains(&balance), "{} at {} is out of order", fact.event.name, at);
+        let is_last = index + 1 == bench.facts.len();
+        prop_assert!(fact.event.name != EventName::CallDeleted || is_last || bench.over(), "deleted is the last");
+    }
+    if bench.over() {
+        for (dn, open) in ledger.queued.iter().chain(&ledger.ringing).chain(&ledger.established) {
+            prop_assert_eq!(*open, 0, "nothing stays open at {}", dn);
+        }
+        prop_assert!(bench.call.next_timeout().is_none(), "a call that is over wants nothing");
+    }
+    Ok(())
+}
+
+fn run(caller: Caller, steps: &[Step]) -> Result<(), TestCaseError> {
+    let mut bench = Bench::new(caller, "9000");
+    for step in steps {
+        if bench.over() {
+            break;
+        }
+        take_step(&mut bench, step);
+    }
+    check(&bench)?;
+    let mut ended = 0;
+    if !bench.over() {
+        bench.pass(Duration::from_secs(13 * 3600));
+        prop_assert!(bench.over(), "no call lives for ever");
+        check(&bench)?;
+    }
+    let mut open = std::collections::BTreeSet::new();
+    for output in &bench.outputs {
+        match output {
+            Output::RingLeg { leg, .. } => {
+                open.insert(*leg);
+            }
+            Output::Over => ended += 1,
+            _ => {}
+        }
+    }
+    prop_assert_eq!(ended, 1, "over is said once");
+    for leg in open {
+        let closed = bench
+            .outputs
+            .iter()
+            .any(|output| matches!(output, Output::CancelLeg(l) | Output::ReleaseLeg(l) if *l == leg));
+        let gone = steps.iter().any(|step| matches!(step, Step::Leg(3 | 4, l) if *l == leg.0));
+        prop_assert!(closed || gone, "leg {} is let go", leg);
+    }
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn the_invariants_hold_for_calls_from_a_trunk(steps in prop::collection::vec(step(), 1..40)) {
+        run(Caller::Trunk { trunk: "carrier".to_owned(), number: "+4930".to_owned() }, &steps)?;
+    }
+
+    #[test]
+    fn the_invariants_hold_for_calls_from_a_phone(steps in prop::collection::vec(step(), 1..40)) {
+        run(Caller::Phone(dn("5003")), &steps)?;
+    }
+}

@@ -1,0 +1,98 @@
+use model::event::ErrorCode;
+use model::request::{RequestKind, RouteTo, Treatment};
+use model::{ConnId, EventName, ReferenceId, UserData};
+
+use super::harness::{Bench, CONN, dn};
+use crate::call::{CALLER_LEG, Input, Output};
+
+#[test]
+fn a_request_that_names_another_call_is_error_56() {
+    let mut bench = Bench::waiting();
+    bench.ask(RequestKind::ClearCall(ConnId(1)), "9000");
+    assert_eq!(bench.error(), ErrorCode::INVALID_CONN_ID);
+    assert_eq!(bench.last().reference, ReferenceId(17));
+}
+
+#[test]
+fn routing_a_call_that_does_not_wait_is_error_93() {
+    let (mut bench, _) = Bench::talking();
+    bench.ask(RequestKind::RouteCall(CONN, RouteTo::Disconnect), "9000");
+    assert_eq!(bench.error(), ErrorCode::INVALID_CALL_STATE);
+    bench.ask(RequestKind::ApplyTreatment(CONN, Treatment::Silence), "9000");
+    assert_eq!(bench.error(), ErrorCode::INVALID_CALL_STATE);
+}
+
+#[test]
+fn routing_twice_at_once_is_error_93() {
+    let mut bench = Bench::waiting();
+    let route = |number| RequestKind::RouteCall(CONN, RouteTo::Dn { dn: dn(number), agent: None });
+    bench.ask(route("5001"), "9000");
+    bench.ask(route("5002"), "9000");
+    assert_eq!(bench.error(), ErrorCode::INVALID_CALL_STATE);
+}
+
+#[test]
+fn disconnect_leaves_the_queue_and_releases_the_caller() {
+    let mut bench = Bench::waiting();
+    bench.news();
+    bench.take();
+    bench.ask(RequestKind::RouteCall(CONN, RouteTo::Disconnect), "9000");
+    assert_eq!(bench.news(), ["RouteUsed@9000 Dropped", "Diverted@9000 Dropped", "CallDeleted Dropped"]);
+    assert_eq!(bench.take(), [Output::ReleaseLeg(CALLER_LEG), Output::Over]);
+}
+
+#[test]
+fn release_by_request_is_answered_by_the_released_event() {
+    let (mut bench, leg) = Bench::talking();
+    bench.take();
+    bench.ask(RequestKind::ReleaseCall(CONN), "5001");
+    assert_eq!(bench.fact(EventName::Released).reference, ReferenceId(17));
+    assert_eq!(bench.take(), [Output::ReleaseLeg(CALLER_LEG), Output::ReleaseLeg(leg), Output::Over]);
+}
+
+#[test]
+fn clearing_a_call_releases_everybody() {
+    let (mut bench, _) = Bench::talking();
+    bench.news();
+    bench.ask(RequestKind::ClearCall(CONN), "5001");
+    assert_eq!(bench.news(), ["Released@5001 Cleared", "CallDeleted Cleared"]);
+}
+
+#[test]
+fn a_new_treatment_takes_the_place_of_the_old_one() {
+    let mut bench = Bench::waiting();
+    let music = || Treatment::Music { resource: "music".to_owned(), duration_ms: None };
+    let first = bench.treat(music());
+    bench.give(Input::TreatmentStarted { id: first });
+    bench.news();
+    let second = bench.treat(music());
+    bench.give(Input::TreatmentStarted { id: second });
+    assert_eq!(bench.news(), ["TreatmentEnd@9000", "TreatmentApplied@9000"]);
+}
+
+#[test]
+fn too_much_user_data_is_refused_and_changes_nothing() {
+    let mut bench = Bench::waiting();
+    let big: UserData = [("note", "x".repeat(crate::call::USER_DATA_BYTES_MAX))].into_iter().collect();
+    bench.ask(RequestKind::UpdateUserData(CONN, big), "9000");
+    assert_eq!(bench.error(), ErrorCode::INVALID_ATTRIBUTE);
+    assert!(bench.call.state().user_data.is_empty());
+}
+
+#[test]
+fn a_request_after_the_end_is_error_56() {
+    let mut bench = Bench::waiting();
+    bench.give(Input::LegReleased(CALLER_LEG));
+    bench.ask(RequestKind::ClearCall(CONN), "9000");
+    assert_eq!(bench.error(), ErrorCode::INVALID_CONN_ID);
+}
+
+#[test]
+fn a_claimed_call_numbers_its_events_anew_under_the_new_token() {
+    let mut bench = Bench::waiting();
+    bench.call.claim(model::Token(2));
+    bench.facts.clear();
+    bench.give(Input::LegReleased(CALLER_LEG));
+    let ids: Vec<_> = bench.facts.iter().map(|fact| (fact.id.token.0, fact.id.seq.0)).collect();
+    assert_eq!(ids, [(2, 1), (2, 2)]);
+}

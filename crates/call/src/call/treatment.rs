@@ -1,0 +1,162 @@
+//! What a leg hears: treatments of an application, ring-back, music on hold, the switch's own prompts.
+
+use std::time::Duration;
+
+use model::request::Treatment;
+use model::{CallState, EventName, LegId, Timestamp};
+
+use super::ending::Ending;
+use super::facts::answering;
+use super::state::{Asked, CallerLeg, Ended, Playing, Purpose, Stage};
+use super::timer::{QUIET, TREATMENT, TREATMENT_MARGIN, Timer};
+use super::{CALLER_LEG, Call, Output};
+
+impl Call {
+    /// Plays to a leg, in place of what it hears now.
+    pub(super) fn play(&mut self, leg: LegId, treatment: Treatment, purpose: Purpose, now: Timestamp) {
+        self.stop_playing(leg, now);
+        let id = self.s.next_treatment;
+        self.s.next_treatment = self.s.next_treatment.wrapping_add(1);
+        self.s.playing.push(Playing { id, leg, treatment, purpose, issued: false, started: false });
+        self.issue_waiting(now);
+    }
+
+    /// Hands to media what waited for its leg to be answered.
+    pub(super) fn issue_waiting(&mut self, now: Timestamp) {
+        let answered = self.s.caller_leg == CallerLeg::Answered;
+        for playing in self.s.playing.iter_mut().filter(|p| !p.issued && (answered || p.leg != CALLER_LEG)) {
+            playing.issued = true;
+            if playing.leg == CALLER_LEG {
+                match watchdog(&playing.treatment) {
+                    Some(after) => self.s.timers.arm(Timer::Treatment, now + after),
+                    None => self.s.timers.disarm(Timer::Treatment),
+                }
+            }
+            self.outputs.push_back(Output::StartTreatment {
+                leg: playing.leg,
+                id: playing.id,
+                treatment: playing.treatment.clone(),
+            });
+        }
+    }
+
+    /// Stops what the leg hears, if anything.
+    pub(super) fn stop_playing(&mut self, leg: LegId, now: Timestamp) {
+        let Some(at) = self.s.playing.iter().position(|playing| playing.leg == leg) else {
+            return;
+        };
+        let playing = self.s.playing.swap_remove(at);
+        if leg == CALLER_LEG {
+            self.s.timers.disarm(Timer::Treatment);
+        }
+        if playing.issued {
+            self.push(Output::StopTreatment { leg, id: playing.id });
+        }
+        self.publish_end(&playing, Ended::Stopped, "", now);
+    }
+
+    pub(super) fn treatment_started(&mut self, id: u32, now: Timestamp) {
+        let Some(playing) = self.s.playing.iter_mut().find(|playing| playing.id == id) else {
+            return;
+        };
+        if std::mem::replace(&mut playing.started, true) {
+            return;
+        }
+        let playing = playing.clone();
+        if let Purpose::Applied(asked) = &playing.purpose {
+            self.publish_treatment(EventName::TreatmentApplied, &playing, asked, now);
+        }
+    }
+
+    pub(super) fn treatment_ended(&mut self, id: u32, cause: Ended, digits: &str, now: Timestamp) {
+        let Some(at) = self.s.playing.iter().position(|playing| playing.id == id) else {
+            return;
+        };
+        let playing = self.s.playing.swap_remove(at);
+        if playing.leg == CALLER_LEG {
+            self.s.timers.disarm(Timer::Treatment);
+        }
+        match playing.purpose {
+            Purpose::Applied(_) => {
+                self.publish_end(&playing, cause, digits, now);
+                if matches!(&self.s.stage, Stage::Waiting(waiting) if waiting.routing.is_none()) {
+                    self.s.timers.arm(Timer::Quiet, now + QUIET);
+                }
+            }
+            Purpose::Service => self.end(Ending::system(CallState::Ok, 480), now),
+            // Silence instead of music is no reason to lose the call.
+            Purpose::RingBack | Purpose::HoldMusic => {}
+        }
+    }
+
+    pub(super) fn treatment_overdue(&mut self, now: Timestamp) {
+        let Some(playing) = self.s.playing.iter().find(|playing| playing.leg == CALLER_LEG) else {
+            return;
+        };
+        let id = playing.id;
+        self.push(Output::StopTreatment { leg: CALLER_LEG, id });
+        self.treatment_ended(id, Ended::Failed, "", now);
+    }
+
+    fn publish_end(&mut self, playing: &Playing, cause: Ended, digits: &str, now: Timestamp) {
+        let Purpose::Applied(asked) = &playing.purpose else {
+            return;
+        };
+        if !playing.started && matches!(cause, Ended::Failed | Ended::Stopped) {
+            return self.publish_treatment(EventName::TreatmentNotApplied, playing, asked, now);
+        }
+        if !playing.started {
+            // Media reports start and end in order; an end alone means that the start's report was lost.
+            self.publish_treatment(EventName::TreatmentApplied, playing, asked, now);
+        }
+        let Stage::Waiting(waiting) = &self.s.stage else {
+            return;
+        };
+        let mut event = answering(self.point_event(EventName::TreatmentEnd, &waiting.point), asked);
+        event.extensions.push("TreatmentType", treatment_type(&playing.treatment));
+        event.extensions.push("Result", ended_name(cause));
+        if !digits.is_empty() || matches!(playing.treatment, Treatment::PlayAndCollect { .. }) {
+            event.collected_digits = Some(digits.to_owned());
+        }
+        self.fact(event, now);
+    }
+
+    fn publish_treatment(&mut self, name: EventName, playing: &Playing, asked: &Asked, now: Timestamp) {
+        let Stage::Waiting(waiting) = &self.s.stage else {
+            return;
+        };
+        let mut event = answering(self.point_event(name, &waiting.point), asked);
+        event.extensions.push("TreatmentType", treatment_type(&playing.treatment));
+        self.fact(event, now);
+    }
+}
+
+/// After how long a treatment that ends by itself must have ended.
+fn watchdog(treatment: &Treatment) -> Option<Duration> {
+    match treatment {
+        Treatment::PlayAnnouncement { .. } | Treatment::PlayAndCollect { .. } => Some(TREATMENT),
+        Treatment::Music { duration_ms, .. } => duration_ms.map(|ms| Duration::from_millis(ms) + TREATMENT_MARGIN),
+        Treatment::Echo | Treatment::RingBack | Treatment::Silence => None,
+    }
+}
+
+/// The published name of a treatment's type.
+const fn treatment_type(treatment: &Treatment) -> &'static str {
+    match treatment {
+        Treatment::PlayAnnouncement { .. } => "PlayAnnouncement",
+        Treatment::Music { .. } => "Music",
+        Treatment::PlayAndCollect { .. } => "PlayAnnouncementAndDigits",
+        Treatment::Echo => "Echo",
+        Treatment::RingBack => "RingBack",
+        Treatment::Silence => "Silence",
+    }
+}
+
+const fn ended_name(cause: Ended) -> &'static str {
+    match cause {
+        Ended::Completed => "Completed",
+        Ended::Collected => "Collected",
+        Ended::Stopped => "Stopped",
+        Ended::Failed => "Failed",
+    }
+}

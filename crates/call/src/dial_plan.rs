@@ -1,0 +1,167 @@
+//! The dial plan: what a dialled number means for a tenant. Pure functions over the tenant's plan.
+
+use std::collections::HashMap;
+
+use model::Dn;
+use model::plan::{Caller, Contact, Destination, FeatureCode, Service};
+
+/// How long a phone rings when nothing else is said, in milliseconds.
+pub const NO_ANSWER_DEFAULT_MS: u64 = 15_000;
+/// The longest dialled number that is looked up, in bytes; a longer one is unknown (E.164 has 15 digits).
+pub const DIALLED_MAX: usize = 64;
+
+/// A tenant's numbers as the dial plan sees them. Keys are normalised by [`normalise`].
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TenantPlan {
+    /// Numbers that callers dial from outside or inside, and what answers them.
+    pub numbers: HashMap<String, NumberTarget>,
+    /// Phones by their own number.
+    pub extensions: HashMap<String, Extension>,
+    /// Route points by their own number.
+    pub route_points: HashMap<String, RoutePoint>,
+    /// Feature codes, as `*50`.
+    pub feature_codes: HashMap<String, FeatureCode>,
+    /// What a national number begins with when it is dialled in full, as `+49`; none leaves national numbers unknown.
+    pub country_prefix: Option<String>,
+    /// What stands before a national number, as `0`; used with `country_prefix`.
+    pub national_prefix: Option<String>,
+    /// What stands before an international number, as `00`.
+    pub international_prefix: Option<String>,
+}
+
+/// What answers a number.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NumberTarget {
+    /// A route point or an extension, by its own number.
+    Dn(Dn),
+    /// A service of the switch itself.
+    Service(Service),
+}
+
+/// A phone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Extension {
+    /// Its number.
+    pub dn: Dn,
+    /// How long it rings, in milliseconds.
+    pub no_answer_ms: u64,
+}
+
+/// A route point.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RoutePoint {
+    /// Its number.
+    pub dn: Dn,
+    /// The application that it runs.
+    pub application: String,
+    /// Where calls go when no instruction comes.
+    pub default_dn: Option<Dn>,
+}
+
+/// Says where a dialled number leads. `contacts` gives the registrations of a phone, newest first.
+pub fn resolve(
+    plan: &TenantPlan,
+    caller: &Caller,
+    dialled: &str,
+    contacts: impl FnOnce(&Dn) -> Vec<Contact>,
+) -> Destination {
+    let Some(number) = normalise(plan, dialled) else {
+        return unknown();
+    };
+    if let Some(code) = plan.feature_codes.get(&number) {
+        return feature(*code, caller);
+    }
+    match plan.numbers.get(&number) {
+        Some(NumberTarget::Service(service)) => Destination::Service(service.clone()),
+        Some(NumberTarget::Dn(dn)) => internal(plan, dn.as_str(), contacts),
+        None => internal(plan, &number, contacts),
+    }
+}
+
+fn internal(plan: &TenantPlan, number: &str, contacts: impl FnOnce(&Dn) -> Vec<Contact>) -> Destination {
+    if let Some(point) = plan.route_points.get(number) {
+        return Destination::RoutePoint {
+            dn: point.dn.clone(),
+            application: point.application.clone(),
+            default_dn: point.default_dn.clone(),
+        };
+    }
+    let Some(extension) = plan.extensions.get(number) else {
+        return unknown();
+    };
+    Destination::Extension {
+        dn: extension.dn.clone(),
+        contacts: contacts(&extension.dn),
+        no_answer_ms: extension.no_answer_ms,
+    }
+}
+
+fn feature(code: FeatureCode, caller: &Caller) -> Destination {
+    match caller {
+        Caller::Phone(_) => Destination::FeatureCode(code),
+        // A stranger behind a trunk must not log agents in.
+        Caller::Trunk { .. } => reject(403, "feature codes are for the tenant's phones"),
+    }
+}
+
+fn unknown() -> Destination {
+    reject(404, "no such number")
+}
+
+fn reject(status: u16, reason: &str) -> Destination {
+    Destination::Reject { status, reason: reason.to_owned() }
+}
+
+/// Brings a dialled text to the form of the plan's keys.
+///
+/// Removes `tel:` and `sip:` with everything from `@` or `;` on, and the visual separators of RFC 3966 section 5.1.1;
+/// turns international and national prefixes into `+`. None when nothing that can be dialled is left.
+pub fn normalise(plan: &TenantPlan, dialled: &str) -> Option<String> {
+    if dialled.len() > DIALLED_MAX {
+        return None;
+    }
+    let number: String = user_part(dialled).chars().filter(|c| !matches!(c, '-' | '.' | '(' | ')' | ' ')).collect();
+    if number.is_empty() || number.chars().any(char::is_control) {
+        return None;
+    }
+    Some(with_country(plan, number))
+}
+
+fn user_part(dialled: &str) -> &str {
+    let text = dialled.trim();
+    let bare = ["tel:", "sips:", "sip:"]
+        .iter()
+        .find_map(|scheme| {
+            text.get(..scheme.len()).filter(|head| head.eq_ignore_ascii_case(scheme)).map(|_| &text[scheme.len()..])
+        })
+        .unwrap_or(text);
+    bare.split(['@', ';']).next().unwrap_or_default()
+}
+
+fn with_country(plan: &TenantPlan, number: String) -> String {
+    // A number of the plan itself, as extension 0171, wins over the reading as a national number.
+    if number.starts_with('+')
+        || plan.extensions.contains_key(&number)
+        || plan.route_points.contains_key(&number)
+        || plan.numbers.contains_key(&number)
+    {
+        return number;
+    }
+    let digits_after = |prefix: &Option<String>| {
+        prefix
+            .as_deref()
+            .filter(|prefix| !prefix.is_empty())
+            .and_then(|prefix| number.strip_prefix(prefix))
+            .filter(|rest| !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_digit()))
+    };
+    if let Some(rest) = digits_after(&plan.international_prefix) {
+        return format!("+{rest}");
+    }
+    match (&plan.country_prefix, digits_after(&plan.national_prefix)) {
+        (Some(country), Some(rest)) => format!("{country}{rest}"),
+        _ => number,
+    }
+}
+
+#[cfg(test)]
+mod tests;
