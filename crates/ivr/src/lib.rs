@@ -1,1 +1,3 @@
 //! MSML dialogs (RFC 5707) as state machines. No I/O.
+
+pub mod msml;

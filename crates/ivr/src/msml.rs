@@ -1,0 +1,294 @@
+//! MSML (RFC 5707), the part that a voice path needs: start and end a dialog on a connection, play, collect digits,
+//! echo a connection to itself. Both sides of it are here.
+//!
+//! The call's owner builds requests from [`Command`]s and reads [`Notice`]s; the media server has a [`Connection`] per
+//! media dialog, which takes requests and treatment ends and returns [`Action`]s and bodies to send. What is not
+//! supported is refused by name with the RFC's response code (§8), never ignored.
+
+mod build;
+mod connection;
+mod notice;
+mod request;
+mod xml;
+
+use std::fmt;
+use std::time::Duration;
+
+pub use build::{build_event, build_request, build_result};
+pub use connection::{Action, Answer, Connection, ConnectionSnapshot, DtmfEnd, Outcome, PlayEnd, Running};
+pub use notice::{Event, Notice, NoticeError, parse_notice};
+pub use request::parse_request;
+
+/// The content type of every body here.
+pub const CONTENT_TYPE: &str = "application/msml+xml";
+/// The event at a dialog's end (RFC 5707 §9.5.1).
+pub const DIALOG_EXIT: &str = "msml.dialog.exit";
+/// Longest body that is read, in bytes.
+pub const BODY_BYTES_MAX: usize = 32_768;
+/// Most audio segments of one `<play>`.
+pub const AUDIO_MAX: usize = 32;
+/// Most digits that one `<collect>` may ask for.
+pub const DIGITS_MAX: u8 = 32;
+
+/// One request of an `<msml>` body.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Command {
+    /// `<dialogstart>`: runs a dialog on a connection. A connection has one source of sound: a running dialog ends.
+    DialogStart {
+        /// The connection, without `conn:`.
+        connection: String,
+        /// The dialog's name; the media server gives one where there is none.
+        name: Option<String>,
+        /// What it does.
+        dialog: Dialog,
+    },
+    /// `<dialogend>`: ends a dialog; its exit event follows.
+    DialogEnd {
+        /// The connection, without `conn:`.
+        connection: String,
+        /// The dialog's name.
+        name: String,
+    },
+    /// `<join>` of a connection with itself: what it says is played back to it.
+    Echo {
+        /// The connection, without `conn:`.
+        connection: String,
+    },
+    /// `<unjoin>` of a connection from itself.
+    EndEcho {
+        /// The connection, without `conn:`.
+        connection: String,
+    },
+}
+
+/// A MOML dialog: play, then collect, then exit. Either part may be absent, not both.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Dialog {
+    /// What is played.
+    pub play: Option<Play>,
+    /// What is collected, during and after the play.
+    pub collect: Option<Collect>,
+    /// `<exit namelist>` of the dialog: what its exit event reports.
+    pub exit: Vec<Variable>,
+}
+
+/// `<play>` (RFC 5707 §9.7.1).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Play {
+    /// The URIs of the audio, one after the other.
+    pub audio: Vec<String>,
+    /// How often the whole is played.
+    pub iterate: Iterate,
+    /// Whether a digit stops it.
+    pub barge: bool,
+    /// `<playexit>`: what is reported when it is over.
+    pub on_exit: Vec<Report>,
+}
+
+/// How often something is played.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Iterate {
+    /// That many times, at least once.
+    Times(u16),
+    /// Until it is stopped.
+    Forever,
+}
+
+/// `<collect>`, also spelt `<dtmf>` (RFC 5707 §9.8.2).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Collect {
+    /// Forget the digits pressed before.
+    pub clear_buffer: bool,
+    /// How long to wait for the first digit once the play is over.
+    pub first_digit: Duration,
+    /// How long to wait between digits.
+    pub inter_digit: Duration,
+    /// What ends it.
+    pub pattern: Pattern,
+    /// `<pattern>`: what is reported on a match.
+    pub on_match: Vec<Report>,
+    /// `<noinput>`
+    pub on_no_input: Vec<Report>,
+    /// `<nomatch>`
+    pub on_no_match: Vec<Report>,
+    /// `<dtmfexit>`: reported in every case, after the others.
+    pub on_exit: Vec<Report>,
+}
+
+/// A digit pattern in the `moml+digits` format.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Pattern {
+    /// Fewest digits of a match.
+    pub min: u8,
+    /// Most digits; reaching it is a match.
+    pub max: u8,
+    /// `rtk`: the key that ends the input; it is not part of the digits.
+    pub return_key: Option<char>,
+}
+
+/// `<send target="source">` or `<exit>` inside a part of a dialog.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Report {
+    /// An event of this name with these values, at once.
+    Send {
+        /// Its name.
+        event: String,
+        /// Its values.
+        namelist: Vec<Variable>,
+    },
+    /// The dialog ends, and its exit event has these values.
+    Exit {
+        /// Its values.
+        namelist: Vec<Variable>,
+    },
+}
+
+/// The shadow variables that can be reported (RFC 5707 §9.7.1, §9.8.2).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Variable {
+    /// `play.amt`: how long was played, in milliseconds.
+    PlayAmount,
+    /// `play.end`: how the play ended.
+    PlayEnd,
+    /// `dtmf.digits`: the digits without the return key.
+    DtmfDigits,
+    /// `dtmf.len`: how many.
+    DtmfLength,
+    /// `dtmf.last`: the last key pressed.
+    DtmfLast,
+    /// `dtmf.end`: how the collection ended.
+    DtmfEnd,
+}
+
+/// What answers a request: `<result>` (RFC 5707 §8).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Response {
+    /// 200, or the code of the fault.
+    pub code: u16,
+    /// What was wrong, naming the element or attribute.
+    pub description: Option<String>,
+    /// The ids of the dialogs that were started, as `conn:x/dialog:y`.
+    pub dialogs: Vec<String>,
+}
+
+/// A request that is refused, with the RFC's response code.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("{code} {description}")]
+pub struct Refusal {
+    /// The response code (RFC 5707 §8, table of codes).
+    pub code: u16,
+    /// What was wrong, naming the element or attribute.
+    pub description: String,
+}
+
+/// Response codes of RFC 5707 §11 in use here.
+pub mod code {
+    /// The request was carried out.
+    pub const OK: u16 = 200;
+    /// Not well-formed, or not `<msml>`.
+    pub const BAD_REQUEST: u16 = 400;
+    /// An element that the RFC does not know.
+    pub const UNKNOWN_ELEMENT: u16 = 401;
+    /// An element of the RFC that is not supported here.
+    pub const UNSUPPORTED_ELEMENT: u16 = 402;
+    /// A mandatory child is missing.
+    pub const MISSING_ELEMENT: u16 = 403;
+    /// A child where none may be.
+    pub const FORBIDDEN_ELEMENT: u16 = 404;
+    /// An attribute that is not supported here.
+    pub const UNSUPPORTED_ATTRIBUTE: u16 = 407;
+    /// A mandatory attribute is missing.
+    pub const MISSING_ATTRIBUTE: u16 = 408;
+    /// A value that the attribute cannot have.
+    pub const INVALID_VALUE: u16 = 410;
+    /// A dialog language other than MOML.
+    pub const UNSUPPORTED_LANGUAGE: u16 = 420;
+    /// The connection, dialog or prompt does not exist.
+    pub const NO_SUCH_OBJECT: u16 = 430;
+    /// A dialog of that name runs already.
+    pub const NAME_IN_USE: u16 = 431;
+    /// Objects that cannot be joined.
+    pub const CANNOT_JOIN: u16 = 440;
+    /// Not enough resources.
+    pub const NO_RESOURCES: u16 = 510;
+}
+
+// === impl Variable ===
+
+impl Variable {
+    const ALL: [Self; 6] =
+        [Self::PlayAmount, Self::PlayEnd, Self::DtmfDigits, Self::DtmfLength, Self::DtmfLast, Self::DtmfEnd];
+
+    /// Its name in a namelist.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::PlayAmount => "play.amt",
+            Self::PlayEnd => "play.end",
+            Self::DtmfDigits => "dtmf.digits",
+            Self::DtmfLength => "dtmf.len",
+            Self::DtmfLast => "dtmf.last",
+            Self::DtmfEnd => "dtmf.end",
+        }
+    }
+
+    /// From its name.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|v| v.as_str() == name)
+    }
+}
+
+// === impl Dialog ===
+
+impl Dialog {
+    /// Plays once; the exit event says how it ended.
+    pub fn announcement<T: Into<String>>(audio: impl IntoIterator<Item = T>) -> Self {
+        Self::playing(audio, Iterate::Times(1))
+    }
+
+    /// Plays until it is ended: music, "please hold".
+    pub fn looped<T: Into<String>>(audio: impl IntoIterator<Item = T>) -> Self {
+        Self::playing(audio, Iterate::Forever)
+    }
+
+    /// Plays, a key interrupts, digits are collected; the exit event has digits and end.
+    pub fn prompt_and_collect<T: Into<String>>(audio: impl IntoIterator<Item = T>, collect: Collect) -> Self {
+        let audio: Vec<String> = audio.into_iter().map(Into::into).collect();
+        let play =
+            (!audio.is_empty()).then(|| Play { audio, iterate: Iterate::Times(1), barge: true, on_exit: Vec::new() });
+        Self { play, collect: Some(collect), exit: vec![Variable::DtmfDigits, Variable::DtmfEnd, Variable::DtmfLast] }
+    }
+
+    fn playing<T: Into<String>>(audio: impl IntoIterator<Item = T>, iterate: Iterate) -> Self {
+        let audio = audio.into_iter().map(Into::into).collect();
+        let play = Play { audio, iterate, barge: false, on_exit: Vec::new() };
+        Self { play: Some(play), collect: None, exit: vec![Variable::PlayEnd, Variable::PlayAmount] }
+    }
+}
+
+impl Collect {
+    /// Collects `pattern` with the RFC's usual timeouts (first digit 4 s, between digits 4 s) after clearing the buffer.
+    pub fn new(pattern: Pattern) -> Self {
+        Self {
+            clear_buffer: true,
+            first_digit: DIGIT_TIMEOUT,
+            inter_digit: DIGIT_TIMEOUT,
+            pattern,
+            on_match: Vec::new(),
+            on_no_input: Vec::new(),
+            on_no_match: Vec::new(),
+            on_exit: Vec::new(),
+        }
+    }
+}
+
+impl Refusal {
+    pub(crate) fn new(code: u16, description: impl fmt::Display) -> Self {
+        Self { code, description: description.to_string() }
+    }
+}
+
+/// Digit timeout where a request names none.
+const DIGIT_TIMEOUT: Duration = Duration::from_secs(4);
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,321 @@
+//! The media server's side of a connection: which dialog runs on it, what requests do to it, what its end reports.
+
+use std::time::Duration;
+
+use super::{
+    Command, DIALOG_EXIT, Dialog, Event, Refusal, Report, Response, Variable, build_event, build_result, code,
+    parse_request,
+};
+
+/// The MSML state of one media dialog.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Connection {
+    id: String,
+    running: Option<Running>,
+    echo: bool,
+    named: u32,
+}
+
+/// A [`Connection`] as plain data.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ConnectionSnapshot {
+    /// The connection's id, without `conn:`.
+    pub id: String,
+    /// The dialog that runs.
+    pub running: Option<Running>,
+    /// Whether it hears itself.
+    pub echo: bool,
+    /// How many names were given.
+    pub named: u32,
+}
+
+/// A dialog that runs.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Running {
+    /// Its name.
+    pub name: String,
+    /// What it does.
+    pub dialog: Dialog,
+}
+
+/// What the media server has to do, in order.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Action {
+    /// Start this dialog's sound and collection.
+    Start(Running),
+    /// Stop the running one. Its exit event is in the answer's notices already.
+    Stop,
+    /// Play the connection back to itself.
+    Echo,
+    /// Stop doing so.
+    EndEcho,
+}
+
+/// The answer to a request.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Answer {
+    /// The body of the response.
+    pub body: String,
+    /// What to do.
+    pub actions: Vec<Action>,
+    /// Bodies to send in INFO requests of our own, in order: what ended dialogs report.
+    pub notices: Vec<String>,
+}
+
+/// How a dialog's treatment ended, as the audio session tells it.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Outcome {
+    /// How the play ended; `None` without a play.
+    pub play_end: Option<PlayEnd>,
+    /// How long was played.
+    pub played: Duration,
+    /// The digits, without the return key.
+    pub digits: String,
+    /// The last key pressed.
+    pub last: Option<char>,
+    /// How the collection ended; `None` without a collection.
+    pub dtmf_end: Option<DtmfEnd>,
+}
+
+/// `play.end`
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum PlayEnd {
+    /// Everything was played.
+    Complete,
+    /// A key interrupted it.
+    Barge,
+    /// It was stopped by a request.
+    Terminated,
+}
+
+/// `dtmf.end`
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum DtmfEnd {
+    /// The digits match.
+    Match,
+    /// No key in time.
+    NoInput,
+    /// Too few digits.
+    NoMatch,
+    /// It was stopped by a request.
+    Terminated,
+}
+
+// === impl Connection ===
+
+impl Connection {
+    /// A connection on which nothing runs.
+    pub fn new(id: impl Into<String>) -> Self {
+        Self { id: id.into(), running: None, echo: false, named: 0 }
+    }
+
+    /// Goes on where `snapshot` was taken.
+    pub fn restore(snapshot: ConnectionSnapshot) -> Self {
+        let ConnectionSnapshot { id, running, echo, named } = snapshot;
+        Self { id, running, echo, named }
+    }
+
+    /// The state as plain data.
+    pub fn snapshot(&self) -> ConnectionSnapshot {
+        let Self { id, running, echo, named } = self.clone();
+        ConnectionSnapshot { id, running, echo, named }
+    }
+
+    /// The dialog that runs.
+    pub fn running(&self) -> Option<&Running> {
+        self.running.as_ref()
+    }
+
+    /// Carries out a request body. `prompt_exists` tells whether a URI can be played: a request that names one that
+    /// cannot is refused before anything is done.
+    ///
+    /// Commands run in order until one fails (RFC 5707 §8): those before it stay done.
+    pub fn handle_request(&mut self, body: &[u8], prompt_exists: impl Fn(&str) -> bool) -> Answer {
+        let mut answer = Answer { body: String::new(), actions: Vec::new(), notices: Vec::new() };
+        let mut dialogs = Vec::new();
+        let done = parse_request(body).and_then(|commands| {
+            commands.iter().try_for_each(|command| check(command, &prompt_exists))?;
+            commands.into_iter().try_for_each(|command| self.perform(command, &mut answer, &mut dialogs))
+        });
+        answer.body = build_result(&match done {
+            Ok(()) => Response { code: code::OK, description: None, dialogs },
+            Err(Refusal { code, description }) => Response { code, description: Some(description), dialogs },
+        });
+        answer
+    }
+
+    /// The running dialog ended by itself: the bodies to send.
+    pub fn handle_ended(&mut self, outcome: &Outcome) -> Vec<String> {
+        match self.running.take() {
+            Some(running) => self.reports(&running, outcome),
+            None => Vec::new(),
+        }
+    }
+
+    fn perform(&mut self, command: Command, answer: &mut Answer, dialogs: &mut Vec<String>) -> Result<(), Refusal> {
+        match command {
+            Command::DialogStart { connection, name, dialog } => {
+                self.own(&connection)?;
+                let name = match name {
+                    Some(name) if self.running.as_ref().is_some_and(|r| r.name == name) => {
+                        let what = format_args!("a dialog named {name} is running");
+                        return Err(Refusal::new(code::NAME_IN_USE, what));
+                    }
+                    Some(name) => name,
+                    None => {
+                        self.named += 1;
+                        format!("d{}", self.named)
+                    }
+                };
+                self.stop(answer);
+                let running = Running { name, dialog };
+                dialogs.push(self.dialog_id(&running));
+                self.running = Some(running.clone());
+                answer.actions.push(Action::Start(running));
+            }
+            Command::DialogEnd { connection, name } => {
+                self.own(&connection)?;
+                if self.running.as_ref().is_none_or(|r| r.name != name) {
+                    return Err(Refusal::new(code::NO_SUCH_OBJECT, format_args!("no dialog named {name} is running")));
+                }
+                self.stop(answer);
+            }
+            Command::Echo { connection } => {
+                self.own(&connection)?;
+                self.echo = true;
+                answer.actions.push(Action::Echo);
+            }
+            Command::EndEcho { connection } => {
+                self.own(&connection)?;
+                if !std::mem::take(&mut self.echo) {
+                    return Err(Refusal::new(code::NO_SUCH_OBJECT, "the connection is not joined with itself"));
+                }
+                answer.actions.push(Action::EndEcho);
+            }
+        }
+        Ok(())
+    }
+
+    fn own(&self, connection: &str) -> Result<(), Refusal> {
+        if connection == self.id {
+            Ok(())
+        } else {
+            Err(Refusal::new(
+                code::NO_SUCH_OBJECT,
+                format_args!("conn:{connection} is not the connection of this dialog"),
+            ))
+        }
+    }
+
+    fn stop(&mut self, answer: &mut Answer) {
+        let Some(running) = self.running.take() else { return };
+        answer.actions.push(Action::Stop);
+        let outcome = Outcome {
+            play_end: running.dialog.play.as_ref().map(|_| PlayEnd::Terminated),
+            dtmf_end: running.dialog.collect.as_ref().map(|_| DtmfEnd::Terminated),
+            ..Outcome::default()
+        };
+        answer.notices.extend(self.reports(&running, &outcome));
+    }
+
+    fn dialog_id(&self, running: &Running) -> String {
+        format!("conn:{}/dialog:{}", self.id, running.name)
+    }
+
+    /// The events of an ended dialog: what `<send>` asked for, then the exit event.
+    fn reports(&self, running: &Running, outcome: &Outcome) -> Vec<String> {
+        let id = self.dialog_id(running);
+        let mut exit = running.dialog.exit.clone();
+        let mut bodies = Vec::new();
+        for report in due(&running.dialog, outcome) {
+            match report {
+                Report::Exit { namelist } => exit.extend(namelist),
+                Report::Send { event, namelist } => {
+                    let values = values(namelist, outcome);
+                    bodies.push(build_event(&Event { name: event.clone(), id: id.clone(), values }));
+                }
+            }
+        }
+        bodies.push(build_event(&Event { name: DIALOG_EXIT.to_owned(), id, values: values(&exit, outcome) }));
+        bodies
+    }
+}
+
+fn check(command: &Command, prompt_exists: impl Fn(&str) -> bool) -> Result<(), Refusal> {
+    let Command::DialogStart { dialog: Dialog { play: Some(play), .. }, .. } = command else { return Ok(()) };
+    match play.audio.iter().find(|uri| !prompt_exists(uri)) {
+        Some(uri) => Err(Refusal::new(code::NO_SUCH_OBJECT, format_args!("{uri} cannot be played"))),
+        None => Ok(()),
+    }
+}
+
+/// The reports that an outcome makes due, in the order of the language.
+fn due<'a>(dialog: &'a Dialog, outcome: &Outcome) -> impl Iterator<Item = &'a Report> {
+    let play = dialog.play.iter().flat_map(|p| &p.on_exit);
+    let end = outcome.dtmf_end;
+    let collect = dialog.collect.iter().flat_map(move |c| {
+        let first = match end {
+            Some(DtmfEnd::Match) => c.on_match.as_slice(),
+            Some(DtmfEnd::NoInput) => &c.on_no_input,
+            Some(DtmfEnd::NoMatch) => &c.on_no_match,
+            Some(DtmfEnd::Terminated) | None => &[],
+        };
+        first.iter().chain(&c.on_exit)
+    });
+    play.chain(collect)
+}
+
+/// The values of the variables; one that has no value in this outcome is left out.
+fn values(namelist: &[Variable], outcome: &Outcome) -> Vec<(String, String)> {
+    let mut seen = Vec::new();
+    for variable in namelist {
+        let value = match variable {
+            Variable::PlayAmount => outcome.play_end.map(|_| format!("{}ms", outcome.played.as_millis())),
+            Variable::PlayEnd => outcome.play_end.map(|end| end.as_str().to_owned()),
+            Variable::DtmfDigits => outcome.dtmf_end.map(|_| outcome.digits.clone()),
+            Variable::DtmfLength => outcome.dtmf_end.map(|_| outcome.digits.len().to_string()),
+            Variable::DtmfLast => outcome.last.map(String::from),
+            Variable::DtmfEnd => outcome.dtmf_end.map(|end| end.as_str().to_owned()),
+        };
+        let name = variable.as_str().to_owned();
+        if let Some(value) = value.filter(|_| !seen.iter().any(|(n, _)| *n == name)) {
+            seen.push((name, value));
+        }
+    }
+    seen
+}
+
+// === impl PlayEnd, DtmfEnd ===
+
+impl PlayEnd {
+    /// As in an event.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Complete => "play.complete",
+            Self::Barge => "play.barge",
+            Self::Terminated => "play.terminated",
+        }
+    }
+
+    /// From an event.
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Complete, Self::Barge, Self::Terminated].into_iter().find(|e| e.as_str() == text)
+    }
+}
+
+impl DtmfEnd {
+    /// As in an event.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Match => "dtmf.match",
+            Self::NoInput => "dtmf.noinput",
+            Self::NoMatch => "dtmf.nomatch",
+            Self::Terminated => "dtmf.terminated",
+        }
+    }
+
+    /// From an event.
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Match, Self::NoInput, Self::NoMatch, Self::Terminated].into_iter().find(|e| e.as_str() == text)
+    }
+}

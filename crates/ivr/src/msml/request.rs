@@ -1,0 +1,301 @@
+//! Reading requests. Whatever is not supported is refused by name.
+
+use std::time::Duration;
+
+use super::xml::{self, Element};
+use super::{
+    AUDIO_MAX, Collect, Command, DIGIT_TIMEOUT, DIGITS_MAX, Dialog, Iterate, Pattern, Play, Refusal, Report, Variable,
+    code,
+};
+
+/// Reads the commands of an `<msml>` body.
+pub fn parse_request(body: &[u8]) -> Result<Vec<Command>, Refusal> {
+    let root = xml::parse(body)?;
+    root.only(&["version"])?;
+    match root.required("version")? {
+        "1.1" | "1.0" => {}
+        other => return Err(invalid(&root, "version", other)),
+    }
+    if root.children.is_empty() {
+        return Err(Refusal::new(code::MISSING_ELEMENT, "<msml> has no request"));
+    }
+    root.children.iter().map(command).collect()
+}
+
+fn command(element: &Element) -> Result<Command, Refusal> {
+    match element.name.as_str() {
+        "dialogstart" => {
+            if let Some(kind) = element.attribute("type").filter(|k| *k != "application/moml+xml") {
+                let what = format_args!("dialogs of type {kind} are not supported");
+                return Err(Refusal::new(code::UNSUPPORTED_LANGUAGE, what));
+            }
+            element.only(&["target", "type", "name", "mark"])?;
+            let connection = connection(element, "target")?;
+            let name = element.attribute("name").map(str::to_owned);
+            if name.as_deref().is_some_and(|n| n.is_empty() || n.contains(['/', ':'])) {
+                return Err(invalid(element, "name", name.as_deref().unwrap_or_default()));
+            }
+            Ok(Command::DialogStart { connection, name, dialog: dialog(element)? })
+        }
+        "dialogend" => {
+            element.only(&["id", "mark"])?;
+            let id = element.required("id")?;
+            let (connection, name) = id
+                .strip_prefix("conn:")
+                .and_then(|rest| rest.split_once("/dialog:"))
+                .ok_or_else(|| invalid(element, "id", id))?;
+            Ok(Command::DialogEnd { connection: connection.to_owned(), name: name.to_owned() })
+        }
+        "join" => Ok(Command::Echo { connection: joined(element)? }),
+        "unjoin" => Ok(Command::EndEcho { connection: joined(element)? }),
+        "createconference" | "modifyconference" | "destroyconference" | "modifystream" | "monitor" | "send" => {
+            Err(unsupported(element))
+        }
+        _ => Err(Refusal::new(code::UNKNOWN_ELEMENT, format_args!("<{}> is not known", element.name))),
+    }
+}
+
+/// The one connection of a self-join.
+fn joined(element: &Element) -> Result<String, Refusal> {
+    element.only(&["id1", "id2", "mark"])?;
+    if !element.children.is_empty() {
+        return Err(Refusal::new(code::UNSUPPORTED_ELEMENT, format_args!("streams of <{}>", element.name)));
+    }
+    let (one, other) = (connection(element, "id1")?, connection(element, "id2")?);
+    if one == other {
+        Ok(one)
+    } else {
+        Err(Refusal::new(code::CANNOT_JOIN, "only a connection with itself can be joined; members of a conference are"))
+    }
+}
+
+fn connection(element: &Element, attribute: &str) -> Result<String, Refusal> {
+    let value = element.required(attribute)?;
+    match value.strip_prefix("conn:") {
+        Some(id) if !id.is_empty() && !id.contains('/') => Ok(id.to_owned()),
+        _ => Err(invalid(element, attribute, value)),
+    }
+}
+
+fn dialog(start: &Element) -> Result<Dialog, Refusal> {
+    let mut dialog = Dialog::default();
+    for child in &start.children {
+        match child.name.as_str() {
+            "play" if dialog.play.is_none() && dialog.collect.is_none() => dialog.play = Some(play(child)?),
+            "collect" | "dtmf" if dialog.collect.is_none() => {
+                let (collect, nested) = collect(child)?;
+                if nested.is_some() && dialog.play.is_some() {
+                    return Err(Refusal::new(code::FORBIDDEN_ELEMENT, "a second <play>"));
+                }
+                dialog.collect = Some(collect);
+                dialog.play = dialog.play.or(nested);
+            }
+            "play" | "collect" | "dtmf" => {
+                let what = format_args!("<{}> in this place of <dialogstart>", child.name);
+                return Err(Refusal::new(code::FORBIDDEN_ELEMENT, what));
+            }
+            "exit" => dialog.exit = namelist(child)?,
+            _ => return Err(unknown_or_unsupported(child)),
+        }
+    }
+    if dialog.play.is_none() && dialog.collect.is_none() {
+        return Err(Refusal::new(code::MISSING_ELEMENT, "<dialogstart> needs <play> or <collect>"));
+    }
+    Ok(dialog)
+}
+
+fn play(element: &Element) -> Result<Play, Refusal> {
+    element.only(&["id", "iterate", "barge"])?;
+    let mut play = Play {
+        audio: Vec::new(),
+        iterate: iterate(element)?,
+        barge: boolean(element, "barge")?.unwrap_or(false),
+        on_exit: Vec::new(),
+    };
+    for child in &element.children {
+        match child.name.as_str() {
+            "audio" => {
+                child.only(&["uri", "format"])?;
+                play.audio.push(child.required("uri")?.to_owned());
+            }
+            "playexit" => play.on_exit = reports(child)?,
+            _ => return Err(unknown_or_unsupported(child)),
+        }
+    }
+    match play.audio.len() {
+        0 => Err(Refusal::new(code::MISSING_ELEMENT, "<play> needs <audio>")),
+        1..=AUDIO_MAX => Ok(play),
+        _ => Err(Refusal::new(code::NO_RESOURCES, format_args!("<play> has more than {AUDIO_MAX} <audio>"))),
+    }
+}
+
+fn collect(element: &Element) -> Result<(Collect, Option<Play>), Refusal> {
+    element.only(&["id", "cleardb", "fdt", "idt"])?;
+    let mut nested = None;
+    let mut collect = Collect::new(Pattern { min: 1, max: 1, return_key: None });
+    collect.clear_buffer = boolean(element, "cleardb")?.unwrap_or(true);
+    collect.first_digit = time(element, "fdt")?.unwrap_or(DIGIT_TIMEOUT);
+    collect.inter_digit = time(element, "idt")?.unwrap_or(DIGIT_TIMEOUT);
+    let mut patterns = 0;
+    for child in &element.children {
+        match child.name.as_str() {
+            "play" if nested.is_none() => nested = Some(play(child)?),
+            "pattern" if patterns == 0 => {
+                patterns += 1;
+                collect.pattern = pattern(child)?;
+                collect.on_match = reports(child)?;
+            }
+            "pattern" => return Err(Refusal::new(code::UNSUPPORTED_ELEMENT, "a second <pattern> is not supported")),
+            "noinput" => collect.on_no_input = reports(child)?,
+            "nomatch" => collect.on_no_match = reports(child)?,
+            "dtmfexit" => collect.on_exit = reports(child)?,
+            _ => return Err(unknown_or_unsupported(child)),
+        }
+    }
+    if patterns == 0 {
+        return Err(Refusal::new(code::MISSING_ELEMENT, format_args!("<{}> needs <pattern>", element.name)));
+    }
+    Ok((collect, nested))
+}
+
+/// `xxx`, `length=3` or `min=1;max=4;rtk=#`.
+fn pattern(element: &Element) -> Result<Pattern, Refusal> {
+    element.only(&["digits", "format"])?;
+    if let Some(format) = element.attribute("format").filter(|f| *f != "moml+digits") {
+        return Err(invalid(element, "format", format));
+    }
+    let digits = element.required("digits")?;
+    let refuse = || invalid(element, "digits", digits);
+    let within = |n: usize| u8::try_from(n).ok().filter(|n| (1..=DIGITS_MAX).contains(n)).ok_or_else(refuse);
+    if digits.bytes().all(|b| b == b'x') {
+        let count = within(digits.len())?;
+        return Ok(Pattern { min: count, max: count, return_key: None });
+    }
+    let mut pattern = Pattern { min: 1, max: DIGITS_MAX, return_key: None };
+    for part in digits.split(';') {
+        let (key, value) = part.split_once('=').ok_or_else(refuse)?;
+        let number = || value.parse().map_err(|_| refuse()).and_then(within);
+        match key.trim() {
+            "min" => pattern.min = number()?,
+            "max" => pattern.max = number()?,
+            "length" => (pattern.min, pattern.max) = (number()?, number()?),
+            "rtk" => {
+                let mut keys = value.chars();
+                let (Some(key), None) = (keys.next(), keys.next()) else { return Err(refuse()) };
+                pattern.return_key = Some(key).filter(|k| "0123456789*#ABCD".contains(*k));
+                pattern.return_key.ok_or_else(refuse)?;
+            }
+            _ => return Err(refuse()),
+        }
+    }
+    if pattern.min <= pattern.max { Ok(pattern) } else { Err(refuse()) }
+}
+
+fn reports(element: &Element) -> Result<Vec<Report>, Refusal> {
+    element.children.iter().map(report).collect()
+}
+
+fn report(element: &Element) -> Result<Report, Refusal> {
+    match element.name.as_str() {
+        "exit" => Ok(Report::Exit { namelist: namelist(element)? }),
+        "send" => {
+            element.only(&["target", "event", "namelist"])?;
+            match element.required("target")? {
+                "source" => {
+                    Ok(Report::Send { event: element.required("event")?.to_owned(), namelist: variables(element)? })
+                }
+                other => Err(invalid(element, "target", other)),
+            }
+        }
+        _ => Err(unknown_or_unsupported(element)),
+    }
+}
+
+fn namelist(element: &Element) -> Result<Vec<Variable>, Refusal> {
+    element.only(&["namelist"])?;
+    variables(element)
+}
+
+fn variables(element: &Element) -> Result<Vec<Variable>, Refusal> {
+    let names = element.attribute("namelist").unwrap_or_default();
+    names
+        .split_ascii_whitespace()
+        .map(|name| Variable::parse(name).ok_or_else(|| invalid(element, "namelist", name)))
+        .collect()
+}
+
+fn iterate(element: &Element) -> Result<Iterate, Refusal> {
+    match element.attribute("iterate") {
+        None => Ok(Iterate::Times(1)),
+        Some("forever" | "-1") => Ok(Iterate::Forever),
+        Some(text) => match text.parse() {
+            Ok(times @ 1..) => Ok(Iterate::Times(times)),
+            _ => Err(invalid(element, "iterate", text)),
+        },
+    }
+}
+
+fn boolean(element: &Element, name: &str) -> Result<Option<bool>, Refusal> {
+    match element.attribute(name) {
+        None => Ok(None),
+        Some("true" | "1") => Ok(Some(true)),
+        Some("false" | "0") => Ok(Some(false)),
+        Some(other) => Err(invalid(element, name, other)),
+    }
+}
+
+/// A time designation: `10s` or `500ms`, at most an hour.
+fn time(element: &Element, name: &str) -> Result<Option<Duration>, Refusal> {
+    const HOUR_MS: u64 = 3_600_000;
+    let Some(text) = element.attribute(name) else { return Ok(None) };
+    let ms = match text.strip_suffix("ms") {
+        Some(ms) => ms.parse().ok(),
+        None => text.strip_suffix('s').and_then(|s| s.parse::<u64>().ok()).and_then(|s| s.checked_mul(1_000)),
+    };
+    match ms {
+        Some(ms) if ms <= HOUR_MS => Ok(Some(Duration::from_millis(ms))),
+        _ => Err(invalid(element, name, text)),
+    }
+}
+
+fn invalid(element: &Element, attribute: &str, value: &str) -> Refusal {
+    let shown: String = value.chars().take(64).collect();
+    Refusal::new(code::INVALID_VALUE, format_args!("{attribute}=\"{shown}\" of <{}> cannot be taken", element.name))
+}
+
+fn unsupported(element: &Element) -> Refusal {
+    Refusal::new(code::UNSUPPORTED_ELEMENT, format_args!("<{}> is not supported", element.name))
+}
+
+/// Elements that the RFC knows inside dialogs and we do not: the rest is unknown.
+fn unknown_or_unsupported(element: &Element) -> Refusal {
+    const KNOWN: [&str; 22] = [
+        "group",
+        "disconnect",
+        "record",
+        "recordexit",
+        "dtmfgen",
+        "tonegen",
+        "media",
+        "video",
+        "var",
+        "detect",
+        "gain",
+        "agc",
+        "gate",
+        "clamp",
+        "relay",
+        "vad",
+        "tts",
+        "simple",
+        "send",
+        "exit",
+        "faxdetect",
+        "speech",
+    ];
+    if KNOWN.contains(&element.name.as_str()) {
+        unsupported(element)
+    } else {
+        Refusal::new(code::UNKNOWN_ELEMENT, format_args!("<{}> is not known", element.name))
+    }
+}

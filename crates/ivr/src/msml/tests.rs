@@ -1,0 +1,183 @@
+use super::*;
+
+fn msml(inner: &str) -> String {
+    format!("<?xml version=\"1.0\"?><msml version=\"1.1\">{inner}</msml>")
+}
+
+fn start(inner: &str) -> String {
+    msml(&format!("<dialogstart target=\"conn:x\" type=\"application/moml+xml\" name=\"a\">{inner}</dialogstart>"))
+}
+
+fn result_of(answer: &Answer) -> Response {
+    match parse_notice(answer.body.as_bytes()).unwrap() {
+        Notice::Result(response) => response,
+        Notice::Event(event) => panic!("{event:?}"),
+    }
+}
+
+fn event_of(body: &str) -> Event {
+    match parse_notice(body.as_bytes()).unwrap() {
+        Notice::Event(event) => event,
+        Notice::Result(response) => panic!("{response:?}"),
+    }
+}
+
+fn menu() -> Dialog {
+    let collect = Collect::new(Pattern { min: 1, max: 4, return_key: Some('#') });
+    Dialog::prompt_and_collect(["file://menu.wav"], collect)
+}
+
+#[test]
+fn requests_are_read_as_they_were_built() {
+    let reports = vec![
+        Report::Send { event: "a<b>&\"c\"".to_owned(), namelist: vec![Variable::PlayAmount] },
+        Report::Exit { namelist: vec![] },
+    ];
+    let mut full = menu();
+    let play = full.play.as_mut().unwrap();
+    (play.on_exit, play.iterate) = (reports.clone(), Iterate::Times(3));
+    let collect = full.collect.as_mut().unwrap();
+    (collect.on_match, collect.on_no_input) = (reports.clone(), reports.clone());
+    (collect.on_no_match, collect.on_exit) = (reports.clone(), reports);
+    collect.first_digit = Duration::from_millis(1_500);
+    let connection = || "12ab.1.node-1.7.mac".to_owned();
+    let commands = vec![
+        Command::DialogStart { connection: connection(), name: Some("n".to_owned()), dialog: full },
+        Command::DialogStart { connection: connection(), name: None, dialog: Dialog::looped(["file://m.wav"]) },
+        Command::DialogEnd { connection: connection(), name: "n".to_owned() },
+        Command::Echo { connection: connection() },
+        Command::EndEcho { connection: connection() },
+    ];
+    assert_eq!(parse_request(build_request(&commands).as_bytes()).unwrap(), commands);
+}
+
+/// The conformance table: what is asked, and the response code of RFC 5707 §11.
+#[test]
+fn each_request_gets_its_response_code() {
+    let play = "<play><audio uri=\"file://a.wav\"/></play>";
+    let pattern = "<pattern digits=\"x\"/>";
+    let cases: Vec<(String, u16, &str)> = vec![
+        (start(play), 200, ""),
+        (start(&format!("<collect fdt=\"5s\" idt=\"900ms\">{pattern}</collect>")), 200, ""),
+        (start(&format!("<dtmf>{pattern}<noinput/><nomatch/></dtmf>")), 200, ""),
+        (start("<collect><pattern digits=\"min=2;max=5;rtk=*\" format=\"moml+digits\"/></collect>"), 200, ""),
+        (start("<collect><pattern digits=\"length=4\"/></collect>"), 200, ""),
+        (start(&format!("<collect>{play}{pattern}</collect>")), 200, ""),
+        (start("<play iterate=\"forever\" barge=\"true\"><audio uri=\"file://a.wav\"/></play>"), 200, ""),
+        (msml("<join id1=\"conn:x\" id2=\"conn:x\"/>"), 200, ""),
+        ("<msml".to_owned(), 400, "well-formed"),
+        ("<moml version=\"1.1\"/>".to_owned(), 400, "<msml>"),
+        ("<!DOCTYPE x [<!ENTITY e \"e\">]><msml version=\"1.1\"/>".to_owned(), 400, "document type"),
+        (msml("<frobnicate/>"), 401, "frobnicate"),
+        (start("<frobnicate/>"), 401, "frobnicate"),
+        (msml("<createconference/>"), 402, "createconference"),
+        (start(&format!("<group topology=\"parallel\">{play}</group>")), 402, "group"),
+        (start("<record/>"), 402, "record"),
+        (start(&format!("<collect>{pattern}{pattern}</collect>")), 402, "second <pattern>"),
+        (start(&format!("<collect>{pattern}<detect/></collect>")), 402, "detect"),
+        (msml(""), 403, "no request"),
+        (start(""), 403, "<play> or <collect>"),
+        (start("<play/>"), 403, "<audio>"),
+        (start("<collect/>"), 403, "<pattern>"),
+        (start(&format!("{play}{play}")), 404, "<play>"),
+        (start("<play maxtime=\"5s\"><audio uri=\"file://a.wav\"/></play>"), 407, "maxtime"),
+        (start(&format!("<collect edt=\"1s\">{pattern}</collect>")), 407, "edt"),
+        (msml("<dialogstart/>"), 408, "target"),
+        (msml("<dialogend/>"), 408, "id"),
+        (start("<play><audio/></play>"), 408, "uri"),
+        (start("<play iterate=\"0\"><audio uri=\"file://a.wav\"/></play>"), 410, "iterate"),
+        (start("<play barge=\"maybe\"><audio uri=\"file://a.wav\"/></play>"), 410, "barge"),
+        (start(&format!("<collect fdt=\"soon\">{pattern}</collect>")), 410, "fdt"),
+        (start("<collect><pattern digits=\"12x\"/></collect>"), 410, "12x"),
+        (start("<collect><pattern digits=\"x\" format=\"mgcp\"/></collect>"), 410, "format"),
+        (
+            start("<play><audio uri=\"file://a.wav\"/><playexit><exit namelist=\"record.len\"/></playexit></play>"),
+            410,
+            "record.len",
+        ),
+        (msml("<dialogstart target=\"conf:x\"/>"), 410, "conf:x"),
+        (msml("<dialogstart target=\"conn:x\" type=\"application/vxml+xml\"/>"), 420, "vxml"),
+        (msml("<dialogend id=\"conn:x/dialog:none\"/>"), 430, "none"),
+        (msml(&format!("<dialogstart target=\"conn:y\">{play}</dialogstart>")), 430, "conn:y"),
+        (start("<play><audio uri=\"file://missing.wav\"/></play>"), 430, "missing.wav"),
+        (msml("<unjoin id1=\"conn:x\" id2=\"conn:x\"/>"), 430, "not joined"),
+        (msml("<join id1=\"conn:x\" id2=\"conn:y\"/>"), 440, "itself"),
+        (start(&format!("<play>{}</play>", "<audio uri=\"file://a.wav\"/>".repeat(AUDIO_MAX + 1))), 510, "audio"),
+    ];
+    for (body, code, named) in &cases {
+        let answer = Connection::new("x").handle_request(body.as_bytes(), |uri| uri == "file://a.wav");
+        let response = result_of(&answer);
+        let description = response.description.clone().unwrap_or_default();
+        assert_eq!(response.code, *code, "{body}: {description}");
+        assert!(description.contains(named), "{body}: {description}");
+        assert_eq!(answer.actions.is_empty(), *code != 200, "{body}");
+    }
+}
+
+#[test]
+fn a_second_dialog_of_the_same_name_is_refused_and_another_takes_over() {
+    let mut connection = Connection::new("x");
+    let play = start("<play><audio uri=\"a\"/></play><exit namelist=\"play.end\"/>");
+    assert_eq!(result_of(&connection.handle_request(play.as_bytes(), |_| true)).dialogs, ["conn:x/dialog:a"]);
+    let again = connection.handle_request(play.as_bytes(), |_| true);
+    assert_eq!((result_of(&again).code, again.actions.len()), (431, 0));
+    let other = connection.handle_request(play.replace("name=\"a\"", "").as_bytes(), |_| true);
+    assert_eq!(result_of(&other).dialogs, ["conn:x/dialog:d1"]);
+    assert!(matches!(other.actions.as_slice(), [Action::Stop, Action::Start(_)]));
+    let exit = event_of(&other.notices[0]);
+    assert_eq!((exit.dialog(), exit.play_end()), (Some("a"), Some(PlayEnd::Terminated)));
+}
+
+#[test]
+fn collected_digits_come_back_in_the_exit_event() {
+    let mut connection = Connection::new("x");
+    let command = Command::DialogStart { connection: "x".to_owned(), name: Some("menu".to_owned()), dialog: menu() };
+    let answer = connection.handle_request(build_request(&[command]).as_bytes(), |_| true);
+    assert_eq!(result_of(&answer).code, 200);
+    let outcome = Outcome {
+        play_end: Some(PlayEnd::Barge),
+        played: Duration::from_millis(420),
+        digits: "42".to_owned(),
+        last: Some('#'),
+        dtmf_end: Some(DtmfEnd::Match),
+    };
+    let bodies = connection.handle_ended(&outcome);
+    let [exit] = bodies.as_slice() else { panic!("{bodies:?}") };
+    let exit = event_of(exit);
+    assert!(exit.is_dialog_exit());
+    assert_eq!((exit.connection(), exit.dialog()), (Some("x"), Some("menu")));
+    assert_eq!((exit.digits(), exit.dtmf_end()), (Some("42"), Some(DtmfEnd::Match)));
+    assert_eq!(exit.value(Variable::DtmfLast), Some("#"));
+    assert!(connection.handle_ended(&outcome).is_empty(), "it ends once");
+}
+
+#[test]
+fn sends_are_reported_by_outcome() {
+    let body = start(
+        "<play><audio uri=\"a\"/><playexit><send target=\"source\" event=\"played\" namelist=\"play.amt\"/></playexit></play>\
+         <collect><pattern digits=\"xx\"><send target=\"source\" event=\"got\" namelist=\"dtmf.digits dtmf.len\"/></pattern>\
+         <noinput><send target=\"source\" event=\"nothing\" namelist=\"dtmf.end\"/></noinput></collect>",
+    );
+    for (end, digits, expected) in [(DtmfEnd::Match, "42", "got"), (DtmfEnd::NoInput, "", "nothing")] {
+        let mut connection = Connection::new("x");
+        connection.handle_request(body.as_bytes(), |_| true);
+        let outcome = Outcome {
+            play_end: Some(PlayEnd::Complete),
+            digits: digits.to_owned(),
+            dtmf_end: Some(end),
+            ..Outcome::default()
+        };
+        let names: Vec<String> = connection.handle_ended(&outcome).iter().map(|b| event_of(b).name).collect();
+        assert_eq!(names, ["played", expected, DIALOG_EXIT]);
+    }
+}
+
+#[test]
+fn restored_goes_on_as_the_original() {
+    let mut connection = Connection::new("x");
+    connection.handle_request(start("<play><audio uri=\"a\"/></play>").as_bytes(), |_| true);
+    let mut restored = Connection::restore(connection.snapshot());
+    assert_eq!(restored, connection);
+    let outcome = Outcome { play_end: Some(PlayEnd::Complete), ..Outcome::default() };
+    assert_eq!(restored.handle_ended(&outcome), connection.handle_ended(&outcome));
+}
