@@ -1,5 +1,26 @@
 //! What the roles need from storage, as traits with domain verbs; the embedded implementations; their conformance suite.
 
+pub mod bounds;
 pub mod clock;
+pub mod configuration;
+pub mod error;
+pub mod leases;
+pub mod ledger;
+pub mod provisioning;
+pub mod record;
+pub mod registrations;
+pub mod reporting;
+pub mod stores;
+pub mod stream;
 
 pub use clock::{Clock, SystemClock};
+pub use configuration::*;
+pub use error::*;
+pub use leases::*;
+pub use ledger::*;
+pub use provisioning::*;
+pub use record::*;
+pub use registrations::*;
+pub use reporting::*;
+pub use stores::Stores;
+pub use stream::*;

@@ -1,1 +1,41 @@
 //! Roles as data: settings, supervision, readiness, drain, admin HTTP, caller tokens, logs, metrics, topology.
+//!
+//! A role crate exports `pub const SPEC: RoleSpec`. The composition hands the table of specs to
+//! [`process::run`], which reads the settings, starts each role with a [`RoleContext`], restarts what fails
+//! and drains everything when it is told to stop.
+
+pub mod address;
+pub mod admin;
+pub mod caller;
+pub mod connections;
+pub mod context;
+
+pub mod directory;
+pub mod drain;
+pub mod entropy;
+pub mod exit;
+pub mod listener;
+pub mod log;
+pub mod meter;
+pub mod metrics;
+pub mod problem;
+pub mod process;
+pub mod readiness;
+pub mod server;
+pub mod settings;
+pub mod spec;
+pub mod supervisor;
+pub mod token;
+
+pub use caller::Caller;
+pub use context::RoleContext;
+pub use directory::Directory;
+pub use drain::Drain;
+pub use log::Pii;
+pub use meter::{Meter, PeerMeter};
+pub use metrics::Metrics;
+pub use problem::Problem;
+pub use readiness::Readiness;
+pub use settings::{ByteSize, Secret, Setting};
+pub use spec::{Listen, Place, Protocol, RoleSpec};
+pub use token::Tokens;

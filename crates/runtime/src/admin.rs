@@ -1,0 +1,160 @@
+//! Admin HTTP of a role: the same surface everywhere.
+//!
+//! `/live` and `/ready` answer the status alone without a token; the rest needs one: `/metrics` (OpenMetrics),
+//! `/log-level` (GET, PUT), `/topology`, `/build`.
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use serde::Serialize;
+use tower::ServiceExt as _;
+
+use crate::caller::{Caller, Gate};
+use crate::log::LogLevel;
+use crate::meter::{ConnectionReport, Meters};
+use crate::metrics::Metrics;
+use crate::problem::Problem;
+use crate::readiness::Readiness;
+
+/// Paths that answer without a token, and then only a status.
+pub const OPEN_PATHS: &[&str] = &["/live", "/ready"];
+/// The scope that changes a role at run time.
+pub const OPERATE_SCOPE: &str = "operate";
+/// The longest directives that `/log-level` takes.
+const DIRECTIVES_BYTES_MAX: usize = 1_024;
+
+/// What changes from life to life of a role: its metrics, its readiness and a router that shares the port.
+#[derive(Clone, Default)]
+pub struct AdminSlot {
+    life: Arc<RwLock<Life>>,
+}
+
+#[derive(Clone, Default)]
+struct Life {
+    ready: Readiness,
+    metrics: Metrics,
+    mounted: Option<Router>,
+}
+
+impl AdminSlot {
+    /// A new life begins: what the last one mounted is gone.
+    pub(crate) fn begin_life(&self, ready: Readiness, metrics: Metrics) {
+        *self.life.write().unwrap_or_else(PoisonError::into_inner) = Life { ready, metrics, mounted: None };
+    }
+
+    /// Adds a router for paths that are not the admin's own.
+    pub(crate) fn mount(&self, router: Router) {
+        let mut life = self.life.write().unwrap_or_else(PoisonError::into_inner);
+        life.mounted = Some(match life.mounted.take() {
+            Some(mounted) => mounted.merge(router),
+            None => router,
+        });
+    }
+
+    /// Whether the present life is ready.
+    pub fn readiness(&self) -> Readiness {
+        self.life().ready
+    }
+
+    fn life(&self) -> Life {
+        self.life.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// What admin HTTP of one role knows.
+#[derive(Clone)]
+pub struct Admin {
+    /// The role.
+    pub role: &'static str,
+    /// Its node.
+    pub node: String,
+    /// What changes from life to life.
+    pub slot: AdminSlot,
+    /// Its connections.
+    pub meters: Meters,
+    /// The process's log level.
+    pub log_level: LogLevel,
+}
+
+/// What `/topology` answers.
+#[derive(Clone, Debug, Serialize)]
+pub struct TopologyReport {
+    /// The role.
+    pub role: String,
+    /// Its node.
+    pub node: String,
+    /// Whether it is ready.
+    pub ready: bool,
+    /// Conditions that do not hold, with reasons.
+    pub missing: Vec<String>,
+    /// Its connections.
+    pub connections: Vec<ConnectionReport>,
+}
+
+/// The routes of admin HTTP behind the gate; what a role mounted comes after them.
+pub fn router(admin: Admin, gate: Gate) -> Router {
+    let gated = Router::new()
+        .route("/metrics", get(metrics))
+        .route("/log-level", get(log_level).put(set_log_level))
+        .route("/topology", get(topology))
+        .route("/build", get(build));
+    let ask = move |request: Request, next: axum::middleware::Next| crate::caller::ask(gate.clone(), request, next);
+    let gated = gated.layer(axum::middleware::from_fn(ask));
+    Router::new().route("/live", get(live)).route("/ready", get(ready)).merge(gated).fallback(mounted).with_state(admin)
+}
+
+async fn live() -> StatusCode {
+    StatusCode::OK
+}
+
+async fn ready(State(admin): State<Admin>) -> StatusCode {
+    if admin.slot.readiness().is_ready() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }
+}
+
+async fn metrics(State(admin): State<Admin>) -> impl IntoResponse {
+    const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    ([(header::CONTENT_TYPE, OPENMETRICS)], admin.slot.life().metrics.encode())
+}
+
+async fn log_level(State(admin): State<Admin>) -> String {
+    admin.log_level.now()
+}
+
+async fn set_log_level(State(admin): State<Admin>, caller: Caller, body: Body) -> Result<String, Problem> {
+    caller.needs_scope(OPERATE_SCOPE)?;
+    let body = axum::body::to_bytes(body, DIRECTIVES_BYTES_MAX).await.map_err(|e| Problem::bad_request(e.to_string()))?;
+    let directives = std::str::from_utf8(&body).map_err(|_| Problem::bad_request("not UTF-8"))?.trim();
+    admin.log_level.set(directives).map_err(Problem::unprocessable)?;
+    tracing::info!(directives, by = caller.subject(), "log level changed");
+    Ok(admin.log_level.now())
+}
+
+async fn topology(State(admin): State<Admin>) -> Json<TopologyReport> {
+    let ready = admin.slot.readiness();
+    let missing = ready.missing().into_iter().map(|(name, why)| format!("{name}: {why}")).collect();
+    Json(TopologyReport {
+        role: admin.role.to_owned(),
+        node: admin.node.clone(),
+        ready: ready.is_ready(),
+        missing,
+        connections: admin.meters.report(),
+    })
+}
+
+async fn build(State(admin): State<Admin>) -> Json<serde_json::Value> {
+    Json(serde_json::json!({ "version": env!("CARGO_PKG_VERSION"), "role": admin.role, "node": admin.node }))
+}
+
+/// Anything else goes to what the role mounted, which has a gate of its own.
+async fn mounted(State(admin): State<Admin>, request: Request) -> Response {
+    let Some(router) = admin.slot.life().mounted else {
+        return Problem::not_found("no such path").into_response();
+    };
+    // A router never fails: its error type has no values.
+    router.oneshot(request).await.unwrap_or_else(|never| match never {})
+}

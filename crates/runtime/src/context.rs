@@ -1,0 +1,154 @@
+//! What a role is given when it starts.
+
+use std::future::Future;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use axum::Router;
+use infra::{Clock, Stores};
+use model::{Epoch, NodeId, Owner};
+
+use crate::admin::AdminSlot;
+use crate::caller::Gate;
+use crate::directory::Directory;
+use crate::drain::Drain;
+use crate::entropy::Strong;
+use crate::listener::Bound;
+use crate::meter::{Meter, Meters, Side};
+use crate::metrics::Metrics;
+use crate::readiness::Readiness;
+use crate::settings::{SectionSettings, Values};
+use crate::spec::{Listen, Place, RoleSpec};
+use crate::supervisor::Tasks;
+use crate::token::Tokens;
+
+/// The key of the installation, for MACs in tags and flow tokens. Shared by its processes.
+#[derive(Clone)]
+pub struct InstallationKey(pub(crate) Arc<[u8; 32]>);
+
+impl InstallationKey {
+    /// The key's bytes.
+    pub fn bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
+    /// A key made of those bytes: for tests of roles.
+    pub fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(Arc::new(bytes))
+    }
+}
+
+impl std::fmt::Debug for InstallationKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("InstallationKey(***)")
+    }
+}
+
+/// All that a role gets: who it is, what it may use, and the signals of its life.
+///
+/// Cheap to clone; one life of a role has one.
+#[derive(Clone)]
+pub struct RoleContext {
+    /// What the role declared.
+    pub spec: &'static RoleSpec,
+    /// The node: `<role>-<replica>`.
+    pub node: NodeId,
+    /// This life of the node.
+    pub epoch: Epoch,
+    /// Number of the instance: second octet of its addresses.
+    pub instance: u8,
+    /// Number of the replica, from 1.
+    pub replica: u8,
+    /// The replica's cluster address.
+    pub address: IpAddr,
+    /// Where other roles are.
+    pub directory: Directory,
+    /// The role's conditions.
+    pub ready: Readiness,
+    /// The signal to stop.
+    pub drain: Drain,
+    /// The present time.
+    pub clock: Arc<dyn Clock>,
+    /// Issues and verifies caller tokens.
+    pub tokens: Tokens,
+    /// For MACs.
+    pub installation_key: InstallationKey,
+    /// Where the role registers its metrics.
+    pub metrics: Metrics,
+    /// The stores; a role takes those that its connections allow it.
+    pub stores: Stores,
+    /// The process's data directory.
+    pub data_dir: PathBuf,
+    pub(crate) values: Arc<Values>,
+    pub(crate) meters: Meters,
+    pub(crate) admin: AdminSlot,
+    pub(crate) tasks: Tasks,
+}
+
+impl RoleContext {
+    /// The node in this life: what owns calls.
+    pub fn owner(&self) -> Owner {
+        Owner { node: self.node.clone(), epoch: self.epoch }
+    }
+
+    /// The role's settings. They were checked at start, so this fails only where `S` is not the spec's table.
+    pub fn settings<S: SectionSettings>(&self) -> anyhow::Result<S> {
+        Ok(self.values.read(self.spec.name)?)
+    }
+
+    /// A new strong source of randomness.
+    pub fn entropy(&self) -> Box<dyn model::Entropy> {
+        Box::new(Strong::seeded_by_system())
+    }
+
+    /// The meter of a connection by its id; whether it is opened or accepted follows from the spec.
+    pub fn meter(&self, id: &str) -> Meter {
+        let side = if self.spec.opens.contains(&id) { Side::Opens } else { Side::Accepts };
+        self.meters.meter(id, side)
+    }
+
+    /// The declared listener of that name.
+    pub fn listen(&self, name: &str) -> anyhow::Result<&'static Listen> {
+        self.spec.listen(name).with_context(|| format!("{} declares no listener {name:?}", self.spec.name))
+    }
+
+    /// Where the listener of that name binds and what peers are told.
+    pub fn bound(&self, name: &str) -> anyhow::Result<Bound> {
+        let listen = self.listen(name)?;
+        match listen.place {
+            Place::Edge => Ok(crate::process::edge::bound(self.spec, listen, self.instance, self.replica, &self.values)?),
+            Place::Cluster => {
+                let listen = SocketAddr::new(self.address, listen.port);
+                Ok(Bound { listen, advertise: listen.into() })
+            }
+        }
+    }
+
+    /// A token with which this role calls the role `audience`.
+    pub fn token_for(&self, audience: &str) -> anyhow::Result<String> {
+        Ok(self.tokens.of_role(self.spec.name, self.node.as_str(), audience)?)
+    }
+
+    /// The gate of a listener: verifies callers and counts them.
+    pub fn gate(&self, listen: &Listen, open_paths: &'static [&'static str]) -> Gate {
+        Gate {
+            tokens: self.tokens.clone(),
+            role: self.spec.name,
+            accepts: listen.accepts.into(),
+            meters: self.meters.clone(),
+            open_paths,
+        }
+    }
+
+    /// Runs a task that belongs to this life of the role: it ends with the role, and if it fails or panics the role has failed.
+    pub fn spawn(&self, name: &'static str, task: impl Future<Output = anyhow::Result<()>> + Send + 'static) {
+        self.tasks.spawn(name, task);
+    }
+
+    /// Adds a router to the role's admin HTTP: for listeners that share the admin port.
+    pub fn mount_on_admin(&self, router: Router) {
+        self.admin.mount(router);
+    }
+}

@@ -1,0 +1,100 @@
+//! The signal to stop: roles finish what they have, up to a deadline.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use model::Timestamp;
+use tokio_util::sync::CancellationToken;
+
+/// Tells a role that it shall stop, and until when.
+///
+/// A role that sees it refuses new work, finishes or hands over what it has and returns.
+#[derive(Clone)]
+pub struct Drain {
+    begun: CancellationToken,
+    ended: CancellationToken,
+    deadline: Arc<std::sync::OnceLock<Timestamp>>,
+    patience: Duration,
+}
+
+impl Drain {
+    /// A drain that has not begun; once it has, there are `patience` until the deadline.
+    pub fn new(patience: Duration) -> Self {
+        Self {
+            begun: CancellationToken::new(),
+            ended: CancellationToken::new(),
+            deadline: Arc::default(),
+            patience,
+        }
+    }
+
+    /// Waits until draining begins.
+    pub async fn begun(&self) {
+        self.begun.cancelled().await;
+    }
+
+    /// Whether draining has begun.
+    pub fn is_draining(&self) -> bool {
+        self.begun.is_cancelled()
+    }
+
+    /// When the role is ended by force; `None` before draining begins.
+    pub fn deadline(&self) -> Option<Timestamp> {
+        self.deadline.get().copied()
+    }
+
+    /// How long draining may take.
+    pub fn patience(&self) -> Duration {
+        self.patience
+    }
+
+    /// Waits until the role has returned or was ended by force: what its connection tasks watch to close.
+    pub async fn ended(&self) {
+        self.ended.cancelled().await;
+    }
+
+    /// Begins draining at `now`. Later calls change nothing.
+    pub fn begin(&self, now: Timestamp) {
+        let _ = self.deadline.set(now + self.patience);
+        self.begun.cancel();
+    }
+
+    /// Says that the role has ended, so that what it left behind closes.
+    pub fn end(&self) {
+        self.begun.cancel();
+        self.ended.cancel();
+    }
+
+    /// The drain of one life of a role: begins with this one, may end alone.
+    pub(crate) fn life(&self) -> Self {
+        Self {
+            begun: self.begun.child_token(),
+            ended: self.ended.child_token(),
+            deadline: self.deadline.clone(),
+            patience: self.patience,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn draining_sets_the_deadline_once() {
+        let drain = Drain::new(Duration::from_secs(5));
+        let life = drain.life();
+        assert!(!life.is_draining());
+        drain.begin(Timestamp::from_millis(1_000));
+        drain.begin(Timestamp::from_millis(9_000));
+        life.begun().await;
+        assert_eq!(life.deadline(), Some(Timestamp::from_millis(6_000)));
+    }
+
+    #[test]
+    fn a_life_that_ends_leaves_the_process_running() {
+        let drain = Drain::new(Duration::from_secs(5));
+        drain.life().end();
+        assert!(!drain.is_draining());
+    }
+}

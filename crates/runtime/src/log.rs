@@ -1,0 +1,83 @@
+//! Logs: JSON lines on stdout with constant messages; the level can change at run time.
+
+use std::fmt;
+
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::reload;
+use tracing_subscriber::util::SubscriberInitExt as _;
+
+/// A number or name of a person: printed with all but its ends masked.
+///
+/// `info!(caller = %Pii(number), "call arrived")`
+#[derive(Clone, Copy)]
+pub struct Pii<T>(pub T);
+
+impl<T: AsRef<str>> fmt::Display for Pii<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = self.0.as_ref();
+        let count = text.chars().count();
+        // Two digits at each end tell callers apart in a log but do not identify them; short texts show nothing.
+        let shown = if count >= 8 { 2 } else { 0 };
+        for (i, c) in text.chars().enumerate() {
+            let c = if i < shown || i + shown >= count { c } else { '*' };
+            write!(f, "{c}")?;
+        }
+        Ok(())
+    }
+}
+
+impl<T: AsRef<str>> fmt::Debug for Pii<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// Changes the log level of the process.
+#[derive(Clone)]
+pub struct LogLevel {
+    handle: Option<reload::Handle<EnvFilter, tracing_subscriber::Registry>>,
+}
+
+impl LogLevel {
+    /// One that changes nothing: for tests.
+    pub const fn fixed() -> Self {
+        Self { handle: None }
+    }
+
+    /// The level in force, as directives: `info` or `warn,voice=debug`.
+    pub fn now(&self) -> String {
+        let filter = self.handle.as_ref().and_then(|handle| handle.with_current(ToString::to_string).ok());
+        filter.unwrap_or_else(|| "off".to_owned())
+    }
+
+    /// Puts other directives in force; the error is the reason.
+    pub fn set(&self, directives: &str) -> Result<(), String> {
+        let filter = EnvFilter::try_new(directives).map_err(|error| error.to_string())?;
+        match &self.handle {
+            Some(handle) => handle.reload(filter).map_err(|error| error.to_string()),
+            None => Err("the log level is fixed".to_owned()),
+        }
+    }
+}
+
+/// Starts logging to stdout. Only the first call in a process has an effect on where logs go.
+pub fn start(directives: &str) -> Result<LogLevel, String> {
+    let filter = EnvFilter::try_new(directives).map_err(|error| error.to_string())?;
+    let (filter, handle) = reload::Layer::new(filter);
+    let lines = tracing_subscriber::fmt::layer().json().flatten_event(true).with_span_list(false);
+    tracing_subscriber::registry().with(filter).with(lines).try_init().map_err(|error| error.to_string())?;
+    Ok(LogLevel { handle: Some(handle) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn personal_data_is_masked() {
+        assert_eq!(Pii("+15550100").to_string(), "+1*****00");
+        assert_eq!(Pii("7101").to_string(), "****");
+        assert_eq!(format!("{:?}", Pii("+4930123456")), "+4*******56");
+    }
+}

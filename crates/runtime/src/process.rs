@@ -1,0 +1,3 @@
+//! A process of roles: from settings to the end of the drain.
+
+pub mod edge;

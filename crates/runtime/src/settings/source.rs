@@ -1,0 +1,194 @@
+//! Where values come from: file, environment, flags; later ones win. Faults of all are reported at once.
+
+use std::path::PathBuf;
+
+use super::near_miss::nearest;
+use super::{Fault, Faults, Section, Values};
+
+/// Prefix of environment variables that carry settings: `TRUNKLINE_<SECTION>__<KEY>`.
+pub const ENVIRONMENT_PREFIX: &str = "TRUNKLINE_";
+/// What separates section and key in an environment variable.
+const SEPARATOR: &str = "__";
+
+/// The sources of settings, weakest first.
+#[derive(Clone, Debug, Default)]
+pub struct Sources {
+    /// TOML files: name for the report, and text.
+    pub files: Vec<(PathBuf, String)>,
+    /// Environment variables.
+    pub environment: Vec<(String, String)>,
+    /// `section.key=value` of `--set`.
+    pub flags: Vec<String>,
+}
+
+/// Reads and checks all sources against the declared `sections`.
+pub fn load(sections: &[Section], sources: &Sources) -> Result<Values, Faults> {
+    let mut reader = Reader { sections, values: Values::default(), faults: Vec::new() };
+    for (name, text) in &sources.files {
+        reader.file(&name.display().to_string(), text);
+    }
+    for (name, value) in &sources.environment {
+        reader.variable(name, value);
+    }
+    for flag in &sources.flags {
+        reader.flag(flag);
+    }
+    if reader.faults.is_empty() { Ok(reader.values) } else { Err(Faults(reader.faults)) }
+}
+
+struct Reader<'a> {
+    sections: &'a [Section],
+    values: Values,
+    faults: Vec<Fault>,
+}
+
+impl Reader<'_> {
+    fn file(&mut self, name: &str, text: &str) {
+        let tree: toml::Table = match text.parse() {
+            Ok(tree) => tree,
+            Err(error) => return self.fault(name, format!("not TOML: {}", error.to_string().trim())),
+        };
+        for (section, content) in tree {
+            let Some(keys) = content.as_table() else {
+                self.fault(&section, format!("expected a section, as [{section}] (in {name})"));
+                continue;
+            };
+            for (key, value) in keys {
+                self.set(&section, key, value.clone(), name);
+            }
+        }
+    }
+
+    fn variable(&mut self, name: &str, text: &str) {
+        let Some((section, key)) = name.strip_prefix(ENVIRONMENT_PREFIX).and_then(|n| n.split_once(SEPARATOR)) else {
+            return;
+        };
+        let section = section.to_ascii_lowercase().replace('_', "-");
+        self.set_text(&section, &key.to_ascii_lowercase(), text, name);
+    }
+
+    fn flag(&mut self, flag: &str) {
+        let parts = flag.split_once('=').and_then(|(path, text)| Some((path.rsplit_once('.')?, text)));
+        let Some(((section, key), text)) = parts else {
+            return self.fault("--set", format!("{flag:?} is not SECTION.KEY=VALUE"));
+        };
+        self.set_text(section, key, text, "--set");
+    }
+
+    /// A value that came as text: taken as it is where the setting takes texts, else read as TOML.
+    fn set_text(&mut self, section: &str, key: &str, text: &str, from: &str) {
+        let plain = toml::Value::String(text.to_owned());
+        let takes_text = self.declared(section, key).is_some_and(|setting| (setting.check)(&plain).is_ok());
+        let as_toml = || format!("v = {text}").parse::<toml::Table>().ok()?.remove("v");
+        let value = if takes_text { plain } else { as_toml().unwrap_or(plain) };
+        self.set(section, key, value, from);
+    }
+
+    fn set(&mut self, section: &str, key: &str, value: toml::Value, from: &str) {
+        let Some(setting) = self.declared(section, key) else { return self.unknown(section, key, from) };
+        if let Err(reason) = (setting.check)(&value) {
+            // The reason of a secret could quote it.
+            let reason = if setting.secret { format!("not {}", setting.kind) } else { reason };
+            return self.fault(&format!("{section}.{key}"), format!("{reason} (in {from})"));
+        }
+        self.values.0.entry(section.to_owned()).or_default().insert(key.to_owned(), value);
+    }
+
+    fn declared(&self, section: &str, key: &str) -> Option<&super::declare::SettingOwned> {
+        self.sections.iter().find(|s| s.name == section)?.settings.iter().find(|s| s.key == key)
+    }
+
+    fn unknown(&mut self, section: &str, key: &str, from: &str) {
+        let (known, what, near) = match self.sections.iter().find(|s| s.name == section) {
+            Some(s) => (true, "key", nearest(key, s.settings.iter().map(|s| s.key.as_str()))),
+            None => (false, "section", nearest(section, self.sections.iter().map(|s| s.name.as_str()))),
+        };
+        let hint = match near {
+            Some(near) if known => format!("; did you mean {section}.{near}?"),
+            Some(near) => format!("; did you mean [{near}]?"),
+            None => String::new(),
+        };
+        self.fault(&format!("{section}.{key}"), format!("unknown {what}{hint} (in {from})"));
+    }
+
+    fn fault(&mut self, key: &str, reason: String) {
+        self.faults.push(Fault { key: key.to_owned(), reason });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::settings::declare::within;
+    use crate::settings::{Secret, SectionSettings};
+
+    crate::settings! {
+        /// For the tests.
+        struct Ring {
+            /// How long a phone rings.
+            ring_timeout: Duration = Duration::from_secs(15), |v| within(v, &Duration::from_secs(1), &Duration::from_secs(60));
+            /// How many at once.
+            ring_max: u16 = 8;
+            /// A password.
+            password: Secret = Secret::new("");
+            /// A name.
+            label: String = "x".to_owned();
+        }
+    }
+
+    fn sections() -> Vec<Section> {
+        let settings = Ring::TABLE.iter().map(Into::into).collect();
+        vec![Section { name: "sip-proxy".to_owned(), summary: String::new(), settings }]
+    }
+
+    fn from_file(text: &str) -> Result<Values, Faults> {
+        load(&sections(), &Sources { files: vec![("t.toml".into(), text.to_owned())], ..Sources::default() })
+    }
+
+    #[test]
+    fn flags_win_over_environment_over_file_over_default() {
+        let sources = Sources {
+            files: vec![("t.toml".into(), "[sip-proxy]\nring_max = 1\nlabel = \"file\"\nring_timeout = \"2s\"".into())],
+            environment: vec![
+                ("TRUNKLINE_SIP_PROXY__RING_MAX".into(), "2".into()),
+                ("TRUNKLINE_SIP_PROXY__LABEL".into(), "1234".into()),
+                ("TRUNKLINE_CACHE".into(), "not a setting".into()),
+            ],
+            flags: vec!["sip-proxy.ring_max=3".into()],
+        };
+        let ring: Ring = load(&sections(), &sources).unwrap().read("sip-proxy").unwrap();
+        assert_eq!((ring.ring_max, ring.label.as_str(), ring.ring_timeout), (3, "1234", Duration::from_secs(2)));
+        assert_eq!(ring.password, Secret::new(""));
+    }
+
+    #[test]
+    fn every_fault_is_reported_at_once_with_key_and_reason() {
+        let text = "[sip-proxy]\nring_timout = \"2s\"\nring_timeout = \"2h\"\nring_max = \"x\"\n[sip-proxi]\na = 1\n";
+        let faults = from_file(text).unwrap_err().to_string();
+        for expected in [
+            "4 faults",
+            "sip-proxy.ring_timout: unknown key; did you mean sip-proxy.ring_timeout? (in t.toml)",
+            "sip-proxy.ring_timeout: it must be between \"1s\" and \"1m\" (in t.toml)",
+            "sip-proxy.ring_max: expected a whole number, found string",
+            "sip-proxi.a: unknown section; did you mean [sip-proxy]?",
+        ] {
+            assert!(faults.contains(expected), "{expected} is not in\n{faults}");
+        }
+    }
+
+    #[test]
+    fn text_that_is_not_toml_says_where() {
+        let faults = from_file("[sip-proxy\nring_max = 1").unwrap_err().to_string();
+        assert!(faults.contains("t.toml: not TOML") && faults.contains("line 1"), "{faults}");
+    }
+
+    #[test]
+    fn a_fault_in_a_secret_does_not_quote_it() {
+        let sources = Sources { flags: vec!["sip-proxy.password=[\"hunter2\"".into()], ..Sources::default() };
+        assert!(load(&sections(), &sources).is_ok());
+        let faults = from_file("[sip-proxy]\npassword = 12345").unwrap_err().to_string();
+        assert!(!faults.contains("12345"), "{faults}");
+    }
+}

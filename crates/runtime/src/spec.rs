@@ -1,0 +1,107 @@
+//! What a role declares about itself, as plain data.
+
+use std::fmt;
+
+use futures::future::BoxFuture;
+
+use crate::context::RoleContext;
+use crate::settings::Setting;
+
+/// A role: its name, where it listens, which connections it opens, its settings and how it starts.
+///
+/// ```ignore
+/// pub const SPEC: RoleSpec = RoleSpec {
+///     name: "dialplan",
+///     number: 5,
+///     summary: "says where a dialled number goes",
+///     listens: &[Listen { name: "http", protocol: Protocol::Http, port: 8800, place: Place::Cluster, accepts: &["voice-27"] }],
+///     opens: &["voice-12", "voice-22"],
+///     settings: Settings::TABLE,
+///     admin_port: 9090,
+///     start: |ctx| Box::pin(run(ctx)),
+/// };
+/// ```
+#[derive(Clone, Copy)]
+pub struct RoleSpec {
+    /// Name as in the drawing: lower-case with dashes. Also the section of its settings.
+    pub name: &'static str,
+    /// Third octet of its loopback addresses; equal to the row of [`crate::address::ROLE_NUMBERS`].
+    pub number: u8,
+    /// What it does, in a few words.
+    pub summary: &'static str,
+    /// Where it accepts connections or datagrams, besides its admin port.
+    pub listens: &'static [Listen],
+    /// Ids of the connections that it opens.
+    pub opens: &'static [&'static str],
+    /// Its settings; `Settings::TABLE` of a [`crate::settings!`] struct.
+    pub settings: &'static [Setting],
+    /// Port of admin HTTP on its address. A listener of protocol HTTP with the same port shares it.
+    pub admin_port: u16,
+    /// Runs the role until it has drained. An error or a panic is a failure: the supervisor restarts it.
+    pub start: fn(RoleContext) -> BoxFuture<'static, anyhow::Result<()>>,
+}
+
+impl fmt::Debug for RoleSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RoleSpec").field("name", &self.name).field("number", &self.number).finish_non_exhaustive()
+    }
+}
+
+impl RoleSpec {
+    /// The listener of that name.
+    pub fn listen(&self, name: &str) -> Option<&'static Listen> {
+        self.listens.iter().find(|l| l.name == name)
+    }
+}
+
+/// One listener of a role.
+#[derive(Clone, Copy, Debug)]
+pub struct Listen {
+    /// Name within the role: lower-case with dashes, as `sip-udp`.
+    pub name: &'static str,
+    /// What is spoken there.
+    pub protocol: Protocol,
+    /// The documented port; 0 where a range from the role's settings is used instead.
+    pub port: u16,
+    /// On the role's cluster address, or at the edge with a `listen` and an `advertise` setting.
+    pub place: Place,
+    /// Ids of the connections that it accepts.
+    pub accepts: &'static [&'static str],
+}
+
+/// Where a listener is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// On the replica's own address, where only other roles come.
+    Cluster,
+    /// Where phones, carriers and browsers come.
+    Edge,
+}
+
+/// What a listener speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    /// SIP over UDP.
+    SipUdp,
+    /// SIP over TCP.
+    SipTcp,
+    /// HTTP with JSON.
+    Http,
+    /// gRPC over HTTP/2.
+    Grpc,
+    /// RTP and RTCP.
+    Rtp,
+}
+
+impl Protocol {
+    /// The name as printed: `sip/udp`, `http`, ...
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::SipUdp => "sip/udp",
+            Self::SipTcp => "sip/tcp",
+            Self::Http => "http",
+            Self::Grpc => "grpc",
+            Self::Rtp => "rtp",
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! Runs a role, restarts it with back-off when it fails, gives up after too many failures.
+
+use std::any::Any;
+use std::future::Future;
+use std::panic::AssertUnwindSafe;
+use std::time::Duration;
+
+use futures::FutureExt as _;
+use tokio::sync::mpsc;
+use tokio_util::task::TaskTracker;
+
+use crate::drain::Drain;
+
+/// Pause before the first restart; doubles with each failure.
+pub const BACK_OFF_FIRST: Duration = Duration::from_millis(100);
+/// The longest pause before a restart.
+pub const BACK_OFF_MAX: Duration = Duration::from_secs(10);
+/// After this many failures without a quiet time between them the supervisor gives up.
+pub const FAILURES_MAX: u32 = 12;
+/// A life of this length counts as quiet: failures before it are forgiven.
+pub const QUIET: Duration = Duration::from_secs(60);
+/// How long the tasks of a role may take to end after it.
+const TASKS_END: Duration = Duration::from_secs(2);
+/// Failures of tasks that wait to be read; the first ends the life, so more are not needed.
+const TASK_FAILURES_MAX: usize = 16;
+
+/// The tasks of one life of a role.
+#[derive(Clone)]
+pub struct Tasks {
+    tracker: TaskTracker,
+    drain: Drain,
+    failures: mpsc::Sender<anyhow::Error>,
+}
+
+impl Tasks {
+    /// No tasks yet; what they report comes out of the receiver.
+    pub(crate) fn new(drain: Drain) -> (Self, mpsc::Receiver<anyhow::Error>) {
+        let (failures, reported) = mpsc::channel(TASK_FAILURES_MAX);
+        (Self { tracker: TaskTracker::new(), drain, failures }, reported)
+    }
+
+    pub(crate) fn spawn(&self, name: &'static str, task: impl Future<Output = anyhow::Result<()>> + Send + 'static) {
+        let (drain, failures) = (self.drain.clone(), self.failures.clone());
+        self.tracker.spawn(async move {
+            let ended = async {
+                drain.ended().await;
+                // What listens to the same signal gets time to finish; this one ends what does not listen.
+                tokio::time::sleep(TASKS_END).await;
+            };
+            let outcome = tokio::select! {
+                outcome = caught(task) => outcome,
+                () = ended => Ok(()),
+            };
+            if let Err(error) = outcome {
+                // Full means that others have failed before: the life ends anyway.
+                let _ = failures.try_send(error.context(format!("task {name}")));
+            }
+        });
+    }
+}
+
+/// How a supervised role ended.
+#[derive(Debug)]
+pub enum Ended {
+    /// It drained.
+    Drained,
+    /// It failed too often; the last failure.
+    GaveUp(anyhow::Error),
+}
+
+/// What the supervisor tells about a role.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// A life begins; the number counts from 1.
+    Started(u32),
+    /// It failed and is started again after the pause.
+    Restarts(Duration),
+}
+
+/// Runs `life` until it drains, again and again when it fails.
+///
+/// `life` gets what belongs to one life; it makes the context and calls the role's `start`.
+pub async fn supervise<F, Fut>(role: &str, drain: &Drain, mut life: F, mut report: impl FnMut(Step)) -> Ended
+where
+    F: FnMut(Drain, Tasks) -> Fut,
+    Fut: Future<Output = anyhow::Result<()>> + Send,
+{
+    let (mut failures, mut lives) = (0, 0);
+    loop {
+        lives += 1;
+        report(Step::Started(lives));
+        let began = tokio::time::Instant::now();
+        let of_life = drain.life();
+        let outcome = one_life(&of_life, &mut life).await;
+        let error = match outcome {
+            Ok(()) if drain.is_draining() => return Ended::Drained,
+            Ok(()) => anyhow::anyhow!("the role returned although it was not told to drain"),
+            Err(error) => error,
+        };
+        if drain.is_draining() {
+            tracing::warn!(role, error = format!("{error:#}"), "role failed while draining");
+            return Ended::Drained;
+        }
+        failures = if began.elapsed() >= QUIET { 1 } else { failures + 1 };
+        if failures >= FAILURES_MAX || crate::exit::of(&error) == crate::exit::Exit::Address && lives == 1 {
+            tracing::error!(role, failures, error = format!("{error:#}"), "role failed for good");
+            return Ended::GaveUp(error);
+        }
+        let pause = back_off(failures);
+        let pause_ms = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
+        tracing::error!(role, failures, pause_ms, error = format!("{error:#}"), "role failed and is restarted");
+        report(Step::Restarts(pause));
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            () = drain.begun() => return Ended::Drained,
+        }
+    }
+}
+
+/// The pause after that many failures in a row.
+pub fn back_off(failures: u32) -> Duration {
+    let doublings = failures.saturating_sub(1).min(20);
+    BACK_OFF_FIRST.saturating_mul(1 << doublings).min(BACK_OFF_MAX)
+}
+
+async fn one_life<F, Fut>(drain: &Drain, life: &mut F) -> anyhow::Result<()>
+where
+    F: FnMut(Drain, Tasks) -> Fut,
+    Fut: Future<Output = anyhow::Result<()>> + Send,
+{
+    let (tasks, mut failures) = Tasks::new(drain.clone());
+    let tracker = tasks.tracker.clone();
+    let outcome = tokio::select! {
+        outcome = caught(life(drain.clone(), tasks)) => outcome,
+        Some(error) = failures.recv() => Err(error),
+    };
+    drain.end();
+    tracker.close();
+    // Tasks end themselves after TASKS_END; the second half is for a machine that is busy.
+    let _ = tokio::time::timeout(TASKS_END * 2, tracker.wait()).await;
+    outcome
+}
+
+/// A panic becomes an error with its message.
+async fn caught(task: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+    match AssertUnwindSafe(task).catch_unwind().await {
+        Ok(outcome) => outcome,
+        Err(panic) => Err(anyhow::anyhow!("panicked: {}", panic_message(&*panic))),
+    }
+}
+
+fn panic_message(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message")
+}
+
+#[cfg(test)]
+mod tests;
