@@ -1,1 +1,26 @@
-//! SCXML: parser and interpreter (the W3C algorithm), datamodel behind a trait. No I/O.
+//! SCXML: reads documents and runs sessions (W3C State Chart XML 1.0), without I/O, clock or threads.
+//!
+//! One [`Document`] serves many [`Session`]s. A session takes events ([`Session::handle`]) and time
+//! ([`Session::handle_timeout`]), runs to a stable configuration and leaves [`Output`]s to be polled. Expressions belong
+//! to a [`Datamodel`]; the ECMAScript one lives outside, this crate has the null data model (W3C SCXML B.1).
+//!
+//! Action elements of the platform's own namespaces are declared by the host as a [`Vocabulary`] and come out as
+//! [`Output::Action`] with every attribute evaluated. What neither W3C's list nor the vocabulary knows is refused by
+//! name when the document is loaded.
+
+pub mod datamodel;
+pub mod document;
+pub mod event;
+pub mod limits;
+pub mod session;
+pub mod value;
+pub mod vocabulary;
+mod xml;
+
+pub use datamodel::{Datamodel, EvalError, NullDatamodel};
+pub use document::{Document, Expr, LoadError};
+pub use event::{Event, EventKind};
+pub use limits::{LimitKind, Limits};
+pub use session::{Action, ActionNode, End, Output, RestoreError, Session, Snapshot, SnapshotDelayed};
+pub use value::Value;
+pub use vocabulary::Vocabulary;

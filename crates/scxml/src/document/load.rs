@@ -1,0 +1,521 @@
+//! From the XML tree to states and transitions. Collects every fault instead of stopping at the first.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::{
+    Binding, Data, Document, Expr, Fault, LoadError, Payload, State, StateIx, StateKind, Syntax, SyntaxCheck,
+    Transition, TransitionIx, ValueSource,
+};
+use crate::event::Descriptors;
+use crate::limits::Limits;
+use crate::vocabulary::Vocabulary;
+use crate::xml::{self, Element};
+
+/// The namespace of W3C's own elements; an element without a namespace counts as one of them.
+const SCXML: &str = "http://www.w3.org/2005/07/scxml";
+
+pub(super) fn load<'a>(
+    text: &str,
+    vocabulary: &'a Vocabulary,
+    limits: Limits,
+    check: Option<SyntaxCheck<'a>>,
+) -> Result<Document, LoadError> {
+    let root = xml::read(text, &limits).map_err(|fault| LoadError { faults: vec![fault] })?;
+    let mut loader = Loader {
+        vocabulary,
+        check,
+        faults: Vec::new(),
+        states: Vec::new(),
+        transitions: Vec::new(),
+        ids: HashMap::new(),
+        pending: Vec::new(),
+        states_max: limits.states,
+    };
+    let document = loader.root(&root, limits);
+    match loader.faults.is_empty() {
+        true => Ok(document),
+        false => {
+            loader.faults.sort_by_key(|f| f.line);
+            loader.faults.truncate(LoadError::FAULTS_MAX);
+            Err(LoadError { faults: loader.faults })
+        }
+    }
+}
+
+pub(super) struct Loader<'a> {
+    pub(super) vocabulary: &'a Vocabulary,
+    pub(super) check: Option<SyntaxCheck<'a>>,
+    pub(super) faults: Vec<Fault>,
+    states: Vec<State>,
+    transitions: Vec<Transition>,
+    ids: HashMap<String, StateIx>,
+    /// Targets by name, resolved when every state is known.
+    pending: Vec<(TransitionIx, String, u32, String)>,
+    states_max: usize,
+}
+
+impl Loader<'_> {
+    fn root(&mut self, root: &Element, limits: Limits) -> Document {
+        if root.name != "scxml" || !is_core(root) {
+            self.fault(root, "the root element must be <scxml>");
+        }
+        self.attributes(root, &["version", "name", "initial", "datamodel", "binding", "exmode"]);
+        if root.attribute("version") != Some("1.0") {
+            self.fault(root, "version must be \"1.0\"");
+        }
+        let datamodel = root.attribute("datamodel").unwrap_or_default().to_owned();
+        if !["", "null", "ecmascript"].contains(&datamodel.as_str()) {
+            self.fault(root, &format!("the datamodel {datamodel:?} is not supported; use \"ecmascript\" or \"null\""));
+        }
+        let binding = match root.attribute("binding") {
+            None | Some("early") => Binding::Early,
+            Some("late") => Binding::Late,
+            Some(_) => {
+                self.fault(root, "binding must be \"early\" or \"late\"");
+                Binding::Early
+            }
+        };
+        let mut script = None;
+        let at = self.add_state(root, StateKind::Root, None);
+        for child in &root.children {
+            match child.name.as_str() {
+                "script" if is_core(child) => script = self.script(child),
+                _ => self.state_child(child, at),
+            }
+        }
+        self.finish_state(root, at);
+        self.resolve_targets();
+        self.check_legal_targets();
+        Document {
+            name: root.attribute("name").unwrap_or_default().to_owned(),
+            datamodel,
+            binding,
+            script,
+            states: std::mem::take(&mut self.states),
+            transitions: std::mem::take(&mut self.transitions),
+            limits,
+        }
+    }
+
+    // ---- states ----
+
+    fn add_state(&mut self, element: &Element, kind: StateKind, parent: Option<StateIx>) -> StateIx {
+        let at = StateIx(self.states.len());
+        let id = match element.attribute("id") {
+            Some(id) if kind != StateKind::Root => id.to_owned(),
+            _ => format!("#{}", at.0),
+        };
+        if self.states.len() == self.states_max {
+            self.fault(element, &format!("the document has more than {} states", self.states_max));
+        }
+        if id.is_empty()
+            || id.contains(char::is_whitespace)
+            || (id.starts_with('#') && element.attribute("id").is_some())
+        {
+            self.fault(element, "an id must be one word that does not begin with #");
+        }
+        if kind != StateKind::Root && self.ids.insert(id.clone(), at).is_some() {
+            self.fault(element, &format!("the id {id:?} is used twice"));
+        }
+        self.states.push(State {
+            id,
+            kind,
+            parent,
+            children: Vec::new(),
+            histories: Vec::new(),
+            last_descendant: at.0,
+            initial: None,
+            transitions: Vec::new(),
+            onentry: Vec::new(),
+            onexit: Vec::new(),
+            data: Vec::new(),
+            donedata: None,
+        });
+        at
+    }
+
+    fn state_child(&mut self, element: &Element, parent: StateIx) {
+        if self.states.len() > self.states_max {
+            return;
+        }
+        let kind = self.states[parent.0].kind;
+        let allowed: &[&str] = match kind {
+            StateKind::Root => &["state", "parallel", "final", "datamodel"],
+            StateKind::Parallel => &["onentry", "onexit", "transition", "state", "parallel", "history", "datamodel"],
+            StateKind::Final => &["onentry", "onexit", "donedata"],
+            StateKind::ShallowHistory | StateKind::DeepHistory => &["transition"],
+            StateKind::Atomic | StateKind::Compound => {
+                &["onentry", "onexit", "transition", "initial", "state", "parallel", "final", "history", "datamodel"]
+            }
+        };
+        if is_core(element) && element.name == "invoke" {
+            return self.fault(element, "invoke is not supported");
+        }
+        if !is_core(element) {
+            // Foreign elements in this place are an editor's remarks; W3C SCXML lets a processor pass over them.
+            return;
+        }
+        if !allowed.contains(&element.name.as_str()) {
+            let inside = self.states[parent.0].kind;
+            return self.fault(element, &format!("is not supported inside {}", kind_word(inside)));
+        }
+        match element.name.as_str() {
+            "state" => self.state(element, StateKind::Atomic, parent),
+            "parallel" => self.state(element, StateKind::Parallel, parent),
+            "final" => self.state(element, StateKind::Final, parent),
+            "history" => self.history(element, parent),
+            "initial" => self.initial_element(element, parent),
+            "transition" => self.transition(element, parent),
+            "onentry" => {
+                let block = self.block(element);
+                self.states[parent.0].onentry.push(block);
+            }
+            "onexit" => {
+                let block = self.block(element);
+                self.states[parent.0].onexit.push(block);
+            }
+            "datamodel" => self.datamodel(element, parent),
+            "donedata" => {
+                let payload = self.payload(element);
+                self.states[parent.0].donedata = Some(payload);
+            }
+            _ => {}
+        }
+    }
+
+    fn state(&mut self, element: &Element, kind: StateKind, parent: StateIx) {
+        let allowed: &[&str] = if kind == StateKind::Atomic { &["id", "initial"] } else { &["id"] };
+        self.attributes(element, allowed);
+        let at = self.add_state(element, kind, Some(parent));
+        self.states[parent.0].children.push(at);
+        for child in &element.children {
+            self.state_child(child, at);
+        }
+        self.finish_state(element, at);
+    }
+
+    fn finish_state(&mut self, element: &Element, at: StateIx) {
+        let last = self.states.len() - 1;
+        self.states[at.0].last_descendant = last;
+        let has_children = !self.states[at.0].children.is_empty();
+        match self.states[at.0].kind {
+            StateKind::Atomic if has_children => self.states[at.0].kind = StateKind::Compound,
+            StateKind::Atomic if element.attribute("initial").is_some() || self.states[at.0].initial.is_some() => {
+                self.fault(element, "a state without children has no initial state");
+            }
+            StateKind::Root if !has_children => self.fault(element, "there is no state"),
+            _ => {}
+        }
+        let needs_initial = matches!(self.states[at.0].kind, StateKind::Compound | StateKind::Root);
+        if !needs_initial || !has_children {
+            return;
+        }
+        if let Some(names) = element.attribute("initial") {
+            if self.states[at.0].initial.is_some() {
+                self.fault(element, "has both an initial attribute and an <initial> element");
+            }
+            let transition = self.add_transition(at, Descriptors::parse(""), None, Vec::new());
+            self.targets_by_name(transition, names, element);
+            self.states[at.0].initial = Some(transition);
+        } else if self.states[at.0].initial.is_none() {
+            let transition = self.add_transition(at, Descriptors::parse(""), None, Vec::new());
+            self.transitions[transition.0].targets = vec![self.states[at.0].children[0]];
+            self.states[at.0].initial = Some(transition);
+        }
+    }
+
+    fn history(&mut self, element: &Element, parent: StateIx) {
+        self.attributes(element, &["id", "type"]);
+        let kind = match element.attribute("type") {
+            None | Some("shallow") => StateKind::ShallowHistory,
+            Some("deep") => StateKind::DeepHistory,
+            Some(_) => {
+                self.fault(element, "type must be \"shallow\" or \"deep\"");
+                StateKind::ShallowHistory
+            }
+        };
+        let at = self.add_state(element, kind, Some(parent));
+        self.states[parent.0].histories.push(at);
+        let transitions: Vec<&Element> = element.children.iter().filter(|c| is_core(c)).collect();
+        let [only] = transitions.as_slice() else {
+            return self.fault(element, "must have exactly one <transition>: its default");
+        };
+        if only.attribute("event").is_some() || only.attribute("cond").is_some() || only.attribute("target").is_none() {
+            self.fault(only, "a default transition has a target, and neither event nor cond");
+        }
+        self.transition(only, at);
+        self.states[at.0].initial = self.states[at.0].transitions.pop();
+    }
+
+    fn initial_element(&mut self, element: &Element, parent: StateIx) {
+        let transitions: Vec<&Element> = element.children.iter().filter(|c| is_core(c)).collect();
+        let [only] = transitions.as_slice() else {
+            return self.fault(element, "must have exactly one <transition>");
+        };
+        if only.attribute("event").is_some() || only.attribute("cond").is_some() || only.attribute("target").is_none() {
+            self.fault(only, "an initial transition has a target, and neither event nor cond");
+        }
+        if self.states[parent.0].initial.is_some() {
+            return self.fault(element, "there is more than one <initial>");
+        }
+        self.transition(only, parent);
+        self.states[parent.0].initial = self.states[parent.0].transitions.pop();
+    }
+
+    // ---- transitions ----
+
+    fn transition(&mut self, element: &Element, source: StateIx) {
+        self.attributes(element, &["event", "cond", "target", "type"]);
+        let internal = match element.attribute("type") {
+            None | Some("external") => false,
+            Some("internal") => true,
+            Some(_) => {
+                self.fault(element, "type must be \"internal\" or \"external\"");
+                false
+            }
+        };
+        let events = Descriptors::parse(element.attribute("event").unwrap_or_default());
+        if element.attribute("event").is_some() && events.is_empty() {
+            self.fault(element, "event names no event");
+        }
+        let cond = self.expr(element, "cond", Syntax::Expression);
+        if events.is_empty() && cond.is_none() && element.attribute("target").is_none() {
+            self.fault(element, "needs at least one of event, cond and target");
+        }
+        let content = self.block(element);
+        let at = self.add_transition(source, events, cond, content);
+        self.transitions[at.0].internal = internal;
+        if let Some(names) = element.attribute("target") {
+            self.targets_by_name(at, names, element);
+        }
+        self.states[source.0].transitions.push(at);
+    }
+
+    fn add_transition(
+        &mut self,
+        source: StateIx,
+        events: Descriptors,
+        cond: Option<Expr>,
+        content: Vec<super::Content>,
+    ) -> TransitionIx {
+        self.transitions.push(Transition { source, events, cond, targets: Vec::new(), internal: false, content });
+        TransitionIx(self.transitions.len() - 1)
+    }
+
+    fn targets_by_name(&mut self, at: TransitionIx, names: &str, element: &Element) {
+        let mut any = false;
+        for name in names.split_ascii_whitespace() {
+            any = true;
+            self.pending.push((at, name.to_owned(), element.line, element.written.clone()));
+        }
+        if !any {
+            self.fault(element, "names no target state");
+        }
+    }
+
+    fn resolve_targets(&mut self) {
+        for (at, name, line, written) in std::mem::take(&mut self.pending) {
+            match self.ids.get(&name) {
+                Some(state) => self.transitions[at.0].targets.push(*state),
+                None => self.faults.push(Fault { line, element: written, rule: format!("there is no state {name:?}") }),
+            }
+        }
+    }
+
+    /// W3C SCXML 3.11: targets of one transition must be able to be active together, and an initial or history
+    /// transition stays inside its state.
+    fn check_legal_targets(&mut self) {
+        let mut broken = Vec::new();
+        for transition in &self.transitions {
+            for (at, one) in transition.targets.iter().enumerate() {
+                for other in &transition.targets[at + 1..] {
+                    if !self.can_be_together(*one, *other) {
+                        let (one, other) = (&self.states[one.0].id, &self.states[other.0].id);
+                        let rule = format!("the targets {one:?} and {other:?} cannot be active together");
+                        broken.push((transition.source, rule));
+                    }
+                }
+            }
+        }
+        for (at, state) in self.states.iter().enumerate() {
+            let Some(initial) = state.initial else { continue };
+            let within = match state.kind {
+                StateKind::ShallowHistory | StateKind::DeepHistory => state.parent.unwrap_or(StateIx(0)),
+                _ => StateIx(at),
+            };
+            let last = self.states[within.0].last_descendant;
+            for target in &self.transitions[initial.0].targets {
+                let history = matches!(self.states[target.0].kind, StateKind::ShallowHistory | StateKind::DeepHistory);
+                if history && within.0 != at {
+                    broken.push((StateIx(at), "its default is a history".to_owned()));
+                }
+                if target.0 <= within.0 || target.0 > last {
+                    broken.push((StateIx(at), format!("begins outside itself, in {:?}", self.states[target.0].id)));
+                }
+            }
+        }
+        for (source, rule) in broken {
+            let element = kind_word(self.states[source.0].kind).trim_matches(['<', '>']).to_owned();
+            let rule = format!("state {:?}: {rule}", self.states[source.0].id);
+            self.faults.push(Fault { line: 1, element, rule });
+        }
+    }
+
+    fn can_be_together(&self, one: StateIx, other: StateIx) -> bool {
+        let path = |from: StateIx| {
+            let mut path: Vec<StateIx> = std::iter::successors(Some(from), |s| self.states[s.0].parent).collect();
+            path.reverse();
+            path
+        };
+        let (one, other) = (path(one), path(other));
+        let shared = one.iter().zip(&other).take_while(|(a, b)| a == b).count();
+        // One is an ancestor of the other, or the innermost common ancestor runs its children in parallel.
+        shared == one.len() || shared == other.len() || self.states[one[shared - 1].0].kind == StateKind::Parallel
+    }
+
+    // ---- data ----
+
+    fn datamodel(&mut self, element: &Element, at: StateIx) {
+        for child in &element.children {
+            if !is_core(child) || child.name != "data" {
+                self.fault(child, "is not supported inside <datamodel>");
+                continue;
+            }
+            self.attributes(child, &["id", "expr"]);
+            let Some(id) = child.attribute("id").filter(|id| is_name(id)) else {
+                self.fault(child, "needs an id that is a variable's name");
+                continue;
+            };
+            if self.states.iter().any(|s| s.data.iter().any(|d| d.id == id)) {
+                self.fault(child, &format!("the data {id:?} is declared twice"));
+            }
+            let value = self.value_source(child, Required::No);
+            self.states[at.0].data.push(Data { id: id.to_owned(), value, line: child.line });
+        }
+    }
+
+    /// The value of `<data>`, `<assign>` or `<content>`: its `expr`, or the text inside it.
+    pub(super) fn value_source(&mut self, element: &Element, required: Required) -> Option<ValueSource> {
+        if let Some(child) = element.children.first() {
+            self.fault(child, "XML as a value is not supported; use an expression or JSON");
+        }
+        let expr = self.expr(element, "expr", Syntax::Expression);
+        let inline = element.text.trim();
+        match (expr, inline.is_empty()) {
+            (Some(_), false) => {
+                self.fault(element, "has both expr and text inside");
+                None
+            }
+            (Some(expr), true) => Some(ValueSource::Expr(expr)),
+            (None, false) => Some(ValueSource::Inline(inline.to_owned())),
+            (None, true) => {
+                if required == Required::Yes && element.attribute("expr").is_none() {
+                    self.fault(element, "needs expr or text inside");
+                }
+                None
+            }
+        }
+    }
+
+    pub(super) fn payload(&mut self, element: &Element) -> Payload {
+        let mut payload = Payload::default();
+        for child in &element.children {
+            match child.name.as_str() {
+                "param" if is_core(child) => payload.params.extend(self.param(child)),
+                "content" if is_core(child) => {
+                    self.attributes(child, &["expr"]);
+                    payload.content =
+                        self.value_source(child, Required::No).or(Some(ValueSource::Inline(String::new())));
+                }
+                _ => self.fault(child, &format!("is not supported inside <{}>", element.name)),
+            }
+        }
+        if payload.content.is_some() && !payload.params.is_empty() {
+            self.fault(element, "has both <content> and <param>");
+        }
+        payload
+    }
+
+    pub(super) fn param(&mut self, element: &Element) -> Option<(String, Expr)> {
+        self.attributes(element, &["name", "expr", "location"]);
+        let expr = self.expr(element, "expr", Syntax::Expression);
+        let location = self.expr(element, "location", Syntax::Expression);
+        if expr.is_some() && location.is_some() {
+            self.fault(element, "has both expr and location");
+        }
+        match (element.attribute("name"), expr.or(location)) {
+            (Some(name), Some(expr)) => Some((name.to_owned(), expr)),
+            _ => {
+                self.fault(element, "needs name, and expr or location");
+                None
+            }
+        }
+    }
+
+    // ---- what all share ----
+
+    pub(super) fn script(&mut self, element: &Element) -> Option<Expr> {
+        self.attributes(element, &[]);
+        self.checked(element, &element.text, Syntax::Script)
+    }
+
+    /// The attribute as a piece of the data model's language, checked.
+    pub(super) fn expr(&mut self, element: &Element, attribute: &str, syntax: Syntax) -> Option<Expr> {
+        let text = element.attribute(attribute)?;
+        self.checked(element, text, syntax)
+    }
+
+    pub(super) fn checked(&mut self, element: &Element, text: &str, syntax: Syntax) -> Option<Expr> {
+        if let Some(check) = self.check.as_mut()
+            && let Err(reason) = check(syntax, text)
+        {
+            self.fault(element, &format!("{text:?} is not valid: {reason}"));
+            return None;
+        }
+        Some(Expr { text: Arc::from(text), line: element.line })
+    }
+
+    /// Refuses attributes that are not on the list, by name.
+    pub(super) fn attributes(&mut self, element: &Element, allowed: &[&str]) {
+        for (name, _) in &element.attributes {
+            if !allowed.contains(&name.as_str()) {
+                self.fault(element, &format!("the attribute {name:?} is not supported"));
+            }
+        }
+    }
+
+    pub(super) fn fault(&mut self, element: &Element, rule: &str) {
+        // Above the limit only the count matters; the list is cut when it is handed out.
+        if self.faults.len() <= 2 * LoadError::FAULTS_MAX {
+            self.faults.push(Fault { line: element.line, element: element.written.clone(), rule: rule.to_owned() });
+        }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Required {
+    Yes,
+    No,
+}
+
+pub(super) fn is_core(element: &Element) -> bool {
+    element.namespace.is_empty() || element.namespace == SCXML
+}
+
+/// Whether it can be a variable in every data model.
+pub(super) fn is_name(text: &str) -> bool {
+    let mut chars = text.chars();
+    chars.next().is_some_and(|c| c.is_alphabetic() || c == '_' || c == '$')
+        && chars.all(|c| c.is_alphanumeric() || c == '_' || c == '$')
+}
+
+const fn kind_word(kind: StateKind) -> &'static str {
+    match kind {
+        StateKind::Root => "<scxml>",
+        StateKind::Atomic | StateKind::Compound => "<state>",
+        StateKind::Parallel => "<parallel>",
+        StateKind::Final => "<final>",
+        StateKind::ShallowHistory | StateKind::DeepHistory => "<history>",
+    }
+}

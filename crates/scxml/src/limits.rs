@@ -1,0 +1,106 @@
+//! What a document and a session may use; every number is a bound that a test reaches.
+
+use std::fmt;
+
+/// Bounds of documents and sessions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of a document.
+    pub document_bytes: usize,
+    /// States of a document.
+    pub states: usize,
+    /// Elements within elements: bounds the recursion of every walk over the tree.
+    pub nesting: usize,
+    /// Microsteps that one event may cause: an eventless loop ends here.
+    pub microsteps: usize,
+    /// Executable elements run for one input, loops counted per round.
+    pub steps: usize,
+    /// Events that wait in the internal or the external queue.
+    pub queue: usize,
+    /// Events that one input may cause in the session's own external queue.
+    pub events_per_input: usize,
+    /// Delayed events that wait at a time.
+    pub delayed: usize,
+    /// Outputs of one input.
+    pub outputs: usize,
+    /// Bytes of a logged text; the rest is cut off.
+    pub log_bytes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            // The largest generated call flows seen in the field have about 150 kB.
+            document_bytes: 512 * 1024,
+            states: 2_000,
+            // A state, its handler, nested conditions: hand-written documents stay under 15.
+            nesting: 48,
+            microsteps: 1_000,
+            steps: 20_000,
+            queue: 256,
+            events_per_input: 256,
+            delayed: 128,
+            outputs: 256,
+            log_bytes: 1_024,
+        }
+    }
+}
+
+/// The limit that a session reached; a session that reaches one is over.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum LimitKind {
+    /// [`Limits::microsteps`].
+    Microsteps,
+    /// [`Limits::steps`].
+    Steps,
+    /// [`Limits::queue`].
+    Queue,
+    /// [`Limits::events_per_input`].
+    EventsPerInput,
+    /// [`Limits::delayed`].
+    Delayed,
+    /// [`Limits::outputs`].
+    Outputs,
+    /// The data model's time for one evaluation or one input.
+    ScriptTime,
+    /// The data model's memory.
+    ScriptMemory,
+    /// The data model's stack.
+    ScriptStack,
+}
+
+impl LimitKind {
+    /// All of them.
+    pub const ALL: &'static [Self] = &[
+        Self::Microsteps,
+        Self::Steps,
+        Self::Queue,
+        Self::EventsPerInput,
+        Self::Delayed,
+        Self::Outputs,
+        Self::ScriptTime,
+        Self::ScriptMemory,
+        Self::ScriptStack,
+    ];
+
+    /// Its name in logs and labels.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Microsteps => "microsteps",
+            Self::Steps => "steps",
+            Self::Queue => "queue",
+            Self::EventsPerInput => "events_per_input",
+            Self::Delayed => "delayed",
+            Self::Outputs => "outputs",
+            Self::ScriptTime => "script_time",
+            Self::ScriptMemory => "script_memory",
+            Self::ScriptStack => "script_stack",
+        }
+    }
+}
+
+impl fmt::Display for LimitKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}

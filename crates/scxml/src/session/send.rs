@@ -1,0 +1,116 @@
+//! `<send>` (W3C SCXML 6.2): to the session itself, now or later; everything else is out of reach and says so.
+
+use std::time::Duration;
+
+use super::{Cut, Delayed, Run, Session};
+use crate::document::{Send, SendId, Wording};
+use crate::event::{Event, EventKind};
+use crate::limits::LimitKind;
+use crate::value::Value;
+
+/// The one processor that there is, in both of its names (W3C SCXML 6.2.5, C.1).
+const PROCESSOR: &str = "http://www.w3.org/TR/scxml/#SCXMLEventProcessor";
+
+impl Session {
+    /// Sends; false if the rest of the block is to be skipped.
+    pub(super) fn send(&mut self, send: &Send, line: u32) -> Run<bool> {
+        // The id comes first: an error event names the send that failed.
+        let send_id = match &send.id {
+            Some(SendId::Given(id)) => Some(id.clone()),
+            Some(SendId::Location(location)) => {
+                let number = self.take_id();
+                let id = format!("{}.send.{number}", self.id);
+                let stored = self.data.assign_value(location, &Value::from(id.as_str()));
+                if self.settle(stored, line)?.is_none() {
+                    return Ok(false);
+                }
+                Some(id)
+            }
+            None => None,
+        };
+        let Some(event) = self.optional_wording(send.event.as_ref(), line)? else { return Ok(false) };
+        let Some(target) = self.optional_wording(send.target.as_ref(), line)? else { return Ok(false) };
+        let Some(processor) = self.optional_wording(send.processor.as_ref(), line)? else { return Ok(false) };
+        let Some(delay) = self.optional_wording(send.delay.as_ref(), line)? else { return Ok(false) };
+        let Some(data) = self.payload(&send.payload, line)? else { return Ok(false) };
+
+        if processor.as_deref().is_some_and(|p| p != PROCESSOR && p != "scxml") {
+            return self.refuse("error.execution", "the type of processor is not supported", line, send_id);
+        }
+        let Some(delay) = parse_delay(delay.as_deref().unwrap_or("0s")) else {
+            return self.refuse("error.execution", "the delay is not a time", line, send_id);
+        };
+        let own = format!("#_scxml_{}", self.id);
+        let internal = match target.as_deref() {
+            None | Some("") => false,
+            Some("#_internal") => true,
+            Some(target) if target == own => false,
+            Some(target) if target.starts_with("#_") => {
+                return self.refuse("error.communication", "the target cannot be reached", line, send_id);
+            }
+            Some(_) => return self.refuse("error.execution", "the target is not supported", line, send_id),
+        };
+        let kind = if internal { EventKind::Internal } else { EventKind::External };
+        let mut event = Event::of(kind, event.unwrap_or_default(), data);
+        event.send_id = send_id;
+        if !internal {
+            event.origin = Some(own);
+            event.origin_type = Some(PROCESSOR.to_owned());
+        }
+        self.dispatch(event, internal, delay).map(|()| true)
+    }
+
+    fn dispatch(&mut self, event: Event, internal: bool, delay: Duration) -> Run {
+        if delay.is_zero() {
+            return if internal { self.push_internal(event) } else { self.push_external(event) };
+        }
+        if self.delayed.len() >= self.document.limits.delayed {
+            return Err(Cut(LimitKind::Delayed));
+        }
+        let order = self.take_id();
+        self.delayed.push(Delayed { due: self.now + delay, order, event, internal });
+        Ok(())
+    }
+
+    fn refuse(&mut self, name: &str, reason: &str, line: u32, send_id: Option<String>) -> Run<bool> {
+        self.raise_error(name, reason, line, send_id)?;
+        Ok(false)
+    }
+
+    /// An absent attribute is `Some(None)`; one that cannot be evaluated is `None`.
+    fn optional_wording(&mut self, wording: Option<&Wording>, line: u32) -> Run<Option<Option<String>>> {
+        let Some(wording) = wording else { return Ok(Some(None)) };
+        Ok(self.wording(wording, line)?.map(Some))
+    }
+}
+
+/// Reads a CSS2 time: `2s`, `1.5s`, `300ms`; nothing negative, nothing above 24 days.
+pub(crate) fn parse_delay(text: &str) -> Option<Duration> {
+    let text = text.trim();
+    let (digits, unit_ms) = match text.strip_suffix("ms") {
+        Some(digits) => (digits, 1.0),
+        None => (text.strip_suffix('s')?, 1_000.0),
+    };
+    let well_formed = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit() || b == b'.');
+    let number: f64 = digits.parse().ok().filter(|_| well_formed)?;
+    let millis = number * unit_ms;
+    (millis <= DELAY_MAX_MS).then(|| Duration::from_micros((millis * 1_000.0).round() as u64))
+}
+
+/// The longest delay: 2^31 ms, where timers of scripts end everywhere.
+const DELAY_MAX_MS: f64 = 2_147_483_647.0;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn delays_are_css_times() {
+        for (text, millis) in [("1s", 1_000), ("1.5s", 1_500), (".5s", 500), ("20ms", 20), ("0s", 0), (" 2s ", 2_000)] {
+            assert_eq!(parse_delay(text), Some(Duration::from_millis(millis)), "{text}");
+        }
+        for text in ["", "s", "5", "-1s", "1m", "1e9s", "NaNs", "infs", "9999999999s"] {
+            assert_eq!(parse_delay(text), None, "{text}");
+        }
+    }
+}
