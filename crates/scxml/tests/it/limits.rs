@@ -1,0 +1,89 @@
+//! Each limit, reached.
+
+use scxml::{End, LimitKind, Limits, Output, Session, Vocabulary};
+
+use crate::counter::{Counters, T0, limited, start, tell};
+
+fn end(session: &mut Session) -> Option<End> {
+    std::iter::from_fn(|| session.poll_output()).find_map(|o| match o {
+        Output::Done(end) => Some(end),
+        _ => None,
+    })
+}
+
+fn ends_by(body: &str, limits: Limits) -> Option<End> {
+    let body = format!("<scxml version='1.0'>{body}</scxml>");
+    end(&mut Session::start(limited(&body, limits), Box::new(Counters::default()), "s1", T0))
+}
+
+#[test]
+fn an_eventless_loop_is_cut() {
+    let body = "<state id='a'><transition target='b'/></state><state id='b'><transition target='a'/></state>";
+    assert_eq!(ends_by(body, Limits::default()), Some(End::Limit(LimitKind::Microsteps)));
+}
+
+#[test]
+fn a_loop_of_raised_events_is_cut() {
+    let body = "<state id='a'><onentry><raise event='e'/></onentry><transition event='e' target='a'/></state>";
+    assert_eq!(ends_by(body, Limits::default()), Some(End::Limit(LimitKind::Microsteps)));
+}
+
+#[test]
+fn a_loop_of_events_sent_to_oneself_is_cut() {
+    let body = "<state id='a'><onentry><send event='e'/></onentry><transition event='e' target='a'/></state>";
+    assert_eq!(ends_by(body, Limits::default()), Some(End::Limit(LimitKind::EventsPerInput)));
+}
+
+#[test]
+fn a_long_foreach_is_cut_even_when_its_body_is_empty() {
+    let body = "<state id='a'><onentry><foreach array='range 30000' item='i'/></onentry></state>";
+    assert_eq!(ends_by(body, Limits::default()), Some(End::Limit(LimitKind::Steps)));
+}
+
+#[test]
+fn queues_delayed_events_and_outputs_are_bounded() {
+    let many = |element: &str| {
+        format!("<state id='a'><onentry><foreach array='range 400' item='i'>{element}</foreach></onentry></state>")
+    };
+    for (element, limit) in [
+        ("<raise event='e'/>", LimitKind::Queue),
+        ("<send event='e'/>", LimitKind::Queue),
+        ("<send event='e' delay='1s'/>", LimitKind::Delayed),
+        ("<log label='x'/>", LimitKind::Outputs),
+    ] {
+        assert_eq!(ends_by(&many(element), Limits::default()), Some(End::Limit(limit)), "{element}");
+    }
+}
+
+#[test]
+fn a_data_model_at_its_limit_ends_the_session() {
+    let body = "<state id='a'><onentry><log expr='busy'/></onentry></state>";
+    assert_eq!(ends_by(body, Limits::default()), Some(End::Limit(LimitKind::ScriptTime)));
+    let mut s = start("<scxml version='1.0'><state id='a'><transition event='x' cond='busy'/></state></scxml>");
+    tell(&mut s, "x");
+    assert_eq!(end(&mut s), Some(End::Limit(LimitKind::ScriptTime)));
+}
+
+#[test]
+fn documents_are_bounded_in_bytes_states_and_depth() {
+    let limits = Limits { document_bytes: 2_000, states: 10, nesting: 8, ..Limits::default() };
+    let load = |body: String| {
+        let text = format!("<scxml version='1.0'>{body}</scxml>");
+        scxml::Document::load(&text, &Vocabulary::NONE, limits.clone(), None).map(|_| ()).map_err(|e| e.to_string())
+    };
+    assert!(load("<state/>".repeat(9)).is_ok());
+    let error = load("<state/>".repeat(40)).expect_err("too many states");
+    assert!(error.contains("more than 10 states"), "{error}");
+    let error = load("<state>".repeat(20) + &"</state>".repeat(20)).expect_err("too deep");
+    assert!(error.contains("nested deeper than 8"), "{error}");
+    let error = load("<state/>".repeat(400)).expect_err("too long");
+    assert!(error.contains("more than 2000 bytes"), "{error}");
+}
+
+#[test]
+fn a_log_line_is_cut_at_a_character() {
+    let limits = Limits { log_bytes: 5, ..Limits::default() };
+    let body = "<scxml version='1.0'><state id='a'><onentry><log expr=\"'ääää'\"/></onentry></state></scxml>";
+    let mut s = Session::start(limited(body, limits), Box::new(Counters::default()), "s1", T0);
+    assert_eq!(s.poll_output(), Some(Output::Log { label: String::new(), level: None, text: "ää".into() }));
+}
