@@ -1,6 +1,8 @@
 //! SIP as state machines: message, transaction, dialog, offer/answer, user agent and proxy. No I/O.
 
+pub mod agent;
 pub mod build;
+pub mod dialog;
 pub mod digest;
 pub mod error;
 pub mod flow;

@@ -20,5 +20,5 @@ pub use client::{ClientState, InviteClient, NonInviteClient};
 pub use layer::{ClientId, ClientRequest, NewRequest, Received, ServerId, TransactionError, TransactionEvent, TransactionLayer};
 pub use server::{InviteServer, NonInviteServer, ServerState};
 pub use snapshot::{ClientSnapshot, ServerSnapshot};
-pub use timer::{Intervals, Timer};
+pub use timer::{Intervals, Repeat, Schedule, Timer};
 pub(crate) use timer_queue::TimerQueue;

@@ -1,0 +1,244 @@
+//! What an application asks of the user agent.
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+use thiserror::Error;
+
+use crate::header::HeaderName;
+use crate::transaction::{Intervals, TransactionError};
+use crate::{Flow, Method, StatusCode};
+
+/// An INVITE dialog of this agent, from the INVITE to its end. Valid until [`super::Event::Failed`] or
+/// [`super::Event::Released`]; never used again in this agent. An heir gives its own.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct DialogId(pub(super) u64);
+
+/// A request of ours other than INVITE, to tell its response by. Stays the same when the request is repeated with credentials.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct RequestId(pub(super) u64);
+
+/// A request of the peer's other than INVITE that waits for the application's response.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct IncomingId(pub(super) u64);
+
+/// How the agent behaves; the same for all its dialogs.
+#[derive(Clone, Debug)]
+pub struct AgentConfig {
+    /// The base of all timers.
+    pub intervals: Intervals,
+    /// Host and port of our Via.
+    pub sent_by: String,
+    /// What User-Agent and Server say.
+    pub product: Option<String>,
+    /// The session interval that we ask for, in seconds (RFC 4028); none: we leave it to the peer.
+    pub session_expires_s: Option<u32>,
+    /// The shortest session interval that we accept, in seconds; at least 90.
+    pub min_se_s: u32,
+    /// When provisional responses are sent reliably (RFC 3262).
+    pub reliability: Reliability,
+    /// Methods outside dialogs that the application answers; all others get 405.
+    pub methods: Vec<Method>,
+    /// What to answer 401 and 407 with.
+    pub credentials: Option<AgentCredentials>,
+    /// The most dialogs.
+    pub dialogs_max: usize,
+}
+
+impl Default for AgentConfig {
+    fn default() -> Self {
+        Self {
+            intervals: Intervals::default(),
+            sent_by: "localhost.invalid".to_owned(),
+            product: None,
+            session_expires_s: None,
+            min_se_s: 90,
+            reliability: Reliability::WhenRequired,
+            methods: vec![Method::Options],
+            credentials: None,
+            dialogs_max: 65_536, // what two-leg calls with a media dialog each make of 16,000 calls
+        }
+    }
+}
+
+/// When provisional responses to an INVITE are sent reliably.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Reliability {
+    /// When the caller requires it.
+    WhenRequired,
+    /// When the caller supports it.
+    WhenSupported,
+}
+
+/// A user name and its password.
+#[derive(Clone)]
+pub struct AgentCredentials {
+    /// The name.
+    pub user: String,
+    /// The password.
+    pub password: String,
+}
+
+impl std::fmt::Debug for AgentCredentials {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "AgentCredentials({})", self.user)
+    }
+}
+
+/// Headers that the application adds to a message.
+pub type ExtraHeaders = Vec<(HeaderName, String)>;
+
+/// A body with its type.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Body {
+    /// As `application/sdp`.
+    pub content_type: Cow<'static, str>,
+    /// The bytes.
+    pub bytes: Bytes,
+}
+
+impl Body {
+    /// A session description.
+    pub fn sdp(bytes: impl Into<Bytes>) -> Self {
+        Self { content_type: Cow::Borrowed("application/sdp"), bytes: bytes.into() }
+    }
+
+    /// Any body.
+    pub fn new(content_type: impl Into<Cow<'static, str>>, bytes: impl Into<Bytes>) -> Self {
+        Self { content_type: content_type.into(), bytes: bytes.into() }
+    }
+}
+
+/// Who we are in a dialog.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct LocalIdentity {
+    /// Our tag; unique in this agent.
+    pub tag: String,
+    /// Our Contact value, as `<sip:user@host:port>`.
+    pub contact: String,
+}
+
+/// An INVITE that begins a dialog.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Invite {
+    /// Where it is sent.
+    pub flow: Flow,
+    /// The Request-URI.
+    pub target: String,
+    /// From without a tag, as `"Sales" <sip:15550100@example.com>`.
+    pub from: String,
+    /// To.
+    pub to: String,
+    /// Call-ID; unique.
+    pub call_id: String,
+    /// Our tag and contact.
+    pub local: LocalIdentity,
+    /// Route values, nearest first.
+    pub routes: Vec<String>,
+    /// Further headers.
+    pub headers: ExtraHeaders,
+    /// The offer; none asks the peer for one, and [`super::UserAgent::ack`] answers it.
+    pub offer: Option<Bytes>,
+    /// Whether we understand reliable provisional responses. With none of an offer we never say so.
+    pub provisionals: Provisionals,
+}
+
+/// Which provisional responses we understand.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Provisionals {
+    /// Unreliable ones only.
+    Plain,
+    /// Also those of RFC 3262: the INVITE says `Supported: 100rel`.
+    Reliable,
+}
+
+/// A request outside every dialog.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct OutgoingRequest {
+    /// Where it is sent.
+    pub flow: Flow,
+    /// The method: not INVITE, ACK or CANCEL.
+    pub method: Method,
+    /// The Request-URI.
+    pub target: String,
+    /// From without a tag.
+    pub from: String,
+    /// To.
+    pub to: String,
+    /// Call-ID.
+    pub call_id: String,
+    /// The sequence number; grows from one request with this Call-ID to the next.
+    pub cseq: u32,
+    /// Route values, nearest first.
+    pub routes: Vec<String>,
+    /// Further headers.
+    pub headers: ExtraHeaders,
+    /// The body.
+    pub body: Option<Body>,
+}
+
+/// A response of the application's.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Reply {
+    /// The status.
+    pub status: StatusCode,
+    /// Further headers.
+    pub headers: ExtraHeaders,
+    /// The body; of an INVITE, UPDATE or PRACK the session description.
+    pub body: Option<Body>,
+}
+
+impl Reply {
+    /// A status and nothing else.
+    pub const fn new(status: StatusCode) -> Self {
+        Self { status, headers: Vec::new(), body: None }
+    }
+
+    /// 200 with a session description.
+    pub fn session(sdp: impl Into<Bytes>) -> Self {
+        Self { status: StatusCode::OK, headers: Vec::new(), body: Some(Body::sdp(sdp)) }
+    }
+
+    /// With one more header.
+    #[must_use]
+    pub fn header(mut self, name: HeaderName, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
+        self
+    }
+
+    /// With a body.
+    #[must_use]
+    pub fn body(mut self, body: Body) -> Self {
+        self.body = Some(body);
+        self
+    }
+}
+
+/// A command that cannot be carried out; always our own doing.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
+pub enum CommandError {
+    /// There is no such dialog or request, any more.
+    #[error("no such dialog or request")]
+    Gone,
+    /// The dialog is not in a state for it.
+    #[error("dialog is not in a state for {0}")]
+    WrongState(&'static str),
+    /// An offer is open: try again when it is answered.
+    #[error("an offer is open")]
+    OfferOpen,
+    /// The tag belongs to another dialog of this agent.
+    #[error("local tag is in use")]
+    TagTaken,
+    /// The agent is full.
+    #[error("too many dialogs")]
+    Full,
+    /// The transaction layer refused.
+    #[error("request cannot be sent")]
+    Transaction(#[source] TransactionError),
+}
+
+impl From<TransactionError> for CommandError {
+    fn from(error: TransactionError) -> Self {
+        Self::Transaction(error)
+    }
+}

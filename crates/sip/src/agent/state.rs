@@ -1,0 +1,267 @@
+//! The state of one INVITE dialog as plain data: what the agent works on is what a snapshot holds.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use model::Timestamp;
+use smallvec::SmallVec;
+
+use super::command::{ExtraHeaders, Provisionals};
+use crate::dialog::Dialog;
+use crate::offer_answer::OfferAnswer;
+use crate::transaction::{ClientSnapshot, Repeat, ServerSnapshot};
+use crate::{Flow, Method};
+
+/// One dialog with its transactions, as plain data.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct DialogSnapshot {
+    /// The dialog.
+    pub leg: LegState,
+    /// The transaction of our INVITE that is pending, or was answered last.
+    pub invite_client: Option<ClientSnapshot>,
+    /// The transaction of their INVITE that is pending, or was answered last.
+    pub invite_server: Option<ServerSnapshot>,
+    /// The transactions of `leg.requests`, in their order.
+    pub clients: Vec<ClientSnapshot>,
+    /// The transactions of `leg.incoming`, in their order, and then recent ones that only absorb repeats.
+    pub servers: Vec<ServerSnapshot>,
+}
+
+/// The state of one INVITE dialog.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct LegState {
+    /// The dialog's own state.
+    pub dialog: Dialog,
+    /// Where the dialog stands.
+    pub phase: LegPhase,
+    /// Where its negotiation stands.
+    pub offer_answer: OfferAnswer,
+    /// Our INVITE, first or later, that has no final response or whose ACK is owed.
+    pub outgoing: Option<OutgoingInvite>,
+    /// Their INVITE, first or later, that has no final response.
+    pub answering: Option<IncomingInvite>,
+    /// Our 2xx that was not acknowledged.
+    pub unacked: Option<Unacknowledged>,
+    /// Our other requests that have no final response.
+    pub requests: SmallVec<[PendingRequest; 1]>,
+    /// Their other requests that the application has not answered.
+    pub incoming: SmallVec<[PendingAnswer; 1]>,
+    /// The last responses of ours within the dialog, for a request that is repeated in a new transaction.
+    pub answered: SmallVec<[AnsweredRequest; 2]>,
+    /// The session timer.
+    pub session: SessionTimer,
+    /// A re-INVITE that met another and is to be tried again.
+    pub glare: Option<Glare>,
+    /// A BYE that must wait for the ACK (RFC 3261 §15).
+    pub bye_wanted: Option<ExtraHeaders>,
+    /// Whether the peer understands UPDATE.
+    pub peer_updates: bool,
+    /// The number of the next reliable provisional response; 0: none was sent.
+    pub next_rseq: u32,
+    /// How often a challenge was answered since the last success.
+    pub challenges: u8,
+}
+
+/// Where a dialog stands.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum LegPhase {
+    /// Our first INVITE has no final response.
+    Inviting,
+    /// Their first INVITE has no final response.
+    Ringing,
+    /// Answered.
+    Confirmed,
+    /// Our BYE has no response.
+    Leaving,
+}
+
+/// An INVITE of ours.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct OutgoingInvite {
+    /// Its sequence number.
+    pub cseq: u32,
+    /// Where it stands.
+    pub stage: OutgoingStage,
+    /// Whether it says that we understand reliable provisional responses.
+    pub provisionals: Provisionals,
+    /// Early dialogs, one per fork (first INVITE only).
+    pub forks: Vec<EarlyDialog>,
+    /// Whether it only refreshes the session.
+    pub purpose: InvitePurpose,
+    /// The request as it was sent, to be repeated with credentials or another session interval.
+    pub request: Bytes,
+}
+
+/// Where an INVITE of ours stands.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum OutgoingStage {
+    /// It waits for a final response.
+    Pending,
+    /// As before, and is to be cancelled as soon as a provisional response comes.
+    CancelWanted,
+    /// CANCEL was sent.
+    Cancelled,
+    /// It was answered with an offer, whose answer goes into the ACK.
+    AckOwed,
+}
+
+/// What an INVITE within a dialog is for.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum InvitePurpose {
+    /// To begin the dialog.
+    Begin,
+    /// To change the session.
+    Change,
+    /// To keep it alive.
+    Refresh,
+}
+
+/// One fork of our INVITE.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct EarlyDialog {
+    /// Its dialog.
+    pub dialog: Dialog,
+    /// Its negotiation.
+    pub offer_answer: OfferAnswer,
+    /// The last RSeq that came.
+    pub rseq: Option<u32>,
+}
+
+/// An INVITE of theirs that has no final response.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct IncomingInvite {
+    /// The request.
+    pub request: Bytes,
+    /// Its sequence number.
+    pub cseq: u32,
+    /// A reliable provisional response that waits for its PRACK.
+    pub unpracked: Option<Unpracked>,
+    /// Responses that wait for that PRACK: a failure never does.
+    pub queued: Vec<QueuedReply>,
+    /// The last provisional response and when it is repeated, lest a proxy gives up (RFC 3261 §13.3.1.1).
+    pub keep_alive: Option<(Timestamp, Bytes)>,
+    /// Whether provisional responses to it are reliable.
+    pub provisionals: Provisionals,
+}
+
+/// A reliable provisional response that waits for its PRACK.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Unpracked {
+    /// Its number.
+    pub rseq: u32,
+    /// The response.
+    pub response: Bytes,
+    /// When it is sent again.
+    pub repeat: Repeat,
+    /// When we give up.
+    pub end: Timestamp,
+}
+
+/// A response to an INVITE that waits for a PRACK.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct QueuedReply {
+    /// Its status.
+    pub status: u16,
+    /// Further headers.
+    pub headers: ExtraHeaders,
+    /// The session description.
+    pub session: Option<Bytes>,
+}
+
+/// A 2xx of ours that was not acknowledged.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Unacknowledged {
+    /// The INVITE's sequence number.
+    pub cseq: u32,
+    /// The response.
+    pub response: Bytes,
+    /// Where it goes.
+    pub flow: Flow,
+    /// When it is sent again: by the rhythm of timer G, over streams too, for they break (RFC 3261 §13.3.1.4).
+    pub repeat: Repeat,
+    /// When we give up.
+    pub end: Timestamp,
+}
+
+/// A request of ours that has no final response.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct PendingRequest {
+    /// What the application knows it by.
+    pub id: u64,
+    /// Its method.
+    pub method: Method,
+    /// What it is for.
+    pub purpose: RequestPurpose,
+    /// The request as it was sent, to be repeated with credentials.
+    pub request: Bytes,
+}
+
+/// What a request of ours is for.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum RequestPurpose {
+    /// The application asked for it and is told the response.
+    Application,
+    /// It changes the session.
+    Change,
+    /// It keeps the session alive.
+    Refresh,
+    /// It acknowledges a provisional response.
+    Acknowledge,
+    /// It ends the dialog.
+    Leave,
+}
+
+/// A request of theirs that the application has not answered.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct PendingAnswer {
+    /// What the application knows it by.
+    pub id: u64,
+    /// Its sequence number.
+    pub cseq: u32,
+    /// The request.
+    pub request: Bytes,
+    /// Whether it is an offer (UPDATE, PRACK) and not an INFO.
+    pub is_offer: bool,
+}
+
+/// A response of ours within the dialog.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct AnsweredRequest {
+    /// The request's sequence number.
+    pub cseq: u32,
+    /// The request's method.
+    pub method: Method,
+    /// The response.
+    pub response: Bytes,
+}
+
+/// The session timer of a dialog (RFC 4028).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct SessionTimer {
+    /// The session interval in seconds; 0: the session does not expire.
+    pub interval_s: u32,
+    /// Whether we refresh.
+    pub we_refresh: bool,
+    /// When we refresh, or when we give up waiting for the peer's refresh.
+    pub due: Option<Timestamp>,
+    /// The least interval that the peer told us, in seconds.
+    pub min_se_s: u32,
+}
+
+/// A re-INVITE that met another (RFC 3261 §14.1).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Glare {
+    /// When it is tried again.
+    pub due: Timestamp,
+    /// Its offer.
+    pub offer: Option<Bytes>,
+    /// Further headers.
+    pub headers: ExtraHeaders,
+    /// What it is for.
+    pub purpose: InvitePurpose,
+    /// How often it met another.
+    pub attempts: u8,
+}
+
+/// A request shared between the agent and the application.
+pub(super) type Shared = Arc<crate::Message>;
