@@ -1,1 +1,12 @@
-//! Drives the built binary with programs that others wrote.
+//! Drives the built binary with programs that others wrote: SIPp, baresip, curl. Links no role.
+
+pub mod baresip;
+pub mod installation;
+pub mod rtp;
+pub mod sipp;
+pub mod wait;
+
+pub use baresip::{Answer, Phone, Setup};
+pub use installation::Installation;
+pub use rtp::Endpoint;
+pub use sipp::Sipp;

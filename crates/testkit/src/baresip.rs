@@ -1,0 +1,236 @@
+//! baresip as a phone: registers, calls, answers, plays a file and writes down what it hears.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use serde_json::{Value, json};
+
+use crate::wait;
+
+const START_LIMIT: Duration = Duration::from_secs(20);
+
+/// What a phone is to be.
+pub struct Setup<'a> {
+    /// Its own address.
+    pub address: Ipv4Addr,
+    /// Where it registers, as `host:port`; also its outbound proxy.
+    pub registrar: &'a str,
+    /// Its number.
+    pub user: &'a str,
+    /// Its password.
+    pub password: &'a str,
+    /// `udp` or `tcp`.
+    pub transport: &'a str,
+    /// What it says: a WAV of 8 kHz, 16 bit, mono.
+    pub speech: &'a Path,
+    /// Whether it answers by itself.
+    pub answer: Answer,
+}
+
+/// Whether a phone answers by itself.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Answer {
+    /// At once.
+    Auto,
+    /// When it is told to.
+    Manual,
+}
+
+/// A running phone; it ends with the value.
+pub struct Phone {
+    child: Child,
+    control: TcpStream,
+    folder: tempfile::TempDir,
+    buffer: Vec<u8>,
+    events: Vec<Value>,
+    tokens: u64,
+}
+
+impl Phone {
+    /// Starts a phone and waits until it is registered.
+    pub fn register(setup: &Setup<'_>) -> Result<Self> {
+        let mut phone = Self::start(setup, 3_600)?;
+        phone.wait_for("REGISTER_OK", START_LIMIT)?;
+        Ok(phone)
+    }
+
+    /// Starts a phone that does not register.
+    pub fn start_unregistered(setup: &Setup<'_>) -> Result<Self> {
+        Self::start(setup, 0)
+    }
+
+    fn start(setup: &Setup<'_>, register_seconds: u32) -> Result<Self> {
+        let folder = tempfile::tempdir()?;
+        fs::write(folder.path().join("config"), config(setup, folder.path()))?;
+        fs::write(folder.path().join("accounts"), account(setup, register_seconds))?;
+        fs::write(folder.path().join("contacts"), "")?;
+        let mut child = Command::new("baresip")
+            .arg("-f")
+            .arg(folder.path())
+            .stdin(Stdio::null())
+            .stdout(fs::File::create(folder.path().join("out.log"))?)
+            .stderr(fs::File::create(folder.path().join("err.log"))?)
+            .spawn()
+            .context("baresip is not installed: script/bootstrap installs it")?;
+        let address = (setup.address, 4444);
+        let control = wait::until(START_LIMIT, || {
+            if let Some(status) = child.try_wait()? {
+                bail!("baresip ended with {status}: {}", fs::read_to_string(folder.path().join("out.log"))?);
+            }
+            Ok(TcpStream::connect(address).ok())
+        })?;
+        control.set_read_timeout(Some(Duration::from_millis(20)))?;
+        Ok(Self { child, control, folder, buffer: Vec::new(), events: Vec::new(), tokens: 0 })
+    }
+
+    /// Dials a number or a URI.
+    pub fn dial(&mut self, target: &str) -> Result<()> {
+        self.command("dial", target)
+    }
+
+    /// Answers the ringing call.
+    pub fn answer(&mut self) -> Result<()> {
+        self.command("accept", "")
+    }
+
+    /// Hangs up.
+    pub fn hang_up(&mut self) -> Result<()> {
+        self.command("hangup", "")
+    }
+
+    /// Puts the call on hold.
+    pub fn hold(&mut self) -> Result<()> {
+        self.command("hold", "")
+    }
+
+    /// Takes the call back.
+    pub fn resume(&mut self) -> Result<()> {
+        self.command("resume", "")
+    }
+
+    /// Sends a DTMF digit as RFC 4733 events.
+    pub fn digit(&mut self, digit: char) -> Result<()> {
+        self.command("sndcode", &digit.to_string())
+    }
+
+    /// Any command of baresip's menu.
+    pub fn command(&mut self, command: &str, parameters: &str) -> Result<()> {
+        self.tokens += 1;
+        let text = json!({"command": command, "params": parameters, "token": self.tokens.to_string()}).to_string();
+        self.control.write_all(format!("{}:{text},", text.len()).as_bytes())?;
+        Ok(())
+    }
+
+    /// Waits for the next event of this type, as `CALL_ESTABLISHED`, and takes it out.
+    pub fn wait_for(&mut self, kind: &str, limit: Duration) -> Result<Value> {
+        let found = wait::until(limit, || {
+            self.read_events()?;
+            let at = self.events.iter().position(|event| event["type"] == kind);
+            Ok(at.map(|at| self.events.remove(at)))
+        });
+        found.with_context(|| format!("no {kind}; seen: {:?}", self.events))
+    }
+
+    /// Whether an event of this type has come and was not taken out.
+    pub fn has_seen(&mut self, kind: &str) -> Result<bool> {
+        self.read_events()?;
+        Ok(self.events.iter().any(|event| event["type"] == kind))
+    }
+
+    /// What it has heard so far: the newest WAV of the received audio.
+    pub fn heard(&self) -> Result<PathBuf> {
+        self.newest("-dec.wav")
+    }
+
+    /// What it has said so far.
+    pub fn said(&self) -> Result<PathBuf> {
+        self.newest("-enc.wav")
+    }
+
+    fn newest(&self, ending: &str) -> Result<PathBuf> {
+        let files = fs::read_dir(self.folder.path())?.flatten().map(|file| file.path());
+        let recorded = files.filter(|path| path.to_string_lossy().ends_with(ending));
+        recorded.max().with_context(|| format!("no recording {ending}"))
+    }
+
+    fn read_events(&mut self) -> Result<()> {
+        let mut chunk = [0; 4_096];
+        match self.control.read(&mut chunk) {
+            Ok(0) => bail!("baresip has closed its control connection"),
+            Ok(length) => self.buffer.extend_from_slice(&chunk[..length]),
+            Err(error) if matches!(error.kind(), std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut) => {}
+            Err(error) => return Err(error.into()),
+        }
+        while let Some((text, rest)) = netstring(&self.buffer) {
+            let value: Value = serde_json::from_slice(text)?;
+            self.buffer = rest.to_vec();
+            if value["event"] == true {
+                self.events.push(value);
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Phone {
+    fn drop(&mut self) {
+        let _ = crate::installation::signal(self.child.id(), "TERM");
+        let child = &mut self.child;
+        if wait::until(Duration::from_secs(5), || Ok(child.try_wait()?)).is_err() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+/// Takes one `length:text,` off the front.
+fn netstring(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let colon = bytes.iter().position(|&byte| byte == b':')?;
+    let length: usize = std::str::from_utf8(&bytes[..colon]).ok()?.parse().ok()?;
+    let text = bytes.get(colon + 1..colon + 1 + length)?;
+    Some((text, bytes.get(colon + length + 2..)?))
+}
+
+fn config(setup: &Setup<'_>, folder: &Path) -> String {
+    let (address, folder) = (setup.address, folder.display());
+    let speech = setup.speech.display();
+    format!(
+        "poll_method epoll\n\
+         sip_listen {address}:5060\n\
+         net_interface {address}\n\
+         call_max_calls 4\n\
+         audio_player aufile,{folder}/played.wav\n\
+         audio_source aufile,{speech}\n\
+         audio_alert aufile,{folder}/alert.wav\n\
+         ausrc_srate 8000\n\
+         auplay_srate 8000\n\
+         rtp_ports 20000-30000\n\
+         module_path /usr/lib/baresip/modules\n\
+         module g711.so\n\
+         module aufile.so\n\
+         module sndfile.so\n\
+         snd_path {folder}\n\
+         module_tmp account.so\n\
+         module_app menu.so\n\
+         module_app ctrl_tcp.so\n\
+         ctrl_tcp_listen {address}:4444\n"
+    )
+}
+
+fn account(setup: &Setup<'_>, register_seconds: u32) -> String {
+    let Setup { registrar, user, password, transport, .. } = setup;
+    let answer = match setup.answer {
+        Answer::Auto => "auto",
+        Answer::Manual => "manual",
+    };
+    format!(
+        "<sip:{user}@{registrar};transport={transport}>;auth_user={user};auth_pass={password};\
+         outbound=\"sip:{registrar};transport={transport};lr\";regint={register_seconds};answermode={answer};\
+         audio_codecs=PCMU,PCMA\n"
+    )
+}

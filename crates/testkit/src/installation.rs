@@ -1,0 +1,213 @@
+//! A whole installation under test: the built binary, an instance number of its own, a data directory of its own.
+
+use std::fs::{self, File, TryLockError};
+use std::io::{BufRead, BufReader};
+use std::net::Ipv4Addr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use serde::Deserialize;
+
+use crate::wait;
+
+/// How long an installation may take to become ready. The product's own goal is 2 s; a busy build machine gets more.
+const START_LIMIT: Duration = Duration::from_secs(60);
+/// How long it may take to drain.
+const STOP_LIMIT: Duration = Duration::from_secs(40);
+/// Instance numbers that tests use; 0 is for people.
+const INSTANCES: std::ops::RangeInclusive<u8> = 20..=219;
+
+/// What `trunkline up --example` writes as `demo.json`.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Demo {
+    /// The instance.
+    pub instance: u8,
+    /// Where phones and carriers reach it.
+    pub sip: SipEdge,
+    /// The web edge.
+    pub web: String,
+    /// The numbers to dial, by name.
+    pub numbers: std::collections::BTreeMap<String, String>,
+    /// People with their phones.
+    pub people: Vec<DemoPerson>,
+    /// Tokens by purpose.
+    pub tokens: std::collections::BTreeMap<String, String>,
+}
+
+/// The SIP edge.
+#[derive(Clone, Debug, Deserialize)]
+pub struct SipEdge {
+    /// Its address.
+    pub host: String,
+    /// Its port, UDP and TCP.
+    pub port: u16,
+}
+
+/// A person with a phone.
+#[derive(Clone, Debug, Deserialize)]
+pub struct DemoPerson {
+    /// The phone's number.
+    pub extension: String,
+    /// Its password.
+    pub password: String,
+    /// The agent.
+    pub agent: String,
+}
+
+/// A running installation; it ends with the value.
+pub struct Installation {
+    child: Child,
+    _lock: File,
+    directory: tempfile::TempDir,
+    log: Arc<Mutex<Vec<String>>>,
+    /// What it has said about itself.
+    pub demo: Demo,
+}
+
+/// The built binary, beside the tests' own.
+pub fn binary() -> Result<PathBuf> {
+    let own = std::env::current_exe()?;
+    let found = own.ancestors().map(|folder| folder.join("trunkline")).find(|path| path.is_file());
+    found.context("no binary `trunkline` beside the tests: build it with `cargo build -p trunkline`")
+}
+
+fn claim_instance() -> Result<(u8, File)> {
+    let folder = std::env::temp_dir().join("trunkline-test-instances");
+    fs::create_dir_all(&folder)?;
+    for number in INSTANCES {
+        let file = File::create(folder.join(format!("{number}.lock")))?;
+        match file.try_lock() {
+            Ok(()) => return Ok((number, file)),
+            Err(TryLockError::WouldBlock) => {}
+            Err(TryLockError::Error(error)) => return Err(error.into()),
+        }
+    }
+    bail!("every instance number from {INSTANCES:?} is in use")
+}
+
+impl Installation {
+    /// Starts `trunkline up --example` and waits until it is ready.
+    pub fn start() -> Result<Self> {
+        Self::start_with(&[])
+    }
+
+    /// Starts it with further arguments.
+    pub fn start_with(arguments: &[&str]) -> Result<Self> {
+        let (instance, lock) = claim_instance()?;
+        let directory = tempfile::tempdir()?;
+        Self::launch(instance, lock, directory, arguments)
+    }
+
+    fn launch(instance: u8, lock: File, directory: tempfile::TempDir, arguments: &[&str]) -> Result<Self> {
+        let said = directory.path().join("demo.json");
+        let _ = fs::remove_file(&said);
+        let mut child = Command::new(binary()?)
+            .args(["up", "--example", "--instance", &instance.to_string(), "--data-dir"])
+            .arg(directory.path())
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()?;
+        let log = Arc::default();
+        collect(child.stdout.take(), &log);
+        collect(child.stderr.take(), &log);
+        let ready = wait::until(START_LIMIT, || {
+            if let Some(status) = child.try_wait()? {
+                bail!("it ended with {status}:\n{}", tail(&log));
+            }
+            Ok(fs::read(&said).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()))
+        });
+        match ready {
+            Ok(demo) => Ok(Self { child, _lock: lock, directory, log, demo }),
+            Err(error) => {
+                let _ = child.kill();
+                let _ = child.wait();
+                Err(error.context(format!("not ready\n{}", tail(&log))))
+            }
+        }
+    }
+
+    /// Its data directory.
+    pub fn data_dir(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// The process.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// The SIP edge as `host:port`.
+    pub fn sip(&self) -> String {
+        format!("{}:{}", self.demo.sip.host, self.demo.sip.port)
+    }
+
+    /// A loopback address of this instance that no role uses, for a peer of the test.
+    pub fn peer_address(&self, host: u8) -> Ipv4Addr {
+        Ipv4Addr::new(127, self.demo.instance, 250, host)
+    }
+
+    /// A number by its name, as `sales`.
+    pub fn number(&self, name: &str) -> Result<&str> {
+        self.demo.numbers.get(name).map(String::as_str).with_context(|| format!("no number named {name}"))
+    }
+
+    /// The lines that it has logged so far.
+    pub fn log(&self) -> Vec<String> {
+        self.log.lock().map(|lines| lines.clone()).unwrap_or_default()
+    }
+
+    /// Ends it as an operator does, with SIGTERM, and returns its exit code.
+    pub fn stop(&mut self) -> Result<i32> {
+        signal(self.child.id(), "TERM")?;
+        let child = &mut self.child;
+        let status = wait::until(STOP_LIMIT, || Ok(child.try_wait()?))?;
+        Ok(status.code().unwrap_or(-1))
+    }
+
+    /// Kills it as a crash does, then starts it again on the same data.
+    pub fn crash_and_restart(mut self) -> Result<Self> {
+        self.child.kill()?;
+        self.child.wait()?;
+        let (instance, lock) = (self.demo.instance, self._lock.try_clone()?);
+        let directory = std::mem::replace(&mut self.directory, tempfile::tempdir()?);
+        Self::launch(instance, lock, directory, &[])
+    }
+}
+
+impl Drop for Installation {
+    fn drop(&mut self) {
+        if matches!(self.child.try_wait(), Ok(None)) {
+            let _ = self.stop();
+            let _ = self.child.kill();
+            let _ = self.child.wait();
+        }
+    }
+}
+
+/// Sends a signal to one process.
+pub fn signal(pid: u32, name: &str) -> Result<()> {
+    let status = Command::new("kill").args([&format!("-{name}"), &pid.to_string()]).status()?;
+    if status.success() { Ok(()) } else { bail!("no signal {name} to {pid}: {status}") }
+}
+
+fn collect(stream: Option<impl std::io::Read + Send + 'static>, log: &Arc<Mutex<Vec<String>>>) {
+    let Some(stream) = stream else { return };
+    let log = Arc::clone(log);
+    std::thread::spawn(move || {
+        for line in BufReader::new(stream).lines().map_while(Result::ok) {
+            if let Ok(mut lines) = log.lock() {
+                lines.push(line);
+            }
+        }
+    });
+}
+
+fn tail(log: &Arc<Mutex<Vec<String>>>) -> String {
+    let lines = log.lock().map(|lines| lines.clone()).unwrap_or_default();
+    lines[lines.len().saturating_sub(30)..].join("\n")
+}

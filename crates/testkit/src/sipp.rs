@@ -1,0 +1,123 @@
+//! SIPp as the caller, the agent's phone or the carrier: scenarios written here, run by the program of others.
+
+use std::fs;
+use std::net::Ipv4Addr;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+
+use crate::wait;
+
+/// One run of SIPp.
+pub struct Sipp {
+    scenario: String,
+    destination: String,
+    arguments: Vec<String>,
+}
+
+/// A run in progress; killed with the value.
+pub struct Running {
+    child: Child,
+    folder: tempfile::TempDir,
+}
+
+/// What a run came to.
+#[derive(Debug)]
+pub struct Outcome {
+    /// SIPp's exit code: 0 means that every call went as the scenario says.
+    pub code: i32,
+    /// What it noted about messages that it did not expect.
+    pub errors: String,
+    /// Every message, when `-trace_msg` was among the arguments.
+    pub messages: String,
+}
+
+impl Outcome {
+    /// Fails unless every call went as the scenario says.
+    pub fn expect_success(&self) -> Result<()> {
+        if self.code == 0 { Ok(()) } else { bail!("SIPp ended with {}\n{}\n{}", self.code, self.errors, self.messages) }
+    }
+}
+
+impl Sipp {
+    /// A run of `scenario` (a file of `scenarios/`, or one of SIPp's own as `-sn uac`) from `local` towards `destination`.
+    pub fn new(scenario: &str, local: Ipv4Addr, destination: &str) -> Self {
+        let arguments = ["-i", &local.to_string(), "-p", "5060", "-nostdin", "-trace_err"].map(str::to_owned).to_vec();
+        Self { scenario: scenario.to_owned(), destination: destination.to_owned(), arguments }
+    }
+
+    /// Adds arguments.
+    pub fn with(mut self, arguments: &[&str]) -> Self {
+        self.arguments.extend(arguments.iter().map(|argument| (*argument).to_owned()));
+        self
+    }
+
+    /// Dials a number.
+    pub fn dial(self, number: &str) -> Self {
+        self.with(&["-s", number])
+    }
+
+    /// So many calls, so many each second, at most so many at once.
+    pub fn calls(self, calls: u32, rate: u32, at_once: u32) -> Self {
+        self.with(&["-m", &calls.to_string(), "-r", &rate.to_string(), "-l", &at_once.to_string()])
+    }
+
+    /// Starts it.
+    pub fn start(self) -> Result<Running> {
+        let folder = tempfile::tempdir()?;
+        let mut command = Command::new("sipp");
+        match self.scenario.strip_prefix("-sn ") {
+            Some(own) => command.args(["-sn", own]),
+            None => command.arg("-sf").arg(scenario_file(&self.scenario)?),
+        };
+        let child = command
+            .arg(&self.destination)
+            .args(&self.arguments)
+            .current_dir(folder.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .context("SIPp is not installed: script/bootstrap installs it")?;
+        Ok(Running { child, folder })
+    }
+
+    /// Runs it to its end.
+    pub fn run(self, limit: Duration) -> Result<Outcome> {
+        self.start()?.finish(limit)
+    }
+}
+
+impl Running {
+    /// Waits for its end.
+    pub fn finish(mut self, limit: Duration) -> Result<Outcome> {
+        let child = &mut self.child;
+        let status = wait::until(limit, || Ok(child.try_wait()?));
+        let (errors, messages) = (self.traces("_errors.log"), self.traces("_messages.log"));
+        let status = status.with_context(|| format!("SIPp has not ended\n{errors}\n{messages}"))?;
+        Ok(Outcome { code: status.code().unwrap_or(-1), errors, messages })
+    }
+
+    /// What it has noted so far in its files with this ending.
+    pub fn traces(&self, ending: &str) -> String {
+        let files = fs::read_dir(self.folder.path()).into_iter().flatten().flatten();
+        let named = files.filter(|file| file.file_name().to_string_lossy().ends_with(ending));
+        named.filter_map(|file| fs::read_to_string(file.path()).ok()).collect()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if matches!(self.child.try_wait(), Ok(None)) {
+            let _ = self.child.kill();
+            let _ = self.child.wait();
+        }
+    }
+}
+
+fn scenario_file(name: &str) -> Result<PathBuf> {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../scenarios").join(name);
+    path.canonicalize().with_context(|| format!("no scenario {name}"))
+}

@@ -1,0 +1,22 @@
+//! Waiting for a condition, with a deadline. The only place of the tests that lets time pass.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, bail};
+
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
+
+/// Looks again and again until there is something; fails when the limit is over.
+#[allow(clippy::disallowed_methods, reason = "tests of whole processes live in real time")]
+pub fn until<T>(limit: Duration, mut look: impl FnMut() -> Result<Option<T>>) -> Result<T> {
+    let deadline = Instant::now() + limit;
+    loop {
+        if let Some(found) = look()? {
+            return Ok(found);
+        }
+        if Instant::now() > deadline {
+            bail!("nothing within {limit:?}");
+        }
+        std::thread::sleep(LOOK_AGAIN);
+    }
+}
