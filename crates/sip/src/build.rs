@@ -70,6 +70,7 @@ impl Builder {
     /// The message, with a Content-Length.
     pub fn build(mut self) -> Message {
         self.message.ensure_content_length();
+        self.message.consolidate();
         self.message
     }
 }

@@ -1,31 +1,41 @@
 //! A SIP message: the bytes as they came, a table of its headers, and edits as an overlay.
+//!
+//! Header lines that nobody edits go out byte for byte as they came in: compact names, folding and all. Edits are
+//! written into `overlay`; a [`Span`] says by its top bit which of the two texts it points into.
 
-use std::fmt::Display;
+use std::ops::Range;
 
 use bytes::{Bytes, BytesMut};
 use smallvec::SmallVec;
 
-use crate::error::{HeaderError, ParseError, ParseErrorKind};
-use crate::header::auth::AuthValue;
-use crate::header::content::MediaType;
-use crate::header::cseq::RAck;
-use crate::header::{CSeq, Contact, Elements, HeaderName, NameAddr, Via};
+use crate::error::ParseError;
+use crate::header::name::OTHER;
+use crate::header::{Elements, HeaderName};
 use crate::method::Method;
 use crate::status::StatusCode;
 
+mod capability;
+mod edit;
 mod fault;
+mod read;
 mod typed;
 
+pub use capability::{Capabilities, Refusal};
 pub use fault::Fault;
+pub(crate) use read::{Framing, read};
 
 /// A request or a response. Clones share the received bytes.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Message {
     raw: Bytes,
     overlay: String,
     start: StartLine,
+    /// The whole start line with its line end.
+    start_line: Span,
     slots: SmallVec<[Slot; 20]>,
     body: Bytes,
+    /// Whether `raw` is no longer what goes out.
+    edited: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -34,16 +44,46 @@ enum StartLine {
     Response { status: StatusCode, reason: Span },
 }
 
+/// A range of `raw`, or of `overlay` if the top bit of `start` is set.
 #[derive(Clone, Copy, Debug, Default)]
 struct Span {
     start: u32,
     end: u32,
 }
 
+impl Span {
+    const OVERLAY: u32 = 1 << 31;
+
+    /// Positions are bounded by the limits on messages; a longer text would be cut, never misread.
+    fn raw(start: usize, end: usize) -> Self {
+        let fit = |n: usize| u32::try_from(n).unwrap_or(u32::MAX) & !Self::OVERLAY;
+        Self { start: fit(start), end: fit(end) }
+    }
+
+    fn overlay(start: usize, end: usize) -> Self {
+        let span = Self::raw(start, end);
+        Self { start: span.start | Self::OVERLAY, end: span.end }
+    }
+
+    const fn is_overlay(self) -> bool {
+        self.start & Self::OVERLAY != 0
+    }
+
+    const fn range(self) -> Range<usize> {
+        (self.start & !Self::OVERLAY) as usize..self.end as usize
+    }
+}
+
+/// One header line.
 #[derive(Clone, Copy, Debug)]
 struct Slot {
+    /// [`HeaderName::index`].
     name: u8,
+    /// The length of the name at the beginning of the line.
+    name_len: u16,
+    /// The whole line, continuation lines and line end included.
     line: Span,
+    /// The value, trimmed and unfolded.
     value: Span,
 }
 
@@ -65,12 +105,12 @@ pub enum Start<'a> {
         reason: &'a str,
     },
 }
+
 impl Message {
     /// Parses a datagram (RFC 3261 §18.3): bytes beyond Content-Length are ignored, fewer are an error, and
     /// without Content-Length the rest is the body.
     pub fn parse(bytes: Bytes) -> Result<Self, ParseError> {
-        let _ = bytes;
-        Err(ParseError::new(ParseErrorKind::Empty))
+        read(&bytes, Framing::Datagram)
     }
 
     /// Whether it is a request.
@@ -112,13 +152,13 @@ impl Message {
 
     /// The first value of that header, trimmed and unfolded.
     pub fn header(&self, name: &HeaderName) -> Option<&str> {
-        self.headers(name).next()
+        self.slots.iter().find(|slot| self.is_named(slot, name)).map(|slot| self.text(slot.value))
     }
 
     /// The values of every line of that header, trimmed and unfolded, not split at commas.
     pub fn headers<'a>(&'a self, name: &HeaderName) -> impl Iterator<Item = &'a str> + use<'a> {
-        let _ = name;
-        std::iter::empty()
+        let name = name.clone();
+        self.slots.iter().filter(move |slot| self.is_named(slot, &name)).map(|slot| self.text(slot.value))
     }
 
     /// The elements of a comma list over all lines of that header.
@@ -128,7 +168,7 @@ impl Message {
 
     /// Name and value of every header line in order.
     pub fn header_lines(&self) -> impl Iterator<Item = (HeaderName, &str)> {
-        std::iter::empty()
+        self.slots.iter().map(|slot| (HeaderName::from_name(self.name_text(slot)), self.text(slot.value)))
     }
 
     /// The body.
@@ -136,51 +176,11 @@ impl Message {
         &self.body
     }
 
-    /// Puts a header line in front of the first line of that name (or of all headers, if there is none).
-    pub fn push_front(&mut self, name: &HeaderName, value: impl Display) {
-        let _ = (name, value.to_string());
-    }
-
-    /// Appends a header line after the last line of that name (or of all headers, if there is none).
-    pub fn append(&mut self, name: &HeaderName, value: impl Display) {
-        let _ = (name, value.to_string());
-    }
-
-    /// Replaces all lines of that header by one, in the place of the first, or appends it.
-    pub fn set(&mut self, name: &HeaderName, value: impl Display) {
-        let _ = (name, value.to_string());
-    }
-
-    /// Removes all lines of that header; says whether there was one.
-    pub fn remove(&mut self, name: &HeaderName) -> bool {
-        let _ = name;
-        false
-    }
-
-    /// Removes the first list element of that header (the line, if it was the only one); says whether there was one.
-    pub fn remove_first_value(&mut self, name: &HeaderName) -> bool {
-        let _ = name;
-        false
-    }
-
-    /// Removes every header for whose name `unwanted` says so.
-    pub fn remove_where(&mut self, unwanted: impl Fn(&str) -> bool) {
-        let _ = unwanted("");
-    }
-
-    /// Replaces the Request-URI; nothing happens to a response.
-    pub fn set_request_uri(&mut self, uri: impl Display) {
-        let _ = uri.to_string();
-    }
-
-    /// Replaces body, Content-Type and Content-Length. An empty type with an empty body removes both.
-    pub fn set_body(&mut self, content_type: &str, body: impl Into<Bytes>) {
-        let _ = content_type;
-        self.body = body.into();
-    }
-
-    /// The message as it goes out.
+    /// The message as it goes out. Costs nothing for a message that nobody has edited.
     pub fn to_bytes(&self) -> Bytes {
+        if !self.edited {
+            return self.raw.clone();
+        }
         let mut out = BytesMut::new();
         self.write_to(&mut out);
         out.freeze()
@@ -188,39 +188,58 @@ impl Message {
 
     /// Appends the message as it goes out.
     pub fn write_to(&self, out: &mut BytesMut) {
-        out.extend_from_slice(&self.raw);
+        if !self.edited {
+            out.extend_from_slice(&self.raw);
+            return;
+        }
+        out.reserve(self.raw.len() + self.overlay.len() + 2);
+        // Neighbours in `raw` go out in one piece.
+        let mut pending = self.start_line;
+        for slot in &self.slots {
+            if slot.line.start == pending.end && !pending.is_overlay() {
+                pending.end = slot.line.end;
+            } else {
+                out.extend_from_slice(self.bytes(pending));
+                pending = slot.line;
+            }
+        }
+        out.extend_from_slice(self.bytes(pending));
+        out.extend_from_slice(b"\r\n");
+        out.extend_from_slice(&self.body);
     }
 
-    pub(crate) fn new_request(method: Method, uri: impl Display) -> Self {
-        let _ = uri.to_string();
-        Self::empty(StartLine::Request { method, uri: Span::default() })
+    fn is_named(&self, slot: &Slot, name: &HeaderName) -> bool {
+        slot.name == name.index()
+            && (slot.name != OTHER || self.name_text(slot).eq_ignore_ascii_case(name.as_str()))
     }
 
-    pub(crate) fn new_response(status: StatusCode, reason: &str) -> Self {
-        let _ = reason;
-        Self::empty(StartLine::Response { status, reason: Span::default() })
+    fn name_text(&self, slot: &Slot) -> &str {
+        let name = Span { start: slot.line.start, end: slot.line.range().start as u32 + u32::from(slot.name_len) };
+        self.text(name)
     }
 
-    fn empty(start: StartLine) -> Self {
-        Self { raw: Bytes::new(), overlay: String::new(), start, slots: SmallVec::new(), body: Bytes::new() }
+    fn bytes(&self, span: Span) -> &[u8] {
+        let whole = if span.is_overlay() { self.overlay.as_bytes() } else { &self.raw };
+        whole.get(span.range()).unwrap_or_default()
     }
 
-    pub(crate) fn set_reason(&mut self, reason: &str) {
-        let _ = reason;
-    }
-
-    pub(crate) fn add_to_tag(&mut self, tag: &str) {
-        let _ = tag;
-    }
-
-    pub(crate) fn ensure_content_length(&mut self) {}
-
-    pub(crate) fn copy_for_response(&mut self, request: &Message, status: StatusCode) {
-        let _ = (request, status);
-    }
-
+    /// The head was found to be UTF-8 when it was read, so the empty text is never taken.
     fn text(&self, span: Span) -> &str {
-        let _ = span;
-        ""
+        std::str::from_utf8(self.bytes(span)).unwrap_or_default()
     }
 }
+
+impl std::fmt::Debug for Message {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Message({:?})", String::from_utf8_lossy(&self.to_bytes()))
+    }
+}
+
+impl PartialEq for Message {
+    /// Same start line, same headers in the same order, same body; folding and compact names do not count.
+    fn eq(&self, other: &Self) -> bool {
+        self.start() == other.start() && self.header_lines().eq(other.header_lines()) && self.body == other.body
+    }
+}
+
+impl Eq for Message {}

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv6Addr};
 
 use crate::error::Rule;
 
-const fn is_token_byte(b: u8) -> bool {
+pub(crate) const fn is_token_byte(b: u8) -> bool {
     matches!(b, b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9'
         | b'-' | b'.' | b'!' | b'%' | b'*' | b'_' | b'+' | b'`' | b'\'' | b'~')
 }
@@ -12,6 +12,11 @@ const fn is_token_byte(b: u8) -> bool {
 /// Whether `text` is a `token`.
 pub fn is_token(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(is_token_byte)
+}
+
+/// Whether `c` may stand in a `token`.
+pub(crate) const fn is_token_char(c: char) -> bool {
+    c.is_ascii() && is_token_byte(c as u8)
 }
 
 /// `text` without blanks at both ends.

@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv6Addr};
 
 use crate::error::Rule;
 use crate::header::params::Params;
+use crate::parse;
 
 pub mod compare;
 pub mod escape;
@@ -22,6 +23,31 @@ pub enum Scheme<'a> {
     Other(&'a str),
 }
 
+impl<'a> Scheme<'a> {
+    fn parse(text: &'a str) -> Result<Self, Rule> {
+        let mut bytes = text.bytes();
+        let valid = bytes.next().is_some_and(|b| b.is_ascii_alphabetic())
+            && bytes.all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.'));
+        match text {
+            _ if !valid => Err(Rule::Uri),
+            _ if text.eq_ignore_ascii_case("sip") => Ok(Self::Sip),
+            _ if text.eq_ignore_ascii_case("sips") => Ok(Self::Sips),
+            _ if text.eq_ignore_ascii_case("tel") => Ok(Self::Tel),
+            _ => Ok(Self::Other(text)),
+        }
+    }
+
+    /// As it is written in a URI.
+    pub const fn as_str(&self) -> &'a str {
+        match self {
+            Self::Sip => "sip",
+            Self::Sips => "sips",
+            Self::Tel => "tel",
+            Self::Other(text) => text,
+        }
+    }
+}
+
 /// A host: a name, an IPv4 address or an IPv6 reference.
 #[derive(Clone, Copy, Debug)]
 pub struct Host<'a> {
@@ -29,6 +55,17 @@ pub struct Host<'a> {
 }
 
 impl<'a> Host<'a> {
+    /// Checks a host. Underscores are let pass: names of internal machines have them.
+    pub fn parse(text: &'a str) -> Result<Self, Rule> {
+        let host = Self { text };
+        let valid = match text.as_bytes() {
+            [] => false,
+            [b'[', ..] => host.ip().is_some(),
+            name => name.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_')),
+        };
+        if valid { Ok(host) } else { Err(Rule::Host) }
+    }
+
     /// As it came, an IPv6 address with its brackets.
     pub const fn as_str(&self) -> &'a str {
         self.text
@@ -78,8 +115,54 @@ pub struct Uri<'a> {
 impl<'a> Uri<'a> {
     /// Takes a URI apart. A scheme other than sip, sips and tel is carried as text.
     pub fn parse(text: &'a str) -> Result<Self, Rule> {
-        let _ = text;
-        Err(Rule::Uri)
+        let (scheme, opaque) = text.split_once(':').ok_or(Rule::Uri)?;
+        if opaque.is_empty() || text.bytes().any(|b| b <= b' ' || matches!(b, b'<' | b'>' | b'"' | 0x7f)) {
+            return Err(Rule::Uri);
+        }
+        let scheme = Scheme::parse(scheme)?;
+        let plain = Self { scheme, ..Self::foreign(text) };
+        match scheme {
+            Scheme::Sip | Scheme::Sips => plain.with_sip_parts(),
+            Scheme::Tel => plain.with_tel_parts(),
+            Scheme::Other(_) => Ok(plain),
+        }
+    }
+
+    fn with_sip_parts(mut self) -> Result<Self, Rule> {
+        let mut rest = self.opaque;
+        // The user part may hold `;` and `?`, so the `@` is looked for first.
+        if let Some((user_info, after)) = rest.split_once('@') {
+            let (user, password) = match user_info.split_once(':') {
+                Some((user, password)) => (user, Some(password)),
+                None => (user_info, None),
+            };
+            if user.is_empty() || !escape::is_well_escaped(user_info) {
+                return Err(Rule::Uri);
+            }
+            (self.user, self.password, rest) = (Some(user), password, after);
+        }
+        let (before, headers) = rest.split_once('?').unwrap_or((rest, ""));
+        let (host_port, params) = before.split_at(before.find(';').unwrap_or(before.len()));
+        let (host, port) = split_port(host_port)?;
+        if !escape::is_well_escaped(params) || !escape::is_well_escaped(headers) {
+            return Err(Rule::Uri);
+        }
+        self.host = Some(Host::parse(host)?);
+        self.port = port;
+        self.params = Params::parse_uri(params)?;
+        self.headers = headers;
+        Ok(self)
+    }
+
+    fn with_tel_parts(mut self) -> Result<Self, Rule> {
+        let (number, params) = self.opaque.split_at(self.opaque.find(';').unwrap_or(self.opaque.len()));
+        let digits = number.strip_prefix('+').unwrap_or(number);
+        if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_hexdigit() || b"*#-.()".contains(&b)) {
+            return Err(Rule::Uri);
+        }
+        self.user = Some(number);
+        self.params = Params::parse_uri(params)?;
+        Ok(self)
     }
 
     /// The whole URI as it came.
@@ -186,6 +269,14 @@ impl OwnedUri {
 impl fmt::Display for OwnedUri {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)
+    }
+}
+
+fn split_port(text: &str) -> Result<(&str, Option<u16>), Rule> {
+    let after_host = if text.starts_with('[') { text.find(']').ok_or(Rule::Host)? } else { 0 };
+    match text[after_host..].find(':').map(|at| at + after_host) {
+        None => Ok((text, None)),
+        Some(colon) => Ok((&text[..colon], Some(parse::port(&text[colon + 1..])?))),
     }
 }
 

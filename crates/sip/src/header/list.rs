@@ -66,3 +66,16 @@ pub(crate) fn find_outside(text: &str, wanted: u8) -> Option<usize> {
     }
     None
 }
+
+/// The length of the quoted string that `text` begins with, quotes included.
+pub(crate) fn quoted_len(text: &str) -> Option<usize> {
+    let bytes = text.as_bytes();
+    let mut at = 1;
+    loop {
+        match bytes.get(at)? {
+            b'\\' => at += 2,
+            b'"' => return Some(at + 1),
+            _ => at += 1,
+        }
+    }
+}

@@ -141,12 +141,50 @@ impl HeaderName {
 
     /// The variant for `name`, if it is not `Other`.
     pub(crate) fn known(name: &str) -> Option<Self> {
-        if let [letter] = name.as_bytes() {
-            return Self::from_compact(*letter);
-        }
-        KNOWN.iter().find(|(_, long)| long.eq_ignore_ascii_case(name)).map(|(known, _)| known.clone())
+        KNOWN.get(usize::from(index_of(name.as_bytes()))).map(|(known, _)| known.clone())
     }
 }
+
+/// The index of the header that `name` means, long or compact; [`OTHER`] if it is not a known one.
+pub(crate) fn index_of(name: &[u8]) -> u8 {
+    if let [letter] = name {
+        return HeaderName::from_compact(*letter).map_or(OTHER, |known| known.index());
+    }
+    let Some(bucket) = BUCKETS.get(bucket_of(name)) else { return OTHER };
+    let found = bucket.iter().find(|index| {
+        KNOWN.get(usize::from(**index)).is_some_and(|(_, long)| long.as_bytes().eq_ignore_ascii_case(name))
+    });
+    found.copied().unwrap_or(OTHER)
+}
+
+/// A hash of length, first, middle and last letter that ignores ASCII case.
+const fn bucket_of(name: &[u8]) -> usize {
+    let len = name.len();
+    if len == 0 {
+        return 0;
+    }
+    let (first, middle, last) = (name[0] | 0x20, name[len / 2] | 0x20, name[len - 1] | 0x20);
+    (len * 7 + first as usize * 3 + middle as usize * 13 + last as usize * 5) % BUCKET_COUNT
+}
+
+const BUCKET_COUNT: usize = 256;
+/// The most names that share a hash; the table below does not compile if there are more.
+const BUCKET_SIZE: usize = 4;
+
+static BUCKETS: [[u8; BUCKET_SIZE]; BUCKET_COUNT] = {
+    let mut buckets = [[OTHER; BUCKET_SIZE]; BUCKET_COUNT];
+    let mut index = 0;
+    while index < KNOWN.len() {
+        let bucket = bucket_of(KNOWN[index].1.as_bytes());
+        let mut place = 0;
+        while buckets[bucket][place] != OTHER {
+            place += 1;
+        }
+        buckets[bucket][place] = index as u8;
+        index += 1;
+    }
+    buckets
+};
 
 impl From<&str> for HeaderName {
     fn from(name: &str) -> Self {
@@ -179,5 +217,28 @@ impl Hash for HeaderName {
 impl fmt::Display for HeaderName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_known_name_is_found_in_any_case_and_by_its_letter() {
+        for (known, long) in KNOWN {
+            assert_eq!(&HeaderName::from_name(&long.to_uppercase()), known);
+            assert!(!matches!(HeaderName::from_name(&long.to_lowercase()), HeaderName::Other(_)), "{long}");
+            if let Some(letter) = known.compact() {
+                assert_eq!(&HeaderName::from_name(&letter.to_string()), known);
+            }
+        }
+    }
+
+    #[test]
+    fn unknown_names_compare_without_case() {
+        assert_eq!(HeaderName::from_name("x-one"), HeaderName::other("X-One"));
+        assert_ne!(HeaderName::from_name("x-one"), HeaderName::Via);
+        assert_eq!(HeaderName::from_name("q"), HeaderName::other("Q"));
     }
 }

@@ -4,7 +4,9 @@ use std::borrow::Cow;
 use std::fmt;
 
 use crate::error::Rule;
+use crate::header::list;
 use crate::header::params::{self, Params};
+use crate::parse;
 use crate::uri::Uri;
 
 /// A display name, a URI and the header's parameters.
@@ -12,15 +14,50 @@ use crate::uri::Uri;
 pub struct NameAddr<'a> {
     display: &'a str,
     uri: &'a str,
-    bracketed: bool,
     params: Params<'a>,
 }
 
 impl<'a> NameAddr<'a> {
     /// Parses one element. The URI itself is checked for its brackets only; [`Self::uri`] takes it apart.
     pub fn parse(element: &'a str) -> Result<Self, Rule> {
-        let _ = element;
-        Err(Rule::Brackets)
+        let element = parse::trim(element);
+        if element.starts_with('"') {
+            let end = list::quoted_len(element).ok_or(Rule::Quote)?;
+            let (display, rest) = element.split_at_checked(end).ok_or(Rule::Quote)?;
+            return Self::bracketed(display, parse::trim(rest).strip_prefix('<').ok_or(Rule::Brackets)?);
+        }
+        match memchr::memchr2(b'<', b'"', element.as_bytes()) {
+            Some(at) if element.as_bytes().get(at) == Some(&b'<') && !element[..at].contains(';') => {
+                let display = parse::trim(&element[..at]);
+                // A name without quotes is tokens; what it holds beyond them is let pass unless it can be mistaken.
+                if display.contains([',', ':', '@', '\\', '>']) {
+                    return Err(Rule::Token);
+                }
+                Self::bracketed(display, &element[at + 1..])
+            }
+            _ => Self::bare(element),
+        }
+    }
+
+    fn bracketed(display: &'a str, rest: &'a str) -> Result<Self, Rule> {
+        let (uri, params) = rest.split_once('>').ok_or(Rule::Brackets)?;
+        check_text(uri)?;
+        let params = parse::trim(params);
+        if !params.is_empty() && !params.starts_with(';') {
+            return Err(Rule::Trailing);
+        }
+        Ok(Self { display, uri, params: Params::parse(params)? })
+    }
+
+    /// Without brackets everything from the first semicolon on belongs to the header (RFC 3261 §20).
+    fn bare(element: &'a str) -> Result<Self, Rule> {
+        let (uri, params) = element.split_at(element.find(';').unwrap_or(element.len()));
+        let uri = parse::trim(uri);
+        check_text(uri)?;
+        if uri.contains(['?', ',', '>']) {
+            return Err(Rule::Brackets);
+        }
+        Ok(Self { display: "", uri, params: Params::parse(params)? })
     }
 
     /// The display name without quotes; empty if there is none.
@@ -71,6 +108,15 @@ impl fmt::Display for NameAddr<'_> {
         }
         write!(f, "<{}>{}", self.uri, self.params.as_str())
     }
+}
+
+/// The shape that every URI has; blanks inside the brackets are not allowed (RFC 4475 §3.1.2.14).
+fn check_text(uri: &str) -> Result<(), Rule> {
+    let scheme = uri.bytes().take_while(|b| *b != b':').count();
+    if scheme == 0 || scheme >= uri.len() || uri.bytes().any(|b| b <= b' ' || b == b'<' || b == b'"' || b == 0x7f) {
+        return Err(Rule::Uri);
+    }
+    Ok(())
 }
 
 /// A Contact element: `*` or an address.

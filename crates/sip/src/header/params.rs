@@ -2,6 +2,11 @@
 
 use std::borrow::Cow;
 
+use crate::error::Rule;
+use crate::header::list;
+use crate::limits::LIST_MAX;
+use crate::parse;
+
 /// One parameter. The value is as it came, quotes included.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Param<'a> {
@@ -64,6 +69,69 @@ impl<'a> IntoIterator for Params<'a> {
     }
 }
 
+impl<'a> Params<'a> {
+    /// Checks header parameters: `text` is empty or begins with a semicolon.
+    pub(crate) fn parse(text: &'a str) -> Result<Self, Rule> {
+        let mut rest = text;
+        let mut count = 0;
+        while !rest.is_empty() {
+            let inner = rest.strip_prefix(';').ok_or(Rule::Param)?;
+            rest = inner.get(check_header_param(inner)?..).unwrap_or_default();
+            count += 1;
+            if count > LIST_MAX {
+                return Err(Rule::TooMany);
+            }
+        }
+        Ok(Self { text })
+    }
+
+    /// Checks URI parameters (`uri-parameters`): no quotes and no blanks.
+    pub(crate) fn parse_uri(text: &'a str) -> Result<Self, Rule> {
+        if text.is_empty() {
+            return Ok(Self { text });
+        }
+        let mut params = text.strip_prefix(';').ok_or(Rule::Param)?.split(';');
+        if params.any(|param| param.is_empty() || param.starts_with('=')) || text.matches(';').count() > LIST_MAX {
+            return Err(Rule::Param);
+        }
+        Ok(Self { text })
+    }
+}
+
+/// Checks one parameter at the beginning of `text`; returns where it ends. The value may hold more than the grammar's
+/// token: branches and addresses in the field do (RFC 5118 §4.5).
+fn check_header_param(text: &str) -> Result<usize, Rule> {
+    let bytes = text.as_bytes();
+    let byte = |at: usize| bytes.get(at).copied();
+    let skip_blanks = |mut at: usize| {
+        while matches!(byte(at), Some(b' ' | b'\t')) {
+            at += 1;
+        }
+        at
+    };
+    let name = skip_blanks(0);
+    let mut at = name;
+    while byte(at).is_some_and(parse::is_token_byte) {
+        at += 1;
+    }
+    if at == name {
+        return Err(Rule::Param);
+    }
+    at = skip_blanks(at);
+    if byte(at) == Some(b'=') {
+        at = skip_blanks(at + 1);
+        if byte(at) == Some(b'"') {
+            at += list::quoted_len(text.get(at..).unwrap_or_default()).ok_or(Rule::Quote)?;
+        } else {
+            while byte(at).is_some_and(|b| !matches!(b, b' ' | b'\t' | b';' | b',' | b'"' | b'<' | b'>')) {
+                at += 1;
+            }
+        }
+        at = skip_blanks(at);
+    }
+    if at < bytes.len() && byte(at) != Some(b';') { Err(Rule::Param) } else { Ok(at) }
+}
+
 /// Walks [`Params`].
 #[derive(Clone, Debug)]
 pub struct ParamIter<'a> {
@@ -74,7 +142,7 @@ impl<'a> Iterator for ParamIter<'a> {
     type Item = Param<'a>;
     fn next(&mut self) -> Option<Param<'a>> {
         let rest = self.rest.strip_prefix(';')?;
-        let end = crate::header::list::find_outside_quotes(rest, b';').unwrap_or(rest.len());
+        let end = list::find_outside_quotes(rest, b';').unwrap_or(rest.len());
         let (text, tail) = rest.split_at(end);
         self.rest = tail;
         Some(match text.split_once('=') {
@@ -116,11 +184,4 @@ pub fn quote(text: &str) -> String {
     }
     out.push('"');
     out
-}
-
-impl<'a> Params<'a> {
-    /// Checks `text`, which is empty or begins with a semicolon.
-    pub(crate) fn parse(text: &'a str) -> Result<Self, crate::error::Rule> {
-        Ok(Self { text })
-    }
 }

@@ -27,8 +27,19 @@ pub struct Via<'a> {
 impl<'a> Via<'a> {
     /// Parses one element.
     pub fn parse(element: &'a str) -> Result<Self, Rule> {
-        let _ = element;
-        Err(Rule::Token)
+        let rest = match element.get(..8) {
+            Some(start) if start.eq_ignore_ascii_case("SIP/2.0/") => &element[8..],
+            _ => skip_protocol(element)?,
+        };
+        let rest = rest.trim_start_matches([' ', '\t']);
+        let (transport, rest) = rest.split_once([' ', '\t']).ok_or(Rule::Token)?;
+        if !parse::is_token(transport) {
+            return Err(Rule::Token);
+        }
+        let rest = parse::trim(rest);
+        let (sent_by, params) = rest.split_at(rest.find(';').unwrap_or(rest.len()));
+        let (host, port) = sent_by_parts(parse::trim(sent_by))?;
+        Ok(Self { transport, host: Host::parse(host)?, port, params: Params::parse(params)? })
     }
 
     /// The branch.
@@ -59,6 +70,22 @@ impl<'a> Via<'a> {
     /// Whether host and port are equal to `other`'s (RFC 3261 §17.2.3), without regard to case.
     pub fn same_sent_by(&self, other: &Self) -> bool {
         self.host == other.host && self.port == other.port
+    }
+}
+
+/// What follows `SIP/2.0/` when blanks stand in it.
+fn skip_protocol(element: &str) -> Result<&str, Rule> {
+    let mut parts = element.splitn(3, '/');
+    let mut next = || parts.next().map(parse::trim).ok_or(Rule::Token);
+    let (name, version, rest) = (next()?, next()?, next()?);
+    if name.eq_ignore_ascii_case("SIP") && version == "2.0" { Ok(rest) } else { Err(Rule::Version) }
+}
+
+fn sent_by_parts(text: &str) -> Result<(&str, Option<u16>), Rule> {
+    let after_host = if text.starts_with('[') { text.find(']').ok_or(Rule::Host)? } else { 0 };
+    match text[after_host..].find(':').map(|at| at + after_host) {
+        None => Ok((text, None)),
+        Some(colon) => Ok((parse::trim(&text[..colon]), Some(parse::port(parse::trim(&text[colon + 1..]))?))),
     }
 }
 

@@ -1,9 +1,12 @@
 //! Typed access, parsed when asked for.
 
-use super::{CSeq, Contact, HeaderError, HeaderName, MediaType, Message, NameAddr, RAck, Via};
+use super::Message;
 use crate::digest::{Challenge, Credentials};
-use crate::error::Rule;
-use crate::header::{auth::AuthValue, number};
+use crate::error::{HeaderError, Rule};
+use crate::header::auth::AuthValue;
+use crate::header::content::MediaType;
+use crate::header::cseq::RAck;
+use crate::header::{CSeq, Contact, HeaderName, NameAddr, Via, number};
 
 type Typed<T> = Result<T, HeaderError>;
 

@@ -1,0 +1,231 @@
+//! From bytes to a [`Message`]: one pass over the head, no allocation but for folded lines and long tables.
+
+use bytes::Bytes;
+use smallvec::SmallVec;
+
+use super::{Message, Slot, Span, StartLine};
+use crate::error::{ParseError, ParseErrorKind, Rule};
+use crate::header::HeaderName;
+use crate::header::name;
+use crate::limits::{HEAD_MAX, HEADERS_MAX, LINE_MAX, MESSAGE_MAX};
+use crate::method::Method;
+use crate::parse;
+use crate::status::StatusCode;
+
+/// How the end of a message is found.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Framing {
+    /// The datagram ends it.
+    Datagram,
+    /// Content-Length ends it, and is compulsory.
+    Stream,
+}
+
+/// Reads one message that begins at the first byte after leading line ends.
+pub(crate) fn read(bytes: &Bytes, framing: Framing) -> Result<Message, ParseError> {
+    let skipped = bytes.iter().take_while(|b| matches!(b, b'\r' | b'\n')).count();
+    let raw = bytes.slice(skipped..);
+    if raw.is_empty() {
+        return Err(ParseError::new(ParseErrorKind::Empty));
+    }
+    if raw.len() > MESSAGE_MAX {
+        return Err(ParseError::new(ParseErrorKind::MessageTooLong));
+    }
+    let mut reader = Reader { raw: &raw, slots: SmallVec::new(), overlay: String::new(), fault: None };
+    let (start_line, body_at) = reader.head()?;
+    let Some(head) = raw.get(..body_at).and_then(|head| std::str::from_utf8(head).ok()) else {
+        return Err(ParseError::new(ParseErrorKind::NotText));
+    };
+    let start = reader.start(head.get(start_line.range()).unwrap_or_default())?;
+    let Reader { slots, overlay, mut fault, .. } = reader;
+    let mut message = Message { raw: raw.clone(), overlay, start, start_line, slots, body: Bytes::new(), edited: false };
+    match body_end(&message, body_at, framing) {
+        Ok(end) => {
+            message.body = raw.slice(body_at..end);
+            message.raw.truncate(end);
+        }
+        Err(kind) => fault = fault.or(Some(kind)),
+    }
+    match fault {
+        None => Ok(message),
+        Some(kind) => Err(ParseError { kind, partial: message.is_answerable().then(|| Box::new(message)) }),
+    }
+}
+
+fn body_end(message: &Message, body_at: usize, framing: Framing) -> Result<usize, ParseErrorKind> {
+    let available = message.raw.len() - body_at;
+    match message.content_length() {
+        Ok(Some(length)) if length <= available => Ok(body_at + length),
+        Ok(None) if framing == Framing::Datagram => Ok(message.raw.len()),
+        Ok(None) => Err(ParseErrorKind::NoContentLength),
+        Ok(Some(_)) | Err(_) => Err(ParseErrorKind::ContentLength),
+    }
+}
+
+impl Message {
+    /// Content-Length: the same number may stand several times, different ones may not (RFC 4475 §3.3.9).
+    pub(crate) fn content_length(&self) -> Result<Option<usize>, Rule> {
+        let mut length = None;
+        for value in self.headers(&HeaderName::ContentLength) {
+            let number = parse::number(value, u64::from(u32::MAX))?;
+            let number = usize::try_from(number).map_err(|_| Rule::Number)?;
+            if length.is_some_and(|l| l != number) {
+                return Err(Rule::Repeated);
+            }
+            length = Some(number);
+        }
+        Ok(length)
+    }
+}
+
+struct Reader<'a> {
+    raw: &'a [u8],
+    slots: SmallVec<[Slot; 20]>,
+    overlay: String,
+    /// The first fault that leaves enough to answer.
+    fault: Option<ParseErrorKind>,
+}
+
+impl Reader<'_> {
+    /// Reads start line and headers; returns the start line and where the body begins.
+    fn head(&mut self) -> Result<(Span, usize), ParseError> {
+        let start_end = self.line_end(0)?;
+        let mut at = start_end;
+        loop {
+            let line = at;
+            at = self.line_end(line)?;
+            if at == line + 2 {
+                return Ok((Span::raw(0, start_end), at));
+            }
+            // A line that begins with a blank continues the one before (RFC 3261 §7.3.1).
+            while matches!(self.raw.get(at), Some(b' ' | b'\t')) {
+                at = self.line_end(at)?;
+            }
+            if at - line > LINE_MAX {
+                return Err(ParseError::new(ParseErrorKind::LineTooLong));
+            }
+            if at > HEAD_MAX {
+                return Err(ParseError::new(ParseErrorKind::HeadTooLong));
+            }
+            self.header_line(line, at)?;
+        }
+    }
+
+    /// Where the line that begins at `from` ends, behind its CRLF. A bare CR or LF is no line end.
+    fn line_end(&self, from: usize) -> Result<usize, ParseError> {
+        let rest = self.raw.get(from..).unwrap_or_default();
+        let Some(at) = memchr::memchr2(b'\r', b'\n', rest) else {
+            let kind = if rest.len() > LINE_MAX { ParseErrorKind::LineTooLong } else { ParseErrorKind::NoEnd };
+            return Err(ParseError::new(kind));
+        };
+        if at > LINE_MAX {
+            return Err(ParseError::new(ParseErrorKind::LineTooLong));
+        }
+        match (rest.get(at), rest.get(at + 1)) {
+            (Some(b'\r'), Some(b'\n')) => Ok(from + at + 2),
+            (Some(b'\r'), None) => Err(ParseError::new(ParseErrorKind::NoEnd)),
+            _ => Err(ParseError::new(ParseErrorKind::NotText)),
+        }
+    }
+
+    fn header_line(&mut self, start: usize, end: usize) -> Result<(), ParseError> {
+        if self.slots.len() == HEADERS_MAX {
+            return Err(ParseError::new(ParseErrorKind::TooManyHeaders));
+        }
+        let line = self.raw.get(start..end).unwrap_or_default();
+        let name_len = line.iter().position(|b| !parse::is_token_byte(*b)).unwrap_or(line.len());
+        let blanks = line.iter().skip(name_len).take_while(|b| matches!(b, b' ' | b'\t')).count();
+        let colon = name_len + blanks;
+        if name_len == 0 || line.get(colon) != Some(&b':') {
+            self.fault.get_or_insert(ParseErrorKind::HeaderLine(self.slots.len() + 1));
+            return Ok(());
+        }
+        let value = self.value(start + colon + 1, end);
+        self.slots.push(Slot {
+            name: name::index_of(line.get(..name_len).unwrap_or_default()),
+            name_len: u16::try_from(name_len).unwrap_or(u16::MAX),
+            line: Span::raw(start, end),
+            value,
+        });
+        Ok(())
+    }
+
+    /// The value between `start` and `end`, trimmed; a folded one goes into the overlay with each fold as one blank.
+    fn value(&mut self, start: usize, end: usize) -> Span {
+        let text = self.raw.get(start..end).unwrap_or_default();
+        let (mut from, mut to) = (0, text.len().saturating_sub(2));
+        if memchr::memchr(b'\n', text.get(..to).unwrap_or_default()).is_some() {
+            return self.unfold(start, end);
+        }
+        while text.get(from).is_some_and(|b| matches!(b, b' ' | b'\t')) && from < to {
+            from += 1;
+        }
+        while to > from && matches!(text.get(to - 1), Some(b' ' | b'\t')) {
+            to -= 1;
+        }
+        Span::raw(start + from, start + to)
+    }
+
+    fn unfold(&mut self, start: usize, end: usize) -> Span {
+        let begin = self.overlay.len();
+        // Not UTF-8 is found out for the whole head later.
+        let text = std::str::from_utf8(self.raw.get(start..end).unwrap_or_default()).unwrap_or_default();
+        for piece in text.split("\r\n").map(parse::trim).filter(|piece| !piece.is_empty()) {
+            if self.overlay.len() > begin {
+                self.overlay.push(' ');
+            }
+            self.overlay.push_str(piece);
+        }
+        Span::overlay(begin, self.overlay.len())
+    }
+
+    /// Reads the start line. An error means that there is nothing to answer.
+    fn start(&mut self, line: &str) -> Result<StartLine, ParseError> {
+        let line = line.strip_suffix("\r\n").unwrap_or(line);
+        if line.len() >= 4 && line.as_bytes()[..4].eq_ignore_ascii_case(b"SIP/") {
+            return status_line(line).map_err(ParseError::new);
+        }
+        let (method, uri, version) = split_request_line(line).ok_or(ParseError::new(ParseErrorKind::StartLine))?;
+        if !parse::is_token(method) {
+            return Err(ParseError::new(ParseErrorKind::StartLine));
+        }
+        if !version.eq_ignore_ascii_case("SIP/2.0") {
+            let named = version.get(..4).is_some_and(|v| v.eq_ignore_ascii_case("SIP/"));
+            self.fault.get_or_insert(if named { ParseErrorKind::Version } else { ParseErrorKind::StartLine });
+        }
+        // Blanks, brackets and quotes have no place in a URI; the rest is looked at when somebody wants it taken apart.
+        if uri.is_empty() || uri.bytes().any(|b| b <= b' ' || matches!(b, b'<' | b'>' | b'"' | 0x7f)) {
+            self.fault.get_or_insert(ParseErrorKind::RequestUri);
+        } else if !uri.contains(':') {
+            self.fault.get_or_insert(ParseErrorKind::RequestUri);
+        }
+        let uri_at = method.len() + 1;
+        Ok(StartLine::Request { method: Method::from_token(method), uri: Span::raw(uri_at, uri_at + uri.len()) })
+    }
+}
+
+/// Method, URI and version. Whatever stands between the first and the last single blank is the URI; blanks in it or
+/// after the version make it wrong later, but leave enough to answer.
+fn split_request_line(line: &str) -> Option<(&str, &str, &str)> {
+    let (method, rest) = line.split_once(' ')?;
+    let trimmed = rest.trim_end_matches(' ');
+    if trimmed.len() < rest.len() {
+        return Some((method, rest, "SIP/2.0"));
+    }
+    let (uri, version) = trimmed.rsplit_once(' ')?;
+    Some((method, uri, version))
+}
+
+fn status_line(line: &str) -> Result<StartLine, ParseErrorKind> {
+    let (version, rest) = line.split_once(' ').ok_or(ParseErrorKind::StartLine)?;
+    if !version.eq_ignore_ascii_case("SIP/2.0") {
+        return Err(ParseErrorKind::Version);
+    }
+    let (code, reason) = rest.split_once(' ').unwrap_or((rest, ""));
+    let status = match code.as_bytes() {
+        [b'1'..=b'6', b'0'..=b'9', b'0'..=b'9'] => parse::number(code, 699).ok().and_then(|n| u16::try_from(n).ok()),
+        _ => None,
+    };
+    let status = StatusCode(status.ok_or(ParseErrorKind::StartLine)?);
+    Ok(StartLine::Response { status, reason: Span::raw(line.len() - reason.len(), line.len()) })
+}
