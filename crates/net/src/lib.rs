@@ -1,3 +1,6 @@
 //! Drivers of the protocol cores: SIP over UDP and TCP, RTP sockets, HTTP and gRPC.
 
+pub mod connector;
+pub mod grpc;
+pub mod http;
 pub mod sip;

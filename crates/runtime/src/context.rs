@@ -131,14 +131,14 @@ impl RoleContext {
         Ok(self.tokens.of_role(self.spec.name, self.node.as_str(), audience)?)
     }
 
-    /// The gate of a listener: verifies callers and counts them.
-    pub fn gate(&self, listen: &Listen, open_paths: &'static [&'static str]) -> Gate {
+    /// The gate of a listener: verifies callers and counts them. `open` says which paths need no token.
+    pub fn gate(&self, listen: &Listen, open: fn(&str) -> bool) -> Gate {
         Gate {
             tokens: self.tokens.clone(),
             role: self.spec.name,
             accepts: listen.accepts.into(),
             meters: self.meters.clone(),
-            open_paths,
+            open,
         }
     }
 

@@ -55,6 +55,14 @@ impl Directory {
     pub fn role_at(&self, address: IpAddr) -> Option<&str> {
         self.roles.iter().find(|(_, all)| all.borrow().contains(&address)).map(|(name, _)| name.as_str())
     }
+
+    /// The name of the node at that address, as `config-1`; the address itself where it is none of ours.
+    pub fn node_at(&self, address: IpAddr) -> String {
+        match (self.role_at(address), address) {
+            (Some(role), IpAddr::V4(v4)) => format!("{role}-{}", v4.octets()[3]),
+            _ => address.to_string(),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -68,6 +76,8 @@ mod tests {
         assert_eq!(all, ["127.2.1.1:5080".parse().unwrap(), "127.2.1.2:5080".parse().unwrap()]);
         assert!(directory.addresses("nobody", 1).is_empty());
         assert_eq!(directory.role_at("127.2.6.1".parse().unwrap()), Some("config"));
+        assert_eq!(directory.node_at("127.2.6.1".parse().unwrap()), "config-1");
+        assert_eq!(directory.node_at("192.0.2.1".parse().unwrap()), "192.0.2.1");
     }
 
     #[tokio::test]

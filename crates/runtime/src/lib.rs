@@ -9,6 +9,7 @@ pub mod admin;
 pub mod caller;
 pub mod connections;
 pub mod context;
+pub mod counted;
 
 pub mod directory;
 pub mod drain;

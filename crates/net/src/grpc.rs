@@ -1,0 +1,81 @@
+//! gRPC between roles: the same listeners, gate and connector as HTTP.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use axum::extract::Request as HttpRequest;
+use axum::middleware::{Next, from_fn};
+use runtime::{PeerMeter, RoleContext};
+use tonic::metadata::MetadataValue;
+use tonic::service::interceptor::InterceptedService;
+use tonic::service::{Interceptor, Routes};
+use tonic::transport::Endpoint;
+
+use crate::connector::Connector;
+
+/// Silence after which the peer of an open stream is asked whether it lives.
+const KEEP_ALIVE: Duration = Duration::from_secs(5);
+/// How long it may take to answer that.
+const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(5);
+/// Time until an answer begins; a stream may go on after that.
+const ANSWER_WITHIN: Duration = Duration::from_secs(10);
+
+/// Serves gRPC services on the declared listener `name`, behind the caller-token gate.
+///
+/// Returns when the listener is bound. Handlers find the [`runtime::Caller`] in the request's extensions:
+/// [`caller`].
+pub async fn serve(ctx: &RoleContext, name: &str, routes: Routes) -> anyhow::Result<()> {
+    let gate = ctx.gate(ctx.listen(name)?, |_| false);
+    let ask = move |request: HttpRequest, next: Next| runtime::caller::ask(gate.clone(), request, next);
+    crate::http::bind_and_serve(ctx, name, routes.into_axum_router().layer(from_fn(ask))).await
+}
+
+/// Who sent a gRPC request.
+#[allow(clippy::result_large_err, reason = "tonic's handlers return Status as it is")]
+pub fn caller<T>(request: &tonic::Request<T>) -> Result<&runtime::Caller, tonic::Status> {
+    request.extensions().get().ok_or_else(|| tonic::Status::unauthenticated("no caller token"))
+}
+
+/// A channel that brings the role's token and counts its requests.
+pub type Channel = InterceptedService<tonic::transport::Channel, Bearer>;
+
+/// A channel for the connection `id` to the first replica of its target on `port`. Connects on first use and again after failures.
+pub fn channel(ctx: &RoleContext, id: &str, port: u16) -> anyhow::Result<Channel> {
+    let row = runtime::connections::find(id).with_context(|| format!("no connection {id} in the table"))?;
+    let replicas = ctx.directory.addresses(row.to, port);
+    let first = *replicas.first().with_context(|| format!("no replica of {} is known", row.to))?;
+    channel_at(ctx, id, row.to, first)
+}
+
+/// A channel for the connection `id` to that replica of `role`.
+pub fn channel_at(ctx: &RoleContext, id: &str, role: &'static str, replica: SocketAddr) -> anyhow::Result<Channel> {
+    let connector = Connector::new(ctx, id)?;
+    let bearer = Bearer { ctx: ctx.clone(), role, peer: connector.peer(replica) };
+    let channel = Endpoint::from_shared(format!("http://{replica}"))?
+        .timeout(ANSWER_WITHIN)
+        .http2_keep_alive_interval(KEEP_ALIVE)
+        .keep_alive_timeout(KEEP_ALIVE_TIMEOUT)
+        .keep_alive_while_idle(true)
+        .connect_with_connector_lazy(connector);
+    Ok(InterceptedService::new(channel, bearer))
+}
+
+/// Adds the role's token to each request and counts it.
+#[derive(Clone)]
+pub struct Bearer {
+    ctx: RoleContext,
+    role: &'static str,
+    peer: PeerMeter,
+}
+
+impl Interceptor for Bearer {
+    fn call(&mut self, mut request: tonic::Request<()>) -> Result<tonic::Request<()>, tonic::Status> {
+        let token = self.ctx.token_for(self.role).map_err(|error| tonic::Status::internal(error.to_string()))?;
+        let value = MetadataValue::try_from(format!("Bearer {token}"))
+            .map_err(|error| tonic::Status::internal(error.to_string()))?;
+        request.metadata_mut().insert("authorization", value);
+        self.peer.request();
+        Ok(request)
+    }
+}

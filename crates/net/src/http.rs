@@ -1,0 +1,56 @@
+//! HTTP between roles: listeners that ask every caller for a token, and clients that bring one.
+
+mod client;
+mod json;
+mod limits;
+#[cfg(test)]
+mod tests;
+
+use anyhow::Context as _;
+use axum::Router;
+use runtime::RoleContext;
+
+pub use client::{Answer, Call, CallError, Client};
+pub use json::JsonBody;
+pub use limits::Limits;
+pub use runtime::{Caller, Problem};
+
+/// Serves `router` on the declared listener `name`, behind the caller-token gate and the default [`Limits`].
+///
+/// Returns when the listener is bound; it serves until the role has ended. A listener that shares the admin port
+/// is mounted there. `/live` and `/ready` answer (the status alone) without a token.
+pub async fn serve(ctx: &RoleContext, name: &str, router: Router) -> anyhow::Result<()> {
+    serve_with(ctx, name, router, Limits::default(), |_| false).await
+}
+
+/// [`serve`] with limits of its own, and `open` saying which paths need no token (static page files).
+pub async fn serve_with(
+    ctx: &RoleContext,
+    name: &str,
+    router: Router,
+    limits: Limits,
+    open: fn(&str) -> bool,
+) -> anyhow::Result<()> {
+    let listen = ctx.listen(name)?;
+    let gated = limits::router(router, ctx, ctx.gate(listen, open), limits);
+    if listen.place == runtime::Place::Cluster && listen.port == ctx.spec.admin_port {
+        ctx.mount_on_admin(gated);
+        return Ok(());
+    }
+    bind_and_serve(ctx, name, gated).await
+}
+
+/// Binds the declared listener and serves a router that has its gate already.
+pub(crate) async fn bind_and_serve(ctx: &RoleContext, name: &str, router: Router) -> anyhow::Result<()> {
+    let bound = ctx.bound(name)?;
+    let listener = runtime::listener::bind_tcp(bound.listen)
+        .await
+        .with_context(|| format!("listener {name} of {}", ctx.spec.name))?;
+    tracing::info!(role = ctx.spec.name, node = %ctx.node, listener = name, address = %bound.listen, "listening");
+    let drain = ctx.drain.clone();
+    ctx.spawn("http listener", async move {
+        runtime::server::serve(listener, router, drain).await;
+        Ok(())
+    });
+    Ok(())
+}

@@ -1,0 +1,299 @@
+//! A client of one connection of the table: from the role's address, with token, deadline and meter.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::time::Duration;
+
+use axum::body::Body;
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue, Method, Request, StatusCode, header};
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper::body::Incoming;
+use hyper_util::client::legacy;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use runtime::{Problem, RoleContext};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::connector::{Connector, port_of};
+
+/// The time that a request may take if the caller says nothing else.
+const DEADLINE: Duration = Duration::from_secs(5);
+/// The greatest answer that is read into memory.
+const ANSWER_BYTES_MAX: usize = 16 << 20;
+/// Connections that stay open to one peer between requests.
+const IDLE_PER_PEER_MAX: usize = 8;
+/// How long an unused connection stays open.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
+/// Attempts of one request, the first included: each at another replica where there are several.
+const ATTEMPTS_MAX: usize = 3;
+
+/// Sends requests over one connection of the table. Cheap to clone.
+#[derive(Clone)]
+pub struct Client {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    ctx: RoleContext,
+    connector: Connector,
+    role: &'static str,
+    port: u16,
+    next: AtomicUsize,
+    pool: legacy::Client<Connector, Full<Bytes>>,
+}
+
+/// Why a request has no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum CallError {
+    /// No replica of the role is known.
+    #[error("no replica of {0} is known")]
+    Nowhere(&'static str),
+    /// Nobody accepts connections there; nothing was sent.
+    #[error("cannot connect to {0}")]
+    Connect(SocketAddr, #[source] legacy::Error),
+    /// The deadline passed; the request may have been carried out.
+    #[error("no answer from {0} in time")]
+    Deadline(SocketAddr),
+    /// The connection broke; the request may have been carried out.
+    #[error("the connection to {0} broke")]
+    Broken(SocketAddr, #[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The other side refused, with its reason.
+    #[error("refused: {0}")]
+    Refused(Problem),
+    /// The answer or the request does not have the agreed shape.
+    #[error("not the agreed shape: {0}")]
+    Shape(String),
+}
+
+/// An answer, read whole.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// Status.
+    pub status: StatusCode,
+    /// Headers.
+    pub headers: http::HeaderMap,
+    /// Body.
+    pub body: Bytes,
+}
+
+impl Client {
+    /// A client for the connection `id`, which the role declares in `opens`; role and port come from the table.
+    pub fn new(ctx: &RoleContext, id: &str) -> anyhow::Result<Self> {
+        let row = runtime::connections::find(id).ok_or_else(|| anyhow::anyhow!("no connection {id} in the table"))?;
+        Self::to(ctx, id, row.to, port_of(id)?)
+    }
+
+    /// A client for a connection whose row names a group or several ports.
+    pub fn to(ctx: &RoleContext, id: &str, role: &'static str, port: u16) -> anyhow::Result<Self> {
+        let connector = Connector::new(ctx, id)?;
+        let pool = legacy::Client::builder(TokioExecutor::new())
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(IDLE_TIMEOUT)
+            .pool_max_idle_per_host(IDLE_PER_PEER_MAX)
+            .build(connector.clone());
+        let inner = Inner { ctx: ctx.clone(), connector, role, port, next: AtomicUsize::new(0), pool };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// A GET of a path with its query.
+    pub fn get(&self, path: &str) -> Call {
+        self.call(Method::GET, path)
+    }
+
+    /// A POST.
+    pub fn post(&self, path: &str) -> Call {
+        self.call(Method::POST, path)
+    }
+
+    /// A PUT.
+    pub fn put(&self, path: &str) -> Call {
+        self.call(Method::PUT, path)
+    }
+
+    /// A DELETE.
+    pub fn delete(&self, path: &str) -> Call {
+        self.call(Method::DELETE, path)
+    }
+
+    /// A request of any method.
+    pub fn call(&self, method: Method, path: &str) -> Call {
+        Call {
+            client: self.clone(),
+            method,
+            path: path.to_owned(),
+            headers: http::HeaderMap::new(),
+            body: Ok(Bytes::new()),
+            at: None,
+            deadline: DEADLINE,
+            attempts: 1,
+        }
+    }
+}
+
+/// A request that is being put together.
+#[must_use = "a request is sent by send()"]
+pub struct Call {
+    client: Client,
+    method: Method,
+    path: String,
+    headers: http::HeaderMap,
+    body: Result<Bytes, String>,
+    at: Option<SocketAddr>,
+    deadline: Duration,
+    attempts: usize,
+}
+
+impl Call {
+    /// With a JSON body.
+    pub fn json<T: Serialize>(mut self, body: &T) -> Self {
+        self.body = serde_json::to_vec(body).map(Bytes::from).map_err(|error| error.to_string());
+        self.header(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))
+    }
+
+    /// With a body of that media type.
+    pub fn body(mut self, media_type: &'static str, body: impl Into<Bytes>) -> Self {
+        self.body = Ok(body.into());
+        self.header(header::CONTENT_TYPE, HeaderValue::from_static(media_type))
+    }
+
+    /// With a header. The caller token is added when it is sent, unless `authorization` is set here.
+    pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.insert(name, value);
+        self
+    }
+
+    /// To that replica and no other.
+    pub fn at(mut self, replica: SocketAddr) -> Self {
+        self.at = Some(replica);
+        self
+    }
+
+    /// All attempts together take at most that long.
+    pub fn deadline(mut self, deadline: Duration) -> Self {
+        self.deadline = deadline;
+        self
+    }
+
+    /// Carrying it out twice does no harm: a broken connection or a 503 is tried again.
+    pub fn idempotent(mut self) -> Self {
+        self.attempts = ATTEMPTS_MAX;
+        self
+    }
+
+    /// Sends it and reads the answer; an answer of 400 and above is [`CallError::Refused`].
+    pub async fn send(self) -> Result<Answer, CallError> {
+        let answer = self.send_any().await?;
+        if answer.status.is_success() { Ok(answer) } else { Err(CallError::Refused(answer.problem())) }
+    }
+
+    /// Sends it and reads the answer as JSON.
+    pub async fn fetch<T: DeserializeOwned>(self) -> Result<T, CallError> {
+        self.send().await?.json()
+    }
+
+    /// Sends it and reads the answer, whatever its status.
+    pub async fn send_any(self) -> Result<Answer, CallError> {
+        let deadline = tokio::time::Instant::now() + self.deadline;
+        let (response, from) = self.attempt_all(deadline).await?;
+        let (parts, body) = response.into_parts();
+        let body = tokio::time::timeout_at(deadline, Limited::new(body, ANSWER_BYTES_MAX).collect())
+            .await
+            .map_err(|_| CallError::Deadline(from))?
+            .map_err(|error| CallError::Broken(from, error))?;
+        Ok(Answer { status: parts.status, headers: parts.headers, body: body.to_bytes() })
+    }
+
+    /// Sends it and returns the answer as a stream, for relaying; the deadline is for its head.
+    pub async fn stream(self) -> Result<http::Response<Body>, CallError> {
+        let deadline = tokio::time::Instant::now() + self.deadline;
+        let (response, _) = self.attempt_all(deadline).await?;
+        Ok(response.map(Body::new))
+    }
+
+    async fn attempt_all(
+        &self,
+        deadline: tokio::time::Instant,
+    ) -> Result<(http::Response<Incoming>, SocketAddr), CallError> {
+        let inner = &*self.client.inner;
+        let replicas = match self.at {
+            Some(replica) => vec![replica],
+            None => inner.ctx.directory.addresses(inner.role, inner.port),
+        };
+        if replicas.is_empty() {
+            return Err(CallError::Nowhere(inner.role));
+        }
+        let first = inner.next.fetch_add(1, Relaxed);
+        // Nothing was sent where nobody accepted: the next replica may be asked even if it is not idempotent.
+        let attempts_max = self.attempts.max(replicas.len().min(ATTEMPTS_MAX));
+        let mut attempt = 0;
+        loop {
+            let to = replicas[(first + attempt) % replicas.len()];
+            attempt += 1;
+            let outcome = self.attempt(to, deadline).await;
+            let again = match &outcome {
+                Ok(response) => response.status() == StatusCode::SERVICE_UNAVAILABLE && attempt < self.attempts,
+                Err(CallError::Connect(..)) => attempt < attempts_max,
+                Err(CallError::Broken(..)) => attempt < self.attempts,
+                Err(_) => false,
+            };
+            if !again {
+                return outcome.map(|response| (response, to));
+            }
+        }
+    }
+
+    async fn attempt(
+        &self,
+        to: SocketAddr,
+        deadline: tokio::time::Instant,
+    ) -> Result<http::Response<Incoming>, CallError> {
+        let request = self.request(to)?;
+        let inner = &*self.client.inner;
+        let meter = inner.connector.peer(to);
+        meter.request();
+        let failed = match tokio::time::timeout_at(deadline, inner.pool.request(request)).await {
+            Ok(Ok(response)) => return Ok(response),
+            // The connector has counted this one.
+            Ok(Err(error)) if error.is_connect() => return Err(CallError::Connect(to, error)),
+            Ok(Err(error)) => CallError::Broken(to, error.into()),
+            Err(_) => CallError::Deadline(to),
+        };
+        meter.error();
+        Err(failed)
+    }
+
+    fn request(&self, to: SocketAddr) -> Result<Request<Full<Bytes>>, CallError> {
+        let shape = |error: &dyn std::fmt::Display| CallError::Shape(error.to_string());
+        let inner = &*self.client.inner;
+        let body = self.body.clone().map_err(CallError::Shape)?;
+        let mut request = Request::builder()
+            .method(self.method.clone())
+            .uri(format!("http://{to}{}", self.path))
+            .body(Full::new(body))
+            .map_err(|error| shape(&error))?;
+        *request.headers_mut() = self.headers.clone();
+        if !self.headers.contains_key(header::AUTHORIZATION) {
+            let token = inner.ctx.token_for(inner.role).map_err(|error| shape(&error))?;
+            let mut value = HeaderValue::try_from(format!("Bearer {token}")).map_err(|error| shape(&error))?;
+            value.set_sensitive(true);
+            request.headers_mut().insert(header::AUTHORIZATION, value);
+        }
+        Ok(request)
+    }
+}
+
+impl Answer {
+    /// The body as JSON.
+    pub fn json<T: DeserializeOwned>(&self) -> Result<T, CallError> {
+        serde_json::from_slice(&self.body).map_err(|error| CallError::Shape(error.to_string()))
+    }
+
+    /// The problem that the body tells, or one made of the status.
+    pub fn problem(&self) -> Problem {
+        serde_json::from_slice(&self.body).unwrap_or_else(|_| {
+            Problem::new(self.status, "status", self.status.canonical_reason().unwrap_or("no reason given"))
+        })
+    }
+}
