@@ -1,11 +1,21 @@
 //! Digest authentication (RFC 7616, RFC 8760, and RFC 2617 for those who came before).
+//!
+//! What to offer: one challenge with MD5 and `qop="auth"` is what every client answers, and it is the default of
+//! [`Offer`]. Older clients know MD5 alone and give up at the sight of a second header or of an algorithm that they do
+//! not know, so the stronger hash is a choice of the operator, not an addition to the default.
 
-use std::fmt;
-use std::time::Duration;
+mod challenge;
+mod credentials;
+mod nonce;
 
-use model::{Entropy, Timestamp};
+use std::fmt::Write as _;
 
-use crate::error::Rule;
+use md5::{Digest, Md5};
+use sha2::{Sha256, Sha512_256};
+
+pub use challenge::{Challenge, Offer};
+pub use credentials::Credentials;
+pub use nonce::{NonceSource, NonceVerdict};
 
 /// The hash of a challenge, with or without `-sess`.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -24,72 +34,55 @@ pub enum Algorithm {
     Sha512_256Sess,
 }
 
-/// A challenge: the value of WWW-Authenticate or Proxy-Authenticate.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Challenge {
-    /// The realm.
-    pub realm: String,
-    /// The nonce.
-    pub nonce: String,
-    /// Carried back as it is.
-    pub opaque: Option<String>,
-    /// The hash.
-    pub algorithm: Algorithm,
-    /// Whether `qop="auth"` is offered.
-    pub qop_auth: bool,
-    /// Whether the credentials were right and only their nonce too old.
-    pub stale: bool,
-}
+impl Algorithm {
+    const ALL: [Self; 6] =
+        [Self::Md5, Self::Md5Sess, Self::Sha256, Self::Sha256Sess, Self::Sha512_256, Self::Sha512_256Sess];
 
-impl Challenge {
-    /// Parses a header value.
-    pub fn parse(value: &str) -> Result<Self, Rule> {
-        let _ = value;
-        Err(Rule::Auth)
+    /// As it stands in a header.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Md5 => "MD5",
+            Self::Md5Sess => "MD5-sess",
+            Self::Sha256 => "SHA-256",
+            Self::Sha256Sess => "SHA-256-sess",
+            Self::Sha512_256 => "SHA-512-256",
+            Self::Sha512_256Sess => "SHA-512-256-sess",
+        }
+    }
+
+    /// The algorithm of that name, in any case.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|a| a.as_str().eq_ignore_ascii_case(name))
+    }
+
+    const fn is_session(self) -> bool {
+        matches!(self, Self::Md5Sess | Self::Sha256Sess | Self::Sha512_256Sess)
+    }
+
+    /// The hash of the parts joined by colons, in lower-case hexadecimal.
+    fn hash(self, parts: &[&str]) -> String {
+        match self {
+            Self::Md5 | Self::Md5Sess => hash::<Md5>(parts),
+            Self::Sha256 | Self::Sha256Sess => hash::<Sha256>(parts),
+            Self::Sha512_256 | Self::Sha512_256Sess => hash::<Sha512_256>(parts),
+        }
     }
 }
 
-impl fmt::Display for Challenge {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Digest realm=\"{}\"", self.realm)
+fn hash<H: Digest>(parts: &[&str]) -> String {
+    let mut hasher = H::new();
+    for (index, part) in parts.iter().enumerate() {
+        if index > 0 {
+            hasher.update(b":");
+        }
+        hasher.update(part.as_bytes());
     }
-}
-
-/// Credentials: the value of Authorization or Proxy-Authorization.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Credentials<'a> {
-    /// The user name, unquoted.
-    pub username: std::borrow::Cow<'a, str>,
-    /// The realm, unquoted.
-    pub realm: std::borrow::Cow<'a, str>,
-    /// The nonce, unquoted.
-    pub nonce: std::borrow::Cow<'a, str>,
-    /// The URI that was hashed.
-    pub uri: std::borrow::Cow<'a, str>,
-    /// The response, hexadecimal.
-    pub response: std::borrow::Cow<'a, str>,
-    /// The hash.
-    pub algorithm: Algorithm,
-    /// The client's nonce.
-    pub cnonce: Option<std::borrow::Cow<'a, str>>,
-    /// The nonce count, with qop.
-    pub nc: Option<u32>,
-    /// Carried back as it was.
-    pub opaque: Option<std::borrow::Cow<'a, str>>,
-}
-
-impl<'a> Credentials<'a> {
-    /// Parses a header value.
-    pub fn parse(value: &'a str) -> Result<Self, Rule> {
-        let _ = value;
-        Err(Rule::Auth)
+    let mut hex = String::with_capacity(64);
+    for byte in hasher.finalize().as_slice() {
+        // Writing into a String cannot fail.
+        let _ = write!(hex, "{byte:02x}");
     }
-}
-
-impl fmt::Display for Credentials<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Digest username=\"{}\"", self.username)
-    }
+    hex
 }
 
 /// What a verifier knows of a user.
@@ -97,14 +90,24 @@ impl fmt::Display for Credentials<'_> {
 pub enum Secret<'a> {
     /// The password.
     Password(&'a str),
-    /// H(user:realm:password), hexadecimal, made with the algorithm of the credentials.
+    /// H(user:realm:password) in lower-case hexadecimal, see [`ha1`], made with the hash of the credentials.
     Ha1(&'a str),
 }
 
-/// Whether the credentials prove knowledge of `secret` for a request with that method.
+/// H(user:realm:password): what a store may keep instead of the password.
+pub fn ha1(algorithm: Algorithm, user: &str, realm: &str, password: &str) -> String {
+    algorithm.hash(&[user, realm, password])
+}
+
+/// Whether the credentials prove knowledge of `secret` for a request with that method. The caller has yet to check the
+/// nonce ([`NonceSource::check`]), the realm, the user, and that the algorithm is one that it offered.
 pub fn verify(credentials: &Credentials<'_>, method: &str, secret: Secret<'_>) -> bool {
-    let _ = (credentials, method, secret);
-    false
+    let ha1 = match secret {
+        Secret::Password(password) => ha1(credentials.algorithm, &credentials.username, &credentials.realm, password),
+        Secret::Ha1(ha1) => ha1.to_owned(),
+    };
+    let expected = response(credentials, method, &ha1);
+    same(expected.as_bytes(), credentials.response.to_ascii_lowercase().as_bytes())
 }
 
 /// The credentials that answer a challenge. `nc` counts the uses of the nonce from 1.
@@ -117,53 +120,107 @@ pub fn respond(
     cnonce: &str,
     nc: u32,
 ) -> Credentials<'static> {
-    let _ = (challenge, user, password, method, uri, cnonce, nc);
-    Credentials {
-        username: "".into(),
-        realm: "".into(),
-        nonce: "".into(),
-        uri: "".into(),
+    let with_qop = challenge.qop_auth;
+    let mut credentials = Credentials {
+        username: user.to_owned().into(),
+        realm: challenge.realm.clone().into(),
+        nonce: challenge.nonce.clone().into(),
+        uri: uri.to_owned().into(),
         response: "".into(),
-        algorithm: Algorithm::Md5,
-        cnonce: None,
-        nc: None,
-        opaque: None,
+        algorithm: challenge.algorithm,
+        cnonce: (with_qop || challenge.algorithm.is_session()).then(|| cnonce.to_owned().into()),
+        nc: with_qop.then_some(nc),
+        opaque: challenge.opaque.clone().map(Into::into),
+    };
+    let ha1 = ha1(challenge.algorithm, user, &challenge.realm, password);
+    credentials.response = response(&credentials, method, &ha1).into();
+    credentials
+}
+
+/// RFC 7616 §3.4.1, and RFC 2617 §3.2.2.1 when there is no qop.
+fn response(c: &Credentials<'_>, method: &str, ha1: &str) -> String {
+    let cnonce = c.cnonce.as_deref().unwrap_or_default();
+    let session = c.algorithm.is_session().then(|| c.algorithm.hash(&[ha1, &c.nonce, cnonce]));
+    let a1 = session.as_deref().unwrap_or(ha1);
+    let a2 = c.algorithm.hash(&[method, &c.uri]);
+    match c.nc {
+        Some(nc) => c.algorithm.hash(&[a1, &c.nonce, &format!("{nc:08x}"), cnonce, "auth", &a2]),
+        None => c.algorithm.hash(&[a1, &c.nonce, &a2]),
     }
 }
 
-/// What is to be thought of a nonce that came back.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum NonceVerdict {
-    /// Ours and young enough.
-    Fresh,
-    /// Ours, but too old: challenge again with `stale=true`.
-    Stale,
-    /// Not ours.
-    Foreign,
+/// Compares without telling by its time where the difference is.
+fn same(a: &[u8], b: &[u8]) -> bool {
+    a.len() == b.len() && a.iter().zip(b).fold(0, |difference, (x, y)| difference | (x ^ y)) == 0
 }
 
-/// Makes and checks nonces without remembering them: time of issue and HMAC with a key.
-#[derive(Clone)]
-pub struct NonceSource {
-    key: [u8; 32],
-    lifetime: Duration,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-impl NonceSource {
-    /// A source; every element of an installation that has the key accepts the others' nonces.
-    pub const fn new(key: [u8; 32], lifetime: Duration) -> Self {
-        Self { key, lifetime }
+    const RFC_7616_NONCE: &str = "7ypf/xlj9XXwfDPEoM4URrv/xwf94BcCAzFZH4GiTo0v";
+    const RFC_7616_CNONCE: &str = "f2/wE4q74E6zIJEtWaHKaf5wv/H5QzzpXusqGemxURZJ";
+
+    fn challenge(algorithm: Algorithm) -> Challenge {
+        Challenge {
+            realm: "http-auth@example.org".into(),
+            nonce: RFC_7616_NONCE.into(),
+            opaque: Some("FQhe/qaU925kfnzjCev0ciny7QMkPqMAFRtzCUYo5tdS".into()),
+            algorithm,
+            qop_auth: true,
+            stale: false,
+        }
     }
 
-    /// A new nonce for `realm`.
-    pub fn issue(&self, realm: &str, now: Timestamp, entropy: &mut dyn Entropy) -> String {
-        let _ = (self.key, self.lifetime, realm, now, entropy);
-        String::new()
+    #[test]
+    fn responses_are_those_of_rfc_7616() {
+        for (algorithm, expected) in [
+            (Algorithm::Md5, "8ca523f5e9506fed4657c9700eebdbec"),
+            (Algorithm::Sha256, "753927fa0e85d155564e2e272a28d1802ca10daf4496794697cf8db5856cb6c1"),
+        ] {
+            let c = respond(
+                &challenge(algorithm),
+                "Mufasa",
+                "Circle of Life",
+                "GET",
+                "/dir/index.html",
+                RFC_7616_CNONCE,
+                1,
+            );
+            assert_eq!(c.response, expected);
+            let text = c.to_string();
+            let parsed = Credentials::parse(&text).unwrap();
+            assert!(verify(&parsed, "GET", Secret::Password("Circle of Life")));
+            assert!(!verify(&parsed, "PUT", Secret::Password("Circle of Life")));
+            let ha1 = ha1(algorithm, "Mufasa", "http-auth@example.org", "Circle of Life");
+            assert!(verify(&parsed, "GET", Secret::Ha1(&ha1)));
+        }
     }
 
-    /// Checks a nonce that came back.
-    pub fn check(&self, nonce: &str, realm: &str, now: Timestamp) -> NonceVerdict {
-        let _ = (nonce, realm, now);
-        NonceVerdict::Foreign
+    #[test]
+    fn response_without_qop_is_that_of_rfc_2069() {
+        let mut old = challenge(Algorithm::Md5);
+        old.realm = "testrealm@host.com".into();
+        old.nonce = "dcd98b7102dd2f0e8b11d0f600bfb0c093".into();
+        old.qop_auth = false;
+        let c = respond(&old, "Mufasa", "Circle Of Life", "GET", "/dir/index.html", "", 1);
+        assert_eq!(c.response, "670fd8c2df070c60b045671b8b24ff02");
+        assert_eq!(c.nc, None);
+    }
+
+    #[test]
+    fn every_algorithm_answers_its_own_challenge() {
+        for algorithm in Algorithm::ALL {
+            for qop_auth in [true, false] {
+                let challenge = Challenge { qop_auth, ..challenge(algorithm) };
+                let parsed = Challenge::parse(&challenge.to_string()).unwrap();
+                assert_eq!(parsed, challenge);
+                let text = respond(&parsed, "u \"x\"", "p:w", "REGISTER", "sip:example.org", "cn", 7).to_string();
+                let credentials = Credentials::parse(&text).unwrap();
+                assert_eq!(credentials.username, "u \"x\"");
+                assert!(verify(&credentials, "REGISTER", Secret::Password("p:w")), "{text}");
+                assert!(!verify(&credentials, "REGISTER", Secret::Password("pw")));
+            }
+        }
     }
 }

@@ -1,9 +1,12 @@
 //! Messages out of a byte stream (RFC 3261 §18.3, RFC 5626 §3.5.1).
 
-use bytes::BytesMut;
+use bytes::{Buf, BytesMut};
 
-use crate::error::ParseError;
-use crate::message::Message;
+use crate::error::{ParseError, ParseErrorKind};
+use crate::header::name::{self, HeaderName};
+use crate::limits::{HEAD_MAX, MESSAGE_MAX};
+use crate::message::{Framing, Message, read};
+use crate::parse;
 
 /// What a stream delivers.
 #[derive(Clone, Debug)]
@@ -17,13 +20,18 @@ pub enum Frame {
 /// The answer to a [`Frame::KeepAlive`].
 pub const PONG: &[u8] = b"\r\n";
 
-/// Why a stream cannot go on: after it the connection is closed.
+/// Why a frame cannot be used. Whether the stream can go on, [`Framer::is_broken`] says.
 pub type FrameError = ParseError;
 
-/// Cuts a stream into frames. Holds at most [`crate::limits::MESSAGE_MAX`] bytes of an unfinished message.
+/// Cuts a stream into frames. Holds at most [`MESSAGE_MAX`] bytes and the last piece that was pushed.
 #[derive(Debug, Default)]
 pub struct Framer {
     buffer: BytesMut,
+    /// So far no head ends before here.
+    scanned: usize,
+    /// The length of the message at the front, once its head is there.
+    wanted: Option<usize>,
+    broken: bool,
 }
 
 impl Framer {
@@ -34,12 +42,181 @@ impl Framer {
 
     /// Takes bytes from the stream. Call [`Self::next`] until it returns `None` before the next `push`.
     pub fn push(&mut self, bytes: &[u8]) {
-        self.buffer.extend_from_slice(bytes);
+        if !self.broken {
+            self.buffer.extend_from_slice(bytes);
+        }
     }
 
-    /// The next frame, if it is complete. After an error the stream is out of step and must be closed.
+    /// Whether the end of a message cannot be known any more: the connection must be closed. An error without this
+    /// concerns one message only.
+    pub const fn is_broken(&self) -> bool {
+        self.broken
+    }
+
+    /// Whether nothing is waiting for more bytes.
+    pub fn is_empty(&self) -> bool {
+        self.buffer.is_empty()
+    }
+
+    /// The next frame, if it is complete.
     #[allow(clippy::should_implement_trait, reason = "not an iterator: more may come after None")]
     pub fn next(&mut self) -> Option<Result<Frame, FrameError>> {
-        None
+        if self.wanted.is_none() {
+            while self.buffer.starts_with(b"\r\n") {
+                match self.buffer.get(2..4) {
+                    Some(b"\r\n") => {
+                        self.buffer.advance(4);
+                        return Some(Ok(Frame::KeepAlive));
+                    }
+                    // One line end alone: an answer to a ping, or what a careless peer puts behind a body. It may
+                    // also be the first half of a ping.
+                    Some([b'\r', _]) | None if self.buffer.get(2).is_none_or(|b| *b == b'\r') => return None,
+                    _ => self.buffer.advance(2),
+                }
+            }
+            match self.measure()? {
+                Ok(length) => self.wanted = Some(length),
+                Err(error) => return Some(Err(self.close(error))),
+            }
+        }
+        let length = self.wanted.filter(|length| *length <= self.buffer.len())?;
+        self.wanted = None;
+        let bytes = self.buffer.split_to(length).freeze();
+        Some(read(&bytes, Framing::Stream).map(Frame::Message))
+    }
+
+    /// The length of the message at the front, when its head is complete.
+    fn measure(&mut self) -> Option<Result<usize, ParseError>> {
+        let Some(at) = memchr::memmem::find(self.buffer.get(self.scanned..)?, b"\r\n\r\n") else {
+            if self.buffer.len() > HEAD_MAX {
+                return Some(Err(ParseError::new(ParseErrorKind::HeadTooLong)));
+            }
+            self.scanned = self.buffer.len().saturating_sub(3);
+            return None;
+        };
+        let head = self.scanned + at + 4;
+        self.scanned = 0;
+        let length = content_length(self.buffer.get(..head)?).and_then(|body| head.checked_add(body));
+        Some(match length {
+            Some(length) if length <= MESSAGE_MAX => Ok(length),
+            Some(_) => Err(ParseError::new(ParseErrorKind::MessageTooLong)),
+            // Read for its fault, and for what there is to answer.
+            None => match read(&self.buffer.split_to(head).freeze(), Framing::Stream) {
+                Err(error) => Err(error),
+                Ok(_) => Err(ParseError::new(ParseErrorKind::ContentLength)),
+            },
+        })
+    }
+
+    fn close(&mut self, error: ParseError) -> ParseError {
+        self.broken = true;
+        self.buffer.clear();
+        error
+    }
+}
+
+/// The Content-Length in a head; none if it is missing, malformed or ambiguous.
+fn content_length(head: &[u8]) -> Option<usize> {
+    let mut length = None;
+    let mut rest = head;
+    while let Some(end) = memchr::memchr(b'\n', rest) {
+        let (mut line, mut after) = rest.split_at(end + 1);
+        if matches!(line.first(), Some(b'c' | b'C' | b'l' | b'L')) {
+            while matches!(after.first(), Some(b' ' | b'\t')) {
+                let more = memchr::memchr(b'\n', after)? + 1;
+                line = rest.get(..line.len() + more)?;
+                after = after.get(more..)?;
+            }
+            if let Some(value) = content_length_value(line) {
+                let number = usize::try_from(parse::number(value, MESSAGE_MAX as u64 * 2).ok()?).ok()?;
+                if length.is_some_and(|l| l != number) {
+                    return None;
+                }
+                length = Some(number);
+            }
+        }
+        rest = after;
+    }
+    length
+}
+
+/// The trimmed value, if the line is a Content-Length.
+fn content_length_value(line: &[u8]) -> Option<&str> {
+    let colon = memchr::memchr(b':', line)?;
+    let name = std::str::from_utf8(line.get(..colon)?).ok()?;
+    if name::index_of(parse::trim(name).as_bytes()) != HeaderName::ContentLength.index() {
+        return None;
+    }
+    std::str::from_utf8(line.get(colon + 1..)?).ok().map(|v| v.trim_matches([' ', '\t', '\r', '\n']))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MESSAGE: &[u8] = b"MESSAGE sip:a@example.com SIP/2.0\r\nVia: SIP/2.0/TCP h.example;branch=z9hG4bK1\r\nFrom: <sip:b@example.com>;tag=1\r\nTo: <sip:a@example.com>\r\nCall-ID: 1\r\nCSeq: 1 MESSAGE\r\nl :\r\n 5\r\n\r\nhello";
+
+    fn frames(framer: &mut Framer) -> Vec<Result<Frame, FrameError>> {
+        std::iter::from_fn(|| framer.next()).collect()
+    }
+
+    #[test]
+    fn messages_and_pings_are_cut_wherever_the_pieces_end() {
+        let stream = [b"\r\n\r\n".as_slice(), MESSAGE, b"\r\n", MESSAGE, b"\r\n\r\n", MESSAGE].concat();
+        for size in 1..stream.len() {
+            let mut framer = Framer::new();
+            let mut kinds = String::new();
+            for piece in stream.chunks(size) {
+                framer.push(piece);
+                for frame in frames(&mut framer) {
+                    match frame.unwrap() {
+                        Frame::Message(m) => {
+                            assert_eq!(m.body(), b"hello");
+                            kinds.push('m');
+                        }
+                        Frame::KeepAlive => kinds.push('k'),
+                    }
+                }
+            }
+            assert_eq!(kinds, "kmmkm", "pieces of {size}");
+            assert!(framer.is_empty());
+        }
+    }
+
+    #[test]
+    fn message_without_length_is_answered_and_ends_the_stream() {
+        let text = String::from_utf8(MESSAGE.to_vec()).unwrap().replace("l :\r\n 5\r\n", "");
+        let mut framer = Framer::new();
+        framer.push(text.as_bytes());
+        let error = framer.next().unwrap().unwrap_err();
+        assert_eq!(error.kind, ParseErrorKind::NoContentLength);
+        assert_eq!(error.response().unwrap().status().unwrap().0, 400);
+        assert!(framer.is_broken());
+    }
+
+    #[test]
+    fn malformed_message_with_a_length_leaves_the_stream_in_step() {
+        let bad = String::from_utf8(MESSAGE.to_vec()).unwrap().replace("To: ", "To\u{20}sip\r\nTo: ");
+        let mut framer = Framer::new();
+        framer.push(bad.as_bytes());
+        framer.push(MESSAGE);
+        assert!(framer.next().unwrap().is_err());
+        assert!(!framer.is_broken());
+        assert!(framer.next().unwrap().is_ok());
+    }
+
+    #[test]
+    fn endless_head_and_huge_body_are_refused() {
+        let mut framer = Framer::new();
+        let mut refused = false;
+        for _ in 0..100 {
+            framer.push(&[b'a'; 1_000]);
+            refused |= framer.next().is_some_and(|f| f.is_err());
+        }
+        assert!(refused && framer.is_broken() && framer.is_empty());
+        let huge = String::from_utf8(MESSAGE.to_vec()).unwrap().replace(" 5", " 70000");
+        let mut framer = Framer::new();
+        framer.push(huge.as_bytes());
+        assert_eq!(framer.next().unwrap().unwrap_err().kind, ParseErrorKind::MessageTooLong);
     }
 }

@@ -11,5 +11,3 @@ pub const LINE_MAX: usize = 16_384;
 pub const HEADERS_MAX: usize = 256;
 /// The most elements that are read of one list header, or parameters of one element.
 pub const LIST_MAX: usize = 256;
-/// The most bytes of line ends that a stream may send between messages before one is due.
-pub const KEEP_ALIVE_MAX: usize = 4_096;

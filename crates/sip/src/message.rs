@@ -209,8 +209,7 @@ impl Message {
     }
 
     fn is_named(&self, slot: &Slot, name: &HeaderName) -> bool {
-        slot.name == name.index()
-            && (slot.name != OTHER || self.name_text(slot).eq_ignore_ascii_case(name.as_str()))
+        slot.name == name.index() && (slot.name != OTHER || self.name_text(slot).eq_ignore_ascii_case(name.as_str()))
     }
 
     fn name_text(&self, slot: &Slot) -> &str {

@@ -1,6 +1,6 @@
 //! Lexical pieces of the grammar (RFC 3261 §25.1) that every header shares.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::error::Rule;
 
@@ -50,9 +50,19 @@ pub(crate) fn port(text: &str) -> Result<u16, Rule> {
 /// An address, IPv6 with or without brackets.
 pub(crate) fn ip(text: &str) -> Option<IpAddr> {
     match text.strip_prefix('[').and_then(|t| t.strip_suffix(']')) {
-        Some(inner) => inner.parse::<Ipv6Addr>().ok().map(IpAddr::V6),
+        Some(inner) => ipv6(inner).map(IpAddr::V6),
         None => text.parse().ok(),
     }
+}
+
+/// RFC 3261's grammar makes three colons before an embedded IPv4 address, and only there; RFC 5118 §4.10 wants both
+/// forms understood.
+fn ipv6(text: &str) -> Option<Ipv6Addr> {
+    text.parse().ok().or_else(|| {
+        let (front, v4) = text.split_once(":::")?;
+        v4.parse::<Ipv4Addr>().ok()?;
+        format!("{front}::{v4}").parse().ok()
+    })
 }
 
 /// A q-value in thousandths: `0` to `1` with up to three decimals.

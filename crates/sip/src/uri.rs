@@ -1,7 +1,7 @@
 //! URIs (RFC 3261 §19.1, tel: RFC 3966): taken apart on demand, carried as text, compared by the RFC's rules.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 
 use crate::error::Rule;
 use crate::header::params::Params;
@@ -73,10 +73,8 @@ impl<'a> Host<'a> {
 
     /// The address, if it is one.
     pub fn ip(&self) -> Option<IpAddr> {
-        match self.text.strip_prefix('[').and_then(|t| t.strip_suffix(']')) {
-            Some(inner) => inner.parse::<Ipv6Addr>().ok().map(IpAddr::V6),
-            None => self.text.parse().ok(),
-        }
+        let ip = parse::ip(self.text)?;
+        (ip.is_ipv4() || self.text.starts_with('[')).then_some(ip)
     }
 }
 

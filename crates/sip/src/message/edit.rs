@@ -129,12 +129,11 @@ impl Message {
             let wanted = [HeaderName::Via, HeaderName::From, HeaderName::To, HeaderName::CallId, HeaderName::CSeq]
                 .iter()
                 .any(|name| request.is_named(slot, name))
-                || (makes_dialog
-                    && (101..300).contains(&status.0)
-                    && request.is_named(slot, &HeaderName::RecordRoute))
+                || (makes_dialog && (101..300).contains(&status.0) && request.is_named(slot, &HeaderName::RecordRoute))
                 || (status == StatusCode::TRYING && request.is_named(slot, &HeaderName::Timestamp));
             if wanted {
-                let slot = Slot { line: self.adopt(request, slot.line), value: self.adopt(request, slot.value), ..*slot };
+                let slot =
+                    Slot { line: self.adopt(request, slot.line), value: self.adopt(request, slot.value), ..*slot };
                 self.slots.push(slot);
             }
         }

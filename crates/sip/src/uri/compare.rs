@@ -33,9 +33,8 @@ fn tel(a: &Uri<'_>, b: &Uri<'_>) -> bool {
     };
     let covered = |x: Params<'_>, y: Params<'_>| {
         x.iter().all(|p| {
-            y.find(p.name).is_some_and(|q| {
-                p.value.unwrap_or_default().eq_ignore_ascii_case(q.value.unwrap_or_default())
-            })
+            y.find(p.name)
+                .is_some_and(|q| p.value.unwrap_or_default().eq_ignore_ascii_case(q.value.unwrap_or_default()))
         })
     };
     digits(a) == digits(b) && covered(a.params(), b.params()) && covered(b.params(), a.params())
@@ -51,7 +50,8 @@ fn params_match(a: Params<'_>, b: Params<'_>) -> bool {
 /// Every header of `a` stands in `b` too.
 fn headers_match(a: &str, b: &str) -> bool {
     let split = |text: &'_ str| -> Vec<(String, String)> {
-        let pairs = text.split('&').filter(|pair| !pair.is_empty()).map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+        let pairs =
+            text.split('&').filter(|pair| !pair.is_empty()).map(|pair| pair.split_once('=').unwrap_or((pair, "")));
         pairs.map(|(name, value)| (canonical(name).to_ascii_lowercase(), canonical(value))).collect()
     };
     let theirs = split(b);
@@ -117,7 +117,10 @@ mod tests {
                 "sip:biloxi.example;transport=tcp;method=REGISTER?to=sip:bob%40biloxi.example",
                 "sip:biloxi.example;method=REGISTER;transport=tcp?to=sip:bob%40biloxi.example",
             ),
-            ("sip:a@b.example?subject=project%20x&priority=urgent", "sip:a@b.example?priority=urgent&subject=project%20x"),
+            (
+                "sip:a@b.example?subject=project%20x&priority=urgent",
+                "sip:a@b.example?priority=urgent&subject=project%20x",
+            ),
             ("sip:[2001:DB8::1]", "sip:[2001:db8:0::1]"),
             ("tel:+1-201-555-0123", "tel:+1(201)5550123"),
             ("URN:service:sos", "urn:service:sos"),

@@ -1,0 +1,98 @@
+//! Nonces that need no memory: time of issue, random number, HMAC over both and the realm.
+
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use hmac::{Hmac, KeyInit, Mac};
+use model::{Entropy, Timestamp};
+use sha2::Sha256;
+
+use super::same;
+
+const TIME_LEN: usize = 8;
+const RANDOM_LEN: usize = 8;
+/// The HMAC is cut to 128 bits, which nobody guesses and which keeps the header short.
+const MAC_LEN: usize = 16;
+
+/// What is to be thought of a nonce that came back.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum NonceVerdict {
+    /// Ours and young enough.
+    Fresh,
+    /// Ours, but too old: challenge again with `stale=true`.
+    Stale,
+    /// Not ours.
+    Foreign,
+}
+
+/// Makes and checks nonces without remembering them. Within its lifetime a nonce may be used again: who wants to
+/// refuse replays has to remember the counts that it has seen.
+#[derive(Clone)]
+pub struct NonceSource {
+    key: [u8; 32],
+    lifetime: Duration,
+}
+
+impl NonceSource {
+    /// A source; every element of an installation that has the key accepts the others' nonces.
+    pub const fn new(key: [u8; 32], lifetime: Duration) -> Self {
+        Self { key, lifetime }
+    }
+
+    /// A new nonce for `realm`.
+    pub fn issue(&self, realm: &str, now: Timestamp, entropy: &mut dyn Entropy) -> String {
+        let mut bytes = Vec::with_capacity(TIME_LEN + RANDOM_LEN + MAC_LEN);
+        bytes.extend_from_slice(&now.as_micros().to_be_bytes());
+        bytes.extend_from_slice(&entropy.next_u64().to_be_bytes());
+        let mac = self.mac(&bytes, realm);
+        bytes.extend_from_slice(&mac);
+        URL_SAFE_NO_PAD.encode(bytes)
+    }
+
+    /// Checks a nonce that came back. One from the future (a neighbour's clock is ahead) is fresh within the lifetime.
+    pub fn check(&self, nonce: &str, realm: &str, now: Timestamp) -> NonceVerdict {
+        let Ok(bytes) = URL_SAFE_NO_PAD.decode(nonce) else { return NonceVerdict::Foreign };
+        let Some((signed, mac)) = bytes.split_at_checked(TIME_LEN + RANDOM_LEN) else { return NonceVerdict::Foreign };
+        if !same(&self.mac(signed, realm), mac) {
+            return NonceVerdict::Foreign;
+        }
+        let Some(time) = signed.first_chunk::<TIME_LEN>() else { return NonceVerdict::Foreign };
+        let issued = Timestamp::from_micros(u64::from_be_bytes(*time));
+        if now.since(issued).max(issued.since(now)) > self.lifetime { NonceVerdict::Stale } else { NonceVerdict::Fresh }
+    }
+
+    fn mac(&self, signed: &[u8], realm: &str) -> [u8; MAC_LEN] {
+        let mut out = [0; MAC_LEN];
+        // HMAC takes a key of any length.
+        if let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&self.key) {
+            mac.update(signed);
+            mac.update(realm.as_bytes());
+            for (to, from) in out.iter_mut().zip(mac.finalize().into_bytes()) {
+                *to = from;
+            }
+        }
+        out
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use model::entropy::Seeded;
+
+    #[test]
+    fn nonce_is_fresh_then_stale_and_only_ours() {
+        let source = NonceSource::new([7; 32], Duration::from_secs(60));
+        let start = Timestamp::from_millis(1_000_000);
+        let nonce = source.issue("a.example", start, &mut Seeded::new(1));
+        assert_eq!(source.check(&nonce, "a.example", start + Duration::from_secs(60)), NonceVerdict::Fresh);
+        assert_eq!(source.check(&nonce, "a.example", start + Duration::from_secs(61)), NonceVerdict::Stale);
+        assert_eq!(source.check(&nonce, "b.example", start), NonceVerdict::Foreign);
+        let other = NonceSource::new([8; 32], Duration::from_secs(60));
+        assert_eq!(other.check(&nonce, "a.example", start), NonceVerdict::Foreign);
+        for broken in ["", "x", &nonce[1..], "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"] {
+            assert_eq!(source.check(broken, "a.example", start), NonceVerdict::Foreign);
+        }
+    }
+}
