@@ -131,6 +131,7 @@ pub enum Input {
 
 /// What a call wants done, or what has become true.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[expect(clippy::large_enum_variant, reason = "most outputs are facts; a box would cost an allocation for each")]
 pub enum Output {
     /// A fact, to be published.
     Fact(Stamped),

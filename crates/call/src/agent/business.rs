@@ -1,0 +1,242 @@
+//! What calls do to an agent: busy, wrapping up, not ready after a call that was not answered.
+
+use std::time::Duration;
+
+use model::agent::AfterBusy;
+use model::{AgentId, AgentState, CallState, ConnId, Dn, Event, EventName, Timestamp, UserData, Value, WorkMode};
+
+use super::AgentTable;
+use super::session::{NoAnswerAction, OnCall};
+use crate::call::BUSINESS_CALL;
+
+/// The pair of a call's user data that says how long the agent wraps up, in seconds.
+pub const WRAP_UP_TIME: &str = "WrapUpTime";
+/// No wrap-up is longer than this, whatever a call's data says.
+pub const WRAP_UP_MAX: Duration = Duration::from_secs(3_600);
+
+impl AgentTable {
+    pub(super) fn call_event(&mut self, event: &Event, now: Timestamp) {
+        let Some(conn_id) = event.call.as_ref().map(|call| call.conn_id) else {
+            return;
+        };
+        match event.name {
+            EventName::RouteRequest => return self.route_failed(event, now),
+            EventName::CallDeleted => return self.call_over(conn_id, event, now),
+            _ => {}
+        }
+        let Some(agent) = event.this_dn.as_ref().and_then(|dn| self.on_dn.get(dn)).cloned() else {
+            return;
+        };
+        match event.name {
+            EventName::Dialing | EventName::Ringing => self.rings(&agent, conn_id, event),
+            EventName::Established => self.established(&agent, conn_id, event, now),
+            EventName::Released | EventName::Abandoned => self.left(&agent, conn_id, event, now),
+            _ => {}
+        }
+    }
+
+    fn rings(&mut self, agent: &AgentId, conn_id: ConnId, event: &Event) {
+        let Some(session) = self.agents.get_mut(agent) else {
+            return;
+        };
+        if session.calls.iter().any(|call| call.conn_id == conn_id) {
+            return;
+        }
+        session.calls.push(OnCall { conn_id, business: is_business(event), established: false });
+        self.changed.insert(agent.clone());
+    }
+
+    fn established(&mut self, agent: &AgentId, conn_id: ConnId, event: &Event, now: Timestamp) {
+        self.rings(agent, conn_id, event);
+        let Some(session) = self.agents.get_mut(agent) else {
+            return;
+        };
+        let Some(call) = session.calls.iter_mut().find(|call| call.conn_id == conn_id) else {
+            return;
+        };
+        call.established = true;
+        if !call.business {
+            return;
+        }
+        let after = match session.state {
+            AgentState::Ready => AfterBusy::Ready,
+            AgentState::NotReady => AfterBusy::NotReady,
+            // A call in the middle of wrap-up: afterwards the agent wraps up both.
+            AgentState::AfterCallWork if session.due.is_some() => AfterBusy::Ready,
+            AgentState::AfterCallWork => AfterBusy::AfterCallWork,
+            AgentState::Busy(_) | AgentState::LoggedOut => return,
+        };
+        session.due = None;
+        session.enter(AgentState::Busy(after), now);
+    }
+
+    fn left(&mut self, agent: &AgentId, conn_id: ConnId, event: &Event, now: Timestamp) {
+        let Some(session) = self.agents.get_mut(agent) else {
+            return;
+        };
+        let Some(at) = session.calls.iter().position(|call| call.conn_id == conn_id) else {
+            return;
+        };
+        let call = session.calls.swap_remove(at);
+        let still_busy = session.calls.iter().any(|call| call.business && call.established);
+        self.changed.insert(agent.clone());
+        if !call.business || still_busy {
+            return;
+        }
+        if call.established {
+            return self.business_over(agent, event, now);
+        }
+        if event.name == EventName::Released {
+            self.not_taken(agent, event.call_state, now);
+        }
+    }
+
+    fn business_over(&mut self, agent: &AgentId, event: &Event, now: Timestamp) {
+        let Some(session) = self.agents.get_mut(agent) else {
+            return;
+        };
+        let AgentState::Busy(after) = session.state else {
+            return;
+        };
+        match after {
+            AfterBusy::Ready => {
+                let wrap_up = wrap_up(event, session.profile.wrap_up_ms);
+                if wrap_up.is_zero() {
+                    session.enter(AgentState::Ready, now);
+                    return self.set_ready(agent, WorkMode::ManualIn, None, now);
+                }
+                self.set_after_call_work(agent, Some(now + wrap_up), event, now);
+            }
+            AfterBusy::NotReady => session.enter(AgentState::NotReady, now),
+            AfterBusy::AfterCallWork => self.set_after_call_work(agent, None, event, now),
+        }
+    }
+
+    fn set_after_call_work(&mut self, agent: &AgentId, due: Option<Timestamp>, cause: &Event, now: Timestamp) {
+        let Some(session) = self.agents.get_mut(agent) else {
+            return;
+        };
+        session.enter(AgentState::AfterCallWork, now);
+        session.mode = WorkMode::AfterCallWork;
+        session.reasons = UserData::new();
+        session.due = due;
+        let mut event = Event::new(EventName::AgentNotReady);
+        event.work_mode = Some(WorkMode::AfterCallWork);
+        // The call that is wrapped up: reporting adds the time to it.
+        event.call = cause.call.clone();
+        event.this_queue = cause.this_queue.clone();
+        if let Some(due) = due {
+            let ms = i64::try_from(due.since(now).as_millis()).unwrap_or(i64::MAX);
+            event.extensions.push(WRAP_UP_TIME, ms / 1_000);
+        }
+        self.publish(agent, event, None, now);
+    }
+
+    /// The time for after-call work is up.
+    pub(super) fn wrapped_up(&mut self, agent: &AgentId, now: Timestamp) {
+        let Some(session) = self.agents.get_mut(agent) else {
+            return;
+        };
+        session.due = None;
+        if session.state == AgentState::AfterCallWork {
+            self.set_ready(agent, WorkMode::ManualIn, None, now);
+        }
+    }
+
+    /// The agent was offered a call and did not take it.
+    fn not_taken(&mut self, agent: &AgentId, why: Option<CallState>, now: Timestamp) {
+        let Some(session) = self.agents.get(agent) else {
+            return;
+        };
+        let reason = match why {
+            Some(CallState::NoAnswer) => "NoAnswer",
+            Some(CallState::Busy) => "Rejected",
+            Some(CallState::Cleared | CallState::Redirected | CallState::Ok | CallState::RemoteRelease) => return,
+            _ => "Unreachable",
+        };
+        if session.state != AgentState::Ready {
+            return;
+        }
+        match session.profile.no_answer {
+            NoAnswerAction::None => {}
+            NoAnswerAction::NotReady => self.not_ready_because(agent, reason, now),
+            NoAnswerAction::Logout => self.log_out(agent, None, now),
+        }
+    }
+
+    /// A call came back to its route point: its target may never have rung.
+    fn route_failed(&mut self, event: &Event, now: Timestamp) {
+        let Some(dn) = event.extensions.text("FailedDN") else {
+            return;
+        };
+        let why = event.extensions.text("FailedCallState").and_then(CallState::parse);
+        if let Some(agent) = self.on_dn.get(dn).cloned() {
+            self.not_taken(&agent, why, now);
+        }
+    }
+
+    /// The call is deleted: whoever still counts it has missed its end.
+    fn call_over(&mut self, conn_id: ConnId, event: &Event, now: Timestamp) {
+        let stuck: Vec<AgentId> = self
+            .agents
+            .values()
+            .filter(|session| session.calls.iter().any(|call| call.conn_id == conn_id))
+            .map(|session| session.agent.clone())
+            .collect();
+        for agent in stuck {
+            self.left(&agent, conn_id, event, now);
+        }
+    }
+
+    pub(super) fn phone_lost(&mut self, dn: &Dn, now: Timestamp) {
+        let Some(agent) = self.on_dn.get(dn).cloned() else {
+            return;
+        };
+        let Some(session) = self.agents.get(&agent) else {
+            return;
+        };
+        if session.profile.logout_on_out_of_service {
+            self.log_out(&agent, None, now);
+        } else if !matches!(session.state, AgentState::NotReady | AgentState::Busy(AfterBusy::NotReady)) {
+            self.not_ready_because(&agent, "OutOfService", now);
+        }
+    }
+
+    fn not_ready_because(&mut self, agent: &AgentId, reason: &str, now: Timestamp) {
+        let reasons: UserData = [("ReasonCode", reason)].into_iter().collect();
+        self.set_not_ready(agent, WorkMode::AuxWork, reasons, None, now);
+    }
+
+    /// The auditor found the agent on no call.
+    pub(super) fn free(&mut self, agent: &AgentId, why: &str, now: Timestamp) {
+        let Some(session) = self.agents.get_mut(agent) else {
+            return;
+        };
+        session.calls.clear();
+        let AgentState::Busy(after) = session.state else {
+            return self.restate(agent, None, now);
+        };
+        session.enter(AgentState::NotReady, now);
+        let repaired: UserData = [("ReasonCode", "Repaired"), ("Repair", why)].into_iter().collect();
+        match after {
+            AfterBusy::Ready => self.set_ready(agent, WorkMode::ManualIn, None, now),
+            AfterBusy::NotReady | AfterBusy::AfterCallWork => {
+                self.set_not_ready(agent, WorkMode::AuxWork, repaired, None, now);
+            }
+        }
+    }
+}
+
+fn is_business(event: &Event) -> bool {
+    matches!(event.extensions.get(BUSINESS_CALL), Some(Value::Int(n)) if *n != 0)
+}
+
+/// How long the agent wraps up this call: what the call says, else its profile.
+fn wrap_up(event: &Event, profile_ms: u64) -> Duration {
+    let said = match event.user_data.get(WRAP_UP_TIME) {
+        Some(Value::Int(seconds)) => u64::try_from(*seconds).ok(),
+        Some(Value::Text(text)) => text.parse().ok(),
+        _ => None,
+    };
+    said.map_or(Duration::from_millis(profile_ms), Duration::from_secs).min(WRAP_UP_MAX)
+}
