@@ -1,4 +1,9 @@
 //! SDP, RTP, RTCP, DTMF, codecs, prompts and the relay of a call's audio, as state machines. No I/O.
 
+pub mod dtmf;
 pub mod g711;
+pub mod rtcp;
+pub mod rtp;
 pub mod sdp;
+pub mod tone;
+pub mod wav;

@@ -1,0 +1,140 @@
+//! Keys in the audio, by Goertzel's algorithm: eight filters over blocks of 12.75 ms.
+
+use std::f32::consts::PI;
+
+use super::Digit;
+
+/// Samples of a block: long enough to part 697 from 770 Hz, short enough for keys of 40 ms (ITU-T Q.24).
+const BLOCK: usize = 102;
+const ROWS: [f32; 4] = [697.0, 770.0, 852.0, 941.0];
+const COLUMNS: [f32; 4] = [1_209.0, 1_336.0, 1_477.0, 1_633.0];
+const KEYPAD: [[char; 4]; 4] = [['1', '2', '3', 'A'], ['4', '5', '6', 'B'], ['7', '8', '9', 'C'], ['*', '0', '#', 'D']];
+/// Blocks in a row that must agree before a key counts (25 ms), and that must miss it before it is released.
+const AGREE: u8 = 2;
+/// Faintest tone, as mean power of a 16-bit sample: about -40 dBm0.
+const POWER_MIN: f32 = 40_000.0;
+/// Part of the block's power that the two tones must have: speech spreads its power.
+const PURITY_MIN: f32 = 0.7;
+/// Largest ratio between the two tones' powers: 8 dB.
+const TWIST_MAX: f32 = 6.3;
+
+/// Finds keys in linear audio.
+#[derive(Clone, Debug, Default)]
+pub struct InbandDetector {
+    block: Vec<f32>,
+    candidate: Option<Digit>,
+    agreeing: u8,
+    missing: u8,
+    pressed: Option<Digit>,
+}
+
+impl InbandDetector {
+    /// Takes in one sample; the key that it newly presses.
+    pub fn handle(&mut self, sample: i16) -> Option<Digit> {
+        self.block.push(f32::from(sample));
+        if self.block.len() < BLOCK {
+            return None;
+        }
+        let found = classify(&self.block);
+        self.block.clear();
+        self.step(found)
+    }
+
+    fn step(&mut self, found: Option<Digit>) -> Option<Digit> {
+        if self.pressed.is_some() && found == self.pressed {
+            self.missing = 0;
+            return None;
+        }
+        self.missing = self.missing.saturating_add(1);
+        if self.missing >= AGREE {
+            self.pressed = None;
+        }
+        self.agreeing = if found == self.candidate { self.agreeing.saturating_add(1) } else { 1 };
+        self.candidate = found;
+        let digit = found.filter(|_| self.agreeing >= AGREE)?;
+        self.pressed = Some(digit);
+        self.missing = 0;
+        Some(digit)
+    }
+}
+
+fn classify(block: &[f32]) -> Option<Digit> {
+    let total = block.iter().map(|s| s * s).sum::<f32>() / block.len() as f32;
+    if total < POWER_MIN {
+        return None;
+    }
+    let (row, low) = strongest(block, &ROWS)?;
+    let (column, high) = strongest(block, &COLUMNS)?;
+    let pure = low + high >= PURITY_MIN * total;
+    let even = low <= high * TWIST_MAX && high <= low * TWIST_MAX;
+    let key = KEYPAD.get(row)?.get(column)?;
+    if pure && even { Digit::from_char(*key) } else { None }
+}
+
+/// The index and mean power of the strongest tone.
+fn strongest(block: &[f32], tones: &[f32]) -> Option<(usize, f32)> {
+    tones.iter().map(|hz| power(block, *hz)).enumerate().max_by(|a, b| a.1.total_cmp(&b.1))
+}
+
+/// Mean power of one tone in a block of 8 kHz audio.
+fn power(block: &[f32], hz: f32) -> f32 {
+    let factor = 2.0 * (2.0 * PI * hz / 8_000.0).cos();
+    let (mut one, mut two) = (0.0_f32, 0.0_f32);
+    for sample in block {
+        (one, two) = (sample + factor * one - two, one);
+    }
+    let count = block.len() as f32;
+    2.0 * (one * one + two * two - factor * one * two) / (count * count)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::g711::Law;
+    use crate::tone;
+
+    fn detect(samples: &[i16]) -> String {
+        let mut detector = InbandDetector::default();
+        samples.iter().filter_map(|s| detector.handle(*s)).map(Digit::as_char).collect()
+    }
+
+    #[test]
+    fn every_key_is_found_once_through_either_law() {
+        let keys = "0123456789*#ABCD";
+        let mut audio = Vec::new();
+        for key in keys.chars() {
+            let (low, high) = Digit::from_char(key).unwrap().tones();
+            audio.extend(tone::pair(low, high, 70, 6_000));
+            audio.extend(vec![0; 8 * 60]);
+        }
+        for law in [Law::Mu, Law::A] {
+            let coded: Vec<i16> = audio.iter().map(|s| law.decode(law.encode(*s))).collect();
+            assert_eq!(detect(&coded), keys);
+        }
+    }
+
+    #[test]
+    fn a_long_key_is_one_and_a_repeated_key_two() {
+        let (low, high) = Digit::from_char('7').unwrap().tones();
+        assert_eq!(detect(&tone::pair(low, high, 900, 8_000)), "7");
+        let mut twice = tone::pair(low, high, 80, 8_000);
+        twice.extend(vec![0; 8 * 70]);
+        twice.extend(tone::pair(low, high, 80, 8_000));
+        assert_eq!(detect(&twice), "77");
+    }
+
+    #[test]
+    fn single_tones_noise_and_silence_are_no_keys() {
+        assert_eq!(detect(&tone::pair(697, 697, 500, 8_000)), "");
+        assert_eq!(detect(&tone::pair(440, 480, 500, 8_000)), "");
+        assert_eq!(detect(&vec![0; 8_000]), "");
+        let mut seed = 1_u32;
+        let noise: Vec<i16> = (0..16_000)
+            .map(|_| {
+                seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                (seed >> 18) as i16 - 8_192
+            })
+            .collect();
+        assert_eq!(detect(&noise), "");
+    }
+}

@@ -1,0 +1,219 @@
+//! What was received of one stream: RFC 3550 §A.1 (sequence), §A.3 (loss) and §A.8 (jitter).
+
+use model::Timestamp;
+
+use super::{ReportBlock, short_span};
+
+/// Reception figures of one synchronisation source.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Reception {
+    state: ReceptionSnapshot,
+}
+
+/// A [`Reception`] as plain data.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ReceptionSnapshot {
+    /// The source.
+    pub ssrc: u32,
+    /// First sequence number.
+    pub base: u16,
+    /// Highest sequence number with its cycles.
+    pub highest: u32,
+    /// Packets received, duplicates included.
+    pub received: u64,
+    /// Packets expected at the last report.
+    pub expected_prior: u64,
+    /// Packets received at the last report.
+    pub received_prior: u64,
+    /// Jitter in 1/16 timestamp units.
+    pub jitter_16: u32,
+    /// Transit time of the last packet, modulo 2^32.
+    pub transit: u32,
+    /// Middle 32 bits of the last sender report's NTP time, and when it came.
+    pub sender_report: Option<(u32, Timestamp)>,
+}
+
+/// A jump ahead of more than this is a restart of the stream (RFC 3550 §A.1).
+const DROPOUT_MAX: u16 = 3_000;
+/// A packet up to this far behind is late, not a restart.
+const MISORDER_MAX: u16 = 100;
+
+impl Reception {
+    /// Starts with the first packet.
+    pub fn new(ssrc: u32, sequence: u16, rtp_timestamp: u32, now: Timestamp) -> Self {
+        Self {
+            state: ReceptionSnapshot {
+                ssrc,
+                base: sequence,
+                highest: u32::from(sequence),
+                received: 1,
+                expected_prior: 0,
+                received_prior: 0,
+                jitter_16: 0,
+                transit: arrival(now).wrapping_sub(rtp_timestamp),
+                sender_report: None,
+            },
+        }
+    }
+
+    /// Goes on where `snapshot` was taken.
+    pub fn restore(snapshot: ReceptionSnapshot) -> Self {
+        Self { state: snapshot }
+    }
+
+    /// The figures as plain data.
+    pub fn snapshot(&self) -> ReceptionSnapshot {
+        self.state
+    }
+
+    /// The source.
+    pub fn ssrc(&self) -> u32 {
+        self.state.ssrc
+    }
+
+    /// Takes in one more packet.
+    pub fn handle(&mut self, sequence: u16, rtp_timestamp: u32, now: Timestamp) {
+        let state = &mut self.state;
+        let ahead = sequence.wrapping_sub(state.highest as u16);
+        if ahead < DROPOUT_MAX {
+            state.highest = state.highest.wrapping_add(u32::from(ahead));
+        } else if ahead <= u16::MAX - MISORDER_MAX {
+            // The stream restarted under its own name: count anew from here.
+            let ReceptionSnapshot { ssrc, sender_report, .. } = *state;
+            *self = Self::new(ssrc, sequence, rtp_timestamp, now);
+            self.state.sender_report = sender_report;
+            return;
+        }
+        state.received += 1;
+        let transit = arrival(now).wrapping_sub(rtp_timestamp);
+        let difference = (transit.wrapping_sub(state.transit) as i32).unsigned_abs();
+        state.transit = transit;
+        // J += |D| - J/16, in units of 1/16 (§A.8); a jump of the clock must not overflow it.
+        let next = i64::from(state.jitter_16) + i64::from(difference) - (i64::from(state.jitter_16) + 8) / 16;
+        state.jitter_16 = u32::try_from(next.max(0)).unwrap_or(u32::MAX);
+    }
+
+    /// Notes a sender report of the source.
+    pub fn handle_sender_report(&mut self, ntp: u64, now: Timestamp) {
+        self.state.sender_report = Some(((ntp >> 16) as u32, now));
+    }
+
+    /// Packets received.
+    pub fn received(&self) -> u64 {
+        self.state.received
+    }
+
+    /// Packets lost since the start; negative with duplicates (§A.3).
+    pub fn lost(&self) -> i64 {
+        self.expected() as i64 - self.state.received as i64
+    }
+
+    /// Interarrival jitter in timestamp units.
+    pub fn jitter(&self) -> u32 {
+        self.state.jitter_16 / 16
+    }
+
+    /// The report block of now, which ends the interval of the fraction lost.
+    pub fn report(&mut self, now: Timestamp) -> ReportBlock {
+        let expected = self.expected();
+        let state = &mut self.state;
+        let expected_interval = expected.saturating_sub(state.expected_prior);
+        let received_interval = state.received.saturating_sub(state.received_prior);
+        (state.expected_prior, state.received_prior) = (expected, state.received);
+        let lost_interval = expected_interval.saturating_sub(received_interval);
+        let fraction = if expected_interval == 0 { 0 } else { (lost_interval << 8) / expected_interval };
+        let (last, delay) = match state.sender_report {
+            Some((middle, when)) => (middle, short_span(now.since(when))),
+            None => (0, 0),
+        };
+        let lost = (expected as i64 - state.received as i64).clamp(-0x80_0000, 0x7F_FFFF);
+        ReportBlock {
+            ssrc: state.ssrc,
+            fraction_lost: fraction.min(255) as u8,
+            cumulative_lost: lost as i32,
+            highest_sequence: state.highest,
+            jitter: state.jitter_16 / 16,
+            last_sender_report: last,
+            delay_since: delay,
+        }
+    }
+
+    fn expected(&self) -> u64 {
+        u64::from(self.state.highest.wrapping_sub(u32::from(self.state.base))) + 1
+    }
+}
+
+/// Arrival time in timestamp units of 1/8000 s, modulo 2^32.
+fn arrival(now: Timestamp) -> u32 {
+    (now.as_micros() / 125) as u32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    const START: Timestamp = Timestamp::from_millis(1_000_000);
+
+    fn at(ms: u64) -> Timestamp {
+        START + Duration::from_millis(ms)
+    }
+
+    #[test]
+    fn a_steady_stream_has_no_loss_and_no_jitter() {
+        let mut reception = Reception::new(9, u16::MAX - 20, 5, START);
+        for n in 1..100u16 {
+            let sequence = (u16::MAX - 20).wrapping_add(n);
+            reception.handle(sequence, 5 + 160 * u32::from(n), at(20 * u64::from(n)));
+        }
+        assert_eq!((reception.received(), reception.lost(), reception.jitter()), (100, 0, 0));
+        assert_eq!(reception.report(at(2_000)).fraction_lost, 0);
+        assert_eq!(reception.report(at(2_000)).highest_sequence, 65_536 + 78, "the cycle is counted");
+    }
+
+    #[test]
+    fn loss_is_told_in_total_and_by_interval() {
+        let mut reception = Reception::new(9, 0, 0, START);
+        for n in (1..80u16).filter(|n| n % 4 != 0) {
+            reception.handle(n, 160 * u32::from(n), at(20 * u64::from(n)));
+        }
+        assert_eq!(reception.lost(), 19);
+        let first = reception.report(at(1_600));
+        assert_eq!((first.cumulative_lost, first.fraction_lost), (19, (19 * 256 / 80) as u8));
+        for n in 80..120u16 {
+            reception.handle(n, 160 * u32::from(n), at(20 * u64::from(n)));
+        }
+        let second = reception.report(at(2_400));
+        assert_eq!((second.cumulative_lost, second.fraction_lost), (19, 0));
+    }
+
+    #[test]
+    fn jitter_follows_the_formula() {
+        // Alternately 0 and 5 ms late: |D| is 40 units each time, so J tends to 40.
+        let mut reception = Reception::new(9, 0, 0, START);
+        for n in 1..400u16 {
+            let late = u64::from(n % 2) * 5;
+            reception.handle(n, 160 * u32::from(n), at(20 * u64::from(n) + late));
+        }
+        assert!((38..=40).contains(&reception.jitter()), "{}", reception.jitter());
+    }
+
+    #[test]
+    fn reordering_is_no_loss_and_a_restart_counts_anew() {
+        let mut reception = Reception::new(9, 10, 0, START);
+        for n in [12, 11, 13] {
+            reception.handle(n, 0, START);
+        }
+        assert_eq!((reception.received(), reception.lost()), (4, 0));
+        reception.handle(30_000, 0, START);
+        assert_eq!((reception.received(), reception.lost()), (1, 0));
+    }
+
+    #[test]
+    fn the_delay_since_a_sender_report_is_told() {
+        let mut reception = Reception::new(9, 10, 0, START);
+        reception.handle_sender_report(0x1122_3344_5566_7788, START);
+        let block = reception.report(at(500));
+        assert_eq!((block.last_sender_report, block.delay_since), (0x3344_5566, 32_768));
+    }
+}
