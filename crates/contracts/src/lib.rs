@@ -1,3 +1,11 @@
 //! The vocabulary on the wire: generated records and services, REST types, and every conversion from and to `model`.
 
+pub mod json;
 pub mod provisioning;
+pub mod wire;
+
+/// The messages and services of `proto/`, as `cargo xtask gen` wrote them.
+#[allow(missing_docs, clippy::all, reason = "generated")]
+pub mod v1 {
+    include!("generated/trunkline.v1.rs");
+}

@@ -1,0 +1,136 @@
+//! The event frame: one fact as one JSON object, with the published names of attributes.
+
+use model::event::CallRef;
+use model::{Owner, Stamped, Timestamp, UserData};
+use serde_json::{Map, Value as Json, json};
+
+use super::user_data::user_data_to_json;
+use crate::wire;
+
+/// Writes a fact as clients see it. `owner` stands behind the ConnID where it is known.
+pub fn event_frame(stamped: &Stamped, owner: Option<&Owner>) -> Json {
+    let event = &stamped.event;
+    let mut frame = Map::new();
+    frame.insert("id".into(), json!(event.name.as_str()));
+    frame.insert("tenant".into(), json!(stamped.tenant.as_str()));
+    frame.insert("subject".into(), json!(stamped.id.subject.to_string()));
+    frame.insert("token".into(), json!(stamped.id.token.0));
+    frame.insert("seq".into(), json!(stamped.id.seq.0));
+    let us = stamped.at.as_micros();
+    frame.insert("time".into(), json!({ "s": us / 1_000_000, "us": us % 1_000_000 }));
+    frame.insert("ReferenceID".into(), json!(event.reference.0));
+    if let Some(call) = &event.call {
+        put_call(&mut frame, call, owner);
+    }
+    let mut put = |key: &str, value: Option<String>| {
+        if let Some(value) = value {
+            frame.insert(key.into(), Json::String(value));
+        }
+    };
+    put("CallState", event.call_state.map(|s| s.to_string()));
+    put("ThisDN", event.this_dn.as_ref().map(ToString::to_string));
+    put("ThisDNRole", event.this_role.map(|r| r.to_string()));
+    put("ThisQueue", event.this_queue.clone());
+    put("OtherDN", event.other_dn.clone());
+    put("OtherDNRole", event.other_role.map(|r| r.to_string()));
+    put("ThirdPartyDN", event.third_party_dn.clone());
+    put("ThirdPartyDNRole", event.third_party_role.map(|r| r.to_string()));
+    put("CollectedDigits", event.collected_digits.clone());
+    put("AgentID", event.agent.as_ref().map(ToString::to_string));
+    put("AgentWorkMode", event.work_mode.map(|m| wire::work_mode_name(m).to_owned()));
+    put("Requester", event.requester.clone());
+    put_lists(
+        &mut frame,
+        [("UserData", &event.user_data), ("Reasons", &event.reasons), ("Extensions", &event.extensions)],
+    );
+    if let Some((code, message)) = &event.error {
+        frame.insert("ErrorCode".into(), json!(code.0));
+        frame.insert("ErrorMessage".into(), json!(message));
+    }
+    Json::Object(frame)
+}
+
+fn put_call(frame: &mut Map<String, Json>, call: &CallRef, owner: Option<&Owner>) {
+    let conn_id = match owner {
+        Some(owner) => format!("{}@{owner}", call.conn_id),
+        None => call.conn_id.to_string(),
+    };
+    frame.insert("ConnID".into(), json!(conn_id));
+    frame.insert("CallUUID".into(), json!(call.uuid.to_string()));
+    frame.insert("CallThreadID".into(), json!(call.thread.to_string()));
+    frame.insert("CallType".into(), json!(call.call_type.as_str()));
+    let mut put = |key: &str, value: Option<String>| {
+        if let Some(value) = value {
+            frame.insert(key.into(), Json::String(value));
+        }
+    };
+    put("PropagatedCallType", call.propagated_type.map(|t| t.to_string()));
+    put("PreviousConnID", call.previous.map(|id| id.to_string()));
+    put("ANI", call.ani.clone());
+    put("DNIS", call.dnis.clone());
+}
+
+fn put_lists<const N: usize>(frame: &mut Map<String, Json>, lists: [(&str, &UserData); N]) {
+    for (key, list) in lists {
+        if !list.is_empty() {
+            frame.insert(key.into(), user_data_to_json(list));
+        }
+    }
+}
+
+/// Wraps a fact as a CloudEvent 1.0 for the reporting log; `id` is the fact's identity, so a reader can drop repeats.
+pub fn cloud_event(stamped: &Stamped) -> Json {
+    let id = format!("{}:{}:{}", stamped.id.subject, stamped.id.token.0, stamped.id.seq.0);
+    let mut event = json!({
+        "specversion": "1.0",
+        "id": id,
+        "source": format!("/tenants/{}", stamped.tenant),
+        "type": stamped.event.name.as_str(),
+        "subject": stamped.id.subject.to_string(),
+        "time": rfc3339(stamped.at),
+        "datacontenttype": "application/json",
+    });
+    if let Some(trace) = stamped.trace {
+        event["traceid"] = json!(trace.to_string());
+    }
+    event["data"] = event_frame(stamped, None);
+    event
+}
+
+/// Writes a point in time as RFC 3339 in UTC with microseconds.
+pub fn rfc3339(at: Timestamp) -> String {
+    let secs = at.as_secs();
+    let (days, of_day) = (secs / 86_400, secs % 86_400);
+    let (year, month, day) = civil(days);
+    let (hour, minute, second) = (of_day / 3_600, of_day / 60 % 60, of_day % 60);
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{:06}Z", at.as_micros() % 1_000_000)
+}
+
+/// The date of a day counted from 1970-01-01. Years begin in March here, so that the leap day comes last.
+fn civil(days: u64) -> (u64, u64, u64) {
+    const DAYS_TO_1970: u64 = 719_468; // from 0000-03-01
+    const ERA: u64 = 146_097; // 400 years
+    let days = days + DAYS_TO_1970;
+    let (era, of_era) = (days / ERA, days % ERA);
+    let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let march_month = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * march_month + 2) / 5 + 1;
+    let month = if march_month < 10 { march_month + 3 } else { march_month - 9 };
+    (era * 400 + year_of_era + u64::from(month <= 2), month, day)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_follow_the_calendar() {
+        let at = |secs: u64| rfc3339(Timestamp::from_micros(secs * 1_000_000 + 7));
+        assert_eq!(at(0), "1970-01-01T00:00:00.000007Z");
+        assert_eq!(at(951_782_399), "2000-02-28T23:59:59.000007Z");
+        assert_eq!(at(951_868_799), "2000-02-29T23:59:59.000007Z");
+        assert_eq!(at(1_763_622_000), "2025-11-20T07:00:00.000007Z");
+        assert_eq!(at(4_107_542_400), "2100-03-01T00:00:00.000007Z");
+    }
+}

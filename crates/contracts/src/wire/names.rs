@@ -1,0 +1,161 @@
+//! Closed lists of names and their numbers.
+
+use model::{CallState, CallType, DnRole, EventName, WorkMode};
+
+use super::WireError;
+
+/// Numbers of the last two call states, which are not in line with the others.
+const DEAFENED: i32 = 49;
+const HELD: i32 = 50;
+
+/// An event's number: its place in [`EventName::ALL`], from 1. A test compares every name.
+pub(super) fn event_name_to_wire(name: EventName) -> i32 {
+    place(EventName::ALL, &name) + 1
+}
+
+pub(super) fn event_name_from_wire(number: i32) -> Result<EventName, WireError> {
+    at(EventName::ALL, number - 1, "name")
+}
+
+pub(super) fn call_type_to_wire(call_type: CallType) -> i32 {
+    place(CallType::ALL, &call_type)
+}
+
+pub(super) fn call_type_from_wire(number: i32) -> Result<CallType, WireError> {
+    at(CallType::ALL, number, "call_type")
+}
+
+/// The published number of a call state.
+pub fn call_state_to_wire(state: CallState) -> i32 {
+    match state {
+        CallState::Deafened => DEAFENED,
+        CallState::Held => HELD,
+        other => place(CallState::ALL, &other),
+    }
+}
+
+pub(super) fn call_state_from_wire(number: i32) -> Result<CallState, WireError> {
+    match number {
+        DEAFENED => Ok(CallState::Deafened),
+        HELD => Ok(CallState::Held),
+        0..=31 => at(CallState::ALL, number, "call_state"),
+        _ => Err(unknown("call_state", number)),
+    }
+}
+
+/// The published number of a DN's role.
+pub fn dn_role_to_wire(role: DnRole) -> i32 {
+    place(DnRole::ALL, &role)
+}
+
+pub(super) fn dn_role_from_wire(number: i32) -> Result<DnRole, WireError> {
+    at(DnRole::ALL, number, "dn_role")
+}
+
+/// All work modes, in the order of their published numbers.
+const WORK_MODES: &[(WorkMode, &str)] = &[
+    (WorkMode::Unknown, "Unknown"),
+    (WorkMode::ManualIn, "ManualIn"),
+    (WorkMode::AutoIn, "AutoIn"),
+    (WorkMode::AfterCallWork, "AfterCallWork"),
+    (WorkMode::AuxWork, "AuxWork"),
+    (WorkMode::NoCallDisconnect, "NoCallDisconnect"),
+    (WorkMode::WalkAway, "WalkAway"),
+    (WorkMode::ReturnBack, "ReturnBack"),
+];
+
+/// The published number of a work mode.
+pub fn work_mode_to_wire(mode: WorkMode) -> i32 {
+    WORK_MODES.iter().zip(0..).find(|((m, _), _)| *m == mode).map_or(0, |(_, number)| number)
+}
+
+/// The work mode of a published number.
+///
+/// # Errors
+/// When there is none of that number.
+pub fn work_mode_from_wire(number: i32) -> Result<WorkMode, WireError> {
+    let found = usize::try_from(number).ok().and_then(|at| WORK_MODES.get(at));
+    found.map(|(mode, _)| *mode).ok_or_else(|| unknown("work_mode", number))
+}
+
+/// The published name of a work mode.
+pub fn work_mode_name(mode: WorkMode) -> &'static str {
+    WORK_MODES.iter().find(|(m, _)| *m == mode).map_or("Unknown", |(_, name)| name)
+}
+
+/// The work mode of a published name.
+pub fn work_mode_by_name(name: &str) -> Option<WorkMode> {
+    WORK_MODES.iter().find(|(_, n)| *n == name).map(|(mode, _)| *mode)
+}
+
+fn place<T: PartialEq>(all: &[T], one: &T) -> i32 {
+    // Every list here holds all values of its enum and is far shorter than i32::MAX.
+    all.iter().zip(0..).find(|(each, _)| *each == one).map_or(0, |(_, number)| number)
+}
+
+fn at<T: Copy>(all: &[T], number: i32, field: &'static str) -> Result<T, WireError> {
+    usize::try_from(number).ok().and_then(|at| all.get(at)).copied().ok_or_else(|| unknown(field, number))
+}
+
+fn unknown(field: &'static str, number: i32) -> WireError {
+    WireError::field(field, format_args!("{number} is not known here"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::v1;
+
+    /// `EventDNBackInService` → `EVENT_DN_BACK_IN_SERVICE`.
+    fn screaming(name: &str) -> String {
+        let chars: Vec<char> = name.chars().collect();
+        let mut out = String::new();
+        for (i, c) in chars.iter().enumerate() {
+            let after_lower = i > 0 && chars[i - 1].is_lowercase();
+            let ends_acronym =
+                i > 0 && chars[i - 1].is_uppercase() && chars.get(i + 1).is_some_and(|n| n.is_lowercase());
+            if c.is_uppercase() && (after_lower || ends_acronym) {
+                out.push('_');
+            }
+            out.push(c.to_ascii_uppercase());
+        }
+        out
+    }
+
+    #[test]
+    fn every_name_has_the_number_of_its_twin_in_proto() {
+        for name in EventName::ALL {
+            let wire = v1::EventName::try_from(event_name_to_wire(*name)).expect("a number of proto");
+            assert_eq!(wire.as_str_name(), screaming(name.as_str()));
+            assert_eq!(event_name_from_wire(wire as i32), Ok(*name));
+        }
+        for state in CallState::ALL {
+            let wire = v1::CallState::try_from(call_state_to_wire(*state)).expect("a number of proto");
+            assert_eq!(wire.as_str_name(), format!("CALL_STATE_{}", screaming(state.as_str())));
+            assert_eq!(call_state_from_wire(wire as i32), Ok(*state));
+        }
+        for role in DnRole::ALL {
+            let wire = v1::DnRole::try_from(dn_role_to_wire(*role)).expect("a number of proto");
+            assert_eq!(wire.as_str_name(), format!("DN_ROLE_{}", screaming(role.as_str())));
+            assert_eq!(dn_role_from_wire(wire as i32), Ok(*role));
+        }
+        for call_type in CallType::ALL {
+            let wire = v1::CallType::try_from(call_type_to_wire(*call_type)).expect("a number of proto");
+            assert_eq!(wire.as_str_name(), format!("CALL_TYPE_{}", screaming(call_type.as_str())));
+            assert_eq!(call_type_from_wire(wire as i32), Ok(*call_type));
+        }
+        for (mode, text) in WORK_MODES {
+            let wire = v1::WorkMode::try_from(work_mode_to_wire(*mode)).expect("a number of proto");
+            assert_eq!(wire.as_str_name(), format!("WORK_MODE_{}", screaming(text)));
+            assert_eq!(work_mode_from_wire(wire as i32), Ok(*mode));
+        }
+    }
+
+    #[test]
+    fn a_number_without_a_name_is_refused() {
+        assert!(event_name_from_wire(0).is_err());
+        assert!(event_name_from_wire(1000).is_err());
+        assert!(call_state_from_wire(32).is_err());
+        assert!(work_mode_from_wire(-1).is_err());
+    }
+}

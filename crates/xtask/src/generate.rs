@@ -1,0 +1,64 @@
+//! `cargo xtask gen`: writes the Rust form of `proto/` into `crates/contracts/src/generated`; no protoc, no build script.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, ensure};
+
+/// Where the contracts stand, below the root of the workspace.
+const PROTO: &str = "proto";
+/// Where their Rust form goes.
+const GENERATED: &str = "crates/contracts/src/generated";
+
+/// Writes the generated files.
+pub fn generate(root: &Path) -> Result<()> {
+    generate_into(root, &root.join(GENERATED))
+}
+
+/// Fails when the committed files are not what `proto/` says.
+pub fn check(root: &Path) -> Result<()> {
+    let fresh = std::env::temp_dir().join(format!("trunkline-gen-{}", std::process::id()));
+    let outcome = generate_into(root, &fresh).and_then(|()| compare(&root.join(GENERATED), &fresh));
+    // Left behind it does no harm; the outcome matters more.
+    let _ = std::fs::remove_dir_all(&fresh);
+    outcome
+}
+
+fn generate_into(root: &Path, out: &Path) -> Result<()> {
+    std::fs::create_dir_all(out).with_context(|| format!("make {}", out.display()))?;
+    let proto = root.join(PROTO);
+    let files = proto_files(&proto)?;
+    let descriptors = protox::compile(&files, [&proto])?;
+    tonic_prost_build::configure()
+        .build_transport(false)
+        .out_dir(out)
+        .bytes(".")
+        .compile_fds(descriptors)
+        .context("write the Rust form of proto/")
+}
+
+fn proto_files(proto: &Path) -> Result<Vec<PathBuf>> {
+    let mut folders = vec![proto.to_owned()];
+    let mut files = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).with_context(|| format!("read {}", folder.display()))? {
+            let path = entry?.path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|e| e == "proto") {
+                files.push(path);
+            }
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+fn compare(committed: &Path, fresh: &Path) -> Result<()> {
+    for entry in std::fs::read_dir(fresh)? {
+        let path = entry?.path();
+        let Some(name) = path.file_name() else { continue };
+        let is = std::fs::read(committed.join(name)).unwrap_or_default();
+        ensure!(is == std::fs::read(&path)?, "{} is not what proto/ says: run `cargo xtask gen`", name.to_string_lossy());
+    }
+    Ok(())
+}
