@@ -15,7 +15,7 @@ pub enum Timer {
     Quiet,
     /// The phones have rung long enough.
     NoAnswer,
-    /// A treatment that ends by itself has not been reported to end.
+    /// Music has lasted as long as it was to; or a treatment that ends by itself has not been reported to end.
     Treatment,
     /// No outcome of a feature code's request.
     AgentAnswer,
@@ -47,8 +47,6 @@ pub const INSTRUCTION: Duration = Duration::from_secs(10);
 pub const QUIET: Duration = Duration::from_secs(300);
 /// Longer than every prompt, and a margin for digits.
 pub const TREATMENT: Duration = Duration::from_secs(600);
-/// On top of a treatment's own duration.
-pub const TREATMENT_MARGIN: Duration = Duration::from_secs(10);
 /// An agent request takes one turn of the stream.
 pub const AGENT_ANSWER: Duration = Duration::from_secs(5);
 /// Longer than timer B of the re-INVITE (RFC 3261 section 17.1.1.2: 32 s).

@@ -8,7 +8,7 @@ use model::{CallState, EventName, LegId, Timestamp};
 use super::ending::Ending;
 use super::facts::answering;
 use super::state::{Asked, CallerLeg, Ended, Playing, Purpose, Stage};
-use super::timer::{QUIET, TREATMENT, TREATMENT_MARGIN, Timer};
+use super::timer::{QUIET, TREATMENT, Timer};
 use super::{CALLER_LEG, Call, Output};
 
 impl Call {
@@ -89,13 +89,18 @@ impl Call {
         }
     }
 
+    /// The treatment has lasted as long as it may: music as asked for, everything else because its end was lost.
     pub(super) fn treatment_overdue(&mut self, now: Timestamp) {
         let Some(playing) = self.s.playing.iter().find(|playing| playing.leg == CALLER_LEG) else {
             return;
         };
         let id = playing.id;
+        let cause = match playing.treatment {
+            Treatment::Music { .. } if playing.started => Ended::Completed,
+            _ => Ended::Failed,
+        };
         self.push(Output::StopTreatment { leg: CALLER_LEG, id });
-        self.treatment_ended(id, Ended::Failed, "", now);
+        self.treatment_ended(id, cause, "", now);
     }
 
     fn publish_end(&mut self, playing: &Playing, cause: Ended, digits: &str, now: Timestamp) {
@@ -131,11 +136,11 @@ impl Call {
     }
 }
 
-/// After how long a treatment that ends by itself must have ended.
+/// After how long a treatment that ends by itself, or is to be ended, must have ended.
 fn watchdog(treatment: &Treatment) -> Option<Duration> {
     match treatment {
         Treatment::PlayAnnouncement { .. } | Treatment::PlayAndCollect { .. } => Some(TREATMENT),
-        Treatment::Music { duration_ms, .. } => duration_ms.map(|ms| Duration::from_millis(ms) + TREATMENT_MARGIN),
+        Treatment::Music { duration_ms, .. } => duration_ms.map(Duration::from_millis),
         Treatment::Echo | Treatment::RingBack | Treatment::Silence => None,
     }
 }

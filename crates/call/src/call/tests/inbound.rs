@@ -224,3 +224,14 @@ fn user_data_travels_with_the_call_and_is_always_complete() {
     bench.give(Input::LegRinging(leg));
     assert_eq!(bench.fact(EventName::Ringing).user_data.text("servicetype"), Some("Sales"));
 }
+
+#[test]
+fn music_lasts_as_long_as_it_was_asked_for() {
+    let mut bench = Bench::waiting();
+    let id = bench.treat(Treatment::Music { resource: "music".to_owned(), duration_ms: Some(20_000) });
+    bench.give(Input::TreatmentStarted { id });
+    bench.take();
+    bench.pass(Duration::from_secs(20));
+    assert_eq!(bench.fact(EventName::TreatmentEnd).extensions.text("Result"), Some("Completed"));
+    assert_eq!(bench.take(), [Output::StopTreatment { leg: CALLER_LEG, id }]);
+}
