@@ -176,6 +176,11 @@ impl Message {
         &self.body
     }
 
+    /// The body, shared with the message.
+    pub const fn body_bytes(&self) -> &Bytes {
+        &self.body
+    }
+
     /// The message as it goes out. Costs nothing for a message that nobody has edited.
     pub fn to_bytes(&self) -> Bytes {
         if !self.edited {
