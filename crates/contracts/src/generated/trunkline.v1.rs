@@ -63,7 +63,8 @@ pub mod configuration_client {
     )]
     use tonic::codegen::*;
     use tonic::codegen::http::Uri;
-    /// Every call carries a caller token as `authorization: Bearer ...` with the scope `config:read`; its tenant is the one that is meant.
+    /// Every call carries a caller token as `authorization: Bearer ...` with the scope `config:read`; its tenant is the one that is meant; a role, whose token is for any tenant,
+    /// names it in the metadata `trunkline-tenant`.
     #[derive(Debug, Clone)]
     pub struct ConfigurationClient<T> {
         inner: tonic::client::Grpc<T>,
@@ -224,7 +225,8 @@ pub mod configuration_server {
             request: tonic::Request<super::FollowRequest>,
         ) -> std::result::Result<tonic::Response<Self::FollowStream>, tonic::Status>;
     }
-    /// Every call carries a caller token as `authorization: Bearer ...` with the scope `config:read`; its tenant is the one that is meant.
+    /// Every call carries a caller token as `authorization: Bearer ...` with the scope `config:read`; its tenant is the one that is meant; a role, whose token is for any tenant,
+    /// names it in the metadata `trunkline-tenant`.
     #[derive(Debug)]
     pub struct ConfigurationServer<T> {
         inner: Arc<T>,
@@ -1319,7 +1321,8 @@ pub mod events_client {
     use tonic::codegen::*;
     use tonic::codegen::http::Uri;
     /// Port 8000 of tenant (and, restricted to what a node owns, of sip-cluster and sip-vq).
-    /// Every call carries a caller token as `authorization: Bearer ...`; its tenant is the one that is meant.
+    /// Every call carries a caller token as `authorization: Bearer ...`; its tenant is the one that is meant; a role, whose token is for any tenant,
+    /// names it in the metadata `trunkline-tenant`.
     #[derive(Debug, Clone)]
     pub struct EventsClient<T> {
         inner: tonic::client::Grpc<T>,
@@ -1468,7 +1471,8 @@ pub mod events_server {
         ) -> std::result::Result<tonic::Response<super::AskResponse>, tonic::Status>;
     }
     /// Port 8000 of tenant (and, restricted to what a node owns, of sip-cluster and sip-vq).
-    /// Every call carries a caller token as `authorization: Bearer ...`; its tenant is the one that is meant.
+    /// Every call carries a caller token as `authorization: Bearer ...`; its tenant is the one that is meant; a role, whose token is for any tenant,
+    /// names it in the metadata `trunkline-tenant`.
     #[derive(Debug)]
     pub struct EventsServer<T> {
         inner: Arc<T>,
@@ -2550,5 +2554,147 @@ pub mod routing_server {
     pub const SERVICE_NAME: &str = "trunkline.v1.Routing";
     impl<T> tonic::server::NamedService for RoutingServer<T> {
         const NAME: &'static str = SERVICE_NAME;
+    }
+}
+/// A request that waits or is promised.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct RequestRecord {
+    #[prost(string, tag = "1")]
+    pub request_id: ::prost::alloc::string::String,
+    #[prost(fixed64, tag = "2")]
+    pub conn_id: u64,
+    #[prost(string, tag = "3")]
+    pub queue: ::prost::alloc::string::String,
+    /// Skill expressions (`?:...`) and agents (`@...`).
+    #[prost(string, repeated, tag = "4")]
+    pub targets: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    #[prost(sint32, tag = "5")]
+    pub priority: i32,
+    #[prost(uint64, tag = "6")]
+    pub queued_at_us: u64,
+    #[prost(uint64, optional, tag = "7")]
+    pub times_out_at_us: ::core::option::Option<u64>,
+    #[prost(string, repeated, tag = "8")]
+    pub excluded: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Order of arrival among equals.
+    #[prost(uint64, tag = "9")]
+    pub arrival: u64,
+    #[prost(enumeration = "RequestStage", tag = "10")]
+    pub stage: i32,
+    /// The agent to whom it is promised.
+    #[prost(string, tag = "11")]
+    pub agent: ::prost::alloc::string::String,
+    /// When the promise ends.
+    #[prost(uint64, tag = "12")]
+    pub expires_at_us: u64,
+    #[prost(message, repeated, tag = "13")]
+    pub declined: ::prost::alloc::vec::Vec<DeclinedRecord>,
+    /// 16 bytes: the call's global id.
+    #[prost(bytes = "bytes", tag = "14")]
+    pub trace: ::prost::bytes::Bytes,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DeclinedRecord {
+    #[prost(string, tag = "1")]
+    pub agent: ::prost::alloc::string::String,
+    #[prost(uint64, tag = "2")]
+    pub until_us: u64,
+}
+/// An agent as routing sees it.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct RoutingAgentRecord {
+    #[prost(string, tag = "1")]
+    pub agent: ::prost::alloc::string::String,
+    /// Whether provisioning has named the agent.
+    #[prost(bool, tag = "2")]
+    pub known: bool,
+    #[prost(message, repeated, tag = "3")]
+    pub skills: ::prost::alloc::vec::Vec<RoutingSkill>,
+    #[prost(enumeration = "RoutingSession", tag = "4")]
+    pub session: i32,
+    /// The phone of the session; empty when logged out.
+    #[prost(string, tag = "5")]
+    pub dn: ::prost::alloc::string::String,
+    #[prost(fixed64, repeated, tag = "6")]
+    pub calls: ::prost::alloc::vec::Vec<u64>,
+    #[prost(uint64, tag = "7")]
+    pub idle_since_us: u64,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RoutingSkill {
+    #[prost(string, tag = "1")]
+    pub skill: ::prost::alloc::string::String,
+    #[prost(sint64, tag = "2")]
+    pub level: i64,
+}
+/// The rest.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RoutingStateRecord {
+    /// Phones that are not registered.
+    #[prost(string, repeated, tag = "1")]
+    pub out_of_service: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum RequestStage {
+    Unspecified = 0,
+    Waiting = 1,
+    Offered = 2,
+    Ringing = 3,
+}
+impl RequestStage {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "REQUEST_STAGE_UNSPECIFIED",
+            Self::Waiting => "REQUEST_STAGE_WAITING",
+            Self::Offered => "REQUEST_STAGE_OFFERED",
+            Self::Ringing => "REQUEST_STAGE_RINGING",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "REQUEST_STAGE_UNSPECIFIED" => Some(Self::Unspecified),
+            "REQUEST_STAGE_WAITING" => Some(Self::Waiting),
+            "REQUEST_STAGE_OFFERED" => Some(Self::Offered),
+            "REQUEST_STAGE_RINGING" => Some(Self::Ringing),
+            _ => None,
+        }
+    }
+}
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum RoutingSession {
+    Unspecified = 0,
+    LoggedOut = 1,
+    NotReady = 2,
+    Ready = 3,
+}
+impl RoutingSession {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "ROUTING_SESSION_UNSPECIFIED",
+            Self::LoggedOut => "ROUTING_SESSION_LOGGED_OUT",
+            Self::NotReady => "ROUTING_SESSION_NOT_READY",
+            Self::Ready => "ROUTING_SESSION_READY",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "ROUTING_SESSION_UNSPECIFIED" => Some(Self::Unspecified),
+            "ROUTING_SESSION_LOGGED_OUT" => Some(Self::LoggedOut),
+            "ROUTING_SESSION_NOT_READY" => Some(Self::NotReady),
+            "ROUTING_SESSION_READY" => Some(Self::Ready),
+            _ => None,
+        }
     }
 }

@@ -1,0 +1,281 @@
+//! Every fact and request comes back from the wire as it was.
+
+use contracts::{json, wire};
+use model::agent::WorkMode;
+use model::event::{CallRef, ErrorCode};
+use model::request::{Request, RequestKind, RouteTo, Treatment};
+use model::{
+    AgentId, CallState, CallType, CallUuid, ConnId, Dn, DnRole, Event, EventId, EventName, Owner, QueueName,
+    ReferenceId, Seq, Stamped, Subject, TenantId, Timestamp, Token, UserData, Value,
+};
+use proptest::collection::vec;
+use proptest::option;
+use proptest::prelude::*;
+use proptest::sample::select;
+
+fn name() -> impl Strategy<Value = String> {
+    "[a-zA-Z0-9+*_.@-]{1,20}"
+}
+
+fn dn() -> impl Strategy<Value = Dn> {
+    name().prop_map(|n| Dn::parse(&n).expect("a plain name"))
+}
+
+fn agent() -> impl Strategy<Value = AgentId> {
+    name().prop_map(|n| AgentId::parse(&n).expect("a plain name"))
+}
+
+fn value() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        ".{0,20}".prop_map(Value::Text),
+        any::<i64>().prop_map(Value::Int),
+        vec(any::<u8>(), 0..20).prop_map(Value::Binary),
+    ];
+    leaf.prop_recursive(3, 12, 4, |inner| vec(("[a-z]{1,6}", inner), 0..4).prop_map(|pairs| Value::List(distinct(pairs))))
+}
+
+/// A list without repeated keys: JSON objects cannot keep the order of those.
+fn distinct(pairs: Vec<(String, Value)>) -> UserData {
+    let mut data = UserData::new();
+    for (key, value) in pairs {
+        data.set(&key, value);
+    }
+    data
+}
+
+fn user_data() -> impl Strategy<Value = UserData> {
+    vec(("[a-zA-Z_]{1,8}", value()), 0..5).prop_map(distinct)
+}
+
+fn call_ref() -> impl Strategy<Value = CallRef> {
+    let ids = (any::<u64>(), any::<u128>(), any::<u128>(), option::of(any::<u64>()));
+    let types = (select(CallType::ALL), option::of(select(CallType::ALL)));
+    (ids, types, option::of(name()), option::of(name())).prop_map(|(ids, types, ani, dnis)| CallRef {
+        conn_id: ConnId(ids.0),
+        uuid: CallUuid(ids.1),
+        thread: CallUuid(ids.2),
+        previous: ids.3.map(ConnId),
+        call_type: types.0,
+        propagated_type: types.1,
+        ani,
+        dnis,
+    })
+}
+
+fn work_mode() -> impl Strategy<Value = WorkMode> {
+    (0..8i32).prop_map(|n| wire::work_mode_from_wire(n).expect("a published number"))
+}
+
+fn event() -> impl Strategy<Value = Event> {
+    let first = (select(EventName::ALL), option::of(call_ref()), option::of(select(CallState::ALL)), option::of(dn()));
+    let peers = (option::of(select(DnRole::ALL)), option::of(name()), option::of(select(DnRole::ALL)), option::of(name()));
+    let more = (option::of(name()), option::of("[0-9*#]{0,8}"), option::of(agent()), option::of(work_mode()));
+    let lists = (user_data(), user_data(), user_data());
+    let last = (any::<u64>(), option::of(name()), option::of((any::<u16>(), ".{0,20}")));
+    (first, peers, more, lists, last).prop_map(|(first, peers, more, lists, last)| Event {
+        name: first.0,
+        call: first.1,
+        call_state: first.2,
+        this_dn: first.3,
+        this_role: peers.0,
+        other_dn: peers.1,
+        other_role: peers.2,
+        third_party_dn: peers.3,
+        third_party_role: peers.0,
+        this_queue: more.0,
+        collected_digits: more.1,
+        agent: more.2,
+        work_mode: more.3,
+        reference: ReferenceId(last.0),
+        requester: last.1,
+        user_data: lists.0,
+        reasons: lists.1,
+        extensions: lists.2,
+        error: last.2.map(|(code, text)| (ErrorCode(code), text)),
+    })
+}
+
+fn subject() -> impl Strategy<Value = Subject> {
+    prop_oneof![
+        any::<u64>().prop_map(|id| Subject::Call(ConnId(id))),
+        agent().prop_map(Subject::Agent),
+        name().prop_map(|n| Subject::Queue(QueueName::parse(&n).expect("a plain name"))),
+        dn().prop_map(Subject::Dn),
+    ]
+}
+
+fn stamped() -> impl Strategy<Value = Stamped> {
+    (subject(), any::<[u64; 3]>(), option::of(any::<u128>()), event()).prop_map(|(subject, n, trace, event)| Stamped {
+        id: EventId { subject, token: Token(n[0]), seq: Seq(n[1]) },
+        tenant: TenantId::parse("acme").expect("a plain name"),
+        at: Timestamp::from_micros(n[2]),
+        trace: trace.map(CallUuid),
+        event,
+    })
+}
+
+fn treatment() -> impl Strategy<Value = Treatment> {
+    prop_oneof![
+        vec(name(), 0..3).prop_map(|prompts| Treatment::PlayAnnouncement { prompts }),
+        (name(), option::of(any::<u64>()))
+            .prop_map(|(resource, duration_ms)| Treatment::Music { resource, duration_ms }),
+        (vec(name(), 0..3), any::<u8>(), any::<[u64; 2]>(), option::of(any::<char>())).prop_map(
+            |(prompts, max_digits, ms, terminator)| Treatment::PlayAndCollect {
+                prompts,
+                max_digits,
+                first_digit_timeout_ms: ms[0],
+                inter_digit_timeout_ms: ms[1],
+                terminator,
+            }
+        ),
+        Just(Treatment::Echo),
+        Just(Treatment::RingBack),
+        Just(Treatment::Silence),
+    ]
+}
+
+fn kind() -> impl Strategy<Value = RequestKind> {
+    let id = || any::<u64>().prop_map(ConnId);
+    let simple: &[fn(ConnId) -> RequestKind] = &[
+        RequestKind::AnswerCall,
+        RequestKind::ReleaseCall,
+        RequestKind::ClearCall,
+        RequestKind::HoldCall,
+        RequestKind::RetrieveCall,
+        RequestKind::StopTreatment,
+        RequestKind::DeleteUserData,
+        RequestKind::QueryCall,
+    ];
+    let route = prop_oneof![
+        (dn(), option::of(agent())).prop_map(|(dn, agent)| RouteTo::Dn { dn, agent }),
+        (400..700u16).prop_map(RouteTo::Reject),
+        Just(RouteTo::Disconnect),
+    ];
+    prop_oneof![
+        (id(), select(simple)).prop_map(|(id, make)| make(id)),
+        (id(), dn()).prop_map(|(id, dn)| RequestKind::RedirectCall(id, dn)),
+        (id(), route).prop_map(|(id, to)| RequestKind::RouteCall(id, to)),
+        (id(), treatment()).prop_map(|(id, treatment)| RequestKind::ApplyTreatment(id, treatment)),
+        (id(), user_data()).prop_map(|(id, data)| RequestKind::UpdateUserData(id, data)),
+        (id(), name()).prop_map(|(id, key)| RequestKind::DeletePair(id, key)),
+        (option::of(agent()), work_mode()).prop_map(|(agent, work_mode)| RequestKind::AgentLogin { agent, work_mode }),
+        Just(RequestKind::AgentLogout),
+        work_mode().prop_map(RequestKind::AgentReady),
+        work_mode().prop_map(RequestKind::AgentNotReady),
+        Just(RequestKind::QueryAddress),
+    ]
+}
+
+fn request() -> impl Strategy<Value = Request> {
+    (kind(), dn(), name(), any::<u64>(), user_data(), user_data()).prop_map(
+        |(kind, this_dn, requester, reference, reasons, extensions)| Request {
+            tenant: TenantId::parse("acme").expect("a plain name"),
+            requester,
+            reference: ReferenceId(reference),
+            this_dn,
+            kind,
+            reasons,
+            extensions,
+        },
+    )
+}
+
+proptest! {
+    #[test]
+    fn a_fact_comes_back_from_its_record(stamped in stamped()) {
+        let bytes = wire::encode_stamped(&stamped);
+        prop_assert_eq!(wire::decode_stamped(bytes.as_slice()), Ok(stamped));
+    }
+
+    #[test]
+    fn a_request_comes_back_from_its_record(request in request()) {
+        prop_assert_eq!(wire::request_from_wire(wire::request_to_wire(&request)), Ok(request));
+    }
+
+    #[test]
+    fn a_request_comes_back_from_its_frame(request in request()) {
+        let owner: Owner = "sip-cluster-1.1763622000000".parse().expect("an owner");
+        let frame = json::request_frame(&request, Some(&owner));
+        let text = serde_json::to_string(&frame).expect("JSON");
+        let read = json::read_request(&serde_json::from_str(&text).expect("JSON"), &request.tenant, &request.requester);
+        let read = read.expect("our own frame");
+        let named = request.kind.conn_id().map(|_| owner);
+        prop_assert_eq!(read.owner, named);
+        prop_assert_eq!(read.request, request);
+    }
+
+    #[test]
+    fn arbitrary_bytes_never_panic(bytes in vec(any::<u8>(), 0..200)) {
+        let _ = wire::decode_stamped(bytes.as_slice());
+    }
+}
+
+#[test]
+fn an_event_frame_has_the_published_names() {
+    let mut event = Event::new(EventName::Ringing);
+    event.call = Some(CallRef {
+        conn_id: ConnId(0x0070_0392_f1a4_c001),
+        uuid: CallUuid(1),
+        thread: CallUuid(2),
+        previous: None,
+        call_type: CallType::Inbound,
+        propagated_type: None,
+        ani: Some("+15550199".into()),
+        dnis: Some("+15550100".into()),
+    });
+    event.this_dn = Dn::parse("7101").ok();
+    event.this_role = Some(DnRole::Destination);
+    event.user_data.set("ServiceType", "Sales");
+    let stamped = Stamped {
+        id: EventId { subject: Subject::Call(ConnId(0x0070_0392_f1a4_c001)), token: Token(1), seq: Seq(4) },
+        tenant: TenantId::parse("acme").expect("a plain name"),
+        at: Timestamp::from_micros(1_763_622_000_120_034),
+        trace: Some(CallUuid(1)),
+        event,
+    };
+    let owner: Owner = "sip-cluster-1.7".parse().expect("an owner");
+    let frame = json::event_frame(&stamped, Some(&owner));
+    let expected = serde_json::json!({
+        "id": "EventRinging", "tenant": "acme", "subject": "call:00700392f1a4c001", "token": 1, "seq": 4,
+        "time": {"s": 1_763_622_000, "us": 120_034}, "ReferenceID": 0,
+        "ConnID": "00700392f1a4c001@sip-cluster-1.7",
+        "CallUUID": "00000000000000000000000000000001", "CallThreadID": "00000000000000000000000000000002",
+        "CallType": "Inbound", "ANI": "+15550199", "DNIS": "+15550100",
+        "ThisDN": "7101", "ThisDNRole": "Destination", "UserData": {"ServiceType": "Sales"},
+    });
+    assert_eq!(frame, expected);
+    let cloud = json::cloud_event(&stamped);
+    assert_eq!(cloud["id"], "call:00700392f1a4c001:1:4");
+    assert_eq!(cloud["time"], "2025-11-20T07:00:00.120034Z");
+}
+
+#[test]
+fn a_faulty_frame_names_the_field_and_the_error_number() {
+    let tenant = TenantId::parse("acme").expect("a plain name");
+    let cases = [
+        (r#"{"ThisDN":"1"}"#, "req", ErrorCode::INVALID_ATTRIBUTE),
+        (r#"{"req":"TFly","ThisDN":"1"}"#, "req", ErrorCode::UNSUPPORTED),
+        (r#"{"req":"TAgentLogout"}"#, "ThisDN", ErrorCode::DN_NOT_CONFIGURED),
+        (r#"{"req":"THoldCall","ThisDN":"1","ConnID":"12"}"#, "ConnID", ErrorCode::INVALID_CONN_ID),
+        (
+            r#"{"req":"TRouteCall","ThisDN":"1","ConnID":"0000000000000001"}"#,
+            "OtherDN",
+            ErrorCode::INVALID_DESTINATION,
+        ),
+        (
+            r#"{"req":"TUpdateUserData","ThisDN":"1","ConnID":"0000000000000001","UserData":{"a":1.5}}"#,
+            "UserData.a",
+            ErrorCode::INVALID_ATTRIBUTE,
+        ),
+        (
+            r#"{"req":"TAgentSetReady","ThisDN":"1","AgentWorkMode":"Sleepy"}"#,
+            "AgentWorkMode",
+            ErrorCode::INVALID_ATTRIBUTE,
+        ),
+    ];
+    for (frame, field, code) in cases {
+        let frame = serde_json::from_str(frame).expect("JSON");
+        let error = json::read_request(&frame, &tenant, "robot").expect_err("a fault");
+        assert_eq!((error.field.as_str(), error.code), (field, code), "{frame}");
+    }
+}
