@@ -81,6 +81,8 @@ pub struct Agents {
     idle: BTreeSet<(Timestamp, Index)>,
     available: RoaringBitmap,
     logged_in: RoaringBitmap,
+    /// Rows that changed since they were last asked for.
+    touched: RoaringBitmap,
 }
 
 impl Agents {
@@ -98,6 +100,12 @@ impl Agents {
 
     pub(crate) fn rows(&self) -> impl Iterator<Item = (Index, &Agent)> {
         (0..).zip(&self.rows)
+    }
+
+    /// The rows that changed since the last call.
+    pub(crate) fn take_touched(&mut self) -> Vec<AgentId> {
+        let touched = std::mem::take(&mut self.touched);
+        touched.iter().filter_map(|index| self.row(index)).map(|row| row.id.clone()).collect()
     }
 
     /// Who can take a call, longest idle first.
@@ -269,6 +277,7 @@ impl Agents {
     /// Brings the sets in line with the row.
     fn refresh(&mut self, index: Index) {
         let Some(row) = self.rows.get_mut(index as usize) else { return };
+        self.touched.insert(index);
         let available = row.available(&self.out_of_service);
         let logged_in = row.known && row.session != Session::LoggedOut;
         if let Some(since) = row.listed.take() {

@@ -10,7 +10,8 @@ pub mod pool;
 pub mod request;
 pub mod router;
 
+pub use agents::Session;
 pub use decision::{Candidate, Decision, PassedOver};
 pub use expression::{ExpressionError, SkillExpression};
 pub use request::{Declined, EndReason, RequestId, RequestSnapshot, Stage, Submission, Target};
-pub use router::{Output, Router, RouterSnapshot, Status, SubmitError};
+pub use router::{AgentSnapshot, Changes, Output, Router, RouterSnapshot, Status, SubmitError};

@@ -88,6 +88,17 @@ pub enum SubmitError {
     TooManyTargets,
 }
 
+/// What has changed since it was last asked: the records that a turn must write.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Changes {
+    /// Requests that changed or ended.
+    pub requests: Vec<RequestId>,
+    /// Agents whose row changed.
+    pub agents: Vec<AgentId>,
+    /// Whether a phone's service changed.
+    pub phones: bool,
+}
+
 /// Where a request stands, for the application that asks.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Status {
@@ -138,6 +149,8 @@ pub struct Router {
     timers: BTreeSet<(Timestamp, RequestId)>,
     /// The few requests that somebody has declined.
     declining: BTreeSet<RequestId>,
+    touched: BTreeSet<RequestId>,
+    phones_touched: bool,
     arrivals: u64,
     outputs: VecDeque<Output>,
 }
@@ -291,6 +304,15 @@ impl Router {
         self.find_agent(id, now);
     }
 
+    /// What has changed since the last call.
+    pub fn take_changes(&mut self) -> Changes {
+        Changes {
+            requests: std::mem::take(&mut self.touched).into_iter().collect(),
+            agents: self.agents.take_touched(),
+            phones: std::mem::take(&mut self.phones_touched),
+        }
+    }
+
     /// The requests of a call.
     pub fn of_call(&self, call: ConnId) -> impl Iterator<Item = &RequestId> {
         self.by_call.get(&call).into_iter().flatten()
@@ -357,6 +379,7 @@ impl Router {
     fn remove(&mut self, id: &RequestId) -> Option<Waiting> {
         self.leave_queue(id);
         let waiting = self.requests.remove(id)?;
+        self.touched.insert(id.clone());
         if let Some(due) = waiting.timer {
             self.timers.remove(&(due, id.clone()));
         }
@@ -396,6 +419,7 @@ impl Router {
     }
 
     fn set_timer(&mut self, id: &RequestId) {
+        self.touched.insert(id.clone());
         let Some(waiting) = self.requests.get_mut(id) else { return };
         if let Some(old) = waiting.timer.take() {
             self.timers.remove(&(old, id.clone()));

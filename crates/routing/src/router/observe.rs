@@ -44,6 +44,7 @@ impl Router {
 
     fn service(&mut self, event: &Event, in_service: bool, now: Timestamp) {
         let Some(dn) = &event.this_dn else { return };
+        self.phones_touched = true;
         if let Some(index) = self.agents.set_service(dn, in_service) {
             self.find_request(index, now);
         }

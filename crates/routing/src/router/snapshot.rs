@@ -51,14 +51,24 @@ impl Router {
         })
     }
 
+    /// One agent's row.
+    pub fn agent(&self, id: &AgentId) -> Option<AgentSnapshot> {
+        self.agents.row(self.agents.index_of(id)?).map(agent_snapshot)
+    }
+
+    /// The phones that are not registered, in order.
+    pub fn phones_out_of_service(&self) -> Vec<Dn> {
+        let mut dns: Vec<Dn> = self.agents.phones_out_of_service().cloned().collect();
+        dns.sort();
+        dns
+    }
+
     /// All that the router knows.
     pub fn snapshot(&self) -> RouterSnapshot {
-        let mut out_of_service: Vec<Dn> = self.agents.phones_out_of_service().cloned().collect();
-        out_of_service.sort();
         RouterSnapshot {
             requests: self.by_arrival.values().filter_map(|id| self.request(id)).collect(),
             agents: self.agents.rows().map(|(_, row)| agent_snapshot(row)).collect(),
-            out_of_service,
+            out_of_service: self.phones_out_of_service(),
             arrivals: self.arrivals,
             outputs: self.outputs.iter().cloned().collect(),
         }
