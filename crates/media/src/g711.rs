@@ -148,7 +148,7 @@ const fn mu_expand(code: u8) -> i16 {
 const fn a_compress(sample: i16) -> u8 {
     let magnitude = if sample < 0 { !sample } else { sample } as u16;
     let bits = 16 - magnitude.leading_zeros() as u16;
-    let segment = if bits > 5 { bits - 5 } else { 0 };
+    let segment = bits.saturating_sub(5);
     let shift = if segment > 1 { segment } else { 1 };
     let step = (magnitude >> shift) & 0x0F;
     let sign = if sample < 0 { 0 } else { 0x80 };

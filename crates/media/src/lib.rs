@@ -5,5 +5,6 @@ pub mod g711;
 pub mod rtcp;
 pub mod rtp;
 pub mod sdp;
+pub mod session;
 pub mod tone;
 pub mod wav;

@@ -191,7 +191,7 @@ pub fn ntp(now: Timestamp) -> u64 {
     /// Seconds from 1900 to 1970.
     const ERA: u64 = 2_208_988_800;
     let micros = now.as_micros();
-    let fraction = (micros % 1_000_000 << 32) / 1_000_000;
+    let fraction = ((micros % 1_000_000) << 32) / 1_000_000;
     (micros / 1_000_000 + ERA) << 32 | fraction
 }
 

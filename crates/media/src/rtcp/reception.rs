@@ -71,8 +71,8 @@ impl Reception {
         self.state.ssrc
     }
 
-    /// Takes in one more packet.
-    pub fn handle(&mut self, sequence: u16, rtp_timestamp: u32, now: Timestamp) {
+    /// Takes in one more packet; `timed` says whether its timestamp tells when it was sampled.
+    pub fn handle(&mut self, sequence: u16, rtp_timestamp: u32, now: Timestamp, timed: bool) {
         let state = &mut self.state;
         let ahead = sequence.wrapping_sub(state.highest as u16);
         if ahead < DROPOUT_MAX {
@@ -85,6 +85,9 @@ impl Reception {
             return;
         }
         state.received += 1;
+        if !timed {
+            return;
+        }
         let transit = arrival(now).wrapping_sub(rtp_timestamp);
         let difference = (transit.wrapping_sub(state.transit) as i32).unsigned_abs();
         state.transit = transit;
@@ -121,7 +124,7 @@ impl Reception {
         let received_interval = state.received.saturating_sub(state.received_prior);
         (state.expected_prior, state.received_prior) = (expected, state.received);
         let lost_interval = expected_interval.saturating_sub(received_interval);
-        let fraction = if expected_interval == 0 { 0 } else { (lost_interval << 8) / expected_interval };
+        let fraction = (lost_interval << 8).checked_div(expected_interval).unwrap_or(0);
         let (last, delay) = match state.sender_report {
             Some((middle, when)) => (middle, short_span(now.since(when))),
             None => (0, 0),
@@ -164,7 +167,7 @@ mod tests {
         let mut reception = Reception::new(9, u16::MAX - 20, 5, START);
         for n in 1..100u16 {
             let sequence = (u16::MAX - 20).wrapping_add(n);
-            reception.handle(sequence, 5 + 160 * u32::from(n), at(20 * u64::from(n)));
+            reception.handle(sequence, 5 + 160 * u32::from(n), at(20 * u64::from(n)), true);
         }
         assert_eq!((reception.received(), reception.lost(), reception.jitter()), (100, 0, 0));
         assert_eq!(reception.report(at(2_000)).fraction_lost, 0);
@@ -175,13 +178,13 @@ mod tests {
     fn loss_is_told_in_total_and_by_interval() {
         let mut reception = Reception::new(9, 0, 0, START);
         for n in (1..80u16).filter(|n| n % 4 != 0) {
-            reception.handle(n, 160 * u32::from(n), at(20 * u64::from(n)));
+            reception.handle(n, 160 * u32::from(n), at(20 * u64::from(n)), true);
         }
         assert_eq!(reception.lost(), 19);
         let first = reception.report(at(1_600));
         assert_eq!((first.cumulative_lost, first.fraction_lost), (19, (19 * 256 / 80) as u8));
         for n in 80..120u16 {
-            reception.handle(n, 160 * u32::from(n), at(20 * u64::from(n)));
+            reception.handle(n, 160 * u32::from(n), at(20 * u64::from(n)), true);
         }
         let second = reception.report(at(2_400));
         assert_eq!((second.cumulative_lost, second.fraction_lost), (19, 0));
@@ -193,7 +196,7 @@ mod tests {
         let mut reception = Reception::new(9, 0, 0, START);
         for n in 1..400u16 {
             let late = u64::from(n % 2) * 5;
-            reception.handle(n, 160 * u32::from(n), at(20 * u64::from(n) + late));
+            reception.handle(n, 160 * u32::from(n), at(20 * u64::from(n) + late), true);
         }
         assert!((38..=40).contains(&reception.jitter()), "{}", reception.jitter());
     }
@@ -202,10 +205,10 @@ mod tests {
     fn reordering_is_no_loss_and_a_restart_counts_anew() {
         let mut reception = Reception::new(9, 10, 0, START);
         for n in [12, 11, 13] {
-            reception.handle(n, 0, START);
+            reception.handle(n, 0, START, true);
         }
         assert_eq!((reception.received(), reception.lost()), (4, 0));
-        reception.handle(30_000, 0, START);
+        reception.handle(30_000, 0, START, true);
         assert_eq!((reception.received(), reception.lost()), (1, 0));
     }
 

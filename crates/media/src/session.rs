@@ -1,0 +1,409 @@
+//! The audio session of a leg: RTP and RTCP in, RTP and RTCP out, treatments, digits, statistics. No I/O.
+//!
+//! To the phone it is one stream for the whole life of the leg: one SSRC, sequence numbers without a gap of ours,
+//! timestamps that follow the clock, whether a treatment plays or another leg is relayed ([`Session::relay`]).
+//! Drive it so: `handle_rtp`, `relay` and `handle_timeout` when due, then `poll_event` until empty; packets to send
+//! come from `relay` and `poll_transmit`.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use model::Timestamp;
+
+use crate::dtmf::Digit;
+use crate::g711::Law;
+use crate::rtcp::{self, SenderInfo};
+use crate::rtp::{self, PACKET_BYTES_MAX};
+use crate::sdp::{AudioStream, Direction};
+
+mod inbound;
+mod outbound;
+mod snapshot;
+mod treatment;
+
+use inbound::Inbound;
+use outbound::Outbound;
+pub use snapshot::{InboundSnapshot, OutboundSnapshot, Progress, Run, SessionSnapshot, Totals, TreatmentSnapshot};
+use treatment::Running;
+pub use treatment::{Collect, CollectEnd, Outcome, Phase, PlayEnd, Prompt, Repeat, Treatment};
+
+/// The length of a packet of ours.
+pub const FRAME: Duration = Duration::from_millis(20);
+/// Samples of a packet of ours.
+pub const FRAME_SAMPLES: usize = 160;
+/// Digits kept while nothing collects them.
+pub const DIGITS_BUFFERED_MAX: usize = 32;
+/// Events waiting for `poll_event`: a leg makes one or two per input.
+const EVENTS_MAX: usize = 16;
+
+/// How a session is set up.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Setup {
+    /// Our synchronisation source: random (RFC 3550 §8).
+    pub ssrc: u32,
+    /// First sequence number: random.
+    pub sequence: u16,
+    /// First timestamp: random.
+    pub timestamp: u32,
+    /// Our canonical name in RTCP.
+    pub cname: String,
+    /// After how long without a sign of life from the phone [`Event::Quiet`] is told.
+    pub quiet_after: Duration,
+}
+
+/// What happened, to be acted on by the owner.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Event {
+    /// The phone's address and source are known and locked.
+    Learned(SocketAddr),
+    /// A key was pressed.
+    Digit(Digit),
+    /// A treatment ended by itself.
+    Ended(Outcome),
+    /// Nothing came from the phone since then, though it should send.
+    Quiet {
+        /// The last sign of life.
+        since: Timestamp,
+    },
+    /// The phone is heard again after [`Event::Quiet`].
+    Resumed,
+}
+
+/// A received packet that may be relayed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Frame<'a> {
+    /// Its header as it came.
+    pub header: rtp::Header,
+    /// What it carries.
+    pub content: Content,
+    /// The payload.
+    pub payload: &'a [u8],
+}
+
+/// What a frame carries.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Content {
+    /// Companded audio.
+    Audio(Law),
+    /// A telephone event.
+    Event,
+}
+
+/// A packet to send, written to the start of the caller's buffer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Transmit {
+    /// Where to.
+    pub to: SocketAddr,
+    /// From which of the leg's two ports.
+    pub channel: Channel,
+    /// Its length.
+    pub length: usize,
+}
+
+/// The two ports of a leg.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Channel {
+    /// The even port.
+    Rtp,
+    /// The port above; unused with RTCP multiplexed (RFC 5761).
+    Rtcp,
+}
+
+/// The buffer that packets are written to.
+pub type PacketBuffer = [u8; PACKET_BYTES_MAX];
+
+/// What is known of a leg's audio.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Statistics {
+    /// Packets of the phone that were taken.
+    pub received: u64,
+    /// Their payload bytes.
+    pub received_octets: u64,
+    /// Packets lost before us; negative with duplicates.
+    pub lost: i64,
+    /// Interarrival jitter in units of 1/8000 s.
+    pub jitter: u32,
+    /// Packets of strangers, dropped.
+    pub strangers: u64,
+    /// Packets that are no RTP or RTCP, or of a payload type that was not agreed, dropped.
+    pub invalid: u64,
+    /// The first packet.
+    pub first_packet: Option<Timestamp>,
+    /// Where the phone's audio comes from.
+    pub learned: Option<SocketAddr>,
+    /// Packets sent.
+    pub sent: u64,
+    /// Lost on the way to the phone since its last report, in 1/256, as it says.
+    pub remote_fraction_lost: u8,
+    /// Packets of another leg that could not be given to this phone.
+    pub unrelayed: u64,
+}
+
+/// The timers of a session.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Timers {
+    /// The next RTCP report is due (RFC 3550 §6.2: 5 s, randomised).
+    report: Timestamp,
+    /// Look whether the phone is quiet.
+    quiet: Timestamp,
+}
+
+/// The audio session of a leg.
+#[derive(Clone, Debug)]
+pub struct Session {
+    cname: String,
+    quiet_after: Duration,
+    stream: Option<AudioStream>,
+    inbound: Inbound,
+    outbound: Outbound,
+    treatment: Option<Running>,
+    digits: VecDeque<Digit>,
+    alive: Timestamp,
+    quiet: bool,
+    timers: Timers,
+    events: VecDeque<Event>,
+}
+
+// === impl Session ===
+
+impl Session {
+    /// A session without a stream: nothing is taken or sent until [`Session::negotiate`].
+    pub fn new(setup: Setup, now: Timestamp) -> Self {
+        let Setup { ssrc, sequence, timestamp, cname, quiet_after } = setup;
+        Self {
+            cname,
+            quiet_after,
+            stream: None,
+            inbound: Inbound::default(),
+            outbound: Outbound::new(ssrc, sequence, timestamp, now),
+            treatment: None,
+            digits: VecDeque::new(),
+            alive: now,
+            quiet: false,
+            timers: Timers { report: now + report_interval(ssrc, 0), quiet: now + quiet_after },
+            events: VecDeque::new(),
+        }
+    }
+
+    /// Takes a newly agreed stream. The phone's source is learned anew from its next valid packet.
+    pub fn negotiate(&mut self, stream: AudioStream, now: Timestamp) {
+        self.inbound.negotiate(self.stream.as_ref(), &stream);
+        self.stream = Some(stream);
+        self.alive = now;
+        self.quiet = false;
+        self.timers.quiet = now + self.quiet_after;
+    }
+
+    /// The agreed stream.
+    pub fn stream(&self) -> Option<&AudioStream> {
+        self.stream.as_ref()
+    }
+
+    /// Takes in a packet from the RTP port. What comes back can be relayed to another leg.
+    pub fn handle_rtp<'a>(&mut self, bytes: &'a [u8], from: SocketAddr, now: Timestamp) -> Option<Frame<'a>> {
+        if rtp::is_rtcp(bytes) {
+            self.handle_rtcp(bytes, from, now);
+            return None;
+        }
+        let stream = self.stream.as_ref()?;
+        let learned_before = self.inbound.is_locked();
+        let frame = self.inbound.handle(stream, bytes, from, now)?;
+        self.note_life(now);
+        if !learned_before {
+            self.tell(Event::Learned(from));
+        }
+        let pressed = match frame.content {
+            Content::Event => self.inbound.key(&frame),
+            Content::Audio(law) if self.listens_inband() => self.inbound.inband_key(law, frame.payload),
+            Content::Audio(_) => None,
+        };
+        if let Some(digit) = pressed {
+            self.handle_digit(digit, now);
+        }
+        Some(frame)
+    }
+
+    /// Takes in a packet from the RTCP port.
+    pub fn handle_rtcp(&mut self, bytes: &[u8], from: SocketAddr, now: Timestamp) {
+        if self.stream.is_some() && self.inbound.handle_rtcp(bytes, from, self.outbound.ssrc(), now) {
+            self.note_life(now);
+        }
+    }
+
+    /// Gives a frame of another leg (or of this one, for echo) to the phone. A treatment goes before it.
+    pub fn relay(&mut self, frame: &Frame<'_>, now: Timestamp, out: &mut PacketBuffer) -> Option<Transmit> {
+        if self.treatment.as_ref().is_some_and(Running::is_playing) {
+            self.outbound.end_run();
+            return None;
+        }
+        let to = self.destination()?;
+        let stream = self.stream.as_ref()?;
+        let length = self.outbound.relay(stream, frame, now, out)?;
+        Some(Transmit { to, channel: Channel::Rtp, length })
+    }
+
+    /// Starts a treatment; one that runs is dropped without an event, as its owner knows.
+    pub fn play(&mut self, id: u64, treatment: Treatment, now: Timestamp) {
+        if treatment.collect.as_ref().is_some_and(|c| c.clear_buffer) {
+            self.digits.clear();
+        }
+        let mut running = Running::start(id, treatment, self.outbound.next_frame_at(now));
+        if !self.digits.is_empty() {
+            // Keys pressed ahead count as pressed now.
+            running.handle_digit(now);
+        }
+        self.treatment = Some(running);
+        self.settle(now);
+    }
+
+    /// Stops the treatment; its outcome so far.
+    pub fn stop(&mut self, now: Timestamp) -> Option<Outcome> {
+        Some(self.treatment.take()?.stopped(now))
+    }
+
+    /// The id of the treatment that runs.
+    pub fn treatment(&self) -> Option<u64> {
+        self.treatment.as_ref().map(Running::id)
+    }
+
+    /// Does what is due except sending, which [`Session::poll_transmit`] does.
+    pub fn handle_timeout(&mut self, now: Timestamp) {
+        self.settle(now);
+        if self.timers.quiet <= now {
+            let due = self.alive + self.quiet_after;
+            if due > now {
+                self.timers.quiet = due;
+            } else {
+                self.timers.quiet = now + self.quiet_after;
+                if self.expects_audio() && !self.quiet {
+                    self.quiet = true;
+                    self.tell(Event::Quiet { since: self.alive });
+                }
+            }
+        }
+    }
+
+    /// The next packet that is due, written to `out`. Call until `None`.
+    pub fn poll_transmit(&mut self, now: Timestamp, out: &mut PacketBuffer) -> Option<Transmit> {
+        while let Some(frame) = self.treatment.as_mut().and_then(|t| t.next_frame(now)) {
+            let sent = self.destination().zip(self.stream.as_ref());
+            let Some((to, stream)) = sent else { continue };
+            let length = self.outbound.play(stream, &frame.samples, frame.due, out);
+            return Some(Transmit { to, channel: Channel::Rtp, length });
+        }
+        self.settle(now);
+        if self.timers.report > now {
+            return None;
+        }
+        self.timers.report = now + report_interval(self.outbound.ssrc(), self.outbound.packets());
+        self.report(now, out, false)
+    }
+
+    /// The last report, with goodbye (RFC 3550 §6.6): for a leg that ends.
+    pub fn goodbye(&mut self, now: Timestamp, out: &mut PacketBuffer) -> Option<Transmit> {
+        self.report(now, out, true)
+    }
+
+    /// The next event. Call until `None`.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+
+    /// When [`Session::handle_timeout`] and [`Session::poll_transmit`] are due next.
+    pub fn next_timeout(&self) -> Timestamp {
+        let treatment = self.treatment.as_ref().map_or(Timestamp::MAX, Running::next_timeout);
+        treatment.min(self.timers.report).min(self.timers.quiet)
+    }
+
+    /// The figures so far.
+    pub fn statistics(&self) -> Statistics {
+        let mut figures = self.inbound.statistics();
+        figures.sent = u64::from(self.outbound.packets());
+        figures.unrelayed = self.outbound.unrelayed();
+        figures
+    }
+
+    fn settle(&mut self, now: Timestamp) {
+        let Some(running) = self.treatment.as_mut() else { return };
+        if let Some(outcome) = running.advance(&mut self.digits, now) {
+            self.treatment = None;
+            self.tell(Event::Ended(outcome));
+        }
+    }
+
+    fn handle_digit(&mut self, digit: Digit, now: Timestamp) {
+        if self.digits.len() < DIGITS_BUFFERED_MAX {
+            self.digits.push_back(digit);
+        }
+        self.tell(Event::Digit(digit));
+        if let Some(running) = self.treatment.as_mut() {
+            running.handle_digit(now);
+        }
+        self.settle(now);
+    }
+
+    /// Keys are sought in the audio only while somebody waits for them and the phone has no events.
+    fn listens_inband(&self) -> bool {
+        self.stream.as_ref().is_some_and(|s| s.telephone_event.is_none())
+            && self.treatment.as_ref().is_some_and(Running::wants_digits)
+    }
+
+    /// A phone on hold may be silent; one in a conversation may not.
+    fn expects_audio(&self) -> bool {
+        self.stream.as_ref().is_some_and(|s| s.direction == Direction::SendRecv && s.remote.is_some())
+    }
+
+    fn note_life(&mut self, now: Timestamp) {
+        self.alive = now;
+        if std::mem::take(&mut self.quiet) {
+            self.tell(Event::Resumed);
+        }
+    }
+
+    /// Where audio goes now: nowhere while the phone does not want any.
+    fn destination(&self) -> Option<SocketAddr> {
+        let stream = self.stream.as_ref().filter(|s| s.direction.sends())?;
+        stream.remote?;
+        self.inbound.learned().or(stream.remote)
+    }
+
+    fn report(&mut self, now: Timestamp, out: &mut PacketBuffer, goodbye: bool) -> Option<Transmit> {
+        let stream = self.stream.as_ref()?;
+        let to = match (stream.rtcp_mux, stream.remote) {
+            (_, None) => return None,
+            (true, Some(remote)) => self.inbound.learned().unwrap_or(remote),
+            (false, Some(_)) => self.inbound.rtcp_destination(stream)?,
+        };
+        let channel = if stream.rtcp_mux { Channel::Rtp } else { Channel::Rtcp };
+        let sender = self.outbound.sent_since_report().then(|| SenderInfo {
+            ntp: rtcp::ntp(now),
+            rtp_timestamp: self.outbound.timestamp_at(now),
+            packets: self.outbound.packets(),
+            octets: self.outbound.octets(),
+        });
+        let block = self.inbound.report(now);
+        let report = rtcp::Report { ssrc: self.outbound.ssrc(), sender, block, cname: &self.cname, goodbye };
+        let bytes = report.to_bytes();
+        out.get_mut(..bytes.len())?.copy_from_slice(&bytes);
+        Some(Transmit { to, channel, length: bytes.len() })
+    }
+
+    fn tell(&mut self, event: Event) {
+        // A leg that nobody polls loses its oldest news, never memory.
+        if self.events.len() == EVENTS_MAX {
+            self.events.pop_front();
+        }
+        self.events.push_back(event);
+    }
+}
+
+/// 2.5 to 7.5 s (RFC 3550 §6.2 and §6.3.1), spread by a mix of our source and what was sent: reports of many legs must
+/// not go in step, and nothing here needs to be unguessable.
+fn report_interval(ssrc: u32, packets: u32) -> Duration {
+    let mixed = (u64::from(ssrc) << 32 | u64::from(packets)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    Duration::from_millis(2_500 + (mixed >> 40) % 5_000)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,215 @@
+//! What comes from the phone: learning and locking its source, sorting out strangers, reception figures.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use model::Timestamp;
+
+use super::{Content, Frame, InboundSnapshot, Statistics};
+use crate::dtmf::{Digit, EventReceiver, InbandDetector};
+use crate::g711::Law;
+use crate::rtcp::{self, Reception, ReportBlock};
+use crate::rtp::Packet;
+use crate::sdp::AudioStream;
+
+/// Silence after which the locked address may go on under another SSRC: devices that restart their stream do so
+/// without a new description. Another address never may.
+const SSRC_CHANGE_SILENCE: Duration = Duration::from_millis(200);
+
+/// The phone's side of a session.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Inbound {
+    /// Where the phone's audio comes from, kept as destination while it is learned anew.
+    learned: Option<SocketAddr>,
+    /// The phone's RTCP, once it was heard.
+    learned_rtcp: Option<SocketAddr>,
+    /// Address and SSRC that alone are taken.
+    lock: Option<(SocketAddr, u32)>,
+    last_packet: Timestamp,
+    reception: Option<Reception>,
+    keys: EventReceiver,
+    inband: InbandDetector,
+    totals: Totals,
+}
+
+/// Counters over all sources of the leg's life.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Totals {
+    /// See [`Statistics`].
+    pub received: u64,
+    /// See [`Statistics`].
+    pub received_octets: u64,
+    /// Lost of sources that ended.
+    pub lost_before: i64,
+    /// See [`Statistics`].
+    pub strangers: u64,
+    /// See [`Statistics`].
+    pub invalid: u64,
+    /// See [`Statistics`].
+    pub first_packet: Option<Timestamp>,
+    /// See [`Statistics`].
+    pub remote_fraction_lost: u8,
+}
+
+impl Inbound {
+    /// Unlocks. Where the phone describes the same address as before, what was learned stays the destination: behind a
+    /// NAT the described address is not reachable, and a phone that is silent now would hear nothing.
+    pub fn negotiate(&mut self, before: Option<&AudioStream>, stream: &AudioStream) {
+        self.lock = None;
+        if before.is_none_or(|b| b.remote != stream.remote) {
+            self.learned = None;
+            self.learned_rtcp = None;
+        }
+    }
+
+    pub fn handle<'a>(
+        &mut self,
+        stream: &AudioStream,
+        bytes: &'a [u8],
+        from: SocketAddr,
+        now: Timestamp,
+    ) -> Option<Frame<'a>> {
+        let Some((packet, content)) = Packet::parse(bytes).ok().and_then(|p| Some((p, content(stream, &p)?))) else {
+            self.totals.invalid += 1;
+            return None;
+        };
+        let header = packet.header;
+        if !self.admits(from, header.ssrc, now) {
+            self.totals.strangers += 1;
+            return None;
+        }
+        self.lock = Some((from, header.ssrc));
+        self.learned = Some(from);
+        self.last_packet = now;
+        match self.reception.as_mut().filter(|r| r.ssrc() == header.ssrc) {
+            // All packets of a telephone event carry its start time: they say nothing of jitter.
+            Some(reception) => reception.handle(header.sequence, header.timestamp, now, content != Content::Event),
+            None => {
+                self.totals.lost_before += self.reception.as_ref().map_or(0, Reception::lost);
+                self.reception = Some(Reception::new(header.ssrc, header.sequence, header.timestamp, now));
+            }
+        }
+        self.totals.received += 1;
+        self.totals.received_octets += packet.payload.len() as u64;
+        self.totals.first_packet.get_or_insert(now);
+        Some(Frame { header, content, payload: packet.payload })
+    }
+
+    /// Returns whether it was a sign of life of the phone.
+    pub fn handle_rtcp(&mut self, bytes: &[u8], from: SocketAddr, our_ssrc: u32, now: Timestamp) -> bool {
+        let Ok(compound) = rtcp::parse(bytes, our_ssrc) else {
+            self.totals.invalid += 1;
+            return false;
+        };
+        // Before its audio is known nobody can say whose reports these are.
+        let Some((address, ssrc)) = self.lock else { return false };
+        if address.ip() != from.ip() || (self.learned_rtcp.is_some_and(|known| known != from)) {
+            self.totals.strangers += 1;
+            return false;
+        }
+        self.learned_rtcp = Some(from);
+        if let Some(block) = compound.about_us {
+            self.totals.remote_fraction_lost = block.fraction_lost;
+        }
+        if let (Some(info), Some(reception)) = (compound.sender, self.reception.as_mut())
+            && compound.ssrc == ssrc
+        {
+            reception.handle_sender_report(info.ntp, now);
+        }
+        !compound.goodbye
+    }
+
+    pub fn key(&mut self, frame: &Frame<'_>) -> Option<Digit> {
+        self.keys.handle(frame.header.timestamp, frame.payload)
+    }
+
+    pub fn inband_key(&mut self, law: Law, payload: &[u8]) -> Option<Digit> {
+        // A packet holds at most one new key: a key takes 25 ms to be found.
+        payload.iter().filter_map(|code| self.inband.handle(law.decode(*code))).last()
+    }
+
+    pub fn is_locked(&self) -> bool {
+        self.lock.is_some()
+    }
+
+    pub fn learned(&self) -> Option<SocketAddr> {
+        self.learned
+    }
+
+    /// Where reports go: where the phone's come from, else what it described; behind a NAT, beside its audio.
+    pub fn rtcp_destination(&self, stream: &AudioStream) -> Option<SocketAddr> {
+        let beside = self
+            .learned
+            .filter(|l| Some(*l) != stream.remote)
+            .and_then(|l| l.port().checked_add(1).map(|port| SocketAddr::new(l.ip(), port)));
+        self.learned_rtcp.or(beside).or(stream.remote_rtcp)
+    }
+
+    pub fn report(&mut self, now: Timestamp) -> Option<ReportBlock> {
+        self.reception.as_mut().map(|r| r.report(now))
+    }
+
+    pub fn statistics(&self) -> Statistics {
+        let Totals { received, received_octets, lost_before, strangers, invalid, first_packet, .. } = self.totals;
+        Statistics {
+            received,
+            received_octets,
+            lost: lost_before + self.reception.as_ref().map_or(0, Reception::lost),
+            jitter: self.reception.as_ref().map_or(0, Reception::jitter),
+            strangers,
+            invalid,
+            first_packet,
+            learned: self.learned,
+            remote_fraction_lost: self.totals.remote_fraction_lost,
+            ..Statistics::default()
+        }
+    }
+
+    pub fn snapshot(&self) -> InboundSnapshot {
+        InboundSnapshot {
+            learned: self.learned,
+            learned_rtcp: self.learned_rtcp,
+            lock: self.lock,
+            last_packet: self.last_packet,
+            reception: self.reception.as_ref().map(Reception::snapshot),
+            last_key: self.keys.last,
+            totals: self.totals,
+        }
+    }
+
+    pub fn restore(snapshot: InboundSnapshot) -> Self {
+        Self {
+            learned: snapshot.learned,
+            learned_rtcp: snapshot.learned_rtcp,
+            lock: snapshot.lock,
+            last_packet: snapshot.last_packet,
+            reception: snapshot.reception.map(Reception::restore),
+            keys: EventReceiver { last: snapshot.last_key },
+            inband: InbandDetector::default(),
+            totals: snapshot.totals,
+        }
+    }
+
+    fn admits(&self, from: SocketAddr, ssrc: u32, now: Timestamp) -> bool {
+        match self.lock {
+            None => true,
+            Some((address, locked)) if address == from => {
+                locked == ssrc || now.since(self.last_packet) >= SSRC_CHANGE_SILENCE
+            }
+            Some(_) => false,
+        }
+    }
+}
+
+fn content(stream: &AudioStream, packet: &Packet<'_>) -> Option<Content> {
+    let number = Some(packet.header.payload_type);
+    if number == stream.pcmu {
+        Some(Content::Audio(Law::Mu))
+    } else if number == stream.pcma {
+        Some(Content::Audio(Law::A))
+    } else if number == stream.telephone_event {
+        Some(Content::Event)
+    } else {
+        None
+    }
+}

@@ -1,0 +1,550 @@
+//! The session with virtual time: learning, strangers, NAT, pacing, continuity, digits, silence, restore.
+
+use std::sync::Arc;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::dtmf::EventPacket;
+use crate::rtcp::Report;
+use crate::rtp::{Header, Packet};
+
+const START: Timestamp = Timestamp::from_millis(1_700_000_000_000);
+
+fn at(ms: u64) -> Timestamp {
+    START + Duration::from_millis(ms)
+}
+
+fn address(text: &str) -> SocketAddr {
+    text.parse().unwrap()
+}
+
+fn stream(law: Law) -> AudioStream {
+    AudioStream {
+        remote: Some(address("192.0.2.1:4000")),
+        remote_rtcp: Some(address("192.0.2.1:4001")),
+        rtcp_mux: false,
+        law,
+        pcmu: Some(0),
+        pcma: Some(8),
+        telephone_event: Some(101),
+        direction: Direction::SendRecv,
+    }
+}
+
+fn session() -> Session {
+    let setup = Setup {
+        ssrc: 0xABCD,
+        sequence: 65_530,
+        timestamp: u32::MAX - 1_000,
+        cname: "leg@example".to_owned(),
+        quiet_after: Duration::from_secs(20),
+    };
+    let mut session = Session::new(setup, START);
+    session.negotiate(stream(Law::Mu), START);
+    session
+}
+
+fn audio(payload_type: u8, ssrc: u32, n: u32, fill: u8) -> Vec<u8> {
+    let header =
+        Header { marker: n == 0, payload_type, sequence: (n % 65_536) as u16, timestamp: n.wrapping_mul(160), ssrc };
+    let mut bytes = header.to_bytes().to_vec();
+    bytes.extend([fill; 160]);
+    bytes
+}
+
+fn key(ssrc: u32, sequence: u16, timestamp: u32, digit: char, end: bool) -> Vec<u8> {
+    let header = Header { marker: !end, payload_type: 101, sequence, timestamp, ssrc };
+    let mut bytes = header.to_bytes().to_vec();
+    let code = Digit::from_char(digit).unwrap().event();
+    bytes.extend(EventPacket { code, end, volume: 10, duration: 400 }.to_bytes());
+    bytes
+}
+
+fn prompt(name: &str, samples: usize, value: i16) -> Prompt {
+    Prompt { name: name.into(), samples: vec![value; samples].into() }
+}
+
+/// All RTP packets that are due at `now`.
+fn due(session: &mut Session, now: Timestamp) -> Vec<(SocketAddr, Header, Vec<u8>)> {
+    let mut buffer = [0; PACKET_BYTES_MAX];
+    let mut sent = Vec::new();
+    session.handle_timeout(now);
+    while let Some(transmit) = session.poll_transmit(now, &mut buffer) {
+        let bytes = &buffer[..transmit.length];
+        if transmit.channel == Channel::Rtp {
+            let packet = Packet::parse(bytes).unwrap();
+            sent.push((transmit.to, packet.header, packet.payload.to_vec()));
+        }
+    }
+    sent
+}
+
+fn relay(session: &mut Session, packet: &[u8], content: Content, now: Timestamp) -> Option<(Header, Vec<u8>)> {
+    let mut buffer = [0; PACKET_BYTES_MAX];
+    let parsed = Packet::parse(packet).unwrap();
+    let frame = Frame { header: parsed.header, content, payload: parsed.payload };
+    let transmit = session.relay(&frame, now, &mut buffer)?;
+    let out = Packet::parse(&buffer[..transmit.length]).unwrap();
+    Some((out.header, out.payload.to_vec()))
+}
+
+fn events(session: &mut Session) -> Vec<Event> {
+    std::iter::from_fn(|| session.poll_event()).collect()
+}
+
+fn outcome(session: &mut Session) -> Option<Outcome> {
+    events(session).into_iter().find_map(|e| match e {
+        Event::Ended(outcome) => Some(outcome),
+        _ => None,
+    })
+}
+
+fn press(session: &mut Session, digit: char, ms: u64) {
+    let n = (ms / 20) as u16;
+    session.handle_rtp(&key(7, n, ms as u32 * 8, digit, false), address("192.0.2.1:4000"), at(ms));
+    session.handle_rtp(&key(7, n + 1, ms as u32 * 8, digit, true), address("192.0.2.1:4000"), at(ms));
+}
+
+fn collect(max: u8) -> Collect {
+    Collect {
+        clear_buffer: true,
+        first_digit: Duration::from_secs(4),
+        inter_digit: Duration::from_secs(2),
+        min: 1,
+        max,
+        return_key: Digit::from_char('#'),
+    }
+}
+
+// === learning ===
+
+#[test]
+fn a_phone_behind_a_nat_is_answered_where_it_sends_from() {
+    let mut session = session();
+    let nat = address("203.0.113.5:61000");
+    session.play(1, Treatment { prompts: vec![prompt("p", 1_600, 1)], ..Treatment::default() }, START);
+    assert_eq!(due(&mut session, START)[0].0, address("192.0.2.1:4000"), "as described until it is heard");
+    assert!(session.handle_rtp(&audio(0, 7, 0, 1), nat, at(5)).is_some());
+    assert_eq!(events(&mut session), [Event::Learned(nat)]);
+    assert_eq!(due(&mut session, at(20))[0].0, nat);
+    // A refresh with the same description keeps the address until the phone is heard again, from wherever.
+    session.negotiate(stream(Law::Mu), at(30));
+    assert_eq!(due(&mut session, at(40))[0].0, nat);
+    let moved = address("203.0.113.5:61002");
+    session.handle_rtp(&audio(0, 8, 0, 1), moved, at(45));
+    assert_eq!(due(&mut session, at(60))[0].0, moved);
+}
+
+#[test]
+fn strangers_are_counted_and_dropped() {
+    let mut session = session();
+    let phone = address("192.0.2.1:4000");
+    session.handle_rtp(&audio(0, 7, 0, 1), phone, at(0));
+    assert!(session.handle_rtp(&audio(0, 7, 1, 1), address("198.51.100.66:9"), at(20)).is_none(), "another address");
+    assert!(session.handle_rtp(&audio(0, 66, 1, 1), phone, at(20)).is_none(), "another source");
+    assert!(session.handle_rtp(&audio(0, 7, 1, 1), phone, at(20)).is_some());
+    assert!(session.handle_rtp(&audio(34, 7, 2, 1), phone, at(40)).is_none(), "a payload type not agreed");
+    assert!(session.handle_rtp(b"hello", phone, at(40)).is_none());
+    let figures = session.statistics();
+    assert_eq!((figures.received, figures.strangers, figures.invalid, figures.lost), (2, 2, 2, 0));
+    assert_eq!((figures.first_packet, figures.learned), (Some(at(0)), Some(phone)));
+}
+
+#[test]
+fn the_locked_address_may_restart_its_stream_after_a_pause() {
+    let mut session = session();
+    let phone = address("192.0.2.1:4000");
+    session.handle_rtp(&audio(0, 7, 0, 1), phone, at(0));
+    assert!(session.handle_rtp(&audio(0, 8, 0, 1), address("192.0.2.9:4000"), at(500)).is_none());
+    assert!(session.handle_rtp(&audio(0, 8, 0, 1), phone, at(500)).is_some());
+    assert!(session.handle_rtp(&audio(0, 7, 1, 1), phone, at(520)).is_none());
+}
+
+#[test]
+fn nothing_is_taken_or_sent_before_a_description() {
+    let setup = Setup { ssrc: 1, sequence: 1, timestamp: 1, cname: String::new(), quiet_after: Duration::from_secs(9) };
+    let mut session = Session::new(setup, START);
+    session.play(1, Treatment { prompts: vec![prompt("p", 320, 1)], ..Treatment::default() }, START);
+    assert!(session.handle_rtp(&audio(0, 7, 0, 1), address("192.0.2.1:4000"), START).is_none());
+    assert!(due(&mut session, START).is_empty());
+    assert!(due(&mut session, at(20_000)).is_empty());
+}
+
+// === pacing and continuity ===
+
+#[test]
+fn prompts_follow_each_other_without_a_gap_at_exactly_20_ms() {
+    let mut session = session();
+    // 100 and 260 samples: the second starts inside the first packet, and the last packet is padded.
+    let prompts = vec![prompt("a", 100, 8_000), prompt("b", 260, -8_000)];
+    session.play(9, Treatment { prompts, repeat: Repeat::Times(2), ..Treatment::default() }, START);
+    let mut sent = Vec::new();
+    let mut now = START;
+    while session.treatment().is_some() {
+        now = session.next_timeout().max(now);
+        sent.extend(due(&mut session, now).into_iter().map(|p| (now, p)));
+    }
+    let audio: Vec<i16> = sent.iter().flat_map(|(_, (.., payload))| payload).map(|c| Law::Mu.decode(*c)).collect();
+    let expected: Vec<i16> = [(100, 1), (260, -1), (100, 1), (260, -1), (80, 0)]
+        .into_iter()
+        .flat_map(|(n, sign)| vec![Law::Mu.decode(Law::Mu.encode(8_000)) * sign; n])
+        .collect();
+    assert_eq!(audio, expected);
+    for (n, (when, (_, header, _))) in sent.iter().enumerate() {
+        assert_eq!(*when, START + FRAME * n as u32);
+        assert_eq!(header.sequence, 65_530_u16.wrapping_add(n as u16));
+        assert_eq!(header.timestamp, (u32::MAX - 1_000).wrapping_add(160 * n as u32));
+        assert_eq!((header.marker, header.ssrc, header.payload_type), (n == 0, 0xABCD, 0));
+    }
+    let ended = outcome(&mut session).unwrap();
+    assert_eq!((ended.id, ended.play_end, ended.collect_end), (9, Some(PlayEnd::Complete), None));
+    assert_eq!(ended.played, FRAME * 5);
+    assert_eq!(now, START + FRAME * 5, "over when the last packet has been heard");
+}
+
+#[test]
+fn a_late_driver_catches_up_but_a_sleeping_one_skips() {
+    let mut session = session();
+    session.play(1, Treatment { prompts: vec![prompt("m", 80_000, 1)], ..Treatment::default() }, START);
+    assert_eq!(due(&mut session, START).len(), 1);
+    let burst = due(&mut session, at(65));
+    assert_eq!(burst.len(), 3, "20, 40 and 60 ms");
+    let after = due(&mut session, at(565));
+    assert_eq!(after.len(), 1, "no burst of 25 packets");
+    assert_eq!(after[0].1.sequence, burst[2].1.sequence.wrapping_add(1));
+    assert_eq!(after[0].1.timestamp.wrapping_sub(burst[2].1.timestamp), 25 * 160, "the clock went on");
+}
+
+#[test]
+fn music_loops_until_it_is_stopped_and_the_stream_goes_on_into_the_relay() {
+    let mut session = session();
+    let music = Treatment { prompts: vec![prompt("m", 330, 5)], repeat: Repeat::Forever, ..Treatment::default() };
+    session.play(1, music, START);
+    let mut last = None;
+    for n in 0..50 {
+        let sent = due(&mut session, at(20 * n));
+        assert_eq!(sent.len(), 1);
+        last = Some(sent[0].1);
+    }
+    let last = last.unwrap();
+    // While music plays, the other leg is not heard.
+    assert_eq!(relay(&mut session, &audio(0, 5, 1_000, 3), Content::Audio(Law::Mu), at(985)), None);
+    assert_eq!(session.stop(at(990)).unwrap().play_end, Some(PlayEnd::Stopped));
+    let (first, payload) = relay(&mut session, &audio(0, 5, 1_001, 3), Content::Audio(Law::Mu), at(1_004)).unwrap();
+    assert_eq!(payload, [3; 160]);
+    assert_eq!(first.sequence, last.sequence.wrapping_add(1));
+    assert_eq!(first.timestamp, last.timestamp.wrapping_add(160));
+    assert!(first.marker, "a new talk spurt");
+    assert_eq!(first.ssrc, last.ssrc);
+    let (second, _) = relay(&mut session, &audio(0, 5, 1_002, 3), Content::Audio(Law::Mu), at(1_024)).unwrap();
+    assert_eq!((second.sequence, second.marker), (first.sequence.wrapping_add(1), false));
+    // And back: the next prompt follows the relay.
+    session.play(2, Treatment { prompts: vec![prompt("p", 160, 1)], ..Treatment::default() }, at(1_030));
+    assert!(due(&mut session, at(1_030)).is_empty(), "the last packet lasts until 1044");
+    let back = due(&mut session, at(1_044));
+    assert_eq!(back[0].1.sequence, second.sequence.wrapping_add(1));
+    assert_eq!(back[0].1.timestamp, second.timestamp.wrapping_add(160));
+    assert!(back[0].1.marker);
+}
+
+#[test]
+fn loss_and_reordering_of_the_source_stay_visible_within_a_run() {
+    let mut session = session();
+    let base = relay(&mut session, &audio(0, 5, 10, 1), Content::Audio(Law::Mu), at(0)).unwrap().0;
+    let offsets: Vec<u16> = [13_u32, 12, 14, 14]
+        .iter()
+        .map(|n| relay(&mut session, &audio(0, 5, *n, 1), Content::Audio(Law::Mu), at(60)).unwrap().0)
+        .map(|h| {
+            assert_eq!(
+                h.timestamp.wrapping_sub(base.timestamp),
+                160 * u32::from(h.sequence.wrapping_sub(base.sequence))
+            );
+            h.sequence.wrapping_sub(base.sequence)
+        })
+        .collect();
+    assert_eq!(offsets, [3, 2, 4, 4]);
+    assert_eq!(relay(&mut session, &audio(0, 5, 9, 1), Content::Audio(Law::Mu), at(80)), None, "before the run");
+    // Another source continues our numbers.
+    let other = relay(&mut session, &audio(0, 6, 40_000, 1), Content::Audio(Law::Mu), at(100)).unwrap().0;
+    assert_eq!(other.sequence.wrapping_sub(base.sequence), 5);
+    assert!(other.marker);
+}
+
+#[test]
+fn a_long_relay_wraps_its_numbers_without_a_gap() {
+    let mut session = session();
+    let mut previous: Option<Header> = None;
+    for n in 0..140_000_u32 {
+        let now = at(20 * u64::from(n));
+        let header = relay(&mut session, &audio(0, 5, n, 1), Content::Audio(Law::Mu), now).unwrap().0;
+        if let Some(previous) = previous {
+            assert_eq!(header.sequence, previous.sequence.wrapping_add(1));
+            assert_eq!(header.timestamp, previous.timestamp.wrapping_add(160));
+        }
+        previous = Some(header);
+    }
+}
+
+#[test]
+fn the_other_law_is_transcoded_and_payload_types_are_mapped() {
+    let mut session = session();
+    session.negotiate(AudioStream { telephone_event: Some(96), pcma: Some(107), ..stream(Law::A) }, START);
+    let code = Law::Mu.encode(1_234);
+    let (header, payload) = relay(&mut session, &audio(0, 5, 0, code), Content::Audio(Law::Mu), at(0)).unwrap();
+    assert_eq!((header.payload_type, payload[0]), (107, Law::Mu.transcode(code)));
+    let (header, payload) = relay(&mut session, &key(5, 1, 160, '5', true), Content::Event, at(20)).unwrap();
+    assert_eq!((header.payload_type, payload[0], payload.len()), (96, 5, 4));
+    session.negotiate(AudioStream { telephone_event: None, ..stream(Law::A) }, at(30));
+    assert_eq!(relay(&mut session, &key(5, 2, 160, '5', true), Content::Event, at(40)), None);
+    assert_eq!(session.statistics().unrelayed, 1);
+}
+
+#[test]
+fn a_phone_on_hold_gets_nothing_and_the_treatment_goes_on_in_time() {
+    let mut session = session();
+    session.play(1, Treatment { prompts: vec![prompt("p", 1_600, 1)], ..Treatment::default() }, START);
+    assert_eq!(due(&mut session, START).len(), 1);
+    session.negotiate(AudioStream { direction: Direction::RecvOnly, ..stream(Law::Mu) }, at(10));
+    for ms in (20..200).step_by(20) {
+        assert!(due(&mut session, at(ms)).is_empty());
+    }
+    session.handle_timeout(at(200));
+    assert_eq!(outcome(&mut session).unwrap().played, Duration::from_millis(200));
+}
+
+// === digits ===
+
+#[test]
+fn a_key_interrupts_the_prompt_and_the_digits_are_collected() {
+    let mut session = session();
+    let menu = Treatment {
+        prompts: vec![prompt("menu", 80_000, 1)],
+        interruptible: true,
+        collect: Some(collect(4)),
+        ..Treatment::default()
+    };
+    session.play(3, menu, START);
+    assert_eq!(due(&mut session, START).len(), 1);
+    press(&mut session, '4', 100);
+    assert!(due(&mut session, at(120)).is_empty(), "the prompt is silent");
+    press(&mut session, '2', 1_000);
+    press(&mut session, '#', 2_000);
+    let ended = outcome(&mut session).unwrap();
+    assert_eq!((ended.digits.as_str(), ended.collect_end), ("42", Some(CollectEnd::Match)));
+    assert_eq!((ended.play_end, ended.last.map(Digit::as_char)), (Some(PlayEnd::Interrupted), Some('#')));
+}
+
+#[test]
+fn timeouts_and_limits_end_a_collection() {
+    // (keys with their times, min, max, when it ends, digits, end)
+    type Case = (&'static [(char, u64)], u8, u8, u64, &'static str, CollectEnd);
+    let cases: [Case; 5] = [
+        (&[], 1, 4, 4_000, "", CollectEnd::NoInput),
+        (&[('1', 3_900)], 1, 4, 5_900, "1", CollectEnd::Match),
+        (&[('1', 100)], 2, 4, 2_100, "1", CollectEnd::NoMatch),
+        (&[('1', 100), ('#', 200)], 2, 4, 200, "1", CollectEnd::NoMatch),
+        (&[('1', 100), ('9', 200)], 1, 2, 200, "19", CollectEnd::Match),
+    ];
+    for (keys, min, max, over, digits, end) in cases {
+        let mut session = session();
+        let wanted = Collect { min, ..collect(max) };
+        session.play(1, Treatment { collect: Some(wanted), ..Treatment::default() }, START);
+        keys.iter().for_each(|(key, ms)| press(&mut session, *key, *ms));
+        if end != CollectEnd::Match || digits == "1" {
+            session.handle_timeout(at(over - 1));
+        }
+        session.handle_timeout(at(over));
+        let ended = outcome(&mut session).unwrap_or_else(|| panic!("{keys:?} is not over at {over}"));
+        assert_eq!((ended.digits.as_str(), ended.collect_end, ended.play_end), (digits, Some(end), None));
+    }
+}
+
+#[test]
+fn keys_pressed_ahead_count_unless_the_buffer_is_cleared() {
+    for (clear_buffer, expected) in [(false, Some("7")), (true, None)] {
+        let mut session = session();
+        press(&mut session, '7', 0);
+        events(&mut session);
+        let treatment = Treatment {
+            prompts: vec![prompt("p", 1_600, 1)],
+            interruptible: true,
+            collect: Some(Collect { clear_buffer, ..collect(1) }),
+            ..Treatment::default()
+        };
+        session.play(1, treatment, at(500));
+        session.handle_timeout(at(600));
+        assert_eq!(outcome(&mut session).map(|o| o.digits).as_deref(), expected);
+    }
+}
+
+#[test]
+fn keys_in_the_audio_count_where_there_are_no_events() {
+    let mut session = session();
+    session.negotiate(AudioStream { telephone_event: None, ..stream(Law::Mu) }, START);
+    session.play(1, Treatment { collect: Some(collect(1)), ..Treatment::default() }, START);
+    let tones = crate::tone::pair(852, 1_336, 100, 8_000);
+    for (n, chunk) in tones.chunks(160).enumerate() {
+        let mut bytes = audio(0, 7, n as u32, 0)[..12].to_vec();
+        bytes.extend(chunk.iter().map(|s| Law::Mu.encode(*s)));
+        session.handle_rtp(&bytes, address("192.0.2.1:4000"), at(100 + 20 * n as u64));
+    }
+    assert_eq!(outcome(&mut session).unwrap().digits, "8");
+}
+
+// === silence and reports ===
+
+#[test]
+fn a_phone_that_falls_silent_is_told_once_and_again_when_heard() {
+    let mut session = session();
+    let phone = address("192.0.2.1:4000");
+    session.handle_rtp(&audio(0, 7, 0, 1), phone, at(5_000));
+    events(&mut session);
+    let mut told = Vec::new();
+    for ms in (5_000..60_000).step_by(500) {
+        session.handle_timeout(at(ms));
+        told.extend(events(&mut session).into_iter().map(|e| (ms, e)));
+    }
+    assert_eq!(told, [(25_000, Event::Quiet { since: at(5_000) })]);
+    session.handle_rtp(&audio(0, 7, 1, 1), phone, at(60_000));
+    assert_eq!(events(&mut session), [Event::Resumed]);
+}
+
+#[test]
+fn a_phone_on_hold_may_be_silent() {
+    let mut session = session();
+    session.negotiate(AudioStream { direction: Direction::RecvOnly, ..stream(Law::Mu) }, START);
+    (0..120).for_each(|s| session.handle_timeout(at(s * 1_000)));
+    assert!(events(&mut session).is_empty());
+}
+
+#[test]
+fn reports_tell_loss_and_strangers_reports_are_dropped() {
+    let mut session = session();
+    let phone = address("192.0.2.1:4000");
+    for n in (0..100).filter(|n| n % 10 != 5) {
+        session.handle_rtp(&audio(0, 7, n, 1), phone, at(20 * u64::from(n)));
+    }
+    let block = rtcp::ReportBlock { ssrc: 0xABCD, fraction_lost: 77, ..rtcp::ReportBlock::default() };
+    let report = Report { ssrc: 7, sender: None, block: Some(block), cname: "p", goodbye: false }.to_bytes();
+    session.handle_rtcp(&report, address("198.51.100.66:4001"), at(2_000));
+    assert_eq!(session.statistics().remote_fraction_lost, 0);
+    session.handle_rtcp(&report, address("192.0.2.1:4001"), at(2_000));
+    assert_eq!(session.statistics().remote_fraction_lost, 77);
+    let mut buffer = [0; PACKET_BYTES_MAX];
+    let transmit = session.poll_transmit(at(8_000), &mut buffer).unwrap();
+    assert_eq!((transmit.channel, transmit.to), (Channel::Rtcp, address("192.0.2.1:4001")));
+    let read = rtcp::parse(&buffer[..transmit.length], 7).unwrap();
+    assert_eq!((read.ssrc, read.about_us.unwrap().cumulative_lost), (0xABCD, 10));
+    assert!(session.poll_transmit(at(8_000), &mut buffer).is_none());
+}
+
+// === restore ===
+
+#[derive(Clone, Debug)]
+enum Input {
+    Audio(u32),
+    Stranger,
+    Key(char),
+    Relay(u32),
+    Play,
+    Menu,
+    Stop,
+    Hold(bool),
+    Wait,
+}
+
+fn input() -> impl Strategy<Value = Input> {
+    prop_oneof![
+        4 => (0..4_u32).prop_map(Input::Audio),
+        1 => Just(Input::Stranger),
+        2 => prop::sample::select(vec!['1', '5', '#']).prop_map(Input::Key),
+        3 => (0..4_u32).prop_map(Input::Relay),
+        1 => Just(Input::Play),
+        1 => Just(Input::Menu),
+        1 => Just(Input::Stop),
+        1 => any::<bool>().prop_map(Input::Hold),
+        3 => Just(Input::Wait),
+    ]
+}
+
+fn apply(session: &mut Session, input: &Input, n: u32, now: Timestamp) -> String {
+    let phone = address("192.0.2.1:4000");
+    let mut seen = String::new();
+    match input {
+        Input::Audio(skip) => {
+            session.handle_rtp(&audio(0, 7, n * 3 + skip, 1), phone, now);
+        }
+        Input::Stranger => {
+            session.handle_rtp(&audio(0, 9, n, 1), address("198.51.100.66:9"), now);
+        }
+        Input::Key(digit) => {
+            session.handle_rtp(&key(7, (n * 3) as u16, n * 480, *digit, true), phone, now);
+        }
+        Input::Relay(skip) => {
+            let packet = audio(8, 5, n * 2 + skip, 1);
+            seen = format!("{:?}", relay(session, &packet, Content::Audio(Law::A), now));
+        }
+        Input::Play => {
+            let prompts = vec![prompt("a", 900, 1), prompt("b", 333, 2)];
+            session.play(u64::from(n), Treatment { prompts, repeat: Repeat::Times(3), ..Treatment::default() }, now);
+        }
+        Input::Menu => {
+            let prompts = vec![prompt("a", 2_000, 1)];
+            let menu = Treatment { prompts, interruptible: true, collect: Some(collect(3)), ..Treatment::default() };
+            session.play(u64::from(n), menu, now);
+        }
+        Input::Stop => seen = format!("{:?}", session.stop(now)),
+        Input::Hold(held) => {
+            let direction = if *held { Direction::RecvOnly } else { Direction::SendRecv };
+            session.negotiate(AudioStream { direction, ..stream(Law::Mu) }, now);
+        }
+        Input::Wait => {}
+    }
+    let sent = due(session, now);
+    let figures = session.statistics();
+    format!("{seen} {sent:?} {:?} {figures:?} {:?}", events(session), session.next_timeout())
+}
+
+proptest! {
+    /// After every input the session is replaced by one restored from its snapshot; nobody notices.
+    #[test]
+    fn behaviour_after_restore_equals_behaviour_without(
+        inputs in prop::collection::vec((input(), 0..700_u64), 1..80),
+    ) {
+        let mut one = session();
+        let mut other = session();
+        let mut now = START;
+        for (n, (input, wait)) in inputs.iter().enumerate() {
+            now = now + Duration::from_millis(*wait);
+            prop_assert_eq!(apply(&mut one, input, n as u32, now), apply(&mut other, input, n as u32, now));
+            let known = |name: &str| match name {
+                "a" if matches!(&one.snapshot(now).treatment, Some(t) if t.prompts.len() == 1) => Some(prompt("a", 2_000, 1)),
+                "a" => Some(prompt("a", 900, 1)),
+                _ => Some(prompt("b", 333, 2)),
+            };
+            let snapshot = other.snapshot(now);
+            other = Session::restore(snapshot.clone(), now, known);
+            prop_assert_eq!(other.snapshot(now), snapshot);
+        }
+    }
+}
+
+#[test]
+fn a_process_that_was_away_goes_on_behind_what_the_dead_one_may_have_sent() {
+    let mut session = session();
+    let samples: Arc<[i16]> = (0..16_000).map(|n| n as i16).collect::<Vec<_>>().into();
+    let long = Prompt { name: "long".into(), samples };
+    session.play(1, Treatment { prompts: vec![long.clone()], ..Treatment::default() }, START);
+    for n in 0..10 {
+        due(&mut session, at(20 * n));
+    }
+    let snapshot = session.snapshot(at(190));
+    let last = due(&mut session, at(200));
+    let mut restored = Session::restore(snapshot, at(1_190), |_| Some(long.clone()));
+    let first = due(&mut restored, at(1_190));
+    assert_eq!(first.len(), 1);
+    assert!(crate::rtp::distance(last[0].1.sequence, first[0].1.sequence) > 0, "no number is used twice");
+    assert!(first[0].1.timestamp.wrapping_sub(last[0].1.timestamp) >= 160 * 48, "the clock went on");
+    assert_eq!(first[0].2, last[0].2, "the prompt goes on where the record was");
+}

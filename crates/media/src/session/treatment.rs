@@ -1,0 +1,367 @@
+//! Treatments: lists of prompts, once or in a loop, and the collection of digits.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use model::Timestamp;
+
+use super::{FRAME, FRAME_SAMPLES, TreatmentSnapshot};
+use crate::dtmf::Digit;
+
+/// How far the player may fall behind before it skips instead of catching up with a burst.
+const LATE_MAX: Duration = Duration::from_millis(100);
+
+/// A prompt: samples at 8 kHz under the name that they were asked for.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Prompt {
+    /// Its name, for records.
+    pub name: Arc<str>,
+    /// Its samples.
+    pub samples: Arc<[i16]>,
+}
+
+/// What a leg hears, and what is collected from it.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Treatment {
+    /// Played one after the other, without a gap.
+    pub prompts: Vec<Prompt>,
+    /// How often.
+    pub repeat: Repeat,
+    /// Whether a key stops the play.
+    pub interruptible: bool,
+    /// What is collected, during and after the play.
+    pub collect: Option<Collect>,
+}
+
+/// How often the prompts are played.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Repeat {
+    /// That many times.
+    Times(u16),
+    /// Until it is stopped.
+    Forever,
+}
+
+impl Default for Repeat {
+    fn default() -> Self {
+        Self::Times(1)
+    }
+}
+
+/// A collection of digits.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Collect {
+    /// Forget what was pressed before.
+    pub clear_buffer: bool,
+    /// How long to wait for the first digit once the play is over.
+    pub first_digit: Duration,
+    /// How long to wait between digits.
+    pub inter_digit: Duration,
+    /// Fewest digits of a match.
+    pub min: u8,
+    /// Most digits; reaching it is a match.
+    pub max: u8,
+    /// The key that ends the input; it is not part of the digits.
+    pub return_key: Option<Digit>,
+}
+
+/// How a treatment ended.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Outcome {
+    /// The treatment.
+    pub id: u64,
+    /// How the play ended; `None` without one.
+    pub play_end: Option<PlayEnd>,
+    /// How long was played.
+    pub played: Duration,
+    /// The digits, without the return key.
+    pub digits: String,
+    /// The last key.
+    pub last: Option<Digit>,
+    /// How the collection ended; `None` without one.
+    pub collect_end: Option<CollectEnd>,
+}
+
+/// How a play ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum PlayEnd {
+    /// Everything was played.
+    Complete,
+    /// A key interrupted it.
+    Interrupted,
+    /// It was stopped.
+    Stopped,
+}
+
+/// How a collection ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum CollectEnd {
+    /// The digits match.
+    Match,
+    /// No key in time.
+    NoInput,
+    /// Too few digits.
+    NoMatch,
+    /// It was stopped.
+    Stopped,
+}
+
+/// Where a treatment is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Phase {
+    /// The next frame is due then.
+    Playing {
+        /// When.
+        due: Timestamp,
+    },
+    /// Digits are awaited until then.
+    Collecting {
+        /// Until when.
+        deadline: Timestamp,
+    },
+    /// It is over.
+    Over,
+}
+
+/// 20 ms of sound.
+pub(super) struct Due {
+    pub samples: [i16; FRAME_SAMPLES],
+    pub due: Timestamp,
+}
+
+/// A treatment that runs.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Running {
+    treatment: Treatment,
+    state: Progress,
+}
+
+/// How far a treatment is.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Progress {
+    /// Its id, given by the owner.
+    pub id: u64,
+    /// Where it is.
+    pub phase: Phase,
+    /// The prompt that plays.
+    pub prompt: usize,
+    /// The next sample of it.
+    pub sample: usize,
+    /// Rounds completed.
+    pub rounds: u16,
+    /// Frames played.
+    pub frames: u64,
+    /// How the play ended.
+    pub play_end: Option<PlayEnd>,
+    /// Digits collected.
+    pub digits: Vec<Digit>,
+    /// The last key.
+    pub last: Option<Digit>,
+    /// How the collection ended.
+    pub collect_end: Option<CollectEnd>,
+}
+
+impl Running {
+    pub fn start(id: u64, treatment: Treatment, due: Timestamp) -> Self {
+        let state = Progress {
+            id,
+            phase: Phase::Playing { due },
+            prompt: 0,
+            sample: 0,
+            rounds: 0,
+            frames: 0,
+            play_end: None,
+            digits: Vec::new(),
+            last: None,
+            collect_end: None,
+        };
+        Self { treatment, state }
+    }
+
+    pub fn id(&self) -> u64 {
+        self.state.id
+    }
+
+    pub fn is_playing(&self) -> bool {
+        matches!(self.state.phase, Phase::Playing { .. })
+    }
+
+    pub fn wants_digits(&self) -> bool {
+        self.treatment.collect.is_some() || self.treatment.interruptible
+    }
+
+    pub fn next_timeout(&self) -> Timestamp {
+        match self.state.phase {
+            Phase::Playing { due } => due,
+            Phase::Collecting { deadline } => deadline,
+            Phase::Over => Timestamp::ZERO,
+        }
+    }
+
+    /// The frame that is due; none when the prompts are at their end.
+    pub fn next_frame(&mut self, now: Timestamp) -> Option<Due> {
+        let Phase::Playing { due } = self.state.phase else { return None };
+        if due > now {
+            return None;
+        }
+        // A process that slept does not make up for it: the phone has heard silence already.
+        let due = if now.since(due) > LATE_MAX { now } else { due };
+        let mut samples = [0; FRAME_SAMPLES];
+        if self.fill(&mut samples) == 0 {
+            return None;
+        }
+        self.state.frames += 1;
+        self.state.phase = Phase::Playing { due: due + FRAME };
+        Some(Due { samples, due })
+    }
+
+    /// A key was pressed (it is in the buffer): an interruptible play stops.
+    pub fn handle_digit(&mut self, now: Timestamp) {
+        if self.is_playing() && self.treatment.interruptible {
+            self.end_play(PlayEnd::Interrupted, now);
+        }
+    }
+
+    /// Goes on as far as it can at `now`, taking keys from the buffer; the outcome when it is over.
+    pub fn advance(&mut self, buffer: &mut VecDeque<Digit>, now: Timestamp) -> Option<Outcome> {
+        if let Phase::Playing { due } = self.state.phase
+            && due <= now
+            && self.is_at_end()
+        {
+            if !self.treatment.prompts.is_empty() && self.treatment.collect.is_some_and(|c| c.clear_buffer) {
+                buffer.clear();
+            }
+            self.end_play(PlayEnd::Complete, now);
+        }
+        if let (Phase::Collecting { .. }, Some(collect)) = (self.state.phase, self.treatment.collect) {
+            self.collect(collect, buffer, now);
+        }
+        (self.state.phase == Phase::Over).then(|| self.outcome())
+    }
+
+    /// It is stopped by its owner.
+    pub fn stopped(mut self, now: Timestamp) -> Outcome {
+        if self.is_playing() {
+            self.end_play(PlayEnd::Stopped, now);
+        }
+        if self.treatment.collect.is_some() && self.state.collect_end.is_none() {
+            self.state.collect_end = Some(CollectEnd::Stopped);
+        }
+        self.outcome()
+    }
+
+    pub fn snapshot(&self) -> TreatmentSnapshot {
+        let Treatment { prompts, repeat, interruptible, collect } = &self.treatment;
+        TreatmentSnapshot {
+            prompts: prompts.iter().map(|p| p.name.clone()).collect(),
+            repeat: *repeat,
+            interruptible: *interruptible,
+            collect: *collect,
+            progress: self.state.clone(),
+        }
+    }
+
+    /// Goes on where `snapshot` was taken; a prompt that is gone is left out.
+    pub fn restore(snapshot: TreatmentSnapshot, prompt: impl Fn(&str) -> Option<Prompt>) -> Self {
+        let TreatmentSnapshot { prompts, repeat, interruptible, collect, progress } = snapshot;
+        let gone = |name: &Arc<str>| Prompt { name: name.clone(), samples: Arc::new([]) };
+        let prompts = prompts.iter().map(|name| prompt(name).unwrap_or_else(|| gone(name))).collect();
+        Self { treatment: Treatment { prompts, repeat, interruptible, collect }, state: progress }
+    }
+
+    /// Copies the next samples; how many there were. The rest of the last frame stays silent.
+    fn fill(&mut self, out: &mut [i16; FRAME_SAMPLES]) -> usize {
+        let mut filled = 0;
+        while filled < FRAME_SAMPLES && !self.is_at_end() {
+            let state = &mut self.state;
+            let Some(prompt) = self.treatment.prompts.get(state.prompt) else { break };
+            let rest = prompt.samples.get(state.sample..).unwrap_or_default();
+            let (Some(room), count) = (out.get_mut(filled..), rest.len().min(FRAME_SAMPLES - filled)) else { break };
+            room.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
+            filled += count;
+            state.sample += count;
+            self.next_prompt();
+        }
+        filled
+    }
+
+    /// Steps over prompts that are at their end, into the next round where there is one.
+    fn next_prompt(&mut self) {
+        let prompts = &self.treatment.prompts;
+        let silent = prompts.iter().all(|p| p.samples.is_empty());
+        let state = &mut self.state;
+        while prompts.get(state.prompt).is_some_and(|p| state.sample >= p.samples.len()) {
+            (state.prompt, state.sample) = (state.prompt + 1, 0);
+            if state.prompt < prompts.len() {
+                continue;
+            }
+            state.rounds = state.rounds.saturating_add(1);
+            let again = match self.treatment.repeat {
+                Repeat::Times(times) => state.rounds < times,
+                Repeat::Forever => true,
+            };
+            if !again || silent {
+                return;
+            }
+            state.prompt = 0;
+        }
+    }
+
+    fn is_at_end(&self) -> bool {
+        let prompts = &self.treatment.prompts;
+        self.state.prompt >= prompts.len() || prompts.iter().all(|p| p.samples.is_empty())
+    }
+
+    fn end_play(&mut self, end: PlayEnd, now: Timestamp) {
+        if !self.treatment.prompts.is_empty() {
+            self.state.play_end = Some(end);
+        }
+        self.state.phase = match self.treatment.collect {
+            Some(collect) if end != PlayEnd::Stopped => Phase::Collecting { deadline: now + collect.first_digit },
+            _ => Phase::Over,
+        };
+    }
+
+    fn collect(&mut self, collect: Collect, buffer: &mut VecDeque<Digit>, now: Timestamp) {
+        let state = &mut self.state;
+        let enough = |state: &Progress| {
+            if state.digits.len() >= usize::from(collect.min) { CollectEnd::Match } else { CollectEnd::NoMatch }
+        };
+        while let Some(digit) = buffer.pop_front() {
+            state.last = Some(digit);
+            if Some(digit) == collect.return_key {
+                state.collect_end = Some(enough(state));
+                break;
+            }
+            state.digits.push(digit);
+            state.phase = Phase::Collecting { deadline: now + collect.inter_digit };
+            if state.digits.len() >= usize::from(collect.max) {
+                state.collect_end = Some(CollectEnd::Match);
+                break;
+            }
+        }
+        if let Phase::Collecting { deadline } = state.phase
+            && deadline <= now
+            && state.collect_end.is_none()
+        {
+            let end = if state.digits.is_empty() { CollectEnd::NoInput } else { enough(state) };
+            state.collect_end = Some(end);
+        }
+        if state.collect_end.is_some() {
+            state.phase = Phase::Over;
+        }
+    }
+
+    fn outcome(&self) -> Outcome {
+        let state = &self.state;
+        Outcome {
+            id: state.id,
+            play_end: state.play_end,
+            played: Duration::from_millis(state.frames.saturating_mul(FRAME.as_millis() as u64)),
+            digits: state.digits.iter().map(|d| d.as_char()).collect(),
+            last: state.last,
+            collect_end: state.collect_end,
+        }
+    }
+}
