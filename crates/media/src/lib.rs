@@ -1,6 +1,7 @@
 //! SDP, RTP, RTCP, DTMF, codecs, prompts and the relay of a call's audio, as state machines. No I/O.
 
 pub mod dtmf;
+pub mod exchange;
 pub mod g711;
 pub mod rtcp;
 pub mod rtp;

@@ -1,0 +1,318 @@
+//! Legs and conferences: who hears whom. Owns the sessions of one thread; the driver owns the sockets.
+//!
+//! The members of a conference are relayed, not mixed: each hears the other, or, for the moment in which a third one
+//! joins before an earlier one has left, the member that joined last.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap, VecDeque};
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use model::Timestamp;
+use smallvec::SmallVec;
+
+use crate::session::{Channel, Event, Frame, PacketBuffer, Session, Transmit};
+
+/// Most members of a conference.
+pub const MEMBERS_MAX: usize = 4;
+/// Events that wait for [`Exchange::poll_event`]; the driver drains them at every turn.
+pub const EVENTS_MAX: usize = 65_536;
+
+/// A leg: its place in the table, and which leg in that place. Never reused.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct LegKey {
+    /// The place: small, dense, for the driver's own tables.
+    pub index: u32,
+    /// The how-manieth leg in that place.
+    pub generation: u32,
+}
+
+/// A packet to send from a leg's port.
+#[derive(Clone, Copy, Debug)]
+pub struct Outgoing<'a> {
+    /// The place of the leg.
+    pub index: u32,
+    /// From which of its ports.
+    pub channel: Channel,
+    /// Where to.
+    pub to: SocketAddr,
+    /// What.
+    pub bytes: &'a [u8],
+}
+
+/// Why a leg cannot join.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum JoinError {
+    /// The conference has [`MEMBERS_MAX`] members.
+    #[error("the conference is full")]
+    Full,
+    /// There is no such leg.
+    #[error("there is no such leg")]
+    NoLeg,
+}
+
+struct Leg {
+    generation: u32,
+    session: Session,
+    conference: Option<Arc<str>>,
+    echo: bool,
+    /// Whom this leg's audio is given to: kept ready so that a packet needs no search.
+    heard_by: SmallVec<[u32; MEMBERS_MAX]>,
+    /// The entry of the timer heap that is valid.
+    armed: Timestamp,
+}
+
+/// The legs of one thread.
+pub struct Exchange {
+    legs: Vec<Option<Leg>>,
+    free: Vec<u32>,
+    generations: u32,
+    conferences: HashMap<Arc<str>, SmallVec<[u32; MEMBERS_MAX]>>,
+    timers: BinaryHeap<Reverse<(Timestamp, u32)>>,
+    events: VecDeque<(LegKey, Event)>,
+    buffer: Box<PacketBuffer>,
+    dropped_events: u64,
+}
+
+impl Default for Exchange {
+    fn default() -> Self {
+        Self {
+            legs: Vec::new(),
+            free: Vec::new(),
+            generations: 0,
+            conferences: HashMap::new(),
+            timers: BinaryHeap::new(),
+            events: VecDeque::new(),
+            buffer: Box::new([0; crate::rtp::PACKET_BYTES_MAX]),
+            dropped_events: 0,
+        }
+    }
+}
+
+impl Exchange {
+    /// Takes in a leg.
+    pub fn open(&mut self, session: Session) -> LegKey {
+        self.generations = self.generations.wrapping_add(1);
+        let index = self.free.pop().unwrap_or_else(|| {
+            self.legs.push(None);
+            (self.legs.len() - 1) as u32
+        });
+        let key = LegKey { index, generation: self.generations };
+        let leg = Leg {
+            generation: key.generation,
+            session,
+            conference: None,
+            echo: false,
+            heard_by: SmallVec::new(),
+            armed: Timestamp::MAX,
+        };
+        if let Some(place) = self.legs.get_mut(index as usize) {
+            *place = Some(leg);
+        }
+        self.arm(index);
+        key
+    }
+
+    /// Ends a leg, with a goodbye to its phone. Returns its session for the last figures.
+    pub fn close(&mut self, key: LegKey, now: Timestamp, send: &mut impl FnMut(Outgoing<'_>)) -> Option<Session> {
+        self.leg(key)?;
+        self.leave(key);
+        let mut leg = self.legs.get_mut(key.index as usize)?.take()?;
+        self.free.push(key.index);
+        if let Some(transmit) = leg.session.goodbye(now, &mut self.buffer) {
+            give(key.index, transmit, &self.buffer, send);
+        }
+        Some(leg.session)
+    }
+
+    /// Makes a leg a member of a conference; it leaves the one that it was in.
+    pub fn join(&mut self, key: LegKey, conference: &str) -> Result<(), JoinError> {
+        if self.leg(key).is_none() {
+            return Err(JoinError::NoLeg);
+        }
+        let members = self.conferences.get(conference);
+        let member = members.is_some_and(|m| m.contains(&key.index));
+        if !member && members.is_some_and(|m| m.len() >= MEMBERS_MAX) {
+            return Err(JoinError::Full);
+        }
+        self.leave(key);
+        let name: Arc<str> = conference.into();
+        self.conferences.entry(name.clone()).or_default().push(key.index);
+        if let Some(leg) = self.leg_mut(key) {
+            leg.conference = Some(name.clone());
+        }
+        self.connect(&name);
+        Ok(())
+    }
+
+    /// Takes a leg out of its conference.
+    pub fn leave(&mut self, key: LegKey) {
+        let Some(leg) = self.leg_mut(key) else { return };
+        let echo = leg.echo;
+        leg.heard_by.clear();
+        if echo {
+            leg.heard_by.push(key.index);
+        }
+        let Some(name) = leg.conference.take() else { return };
+        if let Some(members) = self.conferences.get_mut(&name) {
+            members.retain(|m| *m != key.index);
+        }
+        self.connect(&name);
+    }
+
+    /// Whether the leg hears itself.
+    pub fn echo(&mut self, key: LegKey, echo: bool) {
+        let Some(leg) = self.leg_mut(key) else { return };
+        leg.echo = echo;
+        leg.heard_by.retain(|m| *m != key.index);
+        if echo {
+            leg.heard_by.push(key.index);
+        }
+    }
+
+    /// The session of a leg, to give it a description or a treatment. Arms its timer anew.
+    pub fn with<T>(&mut self, key: LegKey, act: impl FnOnce(&mut Session) -> T) -> Option<T> {
+        let result = act(&mut self.leg_mut(key)?.session);
+        self.after(key.index);
+        Some(result)
+    }
+
+    /// All legs.
+    pub fn keys(&self) -> impl Iterator<Item = LegKey> + '_ {
+        self.legs.iter().enumerate().filter_map(|(index, leg)| {
+            leg.as_ref().map(|leg| LegKey { index: index as u32, generation: leg.generation })
+        })
+    }
+
+    /// Takes in a packet at a leg's port, and gives it to whom it is for.
+    pub fn handle_packet(
+        &mut self,
+        index: u32,
+        channel: Channel,
+        bytes: &[u8],
+        from: SocketAddr,
+        now: Timestamp,
+        send: &mut impl FnMut(Outgoing<'_>),
+    ) {
+        let Some(Some(leg)) = self.legs.get_mut(index as usize) else { return };
+        let frame = match channel {
+            Channel::Rtp => leg.session.handle_rtp(bytes, from, now),
+            Channel::Rtcp => {
+                leg.session.handle_rtcp(bytes, from, now);
+                None
+            }
+        };
+        if let Some(frame) = frame {
+            let hearers = leg.heard_by.clone();
+            self.relay(&hearers, &frame, now, send);
+        }
+        self.after(index);
+    }
+
+    /// Does all that is due.
+    pub fn handle_timeout(&mut self, now: Timestamp, send: &mut impl FnMut(Outgoing<'_>)) {
+        while let Some(Reverse((due, index))) = self.timers.peek().copied()
+            && due <= now
+        {
+            self.timers.pop();
+            let Some(Some(leg)) = self.legs.get_mut(index as usize) else { continue };
+            if leg.armed != due {
+                continue;
+            }
+            leg.armed = Timestamp::MAX;
+            leg.session.handle_timeout(now);
+            while let Some(transmit) = leg.session.poll_transmit(now, &mut self.buffer) {
+                give(index, transmit, &self.buffer, send);
+            }
+            self.after(index);
+        }
+    }
+
+    /// When [`Exchange::handle_timeout`] is due next.
+    pub fn next_timeout(&self) -> Timestamp {
+        self.timers.peek().map_or(Timestamp::MAX, |Reverse((due, _))| *due)
+    }
+
+    /// The next event. Call until `None`.
+    pub fn poll_event(&mut self) -> Option<(LegKey, Event)> {
+        self.events.pop_front()
+    }
+
+    /// Events lost because nobody polled.
+    pub fn dropped_events(&self) -> u64 {
+        self.dropped_events
+    }
+
+    fn relay(&mut self, hearers: &[u32], frame: &Frame<'_>, now: Timestamp, send: &mut impl FnMut(Outgoing<'_>)) {
+        for hearer in hearers {
+            let Some(Some(leg)) = self.legs.get_mut(*hearer as usize) else { continue };
+            if let Some(transmit) = leg.session.relay(frame, now, &mut self.buffer) {
+                give(*hearer, transmit, &self.buffer, send);
+            }
+        }
+    }
+
+    /// Works out anew who hears whom in a conference.
+    fn connect(&mut self, name: &Arc<str>) {
+        let Some(members) = self.conferences.get(name).cloned() else { return };
+        if members.is_empty() {
+            self.conferences.remove(name);
+        }
+        for index in &members {
+            if let Some(Some(leg)) = self.legs.get_mut(*index as usize) {
+                leg.heard_by.clear();
+                if leg.echo {
+                    leg.heard_by.push(*index);
+                }
+            }
+        }
+        for hearer in &members {
+            // Members are in the order in which they joined.
+            let Some(said) = members.iter().rev().find(|m| *m != hearer) else { continue };
+            if let Some(Some(leg)) = self.legs.get_mut(*said as usize) {
+                leg.heard_by.push(*hearer);
+            }
+        }
+    }
+
+    /// Collects a session's events and arms its timer.
+    fn after(&mut self, index: u32) {
+        let Some(Some(leg)) = self.legs.get_mut(index as usize) else { return };
+        let key = LegKey { index, generation: leg.generation };
+        while let Some(event) = leg.session.poll_event() {
+            if self.events.len() < EVENTS_MAX {
+                self.events.push_back((key, event));
+            } else {
+                self.dropped_events += 1;
+            }
+        }
+        self.arm(index);
+    }
+
+    /// An earlier time needs an entry; a later one finds its way when the armed entry fires.
+    fn arm(&mut self, index: u32) {
+        let Some(Some(leg)) = self.legs.get_mut(index as usize) else { return };
+        let due = leg.session.next_timeout();
+        if due < leg.armed {
+            leg.armed = due;
+            self.timers.push(Reverse((due, index)));
+        }
+    }
+
+    fn leg(&self, key: LegKey) -> Option<&Leg> {
+        self.legs.get(key.index as usize)?.as_ref().filter(|leg| leg.generation == key.generation)
+    }
+
+    fn leg_mut(&mut self, key: LegKey) -> Option<&mut Leg> {
+        self.legs.get_mut(key.index as usize)?.as_mut().filter(|leg| leg.generation == key.generation)
+    }
+}
+
+fn give(index: u32, transmit: Transmit, buffer: &PacketBuffer, send: &mut impl FnMut(Outgoing<'_>)) {
+    if let Some(bytes) = buffer.get(..transmit.length) {
+        send(Outgoing { index, channel: transmit.channel, to: transmit.to, bytes });
+    }
+}
+
+#[cfg(test)]
+mod tests;
