@@ -1,3 +1,334 @@
 //! The proxy core: stateful and record-routing (RFC 3261 §16), with nodes that come and go behind it.
+//!
+//! Two sides. At the *edge* are phones and carriers, of whom nothing is believed that they cannot prove. At the
+//! *cluster* are nodes, which have opened a connection and said who they are; the proxy sends on those connections
+//! and opens none itself. One [`Proxy`] is owned by one loop, takes everything in the order in which it came and so
+//! keeps the order within every dialog.
+//!
+//! Drive it: `handle_*(input, now)`, then [`Proxy::poll_output`] until it is `None`, then wait until
+//! [`Proxy::next_timeout`] or the next input. Timers, by name: [`settings::KEEP_ALIVE`], [`settings::HEIR_TIME`],
+//! [`settings::TIMER_C`] and those of [`crate::transaction`].
 
+use std::collections::{HashMap, VecDeque};
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+use model::{Entropy, Owner, Timestamp};
+
+use crate::digest::NonceSource;
+use crate::error::ParseError;
+use crate::flow::{Flow, Transmit};
+use crate::message::Message;
+use crate::seal::{Purpose, Seal};
+use crate::transaction::{Arena, Intervals, Received, TimerQueue, TransactionEvent, TransactionLayer};
+
+mod admission;
+mod arrival;
+mod counts;
+mod exchange;
+mod flow_token;
+mod forward;
 pub mod headers;
+mod members;
+mod nodes;
+mod answer;
+mod rendezvous;
+mod request;
+mod response;
+pub mod settings;
+mod sources;
+mod target;
+#[cfg(test)]
+mod tests;
+
+pub use counts::Counts;
+pub use nodes::Announcement;
+pub use settings::{Credentials, Limits, Network, Settings, Trunk};
+
+use exchange::Exchange;
+use nodes::Nodes;
+use sources::Sources;
+
+/// Judges whether a peer on the nodes' port is a node.
+pub trait NodeAuthority: Send {
+    /// Whether `token` allows its bearer to be what `announcement` says.
+    fn accepts(&self, token: &str, announcement: &Announcement, now: Timestamp) -> bool;
+}
+
+/// On which side a connection was accepted or opened.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Side {
+    /// Phones and carriers.
+    Edge,
+    /// Nodes.
+    Cluster,
+}
+
+/// What the shell is to do.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Output {
+    /// Send it.
+    Transmit(Transmit),
+    /// Open a connection of the edge under that number; what is sent on it waits until it stands. When it cannot be
+    /// opened, [`Proxy::handle_closed`].
+    Connect {
+        /// The number that the core has given it; its top bit is set.
+        connection: u64,
+        /// The peer.
+        remote: SocketAddr,
+    },
+    /// Close a connection.
+    Close {
+        /// Which.
+        connection: u64,
+    },
+    /// Look up a user and answer with [`Proxy::handle_credentials`].
+    NeedCredentials {
+        /// Names the question in the answer.
+        lookup: u64,
+        /// The user part, without escapes.
+        user: String,
+        /// The host part.
+        host: String,
+    },
+    /// A node is live.
+    NodeUp(Announcement),
+    /// A node is not live any more.
+    NodeDown(Owner, NodeLoss),
+}
+
+/// Why a node is not live any more.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum NodeLoss {
+    /// Its connection closed.
+    Closed,
+    /// Its loop answers no keep-alives.
+    Silent,
+}
+
+/// The proxy.
+pub struct Proxy {
+    settings: Settings,
+    // Host and port of everything that means us.
+    us: Vec<(Box<str>, u16)>,
+    seal: Seal,
+    nonces: NonceSource,
+    authority: Box<dyn NodeAuthority>,
+    entropy: Box<dyn Entropy>,
+    layer: TransactionLayer,
+    exchanges: Arena<Exchange>,
+    timers: TimerQueue<u64>,
+    connections: HashMap<u64, Peer>,
+    nodes: Nodes,
+    sources: Sources,
+    trunks: Vec<Trunk>,
+    lookups: usize,
+    keep_alive_due: Option<Timestamp>,
+    keep_alives: u32,
+    opened: u64,
+    draining: bool,
+    outputs: VecDeque<Output>,
+    counts: Counts,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Peer {
+    remote: SocketAddr,
+    side: Side,
+}
+
+// === impl Proxy: life ===
+
+impl Proxy {
+    /// A proxy without nodes, trunks and connections.
+    pub fn new(
+        settings: Settings,
+        seal: Seal,
+        authority: Box<dyn NodeAuthority>,
+        entropy: Box<dyn Entropy>,
+    ) -> Self {
+        let listeners = settings.udp_listeners.iter().map(ToString::to_string);
+        let names = listeners.chain(settings.aliases.iter().cloned()).chain([settings.edge.clone()]);
+        let us = names.filter_map(|name| target::host_and_port(&name)).collect();
+        let sources = Sources::new(settings.limits);
+        let nonces = NonceSource::new(nonce_key(&seal), settings::NONCE_LIFETIME);
+        Self {
+            settings,
+            us,
+            seal,
+            nonces,
+            authority,
+            entropy,
+            layer: TransactionLayer::new(Intervals::default()),
+            exchanges: Arena::new(TransactionLayer::TRANSACTIONS_MAX),
+            timers: TimerQueue::new(),
+            connections: HashMap::new(),
+            nodes: Nodes::default(),
+            sources,
+            trunks: Vec::new(),
+            lookups: 0,
+            keep_alive_due: None,
+            keep_alives: 0,
+            opened: 0,
+            draining: false,
+            outputs: VecDeque::new(),
+            counts: Counts::default(),
+        }
+    }
+
+    /// Replaces the trunks. A source belongs to the trunk with the narrowest network that holds it.
+    pub fn set_trunks(&mut self, trunks: Vec<Trunk>) {
+        self.trunks = trunks;
+    }
+
+    /// From now on new calls are refused with 503; what is under way goes on.
+    pub fn drain(&mut self) {
+        self.draining = true;
+    }
+
+    /// Whether no request waits for a final response.
+    pub fn is_idle(&self) -> bool {
+        self.exchanges.iter().all(|(_, e)| matches!(e.stage, exchange::Stage::Answered { .. }))
+    }
+
+    /// What was counted.
+    pub const fn counts(&self) -> &Counts {
+        &self.counts
+    }
+
+    /// The nodes that are live.
+    pub fn live(&self) -> impl Iterator<Item = &Announcement> {
+        self.nodes.iter().map(|n| &n.announcement)
+    }
+
+    /// How many requests are held, and how many sources are remembered.
+    pub fn sizes(&self) -> (usize, usize) {
+        (self.exchanges.len(), self.sources.len())
+    }
+}
+
+// === impl Proxy: inputs ===
+
+impl Proxy {
+    /// A datagram came to a UDP listener of the edge.
+    pub fn handle_datagram(&mut self, listener: u16, remote: SocketAddr, bytes: Bytes, now: Timestamp) {
+        let flow = Flow::Udp { listener, remote };
+        match self.admit(remote.ip(), now) {
+            sources::Admission::Dropped => self.counts.rate_dropped += 1,
+            admission => match Message::parse(bytes) {
+                Ok(message) => self.from_edge(message, flow, remote, admission, now),
+                Err(error) => self.malformed(&error, flow),
+            },
+        }
+        self.settle(now);
+    }
+
+    /// A message came by a connection.
+    pub fn handle_message(&mut self, connection: u64, message: Message, now: Timestamp) {
+        let Some(peer) = self.connections.get(&connection).copied() else { return };
+        match peer.side {
+            Side::Cluster => self.from_node(message, connection, now),
+            Side::Edge => match self.admit(peer.remote.ip(), now) {
+                sources::Admission::Dropped => self.counts.rate_dropped += 1,
+                admission => self.from_edge(message, Flow::Stream { connection }, peer.remote, admission, now),
+            },
+        }
+        self.settle(now);
+    }
+
+    /// What came by a connection is no message; the shell closes it when the answer is out.
+    pub fn handle_malformed(&mut self, connection: u64, error: &ParseError, now: Timestamp) {
+        self.malformed(error, Flow::Stream { connection });
+        self.settle(now);
+    }
+
+    /// A connection was accepted, or one that the proxy asked for stands.
+    pub fn handle_opened(&mut self, connection: u64, remote: SocketAddr, side: Side) {
+        self.connections.insert(connection, Peer { remote, side });
+    }
+
+    /// A connection is gone, or could not be opened.
+    pub fn handle_closed(&mut self, connection: u64, now: Timestamp) {
+        self.connections.remove(&connection);
+        if !self.lose(connection, NodeLoss::Closed, now) {
+            self.layer.flow_failed(Flow::Stream { connection });
+        }
+        self.settle(now);
+    }
+
+    /// The answer to [`Output::NeedCredentials`].
+    pub fn handle_credentials(&mut self, lookup: u64, credentials: Credentials, now: Timestamp) {
+        self.resume(lookup, credentials, now);
+        self.settle(now);
+    }
+
+    /// Lets time pass.
+    pub fn handle_timeout(&mut self, now: Timestamp) {
+        self.layer.handle_timeout(now);
+        self.settle(now);
+        if self.keep_alive_due.is_some_and(|due| due <= now) {
+            self.keep_alive(now);
+        }
+        while let Some((due, id)) = self.timers.pop_due(now) {
+            self.expire(id, due, now);
+        }
+        self.settle(now);
+    }
+
+    /// When [`Self::handle_timeout`] is to be called next; perhaps for nothing.
+    pub fn next_timeout(&self) -> Option<Timestamp> {
+        [self.layer.next_timeout(), self.timers.next(), self.keep_alive_due].into_iter().flatten().min()
+    }
+
+    /// The next thing to do.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        while let Some(transmit) = self.layer.poll_transmit() {
+            match transmit.flow {
+                // What a transaction repeats towards a connection that is gone.
+                Flow::Stream { connection } if !self.connections.contains_key(&connection) => {}
+                _ => return Some(Output::Transmit(transmit)),
+            }
+        }
+        self.outputs.pop_front()
+    }
+
+    fn settle(&mut self, now: Timestamp) {
+        while let Some(event) = self.layer.poll_event() {
+            match event {
+                TransactionEvent::ClientTimeout { owner, .. } => self.client_failed(owner, Failure::Timeout, now),
+                TransactionEvent::ClientFlowFailed { owner, .. } => self.client_failed(owner, Failure::Flow, now),
+                TransactionEvent::ClientEnded { client, owner } => self.client_ended(owner, client),
+                TransactionEvent::ServerTimeout { server, owner } | TransactionEvent::ServerEnded { server, owner } => {
+                    self.server_ended(owner, server);
+                }
+            }
+        }
+    }
+
+    /// Hands a message to the transactions and deals with what is new.
+    fn receive(&mut self, message: Message, flow: Flow, side: Side, now: Timestamp) {
+        match self.layer.receive_sound(message, flow, now) {
+            Received::Absorbed => {}
+            Received::Request(new) => self.request(new, side, now),
+            Received::Ack { message, flow } => self.ack(message, flow, side),
+            Received::Response { client, owner, message, flow } => self.response(client, owner, message, flow, now),
+            Received::Stray(_) => self.counts.responses_stray += 1,
+        }
+    }
+}
+
+/// Why a client transaction has no final response.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Failure {
+    Timeout,
+    Flow,
+}
+
+/// A key for nonces, derived from the installation's.
+fn nonce_key(seal: &Seal) -> [u8; 32] {
+    let mut key = [0; 32];
+    for (i, part) in key.chunks_exact_mut(crate::seal::SEAL_BYTES).enumerate() {
+        part.copy_from_slice(&seal.sign(Purpose::Nonce, &i.to_be_bytes()));
+    }
+    key
+}

@@ -223,6 +223,11 @@ impl TransactionLayer {
             }
             return Received::Absorbed;
         }
+        self.receive_sound(message, flow, now)
+    }
+
+    /// As [`Self::receive`], for a message that is known to have no [`Message::fault`].
+    pub fn receive_sound(&mut self, message: Message, flow: Flow, now: Timestamp) -> Received {
         if message.is_request() {
             self.receive_request(message, flow, now)
         } else {
@@ -435,6 +440,11 @@ impl TransactionLayer {
         }
     }
 
+    /// Gives a request up without a word and returns it: it is sent elsewhere, in another transaction.
+    pub fn abandon(&mut self, client: ClientId) -> Option<Bytes> {
+        self.remove_client(client.0).map(|client| client.request)
+    }
+
     // === Responses of ours ===
 
     /// Sends a response. One that the machine forbids (after a final one, or 408 to anything but an INVITE) is dropped.
@@ -479,6 +489,16 @@ impl TransactionLayer {
     /// Where responses of that transaction go.
     pub fn server_flow(&self, server: ServerId) -> Option<Flow> {
         self.servers.get(server.0).map(|s| s.flow)
+    }
+
+    /// Where that request goes.
+    pub fn client_flow(&self, client: ClientId) -> Option<Flow> {
+        self.clients.get(client.0).map(|c| c.flow)
+    }
+
+    /// The request as it was sent; empty once it will not be sent again.
+    pub fn request_of(&self, client: ClientId) -> Bytes {
+        self.clients.get(client.0).map(|c| c.request.clone()).unwrap_or_default()
     }
 
     /// Where a server transaction stands.

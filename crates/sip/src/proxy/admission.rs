@@ -1,0 +1,211 @@
+//! Who sent a new request of the edge: a phone that proves it, a trunk known by its source, or nobody we serve.
+
+use model::{Dn, TenantId, Timestamp};
+
+use super::answer::Answer;
+use super::exchange::{Origin, Stage};
+use super::settings::{Credentials, RETRY_AFTER_S};
+use super::target::{Destination, REGISTRAR};
+use super::{Proxy, flow_token, headers};
+use crate::digest::{self, Algorithm, Challenge, NonceVerdict, Secret};
+use crate::header::HeaderName;
+use crate::header::params::quote;
+use crate::message::Message;
+use crate::method::Method;
+use crate::status::StatusCode;
+use crate::transaction::ServerId;
+
+/// Who it is.
+enum Source {
+    Phone { tenant: TenantId, dn: Dn },
+    Trunk { tenant: TenantId, name: String },
+}
+
+/// What a check of a password says.
+enum Proof {
+    Given,
+    Missing,
+    Stale,
+    Wrong,
+}
+
+impl Proxy {
+    /// The credentials of a request that waits for them have come.
+    pub(super) fn resume(&mut self, lookup: u64, credentials: Credentials, now: Timestamp) {
+        let Some(held) = self.exchanges.get_mut(lookup) else { return };
+        if !matches!(held.stage, Stage::Lookup(_)) {
+            return;
+        }
+        let stage = std::mem::replace(&mut held.stage, Stage::Answered { client_open: false });
+        let (server, origin) = (held.server, held.origin);
+        self.lookups = self.lookups.saturating_sub(1);
+        let Stage::Lookup(message) = stage else { return };
+        // Held again under a number of its own when it goes on, else over with its answer.
+        self.exchanges.remove(lookup);
+        self.layer.own(server, 0);
+        self.admit_new(server, *message, origin, credentials, now);
+    }
+
+    /// Decides about a new request: From-user is a phone → it proves that; else the source is a trunk's; else 403.
+    pub(super) fn admit_new(
+        &mut self,
+        server: ServerId,
+        mut message: Message,
+        origin: Origin,
+        credentials: Credentials,
+        now: Timestamp,
+    ) {
+        match self.identify(&message, origin, credentials, now) {
+            Ok(source) => match self.accept(&mut message, origin, source) {
+                Ok(destination) => self.start(server, message, origin, destination, now),
+                Err(answer) => {
+                    self.counts.no_node += 1;
+                    self.answer(server, &message, &answer, now);
+                }
+            },
+            Err(answer) => self.answer(server, &message, &answer, now),
+        }
+    }
+
+    fn identify(
+        &mut self,
+        message: &Message,
+        origin: Origin,
+        credentials: Credentials,
+        now: Timestamp,
+    ) -> Result<Source, Answer> {
+        let register = message.method() == Method::Register;
+        let remote = self.remote_of(origin);
+        let trunk = remote.and_then(|r| self.trunk_of(r.ip()));
+        let trunk =
+            trunk.filter(|_| !register).map(|t| Source::Trunk { tenant: t.tenant.clone(), name: t.name.clone() });
+        let (tenant, dn, realm, password) = match credentials {
+            Credentials::Phone { tenant, dn, realm, password } => (tenant, dn, realm, password),
+            Credentials::Unavailable => return trunk.ok_or_else(Answer::unavailable),
+            Credentials::Unknown => {
+                return trunk.ok_or_else(|| {
+                    self.counts.unknown_sources += 1;
+                    Answer::new(StatusCode::FORBIDDEN)
+                });
+            }
+        };
+        let header = if register { HeaderName::Authorization } else { HeaderName::ProxyAuthorization };
+        let refused = remote.and_then(|r| self.sources.refused_for(r.ip(), now));
+        if let Some(wait) = refused.filter(|_| message.header(&header).is_some()) {
+            self.counts.wrong_password_refused += 1;
+            let seconds = wait.as_secs().max(1).min(u64::from(RETRY_AFTER_S) * 60);
+            return Err(Answer::new(StatusCode::SERVICE_UNAVAILABLE).with(HeaderName::RetryAfter, seconds));
+        }
+        match self.prove(message, header, &dn, &realm, &password, now) {
+            Proof::Given => return Ok(Source::Phone { tenant, dn }),
+            Proof::Wrong => {
+                self.counts.wrong_passwords += 1;
+                if let Some(remote) = remote {
+                    self.sources.wrong_password(remote.ip(), now);
+                }
+                Err(self.challenge(&realm, register, Stale::No, now))
+            }
+            Proof::Missing => Err(self.challenge(&realm, register, Stale::No, now)),
+            Proof::Stale => Err(self.challenge(&realm, register, Stale::Yes, now)),
+        }
+    }
+
+    fn prove(
+        &self,
+        message: &Message,
+        header: HeaderName,
+        dn: &Dn,
+        realm: &str,
+        password: &str,
+        now: Timestamp,
+    ) -> Proof {
+        let method = message.method();
+        let mut verdict = Proof::Missing;
+        for given in message.authorizations(header).filter_map(Result::ok).filter(|g| g.realm == realm) {
+            // A phone may answer only what it was asked (RFC 8760 §2.4).
+            if given.username != dn.as_str() || !self.settings.algorithms.contains(&given.algorithm) {
+                verdict = Proof::Wrong;
+                continue;
+            }
+            match self.nonces.check(&given.nonce, realm, now) {
+                NonceVerdict::Foreign => verdict = Proof::Missing,
+                _ if !digest::verify(&given, method.as_str(), Secret::Password(password)) => verdict = Proof::Wrong,
+                NonceVerdict::Stale => verdict = Proof::Stale,
+                NonceVerdict::Fresh => return Proof::Given,
+            }
+        }
+        verdict
+    }
+
+    /// 401 or 407 with a challenge for each hash, the preferred one first (RFC 8760 §2.3).
+    fn challenge(&mut self, realm: &str, register: bool, stale: Stale, now: Timestamp) -> Answer {
+        self.counts.challenges += 1;
+        let (status, header) = if register {
+            (StatusCode::UNAUTHORIZED, HeaderName::WwwAuthenticate)
+        } else {
+            (StatusCode::PROXY_AUTHENTICATION_REQUIRED, HeaderName::ProxyAuthenticate)
+        };
+        let algorithms: Vec<Algorithm> = self.settings.algorithms.clone();
+        algorithms.into_iter().fold(Answer::new(status), |answer, algorithm| {
+            let challenge = Challenge {
+                realm: realm.to_owned(),
+                nonce: self.nonces.issue(realm, now, self.entropy.as_mut()),
+                opaque: None,
+                algorithm,
+                qop_auth: true,
+                stale: stale == Stale::Yes,
+            };
+            answer.with(header.clone(), challenge)
+        })
+    }
+
+    /// Names tenant and source for the node and chooses it.
+    fn accept(&mut self, message: &mut Message, origin: Origin, source: Source) -> Result<Destination, Answer> {
+        let register = message.method() == Method::Register;
+        // What proved the phone to us is nobody else's business.
+        message.remove(&HeaderName::Authorization);
+        message.remove(&HeaderName::ProxyAuthorization);
+        let (tenant, destination) = match source {
+            Source::Phone { tenant, dn } if register => {
+                message.append(&headers::SOURCE, format_args!("phone;dn={}", value(dn.as_str())));
+                self.add_path(message, origin);
+                let destination = self.to_role(REGISTRAR, &format!("{tenant}/{dn}"))?;
+                (tenant, destination)
+            }
+            Source::Phone { tenant, dn } => {
+                message.append(&headers::SOURCE, format_args!("phone;dn={}", value(dn.as_str())));
+                (tenant, self.for_new_call(message, false)?)
+            }
+            Source::Trunk { tenant, name } => {
+                message.append(&headers::SOURCE, format_args!("trunk;name={}", value(&name)));
+                (tenant, self.for_new_call(message, true)?)
+            }
+        };
+        message.append(&headers::TENANT, tenant);
+        Ok(destination)
+    }
+
+    /// RFC 3327 §5.2: what is sent to this phone later comes through us, down this flow.
+    fn add_path(&self, message: &mut Message, origin: Origin) {
+        let token = flow_token::seal(origin.flow(), &self.seal);
+        message.push_front(&HeaderName::Path, format_args!("<sip:{token}@{};lr>", self.settings.edge));
+    }
+
+    pub(super) fn remote_of(&self, origin: Origin) -> Option<std::net::SocketAddr> {
+        match origin.flow() {
+            crate::flow::Flow::Udp { remote, .. } => Some(remote),
+            crate::flow::Flow::Stream { connection } => self.connections.get(&connection).map(|p| p.remote),
+        }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stale {
+    Yes,
+    No,
+}
+
+/// A parameter's value: quoted where it is no token.
+fn value(text: &str) -> String {
+    if crate::parse::is_token(text) { text.to_owned() } else { quote(text) }
+}

@@ -1,0 +1,55 @@
+//! Answers of the proxy's own.
+
+use std::fmt::Display;
+
+use model::Timestamp;
+
+use super::Proxy;
+use super::settings::RETRY_AFTER_S;
+use crate::header::HeaderName;
+use crate::message::Message;
+use crate::status::StatusCode;
+use crate::transaction::ServerId;
+
+/// A final response of the proxy's own.
+#[derive(Clone, Debug)]
+pub(super) struct Answer {
+    pub(super) status: StatusCode,
+    headers: Vec<(HeaderName, String)>,
+}
+
+impl Answer {
+    pub(super) const fn new(status: StatusCode) -> Self {
+        Self { status, headers: Vec::new() }
+    }
+
+    /// 503 with Retry-After.
+    pub(super) fn unavailable() -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE).with(HeaderName::RetryAfter, RETRY_AFTER_S)
+    }
+
+    pub(super) fn with(mut self, name: HeaderName, value: impl Display) -> Self {
+        self.headers.push((name, value.to_string()));
+        self
+    }
+}
+
+impl Proxy {
+    /// Answers a request in its transaction.
+    pub(super) fn answer(&mut self, server: ServerId, request: &Message, answer: &Answer, now: Timestamp) {
+        let response = self.response_to(request, answer);
+        // Over already: the peer has given up on it.
+        let _ = self.layer.respond(server, &response, now);
+    }
+
+    pub(super) fn response_to(&mut self, request: &Message, answer: &Answer) -> Message {
+        let mut response = Message::response_to(request, answer.status);
+        if answer.status != StatusCode::TRYING {
+            response = response.to_tag(&format!("p{:x}", self.entropy.next_u64()));
+        }
+        for (name, value) in &answer.headers {
+            response = response.header(name, value);
+        }
+        response.build()
+    }
+}

@@ -1,0 +1,114 @@
+//! What is done with a message before its transaction is looked for.
+
+use std::net::{IpAddr, SocketAddr};
+
+use model::Timestamp;
+
+use super::answer::Answer;
+use super::sources::{Admission, Rate};
+use super::{Proxy, Side, Trunk, headers};
+use crate::error::ParseError;
+use crate::flow::Flow;
+use crate::header::{HeaderName, Via};
+use crate::message::Message;
+use crate::method::Method;
+
+impl Proxy {
+    /// Counts a message of the edge against its source's rate.
+    pub(super) fn admit(&mut self, source: IpAddr, now: Timestamp) -> Admission {
+        let rate = if self.trunk_of(source).is_some() { Rate::Trunk } else { Rate::Anybody };
+        self.sources.admit(source, rate, now)
+    }
+
+    /// The trunk whose narrowest network holds the source.
+    pub(super) fn trunk_of(&self, source: IpAddr) -> Option<&Trunk> {
+        let narrowest = |t: &Trunk| t.allow.iter().filter(|n| n.contains(source)).map(|n| n.bits()).max();
+        self.trunks.iter().filter_map(|t| Some((narrowest(t)?, t))).max_by_key(|(bits, _)| *bits).map(|(_, t)| t)
+    }
+
+    pub(super) fn from_edge(
+        &mut self,
+        mut message: Message,
+        flow: Flow,
+        remote: SocketAddr,
+        admission: Admission,
+        now: Timestamp,
+    ) {
+        // Nobody at the edge speaks as one of us.
+        message.remove_where(headers::is_ours);
+        if message.is_request() {
+            note_source(&mut message, remote);
+            if admission == Admission::Refused {
+                self.counts.rate_refused += 1;
+                if message.method() != Method::Ack && message.fault().is_none() {
+                    self.answer_statelessly(&message, &Answer::unavailable(), flow);
+                }
+                return;
+            }
+        }
+        if self.is_sound(&message, flow) {
+            self.receive(message, flow, Side::Edge, now);
+        }
+    }
+
+    /// Whether a message can be dealt with; one that cannot is answered where that is possible.
+    pub(super) fn is_sound(&mut self, message: &Message, flow: Flow) -> bool {
+        let Some(fault) = message.fault() else { return true };
+        match fault.response(message) {
+            Some(response) => {
+                self.counts.malformed_answered += 1;
+                self.layer.transmit(flow, response.to_bytes());
+            }
+            None => self.counts.malformed_dropped += 1,
+        }
+        false
+    }
+
+    pub(super) fn malformed(&mut self, error: &ParseError, flow: Flow) {
+        match error.response() {
+            Some(response) => {
+                self.counts.malformed_answered += 1;
+                self.layer.transmit(flow, response.to_bytes());
+            }
+            None => self.counts.malformed_dropped += 1,
+        }
+    }
+
+    pub(super) fn answer_statelessly(&mut self, request: &Message, answer: &Answer, flow: Flow) {
+        let response = self.response_to(request, answer).to_bytes();
+        self.layer.transmit(flow, response);
+    }
+}
+
+/// Writes into the top Via where the request came from (RFC 3261 §18.2.1, RFC 3581 §4). Responses go there in any
+/// case: a phone that does not ask for rport is behind a NAT as often as one that does.
+fn note_source(message: &mut Message, remote: SocketAddr) {
+    let Some(via) = message.top_via().ok().and_then(|via| noted(&via, remote)) else { return };
+    message.remove_first_value(&HeaderName::Via);
+    message.push_front(&HeaderName::Via, via);
+}
+
+fn noted(via: &Via<'_>, remote: SocketAddr) -> Option<String> {
+    let asks = via.rport().is_some();
+    if !asks && via.host.ip() == Some(remote.ip()) {
+        return None;
+    }
+    let port = via.port.map_or_else(String::new, |p| format!(":{p}"));
+    let mut text = format!("SIP/2.0/{} {}{port}", via.transport, via.host);
+    for param in via.params.iter() {
+        if param.name.eq_ignore_ascii_case("rport") || param.name.eq_ignore_ascii_case("received") {
+            continue;
+        }
+        text.push(';');
+        text.push_str(param.name);
+        if let Some(value) = param.value {
+            text.push('=');
+            text.push_str(value);
+        }
+    }
+    text.push_str(&format!(";received={}", remote.ip()));
+    if asks {
+        text.push_str(&format!(";rport={}", remote.port()));
+    }
+    Some(text)
+}

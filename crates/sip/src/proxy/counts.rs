@@ -1,0 +1,61 @@
+//! What the proxy counts; its role shows it as metrics.
+
+macro_rules! counts {
+    ($($(#[$doc:meta])* $name:ident),+ $(,)?) => {
+        /// Counts since start.
+        #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+        pub struct Counts {
+            $($(#[$doc])* pub $name: u64,)+
+        }
+
+        impl Counts {
+            /// Every count with its name.
+            pub fn all(&self) -> Vec<(&'static str, u64)> {
+                vec![$((stringify!($name), self.$name)),+]
+            }
+        }
+    };
+}
+
+counts! {
+    /// Requests that were forwarded.
+    requests_forwarded,
+    /// Responses that were forwarded.
+    responses_forwarded,
+    /// Requests repeated to another node because theirs was lost.
+    requests_repeated,
+    /// Responses that belong to no transaction.
+    responses_stray,
+    /// ACKs that lead nowhere.
+    acks_stray,
+    /// Messages that could not be read and were answered.
+    malformed_answered,
+    /// Messages that could not be read, nor answered.
+    malformed_dropped,
+    /// Requests refused because their source sends too many.
+    rate_refused,
+    /// Messages dropped because their source sends far too many.
+    rate_dropped,
+    /// Challenges sent.
+    challenges,
+    /// Wrong passwords.
+    wrong_passwords,
+    /// Requests refused because their source had too many wrong passwords.
+    wrong_password_refused,
+    /// Requests of sources that nobody knows.
+    unknown_sources,
+    /// Requests refused because no node was live.
+    no_node,
+    /// Requests for a flow that is dead or was never ours.
+    dead_flows,
+    /// Requests that came round in a loop, or had been forwarded too often.
+    loops,
+    /// Requests refused because a table was full.
+    overloads,
+    /// Nodes that joined.
+    nodes_joined,
+    /// Nodes that were lost.
+    nodes_lost,
+    /// Peers on the nodes' port that are no nodes.
+    nodes_refused,
+}

@@ -1,0 +1,245 @@
+//! A request leaves: what is changed in it (RFC 3261 §16.6), its client transaction, its repetition to another node.
+
+use std::fmt::{self, Display};
+
+use model::Timestamp;
+
+use super::answer::Answer;
+use super::exchange::{Cancelled, Origin, Stage, Target};
+use super::settings::{HEIR_TIME, REPEATS_MAX, TIMER_C};
+use super::target::Destination;
+use super::{Proxy, flow_token, headers, rendezvous};
+use crate::flow::Flow;
+use crate::header::HeaderName;
+use crate::header::via::MAGIC_COOKIE;
+use crate::message::Message;
+use crate::method::Method;
+use crate::transaction::{ClientId, ClientRequest, TransactionError};
+
+const MAX_FORWARDS: u8 = 70;
+/// After the magic cookie: branches of this proxy core.
+const OURS: &str = "tk";
+
+/// A branch: cookie, loop mark, randomness that no stranger guesses.
+struct Branch {
+    mark: u32,
+    random: u64,
+}
+
+impl Display for Branch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{MAGIC_COOKIE}{OURS}{:08x}{:016x}", self.mark, self.random)
+    }
+}
+
+/// The loop mark of a branch that is ours.
+pub(super) fn branch_loop_mark(branch: &str) -> Option<u32> {
+    let ours = branch.strip_prefix(MAGIC_COOKIE)?.strip_prefix(OURS)?;
+    u32::from_str_radix(ours.get(..8)?, 16).ok()
+}
+
+/// What decides the way of a request: when it comes back with all of it unchanged, it has looped (RFC 3261 §16.6 step 8).
+pub(super) fn loop_mark(message: &Message) -> u32 {
+    let tag = |name| message.header(&name).unwrap_or_default();
+    let parts = [message.request_uri().unwrap_or_default(), tag(HeaderName::CallId), tag(HeaderName::CSeq)];
+    let hash = parts.iter().fold(0_u64, |h, part| h.rotate_left(7) ^ rendezvous::hash(part.as_bytes()));
+    (rendezvous::weight(hash, 1) >> 32) as u32
+}
+
+impl Proxy {
+    /// Changes a request as every forwarded one is changed, apart from its Via.
+    pub(super) fn prepare(&self, message: &mut Message, origin: Origin, destination: &Destination) {
+        let left = message.max_forwards().ok().flatten().map_or(MAX_FORWARDS, |max| max.saturating_sub(1));
+        message.set(&HeaderName::MaxForwards, left);
+        if matches!(destination.target, Target::Edge(_)) {
+            // What nodes and proxies tell each other stays among them.
+            message.remove_where(headers::is_ours);
+        }
+        let dialog = matches!(message.method(), Method::Invite | Method::Subscribe | Method::Refer);
+        if dialog && message.to().is_ok_and(|to| to.tag().is_none()) {
+            self.record_route(message, origin, destination.target);
+        }
+    }
+
+    /// Requests of this dialog come through us again, and those towards the edge go down this flow (RFC 5626 §5.3).
+    fn record_route(&self, message: &mut Message, origin: Origin, target: Target) {
+        let flow = match (origin, target) {
+            (Origin::Edge(flow), _) | (_, Target::Edge(flow)) => flow,
+            (Origin::Node(_), Target::Node(_)) => return,
+        };
+        let token = flow_token::seal(flow, &self.seal);
+        let edge = &self.settings.edge;
+        let transport = if flow.reliable() { ";transport=tcp" } else { "" };
+        message.push_front(&HeaderName::RecordRoute, format_args!("<sip:{token}@{edge}{transport};lr>"));
+    }
+
+    /// Sends a request that is held and prepared.
+    pub(super) fn forward(&mut self, id: u64, mut message: Message, destination: Destination, now: Timestamp) {
+        let Destination { target, unreachable, key } = destination;
+        if let Some(owner) = unreachable {
+            message.set(&headers::UNREACHABLE, owner);
+        }
+        let branch = self.put_via(&mut message, target);
+        let flow = target.flow();
+        let sent = self.layer.send(ClientRequest { message: &message, branch: &branch, flow, owner: id }, now);
+        let Some(held) = self.exchanges.get_mut(id) else { return };
+        match sent {
+            Ok(client) => {
+                held.stage = Stage::Forwarded { client, target, progressed: false };
+                held.key = key;
+                held.due = Timestamp::MAX;
+                self.counts.requests_forwarded += 1;
+            }
+            Err(error) => {
+                // The other errors cannot be: the branch is random, the transaction new.
+                debug_assert_eq!(error, TransactionError::Full);
+                held.stage = Stage::Answered { client_open: false };
+                let server = held.server;
+                self.counts.overloads += 1;
+                message.remove_first_value(&HeaderName::Via);
+                self.answer(server, &message, &Answer::unavailable(), now);
+            }
+        }
+    }
+
+    /// Sends an ACK to a 2xx.
+    pub(super) fn forward_stateless(&mut self, mut message: Message, destination: Destination) {
+        if let Some(owner) = destination.unreachable {
+            message.set(&headers::UNREACHABLE, owner);
+        }
+        self.put_via(&mut message, destination.target);
+        self.layer.transmit(destination.target.flow(), message.to_bytes());
+        self.counts.requests_forwarded += 1;
+    }
+
+    fn put_via(&mut self, message: &mut Message, target: Target) -> String {
+        let branch = Branch { mark: loop_mark(message), random: self.entropy.next_u64() }.to_string();
+        let us = match target {
+            Target::Node(_) => &self.settings.cluster,
+            Target::Edge(_) => &self.settings.edge,
+        };
+        let transport = target.flow().transport();
+        message.push_front(&HeaderName::Via, format_args!("SIP/2.0/{transport} {us};branch={branch}"));
+        // A datagram may come without it, a connection needs it (RFC 3261 §20.14).
+        message.ensure_content_length();
+        branch
+    }
+
+    /// Passes a CANCEL on if the INVITE has had a provisional response; else it waits for one.
+    pub(super) fn pass_cancel(&mut self, id: u64, now: Timestamp) {
+        let Some(held) = self.exchanges.get_mut(id) else { return };
+        let Stage::Forwarded { client, .. } = held.stage else { return };
+        if held.cancelled == Cancelled::Wanted && self.layer.cancel(client, &[], now) {
+            held.cancelled = Cancelled::Sent;
+        }
+    }
+
+    // === when a node is lost ===
+
+    /// The node that requests were given to is lost: each without a final response goes to another one.
+    pub(super) fn repeat_elsewhere(&mut self, lost: &super::nodes::Node, now: Timestamp) {
+        let waiting: Vec<(u64, ClientId, bool)> = self
+            .exchanges
+            .iter()
+            .filter_map(|(id, held)| match held.stage {
+                Stage::Forwarded { client, target: Target::Node(c), progressed } if c == lost.connection => {
+                    Some((id, client, held.invite && progressed))
+                }
+                _ => None,
+            })
+            .collect();
+        for (id, client, progressed) in waiting {
+            if progressed {
+                // The heir finds the INVITE in the call's record and may answer it by itself.
+                self.set_stage(id, Stage::Orphaned { client, lost: Box::new(lost.announcement.clone()) });
+                self.wake(id, now + HEIR_TIME);
+            } else {
+                self.repeat(id, client, &lost.announcement, now);
+            }
+        }
+    }
+
+    /// Gives a request to another node, in a transaction of its own.
+    pub(super) fn repeat(&mut self, id: u64, client: ClientId, lost: &super::Announcement, now: Timestamp) {
+        let Some(message) = self.layer.abandon(client) else { return };
+        let Some(held) = self.exchanges.get_mut(id) else { return };
+        held.stage = Stage::Answered { client_open: false };
+        held.repeats += 1;
+        held.due = Timestamp::MAX;
+        if held.cancelled == Cancelled::Sent {
+            held.cancelled = Cancelled::Wanted;
+        }
+        let (server, key, repeats) = (held.server, held.key, held.repeats);
+        // What we have built ourselves can be read.
+        let Ok(mut message) = Message::parse(message) else { return };
+        message.remove_first_value(&HeaderName::Via);
+        let heir = key.filter(|_| repeats <= REPEATS_MAX).and_then(|key| self.nodes.heir(&lost.role, key));
+        let Some(heir) = heir else {
+            self.counts.no_node += 1;
+            return self.answer(server, &message, &Answer::unavailable(), now);
+        };
+        // One that is marked already keeps the mark of its first owner.
+        let unreachable = message.header(&headers::UNREACHABLE).and_then(|o| o.parse().ok());
+        let unreachable = Some(unreachable.unwrap_or_else(|| lost.owner.clone()));
+        let destination = Destination { target: Target::Node(heir.connection), unreachable, key };
+        self.counts.requests_repeated += 1;
+        self.forward(id, message, destination, now);
+    }
+
+    // === timers ===
+
+    /// Timer C begins again with each provisional response beyond 100 (RFC 3261 §16.7 step 2).
+    pub(super) fn restart_timer_c(&mut self, id: u64, now: Timestamp) {
+        self.wake(id, now + TIMER_C);
+    }
+
+    fn wake(&mut self, id: u64, due: Timestamp) {
+        if let Some(held) = self.exchanges.get_mut(id) {
+            held.due = due;
+            self.timers.arm(id, due, &mut held.armed);
+        }
+    }
+
+    /// A timer of an exchange is due, or was and has been moved.
+    pub(super) fn expire(&mut self, id: u64, entry: Timestamp, now: Timestamp) {
+        let Some(held) = self.exchanges.get_mut(id) else { return };
+        if held.armed != entry {
+            return;
+        }
+        held.armed = Timestamp::MAX;
+        if held.due > now {
+            let due = held.due;
+            if due < Timestamp::MAX {
+                self.timers.arm(id, due, &mut held.armed);
+            }
+            return;
+        }
+        held.due = Timestamp::MAX;
+        match &held.stage {
+            Stage::Orphaned { client, lost } => {
+                let (client, lost) = (*client, lost.clone());
+                self.repeat(id, client, &lost, now);
+            }
+            Stage::Forwarded { .. } => {
+                // Timer C (RFC 3261 §16.8); the transaction gives up 64·T1 later.
+                held.cancelled = Cancelled::Wanted;
+                self.pass_cancel(id, now);
+            }
+            Stage::Lookup(_) | Stage::Answered { .. } => {}
+        }
+    }
+
+    fn set_stage(&mut self, id: u64, stage: Stage) {
+        if let Some(held) = self.exchanges.get_mut(id) {
+            held.stage = stage;
+        }
+    }
+
+    /// Whether a flow is that of a node that is live.
+    pub(super) fn node_of(&self, flow: Flow) -> Option<u64> {
+        match flow {
+            Flow::Stream { connection } => self.nodes.by_connection(connection).map(|n| n.connection),
+            Flow::Udp { .. } => None,
+        }
+    }
+}

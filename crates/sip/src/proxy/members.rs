@@ -1,0 +1,122 @@
+//! Nodes join, are kept alive, and are lost.
+
+use model::Timestamp;
+
+use super::answer::Answer;
+use super::exchange::{Origin, Stage, Target};
+use super::nodes::{Announcement, Joined};
+use super::settings::KEEP_ALIVE;
+use super::{NodeLoss, Output, Proxy, Side, headers};
+use crate::flow::Flow;
+use crate::header::HeaderName;
+use crate::message::Message;
+use crate::method::Method;
+use crate::status::StatusCode;
+use crate::transaction::ServerId;
+
+/// The branch of keep-alives: they have no transaction, since what counts is how many are unanswered.
+const KEEP_ALIVE_BRANCH: &str = "z9hG4bKkeepalive";
+
+impl Proxy {
+    pub(super) fn from_node(&mut self, message: Message, connection: u64, now: Timestamp) {
+        if !message.is_request() && is_keep_alive_answer(&message) {
+            let says = message.header(&headers::NODE).and_then(Announcement::parse);
+            self.nodes.answered(connection, says);
+            return;
+        }
+        if self.is_sound(&message, Flow::Stream { connection }) {
+            self.receive(message, Flow::Stream { connection }, Side::Cluster, now);
+        }
+    }
+
+    /// A node says who it is.
+    pub(super) fn join(&mut self, server: ServerId, message: &Message, connection: u64, now: Timestamp) {
+        let announcement = message.header(&headers::NODE).and_then(Announcement::parse);
+        let token = message.header(&headers::TOKEN).unwrap_or_default();
+        let accepted = announcement.filter(|a| self.authority.accepts(token, a, now));
+        let full = self.nodes.len() >= self.settings.limits.nodes && self.nodes.by_connection(connection).is_none();
+        let Some(announcement) = accepted.filter(|_| !full) else {
+            self.counts.nodes_refused += 1;
+            self.answer(server, message, &Answer::new(StatusCode::FORBIDDEN), now);
+            self.outputs.push_back(Output::Close { connection });
+            return;
+        };
+        match self.nodes.join(connection, announcement.clone()) {
+            Joined::Again => {}
+            Joined::New => {
+                self.counts.nodes_joined += 1;
+                self.outputs.push_back(Output::NodeUp(announcement));
+            }
+            Joined::Moved { from } => {
+                self.move_connection(from, connection);
+                self.outputs.push_back(Output::Close { connection: from });
+            }
+        }
+        self.keep_alive_due.get_or_insert(now + KEEP_ALIVE);
+        let greeting =
+            Answer::new(StatusCode::OK).with(headers::EDGE, &self.settings.edge).with(headers::LIVE, self.nodes.list());
+        self.answer(server, message, &greeting, now);
+    }
+
+    /// A node is not live any more: what it was to answer goes elsewhere. Says whether it was one.
+    pub(super) fn lose(&mut self, connection: u64, why: NodeLoss, now: Timestamp) -> bool {
+        let Some(node) = self.nodes.leave(connection) else { return false };
+        self.counts.nodes_lost += 1;
+        self.outputs.push_back(Output::NodeDown(node.announcement.owner.clone(), why));
+        self.repeat_elsewhere(&node, now);
+        true
+    }
+
+    /// A node goes on by another connection.
+    fn move_connection(&mut self, from: u64, to: u64) {
+        self.layer.move_flow(Flow::Stream { connection: from }, Flow::Stream { connection: to });
+        let held: Vec<u64> = self.exchanges.iter().map(|(id, _)| id).collect();
+        for id in held {
+            let Some(held) = self.exchanges.get_mut(id) else { continue };
+            if held.origin == Origin::Node(from) {
+                held.origin = Origin::Node(to);
+            }
+            if let Stage::Forwarded { target, .. } = &mut held.stage
+                && *target == Target::Node(from)
+            {
+                *target = Target::Node(to);
+            }
+        }
+    }
+
+    /// Sends a keep-alive to every node; those that left too many unanswered are lost.
+    pub(super) fn keep_alive(&mut self, now: Timestamp) {
+        for connection in self.nodes.count_unanswered() {
+            self.lose(connection, NodeLoss::Silent, now);
+            self.connections.remove(&connection);
+            // A node that runs again finds its connection closed, opens another and announces itself anew.
+            self.outputs.push_back(Output::Close { connection });
+        }
+        self.keep_alives = self.keep_alives % 0x7FFF_FFFE + 1;
+        let live = self.nodes.list();
+        let messages: Vec<(u64, Message)> =
+            self.nodes.iter().map(|node| (node.connection, self.keep_alive_for(&node.announcement, &live))).collect();
+        for (connection, message) in messages {
+            self.layer.transmit(Flow::Stream { connection }, message.to_bytes());
+        }
+        self.keep_alive_due = (self.nodes.len() > 0).then(|| now + KEEP_ALIVE);
+    }
+
+    fn keep_alive_for(&self, node: &Announcement, live: &str) -> Message {
+        let (number, us) = (self.keep_alives, &self.settings.cluster);
+        let to = format!("sip:{}.{}.trunkline.invalid", node.owner, node.role);
+        Message::request(Method::Options, &to)
+            .header(&HeaderName::Via, format_args!("SIP/2.0/TCP {us};branch={KEEP_ALIVE_BRANCH}{number}"))
+            .header(&HeaderName::MaxForwards, 1)
+            .header(&HeaderName::From, format_args!("<sip:{us}>;tag=keepalive"))
+            .header(&HeaderName::To, format_args!("<{to}>"))
+            .header(&HeaderName::CallId, format_args!("keepalive@{us}"))
+            .header(&HeaderName::CSeq, format_args!("{number} OPTIONS"))
+            .header(&headers::LIVE, live)
+            .build()
+    }
+}
+
+fn is_keep_alive_answer(message: &Message) -> bool {
+    message.top_via().is_ok_and(|via| via.branch().is_some_and(|b| b.starts_with(KEEP_ALIVE_BRANCH)))
+}

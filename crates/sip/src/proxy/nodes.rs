@@ -1,0 +1,220 @@
+//! The nodes that have announced themselves: who is live, who drains, who gets a key.
+
+use std::fmt::Write as _;
+
+use model::{Epoch, NodeId, Owner};
+
+use super::rendezvous;
+use super::settings::MISSED_MAX;
+
+/// What a node says about itself: `<role>;node=<node>;epoch=<epoch>[;draining]`.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Announcement {
+    /// The role, as `sip-cluster`.
+    pub role: Box<str>,
+    /// Node and epoch.
+    pub owner: Owner,
+    /// Whether it takes no new calls.
+    pub draining: bool,
+}
+
+impl Announcement {
+    /// Parses the value of a `Trunkline-Node` header.
+    pub fn parse(value: &str) -> Option<Self> {
+        let mut parts = value.split(';').map(str::trim);
+        let role = parts.next().filter(|r| crate::parse::is_token(r))?;
+        let (mut node, mut epoch, mut draining) = (None, None, false);
+        for part in parts {
+            match part.split_once('=') {
+                Some(("node", text)) => node = NodeId::parse(text).ok(),
+                Some(("epoch", text)) => epoch = text.parse().ok(),
+                None if part == "draining" => draining = true,
+                _ => {}
+            }
+        }
+        Some(Self { role: role.into(), owner: Owner { node: node?, epoch: Epoch(epoch?) }, draining })
+    }
+}
+
+/// A node that is live.
+#[derive(Debug)]
+pub(super) struct Node {
+    pub(super) announcement: Announcement,
+    /// Its connection, also its key.
+    pub(super) connection: u64,
+    unanswered: u8,
+    hash: u64,
+}
+
+/// All live nodes.
+#[derive(Debug, Default)]
+pub(super) struct Nodes {
+    live: Vec<Node>,
+}
+
+/// What joining changed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Joined {
+    /// It is new.
+    New,
+    /// It was there; it said something about itself again.
+    Again,
+    /// It was there by another connection, which is now without it.
+    Moved {
+        /// The former connection.
+        from: u64,
+    },
+}
+
+impl Nodes {
+    pub(super) fn join(&mut self, connection: u64, announcement: Announcement) -> Joined {
+        if let Some(node) = self.live.iter_mut().find(|n| n.connection == connection) {
+            node.announcement.draining = announcement.draining;
+            return Joined::Again;
+        }
+        if let Some(node) = self.live.iter_mut().find(|n| n.announcement.owner == announcement.owner) {
+            let from = std::mem::replace(&mut node.connection, connection);
+            node.announcement = announcement;
+            node.unanswered = 0;
+            return Joined::Moved { from };
+        }
+        let hash = rendezvous::hash(announcement.owner.node.as_str().as_bytes());
+        self.live.push(Node { announcement, connection, unanswered: 0, hash });
+        Joined::New
+    }
+
+    pub(super) fn leave(&mut self, connection: u64) -> Option<Node> {
+        let at = self.live.iter().position(|n| n.connection == connection)?;
+        Some(self.live.swap_remove(at))
+    }
+
+    pub(super) fn by_connection(&self, connection: u64) -> Option<&Node> {
+        self.live.iter().find(|n| n.connection == connection)
+    }
+
+    pub(super) fn by_owner(&self, owner: &Owner) -> Option<&Node> {
+        self.live.iter().find(|n| n.announcement.owner == *owner)
+    }
+
+    /// The node of that role that a call is given to when nobody has it: by rendezvous hash among all that are live.
+    pub(super) fn heir(&self, role: &str, key: u64) -> Option<&Node> {
+        self.choose(role, key, |_| true)
+    }
+
+    /// The node of that role for something new: one that drains only if all do.
+    pub(super) fn for_new(&self, role: &str, key: u64) -> Option<&Node> {
+        self.choose(role, key, |n| !n.announcement.draining).or_else(|| self.heir(role, key))
+    }
+
+    fn choose(&self, role: &str, key: u64, fits: impl Fn(&Node) -> bool) -> Option<&Node> {
+        let of_role = self.live.iter().filter(|n| *n.announcement.role == *role && fits(n));
+        of_role.max_by_key(|n| (rendezvous::weight(key, n.hash), n.announcement.owner.epoch))
+    }
+
+    /// Counts one more unanswered keep-alive for each node; gives the connections of those with too many.
+    pub(super) fn count_unanswered(&mut self) -> Vec<u64> {
+        let mut lost = Vec::new();
+        for node in &mut self.live {
+            if node.unanswered >= MISSED_MAX {
+                lost.push(node.connection);
+            }
+            node.unanswered = node.unanswered.saturating_add(1);
+        }
+        lost
+    }
+
+    /// The node has answered a keep-alive.
+    pub(super) fn answered(&mut self, connection: u64, says: Option<Announcement>) {
+        if let Some(node) = self.live.iter_mut().find(|n| n.connection == connection) {
+            node.unanswered = 0;
+            if let Some(says) = says.filter(|s| s.owner == node.announcement.owner) {
+                node.announcement.draining = says.draining;
+            }
+        }
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Node> {
+        self.live.iter()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.live.len()
+    }
+
+    /// The value of `Trunkline-Live`.
+    pub(super) fn list(&self) -> String {
+        let mut list = String::new();
+        for node in &self.live {
+            let comma = if list.is_empty() { "" } else { ", " };
+            // Writing to a String cannot fail.
+            let _ = write!(list, "{comma}{}", node.announcement.owner);
+        }
+        list
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn says(text: &str) -> Announcement {
+        Announcement::parse(text).unwrap()
+    }
+
+    #[test]
+    fn an_announcement_names_role_node_and_epoch() {
+        let node = says("sip-cluster;node=sip-cluster-1;epoch=17;draining");
+        assert_eq!(
+            (&*node.role, node.owner.to_string().as_str(), node.draining),
+            ("sip-cluster", "sip-cluster-1.17", true)
+        );
+        for bad in ["", "x", "x;node=a", "x;epoch=1", "x;node=a b;epoch=1", "x;node=a;epoch=-1", ";node=a;epoch=1"] {
+            assert_eq!(Announcement::parse(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn new_calls_avoid_a_node_that_drains_as_long_as_there_is_another() {
+        let mut nodes = Nodes::default();
+        nodes.join(1, says("sip-cluster;node=a;epoch=1;draining"));
+        assert_eq!(nodes.for_new("sip-cluster", 7).unwrap().connection, 1);
+        nodes.join(2, says("sip-cluster;node=b;epoch=1"));
+        assert!((0..100).all(|key| nodes.for_new("sip-cluster", key).unwrap().connection == 2));
+        assert!((0..100).any(|key| nodes.heir("sip-cluster", key).unwrap().connection == 1));
+        assert!(nodes.for_new("media", 7).is_none());
+    }
+
+    #[test]
+    fn a_restarted_node_is_another_owner() {
+        let mut nodes = Nodes::default();
+        nodes.join(1, says("sip-cluster;node=a;epoch=1"));
+        nodes.leave(1);
+        nodes.join(2, says("sip-cluster;node=a;epoch=2"));
+        assert!(nodes.by_owner(&"a.1".parse().unwrap()).is_none());
+        assert!(nodes.by_owner(&"a.2".parse().unwrap()).is_some());
+    }
+
+    #[test]
+    fn a_node_that_connects_again_is_used_by_its_new_connection() {
+        let mut nodes = Nodes::default();
+        assert_eq!(nodes.join(1, says("media;node=m;epoch=1")), Joined::New);
+        assert_eq!(nodes.join(1, says("media;node=m;epoch=1;draining")), Joined::Again);
+        assert_eq!(nodes.join(2, says("media;node=m;epoch=1")), Joined::Moved { from: 1 });
+        assert_eq!((nodes.len(), nodes.list().as_str()), (1, "m.1"));
+        assert!(nodes.leave(1).is_none());
+    }
+
+    #[test]
+    fn three_unanswered_keep_alives_are_too_many() {
+        let mut nodes = Nodes::default();
+        nodes.join(1, says("media;node=m;epoch=1"));
+        for _ in 0..3 {
+            assert!(nodes.count_unanswered().is_empty());
+        }
+        nodes.answered(1, None);
+        for _ in 0..3 {
+            assert!(nodes.count_unanswered().is_empty());
+        }
+        assert_eq!(nodes.count_unanswered(), [1]);
+    }
+}

@@ -1,0 +1,289 @@
+//! Requests that begin a transaction: validation, then the way by the side that they came from (RFC 3261 §16.3).
+
+use bytes::Bytes;
+use model::Timestamp;
+
+use super::answer::Answer;
+use super::exchange::{Cancelled, Exchange, Origin, Stage};
+use super::forward::{branch_loop_mark, loop_mark};
+use super::target::{Destination, OWNERS};
+use super::{Output, Proxy, Side, headers};
+use crate::flow::Flow;
+use crate::header::HeaderName;
+use crate::local_tag::LocalTag;
+use crate::message::Message;
+use crate::method::Method;
+use crate::status::StatusCode;
+use crate::transaction::{NewRequest, ServerId};
+use crate::uri::{Scheme, Uri, escape};
+
+/// What the proxy itself understands, in its answer to OPTIONS.
+const ALLOW: &str =
+    "INVITE, ACK, BYE, CANCEL, OPTIONS, REGISTER, PRACK, UPDATE, INFO, REFER, SUBSCRIBE, NOTIFY, MESSAGE, PUBLISH";
+
+impl Proxy {
+    pub(super) fn request(&mut self, new: NewRequest, side: Side, now: Timestamp) {
+        let NewRequest { server, message, flow, cancels } = new;
+        let method = message.method();
+        if method == Method::Cancel {
+            return self.cancel(server, &message, cancels.map(|(_, exchange)| exchange), now);
+        }
+        if let Flow::Stream { connection } = flow
+            && side == Side::Cluster
+            && message.header(&headers::NODE).is_some()
+        {
+            return self.join(server, &message, connection, now);
+        }
+        match self.check(&message, &method, side) {
+            Check::Forward => match (side, flow) {
+                (Side::Cluster, Flow::Stream { connection }) => self.of_node(server, message, connection, now),
+                _ => self.of_edge(server, message, flow, now),
+            },
+            Check::Answer(answer) => self.answer(server, &message, &answer, now),
+        }
+    }
+
+    /// RFC 3261 §16.3.
+    fn check(&mut self, message: &Message, method: &Method, side: Side) -> Check {
+        let Some(uri) = message.request_uri().and_then(|u| Uri::parse(u).ok()) else {
+            return Check::Answer(Answer::new(StatusCode::BAD_REQUEST));
+        };
+        if *method == Method::Options && uri.user().is_none() && self.is_us(&uri) {
+            return Check::Answer(Answer::new(StatusCode::OK).with(HeaderName::Allow, ALLOW));
+        }
+        if matches!(uri.scheme(), Scheme::Other(_)) {
+            return Check::Answer(Answer::new(StatusCode::UNSUPPORTED_URI_SCHEME));
+        }
+        if message.max_forwards().is_ok_and(|max| max == Some(0)) {
+            self.counts.loops += 1;
+            return Check::Answer(Answer::new(StatusCode::TOO_MANY_HOPS));
+        }
+        let unknown = message.unknown_options(&HeaderName::ProxyRequire, &[]);
+        if !unknown.is_empty() {
+            let unsupported = unknown.join(", ");
+            return Check::Answer(Answer::new(StatusCode::BAD_EXTENSION).with(HeaderName::Unsupported, unsupported));
+        }
+        if side == Side::Edge && self.has_looped(message) {
+            self.counts.loops += 1;
+            return Check::Answer(Answer::new(StatusCode::LOOP_DETECTED));
+        }
+        Check::Forward
+    }
+
+    /// Whether the request has been here with the same routing in it (RFC 3261 §16.3 step 4).
+    fn has_looped(&self, message: &Message) -> bool {
+        let mut marks =
+            message.vias().skip(1).filter_map(Result::ok).filter_map(|via| branch_loop_mark(via.branch()?)).peekable();
+        if marks.peek().is_none() {
+            return false;
+        }
+        let here = loop_mark(message);
+        marks.any(|mark| mark == here)
+    }
+
+    // === from the edge ===
+
+    fn of_edge(&mut self, server: ServerId, mut message: Message, flow: Flow, now: Timestamp) {
+        self.undo_strict_routing(&mut message);
+        let token = self.take_own_routes(&mut message);
+        let Ok(to) = message.to() else { return };
+        let in_dialog = to.tag().is_some();
+        let origin = Origin::Edge(flow);
+        if in_dialog {
+            return match self.within_dialog(&message, flow, token.as_deref()) {
+                Ok(destination) => self.start(server, message, origin, destination, now),
+                Err(answer) => self.answer(server, &message, &answer, now),
+            };
+        }
+        if self.draining && message.method() == Method::Invite {
+            return self.answer(server, &message, &Answer::unavailable(), now);
+        }
+        self.look_up(server, message, origin, now);
+    }
+
+    /// Where a request within a dialog goes: to the owner that its tag names. With a static route there are no
+    /// owners, only the two sides of that route.
+    pub(super) fn within_dialog(
+        &mut self,
+        message: &Message,
+        flow: Flow,
+        token: Option<&str>,
+    ) -> Result<Destination, Answer> {
+        if let Some(tag) = self.owner_tag(message) {
+            return self.to_owner(&tag);
+        }
+        let unknown = || Answer::new(StatusCode::CALL_DOES_NOT_EXIST);
+        let route = self.settings.static_route.ok_or_else(unknown)?;
+        let target = self.udp_to(route).ok_or_else(unknown)?;
+        if flow != target {
+            return Ok(Destination::edge(target));
+        }
+        let back = token.and_then(|t| super::flow_token::open(t, &self.seal));
+        back.filter(|b| *b != flow).map(Destination::edge).ok_or_else(unknown)
+    }
+
+    /// Asks who the user is that the request names; [`Self::resume`] goes on.
+    fn look_up(&mut self, server: ServerId, message: Message, origin: Origin, now: Timestamp) {
+        let (user, host) = user_of(&message);
+        if user.is_empty() {
+            return self.admit_new(server, message, origin, super::Credentials::Unknown, now);
+        }
+        if self.lookups >= self.settings.limits.lookups {
+            self.counts.overloads += 1;
+            return self.answer(server, &message, &Answer::unavailable(), now);
+        }
+        let invite = message.method() == Method::Invite;
+        let Some(lookup) = self.hold(server, invite, origin, Stage::Lookup(Box::new(message)), Bytes::new()) else {
+            return;
+        };
+        self.lookups += 1;
+        self.outputs.push_back(Output::NeedCredentials { lookup, user, host });
+    }
+
+    // === from a node ===
+
+    fn of_node(&mut self, server: ServerId, mut message: Message, connection: u64, now: Timestamp) {
+        if self.nodes.by_connection(connection).is_none() {
+            self.counts.nodes_refused += 1;
+            self.answer(server, &message, &Answer::new(StatusCode::FORBIDDEN), now);
+            self.outputs.push_back(Output::Close { connection });
+            return;
+        }
+        match self.from_node_to(&mut message) {
+            Ok(destination) => self.start(server, message, Origin::Node(connection), destination, now),
+            Err(answer) => self.answer(server, &message, &answer, now),
+        }
+    }
+
+    // === from either ===
+
+    /// Holds a request; none if the table is full, which the peer is told.
+    pub(super) fn hold(
+        &mut self,
+        server: ServerId,
+        invite: bool,
+        origin: Origin,
+        stage: Stage,
+        request: Bytes,
+    ) -> Option<u64> {
+        let exchange = Exchange {
+            server,
+            server_open: true,
+            invite,
+            origin,
+            stage,
+            request,
+            cancelled: Cancelled::No,
+            repeats: 0,
+            key: None,
+            due: Timestamp::MAX,
+            armed: Timestamp::MAX,
+        };
+        // As many exchanges fit as server transactions, and each has one: this cannot fail before that did.
+        let id = self.exchanges.insert(exchange)?;
+        self.layer.own(server, id);
+        Some(id)
+    }
+
+    /// Holds a request and forwards it.
+    pub(super) fn start(
+        &mut self,
+        server: ServerId,
+        mut message: Message,
+        origin: Origin,
+        destination: Destination,
+        now: Timestamp,
+    ) {
+        let invite = message.method() == Method::Invite;
+        if matches!(origin, Origin::Edge(_)) && invite {
+            let trying = Message::response_to(&message, StatusCode::TRYING).build();
+            let _ = self.layer.respond(server, &trying, now);
+        }
+        let request = message.to_bytes();
+        self.prepare(&mut message, origin, &destination);
+        let stage = Stage::Answered { client_open: false };
+        let Some(id) = self.hold(server, invite, origin, stage, request) else { return };
+        self.forward(id, message, destination, now);
+    }
+
+    /// A CANCEL (RFC 3261 §16.10): answered here, and passed on once the INVITE has had a provisional response.
+    fn cancel(&mut self, server: ServerId, message: &Message, exchange: Option<u64>, now: Timestamp) {
+        let status = if exchange.is_some() { StatusCode::OK } else { StatusCode::CALL_DOES_NOT_EXIST };
+        self.answer(server, message, &Answer::new(status), now);
+        let Some(id) = exchange else { return };
+        let Some(held) = self.exchanges.get_mut(id) else { return };
+        if held.cancelled != Cancelled::No {
+            return;
+        }
+        held.cancelled = Cancelled::Wanted;
+        match held.stage {
+            Stage::Lookup(_) => {
+                let stage = std::mem::replace(&mut held.stage, Stage::Answered { client_open: false });
+                let server = held.server;
+                self.lookups = self.lookups.saturating_sub(1);
+                if let Stage::Lookup(invite) = stage {
+                    self.answer(server, &invite, &Answer::new(StatusCode::REQUEST_TERMINATED), now);
+                }
+            }
+            _ => self.pass_cancel(id, now),
+        }
+    }
+
+    /// An ACK to a 2xx goes the way of its dialog and has no transaction.
+    pub(super) fn ack(&mut self, mut message: Message, flow: Flow, side: Side) {
+        if message.max_forwards().is_ok_and(|max| max == Some(0)) {
+            self.counts.acks_stray += 1;
+            return;
+        }
+        let (origin, destination) = match (side, flow) {
+            (Side::Cluster, Flow::Stream { connection }) => {
+                if self.nodes.by_connection(connection).is_none() {
+                    self.counts.nodes_refused += 1;
+                    return;
+                }
+                (Origin::Node(connection), self.from_node_to(&mut message))
+            }
+            _ => {
+                self.undo_strict_routing(&mut message);
+                let token = self.take_own_routes(&mut message);
+                (Origin::Edge(flow), self.within_dialog(&message, flow, token.as_deref()))
+            }
+        };
+        match destination {
+            Ok(destination) => {
+                self.prepare(&mut message, origin, &destination);
+                self.forward_stateless(message, destination);
+            }
+            Err(_) => self.counts.acks_stray += 1,
+        }
+    }
+
+    /// Where a new request of the edge goes.
+    pub(super) fn for_new_call(&mut self, message: &Message, from_trunk: bool) -> Result<Destination, Answer> {
+        if from_trunk
+            && let Some(route) = self.settings.static_route
+            && let Some(flow) = self.udp_to(route)
+        {
+            return Ok(Destination::edge(flow));
+        }
+        let uri = message.request_uri().and_then(|u| Uri::parse(u).ok());
+        if let Some(tag) = uri.and_then(|u| LocalTag::open(u.user()?, &self.seal)) {
+            return self.to_owner(&tag);
+        }
+        self.to_role(OWNERS, message.call_id().unwrap_or_default())
+    }
+}
+
+enum Check {
+    Forward,
+    Answer(Answer),
+}
+
+/// User and host that a request of the edge claims to be from: To of a REGISTER, else From.
+fn user_of(message: &Message) -> (String, String) {
+    let claimed = if message.method() == Method::Register { message.to() } else { message.from() };
+    let uri = claimed.ok().and_then(|c| Uri::parse(c.raw_uri()).ok());
+    let user = uri.and_then(|u| u.user()).map(|u| escape::unescape(u).into_owned()).unwrap_or_default();
+    let host = uri.and_then(|u| u.host()).map(|h| h.as_str().to_owned()).unwrap_or_default();
+    (user, host)
+}

@@ -1,0 +1,130 @@
+//! Responses on their way back (RFC 3261 §16.7), and what is done when there is none.
+
+use bytes::Bytes;
+use model::Timestamp;
+
+use super::answer::Answer;
+use super::exchange::{Cancelled, Origin, Stage, Target};
+use super::target::OPENED_BY_US;
+use super::{Failure, Proxy, headers};
+use crate::flow::Flow;
+use crate::header::HeaderName;
+use crate::local_tag::LocalTag;
+use crate::message::Message;
+use crate::status::StatusCode;
+use crate::transaction::{ClientId, ServerId};
+
+impl Proxy {
+    /// A response of a transaction of ours. From nodes it is taken by whichever connection it comes.
+    pub(super) fn response(&mut self, client: ClientId, id: u64, mut message: Message, flow: Flow, now: Timestamp) {
+        let Some(status) = message.status() else { return };
+        let node = self.node_of(flow);
+        // Without an exchange it is the answer to a CANCEL of ours.
+        let Some(held) = self.exchanges.get_mut(id) else { return };
+        if let Stage::Orphaned { .. } = held.stage
+            && let Some(heir) = node
+        {
+            // The heir has taken the INVITE up.
+            held.due = Timestamp::MAX;
+            held.stage = Stage::Forwarded { client, target: Target::Node(heir), progressed: true };
+        }
+        let (server, origin, invite, cancelled) = (held.server, held.origin, held.invite, held.cancelled);
+        if status.is_final() {
+            held.due = Timestamp::MAX;
+            held.stage = Stage::Answered { client_open: true };
+            held.request = Bytes::new();
+        } else {
+            if let Stage::Forwarded { progressed, .. } = &mut held.stage {
+                *progressed |= status != StatusCode::TRYING;
+            }
+            if cancelled == Cancelled::Wanted {
+                self.pass_cancel(id, now);
+            }
+            // Ours has gone out already (RFC 3261 §16.7 step 5).
+            if status == StatusCode::TRYING {
+                return;
+            }
+            if invite && cancelled == Cancelled::No {
+                self.restart_timer_c(id, now);
+            }
+        }
+        message.remove_first_value(&HeaderName::Via);
+        if message.top_via().is_err() {
+            return;
+        }
+        if node.is_none() || matches!(origin, Origin::Edge(_)) {
+            message.remove_where(headers::is_ours);
+        }
+        message.ensure_content_length();
+        self.counts.responses_forwarded += 1;
+        // Gone: the transaction has ended in between, and so has the peer's interest.
+        let _ = self.layer.respond(server, &message, now);
+        if let Origin::Node(connection) = origin
+            && self.nodes.by_connection(connection).is_none()
+        {
+            self.respond_to_heir(message);
+        }
+    }
+
+    /// The node that asked is gone; the owner of its call now, if there is one, wants the response.
+    fn respond_to_heir(&mut self, mut message: Message) {
+        let tag = message.from().ok().and_then(|from| LocalTag::open(from.tag()?, &self.seal));
+        let Some(Ok(heir)) = tag.map(|tag| self.to_owner(&tag)) else { return };
+        if let Some(owner) = heir.unreachable {
+            message.set(&headers::UNREACHABLE, owner);
+        }
+        self.layer.transmit(heir.target.flow(), message.to_bytes());
+    }
+
+    /// No final response will come.
+    pub(super) fn client_failed(&mut self, id: u64, failure: Failure, now: Timestamp) {
+        let Some(held) = self.exchanges.get_mut(id) else { return };
+        let status = match (&held.stage, failure) {
+            (Stage::Forwarded { target: Target::Edge(flow), .. }, Failure::Flow) => match flow {
+                Flow::Stream { connection } if connection & OPENED_BY_US == 0 => StatusCode::FLOW_FAILED,
+                _ => StatusCode::SERVICE_UNAVAILABLE,
+            },
+            (_, Failure::Flow) => StatusCode::SERVICE_UNAVAILABLE,
+            (_, Failure::Timeout) => StatusCode::REQUEST_TIMEOUT,
+        };
+        let (server, request) = (held.server, std::mem::take(&mut held.request));
+        held.due = Timestamp::MAX;
+        held.stage = Stage::Answered { client_open: false };
+        // Empty once a final response has gone out.
+        if let Ok(request) = Message::parse(request) {
+            self.answer(server, &request, &Answer::new(status), now);
+        }
+        self.end_if_over(id);
+    }
+
+    pub(super) fn client_ended(&mut self, id: u64, ended: ClientId) {
+        let Some(held) = self.exchanges.get_mut(id) else { return };
+        match held.stage {
+            Stage::Answered { .. } => held.stage = Stage::Answered { client_open: false },
+            Stage::Forwarded { client, .. } if client == ended => held.stage = Stage::Answered { client_open: false },
+            _ => {}
+        }
+        self.end_if_over(id);
+    }
+
+    pub(super) fn server_ended(&mut self, id: u64, _server: ServerId) {
+        if let Some(held) = self.exchanges.get_mut(id) {
+            held.server_open = false;
+        }
+        self.end_if_over(id);
+    }
+
+    fn end_if_over(&mut self, id: u64) {
+        let Some(held) = self.exchanges.get(id) else { return };
+        if held.server_open {
+            return;
+        }
+        match held.stage {
+            Stage::Answered { client_open: false } => {}
+            // Nobody waits for the answer any more.
+            Stage::Lookup(_) => self.lookups = self.lookups.saturating_sub(1),
+            _ => return,
+        }
+        self.exchanges.remove(id);
+    }
+}

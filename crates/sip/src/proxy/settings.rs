@@ -1,0 +1,175 @@
+//! What the proxy is told: its addresses, its trunks, its limits.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use model::{Dn, TenantId};
+
+/// Addresses and limits of a proxy.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Our edge address as peers see it, `host:port`: in Via, Record-Route and Path.
+    pub edge: String,
+    /// The edge's UDP listeners in the order of their numbers; requests to an address leave by the first of its family.
+    pub udp_listeners: Vec<SocketAddr>,
+    /// Further `host:port` that mean us in a Route or Request-URI.
+    pub aliases: Vec<String>,
+    /// Our address towards nodes, `host:port`: in the Via of what they get.
+    pub cluster: String,
+    /// Where new requests from trunks go instead of to a node: a proxy in front of something else.
+    pub static_route: Option<SocketAddr>,
+    /// Which hashes a phone may use.
+    pub algorithms: Vec<crate::digest::Algorithm>,
+    /// Limits.
+    pub limits: Limits,
+}
+
+/// The bounds of a proxy.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Limits {
+    /// Requests a second from one source that is no trunk: an office of 1,000 phones behind one address.
+    pub source_requests_per_s: u32,
+    /// Requests a second from one source on a trunk's list: 4,000 calls/s of three requests, and as much again.
+    pub trunk_requests_per_s: u32,
+    /// Sources that are remembered; the longest silent one is forgotten for a new one.
+    pub sources: usize,
+    /// Wrong passwords from one source that cost nothing.
+    pub wrong_passwords_free: u8,
+    /// The longest time for which a source with wrong passwords is refused.
+    pub wrong_password_wait_max: Duration,
+    /// Requests that wait for credentials at once.
+    pub lookups: usize,
+    /// Nodes at once.
+    pub nodes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            source_requests_per_s: 200,
+            trunk_requests_per_s: 24_000,
+            sources: 65_536,
+            wrong_passwords_free: 5,
+            wrong_password_wait_max: Duration::from_secs(64),
+            lookups: 4_096,
+            nodes: 256,
+        }
+    }
+}
+
+/// The interval of keep-alives to nodes.
+pub const KEEP_ALIVE: Duration = Duration::from_millis(300);
+/// Unanswered keep-alives after which a node is not live.
+pub const MISSED_MAX: u8 = 3;
+/// How long an INVITE that had a provisional response waits for the heir of its node.
+pub const HEIR_TIME: Duration = Duration::from_secs(4);
+/// Timer C: how long an INVITE may ring (RFC 3261 §16.6 wants more than 3 minutes).
+pub const TIMER_C: Duration = Duration::from_secs(181);
+/// How long a nonce lives.
+pub const NONCE_LIFETIME: Duration = Duration::from_secs(300);
+/// What a 503 asks for, in seconds.
+pub const RETRY_AFTER_S: u32 = 5;
+/// How often one request is given to another node because its node was lost.
+pub const REPEATS_MAX: u8 = 4;
+
+/// A trunk, known by where its calls come from.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Trunk {
+    /// The tenant.
+    pub tenant: TenantId,
+    /// Its name.
+    pub name: String,
+    /// The sources of its calls.
+    pub allow: Vec<Network>,
+}
+
+/// A range of addresses, as `192.0.2.0/24`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Network {
+    address: IpAddr,
+    bits: u8,
+}
+
+impl Network {
+    /// Parses `address` or `address/bits`.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (address, bits) = text.split_once('/').map_or((text, None), |(a, b)| (a, Some(b)));
+        let address: IpAddr = address.parse().ok()?;
+        let most = if address.is_ipv4() { 32 } else { 128 };
+        let bits = bits.map_or(Some(most), |b| b.parse().ok())?;
+        (bits <= most).then_some(Self { address, bits })
+    }
+
+    /// Whether it holds `source`.
+    pub fn contains(&self, source: IpAddr) -> bool {
+        match (self.address, source) {
+            (IpAddr::V4(a), IpAddr::V4(b)) => {
+                (a.to_bits() ^ b.to_bits()).checked_shr(32 - u32::from(self.bits)).unwrap_or(0) == 0
+            }
+            (IpAddr::V6(a), IpAddr::V6(b)) => {
+                (a.to_bits() ^ b.to_bits()).checked_shr(128 - u32::from(self.bits)).unwrap_or(0) == 0
+            }
+            _ => false,
+        }
+    }
+
+    /// How narrow it is: the more bits, the narrower.
+    pub const fn bits(&self) -> u8 {
+        self.bits
+    }
+}
+
+/// What is known of a user who wants to register or call.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Credentials {
+    /// A phone.
+    Phone {
+        /// Its tenant.
+        tenant: TenantId,
+        /// Its number, also its digest user.
+        dn: Dn,
+        /// The realm of its digest.
+        realm: String,
+        /// Its password.
+        password: String,
+    },
+    /// Nobody has that number as a phone.
+    Unknown,
+    /// It cannot be told now.
+    Unavailable,
+}
+
+impl std::fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Phone { tenant, dn, .. } => write!(f, "Phone({tenant}, {dn})"),
+            Self::Unknown => f.write_str("Unknown"),
+            Self::Unavailable => f.write_str("Unavailable"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_network_holds_what_shares_its_bits() {
+        let cases = [
+            ("127.0.0.0/8", "127.9.8.7", true),
+            ("127.0.0.0/8", "128.0.0.1", false),
+            ("192.0.2.7", "192.0.2.7", true),
+            ("192.0.2.7", "192.0.2.8", false),
+            ("0.0.0.0/0", "203.0.113.1", true),
+            ("2001:db8::/32", "2001:db8:1::1", true),
+            ("2001:db8::/32", "2001:db9::1", false),
+            ("::/0", "192.0.2.1", false),
+        ];
+        for (network, source, holds) in cases {
+            assert_eq!(Network::parse(network).unwrap().contains(source.parse().unwrap()), holds, "{network} {source}");
+        }
+        for bad in ["", "x", "127.0.0.1/33", "::1/129", "127.0.0.1/"] {
+            assert_eq!(Network::parse(bad), None, "{bad}");
+        }
+    }
+}

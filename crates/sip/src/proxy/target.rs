@@ -1,0 +1,262 @@
+//! Where a request goes: flows in Routes, owners in tags, nodes by domain, addresses (RFC 3261 §16.4, §16.5).
+
+use std::net::SocketAddr;
+
+use model::Owner;
+
+use super::answer::Answer;
+use super::exchange::Target;
+use super::{Peer, Proxy, Side, flow_token, rendezvous};
+use crate::flow::Flow;
+use crate::header::HeaderName;
+use crate::local_tag::LocalTag;
+use crate::message::Message;
+use crate::status::StatusCode;
+use crate::uri::Uri;
+
+/// The role that owns calls.
+pub(super) const OWNERS: &str = "sip-cluster";
+/// The role that keeps registrations.
+pub(super) const REGISTRAR: &str = "registrar";
+/// The domain in which nodes are named: `[<node>.<epoch>.]<role>.trunkline.invalid`.
+const DOMAIN: &str = ".trunkline.invalid";
+
+/// Where a request goes, and what must be known to give it to another node.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Destination {
+    pub(super) target: Target,
+    /// The owner that it should have gone to and that is not live.
+    pub(super) unreachable: Option<Owner>,
+    /// What the node was chosen by; `None` if no other will do.
+    pub(super) key: Option<u64>,
+}
+
+impl Destination {
+    pub(super) const fn edge(flow: Flow) -> Self {
+        Self { target: Target::Edge(flow), unreachable: None, key: None }
+    }
+}
+
+/// A node as named by a host of ours.
+#[derive(Clone, PartialEq, Eq, Debug)]
+enum Named {
+    Any { role: Box<str> },
+    One { owner: Owner },
+}
+
+impl Proxy {
+    /// Removes the topmost Routes that mean us and gives the user part of the last of them, the flow's token.
+    pub(super) fn take_own_routes(&self, message: &mut Message) -> Option<String> {
+        let mut token = None;
+        while let Some(user) = self.own_top_route(message) {
+            token = Some(user);
+            message.remove_first_value(&HeaderName::Route);
+        }
+        token
+    }
+
+    /// The user part of the topmost Route, if that means us.
+    fn own_top_route(&self, message: &Message) -> Option<String> {
+        let uri = message.routes().next()?.ok()?.uri().ok()?;
+        self.is_us(&uri).then(|| uri.user().unwrap_or_default().to_owned())
+    }
+
+    /// A strict router has put our Route into the Request-URI and the real one last (RFC 3261 §16.4).
+    pub(super) fn undo_strict_routing(&self, message: &mut Message) {
+        let Some(uri) = message.request_uri().and_then(|u| Uri::parse(u).ok()) else { return };
+        let ours =
+            uri.user().is_some_and(|u| flow_token::looks_like_one(u) && flow_token::open(u, &self.seal).is_some());
+        if !ours || !self.is_us(&uri) {
+            return;
+        }
+        let routes: Vec<String> = message.elements(&HeaderName::Route).map(str::to_owned).collect();
+        let Some((last, rest)) = routes.split_last() else { return };
+        let Ok(real) = crate::header::NameAddr::parse(last) else { return };
+        let real = real.raw_uri().to_owned();
+        let own = message.request_uri().unwrap_or_default().to_owned();
+        message.set_request_uri(real);
+        message.remove(&HeaderName::Route);
+        message.append(&HeaderName::Route, format_args!("<{own}>"));
+        for route in rest {
+            message.append(&HeaderName::Route, route);
+        }
+    }
+
+    pub(super) fn is_us(&self, uri: &Uri<'_>) -> bool {
+        let Some(host) = uri.host() else { return false };
+        let port = uri.port().unwrap_or(5060);
+        self.us.iter().any(|(h, p)| *p == port && h.eq_ignore_ascii_case(host.as_str()))
+    }
+
+    /// The dialog tag of a node, in To or in the Request-URI.
+    pub(super) fn owner_tag(&self, message: &Message) -> Option<LocalTag> {
+        let to = message.to().ok()?;
+        to.tag().and_then(|tag| LocalTag::open(tag, &self.seal)).or_else(|| {
+            let uri = Uri::parse(message.request_uri()?).ok()?;
+            LocalTag::open(uri.user()?, &self.seal)
+        })
+    }
+
+    /// The owner of a call if it is live, else its heir.
+    pub(super) fn to_owner(&self, tag: &LocalTag) -> Result<Destination, Answer> {
+        let key = rendezvous::hash(&tag.call.0.to_be_bytes());
+        if let Some(node) = self.nodes.by_owner(&tag.owner) {
+            return Ok(Destination { target: Target::Node(node.connection), unreachable: None, key: Some(key) });
+        }
+        let heir = self.nodes.heir(OWNERS, key).ok_or_else(Answer::unavailable)?;
+        let unreachable = Some(tag.owner.clone());
+        Ok(Destination { target: Target::Node(heir.connection), unreachable, key: Some(key) })
+    }
+
+    /// A node of that role for something new.
+    pub(super) fn to_role(&self, role: &str, key: &str) -> Result<Destination, Answer> {
+        let key = rendezvous::hash(key.as_bytes());
+        let node = self.nodes.for_new(role, key).ok_or_else(Answer::unavailable)?;
+        Ok(Destination { target: Target::Node(node.connection), unreachable: None, key: Some(key) })
+    }
+
+    /// Where a node's request goes.
+    pub(super) fn from_node_to(&mut self, message: &mut Message) -> Result<Destination, Answer> {
+        if let Some(token) = self.take_own_routes(message) {
+            return self.to_flow(&token);
+        }
+        if let Some(destination) = self.take_node_route(message) {
+            return Ok(destination);
+        }
+        let uri = message.request_uri().and_then(|u| Uri::parse(u).ok());
+        let named = uri.and_then(|u| named(u.host()?.as_str()).map(|n| (n, u.user().unwrap_or_default())));
+        match named {
+            Some((Named::Any { role }, user)) => return self.to_role(&role, user),
+            Some((Named::One { owner }, _)) => return self.to_one(&owner, message),
+            None => {}
+        }
+        if let Some(tag) = self.owner_tag(message) {
+            return self.to_owner(&tag);
+        }
+        self.to_address(message)
+    }
+
+    /// Down the flow that a Route of ours names; 430 if it is dead (RFC 5626 §5.3).
+    fn to_flow(&mut self, token: &str) -> Result<Destination, Answer> {
+        match flow_token::open(token, &self.seal).filter(|flow| self.is_alive(*flow)) {
+            Some(flow) => Ok(Destination::edge(flow)),
+            None => {
+                self.counts.dead_flows += 1;
+                Err(Answer::new(StatusCode::FLOW_FAILED))
+            }
+        }
+    }
+
+    fn is_alive(&self, flow: Flow) -> bool {
+        match flow {
+            Flow::Udp { listener, .. } => usize::from(listener) < self.settings.udp_listeners.len(),
+            Flow::Stream { connection } => self.connections.get(&connection).is_some_and(|p| p.side == Side::Edge),
+        }
+    }
+
+    /// A Route that names a live node: how a node hands a call back to its owner. One that names a dead node is
+    /// removed, and the message finds its way by what else it says.
+    fn take_node_route(&self, message: &mut Message) -> Option<Destination> {
+        let route = message.routes().next()?.ok()?;
+        let Named::One { owner } = named(route.uri().ok()?.host()?.as_str())? else { return None };
+        message.remove_first_value(&HeaderName::Route);
+        let node = self.nodes.by_owner(&owner)?;
+        let key = self.owner_tag(message).map(|tag| rendezvous::hash(&tag.call.0.to_be_bytes()));
+        Some(Destination { target: Target::Node(node.connection), unreachable: None, key })
+    }
+
+    fn to_one(&self, owner: &Owner, message: &Message) -> Result<Destination, Answer> {
+        match self.nodes.by_owner(owner) {
+            Some(node) => Ok(Destination { target: Target::Node(node.connection), unreachable: None, key: None }),
+            // The dialog died with the process that had it (RFC 3261 §12.2.1.2).
+            None if message.to().is_ok_and(|to| to.tag().is_some()) => {
+                Err(Answer::new(StatusCode::CALL_DOES_NOT_EXIST))
+            }
+            None => Err(Answer::unavailable()),
+        }
+    }
+
+    /// To the address in the next Route or the Request-URI: a carrier (RFC 3261 §16.6 step 7). Names are not resolved.
+    fn to_address(&mut self, message: &Message) -> Result<Destination, Answer> {
+        let route = message.routes().next().and_then(Result::ok).and_then(|r| r.uri().ok());
+        let uri = route.or_else(|| message.request_uri().and_then(|u| Uri::parse(u).ok()));
+        let Some(uri) = uri.filter(Uri::is_sip) else { return Err(Answer::new(StatusCode::UNSUPPORTED_URI_SCHEME)) };
+        if self.is_us(&uri) {
+            return Err(Answer::new(StatusCode::NOT_FOUND));
+        }
+        let ip = uri.host().and_then(|h| h.ip()).ok_or_else(|| Answer::new(StatusCode::BAD_GATEWAY))?;
+        let remote = SocketAddr::new(ip, uri.port().unwrap_or(5060));
+        match uri.transport() {
+            Some(t) if t.eq_ignore_ascii_case("tcp") => Ok(Destination::edge(self.stream_to(remote))),
+            Some(t) if !t.eq_ignore_ascii_case("udp") => Err(Answer::new(StatusCode::BAD_GATEWAY)),
+            _ => self.udp_to(remote).map(Destination::edge).ok_or_else(|| Answer::new(StatusCode::BAD_GATEWAY)),
+        }
+    }
+
+    pub(super) fn udp_to(&self, remote: SocketAddr) -> Option<Flow> {
+        let of_family = |l: &SocketAddr| l.is_ipv4() == remote.is_ipv4();
+        let listener = u16::try_from(self.settings.udp_listeners.iter().position(of_family)?).ok()?;
+        Some(Flow::Udp { listener, remote })
+    }
+
+    /// The connection to that peer, whoever opened it (RFC 5923), else a new one.
+    fn stream_to(&mut self, remote: SocketAddr) -> Flow {
+        let open = self.connections.iter().find(|(_, p)| p.side == Side::Edge && p.remote == remote);
+        if let Some((connection, _)) = open {
+            return Flow::Stream { connection: *connection };
+        }
+        self.opened += 1;
+        let connection = OPENED_BY_US | self.opened;
+        self.connections.insert(connection, Peer { remote, side: Side::Edge });
+        self.outputs.push_back(super::Output::Connect { connection, remote });
+        Flow::Stream { connection }
+    }
+}
+
+/// The top bit of a connection's number: the core has given it.
+pub(super) const OPENED_BY_US: u64 = 1 << 63;
+
+fn named(host: &str) -> Option<Named> {
+    let at = host.len().checked_sub(DOMAIN.len())?;
+    let (name, domain) = (host.get(..at)?, host.get(at..)?);
+    if !domain.eq_ignore_ascii_case(DOMAIN) {
+        return None;
+    }
+    match name.rsplit_once('.') {
+        Some((owner, _role)) => Some(Named::One { owner: owner.parse().ok()? }),
+        None => Some(Named::Any { role: name.into() }),
+    }
+}
+
+/// `host:port`, an IPv6 host in brackets; the port is 5060 where none is written.
+pub(super) fn host_and_port(text: &str) -> Option<(Box<str>, u16)> {
+    match text.rsplit_once(':') {
+        Some((host, port)) if !port.contains(']') => Some((host.into(), port.parse().ok()?)),
+        _ => Some((text.into(), 5060)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_of_ours_name_a_role_or_one_node() {
+        assert_eq!(named("media.trunkline.invalid"), Some(Named::Any { role: "media".into() }));
+        let owner = "media-1.17".parse().unwrap();
+        assert_eq!(named("media-1.17.media.Trunkline.Invalid"), Some(Named::One { owner }));
+        for other in
+            ["", "trunkline.invalid", "example.com", "x.media.trunkline.invalid", "media.trunkline.invalid.example"]
+        {
+            assert_eq!(named(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn a_host_comes_with_or_without_port_and_brackets() {
+        assert_eq!(host_and_port("127.0.0.1:5062"), Some(("127.0.0.1".into(), 5062)));
+        assert_eq!(host_and_port("[::1]:5062"), Some(("[::1]".into(), 5062)));
+        assert_eq!(host_and_port("[::1]"), Some(("[::1]".into(), 5060)));
+        assert_eq!(host_and_port("edge.example"), Some(("edge.example".into(), 5060)));
+    }
+}
