@@ -10,6 +10,7 @@ use crate::parse;
 
 /// What a stream delivers.
 #[derive(Clone, Debug)]
+#[allow(clippy::large_enum_variant, reason = "nearly every frame is a message, and none is kept as a frame")]
 pub enum Frame {
     /// A message.
     Message(Message),

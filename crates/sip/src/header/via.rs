@@ -73,12 +73,14 @@ impl<'a> Via<'a> {
     }
 }
 
-/// What follows `SIP/2.0/` when blanks stand in it.
+/// What follows `SIP/2.0/` when blanks stand in it, or another version.
 fn skip_protocol(element: &str) -> Result<&str, Rule> {
     let mut parts = element.splitn(3, '/');
     let mut next = || parts.next().map(parse::trim).ok_or(Rule::Token);
     let (name, version, rest) = (next()?, next()?, next()?);
-    if name.eq_ignore_ascii_case("SIP") && version == "2.0" { Ok(rest) } else { Err(Rule::Version) }
+    // Another version is let pass: a 505 to its sender finds its way by this very Via (RFC 4475 §3.1.2.16).
+    let is_version = !version.is_empty() && version.bytes().all(|b| b.is_ascii_digit() || b == b'.');
+    if name.eq_ignore_ascii_case("SIP") && is_version { Ok(rest) } else { Err(Rule::Version) }
 }
 
 fn sent_by_parts(text: &str) -> Result<(&str, Option<u16>), Rule> {

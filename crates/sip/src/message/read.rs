@@ -195,9 +195,8 @@ impl Reader<'_> {
             self.fault.get_or_insert(if named { ParseErrorKind::Version } else { ParseErrorKind::StartLine });
         }
         // Blanks, brackets and quotes have no place in a URI; the rest is looked at when somebody wants it taken apart.
-        if uri.is_empty() || uri.bytes().any(|b| b <= b' ' || matches!(b, b'<' | b'>' | b'"' | 0x7f)) {
-            self.fault.get_or_insert(ParseErrorKind::RequestUri);
-        } else if !uri.contains(':') {
+        let is_foul = |b: u8| b <= b' ' || matches!(b, b'<' | b'>' | b'"' | 0x7f);
+        if !uri.contains(':') || uri.bytes().any(is_foul) {
             self.fault.get_or_insert(ParseErrorKind::RequestUri);
         }
         let uri_at = method.len() + 1;

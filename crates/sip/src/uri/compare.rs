@@ -41,9 +41,12 @@ fn tel(a: &Uri<'_>, b: &Uri<'_>) -> bool {
 }
 
 fn params_match(a: Params<'_>, b: Params<'_>) -> bool {
-    a.iter().all(|p| match b.find(p.name) {
-        Some(q) => same_without_case(p.value.unwrap_or_default(), q.value.unwrap_or_default()),
-        None => !NEVER_IGNORED.iter().any(|name| p.name.eq_ignore_ascii_case(name)),
+    a.iter().all(|p| {
+        let mut theirs = b.iter().filter(|q| q.name.eq_ignore_ascii_case(p.name)).peekable();
+        if theirs.peek().is_none() {
+            return !NEVER_IGNORED.iter().any(|name| p.name.eq_ignore_ascii_case(name));
+        }
+        theirs.any(|q| same_without_case(p.value.unwrap_or_default(), q.value.unwrap_or_default()))
     })
 }
 
