@@ -79,3 +79,25 @@ impl Interceptor for Bearer {
         Ok(request)
     }
 }
+
+/// Names the tenant of a request whose token is for any tenant: a role's.
+pub const TENANT_METADATA: &str = "trunkline-tenant";
+
+/// The tenant that a gRPC request means: the token's, or for a role the one that its metadata names.
+#[allow(clippy::result_large_err, reason = "tonic's handlers return Status as it is")]
+pub fn tenant<T>(request: &tonic::Request<T>) -> Result<model::TenantId, tonic::Status> {
+    if let Some(tenant) = caller(request)?.tenant() {
+        return Ok(tenant.clone());
+    }
+    let named = request.metadata().get(TENANT_METADATA).and_then(|value| value.to_str().ok());
+    let named = named.ok_or_else(|| tonic::Status::invalid_argument("no metadata trunkline-tenant"))?;
+    model::TenantId::parse(named).map_err(|error| tonic::Status::invalid_argument(error.to_string()))
+}
+
+/// Names the tenant that a role's request means.
+pub fn for_tenant<T>(mut request: tonic::Request<T>, tenant: &model::TenantId) -> tonic::Request<T> {
+    if let Ok(value) = MetadataValue::try_from(tenant.as_str()) {
+        request.metadata_mut().insert(TENANT_METADATA, value);
+    }
+    request
+}
