@@ -2,104 +2,369 @@
 //!
 //! Drive loop: hand in what arrives ([`UserAgent::receive`]), what the application wants (the verbs) and time
 //! ([`UserAgent::handle_timeout`]); then drain [`UserAgent::poll_event`] and [`UserAgent::poll_transmit`], and come back
-//! at [`UserAgent::next_timeout`]. Nothing leaves before it is drained, so that an application can commit first.
+//! at [`UserAgent::next_timeout`]. Nothing leaves before it is drained, so that an application can commit first:
+//! drain the events, act on them, [`UserAgent::snapshot`], commit, then drain the transmissions.
 
 mod command;
+mod compose;
 mod event;
+mod invite_client;
+mod invite_server;
+mod leg;
+mod outside;
+mod session_timer;
+mod snapshot;
 mod state;
+mod within;
 
 pub use command::{
     AgentConfig, AgentCredentials, Body, CommandError, DialogId, ExtraHeaders, IncomingId, Invite, LocalIdentity,
     OutgoingRequest, Provisionals, Reliability, Reply, RequestId,
 };
 pub use event::{Event, Release, Session};
-pub use state::*;
+pub use snapshot::Restore;
+pub use state::{
+    AnsweredRequest, DialogSnapshot, EarlyDialog, Glare, IncomingInvite, InvitePurpose, LegPhase, LegState,
+    OutgoingInvite, OutgoingStage, PendingAnswer, PendingRequest, QueuedReply, RequestPurpose, SessionTimer,
+    Unacknowledged, Unpracked,
+};
 
-use bytes::Bytes;
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
 use model::{Entropy, Timestamp};
 
-use crate::transaction::TransactionLayer;
-use crate::{Flow, Message, StatusCode, Transmit};
+use crate::transaction::{
+    Arena, ClientId, NewRequest, Received, ServerId, TimerQueue, TransactionEvent, TransactionLayer,
+};
+use crate::{Flow, Message, Method, StatusCode, Transmit};
+use leg::Leg;
+use outside::Outside;
+use state::Shared;
+
+/// The owner of transactions whose outcome nobody waits for.
+const NOBODY: u64 = 0;
+/// The owner of transactions outside dialogs. No dialog has this id: each carries a generation above 0.
+const OUTSIDE: u64 = 1;
 
 /// All dialogs and transactions of one node.
 pub struct UserAgent {
     config: AgentConfig,
     entropy: Box<dyn Entropy>,
     layer: TransactionLayer,
+    dialogs: Arena<Leg>,
+    by_tag: HashMap<Arc<str>, DialogId>,
+    /// Dialogs that the peer began, by Call-ID and its tag: an INVITE may come again by another way.
+    initial: HashMap<Box<str>, DialogId>,
+    outside: HashMap<ClientId, Outside>,
+    waiting: HashMap<u64, Waiting>,
+    timers: TimerQueue<DialogId>,
+    events: VecDeque<Event>,
 }
 
-/// How a snapshot is taken over.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Restore {
-    /// What replaces every flow over a stream: the old node's connections are not ours.
-    pub stream: Option<Flow>,
-    /// Whether messages may be lost that the snapshot calls sent: they are sent again.
-    pub resend: bool,
-    /// What is added to our sequence number: 1,000 where the last commit may be missing, else 0.
-    pub cseq_jump: u32,
+/// A request that waits for the application.
+#[derive(Clone, Debug)]
+enum Waiting {
+    Within(DialogId),
+    Outside(ServerId, Shared),
 }
 
-#[allow(unused_variables, clippy::needless_pass_by_value)]
 impl UserAgent {
     /// An agent without dialogs.
     pub fn new(config: AgentConfig, entropy: Box<dyn Entropy>) -> Self {
         let layer = TransactionLayer::new(config.intervals);
-        Self { config, entropy, layer }
+        let dialogs = Arena::new(config.dialogs_max);
+        Self {
+            config,
+            entropy,
+            layer,
+            dialogs,
+            by_tag: HashMap::new(),
+            initial: HashMap::new(),
+            outside: HashMap::new(),
+            waiting: HashMap::new(),
+            timers: TimerQueue::new(),
+            events: VecDeque::new(),
+        }
     }
+
+    // === Inputs ===
+
     /// Takes a message that arrived.
-    pub fn receive(&mut self, message: Message, flow: Flow, now: Timestamp) { todo!() }
+    pub fn receive(&mut self, message: Message, flow: Flow, now: Timestamp) {
+        match self.layer.receive(message, flow, now) {
+            Received::Absorbed | Received::Stray(_) => {}
+            Received::Request(new) => self.receive_request(new, now),
+            Received::Ack { message, .. } => self.incoming_ack(&message, now),
+            Received::Response { client, owner, message, .. } => {
+                let Some(status) = message.status() else { return };
+                if owner == OUTSIDE {
+                    self.response_outside(client, status, Some(message), now);
+                } else if message.cseq().is_ok_and(|cseq| cseq.method == Method::Invite) {
+                    self.invite_response(owner, client, message, now);
+                } else {
+                    self.response_within(owner, client, status, Some(message), now);
+                }
+                self.arm(DialogId(owner));
+            }
+        }
+        self.follow_transactions(now);
+    }
+
     /// Lets time pass.
-    pub fn handle_timeout(&mut self, now: Timestamp) { todo!() }
-    /// When [`Self::handle_timeout`] is to be called next; perhaps for nothing.
-    pub fn next_timeout(&self) -> Option<Timestamp> { todo!() }
-    /// The next event.
-    pub fn poll_event(&mut self) -> Option<Event> { todo!() }
-    /// The next message to be sent.
-    pub fn poll_transmit(&mut self) -> Option<Transmit> { todo!() }
-    /// Begins a dialog.
-    pub fn invite(&mut self, invite: Invite, now: Timestamp) -> Result<DialogId, CommandError> { todo!() }
-    /// Gives an incoming dialog our tag and contact. Must come before any response but a rejection.
-    pub fn identify(&mut self, dialog: DialogId, local: LocalIdentity) -> Result<(), CommandError> { todo!() }
-    /// Sends a provisional response to their first INVITE.
-    pub fn provisional(&mut self, dialog: DialogId, reply: Reply, now: Timestamp) -> Result<(), CommandError> { todo!() }
-    /// Answers their first INVITE with 2xx.
-    pub fn answer(&mut self, dialog: DialogId, reply: Reply, now: Timestamp) -> Result<(), CommandError> { todo!() }
-    /// Refuses their first INVITE with 3xx to 6xx. `Released(ByUs)` follows.
-    pub fn reject(&mut self, dialog: DialogId, reply: Reply, now: Timestamp) -> Result<(), CommandError> { todo!() }
-    /// Answers the offer in a 2xx to our INVITE (`Answered` with `Session::Offer`, or `Proposed`).
-    pub fn ack(&mut self, dialog: DialogId, answer: Bytes, now: Timestamp) -> Result<(), CommandError> { todo!() }
-    /// Offers a change of the session by re-INVITE; without an offer the peer is asked for one.
-    pub fn reinvite(&mut self, dialog: DialogId, offer: Option<Bytes>, headers: ExtraHeaders, now: Timestamp) -> Result<(), CommandError> { todo!() }
-    /// Offers a change of the session by UPDATE (RFC 3311), or sends one without a body.
-    pub fn update(&mut self, dialog: DialogId, offer: Option<Bytes>, headers: ExtraHeaders, now: Timestamp) -> Result<(), CommandError> { todo!() }
-    /// Accepts the peer's open offer (`Offered`) with an answer.
-    pub fn accept_offer(&mut self, dialog: DialogId, answer: Bytes, now: Timestamp) -> Result<(), CommandError> { todo!() }
-    /// Refuses the peer's open offer, usually with 488.
-    pub fn refuse_offer(&mut self, dialog: DialogId, status: StatusCode, now: Timestamp) -> Result<(), CommandError> { todo!() }
-    /// Sends an INFO.
-    pub fn info(&mut self, dialog: DialogId, body: Body, headers: ExtraHeaders, now: Timestamp) -> Result<RequestId, CommandError> { todo!() }
-    /// Sends OPTIONS within the dialog.
-    pub fn options(&mut self, dialog: DialogId, headers: ExtraHeaders, now: Timestamp) -> Result<RequestId, CommandError> { todo!() }
-    /// Cancels our first INVITE. `Failed` follows.
-    pub fn cancel(&mut self, dialog: DialogId, headers: ExtraHeaders, now: Timestamp) -> Result<(), CommandError> { todo!() }
-    /// Ends the dialog by BYE. `Released(ByUs)` follows.
-    pub fn bye(&mut self, dialog: DialogId, headers: ExtraHeaders, now: Timestamp) -> Result<(), CommandError> { todo!() }
-    /// Sends a request outside every dialog.
-    pub fn request(&mut self, request: OutgoingRequest, now: Timestamp) -> Result<RequestId, CommandError> { todo!() }
-    /// Answers a request (`Info`, `Request`).
-    pub fn respond(&mut self, request: IncomingId, reply: Reply, now: Timestamp) -> Result<(), CommandError> { todo!() }
-    /// The dialog with that local tag.
-    pub fn dialog_by_tag(&self, local_tag: &str) -> Option<DialogId> { todo!() }
-    /// The state of a dialog.
-    pub fn leg(&self, dialog: DialogId) -> Option<&LegState> { todo!() }
-    /// Changes the flow that requests of a dialog go down.
-    pub fn set_flow(&mut self, dialog: DialogId, flow: Flow) -> Result<(), CommandError> { todo!() }
+    pub fn handle_timeout(&mut self, now: Timestamp) {
+        self.layer.handle_timeout(now);
+        self.follow_transactions(now);
+        while let Some((due, id)) = self.timers.pop_due(now) {
+            let Some(leg) = self.dialogs.get_mut(id.0) else { continue };
+            if leg.armed != due {
+                continue;
+            }
+            leg.armed = Timestamp::MAX;
+            if leg.next_due().is_some_and(|next| next <= now) {
+                self.dialog_due(id, now);
+            }
+            self.arm(id);
+        }
+        self.follow_transactions(now);
+    }
+
     /// A flow broke: what waits for a final response on it fails with 503.
-    pub fn flow_failed(&mut self, flow: Flow, now: Timestamp) { todo!() }
-    /// Everything on `old` goes on over `new`; what nobody has answered is sent again.
-    pub fn move_flow(&mut self, old: Flow, new: Flow) { todo!() }
-    /// These dialogs as plain data; those that are gone are left out.
-    pub fn snapshot(&self, dialogs: &[DialogId]) -> Vec<DialogSnapshot> { todo!() }
-    /// Goes on with dialogs of another agent; each gets a new handle, in order.
-    pub fn restore(&mut self, snapshots: Vec<DialogSnapshot>, how: Restore, now: Timestamp) -> Result<Vec<DialogId>, CommandError> { todo!() }
+    pub fn flow_failed(&mut self, flow: Flow, now: Timestamp) {
+        self.layer.flow_failed(flow);
+        self.follow_transactions(now);
+    }
+
+    /// Everything on `old` goes on over `new`; requests that nobody answered are sent again there.
+    pub fn move_flow(&mut self, old: Flow, new: Flow) {
+        self.layer.move_flow(old, new);
+        let moved: Vec<u64> =
+            self.dialogs.iter().filter(|(_, leg)| leg.state.dialog.flow == old).map(|(id, _)| id).collect();
+        for id in moved {
+            if let Some(leg) = self.dialogs.get_mut(id) {
+                leg.state.dialog.flow = new;
+                if let Some(unacked) = &mut leg.state.unacked {
+                    unacked.flow = new;
+                }
+            }
+        }
+    }
+
+    /// Changes the flow that requests of a dialog go down.
+    ///
+    /// # Errors
+    /// When the dialog is gone.
+    pub fn set_flow(&mut self, dialog: DialogId, flow: Flow) -> Result<(), CommandError> {
+        self.dialogs.get_mut(dialog.0).ok_or(CommandError::Gone)?.state.dialog.flow = flow;
+        Ok(())
+    }
+
+    // === Outputs ===
+
+    /// The next event.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+
+    /// The next message to be sent.
+    pub fn poll_transmit(&mut self) -> Option<Transmit> {
+        self.layer.poll_transmit()
+    }
+
+    /// When [`Self::handle_timeout`] is to be called next; perhaps for nothing.
+    pub fn next_timeout(&self) -> Option<Timestamp> {
+        match (self.layer.next_timeout(), self.timers.next()) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        }
+    }
+
+    // === Questions ===
+
+    /// The dialog with that local tag.
+    pub fn dialog_by_tag(&self, local_tag: &str) -> Option<DialogId> {
+        self.by_tag.get(local_tag).copied()
+    }
+
+    /// The state of a dialog.
+    pub fn leg(&self, dialog: DialogId) -> Option<&LegState> {
+        self.dialogs.get(dialog.0).map(|leg| &leg.state)
+    }
+
+    /// How many dialogs there are.
+    pub fn dialogs(&self) -> usize {
+        self.dialogs.len()
+    }
+
+    /// How many client and server transactions there are, lingering ones included.
+    pub fn transactions(&self) -> (usize, usize) {
+        self.layer.len()
+    }
+
+    /// How many requests were refused for want of room.
+    pub const fn refused(&self) -> u64 {
+        self.layer.refused()
+    }
+
+    // === Dispatch ===
+
+    fn receive_request(&mut self, new: NewRequest, now: Timestamp) {
+        let method = new.message.method();
+        if method == Method::Cancel {
+            self.incoming_cancel(new, now);
+            return;
+        }
+        match self.dialog_of(&new.message) {
+            Some(id) => {
+                self.request_within(id, new, now);
+                self.arm(id);
+            }
+            None if method == Method::Invite && !has_to_tag(&new.message) => self.incoming_invite(new, now),
+            None => self.request_outside(new, now),
+        }
+    }
+
+    /// The dialog that a request of the peer's belongs to. A fork of our INVITE that is not settled counts by its tag.
+    fn dialog_of(&self, request: &Message) -> Option<DialogId> {
+        let to = request.to().ok()?;
+        let id = *self.by_tag.get(to.tag()?)?;
+        let leg = self.dialogs.get(id.0)?;
+        if leg.state.phase == LegPhase::Inviting {
+            let forks = leg.state.outgoing.as_ref().map(|o| o.forks.as_slice()).unwrap_or_default();
+            return forks.iter().any(|fork| fork.dialog.matches_request(request)).then_some(id);
+        }
+        leg.state.dialog.matches_request(request).then_some(id)
+    }
+
+    fn follow_transactions(&mut self, now: Timestamp) {
+        while let Some(event) = self.layer.poll_event() {
+            match event {
+                TransactionEvent::ClientTimeout { client, owner } => {
+                    self.client_failed(client, owner, StatusCode::REQUEST_TIMEOUT, now);
+                }
+                TransactionEvent::ClientFlowFailed { client, owner } => {
+                    self.client_failed(client, owner, StatusCode::SERVICE_UNAVAILABLE, now);
+                }
+                TransactionEvent::ServerTimeout { server, owner: OUTSIDE } => self.outside_unanswered(server),
+                TransactionEvent::ServerTimeout { server, owner } => self.server_timed_out(server, owner),
+                TransactionEvent::ClientEnded { .. } | TransactionEvent::ServerEnded { .. } => {}
+            }
+        }
+    }
+
+    fn client_failed(&mut self, client: ClientId, owner: u64, status: StatusCode, now: Timestamp) {
+        if owner == OUTSIDE {
+            self.response_outside(client, status, None, now);
+        } else if self.dialogs.get(owner).is_some_and(|l| l.invite_client == Some(client) && l.invite_pending()) {
+            self.invite_failure(DialogId(owner), status, None, now);
+        } else {
+            self.response_within(owner, client, status, None, now);
+        }
+        self.arm(DialogId(owner));
+    }
+
+    /// The application left a request unanswered until it was too late (RFC 4320).
+    fn server_timed_out(&mut self, server: ServerId, owner: u64) {
+        let Some(leg) = self.dialogs.get_mut(owner) else { return };
+        let Some(at) = leg.servers.iter().position(|s| *s == server) else { return };
+        leg.servers.remove(at);
+        let pending = leg.state.incoming.remove(at);
+        if pending.is_offer {
+            leg.state.offer_answer.abandon();
+        }
+        self.waiting.remove(&pending.id);
+    }
+
+    fn dialog_due(&mut self, id: DialogId, now: Timestamp) {
+        self.repeat_due_responses(id, now);
+        let Some(leg) = self.dialogs.get(id.0) else { return };
+        let glare = leg.state.glare.as_ref().is_some_and(|g| g.due <= now);
+        let session = leg.state.session.due.is_some_and(|due| due <= now);
+        if glare {
+            self.glare_due(id, now);
+        }
+        if session {
+            self.session_due(id, now);
+        }
+    }
+
+    // === The table of dialogs ===
+
+    fn insert_leg(&mut self, leg: Leg) -> Option<DialogId> {
+        let tag = leg.state.dialog.local_tag.clone();
+        let key = leg.initial_key();
+        let id = DialogId(self.dialogs.insert(leg)?);
+        if !tag.is_empty() {
+            self.by_tag.insert(tag, id);
+        }
+        if let Some(key) = key {
+            self.initial.insert(key, id);
+        }
+        Some(id)
+    }
+
+    fn remove_leg(&mut self, id: DialogId) -> Option<Leg> {
+        let leg = self.dialogs.remove(id.0)?;
+        self.by_tag.remove(&leg.state.dialog.local_tag);
+        if let Some(key) = leg.initial_key() {
+            self.initial.remove(&key);
+        }
+        Some(leg)
+    }
+
+    fn arm(&mut self, id: DialogId) {
+        if let Some(leg) = self.dialogs.get_mut(id.0)
+            && let Some(due) = leg.next_due()
+        {
+            self.timers.arm(id, due, &mut leg.armed);
+        }
+    }
+
+    /// Removes a dialog with everything that waits in it.
+    fn close(&mut self, id: DialogId, now: Timestamp) {
+        let Some(leg) = self.remove_leg(id) else { return };
+        if leg.invite_pending()
+            && let Some(client) = leg.invite_client
+        {
+            // Its final response may never come; a late 2xx is declined.
+            self.layer.give_up_at(client, now + self.layer.intervals().patience());
+        }
+        let tag = &leg.state.dialog.local_tag;
+        for (pending, server) in leg.state.incoming.iter().zip(&leg.servers) {
+            self.waiting.remove(&pending.id);
+            if let Ok(request) = Message::parse(pending.request.clone()) {
+                // RFC 3261 §15.1.2: pending requests are answered still.
+                self.respond_plain(*server, &request, StatusCode::REQUEST_TERMINATED, tag, now);
+            }
+        }
+    }
+
+    /// A dialog is over.
+    fn release(&mut self, id: DialogId, reason: Release, now: Timestamp) {
+        self.close(id, now);
+        self.events.push_back(Event::Released { dialog: id, reason });
+    }
+
+    /// Ends a dialog by ourselves: a BYE goes out, whatever becomes of it.
+    fn leave(&mut self, id: DialogId, reason: Release, now: Timestamp) {
+        self.refuse_invite(id, &Reply::new(StatusCode::REQUEST_TERMINATED), now);
+        if let Some(leg) = self.dialogs.get(id.0) {
+            let dialog = leg.state.dialog.clone();
+            let leaving = leg.state.phase == LegPhase::Leaving;
+            if !leaving {
+                self.send_orphan_bye(dialog, &Vec::new(), now);
+            }
+        }
+        self.release(id, reason, now);
+    }
+
+    fn respond_plain(&mut self, server: ServerId, request: &Message, status: StatusCode, tag: &str, now: Timestamp) {
+        let response = self.plain_response(request, status, tag).build();
+        // A transaction that is gone needs no response.
+        let _ = self.layer.respond(server, &response, now);
+    }
+}
+
+fn has_to_tag(request: &Message) -> bool {
+    request.to().is_ok_and(|to| to.tag().is_some())
 }

@@ -8,7 +8,7 @@ use smallvec::SmallVec;
 
 use super::command::{ExtraHeaders, Provisionals};
 use crate::dialog::Dialog;
-use crate::offer_answer::OfferAnswer;
+use crate::offer_answer::{OfferAnswer, Side};
 use crate::transaction::{ClientSnapshot, Repeat, ServerSnapshot};
 use crate::{Flow, Method};
 
@@ -32,6 +32,8 @@ pub struct DialogSnapshot {
 pub struct LegState {
     /// The dialog's own state.
     pub dialog: Dialog,
+    /// Whose INVITE began it.
+    pub begun_by: Side,
     /// Where the dialog stands.
     pub phase: LegPhase,
     /// Where its negotiation stands.
@@ -52,6 +54,8 @@ pub struct LegState {
     pub session: SessionTimer,
     /// A re-INVITE that met another and is to be tried again.
     pub glare: Option<Glare>,
+    /// How often in a row a re-INVITE met another.
+    pub glare_attempts: u8,
     /// A BYE that must wait for the ACK (RFC 3261 §15).
     pub bye_wanted: Option<ExtraHeaders>,
     /// Whether the peer understands UPDATE.
@@ -259,8 +263,6 @@ pub struct Glare {
     pub headers: ExtraHeaders,
     /// What it is for.
     pub purpose: InvitePurpose,
-    /// How often it met another.
-    pub attempts: u8,
 }
 
 /// A request shared between the agent and the application.

@@ -1,0 +1,126 @@
+//! Messages of our own: the headers that every one of a kind carries.
+
+use bytes::Bytes;
+
+use super::UserAgent;
+use super::command::{ExtraHeaders, Reply};
+use super::leg::Leg;
+use crate::header::HeaderName;
+use crate::header::content::MediaType;
+use crate::{Builder, Flow, Message, StatusCode};
+
+/// What we understand (RFC 3261 §20.5).
+pub(super) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, PRACK";
+/// The extensions that a peer may require of us.
+pub(super) const EXTENSIONS: &[&str] = &["100rel", "timer"];
+pub(super) const SUPPORTED: &str = "100rel, timer";
+pub(super) const SDP: &str = "application/sdp";
+
+impl UserAgent {
+    /// A Via value for a new transaction, with its branch.
+    pub(super) fn new_via(&mut self, flow: Flow) -> (String, String) {
+        let branch = format!("z9hG4bK{:016x}", self.entropy.next_u64());
+        let via = format!("SIP/2.0/{} {};branch={branch};rport", flow.transport(), self.config.sent_by);
+        (via, branch)
+    }
+
+    /// A tag nobody chose.
+    pub(super) fn random_tag(&mut self) -> String {
+        format!("{:016x}", self.entropy.next_u64())
+    }
+
+    /// A response with nothing but what each must have.
+    pub(super) fn plain_response(&mut self, request: &Message, status: StatusCode, tag: &str) -> Builder {
+        let response = Message::response_to(request, status);
+        let response = match &self.config.product {
+            Some(product) => response.header(&HeaderName::Server, product),
+            None => response,
+        };
+        if status == StatusCode::TRYING {
+            return response;
+        }
+        if tag.is_empty() {
+            let random = self.random_tag();
+            return response.to_tag(&random);
+        }
+        response.to_tag(tag)
+    }
+
+    /// The answer that a fault in a request deserves, if it has one that concerns what we understand.
+    pub(super) fn fault_response(&mut self, request: &Message, tag: &str) -> Option<Message> {
+        let unknown = request.unknown_options(&HeaderName::Require, EXTENSIONS);
+        if !unknown.is_empty() {
+            let unsupported = unknown.join(", ");
+            let response = self.plain_response(request, StatusCode::BAD_EXTENSION, tag);
+            return Some(response.header(&HeaderName::Unsupported, unsupported).build());
+        }
+        if request.header(&HeaderName::ContentEncoding).is_some_and(|e| !e.eq_ignore_ascii_case("identity")) {
+            let response = self.plain_response(request, StatusCode::UNSUPPORTED_MEDIA_TYPE, tag);
+            return Some(response.header(&HeaderName::AcceptEncoding, "identity").build());
+        }
+        None
+    }
+
+    /// As [`Self::fault_response`], for a request whose body must be a session description.
+    pub(super) fn session_fault_response(&mut self, request: &Message, tag: &str) -> Option<Message> {
+        if let Some(response) = self.fault_response(request, tag) {
+            return Some(response);
+        }
+        let is_sdp = |kind: Option<MediaType<'_>>| kind.is_some_and(|k| k.is("application", "sdp"));
+        if !request.body().is_empty() && !request.content_type().is_ok_and(is_sdp) {
+            let response = self.plain_response(request, StatusCode::UNSUPPORTED_MEDIA_TYPE, tag);
+            return Some(response.header(&HeaderName::Accept, SDP).build());
+        }
+        None
+    }
+}
+
+/// What every response to an INVITE or UPDATE beyond 100 tells of us.
+pub(super) fn with_capabilities(response: Builder, leg: &Leg) -> Builder {
+    response
+        .header(&HeaderName::Contact, &leg.state.dialog.contact)
+        .header(&HeaderName::Allow, ALLOW)
+        .header(&HeaderName::Supported, SUPPORTED)
+}
+
+/// Adds what the application wants said.
+pub(super) fn with_reply(response: Builder, reply: &Reply) -> Builder {
+    let response = with_headers(response, &reply.headers);
+    match &reply.body {
+        Some(body) => response.body(&body.content_type, body.bytes.clone()),
+        None => response,
+    }
+}
+
+pub(super) fn with_headers(mut message: Builder, headers: &ExtraHeaders) -> Builder {
+    for (name, value) in headers {
+        message = message.header(name, value);
+    }
+    message
+}
+
+pub(super) fn with_session(message: Builder, session: Option<&Bytes>) -> Builder {
+    match session {
+        Some(session) => message.body(SDP, session.clone()),
+        None => message,
+    }
+}
+
+/// The body, if there is one.
+pub(super) fn session_of(message: &Message) -> Option<&Bytes> {
+    Some(message.body_bytes()).filter(|b| !b.is_empty())
+}
+
+/// A stored response made to fit a request that came again with other Via headers.
+pub(super) fn refit(response: &Bytes, request: &Message) -> Option<Message> {
+    let mut response = Message::parse(response.clone()).ok()?;
+    response.remove(&HeaderName::Via);
+    let vias: Vec<&str> = request.headers(&HeaderName::Via).collect();
+    for via in vias.into_iter().rev() {
+        response.push_front(&HeaderName::Via, via);
+    }
+    Some(response)
+}
+
+/// What a refused request was told to wait, as RFC 3261 §14.2 wants it: 0 to 10 s.
+pub(super) const RETRY_AFTER_BOUND_S: u64 = 11;

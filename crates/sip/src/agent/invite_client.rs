@@ -1,0 +1,562 @@
+//! Our INVITEs: the first one with its forks, later ones, their ACK, CANCEL and what comes too late (RFC 3261 §13.2, §14.1, §9.1).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use model::Timestamp;
+
+use super::UserAgent;
+use super::command::{CommandError, DialogId, ExtraHeaders, Invite, Provisionals, RequestId};
+use super::compose::{ALLOW, SUPPORTED, session_of, with_headers, with_session};
+use super::event::{Event, Release, Session};
+use super::leg::Leg;
+use super::session_timer::{min_se, with_timer_request};
+use super::state::{
+    EarlyDialog, Glare, InvitePurpose, LegPhase, OutgoingInvite, OutgoingStage, RequestPurpose, SessionTimer, Shared,
+};
+use crate::dialog::{Dialog, Direction, contact_uri, record_routes};
+use crate::header::HeaderName;
+use crate::offer_answer::{Carrier, Meaning, Phase, Side};
+use crate::transaction::{ClientId, ClientRequest, ClientState};
+use crate::{Message, Method, StatusCode};
+
+/// The most forks of one INVITE that are told apart; later ones are answered for with ACK and BYE.
+const FORKS_MAX: usize = 16;
+/// How often one INVITE is repeated for a challenge or a session interval.
+const CHALLENGES_MAX: u8 = 2;
+/// How often a re-INVITE that met another is tried again.
+const GLARE_MAX: u8 = 6;
+
+impl UserAgent {
+    /// Begins a dialog.
+    ///
+    /// # Errors
+    /// When the tag is taken or the agent is full.
+    pub fn invite(&mut self, invite: Invite, now: Timestamp) -> Result<DialogId, CommandError> {
+        if self.by_tag.contains_key(invite.local.tag.as_str()) {
+            return Err(CommandError::TagTaken);
+        }
+        let dialog = Dialog {
+            call_id: invite.call_id.into(),
+            local: format!("{};tag={}", invite.from, invite.local.tag).into(),
+            local_tag: invite.local.tag.into(),
+            remote_tag: "".into(),
+            remote: invite.to.into(),
+            contact: invite.local.contact.into(),
+            remote_target: invite.target.into(),
+            routes: invite.routes.into_iter().map(Into::into).collect(),
+            local_cseq: 0,
+            remote_cseq: None,
+            flow: invite.flow,
+        };
+        let id = self.insert_leg(Leg::new(dialog, LegPhase::Inviting)).ok_or(CommandError::Full)?;
+        let provisionals = if invite.offer.is_some() { invite.provisionals } else { Provisionals::Plain };
+        let sent = self.send_invite(id, invite.offer.as_ref(), &invite.headers, InvitePurpose::Begin, provisionals, now);
+        if let Err(error) = sent {
+            self.remove_leg(id);
+            return Err(error);
+        }
+        Ok(id)
+    }
+
+    /// Offers a change of the session by re-INVITE; without an offer the peer is asked for one. `Renegotiated`,
+    /// `Proposed` or `Refused` follows. Meeting the peer's own INVITE is dealt with (491).
+    ///
+    /// # Errors
+    /// When an INVITE or an offer is under way in either direction.
+    pub fn reinvite(
+        &mut self,
+        dialog: DialogId,
+        offer: Option<Bytes>,
+        headers: ExtraHeaders,
+        now: Timestamp,
+    ) -> Result<(), CommandError> {
+        self.send_reinvite(dialog, offer, headers, InvitePurpose::Change, now)
+    }
+
+    /// Answers the offer in a 2xx to our INVITE (`Answered` with `Session::Offer`, or `Proposed`).
+    ///
+    /// # Errors
+    /// When no such offer waits.
+    pub fn ack(&mut self, dialog: DialogId, answer: Bytes, now: Timestamp) -> Result<(), CommandError> {
+        let leg = self.dialogs.get_mut(dialog.0).ok_or(CommandError::Gone)?;
+        if !leg.state.outgoing.as_ref().is_some_and(|o| o.stage == OutgoingStage::AckOwed) {
+            return Err(CommandError::WrongState("ACK"));
+        }
+        let _ = leg.state.offer_answer.sent(Carrier::Ack, Some(&answer));
+        self.send_ack(dialog, Some(&answer), now);
+        Ok(())
+    }
+
+    /// Cancels our first INVITE. `Failed` follows, with 487 as a rule.
+    ///
+    /// # Errors
+    /// When it has its final response already.
+    pub fn cancel(&mut self, dialog: DialogId, headers: ExtraHeaders, now: Timestamp) -> Result<(), CommandError> {
+        let leg = self.dialogs.get_mut(dialog.0).ok_or(CommandError::Gone)?;
+        if leg.state.phase != LegPhase::Inviting {
+            return Err(CommandError::WrongState("CANCEL"));
+        }
+        let (Some(outgoing), Some(client)) = (&mut leg.state.outgoing, leg.invite_client) else {
+            return Err(CommandError::WrongState("CANCEL"));
+        };
+        if outgoing.stage == OutgoingStage::Pending {
+            outgoing.stage = OutgoingStage::CancelWanted;
+            if self.layer.client_state(client) == Some(ClientState::Proceeding)
+                && self.layer.cancel(client, &headers, now)
+            {
+                outgoing.stage = OutgoingStage::Cancelled;
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn send_reinvite(
+        &mut self,
+        id: DialogId,
+        offer: Option<Bytes>,
+        headers: ExtraHeaders,
+        purpose: InvitePurpose,
+        now: Timestamp,
+    ) -> Result<(), CommandError> {
+        let leg = self.dialogs.get_mut(id.0).ok_or(CommandError::Gone)?;
+        let state = &leg.state;
+        if state.phase != LegPhase::Confirmed || state.bye_wanted.is_some() {
+            return Err(CommandError::WrongState("re-INVITE"));
+        }
+        let busy = state.outgoing.is_some() || state.answering.is_some() || state.unacked.is_some();
+        if busy || state.glare.is_some() || state.offer_answer.phase() != Phase::Stable {
+            return Err(CommandError::OfferOpen);
+        }
+        self.send_invite(id, offer.as_ref(), &headers, purpose, Provisionals::Plain, now)
+    }
+
+    fn send_invite(
+        &mut self,
+        id: DialogId,
+        offer: Option<&Bytes>,
+        headers: &ExtraHeaders,
+        purpose: InvitePurpose,
+        provisionals: Provisionals,
+        now: Timestamp,
+    ) -> Result<(), CommandError> {
+        let flow = self.dialogs.get(id.0).ok_or(CommandError::Gone)?.state.dialog.flow;
+        let (via, branch) = self.new_via(flow);
+        let wish = self.config.session_expires_s;
+        let leg = self.dialogs.get_mut(id.0).ok_or(CommandError::Gone)?;
+        leg.state.offer_answer.sent(Carrier::Invite, offer).map_err(|_| CommandError::OfferOpen)?;
+        let supported = if provisionals == Provisionals::Reliable { SUPPORTED } else { "timer" };
+        let mut request = leg
+            .state
+            .dialog
+            .request(Method::Invite, &via)
+            .header(&HeaderName::Contact, &leg.state.dialog.contact)
+            .header(&HeaderName::Allow, ALLOW)
+            .header(&HeaderName::Supported, supported);
+        if let Some(product) = &self.config.product {
+            request = request.header(&HeaderName::UserAgent, product);
+        }
+        let request = with_session(with_headers(with_timer_request(request, leg, wish), headers), offer).build();
+        let cseq = leg.state.dialog.local_cseq;
+        let client = self.layer.send(ClientRequest { message: &request, branch: &branch, flow, owner: id.0 }, now)?;
+        leg.invite_client = Some(client);
+        leg.state.outgoing = Some(OutgoingInvite {
+            cseq,
+            stage: OutgoingStage::Pending,
+            provisionals,
+            forks: Vec::new(),
+            purpose,
+            request: self.layer.request_of(client),
+        });
+        Ok(())
+    }
+
+    // === Responses ===
+
+    pub(super) fn invite_response(&mut self, owner: u64, client: ClientId, response: Message, now: Timestamp) {
+        let Some(status) = response.status() else { return };
+        let id = DialogId(owner);
+        let pending = self.dialogs.get(owner).is_some_and(|l| l.invite_client == Some(client) && l.invite_pending());
+        if !pending {
+            let known = self.dialogs.get(owner).is_some_and(|leg| {
+                response.to().is_ok_and(|to| to.tag().unwrap_or_default() == &*leg.state.dialog.remote_tag)
+            });
+            if status.is_success() && !known {
+                self.decline_success(client, &response, now);
+            }
+            return;
+        }
+        let response = Arc::new(response);
+        if status.is_provisional() {
+            self.invite_progress(id, client, response, status, now);
+        } else if status.is_success() {
+            self.invite_success(id, client, response, now);
+        } else {
+            self.invite_failure(id, status, Some(response), now);
+        }
+    }
+
+    fn invite_progress(&mut self, id: DialogId, client: ClientId, response: Shared, status: StatusCode, now: Timestamp) {
+        let Some(leg) = self.dialogs.get_mut(id.0) else { return };
+        let Some(outgoing) = &mut leg.state.outgoing else { return };
+        if outgoing.stage == OutgoingStage::CancelWanted && self.layer.cancel(client, &[], now) {
+            outgoing.stage = OutgoingStage::Cancelled;
+        }
+        if status == StatusCode::TRYING || outgoing.purpose != InvitePurpose::Begin {
+            return;
+        }
+        let Some(fork) = fork_of(leg, &response) else { return };
+        let Some(outgoing) = &mut leg.state.outgoing else { return };
+        let Some(early) = outgoing.forks.get_mut(fork) else { return };
+        let reliable = (outgoing.provisionals == Provisionals::Reliable
+            && response.has_token(&HeaderName::Require, "100rel"))
+        .then(|| response.rseq().ok().flatten())
+        .flatten();
+        let carrier = match (reliable, early.rseq) {
+            (Some(rseq), Some(last)) if rseq != last.wrapping_add(1) => return,
+            (Some(rseq), _) => {
+                early.rseq = Some(rseq);
+                Carrier::ReliableProvisional
+            }
+            (None, _) => Carrier::Provisional,
+        };
+        let body = session_of(&response);
+        let meaning = early.offer_answer.received(carrier, body).unwrap_or(Meaning::Nothing);
+        let session = session_from(meaning, body);
+        if let Some(rseq) = reliable {
+            self.send_prack(id, fork, rseq, now);
+        }
+        let fork = u32::try_from(fork).unwrap_or(u32::MAX);
+        self.events.push_back(Event::Progress { dialog: id, fork, response, session });
+    }
+
+    fn send_prack(&mut self, id: DialogId, fork: usize, rseq: u32, now: Timestamp) {
+        let Some(flow) = self.dialogs.get(id.0).map(|leg| leg.state.dialog.flow) else { return };
+        let (via, branch) = self.new_via(flow);
+        let Some(leg) = self.dialogs.get_mut(id.0) else { return };
+        let Some(outgoing) = &mut leg.state.outgoing else { return };
+        let cseq = outgoing.cseq;
+        let Some(early) = outgoing.forks.get_mut(fork) else { return };
+        let prack = early
+            .dialog
+            .request(Method::Prack, &via)
+            .header(&HeaderName::RAck, format_args!("{rseq} {cseq} INVITE"))
+            .build();
+        let request = RequestId(self.entropy.next_u64());
+        self.track(id, request, &prack, &branch, RequestPurpose::Acknowledge, now);
+    }
+
+    fn invite_success(&mut self, id: DialogId, client: ClientId, response: Shared, now: Timestamp) {
+        let Some(leg) = self.dialogs.get_mut(id.0) else { return };
+        let Some(outgoing) = &leg.state.outgoing else { return };
+        if outgoing.purpose != InvitePurpose::Begin {
+            self.reinvite_success(id, &response, now);
+            return;
+        }
+        if outgoing.stage != OutgoingStage::Pending {
+            // RFC 3261 §9.1: the 200 overtook the CANCEL. The call is taken and given back.
+            self.decline_success(client, &response, now);
+            self.fail(id, StatusCode::REQUEST_TERMINATED, Some(response), now);
+            return;
+        }
+        let tag = response.to().ok().and_then(|to| to.tag()).unwrap_or_default().to_owned();
+        if let Some(at) = outgoing.forks.iter().position(|f| *f.dialog.remote_tag == *tag) {
+            let early = outgoing.forks[at].clone();
+            leg.state.dialog = Dialog { flow: leg.state.dialog.flow, ..early.dialog };
+            leg.state.offer_answer = early.offer_answer;
+        }
+        if leg.state.dialog.establish(&response).is_err() {
+            self.decline_success(client, &response, now);
+            self.fail(id, StatusCode::BAD_GATEWAY, Some(response), now);
+            return;
+        }
+        let body = session_of(&response);
+        let Ok(meaning) = leg.state.offer_answer.received(Carrier::Success, body) else {
+            self.decline_success(client, &response, now);
+            self.fail(id, StatusCode::NOT_ACCEPTABLE_HERE, Some(response), now);
+            return;
+        };
+        leg.state.phase = LegPhase::Confirmed;
+        leg.state.session.accept_response(&response, now);
+        Self::note_capabilities(leg, &response);
+        if let Some(outgoing) = &mut leg.state.outgoing {
+            outgoing.forks = Vec::new();
+        }
+        let session = session_from(meaning, body);
+        self.owe_or_send_ack(id, meaning, now);
+        self.events.push_back(Event::Answered { dialog: id, response, session });
+    }
+
+    fn reinvite_success(&mut self, id: DialogId, response: &Shared, now: Timestamp) {
+        let Some(leg) = self.dialogs.get_mut(id.0) else { return };
+        let Some(purpose) = leg.state.outgoing.as_ref().map(|o| o.purpose) else { return };
+        let _ = leg.state.dialog.refresh_target(response);
+        Self::note_capabilities(leg, response);
+        leg.state.glare_attempts = 0;
+        let settled = leg.state.offer_answer.remote().cloned();
+        let body = session_of(response);
+        let Ok(meaning) = leg.state.offer_answer.received(Carrier::Success, body) else {
+            self.send_ack(id, None, now);
+            self.leave(id, Release::Violation("2xx without a session"), now);
+            return;
+        };
+        leg.state.session.accept_response(response, now);
+        self.owe_or_send_ack(id, meaning, now);
+        let event = match (meaning, body.cloned()) {
+            (Meaning::Offer, Some(offer)) => Event::Proposed { dialog: id, offer },
+            (_, answer) if purpose == InvitePurpose::Refresh && (answer == settled || answer.is_none()) => {
+                Event::Refreshed { dialog: id }
+            }
+            (_, Some(answer)) => Event::Renegotiated { dialog: id, answer },
+            (_, None) => return,
+        };
+        self.events.push_back(event);
+    }
+
+    fn owe_or_send_ack(&mut self, id: DialogId, meaning: Meaning, now: Timestamp) {
+        if meaning != Meaning::Offer {
+            self.send_ack(id, None, now);
+        } else if let Some(outgoing) = self.dialogs.get_mut(id.0).and_then(|leg| leg.state.outgoing.as_mut()) {
+            outgoing.stage = OutgoingStage::AckOwed;
+            outgoing.forks = Vec::new();
+        }
+    }
+
+    pub(super) fn send_ack(&mut self, id: DialogId, answer: Option<&Bytes>, _: Timestamp) {
+        let Some(flow) = self.dialogs.get(id.0).map(|leg| leg.state.dialog.flow) else { return };
+        let (via, _) = self.new_via(flow);
+        let Some(leg) = self.dialogs.get_mut(id.0) else { return };
+        let (Some(outgoing), Some(client)) = (leg.state.outgoing.take(), leg.invite_client) else { return };
+        let mut ack = leg.state.dialog.ack(&via, outgoing.cseq);
+        if leg.state.challenges > 0
+            && let Ok(invite) = Message::parse(outgoing.request)
+        {
+            // RFC 3261 §22.1: the ACK carries the credentials of its INVITE.
+            for name in [HeaderName::Authorization, HeaderName::ProxyAuthorization] {
+                for value in invite.headers(&name) {
+                    ack = ack.header(&name, value);
+                }
+            }
+        }
+        leg.state.challenges = 0;
+        let bytes = with_session(ack, answer).build().to_bytes();
+        self.layer.acknowledge(client, &leg.state.dialog.remote_tag, bytes, flow);
+    }
+
+    // === Failures ===
+
+    pub(super) fn invite_failure(
+        &mut self,
+        id: DialogId,
+        status: StatusCode,
+        response: Option<Shared>,
+        now: Timestamp,
+    ) {
+        let Some(leg) = self.dialogs.get_mut(id.0) else { return };
+        let Some(outgoing) = &leg.state.outgoing else { return };
+        let (purpose, stage) = (outgoing.purpose, outgoing.stage);
+        if stage == OutgoingStage::Pending
+            && let Some(response) = &response
+            && self.retry_invite(id, status, response, now)
+        {
+            return;
+        }
+        if purpose == InvitePurpose::Begin {
+            let cancelled = stage != OutgoingStage::Pending;
+            let status = if cancelled && response.is_none() { StatusCode::REQUEST_TERMINATED } else { status };
+            self.fail(id, status, response, now);
+            return;
+        }
+        let Some(leg) = self.dialogs.get_mut(id.0) else { return };
+        let outgoing = leg.state.outgoing.take();
+        let offer = leg.state.offer_answer.open().cloned();
+        leg.state.offer_answer.abandon();
+        leg.state.challenges = 0;
+        if status != StatusCode::REQUEST_PENDING {
+            leg.state.glare_attempts = 0;
+        }
+        match status {
+            StatusCode::REQUEST_PENDING => self.glare(id, purpose, offer, outgoing, response, now),
+            StatusCode::CALL_DOES_NOT_EXIST | StatusCode::REQUEST_TIMEOUT | StatusCode::SERVICE_UNAVAILABLE
+                if status != StatusCode::SERVICE_UNAVAILABLE || response.is_none() =>
+            {
+                self.leave(id, Release::Gone(status), now);
+            }
+            _ if purpose == InvitePurpose::Change => {
+                self.events.push_back(Event::Refused { dialog: id, status, response });
+            }
+            _ => {}
+        }
+    }
+
+    fn glare(
+        &mut self,
+        id: DialogId,
+        purpose: InvitePurpose,
+        offer: Option<Bytes>,
+        outgoing: Option<OutgoingInvite>,
+        response: Option<Shared>,
+        now: Timestamp,
+    ) {
+        // §14.1: who gave the Call-ID waits longer, so that the two do not meet again.
+        let ours = self.dialogs.get(id.0).is_some_and(|leg| leg.state.begun_by == Side::Us);
+        let wait_ms = if ours { 2_100 + 10 * self.entropy.below(190) } else { 10 * self.entropy.below(200) };
+        let Some(leg) = self.dialogs.get_mut(id.0) else { return };
+        let attempts = leg.state.glare_attempts;
+        if attempts >= GLARE_MAX {
+            leg.state.glare_attempts = 0;
+            let status = StatusCode::REQUEST_PENDING;
+            self.events.push_back(Event::Refused { dialog: id, status, response });
+            return;
+        }
+        leg.state.glare_attempts = attempts + 1;
+        leg.state.glare = Some(Glare {
+            due: now + Duration::from_millis(wait_ms),
+            offer,
+            headers: outgoing.map(|o| extra_headers(&o.request)).unwrap_or_default(),
+            purpose,
+        });
+    }
+
+    pub(super) fn glare_due(&mut self, id: DialogId, now: Timestamp) {
+        let Some(leg) = self.dialogs.get_mut(id.0) else { return };
+        let Some(glare) = leg.state.glare.take() else { return };
+        let sent = self.send_reinvite(id, glare.offer.clone(), glare.headers.clone(), glare.purpose, now);
+        if sent == Err(CommandError::OfferOpen)
+            && let Some(leg) = self.dialogs.get_mut(id.0)
+        {
+            leg.state.glare = Some(Glare { due: now + Duration::from_millis(500), ..glare });
+        }
+    }
+
+    /// Repeats an INVITE with what its failure asked for: credentials (§22), or a longer session interval (RFC 4028 §7.3).
+    fn retry_invite(&mut self, id: DialogId, status: StatusCode, response: &Message, now: Timestamp) -> bool {
+        let Some(leg) = self.dialogs.get_mut(id.0) else { return false };
+        let Some(outgoing) = &leg.state.outgoing else { return false };
+        if leg.state.challenges >= CHALLENGES_MAX {
+            return false;
+        }
+        let Ok(mut request) = Message::parse(outgoing.request.clone()) else { return false };
+        let min_se = if status == StatusCode::SESSION_INTERVAL_TOO_SMALL { min_se(response) } else { None };
+        if let Some(least) = min_se {
+            request.set(&HeaderName::MinSe, least);
+            request.set(&HeaderName::SessionExpires, least);
+            leg.state.session = SessionTimer { min_se_s: least, ..leg.state.session };
+        } else if !self.authorize(&mut request, status, response) {
+            return false;
+        }
+        self.resend_invite(id, request, now).is_ok()
+    }
+
+    fn resend_invite(&mut self, id: DialogId, mut request: Message, now: Timestamp) -> Result<(), CommandError> {
+        let flow = self.dialogs.get(id.0).ok_or(CommandError::Gone)?.state.dialog.flow;
+        let (via, branch) = self.new_via(flow);
+        let leg = self.dialogs.get_mut(id.0).ok_or(CommandError::Gone)?;
+        let Some(outgoing) = &mut leg.state.outgoing else { return Err(CommandError::Gone) };
+        leg.state.challenges += 1;
+        leg.state.dialog.local_cseq += 1;
+        outgoing.cseq = leg.state.dialog.local_cseq;
+        outgoing.forks = Vec::new();
+        request.set(&HeaderName::Via, via);
+        request.set(&HeaderName::CSeq, format_args!("{} INVITE", outgoing.cseq));
+        let client = self.layer.send(ClientRequest { message: &request, branch: &branch, flow, owner: id.0 }, now)?;
+        outgoing.request = self.layer.request_of(client);
+        leg.invite_client = Some(client);
+        Ok(())
+    }
+
+    fn fail(&mut self, id: DialogId, status: StatusCode, response: Option<Shared>, now: Timestamp) {
+        self.close(id, now);
+        self.events.push_back(Event::Failed { dialog: id, status, response });
+    }
+
+    /// Takes a 2xx that nobody wants (another fork's, one after CANCEL) and gives the call back: ACK and BYE,
+    /// both made from the response alone.
+    fn decline_success(&mut self, client: ClientId, response: &Message, now: Timestamp) {
+        let Some(flow) = self.layer.client_flow(client) else { return };
+        let Ok(Some(target)) = contact_uri(response) else { return };
+        let (Ok(routes), Ok(cseq), Ok(to)) =
+            (record_routes(response, Direction::Reversed), response.cseq(), response.to())
+        else {
+            return;
+        };
+        let dialog = Dialog {
+            call_id: response.header(&HeaderName::CallId).unwrap_or_default().into(),
+            local_tag: "".into(),
+            remote_tag: to.tag().unwrap_or_default().into(),
+            local: response.header(&HeaderName::From).unwrap_or_default().into(),
+            remote: response.header(&HeaderName::To).unwrap_or_default().into(),
+            contact: "".into(),
+            remote_target: target.into(),
+            routes,
+            local_cseq: cseq.number,
+            remote_cseq: None,
+            flow,
+        };
+        let (via, _) = self.new_via(flow);
+        let ack = dialog.ack(&via, cseq.number).build().to_bytes();
+        self.layer.acknowledge(client, &dialog.remote_tag, ack, flow);
+        self.send_orphan_bye(dialog, &Vec::new(), now);
+    }
+
+    /// Sends a BYE whose response nobody waits for.
+    pub(super) fn send_orphan_bye(&mut self, mut dialog: Dialog, headers: &ExtraHeaders, now: Timestamp) {
+        let (via, branch) = self.new_via(dialog.flow);
+        let bye = with_headers(dialog.request(Method::Bye, &via), headers).build();
+        let request = ClientRequest { message: &bye, branch: &branch, flow: dialog.flow, owner: super::NOBODY };
+        // A full table leaves the peer to its own timers.
+        let _ = self.layer.send(request, now);
+    }
+}
+
+/// The fork that sent a provisional response; none when it has no tag or there are too many.
+fn fork_of(leg: &mut Leg, response: &Message) -> Option<usize> {
+    let tag = response.to().ok()?.tag()?.to_owned();
+    let outgoing = leg.state.outgoing.as_mut()?;
+    if let Some(at) = outgoing.forks.iter().position(|f| *f.dialog.remote_tag == *tag) {
+        return Some(at);
+    }
+    if outgoing.forks.len() == FORKS_MAX {
+        return None;
+    }
+    let mut dialog = leg.state.dialog.clone();
+    dialog.establish(response).ok()?;
+    outgoing.forks.push(EarlyDialog { dialog, offer_answer: leg.state.offer_answer.clone(), rseq: None });
+    Some(outgoing.forks.len() - 1)
+}
+
+fn session_from(meaning: Meaning, body: Option<&Bytes>) -> Session {
+    match (meaning, body) {
+        (Meaning::Answer, Some(body)) => Session::Answer(body.clone()),
+        (Meaning::Offer, Some(body)) => Session::Offer(body.clone()),
+        (Meaning::Preview, Some(body)) => Session::Preview(body.clone()),
+        _ => Session::Nothing,
+    }
+}
+
+/// The headers of a request that the application had added.
+fn extra_headers(request: &Bytes) -> ExtraHeaders {
+    const OURS: &[HeaderName] = &[
+        HeaderName::Via,
+        HeaderName::Route,
+        HeaderName::MaxForwards,
+        HeaderName::From,
+        HeaderName::To,
+        HeaderName::CallId,
+        HeaderName::CSeq,
+        HeaderName::Contact,
+        HeaderName::Allow,
+        HeaderName::Supported,
+        HeaderName::UserAgent,
+        HeaderName::SessionExpires,
+        HeaderName::MinSe,
+        HeaderName::ContentType,
+        HeaderName::ContentLength,
+        HeaderName::Authorization,
+        HeaderName::ProxyAuthorization,
+    ];
+    let Ok(request) = Message::parse(request.clone()) else { return Vec::new() };
+    request.header_lines().filter(|(name, _)| !OURS.contains(name)).map(|(n, v)| (n, v.to_owned())).collect()
+}
+

@@ -1,0 +1,122 @@
+//! A dialog as the agent holds it: its state and the handles of its transactions.
+
+use bytes::Bytes;
+use model::Timestamp;
+use smallvec::SmallVec;
+
+use super::state::{AnsweredRequest, LegPhase, LegState, OutgoingStage, SessionTimer, Shared};
+use crate::dialog::Dialog;
+use crate::offer_answer::{OfferAnswer, Side};
+use crate::transaction::{ClientId, ServerId};
+use crate::{Message, Method};
+
+/// The most responses within a dialog that are kept for requests that come again in a new transaction.
+const ANSWERED_MAX: usize = 8;
+/// The most answered transactions that a snapshot takes along to absorb repeats.
+const RECENT_MAX: usize = 8;
+
+#[derive(Debug)]
+pub(super) struct Leg {
+    pub(super) state: LegState,
+    pub(super) invite_client: Option<ClientId>,
+    pub(super) invite_server: Option<ServerId>,
+    /// Beside `state.requests`.
+    pub(super) clients: SmallVec<[ClientId; 1]>,
+    /// Beside `state.incoming`.
+    pub(super) servers: SmallVec<[ServerId; 1]>,
+    pub(super) recent: SmallVec<[ServerId; 2]>,
+    /// `state.answering.request`, parsed.
+    pub(super) request: Option<Shared>,
+    /// Whether another agent had it before: then a repeat may come in a new transaction.
+    pub(super) restored: bool,
+    pub(super) armed: Timestamp,
+}
+
+impl Leg {
+    pub(super) fn new(dialog: Dialog, phase: LegPhase) -> Self {
+        let state = LegState {
+            dialog,
+            begun_by: if phase == LegPhase::Inviting { Side::Us } else { Side::Them },
+            phase,
+            offer_answer: OfferAnswer::default(),
+            outgoing: None,
+            answering: None,
+            unacked: None,
+            requests: SmallVec::new(),
+            incoming: SmallVec::new(),
+            answered: SmallVec::new(),
+            session: SessionTimer::default(),
+            glare: None,
+            glare_attempts: 0,
+            bye_wanted: None,
+            peer_updates: false,
+            next_rseq: 0,
+            challenges: 0,
+        };
+        Self {
+            state,
+            invite_client: None,
+            invite_server: None,
+            clients: SmallVec::new(),
+            servers: SmallVec::new(),
+            recent: SmallVec::new(),
+            request: None,
+            restored: false,
+            armed: Timestamp::MAX,
+        }
+    }
+
+    /// When the dialog itself, not one of its transactions, is to be woken.
+    pub(super) fn next_due(&self) -> Option<Timestamp> {
+        let state = &self.state;
+        let unacked = state.unacked.as_ref().map(|u| u.repeat.due.min(u.end));
+        let answering = state.answering.as_ref();
+        let unpracked = answering.and_then(|a| a.unpracked.as_ref()).map(|u| u.repeat.due.min(u.end));
+        let keep_alive = answering.and_then(|a| a.keep_alive.as_ref()).map(|(due, _)| *due);
+        let glare = state.glare.as_ref().map(|g| g.due);
+        [unacked, unpracked, keep_alive, state.session.due, glare].into_iter().flatten().min()
+    }
+
+    /// Whether an INVITE of ours waits for its final response.
+    pub(super) fn invite_pending(&self) -> bool {
+        self.state.outgoing.as_ref().is_some_and(|o| o.stage != OutgoingStage::AckOwed)
+    }
+
+    /// Keeps a response for a request that comes again in a new transaction.
+    pub(super) fn remember(&mut self, cseq: u32, method: Method, response: Bytes) {
+        if self.state.answered.len() == ANSWERED_MAX {
+            self.state.answered.remove(0);
+        }
+        self.state.answered.push(AnsweredRequest { cseq, method, response });
+    }
+
+    /// Keeps the handle of an answered transaction.
+    pub(super) fn keep(&mut self, server: ServerId) {
+        if self.recent.len() == RECENT_MAX {
+            self.recent.remove(0);
+        }
+        self.recent.push(server);
+    }
+
+    /// The INVITE that waits for our final response.
+    pub(super) fn invite_request(&mut self) -> Option<Shared> {
+        if self.request.is_none() {
+            let bytes = self.state.answering.as_ref()?.request.clone();
+            self.request = Message::parse(bytes).ok().map(Shared::new);
+        }
+        self.request.clone()
+    }
+}
+
+impl Leg {
+    /// What the INVITE that began a dialog of theirs is known by, whatever way it comes (RFC 3261 §8.2.2.2).
+    pub(super) fn initial_key(&self) -> Option<Box<str>> {
+        let dialog = &self.state.dialog;
+        (self.state.begun_by == Side::Them).then(|| format!("{}\n{}", dialog.call_id, dialog.remote_tag).into())
+    }
+
+    /// Whether the dialog has our tag.
+    pub(super) fn identified(&self) -> bool {
+        !self.state.dialog.local_tag.is_empty()
+    }
+}

@@ -1,0 +1,193 @@
+//! Session timers (RFC 4028): a session that nobody refreshes ends.
+
+use std::time::Duration;
+
+use model::Timestamp;
+
+use super::command::{CommandError, DialogId};
+use super::event::{Event, Release};
+use super::state::{InvitePurpose, LegPhase, RequestPurpose, SessionTimer};
+use super::{UserAgent, leg::Leg};
+use crate::header::HeaderName;
+use crate::{Builder, Message, Method, StatusCode};
+
+/// The smallest interval that RFC 4028 §5 allows.
+pub(super) const MIN_SE_FLOOR_S: u32 = 90;
+/// How long a refresh is put off when something else is under way.
+const POSTPONEMENT: Duration = Duration::from_secs(2);
+/// Who ends an unrefreshed session does so this long before its end, or a third of the interval if that is less (§10).
+const MARGIN_S: u32 = 32;
+
+/// A Session-Expires value.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct SessionExpires {
+    pub(super) interval_s: u32,
+    pub(super) refresher: Option<Refresher>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Refresher {
+    Uac,
+    Uas,
+}
+
+/// Which end of a transaction we are.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum End {
+    Client,
+    Server,
+}
+
+pub(super) fn session_expires(message: &Message) -> Option<SessionExpires> {
+    let value = message.header(&HeaderName::SessionExpires)?;
+    let mut parts = value.split(';').map(str::trim);
+    let interval_s = parts.next()?.parse().ok()?;
+    let refresher = parts.find_map(|p| p.strip_prefix("refresher=")).and_then(|who| match who {
+        who if who.eq_ignore_ascii_case("uac") => Some(Refresher::Uac),
+        who if who.eq_ignore_ascii_case("uas") => Some(Refresher::Uas),
+        _ => None,
+    });
+    Some(SessionExpires { interval_s, refresher })
+}
+
+pub(super) fn min_se(message: &Message) -> Option<u32> {
+    message.header(&HeaderName::MinSe)?.split(';').next()?.trim().parse().ok()
+}
+
+impl SessionTimer {
+    /// Starts anew after a refresh.
+    fn restart(&mut self, now: Timestamp) {
+        let interval = self.interval_s;
+        self.due = (interval > 0).then(|| {
+            let wait = if self.we_refresh { interval / 2 } else { interval - MARGIN_S.min(interval / 3) };
+            now + Duration::from_secs(u64::from(wait))
+        });
+    }
+
+    /// Takes over what the 2xx to a request of ours says (§7.2): nothing means that there is no timer.
+    pub(super) fn accept_response(&mut self, response: &Message, now: Timestamp) {
+        match session_expires(response) {
+            Some(expires) => {
+                self.interval_s = expires.interval_s.max(MIN_SE_FLOOR_S);
+                self.we_refresh = expires.refresher != Some(Refresher::Uas);
+            }
+            None => self.interval_s = 0,
+        }
+        self.restart(now);
+    }
+
+    /// Decides upon a request (§9) and gives what the 2xx says about it.
+    pub(super) fn accept_request(&mut self, request: &Message, wish_s: Option<u32>, now: Timestamp) -> TimerHeaders {
+        let supported = request.has_token(&HeaderName::Supported, "timer");
+        let asked = session_expires(request);
+        let floor = min_se(request).unwrap_or(MIN_SE_FLOOR_S).max(MIN_SE_FLOOR_S);
+        let interval = match (asked.map(|a| a.interval_s), wish_s) {
+            (Some(asked), Some(wish)) => asked.min(wish.max(floor)),
+            (Some(asked), None) => asked,
+            (None, Some(wish)) => wish.max(floor),
+            (None, None) => 0,
+        };
+        self.interval_s = interval;
+        let asked_refresher = asked.and_then(|a| a.refresher);
+        self.we_refresh = !supported || asked_refresher == Some(Refresher::Uas);
+        self.restart(now);
+        if interval == 0 {
+            return TimerHeaders::Nothing;
+        }
+        TimerHeaders::Expires { interval_s: interval, end: if self.we_refresh { End::Server } else { End::Client } }
+    }
+}
+
+/// What a 2xx says about the session timer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum TimerHeaders {
+    Nothing,
+    Expires { interval_s: u32, end: End },
+}
+
+impl TimerHeaders {
+    pub(super) fn add_to(self, response: Builder) -> Builder {
+        match self {
+            Self::Nothing => response,
+            Self::Expires { interval_s, end: End::Server } => {
+                response.header(&HeaderName::SessionExpires, format_args!("{interval_s};refresher=uas"))
+            }
+            Self::Expires { interval_s, end: End::Client } => response
+                .header(&HeaderName::Require, "timer")
+                .header(&HeaderName::SessionExpires, format_args!("{interval_s};refresher=uac")),
+        }
+    }
+}
+
+/// What a request of ours says about the session timer (§7.1, §7.4).
+pub(super) fn with_timer_request(request: Builder, leg: &Leg, wish_s: Option<u32>) -> Builder {
+    let session = &leg.state.session;
+    let floor = session.min_se_s.max(MIN_SE_FLOOR_S);
+    let request = if session.min_se_s > MIN_SE_FLOOR_S { request.header(&HeaderName::MinSe, floor) } else { request };
+    if session.interval_s > 0 {
+        let who = if session.we_refresh { "uac" } else { "uas" };
+        return request
+            .header(&HeaderName::SessionExpires, format_args!("{};refresher={who}", session.interval_s.max(floor)));
+    }
+    match wish_s {
+        Some(wish) if leg.state.phase == LegPhase::Inviting => {
+            request.header(&HeaderName::SessionExpires, wish.max(floor))
+        }
+        _ => request,
+    }
+}
+
+impl UserAgent {
+    /// 422 for an interval that is too small (§8.1), if the peer can be told.
+    pub(super) fn interval_fault(&mut self, request: &Message, tag: &str) -> Option<Message> {
+        let asked = session_expires(request)?;
+        let least = self.config.min_se_s.max(MIN_SE_FLOOR_S);
+        if asked.interval_s >= least || !request.has_token(&HeaderName::Supported, "timer") {
+            return None;
+        }
+        let response = self.plain_response(request, StatusCode::SESSION_INTERVAL_TOO_SMALL, tag);
+        Some(response.header(&HeaderName::MinSe, least).build())
+    }
+
+    /// The session timer of a dialog ran out.
+    pub(super) fn session_due(&mut self, id: DialogId, now: Timestamp) {
+        let Some(leg) = self.dialogs.get_mut(id.0) else { return };
+        if !leg.state.session.we_refresh {
+            self.leave(id, Release::Expired, now);
+            return;
+        }
+        leg.state.session.due = Some(now + POSTPONEMENT);
+        if leg.state.phase != LegPhase::Confirmed || leg.state.bye_wanted.is_some() {
+            leg.state.session.due = None;
+            return;
+        }
+        let stored = leg.state.offer_answer.local().cloned();
+        let refreshed = if leg.state.peer_updates {
+            self.send_update(id, None, Vec::new(), RequestPurpose::Refresh, now).map(|_| ())
+        } else {
+            self.send_reinvite(id, stored, Vec::new(), InvitePurpose::Refresh, now)
+        };
+        if refreshed != Err(CommandError::OfferOpen)
+            && let Some(leg) = self.dialogs.get_mut(id.0)
+        {
+            // If the refresh is refused, it is tried again before the session ends.
+            let quarter = Duration::from_secs(u64::from(leg.state.session.interval_s / 4));
+            leg.state.session.due = Some(now + quarter);
+        }
+    }
+
+    /// A refresh of ours was answered.
+    pub(super) fn refreshed(&mut self, id: DialogId, response: &Message, now: Timestamp) {
+        if let Some(leg) = self.dialogs.get_mut(id.0) {
+            leg.state.session.accept_response(response, now);
+            self.events.push_back(Event::Refreshed { dialog: id });
+        }
+    }
+
+    /// Whether the peer says that it understands UPDATE.
+    pub(super) fn note_capabilities(leg: &mut Leg, message: &Message) {
+        if message.header(&HeaderName::Allow).is_some() {
+            leg.state.peer_updates = message.has_token(&HeaderName::Allow, Method::Update.as_str());
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! Dialogs leave as plain data and go on in another agent.
+
+use model::Timestamp;
+
+use super::command::{CommandError, DialogId};
+use super::leg::Leg;
+use super::state::DialogSnapshot;
+use super::{UserAgent, Waiting};
+use crate::Flow;
+use crate::transaction::{ClientSnapshot, ServerSnapshot};
+
+/// How a snapshot is taken over.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Restore {
+    /// What replaces every flow over a stream: the old node's connections are not ours.
+    pub stream: Option<Flow>,
+    /// Whether messages may be lost that the snapshot calls sent: requests that nobody answered are sent again.
+    pub resend: bool,
+    /// What is added to our sequence number: 1,000 where the last commit may be missing, else 0.
+    pub cseq_jump: u32,
+}
+
+impl Restore {
+    /// Goes on as if nothing had happened.
+    pub const UNCHANGED: Self = Self { stream: None, resend: false, cseq_jump: 0 };
+
+    fn flow(&self, flow: Flow) -> Flow {
+        match (flow, self.stream) {
+            (Flow::Stream { .. }, Some(new)) => new,
+            _ => flow,
+        }
+    }
+}
+
+impl UserAgent {
+    /// These dialogs as plain data; those that are gone are left out.
+    pub fn snapshot(&self, dialogs: &[DialogId]) -> Vec<DialogSnapshot> {
+        dialogs.iter().filter_map(|id| self.snapshot_leg(self.dialogs.get(id.0)?)).collect()
+    }
+
+    fn snapshot_leg(&self, leg: &Leg) -> Option<DialogSnapshot> {
+        let incoming = leg.servers.iter().chain(&leg.recent);
+        Some(DialogSnapshot {
+            leg: leg.state.clone(),
+            invite_client: leg.invite_client.and_then(|c| self.layer.snapshot_client(c)),
+            invite_server: leg.invite_server.and_then(|s| self.layer.snapshot_server(s)),
+            clients: leg.clients.iter().filter_map(|c| self.layer.snapshot_client(*c)).collect(),
+            servers: incoming.filter_map(|s| self.layer.snapshot_server(*s)).collect(),
+        })
+    }
+
+    /// Goes on with dialogs of another agent; each gets a new handle, in their order.
+    ///
+    /// # Errors
+    /// When the agent is full or has a dialog with that tag. The dialogs before it are taken over.
+    pub fn restore(
+        &mut self,
+        snapshots: Vec<DialogSnapshot>,
+        how: Restore,
+        now: Timestamp,
+    ) -> Result<Vec<DialogId>, CommandError> {
+        snapshots.into_iter().map(|snapshot| self.restore_leg(snapshot, how, now)).collect()
+    }
+
+    fn restore_leg(
+        &mut self,
+        snapshot: DialogSnapshot,
+        how: Restore,
+        now: Timestamp,
+    ) -> Result<DialogId, CommandError> {
+        let DialogSnapshot { leg: mut state, invite_client, invite_server, clients, servers } = snapshot;
+        if self.by_tag.contains_key(&state.dialog.local_tag) {
+            return Err(CommandError::TagTaken);
+        }
+        state.dialog.flow = how.flow(state.dialog.flow);
+        state.dialog.local_cseq += how.cseq_jump;
+        if let Some(unacked) = &mut state.unacked {
+            unacked.flow = how.flow(unacked.flow);
+            if how.resend {
+                unacked.repeat.due = now;
+            }
+        }
+        if how.resend && let Some(unpracked) = state.answering.as_mut().and_then(|a| a.unpracked.as_mut()) {
+            unpracked.repeat.due = now;
+        }
+        let mut leg = Leg::new(state.dialog.clone(), state.phase);
+        leg.state = state;
+        leg.restored = true;
+        let id = self.insert_leg(leg).ok_or(CommandError::Full)?;
+        self.restore_transactions(id, how, (invite_client, invite_server), (clients, servers));
+        self.arm(id);
+        Ok(id)
+    }
+
+    fn restore_transactions(
+        &mut self,
+        id: DialogId,
+        how: Restore,
+        (invite_client, invite_server): (Option<ClientSnapshot>, Option<ServerSnapshot>),
+        (clients, servers): (Vec<ClientSnapshot>, Vec<ServerSnapshot>),
+    ) {
+        let Some(leg) = self.dialogs.get_mut(id.0) else { return };
+        // A transaction that is here already belongs to another dialog with the same branch, which cannot be ours.
+        let layer = &mut self.layer;
+        let mut client = |snapshot: ClientSnapshot| {
+            let snapshot = ClientSnapshot { flow: how.flow(snapshot.flow), ..snapshot };
+            let client = layer.restore_client(snapshot, id.0).ok()?;
+            if how.resend {
+                layer.resend(client);
+            }
+            Some(client)
+        };
+        leg.invite_client = invite_client.and_then(&mut client);
+        let expected = leg.state.requests.len();
+        leg.clients = clients.into_iter().take(expected).filter_map(&mut client).collect();
+        leg.state.requests.truncate(leg.clients.len());
+        let mut server = |snapshot: ServerSnapshot| {
+            let snapshot = ServerSnapshot { flow: how.flow(snapshot.flow), ..snapshot };
+            layer.restore_server(snapshot, id.0).ok()
+        };
+        leg.invite_server = invite_server.and_then(&mut server);
+        let waiting = leg.state.incoming.len();
+        let mut restored = servers.into_iter().map(&mut server);
+        leg.servers = restored.by_ref().take(waiting).flatten().collect();
+        leg.recent = restored.flatten().collect();
+        leg.state.incoming.truncate(leg.servers.len());
+        for pending in &leg.state.incoming {
+            self.waiting.insert(pending.id, Waiting::Within(id));
+        }
+    }
+}
