@@ -8,7 +8,7 @@ use std::ops::Range;
 use bytes::{Bytes, BytesMut};
 use smallvec::SmallVec;
 
-use crate::error::ParseError;
+use crate::error::{ParseError, Rule};
 use crate::header::name::OTHER;
 use crate::header::{Elements, HeaderName};
 use crate::method::Method;
@@ -161,6 +161,17 @@ impl Message {
         self.slots.iter().filter(move |slot| self.is_named(slot, &name)).map(|slot| self.text(slot.value))
     }
 
+    /// The value of a header that stands exactly once.
+    fn only_value(&self, name: &HeaderName) -> Result<&str, Rule> {
+        let mut found = None;
+        for slot in &self.slots {
+            if self.is_named(slot, name) && found.replace(slot.value).is_some() {
+                return Err(Rule::Repeated);
+            }
+        }
+        found.map(|value| self.text(value)).ok_or(Rule::Missing)
+    }
+
     /// The elements of a comma list over all lines of that header.
     pub fn elements<'a>(&'a self, name: &HeaderName) -> impl Iterator<Item = &'a str> + use<'a> {
         self.headers(name).flat_map(Elements::new)
@@ -213,6 +224,7 @@ impl Message {
         out.extend_from_slice(&self.body);
     }
 
+    #[inline]
     fn is_named(&self, slot: &Slot, name: &HeaderName) -> bool {
         slot.name == name.index() && (slot.name != OTHER || self.name_text(slot).eq_ignore_ascii_case(name.as_str()))
     }

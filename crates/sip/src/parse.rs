@@ -4,9 +4,22 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::error::Rule;
 
-pub(crate) const fn is_token_byte(b: u8) -> bool {
-    matches!(b, b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9'
-        | b'-' | b'.' | b'!' | b'%' | b'*' | b'_' | b'+' | b'`' | b'\'' | b'~')
+/// Which bytes may stand in a `token`; a table, because every byte of every header name is looked up.
+static TOKEN: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 128 {
+        let b = byte as u8;
+        table[byte] = b.is_ascii_alphanumeric()
+            || matches!(b, b'-' | b'.' | b'!' | b'%' | b'*' | b'_' | b'+' | b'`' | b'\'' | b'~');
+        byte += 1;
+    }
+    table
+};
+
+#[inline]
+pub(crate) fn is_token_byte(b: u8) -> bool {
+    TOKEN[usize::from(b)]
 }
 
 /// Whether `text` is a `token`.
@@ -15,13 +28,22 @@ pub fn is_token(text: &str) -> bool {
 }
 
 /// Whether `c` may stand in a `token`.
-pub(crate) const fn is_token_char(c: char) -> bool {
+pub(crate) fn is_token_char(c: char) -> bool {
     c.is_ascii() && is_token_byte(c as u8)
 }
 
 /// `text` without blanks at both ends.
 pub(crate) fn trim(text: &str) -> &str {
-    text.trim_matches([' ', '\t'])
+    let bytes = text.as_bytes();
+    let is_blank = |b: Option<&u8>| matches!(b, Some(b' ' | b'\t'));
+    let (mut from, mut to) = (0, bytes.len());
+    while from < to && is_blank(bytes.get(from)) {
+        from += 1;
+    }
+    while from < to && is_blank(bytes.get(to - 1)) {
+        to -= 1;
+    }
+    &text[from..to]
 }
 
 /// A decimal number of at most `max`; leading zeros are allowed (RFC 4475 §3.1.1.1).

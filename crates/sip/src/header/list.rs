@@ -1,5 +1,7 @@
 //! Comma lists: quoted strings and angle brackets hide commas (RFC 3261 §7.3.1).
 
+use crate::parse;
+
 /// The elements of a comma list, trimmed; empty ones are left out.
 #[derive(Clone, Debug)]
 pub struct Elements<'a> {
@@ -21,7 +23,7 @@ impl<'a> Iterator for Elements<'a> {
                 return None;
             }
             let end = find_outside(self.rest, b',').unwrap_or(self.rest.len());
-            let element = self.rest[..end].trim_matches([' ', '\t']);
+            let element = parse::trim(&self.rest[..end]);
             self.rest = self.rest.get(end + 1..).unwrap_or_default();
             if !element.is_empty() {
                 return Some(element);
@@ -33,6 +35,10 @@ impl<'a> Iterator for Elements<'a> {
 /// Where `wanted` (ASCII) stands outside quoted strings.
 pub(crate) fn find_outside_quotes(text: &str, wanted: u8) -> Option<usize> {
     let bytes = text.as_bytes();
+    let first = memchr::memchr2(wanted, b'"', bytes)?;
+    if bytes.get(first) == Some(&wanted) {
+        return Some(first);
+    }
     let mut at = 0;
     let mut quoted = false;
     while let Some(&b) = bytes.get(at) {
@@ -50,6 +56,8 @@ pub(crate) fn find_outside_quotes(text: &str, wanted: u8) -> Option<usize> {
 /// Where `wanted` (ASCII) stands outside quoted strings and angle brackets.
 pub(crate) fn find_outside(text: &str, wanted: u8) -> Option<usize> {
     let bytes = text.as_bytes();
+    // Nearly every value has none at all.
+    memchr::memchr(wanted, bytes)?;
     let mut at = 0;
     let (mut quoted, mut bracketed) = (false, false);
     while let Some(&b) = bytes.get(at) {

@@ -90,9 +90,12 @@ impl<'a> Params<'a> {
         if text.is_empty() {
             return Ok(Self { text });
         }
-        let mut params = text.strip_prefix(';').ok_or(Rule::Param)?.split(';');
-        if params.any(|param| param.is_empty() || param.starts_with('=')) || text.matches(';').count() > LIST_MAX {
-            return Err(Rule::Param);
+        let mut count = 0;
+        for param in text.strip_prefix(';').ok_or(Rule::Param)?.split(';') {
+            count += 1;
+            if param.is_empty() || param.starts_with('=') || count > LIST_MAX {
+                return Err(Rule::Param);
+            }
         }
         Ok(Self { text })
     }
@@ -146,8 +149,8 @@ impl<'a> Iterator for ParamIter<'a> {
         let (text, tail) = rest.split_at(end);
         self.rest = tail;
         Some(match text.split_once('=') {
-            Some((name, value)) => Param { name: name.trim(), value: Some(value.trim()) },
-            None => Param { name: text.trim(), value: None },
+            Some((name, value)) => Param { name: parse::trim(name), value: Some(parse::trim(value)) },
+            None => Param { name: parse::trim(text), value: None },
         })
     }
 }

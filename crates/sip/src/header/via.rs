@@ -31,7 +31,7 @@ impl<'a> Via<'a> {
             Some(start) if start.eq_ignore_ascii_case("SIP/2.0/") => &element[8..],
             _ => skip_protocol(element)?,
         };
-        let rest = rest.trim_start_matches([' ', '\t']);
+        let rest = parse::trim(rest);
         let (transport, rest) = rest.split_once([' ', '\t']).ok_or(Rule::Token)?;
         if !parse::is_token(transport) {
             return Err(Rule::Token);

@@ -99,16 +99,18 @@ impl Reader<'_> {
                 return Ok((Span::raw(0, start_end), at));
             }
             // A line that begins with a blank continues the one before (RFC 3261 §7.3.1).
+            let first_end = at;
             while matches!(self.raw.get(at), Some(b' ' | b'\t')) {
                 at = self.line_end(at)?;
             }
+            let folded = at > first_end;
             if at - line > LINE_MAX {
                 return Err(ParseError::new(ParseErrorKind::LineTooLong));
             }
             if at > HEAD_MAX {
                 return Err(ParseError::new(ParseErrorKind::HeadTooLong));
             }
-            self.header_line(line, at)?;
+            self.header_line(line, at, folded)?;
         }
     }
 
@@ -129,7 +131,7 @@ impl Reader<'_> {
         }
     }
 
-    fn header_line(&mut self, start: usize, end: usize) -> Result<(), ParseError> {
+    fn header_line(&mut self, start: usize, end: usize, folded: bool) -> Result<(), ParseError> {
         if self.slots.len() == HEADERS_MAX {
             return Err(ParseError::new(ParseErrorKind::TooManyHeaders));
         }
@@ -141,7 +143,8 @@ impl Reader<'_> {
             self.fault.get_or_insert(ParseErrorKind::HeaderLine(self.slots.len() + 1));
             return Ok(());
         }
-        let value = self.value(start + colon + 1, end);
+        let value = start + colon + 1;
+        let value = if folded { self.unfold(value, end) } else { self.trimmed(value, end) };
         self.slots.push(Slot {
             name: name::index_of(line.get(..name_len).unwrap_or_default()),
             name_len: u16::try_from(name_len).unwrap_or(u16::MAX),
@@ -151,13 +154,10 @@ impl Reader<'_> {
         Ok(())
     }
 
-    /// The value between `start` and `end`, trimmed; a folded one goes into the overlay with each fold as one blank.
-    fn value(&mut self, start: usize, end: usize) -> Span {
+    /// The value between `start` and the line end at `end`.
+    fn trimmed(&self, start: usize, end: usize) -> Span {
         let text = self.raw.get(start..end).unwrap_or_default();
         let (mut from, mut to) = (0, text.len().saturating_sub(2));
-        if memchr::memchr(b'\n', text.get(..to).unwrap_or_default()).is_some() {
-            return self.unfold(start, end);
-        }
         while text.get(from).is_some_and(|b| matches!(b, b' ' | b'\t')) && from < to {
             from += 1;
         }
@@ -167,6 +167,7 @@ impl Reader<'_> {
         Span::raw(start + from, start + to)
     }
 
+    /// The value of a folded line, put together in the overlay with each fold as one blank.
     fn unfold(&mut self, start: usize, end: usize) -> Span {
         let begin = self.overlay.len();
         // Not UTF-8 is found out for the whole head later.

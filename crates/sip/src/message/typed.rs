@@ -125,15 +125,12 @@ impl Message {
     }
 
     fn only(&self, name: HeaderName) -> Typed<&str> {
-        let mut values = self.headers(&name);
-        let Some(value) = values.next() else { return Err(HeaderError::new(name, Rule::Missing)) };
-        if values.next().is_some() {
-            return Err(HeaderError::new(name, Rule::Repeated));
-        }
-        if value.is_empty() {
-            return Err(HeaderError::new(name, Rule::Empty));
-        }
-        Ok(value)
+        let rule = match self.only_value(&name) {
+            Ok("") => Rule::Empty,
+            Ok(value) => return Ok(value),
+            Err(rule) => rule,
+        };
+        Err(HeaderError::new(name, rule))
     }
 
     fn optional<T>(&self, name: HeaderName, parse: fn(&str) -> Result<T, Rule>) -> Typed<Option<T>> {

@@ -41,6 +41,9 @@ pub fn escape_user(text: &str) -> String {
 
 /// Whether every percent sign is followed by two hexadecimal digits.
 pub(super) fn is_well_escaped(text: &str) -> bool {
+    if memchr::memchr(b'%', text.as_bytes()).is_none() {
+        return true;
+    }
     let mut parts = text.split('%');
     parts.next();
     parts.all(|part| matches!(part.as_bytes(), [a, b, ..] if a.is_ascii_hexdigit() && b.is_ascii_hexdigit()))
