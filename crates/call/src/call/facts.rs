@@ -1,8 +1,8 @@
 //! Events with the attributes of the domain's section 1.3, and their numbers.
 
-use model::event::{CallRef, ErrorCode, Event, Stamped};
+use model::event::{ErrorCode, Event, Stamped};
 use model::plan::Caller;
-use model::{CallState, CallType, DnRole, EventId, EventName, Request, Seq, Subject, Timestamp};
+use model::{CallState, DnRole, EventId, EventName, Request, Seq, Subject, Timestamp};
 
 use super::state::{Asked, Party, Point, Stage};
 use super::{Call, Output};
@@ -28,19 +28,7 @@ impl Call {
     /// An event of this call, not yet of a DN.
     pub(super) fn event(&self, name: EventName) -> Event {
         let mut event = Event::new(name);
-        event.call = Some(CallRef {
-            conn_id: self.s.conn_id,
-            uuid: self.s.uuid,
-            thread: self.s.uuid,
-            previous: None,
-            call_type: match self.s.caller {
-                Caller::Phone(_) => CallType::Internal,
-                Caller::Trunk { .. } => CallType::Inbound,
-            },
-            propagated_type: None,
-            ani: Some(self.s.caller_number().to_owned()),
-            dnis: Some(self.s.dialled.clone()),
-        });
+        event.call = Some(self.s.call_ref());
         event.user_data = self.s.user_data.clone();
         event
     }

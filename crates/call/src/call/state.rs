@@ -1,9 +1,10 @@
 //! A call's state: plain public data, which is also its photograph.
 
 use model::plan::FeatureCode;
+use model::event::CallRef;
 use model::plan::{Caller, Service};
 use model::request::Treatment;
-use model::{AgentId, CallUuid, ConnId, Dn, LegId, ReferenceId, TenantId, Timestamp, Token, UserData};
+use model::{AgentId, CallType, CallUuid, ConnId, Dn, LegId, ReferenceId, TenantId, Timestamp, Token, UserData};
 
 use super::Incoming;
 use super::timer::Timers;
@@ -83,6 +84,28 @@ impl CallSnapshot {
             playing: Vec::new(),
             hold_asked: None,
             timers: Timers::default(),
+        }
+    }
+
+    /// Whether it is not known yet where the number leads.
+    pub const fn stage_is_asking(&self) -> bool {
+        matches!(self.stage, Stage::Asking { .. })
+    }
+
+    /// The parts of its events that name the call.
+    pub fn call_ref(&self) -> CallRef {
+        CallRef {
+            conn_id: self.conn_id,
+            uuid: self.uuid,
+            thread: self.uuid,
+            previous: None,
+            call_type: match self.caller {
+                Caller::Phone(_) => CallType::Internal,
+                Caller::Trunk { .. } => CallType::Inbound,
+            },
+            propagated_type: None,
+            ani: Some(self.caller_number().to_owned()),
+            dnis: Some(self.dialled.clone()),
         }
     }
 
