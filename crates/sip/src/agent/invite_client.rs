@@ -104,9 +104,10 @@ impl UserAgent {
         if outgoing.stage == OutgoingStage::Pending {
             outgoing.stage = OutgoingStage::CancelWanted;
             if self.layer.client_state(client) == Some(ClientState::Proceeding)
-                && self.layer.cancel(client, &headers, now)
+                && let Some(cancel) = self.layer.send_cancel(client, &headers, now)
             {
                 outgoing.stage = OutgoingStage::Cancelled;
+                leg.cancel_client = Some(cancel);
             }
         }
         Ok(())
@@ -160,7 +161,7 @@ impl UserAgent {
         let request = with_session(with_headers(with_timer_request(request, leg, wish), headers), offer).build();
         let cseq = leg.state.dialog.local_cseq;
         let client = self.layer.send(ClientRequest { message: &request, branch: &branch, flow, owner: id.0 }, now)?;
-        leg.invite_client = Some(client);
+        leg.follow(client, &self.layer);
         leg.state.outgoing = Some(OutgoingInvite {
             cseq,
             stage: OutgoingStage::Pending,
@@ -200,8 +201,11 @@ impl UserAgent {
     fn invite_progress(&mut self, id: DialogId, client: ClientId, response: Shared, status: StatusCode, now: Timestamp) {
         let Some(leg) = self.dialogs.get_mut(id.0) else { return };
         let Some(outgoing) = &mut leg.state.outgoing else { return };
-        if outgoing.stage == OutgoingStage::CancelWanted && self.layer.cancel(client, &[], now) {
+        if outgoing.stage == OutgoingStage::CancelWanted
+            && let Some(cancel) = self.layer.send_cancel(client, &[], now)
+        {
             outgoing.stage = OutgoingStage::Cancelled;
+            leg.cancel_client = Some(cancel);
         }
         if status == StatusCode::TRYING || outgoing.purpose != InvitePurpose::Begin {
             return;
@@ -462,7 +466,7 @@ impl UserAgent {
         request.set(&HeaderName::CSeq, format_args!("{} INVITE", outgoing.cseq));
         let client = self.layer.send(ClientRequest { message: &request, branch: &branch, flow, owner: id.0 }, now)?;
         outgoing.request = self.layer.request_of(client);
-        leg.invite_client = Some(client);
+        leg.follow(client, &self.layer);
         Ok(())
     }
 

@@ -7,7 +7,7 @@ use smallvec::SmallVec;
 use super::state::{AnsweredRequest, LegPhase, LegState, OutgoingStage, SessionTimer, Shared};
 use crate::dialog::Dialog;
 use crate::offer_answer::{OfferAnswer, Side};
-use crate::transaction::{ClientId, ServerId};
+use crate::transaction::{ClientId, ServerId, TransactionLayer};
 use crate::{Message, Method};
 
 /// The most responses within a dialog that are kept for requests that come again in a new transaction.
@@ -25,6 +25,9 @@ pub(super) struct Leg {
     /// Beside `state.incoming`.
     pub(super) servers: SmallVec<[ServerId; 1]>,
     pub(super) recent: SmallVec<[ServerId; 2]>,
+    /// Earlier INVITEs of ours, whose failures are acknowledged again when they are repeated.
+    pub(super) recent_clients: SmallVec<[ClientId; 1]>,
+    pub(super) cancel_client: Option<ClientId>,
     /// `state.answering.request`, parsed.
     pub(super) request: Option<Shared>,
     /// Whether another agent had it before: then a repeat may come in a new transaction.
@@ -60,6 +63,8 @@ impl Leg {
             clients: SmallVec::new(),
             servers: SmallVec::new(),
             recent: SmallVec::new(),
+            recent_clients: SmallVec::new(),
+            cancel_client: None,
             request: None,
             restored: false,
             armed: Timestamp::MAX,
@@ -90,12 +95,24 @@ impl Leg {
         self.state.answered.push(AnsweredRequest { cseq, method, response });
     }
 
-    /// Keeps the handle of an answered transaction.
-    pub(super) fn keep(&mut self, server: ServerId) {
+    /// Keeps the handle of a transaction of the peer's.
+    pub(super) fn keep(&mut self, server: ServerId, layer: &TransactionLayer) {
+        self.recent.retain(|s| layer.server_state(*s).is_some());
         if self.recent.len() == RECENT_MAX {
             self.recent.remove(0);
         }
         self.recent.push(server);
+    }
+
+    /// Makes `client` the transaction of our INVITE; the one before it is kept.
+    pub(super) fn follow(&mut self, client: ClientId, layer: &TransactionLayer) {
+        self.recent_clients.retain(|c| layer.client_state(*c).is_some());
+        if let Some(before) = self.invite_client.replace(client) {
+            if self.recent_clients.len() == RECENT_MAX {
+                self.recent_clients.remove(0);
+            }
+            self.recent_clients.push(before);
+        }
     }
 
     /// The INVITE that waits for our final response.

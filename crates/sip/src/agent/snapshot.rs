@@ -7,7 +7,7 @@ use super::leg::Leg;
 use super::state::DialogSnapshot;
 use super::{UserAgent, Waiting};
 use crate::Flow;
-use crate::transaction::{ClientSnapshot, ServerSnapshot};
+use crate::transaction::{ClientId, ClientSnapshot, ServerId, ServerSnapshot};
 
 /// How a snapshot is taken over.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -39,13 +39,17 @@ impl UserAgent {
     }
 
     fn snapshot_leg(&self, leg: &Leg) -> Option<DialogSnapshot> {
-        let incoming = leg.servers.iter().chain(&leg.recent);
+        let client = |client: &ClientId| self.layer.snapshot_client(*client);
+        let server = |server: &ServerId| self.layer.snapshot_server(*server);
+        let lingering = |s: &&ServerId| !leg.servers.contains(s) && leg.invite_server != Some(**s);
         Some(DialogSnapshot {
             leg: leg.state.clone(),
-            invite_client: leg.invite_client.and_then(|c| self.layer.snapshot_client(c)),
-            invite_server: leg.invite_server.and_then(|s| self.layer.snapshot_server(s)),
-            clients: leg.clients.iter().filter_map(|c| self.layer.snapshot_client(*c)).collect(),
-            servers: incoming.filter_map(|s| self.layer.snapshot_server(*s)).collect(),
+            invite_client: leg.invite_client.as_ref().and_then(client),
+            cancel_client: leg.cancel_client.as_ref().and_then(client),
+            recent_clients: leg.recent_clients.iter().filter_map(client).collect(),
+            invite_server: leg.invite_server.as_ref().and_then(server),
+            clients: leg.clients.iter().filter_map(client).collect(),
+            servers: leg.servers.iter().chain(leg.recent.iter().filter(lingering)).filter_map(server).collect(),
         })
     }
 
@@ -68,7 +72,7 @@ impl UserAgent {
         how: Restore,
         now: Timestamp,
     ) -> Result<DialogId, CommandError> {
-        let DialogSnapshot { leg: mut state, invite_client, invite_server, clients, servers } = snapshot;
+        let mut state = snapshot.leg.clone();
         if self.by_tag.contains_key(&state.dialog.local_tag) {
             return Err(CommandError::TagTaken);
         }
@@ -87,40 +91,36 @@ impl UserAgent {
         leg.state = state;
         leg.restored = true;
         let id = self.insert_leg(leg).ok_or(CommandError::Full)?;
-        self.restore_transactions(id, how, (invite_client, invite_server), (clients, servers));
+        self.restore_transactions(id, how, snapshot);
         self.arm(id);
         Ok(id)
     }
 
-    fn restore_transactions(
-        &mut self,
-        id: DialogId,
-        how: Restore,
-        (invite_client, invite_server): (Option<ClientSnapshot>, Option<ServerSnapshot>),
-        (clients, servers): (Vec<ClientSnapshot>, Vec<ServerSnapshot>),
-    ) {
+    fn restore_transactions(&mut self, id: DialogId, how: Restore, snapshot: DialogSnapshot) {
         let Some(leg) = self.dialogs.get_mut(id.0) else { return };
         // A transaction that is here already belongs to another dialog with the same branch, which cannot be ours.
         let layer = &mut self.layer;
-        let mut client = |snapshot: ClientSnapshot| {
+        let mut client = |snapshot: ClientSnapshot, owner: u64| {
             let snapshot = ClientSnapshot { flow: how.flow(snapshot.flow), ..snapshot };
-            let client = layer.restore_client(snapshot, id.0).ok()?;
+            let client = layer.restore_client(snapshot, owner).ok()?;
             if how.resend {
                 layer.resend(client);
             }
             Some(client)
         };
-        leg.invite_client = invite_client.and_then(&mut client);
+        leg.invite_client = snapshot.invite_client.and_then(|s| client(s, id.0));
+        leg.cancel_client = snapshot.cancel_client.and_then(|s| client(s, super::NOBODY));
+        leg.recent_clients = snapshot.recent_clients.into_iter().filter_map(|s| client(s, id.0)).collect();
         let expected = leg.state.requests.len();
-        leg.clients = clients.into_iter().take(expected).filter_map(&mut client).collect();
+        leg.clients = snapshot.clients.into_iter().take(expected).filter_map(|s| client(s, id.0)).collect();
         leg.state.requests.truncate(leg.clients.len());
         let mut server = |snapshot: ServerSnapshot| {
             let snapshot = ServerSnapshot { flow: how.flow(snapshot.flow), ..snapshot };
             layer.restore_server(snapshot, id.0).ok()
         };
-        leg.invite_server = invite_server.and_then(&mut server);
+        leg.invite_server = snapshot.invite_server.and_then(&mut server);
         let waiting = leg.state.incoming.len();
-        let mut restored = servers.into_iter().map(&mut server);
+        let mut restored = snapshot.servers.into_iter().map(&mut server);
         leg.servers = restored.by_ref().take(waiting).flatten().collect();
         leg.recent = restored.flatten().collect();
         leg.state.incoming.truncate(leg.servers.len());

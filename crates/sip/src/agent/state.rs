@@ -19,6 +19,10 @@ pub struct DialogSnapshot {
     pub leg: LegState,
     /// The transaction of our INVITE that is pending, or was answered last.
     pub invite_client: Option<ClientSnapshot>,
+    /// The transaction of the CANCEL to our INVITE.
+    pub cancel_client: Option<ClientSnapshot>,
+    /// The transactions of earlier INVITEs of ours that only acknowledge repeated failures.
+    pub recent_clients: Vec<ClientSnapshot>,
     /// The transaction of their INVITE that is pending, or was answered last.
     pub invite_server: Option<ServerSnapshot>,
     /// The transactions of `leg.requests`, in their order.

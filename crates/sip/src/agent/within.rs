@@ -350,6 +350,7 @@ impl UserAgent {
         let Some(leg) = self.dialogs.get_mut(id.0) else { return };
         let tag = leg.state.dialog.local_tag.clone();
         let Ok(cseq) = message.cseq() else { return };
+        leg.keep(server, &self.layer);
         if leg.state.phase == LegPhase::Inviting {
             // The forks of our INVITE are not sessions yet; all that we understand there are responses.
             let status = if method == Method::Options { StatusCode::OK } else { StatusCode::REQUEST_PENDING };
@@ -536,7 +537,6 @@ impl UserAgent {
     ) {
         if let (Some(leg), Ok(cseq)) = (self.dialogs.get_mut(id.0), request.cseq()) {
             leg.remember(cseq.number, cseq.method, response.to_bytes());
-            leg.keep(server);
         }
         let _ = self.layer.respond(server, response, now);
     }

@@ -375,21 +375,31 @@ impl TransactionLayer {
     /// Cancels an INVITE that had a provisional response (RFC 3261 §9.1) and gives up on it 64·T1 later.
     /// Answers false when there is nothing to cancel, or not yet.
     pub fn cancel(&mut self, client: ClientId, headers: &[(HeaderName, String)], now: Timestamp) -> bool {
+        self.send_cancel(client, headers, now).is_some()
+    }
+
+    /// As [`Self::cancel`]; answers the CANCEL's own transaction.
+    pub(crate) fn send_cancel(
+        &mut self,
+        client: ClientId,
+        headers: &[(HeaderName, String)],
+        now: Timestamp,
+    ) -> Option<ClientId> {
         let patience = self.intervals.patience();
-        let Some(invite) = self.clients.get_mut(client.0) else { return false };
-        let ClientMachine::Invite(machine) = &mut invite.machine else { return false };
+        let invite = self.clients.get_mut(client.0)?;
+        let ClientMachine::Invite(machine) = &mut invite.machine else { return None };
         if machine.state() != ClientState::Proceeding {
-            return false;
+            return None;
         }
         machine.give_up_at(now + patience);
         let (flow, branch) = (invite.flow, invite.branch.clone());
-        let Ok(request) = Message::parse(invite.request.clone()) else { return false };
+        let request = Message::parse(invite.request.clone()).ok()?;
         let mut cancel = hop_request(&request, Method::Cancel, None);
         for (name, value) in headers {
             cancel.append(name, value);
         }
         self.arm_client(client.0);
-        self.send(ClientRequest { message: &cancel, branch: &branch, flow, owner: 0 }, now).is_ok()
+        self.send(ClientRequest { message: &cancel, branch: &branch, flow, owner: 0 }, now).ok()
     }
 
     /// Gives up on an INVITE at `due` unless a final response came (timer C).
