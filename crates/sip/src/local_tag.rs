@@ -87,7 +87,9 @@ mod tests {
         let seal = Seal::new(&[1; 32]);
         let text = tag(0x1f, 2, "sip-cluster-1", 99).seal(&seal);
         assert!(text.starts_with("000000000000001f.2.sip-cluster-1.99."), "{text}");
-        for other in [text.replace(".2.", ".3."), text.replace("-1.", "-2."), text[1..].into(), String::new(), "a.b".into()] {
+        for other in
+            [text.replace(".2.", ".3."), text.replace("-1.", "-2."), text[1..].into(), String::new(), "a.b".into()]
+        {
             assert_eq!(LocalTag::open(&other, &seal), None, "{other}");
         }
         assert_eq!(LocalTag::open(&text, &Seal::new(&[2; 32])), None);

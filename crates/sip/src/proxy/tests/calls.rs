@@ -1,0 +1,229 @@
+//! A trunk's call through a node, message by message.
+
+use super::*;
+
+/// An INVITE of the trunk, answered by the node with `to_tag`; gives the node's view of the INVITE.
+fn established(lab: &mut Lab, to_tag: &str) -> Message {
+    lab.from(TRUNK, &Ask::default().text());
+    let (flow, invite) = lab.beyond_trying();
+    assert_eq!(flow, tcp(1));
+    lab.by(1, &answer(&invite, 200, to_tag));
+    assert_eq!(lab.statuses(), [200]);
+    invite
+}
+
+#[test]
+fn an_invite_of_a_trunk_reaches_a_node_with_tenant_and_source() {
+    let mut lab = Lab::new();
+    lab.node(1, "sip-cluster", "sip-cluster-1.17");
+    lab.from(
+        TRUNK,
+        &Ask { more: "Trunkline-Tenant: other\nTrunkline-Source: phone;dn=7101\n", ..Ask::default() }.text(),
+    );
+    let sent = lab.take();
+    assert_eq!((sent[0].0, sent[0].1.status()), (udp(TRUNK), Some(StatusCode::TRYING)));
+    let (flow, invite) = &sent[1];
+    assert_eq!(*flow, tcp(1));
+    assert_eq!(invite.headers(&headers::TENANT).collect::<Vec<_>>(), ["acme"]);
+    assert_eq!(invite.headers(&headers::SOURCE).collect::<Vec<_>>(), ["trunk;name=carrier"]);
+    assert_eq!(header(invite, &HeaderName::MaxForwards), "69");
+    assert!(header(invite, &HeaderName::Via).starts_with("SIP/2.0/TCP 127.0.1.1:5080;branch=z9hG4bK"));
+    assert!(header(invite, &HeaderName::RecordRoute).ends_with("@127.0.0.1:5060;lr>"));
+    assert_eq!(invite.vias().count(), 2);
+}
+
+#[test]
+fn responses_go_back_without_our_via_and_our_own_headers() {
+    let mut lab = Lab::new();
+    lab.node(1, "sip-cluster", "sip-cluster-1.17");
+    lab.from(TRUNK, &Ask::default().text());
+    let (_, invite) = lab.beyond_trying();
+    lab.by(1, &answer(&invite, 100, "x"));
+    assert!(lab.take().is_empty());
+    for status in [180, 200] {
+        let text = answer(&invite, status, "x").replace("Call-ID", "Trunkline-Secret: 1\nCall-ID");
+        lab.by(1, &text);
+        let (flow, response) = lab.only();
+        assert_eq!((flow, response.status().unwrap().0), (udp(TRUNK), status));
+        assert_eq!(response.vias().count(), 1);
+        assert!(!text_of(&response).contains("Trunkline"));
+    }
+}
+
+#[test]
+fn a_repeated_invite_is_answered_from_the_transaction() {
+    let mut lab = Lab::new();
+    lab.node(1, "sip-cluster", "sip-cluster-1.17");
+    lab.from(TRUNK, &Ask::default().text());
+    lab.take();
+    lab.from(TRUNK, &Ask::default().text());
+    assert_eq!(lab.statuses(), [100]);
+}
+
+#[test]
+fn ack_and_bye_without_route_find_the_owner_in_the_to_tag() {
+    let mut lab = Lab::new();
+    for n in 1..=5 {
+        lab.node(n, "sip-cluster", &format!("sip-cluster-{n}.17"));
+    }
+    for n in 1..=5 {
+        let to_tag = tag(n, &format!("sip-cluster-{n}.17"));
+        let branch = format!("z9hG4bK-ack-{n}");
+        let ask = Ask { method: "ACK", to_tag: Some(&to_tag), branch: &branch, ..Ask::default() };
+        lab.from(TRUNK, &ask.text());
+        let (flow, ack) = lab.only();
+        assert_eq!((flow, ack.header(&headers::UNREACHABLE)), (tcp(n), None));
+        let branch = format!("z9hG4bK-bye-{n}");
+        lab.from(TRUNK, &Ask { method: "BYE", branch: &branch, ..ask }.text());
+        let (flow, bye) = lab.only();
+        assert_eq!(flow, tcp(n));
+        lab.by(n, &answer(&bye, 200, "x"));
+        assert_eq!(lab.statuses(), [200]);
+    }
+}
+
+#[test]
+fn a_request_to_a_nodes_contact_finds_its_owner() {
+    let mut lab = Lab::new();
+    lab.node(1, "sip-cluster", "a.1");
+    lab.node(2, "sip-cluster", "b.1");
+    let uri = format!("sip:{}@127.0.0.1:5060", tag(7, "b.1"));
+    lab.from(TRUNK, &Ask { method: "BYE", uri: &uri, to_tag: Some("theirs"), ..Ask::default() }.text());
+    assert_eq!(lab.only().0, tcp(2));
+}
+
+#[test]
+fn a_forged_owner_is_nobody() {
+    let mut lab = Lab::new();
+    lab.node(1, "sip-cluster", "a.1");
+    let forged = LocalTag { call: ConnId(1), leg: LegId(1), owner: owner("a.1") }.seal(&Seal::new(&[1; 32]));
+    lab.from(TRUNK, &Ask { method: "BYE", to_tag: Some(&forged), ..Ask::default() }.text());
+    assert_eq!(lab.statuses(), [481]);
+}
+
+#[test]
+fn a_failure_is_acknowledged_on_each_side_by_itself() {
+    let mut lab = Lab::new();
+    lab.node(1, "sip-cluster", "a.1");
+    lab.from(TRUNK, &Ask::default().text());
+    let (_, invite) = lab.beyond_trying();
+    lab.by(1, &answer(&invite, 486, "x"));
+    let sent = lab.take();
+    assert!(sent.iter().any(|(f, m)| *f == tcp(1) && m.method() == Method::Ack));
+    assert!(sent.iter().any(|(f, m)| *f == udp(TRUNK) && m.status().is_some_and(|s| s.0 == 486)));
+    lab.from(TRUNK, &Ask { method: "ACK", to_tag: Some("x"), ..Ask::default() }.text());
+    assert!(lab.take().is_empty(), "the ACK to a failure goes one hop");
+    lab.pass(Duration::from_secs(40), &[1]);
+    assert!(lab.take().is_empty());
+    assert_eq!(lab.proxy.sizes().0, 0);
+}
+
+#[test]
+fn cancel_waits_for_a_provisional_response_and_goes_the_invites_way() {
+    let mut lab = Lab::new();
+    lab.node(1, "sip-cluster", "a.1");
+    lab.from(TRUNK, &Ask::default().text());
+    let (_, invite) = lab.beyond_trying();
+    lab.from(TRUNK, &Ask { method: "CANCEL", ..Ask::default() }.text());
+    let (flow, ok) = lab.only();
+    assert_eq!((flow, ok.status(), ok.method()), (udp(TRUNK), Some(StatusCode::OK), Method::Cancel));
+    lab.by(1, &answer(&invite, 100, "x"));
+    let (flow, cancel) = lab.only();
+    assert_eq!((flow, cancel.method()), (tcp(1), Method::Cancel));
+    assert_eq!(cancel.top_via().unwrap().branch(), invite.top_via().unwrap().branch());
+    lab.by(1, &answer(&cancel, 200, "x"));
+    lab.by(1, &answer(&invite, 487, "x"));
+    let statuses: Vec<u16> = lab.statuses();
+    assert_eq!(statuses, [487]);
+}
+
+#[test]
+fn a_cancel_of_nothing_is_481() {
+    let mut lab = Lab::new();
+    lab.from(TRUNK, &Ask { method: "CANCEL", ..Ask::default() }.text());
+    assert_eq!(lab.statuses(), [481]);
+}
+
+#[test]
+fn an_invite_that_rings_too_long_is_cancelled_by_timer_c() {
+    let mut lab = Lab::new();
+    lab.node(1, "sip-cluster", "a.1");
+    lab.from(TRUNK, &Ask::default().text());
+    let (_, invite) = lab.beyond_trying();
+    lab.by(1, &answer(&invite, 180, "x"));
+    lab.pass(Duration::from_secs(170), &[1]);
+    lab.by(1, &answer(&invite, 183, "x"));
+    assert_eq!(lab.statuses(), [180, 183]);
+    lab.pass(Duration::from_secs(179), &[1]);
+    assert!(lab.take().is_empty());
+    lab.pass(Duration::from_secs(3), &[1]);
+    let (_, cancel) = lab.only();
+    assert_eq!(cancel.method(), Method::Cancel);
+    lab.pass(Duration::from_secs(40), &[1]);
+    let mut statuses = lab.statuses();
+    // Repeated, since nobody acknowledges it.
+    statuses.dedup();
+    assert_eq!(statuses, [408]);
+}
+
+#[test]
+fn unknown_methods_are_forwarded_and_silence_is_408_for_an_invite_alone() {
+    let mut lab = Lab::new();
+    lab.node(1, "sip-cluster", "a.1");
+    lab.from(TRUNK, &Ask { method: "PONDER", branch: "z9hG4bK-p", ..Ask::default() }.text());
+    let (flow, ponder) = lab.only();
+    assert_eq!((flow, ponder.method().as_str()), (tcp(1), "PONDER"));
+    lab.from(TRUNK, &Ask::default().text());
+    lab.take();
+    lab.pass(Duration::from_secs(40), &[1]);
+    let mut statuses = lab.statuses();
+    // Repeated, since nobody acknowledges it.
+    statuses.dedup();
+    assert_eq!(statuses, [408]);
+}
+
+#[test]
+fn order_within_a_dialog_is_the_order_of_arrival() {
+    let mut lab = Lab::new();
+    lab.node(1, "sip-cluster", "a.1");
+    lab.from(TRUNK, &Ask::default().text());
+    let (_, invite) = lab.beyond_trying();
+    for status in [180, 183, 200] {
+        lab.by(1, &answer(&invite, status, "x"));
+    }
+    assert_eq!(lab.statuses(), [180, 183, 200]);
+}
+
+#[test]
+fn with_a_static_route_both_sides_reach_each_other_without_nodes() {
+    const FAR: &str = "198.51.100.7:5070";
+    let mut lab = Lab::with(|s| s.static_route = Some(addr(FAR)));
+    lab.from(TRUNK, &Ask::default().text());
+    let (flow, invite) = lab.beyond_trying();
+    assert_eq!(flow, udp(FAR));
+    assert!(!text_of(&invite).contains("Trunkline"));
+    lab.from(FAR, &answer(&invite, 200, "far"));
+    assert_eq!(lab.only().0, udp(TRUNK));
+    lab.from(TRUNK, &Ask { method: "ACK", to_tag: Some("far"), branch: "z9hG4bK-a", ..Ask::default() }.text());
+    assert_eq!(lab.only().0, udp(FAR));
+    let route = format!("Route: {}\n", header(&invite, &HeaderName::RecordRoute));
+    let bye =
+        Ask { method: "BYE", host: FAR, to_tag: Some("near"), branch: "z9hG4bK-f", more: &route, ..Ask::default() };
+    lab.from(FAR, &bye.text());
+    let (flow, bye) = lab.only();
+    assert_eq!((flow, bye.routes().count()), (udp(TRUNK), 0));
+}
+
+#[test]
+fn an_established_call_leaves_nothing_behind() {
+    let mut lab = Lab::new();
+    lab.node(1, "sip-cluster", "a.1");
+    let to_tag = tag(3, "a.1");
+    established(&mut lab, &to_tag);
+    lab.from(TRUNK, &Ask { method: "BYE", to_tag: Some(&to_tag), branch: "z9hG4bK-b", ..Ask::default() }.text());
+    let (_, bye) = lab.only();
+    lab.by(1, &answer(&bye, 200, "x"));
+    lab.pass(Duration::from_secs(64), &[1]);
+    assert_eq!(lab.statuses(), [200]);
+    assert_eq!(lab.proxy.sizes().0, 0);
+}

@@ -1,0 +1,118 @@
+//! What the proxy says by itself at the edge.
+
+use super::*;
+
+#[test]
+fn options_to_the_proxy_is_answered_by_it() {
+    let mut lab = Lab::new();
+    for uri in ["sip:127.0.0.1:5060", "sip:127.0.0.1", "sip:edge.example"] {
+        let branch = format!("z9hG4bK{}", uri.len());
+        lab.from(PHONE, &Ask { method: "OPTIONS", uri, host: PHONE, branch: &branch, ..Ask::default() }.text());
+        let (flow, ok) = lab.only();
+        assert_eq!((flow, ok.status()), (udp(PHONE), Some(StatusCode::OK)));
+        assert!(header(&ok, &HeaderName::Allow).contains("INVITE"));
+    }
+}
+
+#[test]
+fn what_must_not_be_forwarded_is_refused_with_its_reason() {
+    let mut lab = Lab::new();
+    lab.node(1, "sip-cluster", "a.1");
+    let cases = [
+        (Ask { branch: "z9hG4bK-a", uri: "mailto:x@example.com", ..Ask::default() }.text(), 416),
+        (Ask { branch: "z9hG4bK-b", ..Ask::default() }.text().replace("Max-Forwards: 70", "Max-Forwards: 0"), 483),
+        (Ask { branch: "z9hG4bK-c", more: "Proxy-Require: nothing-we-know\n", ..Ask::default() }.text(), 420),
+        (Ask { branch: "z9hG4bK-d", host: "198.51.100.1:5060", ..Ask::default() }.text(), 403),
+    ];
+    for (text, status) in cases {
+        let from = if status == 403 { "198.51.100.1:5060" } else { TRUNK };
+        lab.from(from, &text);
+        assert_eq!(lab.statuses(), [status], "{text}");
+    }
+    assert_eq!(lab.proxy.counts().unknown_sources, 1);
+    assert_eq!(lab.proxy.counts().loops, 1);
+}
+
+#[test]
+fn a_request_that_comes_back_unchanged_has_looped() {
+    let mut lab = Lab::with(|s| s.static_route = Some(addr("192.0.2.77:5060")));
+    lab.from(TRUNK, &Ask::default().text());
+    let (_, invite) = lab.beyond_trying();
+    let looped = text_of(&invite).replace("\r\n", "\n").replacen(
+        "Via:",
+        "Via: SIP/2.0/UDP 192.0.2.77;branch=z9hG4bK-l\nVia:",
+        1,
+    );
+    lab.from("192.0.2.77:5060", &looped);
+    assert_eq!(lab.statuses(), [482]);
+    let spiral = looped.replace("sip:+15550100@", "sip:+15550101@").replace("bK-l", "bK-m");
+    lab.from("192.0.2.77:5060", &spiral);
+    assert_eq!(lab.beyond_trying().0, udp("192.0.2.77:5060"));
+}
+
+#[test]
+fn without_a_live_node_new_calls_get_503_with_retry_after() {
+    let mut lab = Lab::new();
+    lab.from(TRUNK, &Ask::default().text());
+    let (_, refused) = lab.only();
+    assert_eq!(refused.status(), Some(StatusCode::SERVICE_UNAVAILABLE));
+    assert_eq!(refused.retry_after().unwrap(), Some(5));
+    assert_eq!(lab.proxy.counts().no_node, 1);
+}
+
+#[test]
+fn a_draining_proxy_takes_no_new_calls() {
+    let mut lab = Lab::new();
+    lab.node(1, "sip-cluster", "a.1");
+    lab.proxy.drain();
+    lab.from(TRUNK, &Ask::default().text());
+    assert_eq!(lab.statuses(), [503]);
+    let to_tag = tag(1, "a.1");
+    lab.from(TRUNK, &Ask { method: "BYE", to_tag: Some(&to_tag), branch: "z9hG4bK-2", ..Ask::default() }.text());
+    assert_eq!(lab.only().0, tcp(1));
+}
+
+#[test]
+fn malformed_messages_are_answered_where_possible_and_counted() {
+    let mut lab = Lab::new();
+    lab.from(TRUNK, &Ask::default().text().replace("CSeq: 1 INVITE", "CSeq: 1 BYE"));
+    assert_eq!(lab.statuses(), [400]);
+    lab.from(TRUNK, "\n\nthis is not SIP\n\n");
+    lab.from(TRUNK, "INVITE sip:a@b SIP/2.0\nFrom: <sip:a@b>\n\n");
+    assert!(lab.take().is_empty());
+    let counts = lab.proxy.counts();
+    assert_eq!((counts.malformed_answered, counts.malformed_dropped), (1, 2));
+    assert_eq!(lab.proxy.sizes().0, 0);
+}
+
+#[test]
+fn another_protocol_version_is_505() {
+    let mut lab = Lab::new();
+    lab.from(TRUNK, &Ask::default().text().replacen("SIP/2.0\n", "SIP/7.0\n", 1));
+    assert_eq!(lab.statuses(), [505]);
+}
+
+#[test]
+fn a_strict_router_is_understood() {
+    let mut lab = Lab::new();
+    lab.node(1, "sip-cluster", "a.1");
+    lab.from(TRUNK, &Ask::default().text());
+    let (_, invite) = lab.beyond_trying();
+    let ours = invite.record_routes().next().unwrap().unwrap().raw_uri().to_owned();
+    let real = format!("sip:{}@127.0.0.1:5060", tag(5, "a.1"));
+    let route = format!("Route: <{real}>\n");
+    let bye = Ask { method: "BYE", uri: &ours, to_tag: Some("x"), branch: "z9hG4bK-s", more: &route, ..Ask::default() };
+    lab.from(TRUNK, &bye.text());
+    let (flow, bye) = lab.only();
+    assert_eq!((flow, bye.request_uri(), bye.routes().count()), (tcp(1), Some(real.as_str()), 0));
+}
+
+#[test]
+fn a_stray_response_goes_nowhere() {
+    let mut lab = Lab::new();
+    lab.node(1, "sip-cluster", "a.1");
+    let stray = Message::parse(Ask::default().text().replace('\n', "\r\n").into_bytes().into()).unwrap();
+    lab.from(TRUNK, &answer(&stray, 200, "x"));
+    assert!(lab.take().is_empty());
+    assert_eq!(lab.proxy.counts().responses_stray, 1);
+}

@@ -1,0 +1,251 @@
+//! Nodes join, drain, fall silent and are lost.
+
+use super::*;
+
+/// Two nodes, and an INVITE of a trunk that went to one of them: (its node, the other, the INVITE).
+fn invited(lab: &mut Lab) -> (u64, u64, Message) {
+    lab.node(1, "sip-cluster", "a.1");
+    lab.node(2, "sip-cluster", "b.1");
+    lab.from(TRUNK, &Ask::default().text());
+    let (flow, invite) = lab.beyond_trying();
+    if flow == tcp(1) { (1, 2, invite) } else { (2, 1, invite) }
+}
+
+fn name(connection: u64) -> &'static str {
+    if connection == 1 { "a.1" } else { "b.1" }
+}
+
+#[test]
+fn a_node_is_told_the_edge_and_who_is_live() {
+    let mut lab = Lab::new();
+    lab.node(1, "sip-cluster", "a.1");
+    lab.proxy.handle_opened(2, addr("127.0.2.2:1"), Side::Cluster);
+    lab.announce(2, "media;node=m;epoch=5", TOKEN);
+    let (_, greeting) = lab.only();
+    assert_eq!(header(&greeting, &headers::EDGE), EDGE);
+    assert_eq!(header(&greeting, &headers::LIVE), "a.1, m.5");
+    assert!(lab.outputs.iter().any(|o| matches!(o, Output::NodeUp(a) if a.owner == owner("m.5"))));
+}
+
+#[test]
+fn a_node_that_answers_stays_and_a_silent_one_is_lost_within_1_2_s() {
+    let mut lab = Lab::new();
+    lab.node(1, "sip-cluster", "a.1");
+    lab.node(2, "sip-cluster", "b.1");
+    lab.pass(Duration::from_secs(60), &[1, 2]);
+    assert_eq!(lab.proxy.live().count(), 2);
+    lab.pass(Duration::from_millis(1_200), &[1]);
+    assert_eq!(lab.proxy.live().map(|a| a.owner.to_string()).collect::<Vec<_>>(), ["a.1"]);
+    assert!(lab.outputs.contains(&Output::NodeDown(owner("b.1"), NodeLoss::Silent)));
+    assert!(lab.outputs.contains(&Output::Close { connection: 2 }));
+}
+
+#[test]
+fn a_node_that_drains_gets_what_it_owns_and_nothing_new() {
+    let mut lab = Lab::new();
+    lab.node(1, "sip-cluster", "a.1");
+    lab.node(2, "sip-cluster", "b.1");
+    lab.announce(1, "sip-cluster;node=a;epoch=1;draining", TOKEN);
+    lab.take();
+    for n in 0..20 {
+        let (call, branch) = (format!("c{n}"), format!("z9hG4bK-{n}"));
+        lab.from(TRUNK, &Ask { call: &call, branch: &branch, ..Ask::default() }.text());
+        assert_eq!(lab.beyond_trying().0, tcp(2));
+    }
+    let to_tag = tag(1, "a.1");
+    lab.from(TRUNK, &Ask { method: "BYE", to_tag: Some(&to_tag), branch: "z9hG4bK-b", ..Ask::default() }.text());
+    assert_eq!(lab.only().0, tcp(1));
+}
+
+#[test]
+fn a_request_for_a_lost_owner_goes_marked_to_its_heir() {
+    let mut lab = Lab::new();
+    lab.node(1, "sip-cluster", "a.1");
+    lab.node(2, "sip-cluster", "b.2");
+    for gone in ["c.1", "b.1"] {
+        let to_tag = tag(1, gone);
+        let branch = format!("z9hG4bK-{gone}");
+        lab.from(TRUNK, &Ask { method: "BYE", to_tag: Some(&to_tag), branch: &branch, ..Ask::default() }.text());
+        let (_, bye) = lab.only();
+        assert_eq!(header(&bye, &headers::UNREACHABLE), gone);
+    }
+}
+
+#[test]
+fn an_unanswered_invite_of_a_killed_node_goes_to_the_other_with_a_new_branch() {
+    let mut lab = Lab::new();
+    let (dead, heir, first) = invited(&mut lab);
+    lab.by(dead, &answer(&first, 100, "x"));
+    lab.proxy.handle_closed(dead, lab.now);
+    lab.drain();
+    let (flow, second) = lab.only();
+    assert_eq!((flow, second.method()), (tcp(heir), Method::Invite));
+    assert_ne!(first.top_via().unwrap().branch(), second.top_via().unwrap().branch());
+    assert_eq!(second.vias().count(), 2);
+    assert_eq!(header(&second, &headers::UNREACHABLE), name(dead));
+    assert_eq!(header(&second, &headers::TENANT), "acme");
+    lab.by(heir, &answer(&second, 200, "y"));
+    let (flow, ok) = lab.only();
+    assert_eq!((flow, ok.status(), ok.vias().count()), (udp(TRUNK), Some(StatusCode::OK), 1));
+    assert_eq!(lab.proxy.counts().requests_repeated, 1);
+}
+
+#[test]
+fn an_invite_that_rang_waits_4_s_for_the_heirs_own_answer() {
+    let mut lab = Lab::new();
+    let (dead, heir, first) = invited(&mut lab);
+    lab.by(dead, &answer(&first, 180, "x"));
+    lab.take();
+    lab.proxy.handle_closed(dead, lab.now);
+    lab.drain();
+    lab.pass(Duration::from_millis(3_900), &[heir]);
+    assert!(lab.take().is_empty());
+    lab.by(heir, &answer(&first, 200, "x"));
+    assert_eq!(lab.statuses(), [200], "by the branch that the dead node knew");
+    lab.pass(Duration::from_secs(10), &[heir]);
+    assert!(lab.take().is_empty());
+}
+
+#[test]
+fn an_invite_that_rang_is_repeated_when_the_heir_says_nothing() {
+    let mut lab = Lab::new();
+    let (dead, heir, first) = invited(&mut lab);
+    lab.by(dead, &answer(&first, 183, "x"));
+    lab.take();
+    lab.proxy.handle_closed(dead, lab.now);
+    lab.drain();
+    lab.pass(Duration::from_millis(4_100), &[heir]);
+    let (flow, second) = lab.only();
+    assert_eq!((flow, header(&second, &headers::UNREACHABLE)), (tcp(heir), name(dead)));
+    lab.by(heir, &answer(&second, 486, "x"));
+    assert!(lab.statuses().contains(&486));
+}
+
+#[test]
+fn a_bye_in_a_killed_nodes_buffers_is_repeated() {
+    let mut lab = Lab::new();
+    lab.node(1, "sip-cluster", "a.1");
+    lab.node(2, "sip-cluster", "b.1");
+    let to_tag = tag(1, "a.1");
+    lab.from(TRUNK, &Ask { method: "BYE", to_tag: Some(&to_tag), ..Ask::default() }.text());
+    assert_eq!(lab.only().0, tcp(1));
+    lab.proxy.handle_closed(1, lab.now);
+    lab.drain();
+    let (flow, bye) = lab.only();
+    assert_eq!((flow, header(&bye, &headers::UNREACHABLE)), (tcp(2), "a.1"));
+    lab.by(2, &answer(&bye, 200, "x"));
+    assert_eq!(lab.statuses(), [200]);
+}
+
+#[test]
+fn with_no_other_node_a_lost_request_is_503() {
+    let mut lab = Lab::new();
+    lab.node(1, "sip-cluster", "a.1");
+    lab.from(TRUNK, &Ask::default().text());
+    lab.take();
+    lab.proxy.handle_closed(1, lab.now);
+    lab.drain();
+    assert_eq!(lab.statuses(), [503]);
+}
+
+#[test]
+fn a_cancelled_invite_is_cancelled_at_the_heir_too() {
+    let mut lab = Lab::new();
+    let (dead, heir, first) = invited(&mut lab);
+    lab.by(dead, &answer(&first, 100, "x"));
+    lab.from(TRUNK, &Ask { method: "CANCEL", ..Ask::default() }.text());
+    lab.take();
+    lab.proxy.handle_closed(dead, lab.now);
+    lab.drain();
+    let (_, second) = lab.only();
+    lab.by(heir, &answer(&second, 100, "x"));
+    let (flow, cancel) = lab.only();
+    assert_eq!((flow, cancel.method()), (tcp(heir), Method::Cancel));
+}
+
+#[test]
+fn a_phones_answer_to_a_killed_node_reaches_the_heir_of_the_call() {
+    let mut lab = Lab::new();
+    lab.node(1, "sip-cluster", "a.1");
+    lab.node(2, "sip-cluster", "b.1");
+    let path = flow_token::seal(udp(PHONE), &seal());
+    let more = format!("Route: <sip:{path}@127.0.0.1:5060;lr>\n");
+    let invite = Ask { uri: "sip:7101@10.0.0.7", host: "127.0.2.1", more: &more, ..Ask::default() }.text();
+    lab.by(1, &invite.replace("tag=from-1", &format!("tag={}", tag(1, "a.1"))));
+    let (_, invite) = lab.only();
+    lab.proxy.handle_closed(1, lab.now);
+    lab.drain();
+    assert!(lab.take().is_empty());
+    lab.from(PHONE, &answer(&invite, 200, "p"));
+    let (flow, ok) = lab.only();
+    assert_eq!((flow, header(&ok, &headers::UNREACHABLE)), (tcp(2), "a.1"));
+}
+
+#[test]
+fn a_node_that_connects_again_gets_what_it_has_not_answered() {
+    let mut lab = Lab::new();
+    lab.node(1, "sip-cluster", "a.1");
+    lab.from(TRUNK, &Ask::default().text());
+    let (_, invite) = lab.beyond_trying();
+    lab.proxy.handle_opened(2, addr("127.0.2.1:2"), Side::Cluster);
+    lab.announce(2, "sip-cluster;node=a;epoch=1", TOKEN);
+    let sent = lab.take();
+    assert!(sent.iter().any(|(f, m)| *f == tcp(2) && m.method() == Method::Invite), "{sent:?}");
+    assert!(lab.outputs.contains(&Output::Close { connection: 1 }));
+    lab.by(2, &answer(&invite, 200, "x"));
+    assert_eq!(lab.statuses(), [200]);
+}
+
+#[test]
+fn nodes_reach_media_by_role_and_by_name() {
+    let mut lab = Lab::new();
+    lab.node(1, "sip-cluster", "a.1");
+    lab.node(2, "media", "m.1");
+    lab.node(3, "media", "n.1");
+    let mut chosen = std::collections::BTreeSet::new();
+    for n in 0..20 {
+        let (uri, branch) = (format!("sip:conf={n:016x}@media.trunkline.invalid"), format!("z9hG4bK-{n}"));
+        let ask = Ask { uri: &uri, host: "127.0.2.1", branch: &branch, ..Ask::default() };
+        lab.by(1, &ask.text());
+        let (Flow::Stream { connection }, invite) = lab.only() else { panic!("not by a connection") };
+        assert_eq!(invite.header(&HeaderName::RecordRoute), None);
+        chosen.insert(connection);
+    }
+    assert_eq!(chosen.into_iter().collect::<Vec<_>>(), [2, 3]);
+    let info = |uri: &'static str, branch: &'static str| {
+        Ask { method: "INFO", uri, to_tag: Some("m"), host: "127.0.2.1", branch, ..Ask::default() }.text()
+    };
+    lab.by(1, &info("sip:x@n.1.media.trunkline.invalid", "z9hG4bK-i1"));
+    assert_eq!(lab.only().0, tcp(3));
+    lab.by(1, &info("sip:x@gone.1.media.trunkline.invalid", "z9hG4bK-i2"));
+    assert_eq!(lab.statuses(), [481]);
+}
+
+#[test]
+fn a_media_nodes_request_finds_the_owner_of_the_dialog() {
+    let mut lab = Lab::new();
+    lab.node(1, "sip-cluster", "a.1");
+    lab.node(2, "media", "m.1");
+    let to_tag = tag(1, "a.1");
+    let uri = format!("sip:{to_tag}@127.0.0.1:5060");
+    lab.by(2, &Ask { method: "INFO", uri: &uri, to_tag: Some(&to_tag), host: "127.0.13.1", ..Ask::default() }.text());
+    assert_eq!(lab.only().0, tcp(1));
+}
+
+#[test]
+fn a_node_hands_a_call_back_by_naming_its_owner_in_a_route() {
+    let mut lab = Lab::new();
+    lab.node(1, "sip-cluster", "a.1");
+    lab.node(2, "sip-cluster", "b.1");
+    let to_tag = tag(1, "c.1");
+    let bye = |node: &str, branch: &str| {
+        let more = format!("Route: <sip:{node}.sip-cluster.trunkline.invalid;lr>\n");
+        Ask { method: "BYE", to_tag: Some(&to_tag), host: "127.0.2.1", branch, more: &more, ..Ask::default() }.text()
+    };
+    lab.by(1, &bye("b.1", "z9hG4bK-1"));
+    let (flow, handed) = lab.only();
+    assert_eq!((flow, handed.routes().count(), handed.header(&headers::UNREACHABLE)), (tcp(2), 0, None));
+    lab.by(1, &bye("gone.1", "z9hG4bK-2"));
+    let (_, marked) = lab.only();
+    assert_eq!(header(&marked, &headers::UNREACHABLE), "c.1");
+}

@@ -1,0 +1,229 @@
+//! Phones: challenges, registrations, flows.
+
+use super::*;
+use crate::digest::{self, Challenge};
+
+fn register<'a>(more: &'a str, branch: &'a str) -> Ask<'a> {
+    Ask {
+        method: "REGISTER",
+        uri: "sip:7101@127.0.0.1",
+        host: "10.0.0.7:5066",
+        from: "7101",
+        branch,
+        more,
+        ..Ask::default()
+    }
+}
+
+fn invite<'a>(more: &'a str, branch: &'a str) -> Ask<'a> {
+    Ask { method: "INVITE", host: "10.0.0.7:5066", from: "7101", branch, more, ..Ask::default() }
+}
+
+/// The credentials for the challenge in `response`.
+fn credentials(response: &Message, ask: &Ask<'_>, password: &str) -> String {
+    let (challenged, given) = match response.status() {
+        Some(StatusCode::UNAUTHORIZED) => (HeaderName::WwwAuthenticate, "Authorization"),
+        _ => (HeaderName::ProxyAuthenticate, "Proxy-Authorization"),
+    };
+    let challenge: Challenge = response.challenges(challenged).next().unwrap().unwrap();
+    format!("{given}: {}\n", digest::respond(&challenge, ask.from, password, ask.method, ask.uri, "cnonce", 1))
+}
+
+#[test]
+fn a_phone_registers_with_digest_and_gets_a_path_to_its_flow() {
+    let mut lab = Lab::new();
+    lab.node(1, "registrar", "registrar-1.4");
+    lab.from(PHONE, &register("", "z9hG4bK-1").text());
+    let (flow, challenge) = lab.only();
+    assert_eq!((flow, challenge.status()), (udp(PHONE), Some(StatusCode::UNAUTHORIZED)));
+    assert!(header(&challenge, &HeaderName::WwwAuthenticate).contains("realm=\"acme.example\""));
+    let given = credentials(&challenge, &register("", ""), "secret-7101");
+    lab.from(PHONE, &register(&given, "z9hG4bK-2").text());
+    let (flow, register) = lab.only();
+    assert_eq!(flow, tcp(1));
+    assert_eq!(header(&register, &headers::SOURCE), "phone;dn=7101");
+    assert_eq!(header(&register, &headers::TENANT), "acme");
+    assert_eq!(register.header(&HeaderName::Authorization), None);
+    assert_eq!(register.header(&HeaderName::RecordRoute), None);
+    assert_eq!(register.vias().nth(1).unwrap().unwrap().received(), Some(addr(PHONE).ip()));
+    let path = register.paths().next().unwrap().unwrap().uri().unwrap().user().unwrap().to_owned();
+    assert_eq!(flow_token::open(&path, &seal()), Some(udp(PHONE)));
+    lab.by(1, &answer(&register, 200, "r"));
+    assert_eq!(lab.only().0, udp(PHONE));
+}
+
+#[test]
+fn a_phone_that_calls_is_challenged_even_from_a_trunks_network() {
+    let mut lab = Lab::new();
+    lab.node(1, "sip-cluster", "a.1");
+    lab.from(TRUNK, &invite("", "z9hG4bK-1").text());
+    let (_, challenge) = lab.only();
+    assert_eq!(challenge.status(), Some(StatusCode::PROXY_AUTHENTICATION_REQUIRED));
+    let given = credentials(&challenge, &invite("", ""), "secret-7101");
+    lab.from(TRUNK, &invite(&given, "z9hG4bK-2").text());
+    let (flow, invite) = lab.beyond_trying();
+    assert_eq!((flow, header(&invite, &headers::SOURCE)), (tcp(1), "phone;dn=7101"));
+    assert_eq!(invite.header(&HeaderName::ProxyAuthorization), None);
+}
+
+#[test]
+fn another_phones_password_does_not_do() {
+    let mut lab = Lab::new();
+    lab.node(1, "registrar", "r.1");
+    lab.from(PHONE, &register("", "z9hG4bK-1").text());
+    let (_, challenge) = lab.only();
+    let as_7102 = Ask { from: "7102", ..register("", "") };
+    let given = credentials(&challenge, &as_7102, "secret-7102");
+    lab.from(PHONE, &register(&given, "z9hG4bK-2").text());
+    assert_eq!(lab.statuses(), [401]);
+    assert_eq!(lab.proxy.counts().wrong_passwords, 1);
+}
+
+#[test]
+fn wrong_passwords_cost_a_source_time_but_not_the_others() {
+    let mut lab = Lab::new();
+    lab.node(1, "registrar", "r.1");
+    let mut statuses = Vec::new();
+    for n in 0..8 {
+        lab.from(PHONE, &register("", &format!("z9hG4bK-a{n}")).text());
+        let (_, challenge) = lab.only();
+        let given = credentials(&challenge, &register("", ""), "wrong");
+        lab.from(PHONE, &register(&given, &format!("z9hG4bK-b{n}")).text());
+        statuses.extend(lab.statuses());
+    }
+    assert_eq!(statuses, [401, 401, 401, 401, 401, 401, 503, 503]);
+    assert_eq!(lab.proxy.counts().wrong_password_refused, 2);
+    lab.from("198.51.100.9:5060", &register("", "z9hG4bK-c").text());
+    let (_, challenge) = lab.only();
+    let given = credentials(&challenge, &register("", ""), "secret-7101");
+    lab.from("198.51.100.9:5060", &register(&given, "z9hG4bK-d").text());
+    assert_eq!(lab.only().0, tcp(1));
+    lab.pass(Duration::from_secs(2), &[1]);
+    lab.from(PHONE, &register(&given, "z9hG4bK-e").text());
+    assert_eq!(lab.only().0, tcp(1), "the wait is over");
+}
+
+#[test]
+fn an_old_nonce_is_stale_and_a_foreign_one_is_challenged_again() {
+    let mut lab = Lab::new();
+    lab.node(1, "registrar", "r.1");
+    lab.from(PHONE, &register("", "z9hG4bK-1").text());
+    let (_, challenge) = lab.only();
+    let given = credentials(&challenge, &register("", ""), "secret-7101");
+    lab.pass(Duration::from_secs(301), &[1]);
+    lab.from(PHONE, &register(&given, "z9hG4bK-2").text());
+    let (_, again) = lab.only();
+    assert!(again.challenges(HeaderName::WwwAuthenticate).next().unwrap().unwrap().stale);
+    assert_eq!(lab.proxy.counts().wrong_passwords, 0);
+}
+
+#[test]
+fn a_user_that_is_no_phone_cannot_register() {
+    let mut lab = Lab::new();
+    lab.node(1, "registrar", "r.1");
+    let text = register("", "z9hG4bK-1").text().replace("7101", "7999");
+    lab.from(TRUNK, &text);
+    assert_eq!(lab.statuses(), [403]);
+}
+
+#[test]
+fn while_credentials_cannot_be_had_trunks_call_and_phones_wait() {
+    let mut lab = Lab::new();
+    lab.node(1, "sip-cluster", "a.1");
+    lab.lookups = Lookups::Unavailable;
+    lab.from(TRUNK, &Ask::default().text());
+    assert_eq!(lab.beyond_trying().0, tcp(1));
+    lab.from(PHONE, &register("", "z9hG4bK-2").text());
+    assert_eq!(lab.statuses(), [503]);
+}
+
+#[test]
+fn a_call_to_a_phone_goes_down_its_flow() {
+    let mut lab = Lab::new();
+    lab.node(1, "sip-cluster", "a.1");
+    let path = flow_token::seal(udp(PHONE), &seal());
+    let more = format!("Route: <sip:{path}@127.0.0.1:5060;lr>\nTrunkline-Secret: 1\n");
+    lab.by(1, &Ask { uri: "sip:7101@10.0.0.7:5066", host: "127.0.2.1", more: &more, ..Ask::default() }.text());
+    let (flow, invite) = lab.only();
+    assert_eq!((flow, invite.request_uri(), invite.routes().count()), (udp(PHONE), Some("sip:7101@10.0.0.7:5066"), 0));
+    assert!(!text_of(&invite).contains("Trunkline"));
+    assert!(header(&invite, &HeaderName::Via).starts_with("SIP/2.0/UDP 127.0.0.1:5060;branch="));
+    let recorded = invite.record_routes().next().unwrap().unwrap().uri().unwrap().user().unwrap().to_owned();
+    assert_eq!(flow_token::open(&recorded, &seal()), Some(udp(PHONE)));
+    lab.from(PHONE, &answer(&invite, 180, "p"));
+    assert_eq!(lab.only().0, tcp(1));
+}
+
+#[test]
+fn a_dead_or_foreign_flow_is_430() {
+    let mut lab = Lab::new();
+    lab.node(1, "sip-cluster", "a.1");
+    lab.proxy.handle_opened(70, addr(PHONE), Side::Edge);
+    let path = flow_token::seal(tcp(70), &seal());
+    let foreign = flow_token::seal(udp(PHONE), &Seal::new(&[1; 32]));
+    let call = |path: &str, branch: &str| {
+        let more = format!("Route: <sip:{path}@127.0.0.1:5060;transport=tcp;lr>\n");
+        Ask { uri: "sip:7101@10.0.0.7", host: "127.0.2.1", branch, more: &more, ..Ask::default() }.text()
+    };
+    lab.by(1, &call(&path, "z9hG4bK-1"));
+    assert_eq!(lab.only().0, tcp(70));
+    lab.proxy.handle_closed(70, lab.now);
+    lab.drain();
+    assert_eq!(lab.statuses(), [430], "what was under way");
+    lab.by(1, &call(&path, "z9hG4bK-2"));
+    lab.by(1, &call(&foreign, "z9hG4bK-3"));
+    assert_eq!(lab.statuses(), [430, 430]);
+    assert_eq!(lab.proxy.counts().dead_flows, 2);
+}
+
+#[test]
+fn a_phone_on_a_connection_is_reached_by_it() {
+    let mut lab = Lab::new();
+    lab.node(1, "registrar", "r.1");
+    lab.proxy.handle_opened(70, addr(PHONE), Side::Edge);
+    lab.by(70, &register("", "z9hG4bK-1").text());
+    let (flow, challenge) = lab.only();
+    assert_eq!(flow, tcp(70));
+    lab.by(70, &register(&credentials(&challenge, &register("", ""), "secret-7101"), "z9hG4bK-2").text());
+    let (_, register) = lab.only();
+    let path = register.paths().next().unwrap().unwrap().uri().unwrap().user().unwrap().to_owned();
+    assert_eq!(flow_token::open(&path, &seal()), Some(tcp(70)));
+}
+
+#[test]
+fn replies_go_where_the_packet_came_from_whatever_the_via_says() {
+    let mut lab = Lab::new();
+    let text = Ask { method: "OPTIONS", uri: "sip:127.0.0.1", host: "10.0.0.7:5066", ..Ask::default() }.text();
+    lab.from(PHONE, &text.replace(";branch", ";rport;branch"));
+    let (flow, ok) = lab.only();
+    let via = ok.top_via().unwrap();
+    assert_eq!((flow, via.received(), via.rport()), (udp(PHONE), Some(addr(PHONE).ip()), Some(Some(40001))));
+    lab.from(PHONE, &text.replace("bK-1", "bK-2"));
+    assert_eq!(lab.only().0, udp(PHONE));
+}
+
+#[test]
+fn an_outbound_call_opens_a_connection_to_the_carrier_once() {
+    let mut lab = Lab::new();
+    lab.node(1, "sip-cluster", "a.1");
+    let call = |branch: &str| {
+        let uri = "sip:+15550199@192.0.2.10:5062;transport=tcp";
+        Ask { uri, host: "127.0.2.1", branch, ..Ask::default() }.text()
+    };
+    lab.by(1, &call("z9hG4bK-1"));
+    let opened = lab.outputs.iter().find_map(|o| match o {
+        Output::Connect { connection, remote } => Some((*connection, *remote)),
+        _ => None,
+    });
+    let (connection, remote) = opened.unwrap();
+    assert_eq!((remote, lab.only().0), (addr("192.0.2.10:5062"), tcp(connection)));
+    lab.by(1, &call("z9hG4bK-2"));
+    assert_eq!(lab.only().0, tcp(connection));
+    lab.proxy.handle_closed(connection, lab.now);
+    lab.drain();
+    assert_eq!(lab.statuses(), [503, 503]);
+    lab.by(1, &Ask { uri: "sip:1@192.0.2.10", host: "127.0.2.1", branch: "z9hG4bK-3", ..Ask::default() }.text());
+    assert_eq!(lab.only().0, udp("192.0.2.10:5060"));
+    lab.by(1, &Ask { uri: "sip:1@carrier.example", host: "127.0.2.1", branch: "z9hG4bK-4", ..Ask::default() }.text());
+    assert_eq!(lab.statuses(), [502]);
+}
