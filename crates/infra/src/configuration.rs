@@ -77,10 +77,5 @@ pub trait ConfigCache: Send + Sync {
 
     /// What changed after `after`, waiting up to `wait` for something; everything when `after` is none, of another generation, or
     /// older than the changes kept. An empty answer with [`Extent::Changes`] says that nothing changed.
-    fn read<'a>(
-        &'a self,
-        tenant: &'a TenantId,
-        after: Option<ConfigVersion>,
-        wait: Duration,
-    ) -> Answer<'a, Reading>;
+    fn read<'a>(&'a self, tenant: &'a TenantId, after: Option<ConfigVersion>, wait: Duration) -> Answer<'a, Reading>;
 }

@@ -80,12 +80,7 @@ pub trait CallLedger: Send + Sync {
     fn lookup<'a>(&'a self, tenant: &'a TenantId, dialog: &'a DialogKey) -> Answer<'a, Option<ConnId>>;
 
     /// The calls that are there, in the order of their ids, from after `after`, at most `max`: for the auditor and for snapshots.
-    fn list<'a>(
-        &'a self,
-        tenant: &'a TenantId,
-        after: Option<ConnId>,
-        max: usize,
-    ) -> Answer<'a, Vec<Record<ConnId>>>;
+    fn list<'a>(&'a self, tenant: &'a TenantId, after: Option<ConnId>, max: usize) -> Answer<'a, Vec<Record<ConnId>>>;
 }
 
 // =================================================================================== agents

@@ -3,7 +3,9 @@
 pub mod bounds;
 pub mod clock;
 pub mod configuration;
+pub mod embedded;
 pub mod error;
+pub mod exporter;
 pub mod leases;
 pub mod ledger;
 pub mod provisioning;

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use crate::{
-    AgentLedger, CallLedger, Clock, ConfigCache, EventStream, Leases, MediaLedger, NewCalls, Outbox,
-    ProvisioningStore, QueueLedger, Registrations, ReportingLog, RequestStream, SessionLedger,
+    AgentLedger, CallLedger, Clock, ConfigCache, EventStream, Leases, MediaLedger, NewCalls, Outbox, ProvisioningStore,
+    QueueLedger, Registrations, ReportingLog, RequestStream, SessionLedger,
 };
 
 /// The stores. A role takes those that its connections allow it.

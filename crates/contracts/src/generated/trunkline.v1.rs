@@ -1678,6 +1678,261 @@ pub mod events_server {
         const NAME: &'static str = SERVICE_NAME;
     }
 }
+/// What is done together or not at all.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Turn {
+    #[prost(message, repeated, tag = "1")]
+    pub effects: ::prost::alloc::vec::Vec<Effect>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Effect {
+    #[prost(
+        oneof = "effect::Effect",
+        tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13"
+    )]
+    pub effect: ::core::option::Option<effect::Effect>,
+}
+/// Nested message and enum types in `Effect`.
+pub mod effect {
+    #[derive(Clone, PartialEq, ::prost::Oneof)]
+    pub enum Effect {
+        #[prost(message, tag = "1")]
+        RecordPut(super::RecordPut),
+        #[prost(message, tag = "2")]
+        RecordGone(super::RecordGone),
+        #[prost(message, tag = "3")]
+        Event(super::EventAdded),
+        #[prost(message, tag = "4")]
+        WorkAdded(super::WorkAdded),
+        #[prost(message, tag = "5")]
+        WorkGone(super::WorkGone),
+        #[prost(message, tag = "6")]
+        Consumed(super::ConsumedTo),
+        #[prost(message, tag = "7")]
+        QueueHead(super::QueueHead),
+        #[prost(message, tag = "8")]
+        QueueItem(super::QueueItem),
+        #[prost(message, tag = "9")]
+        Registration(super::RegistrationPut),
+        #[prost(message, tag = "10")]
+        ConfigHead(super::ConfigHead),
+        #[prost(message, tag = "11")]
+        ConfigDocument(super::ConfigDocument),
+        #[prost(message, tag = "12")]
+        Epoch(super::EpochGiven),
+        #[prost(message, tag = "13")]
+        Exported(super::ExportedTo),
+    }
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RecordPut {
+    #[prost(enumeration = "LedgerTable", tag = "1")]
+    pub table: i32,
+    #[prost(string, tag = "2")]
+    pub tenant: ::prost::alloc::string::String,
+    #[prost(string, tag = "3")]
+    pub key: ::prost::alloc::string::String,
+    /// As `node.epoch`.
+    #[prost(string, tag = "4")]
+    pub owner: ::prost::alloc::string::String,
+    #[prost(uint64, tag = "5")]
+    pub token: u64,
+    #[prost(bytes = "bytes", tag = "6")]
+    pub state: ::prost::bytes::Bytes,
+    #[prost(bytes = "bytes", tag = "7")]
+    pub intentions: ::prost::bytes::Bytes,
+    #[prost(uint64, optional, tag = "8")]
+    pub due_us: ::core::option::Option<u64>,
+    /// By what else the record is found: dialogs of a call, the call of a session.
+    #[prost(string, repeated, tag = "9")]
+    pub links: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RecordGone {
+    #[prost(enumeration = "LedgerTable", tag = "1")]
+    pub table: i32,
+    #[prost(string, tag = "2")]
+    pub tenant: ::prost::alloc::string::String,
+    #[prost(string, tag = "3")]
+    pub key: ::prost::alloc::string::String,
+    /// Until when it is remembered; 0 means not at all.
+    #[prost(uint64, tag = "4")]
+    pub remembered_until_us: u64,
+    /// Only with a snapshot's tombstones: their links.
+    #[prost(string, repeated, tag = "5")]
+    pub links: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct EventAdded {
+    #[prost(string, tag = "1")]
+    pub tenant: ::prost::alloc::string::String,
+    #[prost(uint64, tag = "2")]
+    pub position: u64,
+    /// An Envelope.
+    #[prost(bytes = "bytes", tag = "3")]
+    pub envelope: ::prost::bytes::Bytes,
+}
+/// An entry of a stream that consumers share.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct WorkAdded {
+    #[prost(string, tag = "1")]
+    pub tenant: ::prost::alloc::string::String,
+    /// `newcalls` or the recipient of requests.
+    #[prost(string, tag = "2")]
+    pub stream: ::prost::alloc::string::String,
+    #[prost(uint64, tag = "3")]
+    pub position: u64,
+    #[prost(bytes = "bytes", tag = "4")]
+    pub body: ::prost::bytes::Bytes,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct WorkGone {
+    #[prost(string, tag = "1")]
+    pub tenant: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub stream: ::prost::alloc::string::String,
+    #[prost(uint64, tag = "3")]
+    pub position: u64,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ConsumedTo {
+    #[prost(string, tag = "1")]
+    pub tenant: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub view: ::prost::alloc::string::String,
+    #[prost(uint64, tag = "3")]
+    pub position: u64,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct QueueHead {
+    #[prost(string, tag = "1")]
+    pub tenant: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub owner: ::prost::alloc::string::String,
+    #[prost(uint64, tag = "3")]
+    pub token: u64,
+    #[prost(bytes = "bytes", optional, tag = "4")]
+    pub state: ::core::option::Option<::prost::bytes::Bytes>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct QueueItem {
+    #[prost(string, tag = "1")]
+    pub tenant: ::prost::alloc::string::String,
+    #[prost(bool, tag = "2")]
+    pub reservation: bool,
+    #[prost(string, tag = "3")]
+    pub id: ::prost::alloc::string::String,
+    /// Absent removes it.
+    #[prost(bytes = "bytes", optional, tag = "4")]
+    pub body: ::core::option::Option<::prost::bytes::Bytes>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct RegistrationPut {
+    #[prost(string, tag = "1")]
+    pub tenant: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub dn: ::prost::alloc::string::String,
+    #[prost(uint64, tag = "3")]
+    pub version: u64,
+    #[prost(uint64, tag = "4")]
+    pub events: u64,
+    #[prost(message, repeated, tag = "5")]
+    pub bindings: ::prost::alloc::vec::Vec<RegistrationBinding>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RegistrationBinding {
+    #[prost(string, tag = "1")]
+    pub uri: ::prost::alloc::string::String,
+    #[prost(string, repeated, tag = "2")]
+    pub path: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    #[prost(string, tag = "3")]
+    pub call_id: ::prost::alloc::string::String,
+    #[prost(uint32, tag = "4")]
+    pub cseq: u32,
+    #[prost(uint64, tag = "5")]
+    pub refreshed_at_us: u64,
+    #[prost(uint64, tag = "6")]
+    pub expires_at_us: u64,
+    #[prost(uint32, tag = "7")]
+    pub q: u32,
+    #[prost(string, optional, tag = "8")]
+    pub user_agent: ::core::option::Option<::prost::alloc::string::String>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ConfigHead {
+    #[prost(string, tag = "1")]
+    pub tenant: ::prost::alloc::string::String,
+    #[prost(uint64, tag = "2")]
+    pub generation: u64,
+    #[prost(uint64, tag = "3")]
+    pub revision: u64,
+    /// The documents before are gone.
+    #[prost(bool, tag = "4")]
+    pub whole: bool,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ConfigDocument {
+    #[prost(string, tag = "1")]
+    pub tenant: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub kind: ::prost::alloc::string::String,
+    #[prost(string, tag = "3")]
+    pub id: ::prost::alloc::string::String,
+    #[prost(uint64, tag = "4")]
+    pub revision: u64,
+    /// Absent says that the document is gone.
+    #[prost(bytes = "bytes", optional, tag = "5")]
+    pub body: ::core::option::Option<::prost::bytes::Bytes>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct EpochGiven {
+    #[prost(string, tag = "1")]
+    pub node: ::prost::alloc::string::String,
+    #[prost(uint64, tag = "2")]
+    pub epoch: u64,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ExportedTo {
+    #[prost(string, tag = "1")]
+    pub tenant: ::prost::alloc::string::String,
+    #[prost(uint64, tag = "2")]
+    pub position: u64,
+}
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum LedgerTable {
+    Unspecified = 0,
+    Call = 1,
+    Agent = 2,
+    Session = 3,
+    Media = 4,
+}
+impl LedgerTable {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "LEDGER_TABLE_UNSPECIFIED",
+            Self::Call => "LEDGER_TABLE_CALL",
+            Self::Agent => "LEDGER_TABLE_AGENT",
+            Self::Session => "LEDGER_TABLE_SESSION",
+            Self::Media => "LEDGER_TABLE_MEDIA",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "LEDGER_TABLE_UNSPECIFIED" => Some(Self::Unspecified),
+            "LEDGER_TABLE_CALL" => Some(Self::Call),
+            "LEDGER_TABLE_AGENT" => Some(Self::Agent),
+            "LEDGER_TABLE_SESSION" => Some(Self::Session),
+            "LEDGER_TABLE_MEDIA" => Some(Self::Media),
+            _ => None,
+        }
+    }
+}
 /// The outer form of a ledger's record: which core wrote it, in which form.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct StateRecord {
@@ -1690,7 +1945,19 @@ pub struct StateRecord {
     #[prost(bytes = "bytes", tag = "3")]
     pub body: ::prost::bytes::Bytes,
 }
-/// An entry of the stream of new calls.
+/// The outer form of an entry of the stream of new calls; `body` is a NewCallRecord.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct NewCallEntry {
+    #[prost(fixed64, tag = "1")]
+    pub conn_id: u64,
+    #[prost(bytes = "bytes", tag = "2")]
+    pub trace: ::prost::bytes::Bytes,
+    #[prost(uint64, tag = "3")]
+    pub at_us: u64,
+    #[prost(bytes = "bytes", tag = "4")]
+    pub body: ::prost::bytes::Bytes,
+}
+/// What a session starts from.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct NewCallRecord {
     #[prost(message, optional, tag = "1")]
@@ -2694,6 +2961,202 @@ impl RoutingSession {
             "ROUTING_SESSION_LOGGED_OUT" => Some(Self::LoggedOut),
             "ROUTING_SESSION_NOT_READY" => Some(Self::NotReady),
             "ROUTING_SESSION_READY" => Some(Self::Ready),
+            _ => None,
+        }
+    }
+}
+/// A session and the call that it serves.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct SessionRecord {
+    #[prost(string, tag = "1")]
+    pub session_id: ::prost::alloc::string::String,
+    #[prost(message, optional, tag = "2")]
+    pub call: ::core::option::Option<CallRef>,
+    /// The route point that holds the call.
+    #[prost(string, tag = "3")]
+    pub this_dn: ::prost::alloc::string::String,
+    /// The application, and a digest of its document: the heir runs the document of that name.
+    #[prost(string, tag = "4")]
+    pub application: ::prost::alloc::string::String,
+    #[prost(fixed64, tag = "5")]
+    pub document_digest: u64,
+    #[prost(message, optional, tag = "6")]
+    pub user_data: ::core::option::Option<UserData>,
+    /// The call's owner, as `node.epoch`.
+    #[prost(string, tag = "7")]
+    pub owner: ::prost::alloc::string::String,
+    /// Where the call is, as the session has last seen it.
+    #[prost(enumeration = "SessionCallStage", tag = "8")]
+    pub stage: i32,
+    /// The last entry of the tenant's event stream that the session has taken in, as `major-minor`.
+    #[prost(string, tag = "9")]
+    pub position: ::prost::alloc::string::String,
+    /// The number of the next request.
+    #[prost(uint64, tag = "10")]
+    pub next_reference: u64,
+    /// Requests whose outcome is not known yet.
+    #[prost(message, repeated, tag = "11")]
+    pub pending: ::prost::alloc::vec::Vec<SessionPending>,
+    /// What is being played, if it has been asked for.
+    #[prost(message, optional, tag = "12")]
+    pub treatment: ::core::option::Option<SessionTreatment>,
+    #[prost(message, optional, tag = "13")]
+    pub queueing: ::core::option::Option<SessionQueueing>,
+    #[prost(message, optional, tag = "14")]
+    pub machine: ::core::option::Option<MachineRecord>,
+    /// Since when the session has nothing to wait for, in microseconds since 1970; 0 if it has.
+    #[prost(uint64, tag = "15")]
+    pub idle_since_us: u64,
+}
+/// A request under way.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SessionPending {
+    #[prost(uint64, tag = "1")]
+    pub reference: u64,
+    /// The action's request id; empty for a step that the platform took by itself.
+    #[prost(string, tag = "2")]
+    pub request_id: ::prost::alloc::string::String,
+    /// The action, as `dialog.play`.
+    #[prost(string, tag = "3")]
+    pub action: ::prost::alloc::string::String,
+    #[prost(uint64, tag = "4")]
+    pub due_us: u64,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SessionTreatment {
+    #[prost(uint64, tag = "1")]
+    pub reference: u64,
+    #[prost(string, tag = "2")]
+    pub request_id: ::prost::alloc::string::String,
+    #[prost(string, tag = "3")]
+    pub action: ::prost::alloc::string::String,
+    /// Whether it belongs to a queue request and goes on with the next one of its list.
+    #[prost(bool, tag = "4")]
+    pub while_waiting: bool,
+}
+/// A queue request: what the application asked for, and what plays meanwhile.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SessionQueueing {
+    #[prost(string, tag = "1")]
+    pub request_id: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub queue: ::prost::alloc::string::String,
+    #[prost(string, tag = "3")]
+    pub skill_expression: ::prost::alloc::string::String,
+    #[prost(int32, tag = "4")]
+    pub priority: i32,
+    #[prost(uint64, tag = "5")]
+    pub due_us: u64,
+    #[prost(uint64, tag = "6")]
+    pub since_us: u64,
+    /// JSON: the treatments, one after the other, again from the first.
+    #[prost(string, tag = "7")]
+    pub treatments: ::prost::alloc::string::String,
+    #[prost(uint32, tag = "8")]
+    pub next_treatment: u32,
+    /// The agent to which the call was sent, its phone and the virtual queue; empty while it waits.
+    #[prost(string, tag = "9")]
+    pub agent: ::prost::alloc::string::String,
+    #[prost(string, tag = "10")]
+    pub dn: ::prost::alloc::string::String,
+    /// Whether the agent's selection routes the call by itself.
+    #[prost(bool, tag = "11")]
+    pub route: bool,
+    /// The reference of the request to route.
+    #[prost(uint64, tag = "12")]
+    pub route_reference: u64,
+}
+/// The interpreter's photograph.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct MachineRecord {
+    #[prost(bool, tag = "1")]
+    pub over: bool,
+    #[prost(string, repeated, tag = "2")]
+    pub configuration: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    #[prost(message, repeated, tag = "3")]
+    pub history: ::prost::alloc::vec::Vec<MachineHistory>,
+    #[prost(string, repeated, tag = "4")]
+    pub entered: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// JSON.
+    #[prost(string, tag = "5")]
+    pub data: ::prost::alloc::string::String,
+    #[prost(message, repeated, tag = "6")]
+    pub internal: ::prost::alloc::vec::Vec<MachineEvent>,
+    #[prost(message, repeated, tag = "7")]
+    pub external: ::prost::alloc::vec::Vec<MachineEvent>,
+    #[prost(message, repeated, tag = "8")]
+    pub delayed: ::prost::alloc::vec::Vec<MachineDelayed>,
+    #[prost(uint64, tag = "9")]
+    pub next_id: u64,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct MachineHistory {
+    #[prost(string, tag = "1")]
+    pub history: ::prost::alloc::string::String,
+    #[prost(string, repeated, tag = "2")]
+    pub states: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct MachineEvent {
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// `platform`, `internal` or `external`.
+    #[prost(string, tag = "2")]
+    pub kind: ::prost::alloc::string::String,
+    #[prost(string, optional, tag = "3")]
+    pub send_id: ::core::option::Option<::prost::alloc::string::String>,
+    #[prost(string, optional, tag = "4")]
+    pub origin: ::core::option::Option<::prost::alloc::string::String>,
+    #[prost(string, optional, tag = "5")]
+    pub origin_type: ::core::option::Option<::prost::alloc::string::String>,
+    /// JSON; absent where there is none.
+    #[prost(string, optional, tag = "6")]
+    pub data: ::core::option::Option<::prost::alloc::string::String>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct MachineDelayed {
+    #[prost(uint64, tag = "1")]
+    pub due_us: u64,
+    #[prost(uint64, tag = "2")]
+    pub order: u64,
+    #[prost(message, optional, tag = "3")]
+    pub event: ::core::option::Option<MachineEvent>,
+    #[prost(bool, tag = "4")]
+    pub internal: bool,
+}
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum SessionCallStage {
+    Unspecified = 0,
+    /// On the route point: can be treated and routed.
+    Waiting = 1,
+    /// Sent to a target that has not answered yet.
+    Offered = 2,
+    Answered = 3,
+    Over = 4,
+}
+impl SessionCallStage {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "SESSION_CALL_STAGE_UNSPECIFIED",
+            Self::Waiting => "SESSION_CALL_STAGE_WAITING",
+            Self::Offered => "SESSION_CALL_STAGE_OFFERED",
+            Self::Answered => "SESSION_CALL_STAGE_ANSWERED",
+            Self::Over => "SESSION_CALL_STAGE_OVER",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "SESSION_CALL_STAGE_UNSPECIFIED" => Some(Self::Unspecified),
+            "SESSION_CALL_STAGE_WAITING" => Some(Self::Waiting),
+            "SESSION_CALL_STAGE_OFFERED" => Some(Self::Offered),
+            "SESSION_CALL_STAGE_ANSWERED" => Some(Self::Answered),
+            "SESSION_CALL_STAGE_OVER" => Some(Self::Over),
             _ => None,
         }
     }

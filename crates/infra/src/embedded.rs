@@ -1,0 +1,159 @@
+//! The embedded stores: in memory, with a journal on disk. One process, no other server.
+//!
+//! A write is checked, journalled, applied, in this order and under one lock, so it is done whole or not at all; a restarted process
+//! reads snapshot and journal and goes on. Streams count on across restarts. Leases and the holding of stream entries live in
+//! memory alone: whoever held them has died with the process.
+
+mod configuration;
+mod journal;
+mod leases;
+mod ledgers;
+mod queues;
+mod registrations;
+mod reporting;
+mod state;
+mod streams;
+mod table;
+mod tenant;
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use contracts::v1;
+use tokio::sync::watch;
+
+pub use journal::FsyncPolicy;
+pub use reporting::FileLog;
+
+use crate::{Clock, Result, StoreError};
+use journal::Journal;
+use state::State;
+
+/// How the embedded stores keep their journal.
+#[derive(Clone, Copy, Debug)]
+pub struct JournalSettings {
+    /// When the disk is made to write.
+    pub fsync: FsyncPolicy,
+    /// A journal longer than this, in bytes, is replaced by a snapshot.
+    pub compact_at: u64,
+}
+
+impl Default for JournalSettings {
+    fn default() -> Self {
+        Self { fsync: FsyncPolicy::Grouped, compact_at: 64 << 20 }
+    }
+}
+
+/// All stores but the persistent configuration, in one process.
+pub struct Embedded {
+    inner: Mutex<Inner>,
+    synced: watch::Receiver<u64>,
+    changed: watch::Sender<u64>,
+    clock: Arc<dyn Clock>,
+}
+
+struct Inner {
+    state: State,
+    journal: Option<Journal>,
+    compact_at: u64,
+}
+
+impl Embedded {
+    /// Opens the stores in a folder, which is made if it is not there, and reads back what was written.
+    ///
+    /// # Errors
+    /// When the folder cannot be read or written, or a snapshot is damaged.
+    pub fn open(folder: &Path, settings: JournalSettings, clock: Arc<dyn Clock>) -> Result<Self> {
+        let mut state = State::new(clock.now());
+        let journal = Journal::open(folder, settings.fsync, |turn| state.apply_turn(turn))?;
+        state.restored(clock.now());
+        Ok(Self::with(state, Some(journal), settings.compact_at, clock))
+    }
+
+    /// Stores that forget everything with the process: for tests and simulations.
+    pub fn in_memory(clock: Arc<dyn Clock>) -> Self {
+        Self::with(State::new(clock.now()), None, u64::MAX, clock)
+    }
+
+    fn with(state: State, journal: Option<Journal>, compact_at: u64, clock: Arc<dyn Clock>) -> Self {
+        let synced = journal.as_ref().map_or_else(|| watch::channel(0).1, Journal::synced);
+        let (changed, _) = watch::channel(0);
+        Self { inner: Mutex::new(Inner { state, journal, compact_at }), synced, changed, clock }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        // A panic under the lock can only come before the first change of a turn is applied.
+        self.inner.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// Runs `work` on the state and waits until what it journalled is as durable as the policy promises.
+    async fn write<T>(&self, work: impl FnOnce(&mut Inner) -> Result<T>) -> Result<T> {
+        let (outcome, until) = {
+            let mut inner = self.lock();
+            let outcome = work(&mut inner);
+            let until = inner.journal.as_ref().map(Journal::written);
+            (outcome, until)
+        };
+        self.changed.send_modify(|turn| *turn = turn.wrapping_add(1));
+        if let (Some(until), true) = (until, outcome.is_ok()) {
+            let mut synced = self.synced.clone();
+            synced
+                .wait_for(|at| *at >= until)
+                .await
+                .map_err(|_| StoreError::Unavailable { reason: "the journal's writer has ended".to_owned() })?;
+        }
+        outcome
+    }
+
+    /// Asks `look` again after every write until it gives something or the time is up; then its last answer stands.
+    async fn wait_for<T>(&self, wait: Duration, mut look: impl FnMut(&mut Inner) -> Result<(T, Found)>) -> Result<T> {
+        let mut changed = self.changed.subscribe();
+        let deadline = tokio::time::sleep(wait);
+        tokio::pin!(deadline);
+        loop {
+            let (value, found) = look(&mut self.lock())?;
+            if found == Found::Something || wait.is_zero() {
+                return Ok(value);
+            }
+            tokio::select! {
+                () = &mut deadline => return Ok(value),
+                woken = changed.changed() => if woken.is_err() { return Ok(value) },
+            }
+        }
+    }
+}
+
+/// Whether a look at a stream found what it waits for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Found {
+    Something,
+    Nothing,
+}
+
+impl From<bool> for Found {
+    fn from(found: bool) -> Self {
+        if found { Self::Something } else { Self::Nothing }
+    }
+}
+
+impl Inner {
+    /// Journals the effects and applies them; nothing of them is done when the journal refuses.
+    fn commit(&mut self, effects: Vec<v1::effect::Effect>) -> Result<()> {
+        if effects.is_empty() {
+            return Ok(());
+        }
+        let effects = effects.into_iter().map(|effect| v1::Effect { effect: Some(effect) }).collect();
+        let turn = v1::Turn { effects };
+        if let Some(journal) = &mut self.journal {
+            journal.append(&turn)?;
+        }
+        self.state.apply_turn(turn);
+        if let Some(journal) = &mut self.journal
+            && journal.len() > self.compact_at
+        {
+            journal.compact(self.state.dump())?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,81 @@
+//! The cache of configuration.
+
+use std::time::Duration;
+
+use contracts::v1;
+use contracts::v1::effect::Effect;
+use futures::FutureExt;
+use model::TenantId;
+
+use super::tenant::ConfigState;
+use super::{Embedded, Found};
+use crate::configuration::{ConfigCache, ConfigVersion, Document, Extent, Publication, Reading};
+use crate::{Answer, StoreError};
+
+impl ConfigCache for Embedded {
+    fn publish(&self, publication: Publication) -> Answer<'_, ()> {
+        self.write(move |inner| {
+            let held = inner.state.tenant(&publication.tenant).configuration.version;
+            if publication.version <= held {
+                return Err(StoreError::Conflict {
+                    key: format!("configuration of {}", publication.tenant),
+                    expected: publication.version.revision,
+                    actual: held.revision,
+                });
+            }
+            let tenant = publication.tenant.to_string();
+            let ConfigVersion { generation, revision } = publication.version;
+            let whole = publication.extent == Extent::Whole;
+            let head = v1::ConfigHead { tenant: tenant.clone(), generation, revision, whole };
+            let documents = publication.documents.into_iter().map(|d| {
+                let Document { kind, id, revision, body } = d;
+                Effect::ConfigDocument(v1::ConfigDocument { tenant: tenant.clone(), kind, id, revision, body })
+            });
+            inner.commit(std::iter::once(Effect::ConfigHead(head)).chain(documents).collect())
+        })
+        .boxed()
+    }
+
+    fn tenants(&self) -> Answer<'_, Vec<(TenantId, ConfigVersion)>> {
+        async move {
+            let inner = self.lock();
+            let published = inner.state.tenants.iter().filter(|(_, s)| s.configuration.version.generation > 0);
+            Ok(published.map(|(tenant, s)| (tenant.clone(), s.configuration.version)).collect())
+        }
+        .boxed()
+    }
+
+    fn read<'a>(&'a self, tenant: &'a TenantId, after: Option<ConfigVersion>, wait: Duration) -> Answer<'a, Reading> {
+        self.wait_for(wait, move |inner| {
+            let Some(state) = inner.state.find(tenant) else {
+                let missing = StoreError::Missing { key: format!("configuration of {tenant}") };
+                return if wait.is_zero() { Err(missing) } else { Ok((nothing(after), Found::Nothing)) };
+            };
+            let config = &state.configuration;
+            let found = config.version.generation > 0 && after != Some(config.version);
+            Ok((reading(config, after), Found::from(found)))
+        })
+        .boxed()
+    }
+}
+
+fn nothing(after: Option<ConfigVersion>) -> Reading {
+    Reading { version: after.unwrap_or_default(), extent: Extent::Changes, documents: Vec::new() }
+}
+
+fn reading(config: &ConfigState, after: Option<ConfigVersion>) -> Reading {
+    let since = after.filter(|a| a.generation == config.version.generation && a.revision <= config.version.revision);
+    let extent = if since.is_some() { Extent::Changes } else { Extent::Whole };
+    let wanted = |revision: u64, gone: bool| match since {
+        Some(since) => revision > since.revision,
+        None => !gone,
+    };
+    let documents = config.documents.iter().filter(|(_, (revision, body))| wanted(*revision, body.is_none()));
+    let documents = documents.map(|((kind, id), (revision, body))| Document {
+        kind: kind.clone(),
+        id: id.clone(),
+        revision: *revision,
+        body: body.clone(),
+    });
+    Reading { version: config.version, extent, documents: documents.collect() }
+}

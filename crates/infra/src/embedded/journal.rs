@@ -1,0 +1,259 @@
+//! The journal: frames of length, CRC-32 and payload; a torn tail is dropped; a snapshot replaces what has grown long.
+//!
+//! Files are `<n>.snapshot` and `<n>.journal` with n counting up. A snapshot counts only if its end mark is there, so a crash while one
+//! is written leaves the pair before it in force.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::thread;
+
+use contracts::v1::Turn;
+use prost::Message;
+use tokio::sync::watch;
+
+use crate::{Result, StoreError};
+
+/// When the disk is made to write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FsyncPolicy {
+    /// Each commit waits for the disk; commits that wait together share one write.
+    Each,
+    /// The disk is made to write soon after, without waiting: a commit outlives the process at once, the machine soon.
+    Grouped,
+    /// The operating system decides.
+    Never,
+}
+
+/// Length and CRC before each payload.
+const HEADER: usize = 8;
+
+/// The largest payload that is read back: the largest turn is far below it.
+const PAYLOAD_MAX: usize = 256 << 20;
+
+/// An open journal.
+pub(super) struct Journal {
+    folder: PathBuf,
+    number: u64,
+    file: File,
+    /// Bytes that are whole frames; what lies behind them came from a write that failed.
+    good: u64,
+    dirty_tail: bool,
+    /// Bytes written since the process began, over all files.
+    total: u64,
+    sync: SyncSender<Order>,
+    synced: watch::Receiver<u64>,
+    policy: FsyncPolicy,
+}
+
+/// What the sync thread is told.
+struct Order {
+    file: File,
+    upto: u64,
+}
+
+impl Journal {
+    /// Opens the newest pair of files and hands every turn to `replay`.
+    pub(super) fn open(folder: &Path, policy: FsyncPolicy, mut replay: impl FnMut(Turn)) -> Result<Self> {
+        fs::create_dir_all(folder).map_err(|e| io_error("the journal's folder", &e))?;
+        let number = newest(folder)?;
+        let snapshot = snapshot_path(folder, number);
+        if snapshot.exists() {
+            read_frames(&snapshot, &mut replay)?;
+        }
+        let path = journal_path(folder, number);
+        let good = if path.exists() { read_frames(&path, &mut replay)?.bytes } else { 0 };
+        let file = open_for_append(&path)?;
+        let length = file.metadata().map_err(|e| io_error("the journal", &e))?.len();
+        let dirty_tail = length > good;
+        let (sync, orders) = sync_channel(1);
+        let (announce, synced) = watch::channel(0);
+        thread::Builder::new()
+            .name("journal-sync".to_owned())
+            .spawn(move || sync_loop(&orders, &announce))
+            .map_err(|e| io_error("the journal's writer", &e))?;
+        let mut journal =
+            Self { folder: folder.to_owned(), number, file, good, dirty_tail, total: 0, sync, synced, policy };
+        journal.drop_torn_tail()?;
+        Ok(journal)
+    }
+
+    /// Announces up to where, in bytes since the process began, the disk has what was written.
+    pub(super) fn synced(&self) -> watch::Receiver<u64> {
+        self.synced.clone()
+    }
+
+    /// What a commit has to wait for.
+    pub(super) fn written(&self) -> u64 {
+        if self.policy == FsyncPolicy::Each { self.total } else { 0 }
+    }
+
+    /// The length of the present file, in bytes.
+    pub(super) fn len(&self) -> u64 {
+        self.good
+    }
+
+    /// Writes a turn; nothing of it remains when that fails.
+    pub(super) fn append(&mut self, turn: &Turn) -> Result<()> {
+        self.drop_torn_tail()?;
+        let frame = frame(turn);
+        if let Err(error) = self.file.write_all(&frame) {
+            self.dirty_tail = true;
+            // Tried again before the next write if it does not succeed now.
+            let _ = self.drop_torn_tail();
+            return Err(io_error("the journal", &error));
+        }
+        self.good += frame.len() as u64;
+        self.total += frame.len() as u64;
+        self.order_sync()
+    }
+
+    /// Writes the state as a snapshot and begins an empty journal.
+    pub(super) fn compact(&mut self, turns: impl Iterator<Item = Turn>) -> Result<()> {
+        let next = self.number + 1;
+        let part = self.folder.join(format!("{next}.part"));
+        write_snapshot(&part, turns).map_err(|e| io_error("the snapshot", &e))?;
+        fs::rename(&part, snapshot_path(&self.folder, next)).map_err(|e| io_error("the snapshot", &e))?;
+        self.file = open_for_append(&journal_path(&self.folder, next))?;
+        // What fails to go now goes at the next start.
+        let _ = fs::remove_file(journal_path(&self.folder, self.number));
+        let _ = fs::remove_file(snapshot_path(&self.folder, self.number));
+        self.number = next;
+        self.good = 0;
+        self.dirty_tail = false;
+        self.order_sync()
+    }
+
+    fn drop_torn_tail(&mut self) -> Result<()> {
+        if self.dirty_tail {
+            self.file.set_len(self.good).map_err(|e| io_error("the journal", &e))?;
+            self.dirty_tail = false;
+        }
+        Ok(())
+    }
+
+    fn order_sync(&self) -> Result<()> {
+        if self.policy == FsyncPolicy::Never {
+            return Ok(());
+        }
+        let file = self.file.try_clone().map_err(|e| io_error("the journal", &e))?;
+        let order = Order { file, upto: self.total };
+        let ended = || StoreError::Unavailable { reason: "the journal's writer has ended".to_owned() };
+        match (self.policy, self.sync.try_send(order)) {
+            (_, Ok(())) | (FsyncPolicy::Grouped, Err(TrySendError::Full(_))) => Ok(()),
+            // The order that waits may be older than this turn: hand this one over as soon as there is room.
+            (_, Err(TrySendError::Full(order))) => self.sync.send(order).map_err(|_| ended()),
+            (_, Err(TrySendError::Disconnected(_))) => Err(ended()),
+        }
+    }
+}
+
+fn sync_loop(orders: &Receiver<Order>, announce: &watch::Sender<u64>) {
+    while let Ok(mut order) = orders.recv() {
+        while let Ok(newer) = orders.try_recv() {
+            order = newer;
+        }
+        if order.file.sync_data().is_err() {
+            // The disk has refused what the system had taken: nothing after this may count as durable.
+            return;
+        }
+        announce.send_replace(order.upto);
+    }
+}
+
+fn frame(turn: &Turn) -> Vec<u8> {
+    let mut frame = vec![0; HEADER];
+    // A Vec grows: encoding into it has no case that fails.
+    let _ = turn.encode(&mut frame);
+    let crc = crc32fast::hash(&frame[HEADER..]);
+    let length = u32::try_from(frame.len() - HEADER).unwrap_or(u32::MAX);
+    frame[..4].copy_from_slice(&length.to_le_bytes());
+    frame[4..HEADER].copy_from_slice(&crc.to_le_bytes());
+    frame
+}
+
+/// What reading a file found.
+struct Frames {
+    /// Bytes of whole frames from the begin.
+    bytes: u64,
+    /// Whether the end mark of a snapshot stands behind them.
+    ended: bool,
+}
+
+fn read_frames(path: &Path, replay: &mut impl FnMut(Turn)) -> Result<Frames> {
+    let mut bytes = Vec::new();
+    let opened = File::open(path)
+        .and_then(|mut file| if file.metadata()?.is_file() { file.read_to_end(&mut bytes) } else { Ok(0) });
+    opened.map_err(|e| io_error("the journal", &e))?;
+    let mut at = 0;
+    while let Some((header, rest)) = bytes.get(at..).and_then(|b| b.split_first_chunk::<HEADER>()) {
+        let [l0, l1, l2, l3, c0, c1, c2, c3] = *header;
+        let length = u32::from_le_bytes([l0, l1, l2, l3]) as usize;
+        if length == 0 {
+            return Ok(Frames { bytes: at as u64, ended: true });
+        }
+        let Some(payload) = rest.get(..length).filter(|_| length <= PAYLOAD_MAX) else { break };
+        if crc32fast::hash(payload) != u32::from_le_bytes([c0, c1, c2, c3]) {
+            break;
+        }
+        let Ok(turn) = Turn::decode(payload) else { break };
+        replay(turn);
+        at += HEADER + length;
+    }
+    Ok(Frames { bytes: at as u64, ended: false })
+}
+
+fn write_snapshot(path: &Path, turns: impl Iterator<Item = Turn>) -> io::Result<()> {
+    let mut file = io::BufWriter::new(File::create(path)?);
+    for turn in turns {
+        file.write_all(&frame(&turn))?;
+    }
+    file.write_all(&[0; HEADER])?;
+    file.flush()?;
+    file.get_ref().sync_all()
+}
+
+/// The number of the newest pair whose snapshot is whole; leftovers of others are removed.
+fn newest(folder: &Path) -> Result<u64> {
+    let entries = fs::read_dir(folder).map_err(|e| io_error("the journal's folder", &e))?;
+    let mut numbers: Vec<u64> =
+        entries.filter_map(|entry| entry.ok()?.path().file_stem()?.to_str()?.parse().ok()).collect();
+    numbers.sort_unstable();
+    numbers.dedup();
+    let whole = |number: &u64| {
+        let path = snapshot_path(folder, *number);
+        !path.exists() || read_frames(&path, &mut |_| ()).is_ok_and(|frames| frames.ended)
+    };
+    let chosen = numbers.iter().rev().copied().find(whole);
+    match (chosen, numbers.is_empty()) {
+        (Some(number), _) => Ok(number),
+        (None, true) => Ok(1),
+        (None, false) => Err(StoreError::Corrupt {
+            what: folder.display().to_string(),
+            reason: "no snapshot in it is whole".to_owned(),
+        }),
+    }
+}
+
+fn open_for_append(path: &Path) -> Result<File> {
+    OpenOptions::new().create(true).append(true).open(path).map_err(|e| io_error("the journal", &e))
+}
+
+fn snapshot_path(folder: &Path, number: u64) -> PathBuf {
+    folder.join(format!("{number}.snapshot"))
+}
+
+fn journal_path(folder: &Path, number: u64) -> PathBuf {
+    folder.join(format!("{number}.journal"))
+}
+
+/// Tells a full disk from other faults.
+pub(super) fn io_error(what: &str, error: &io::Error) -> StoreError {
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
+            StoreError::DiskFull { what: what.to_owned() }
+        }
+        _ => StoreError::Unavailable { reason: format!("{what}: {error}") },
+    }
+}

@@ -1,0 +1,78 @@
+//! Registrations of phones.
+
+use std::ops::Bound;
+
+use futures::FutureExt;
+use model::{Dn, TenantId, Timestamp};
+
+use super::Embedded;
+use super::tenant::registration_put;
+use crate::registrations::{Registration, RegistrationWrite, RegistrationWritten, Registrations};
+use crate::{Answer, StoreError, bounds};
+
+impl Registrations for Embedded {
+    fn load<'a>(&'a self, tenant: &'a TenantId, dn: &'a Dn) -> Answer<'a, Registration> {
+        async move {
+            let inner = self.lock();
+            let found = inner.state.find(tenant).and_then(|state| state.registrations.get(dn));
+            Ok(found.cloned().unwrap_or_default())
+        }
+        .boxed()
+    }
+
+    fn commit(&self, batch: Vec<RegistrationWrite>) -> Answer<'_, Vec<RegistrationWritten>> {
+        self.write(move |inner| {
+            let mut answers = Vec::with_capacity(batch.len());
+            for write in batch {
+                let registrations = &inner.state.tenant(&write.tenant).registrations;
+                if registrations.len() >= bounds::RECORDS_MAX && !registrations.contains_key(&write.dn) {
+                    return Err(StoreError::Full { what: "the registrations", bound: bounds::RECORDS_MAX as u64 });
+                }
+                let (version, events) = registrations.get(&write.dn).map_or((0, 0), |r| (r.version, r.events));
+                if version != write.expected {
+                    answers.push(RegistrationWritten::Conflict(version));
+                    continue;
+                }
+                let next = Registration {
+                    version: version + 1,
+                    events: events + write.events.len() as u64,
+                    bindings: write.bindings,
+                };
+                let mut effects = vec![registration_put(&write.tenant, &write.dn, &next)];
+                inner.state.add_events(&write.tenant, &write.events, &mut effects)?;
+                inner.commit(effects)?;
+                answers.push(RegistrationWritten::Done(next.version));
+            }
+            Ok(answers)
+        })
+        .boxed()
+    }
+
+    fn ending(&self, now: Timestamp, max: usize) -> Answer<'_, Vec<(TenantId, Dn)>> {
+        async move {
+            let inner = self.lock();
+            let all = inner.state.tenants.iter().flat_map(|(tenant, state)| {
+                state.registrations.iter().map(move |(dn, registration)| (tenant, dn, registration))
+            });
+            let ending = all.filter(|(_, _, r)| r.bindings.iter().any(|b| b.expires_at <= now));
+            Ok(ending.take(max).map(|(tenant, dn, _)| (tenant.clone(), dn.clone())).collect())
+        }
+        .boxed()
+    }
+
+    fn list<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        after: Option<&'a Dn>,
+        max: usize,
+    ) -> Answer<'a, Vec<(Dn, Registration)>> {
+        async move {
+            let inner = self.lock();
+            let Some(state) = inner.state.find(tenant) else { return Ok(Vec::new()) };
+            let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+            let range = state.registrations.range::<Dn, _>((from, Bound::Unbounded));
+            Ok(range.take(max).map(|(dn, registration)| (dn.clone(), registration.clone())).collect())
+        }
+        .boxed()
+    }
+}

@@ -1,0 +1,277 @@
+//! Facts by position; new calls and requests by consumer.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use contracts::v1::effect::Effect;
+use contracts::{v1, wire};
+use futures::FutureExt;
+use model::{CallUuid, ConnId, Owner, TenantId, Timestamp};
+use prost::Message;
+
+use super::state::position_of;
+use super::tenant::{Hold, WorkEntry, WorkStream};
+use super::{Embedded, Found};
+use crate::stream::{EventEntry, EventStream, NewCall, NewCalls, Posted, PostedEntry, Recipient, Repair};
+use crate::stream::{RepairAction, RequestStream, TakenCall};
+use crate::{Answer, Position, Result, StoreError, bounds};
+
+/// The name of the stream of new calls.
+pub(super) const NEW_CALLS: &str = "newcalls";
+
+/// An entry that a consumer has got.
+struct Taken {
+    position: Position,
+    deliveries: u32,
+    body: Bytes,
+}
+
+impl WorkStream {
+    pub(super) fn add(&mut self, position: u64, body: Bytes) {
+        self.entries.insert(position, WorkEntry { body, held: None, deliveries: 0 });
+    }
+
+    /// Gives entries to `by`: those that nobody holds or, with `idle_since`, those held since before it.
+    fn give(&mut self, by: &Owner, now: Timestamp, idle_since: Option<Timestamp>, max: usize) -> Vec<Taken> {
+        let due = |held: &Option<Hold>| match (held, idle_since) {
+            (None, None) => true,
+            (Some(hold), Some(idle_since)) => hold.by != *by && hold.since <= idle_since,
+            _ => false,
+        };
+        let given = self.entries.iter_mut().filter(|(_, entry)| due(&entry.held)).take(max);
+        given
+            .map(|(position, entry)| {
+                entry.held = Some(Hold { by: by.clone(), since: now });
+                entry.deliveries += 1;
+                Taken { position: position_of(*position), deliveries: entry.deliveries, body: entry.body.clone() }
+            })
+            .collect()
+    }
+}
+
+impl Embedded {
+    async fn take_work(
+        &self,
+        tenant: &TenantId,
+        stream: &str,
+        by: &Owner,
+        max: usize,
+        wait: Duration,
+    ) -> Result<Vec<Taken>> {
+        self.wait_for(wait, |inner| {
+            let now = self.clock.now();
+            let work = inner.state.tenant(tenant).work.get_mut(stream);
+            let taken = work.map(|work| work.give(by, now, None, max)).unwrap_or_default();
+            let found = Found::from(!taken.is_empty());
+            Ok((taken, found))
+        })
+        .await
+    }
+
+    fn reclaim_work(&self, tenant: &TenantId, stream: &str, by: &Owner, idle: Duration, max: usize) -> Vec<Taken> {
+        let now = self.clock.now();
+        let mut inner = self.lock();
+        let work = inner.state.tenant(tenant).work.get_mut(stream);
+        work.map(|work| work.give(by, now, Some(now - idle), max)).unwrap_or_default()
+    }
+
+    async fn ack_work(&self, tenant: &TenantId, stream: &str, positions: &[Position]) -> Result<()> {
+        self.write(|inner| {
+            let gone = positions.iter().map(|position| {
+                Effect::WorkGone(v1::WorkGone {
+                    tenant: tenant.to_string(),
+                    stream: stream.to_owned(),
+                    position: position.minor,
+                })
+            });
+            inner.commit(gone.collect())
+        })
+        .await
+    }
+}
+
+// === impl EventStream ===
+
+impl EventStream for Embedded {
+    fn read<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        after: Position,
+        max: usize,
+        wait: Duration,
+    ) -> Answer<'a, Vec<EventEntry>> {
+        self.wait_for(wait, move |inner| {
+            let Some(state) = inner.state.find(tenant) else { return Ok((Vec::new(), Found::Nothing)) };
+            let log = &state.events;
+            if after.minor < log.trimmed {
+                let first = log.entries.front().map_or(log.end, |slot| slot.position);
+                return Err(StoreError::Trimmed { first: position_of(first) });
+            }
+            let from = log.entries.partition_point(|slot| slot.position <= after.minor);
+            let entries: Vec<_> = log
+                .entries
+                .range(from..)
+                .take(max)
+                .map(|slot| EventEntry { position: position_of(slot.position), event: Arc::clone(&slot.event) })
+                .collect();
+            let found = Found::from(!entries.is_empty());
+            Ok((entries, found))
+        })
+        .boxed()
+    }
+
+    fn end<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, Position> {
+        async move { Ok(self.lock().state.find(tenant).map_or(Position::START, |s| position_of(s.events.end))) }.boxed()
+    }
+}
+
+// === impl NewCalls ===
+
+impl NewCalls for Embedded {
+    fn take<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        by: &'a Owner,
+        max: usize,
+        wait: Duration,
+    ) -> Answer<'a, Vec<TakenCall>> {
+        async move { self.take_work(tenant, NEW_CALLS, by, max, wait).await?.into_iter().map(taken_call).collect() }
+            .boxed()
+    }
+
+    fn ack<'a>(&'a self, tenant: &'a TenantId, positions: &'a [Position]) -> Answer<'a, ()> {
+        self.ack_work(tenant, NEW_CALLS, positions).boxed()
+    }
+
+    fn reclaim<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        by: &'a Owner,
+        idle: Duration,
+        max: usize,
+    ) -> Answer<'a, Vec<TakenCall>> {
+        async move { self.reclaim_work(tenant, NEW_CALLS, by, idle, max).into_iter().map(taken_call).collect() }.boxed()
+    }
+}
+
+fn taken_call(taken: Taken) -> Result<TakenCall> {
+    let damaged = |reason: String| StoreError::Corrupt { what: format!("new call {}", taken.position), reason };
+    let entry = v1::NewCallEntry::decode(taken.body.clone()).map_err(|e| damaged(e.to_string()))?;
+    let trace = wire::uuid_from_wire(&entry.trace, "trace").map_err(|e| damaged(e.to_string()))?;
+    let at = Timestamp::from_micros(entry.at_us);
+    let call = NewCall { conn_id: ConnId(entry.conn_id), trace, at, body: entry.body };
+    Ok(TakenCall { position: taken.position, deliveries: taken.deliveries, call })
+}
+
+// === impl RequestStream ===
+
+fn stream_of(to: &Recipient) -> String {
+    match to {
+        Recipient::AgentState => "req:agent-state".to_owned(),
+        Recipient::Routing => "req:rq".to_owned(),
+        Recipient::Owner(owner) => format!("req:{owner}"),
+    }
+}
+
+impl RequestStream for Embedded {
+    fn post<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        to: &'a Recipient,
+        trace: Option<CallUuid>,
+        posted: Posted,
+    ) -> Answer<'a, Position> {
+        let at_us = self.clock.now().as_micros();
+        self.write(move |inner| {
+            let stream = stream_of(to);
+            let waiting = inner.state.tenant(tenant).work.get(&stream).map_or(0, |w| w.entries.len());
+            if waiting >= bounds::REQUESTS_MAX {
+                return Err(StoreError::Full { what: "the request stream", bound: bounds::REQUESTS_MAX as u64 });
+            }
+            let position = inner.state.next_position();
+            let record =
+                v1::PostedRecord { at_us, trace: trace.map(wire::uuid_to_wire), what: Some(posted_to_wire(&posted)) };
+            let body = record.encode_to_vec().into();
+            let tenant = tenant.to_string();
+            inner.commit(vec![Effect::WorkAdded(v1::WorkAdded { tenant, stream, position, body })])?;
+            Ok(position_of(position))
+        })
+        .boxed()
+    }
+
+    fn take<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        to: &'a Recipient,
+        by: &'a Owner,
+        max: usize,
+        wait: Duration,
+    ) -> Answer<'a, Vec<PostedEntry>> {
+        async move {
+            let taken = self.take_work(tenant, &stream_of(to), by, max, wait).await?;
+            taken.into_iter().map(posted_entry).collect()
+        }
+        .boxed()
+    }
+
+    fn ack<'a>(&'a self, tenant: &'a TenantId, to: &'a Recipient, positions: &'a [Position]) -> Answer<'a, ()> {
+        async move { self.ack_work(tenant, &stream_of(to), positions).await }.boxed()
+    }
+
+    fn reclaim<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        to: &'a Recipient,
+        by: &'a Owner,
+        idle: Duration,
+        max: usize,
+    ) -> Answer<'a, Vec<PostedEntry>> {
+        async move {
+            let taken = self.reclaim_work(tenant, &stream_of(to), by, idle, max);
+            taken.into_iter().map(posted_entry).collect()
+        }
+        .boxed()
+    }
+}
+
+fn posted_to_wire(posted: &Posted) -> v1::posted_record::What {
+    use v1::posted_record::What;
+    match posted {
+        Posted::Request(request) => What::Request(wire::request_to_wire(request)),
+        Posted::Repair(repair) => {
+            let action = match repair.action {
+                RepairAction::Clear => v1::RepairAction::Clear,
+                RepairAction::Free => v1::RepairAction::Free,
+                RepairAction::Restate => v1::RepairAction::Restate,
+            };
+            let subject = Some(wire::subject_to_wire(&repair.subject));
+            What::Repair(v1::RepairRecord { subject, action: action.into(), why: repair.why.clone() })
+        }
+    }
+}
+
+fn posted_entry(taken: Taken) -> Result<PostedEntry> {
+    let damaged = |reason: String| StoreError::Corrupt { what: format!("request {}", taken.position), reason };
+    let record = v1::PostedRecord::decode(taken.body.clone()).map_err(|e| damaged(e.to_string()))?;
+    let trace = record.trace.map(|t| wire::uuid_from_wire(&t, "trace")).transpose();
+    let trace = trace.map_err(|e| damaged(e.to_string()))?;
+    let posted = match record.what {
+        Some(v1::posted_record::What::Request(request)) => {
+            Posted::Request(wire::request_from_wire(request).map_err(|e| damaged(e.to_string()))?)
+        }
+        Some(v1::posted_record::What::Repair(repair)) => {
+            let action = match v1::RepairAction::try_from(repair.action) {
+                Ok(v1::RepairAction::Clear) => RepairAction::Clear,
+                Ok(v1::RepairAction::Free) => RepairAction::Free,
+                Ok(v1::RepairAction::Restate) => RepairAction::Restate,
+                Ok(v1::RepairAction::Unspecified) | Err(_) => return Err(damaged("an unknown repair".to_owned())),
+            };
+            let subject = repair.subject.ok_or_else(|| damaged("a repair without a subject".to_owned()))?;
+            let subject = wire::subject_from_wire(subject).map_err(|e| damaged(e.to_string()))?;
+            Posted::Repair(Repair { subject, action, why: repair.why })
+        }
+        None => return Err(damaged("it is empty".to_owned())),
+    };
+    Ok(PostedEntry { position: taken.position, at: Timestamp::from_micros(record.at_us), trace, posted })
+}

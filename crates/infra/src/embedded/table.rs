@@ -1,0 +1,345 @@
+//! A ledger's records of one tenant, with owner sets, tombstones and the index of links.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use bytes::Bytes;
+use contracts::v1;
+use model::{AgentId, ConnId, Owner, TenantId, Timestamp, Token};
+
+use crate::ledger::{MediaSessionId, SessionId};
+use crate::record::{Change, Claimed, Holding, Loaded, Record, Written};
+use crate::{Result, StoreError, bounds};
+
+/// What can be the key of a record.
+pub(super) trait RecordKey: Sized + Clone {
+    fn text(&self) -> String;
+    fn parse(text: &str) -> Option<Self>;
+}
+
+impl RecordKey for ConnId {
+    fn text(&self) -> String {
+        self.to_string()
+    }
+    fn parse(text: &str) -> Option<Self> {
+        text.parse().ok()
+    }
+}
+
+impl RecordKey for AgentId {
+    fn text(&self) -> String {
+        self.to_string()
+    }
+    fn parse(text: &str) -> Option<Self> {
+        Self::parse(text).ok()
+    }
+}
+
+impl RecordKey for SessionId {
+    fn text(&self) -> String {
+        self.0.clone()
+    }
+    fn parse(text: &str) -> Option<Self> {
+        Some(Self(text.to_owned()))
+    }
+}
+
+impl RecordKey for MediaSessionId {
+    fn text(&self) -> String {
+        self.0.clone()
+    }
+    fn parse(text: &str) -> Option<Self> {
+        Some(Self(text.to_owned()))
+    }
+}
+
+/// A live record.
+#[derive(Clone)]
+pub(super) struct Entry {
+    pub(super) owner: Owner,
+    pub(super) token: Token,
+    state: Bytes,
+    intentions: Bytes,
+    due: Option<Timestamp>,
+    links: Vec<String>,
+}
+
+impl Entry {
+    pub(super) fn record<K: RecordKey>(&self, tenant: &TenantId, key: K) -> Record<K> {
+        Record {
+            tenant: tenant.clone(),
+            key,
+            owner: self.owner.clone(),
+            token: self.token,
+            state: self.state.clone(),
+            intentions: self.intentions.clone(),
+            due: self.due,
+        }
+    }
+}
+
+struct Tombstone {
+    until: Timestamp,
+    links: Vec<String>,
+}
+
+/// A write to one record, in the ledger's own words.
+pub(super) struct RowWrite<'a> {
+    pub(super) tenant: &'a TenantId,
+    pub(super) key: &'a str,
+    pub(super) owner: &'a Owner,
+    pub(super) token: Token,
+    pub(super) change: Change,
+    pub(super) due: Option<Timestamp>,
+    /// Links to add.
+    pub(super) links: Vec<String>,
+    /// How long it is remembered after its end.
+    pub(super) remembered_until: Option<Timestamp>,
+}
+
+/// The records of one ledger and tenant.
+pub(super) struct Table {
+    kind: v1::LedgerTable,
+    live: BTreeMap<String, Entry>,
+    ended: HashMap<String, Tombstone>,
+    ends: BTreeSet<(Timestamp, String)>,
+    owned: BTreeMap<Owner, BTreeSet<String>>,
+    links: BTreeMap<String, BTreeSet<String>>,
+}
+
+impl Table {
+    pub(super) fn new(kind: v1::LedgerTable) -> Self {
+        Self {
+            kind,
+            live: BTreeMap::new(),
+            ended: HashMap::new(),
+            ends: BTreeSet::new(),
+            owned: BTreeMap::new(),
+            links: BTreeMap::new(),
+        }
+    }
+
+    // === checks ===
+
+    /// The effect of a write, or the answer that refuses it.
+    pub(super) fn check(
+        &self,
+        write: RowWrite<'_>,
+    ) -> Result<std::result::Result<Option<v1::effect::Effect>, Written>> {
+        let held = self.live.get(write.key);
+        let (state, intentions) = match (write.change, held) {
+            (Change::Create { .. }, Some(entry)) => return Ok(Err(exists(entry))),
+            (Change::Create { .. }, None) if self.ended.contains_key(write.key) => return Ok(Err(Written::Ended)),
+            (Change::Create { state, intentions }, None) => {
+                if self.live.len() + self.ended.len() >= bounds::RECORDS_MAX {
+                    return Err(StoreError::Full { what: "the ledger", bound: bounds::RECORDS_MAX as u64 });
+                }
+                (state, intentions)
+            }
+            (_, None) if self.ended.contains_key(write.key) => return Ok(Err(Written::Ended)),
+            (_, None) => return Ok(Err(Written::Unknown)),
+            (_, Some(entry)) if entry.token != write.token || entry.owner != *write.owner => {
+                return Ok(Err(Written::Fenced { owner: entry.owner.clone(), token: entry.token }));
+            }
+            (Change::Save { state, intentions }, Some(_)) => (state, intentions),
+            (Change::Keep, Some(_)) => return Ok(Ok(None)),
+            (Change::End, Some(_)) => {
+                let until = write.remembered_until.map_or(0, Timestamp::as_micros);
+                return Ok(Ok(Some(self.gone(write.tenant, write.key, until, Vec::new()))));
+            }
+        };
+        if state.len() + intentions.len() > bounds::STATE_MAX {
+            return Err(StoreError::Full { what: "a record's state", bound: bounds::STATE_MAX as u64 });
+        }
+        let mut links = held.map(|entry| entry.links.clone()).unwrap_or_default();
+        for link in write.links {
+            if !links.contains(&link) {
+                links.push(link);
+            }
+        }
+        Ok(Ok(Some(v1::effect::Effect::RecordPut(v1::RecordPut {
+            table: self.kind.into(),
+            tenant: write.tenant.to_string(),
+            key: write.key.to_owned(),
+            owner: write.owner.to_string(),
+            token: write.token.0,
+            state,
+            intentions,
+            due_us: write.due.map(Timestamp::as_micros),
+            links,
+        }))))
+    }
+
+    /// Who has one of these links already, if it is not `key` itself.
+    pub(super) fn taken(&self, key: &str, links: &[String]) -> Option<Written> {
+        let other = links.iter().filter_map(|link| self.links.get(link)).flatten().find(|k| *k != key)?;
+        Some(self.live.get(other).map_or(Written::Ended, exists))
+    }
+
+    /// The effect of a claim, if it changes anything, and its answer.
+    pub(super) fn claim<K: RecordKey>(
+        &self,
+        tenant: &TenantId,
+        key: &K,
+        seen: Option<Token>,
+        by: &Owner,
+    ) -> (Option<v1::effect::Effect>, Claimed<K>) {
+        let text = key.text();
+        let Some(entry) = self.live.get(&text) else {
+            let answer = if self.ended.contains_key(&text) { Claimed::Ended } else { Claimed::Unknown };
+            return (None, answer);
+        };
+        if entry.owner == *by {
+            return (None, Claimed::Yours(entry.record(tenant, key.clone())));
+        }
+        if seen.is_some_and(|seen| seen != entry.token) {
+            return (None, Claimed::Raced { owner: entry.owner.clone(), token: entry.token });
+        }
+        let taken = Entry { owner: by.clone(), token: Token(entry.token.0 + 1), ..entry.clone() };
+        let effect = self.put(tenant, &text, &taken);
+        (Some(effect), Claimed::Yours(taken.record(tenant, key.clone())))
+    }
+
+    // === reads ===
+
+    pub(super) fn load<K: RecordKey>(&self, tenant: &TenantId, key: &K) -> Loaded<K> {
+        let text = key.text();
+        match self.live.get(&text) {
+            Some(entry) => Loaded::Live(entry.record(tenant, key.clone())),
+            None if self.ended.contains_key(&text) => Loaded::Ended,
+            None => Loaded::Unknown,
+        }
+    }
+
+    pub(super) fn of<K: RecordKey>(&self, tenant: &TenantId, owner: &Owner, max: usize) -> Vec<Record<K>> {
+        let keys = self.owned.get(owner).into_iter().flatten().take(max);
+        keys.filter_map(|key| self.record(tenant, key)).collect()
+    }
+
+    pub(super) fn owners(&self) -> Vec<Holding> {
+        self.owned.iter().map(|(owner, keys)| Holding { owner: owner.clone(), records: keys.len() }).collect()
+    }
+
+    pub(super) fn list<K: RecordKey>(&self, tenant: &TenantId, after: Option<&K>, max: usize) -> Vec<Record<K>> {
+        let from = after.map_or(std::ops::Bound::Unbounded, |key| std::ops::Bound::Excluded(key.text()));
+        let range = self.live.range::<String, _>((from, std::ops::Bound::Unbounded));
+        range.take(max).filter_map(|(key, entry)| Some(entry.record(tenant, K::parse(key)?))).collect()
+    }
+
+    pub(super) fn linked<K: RecordKey>(&self, link: &str) -> Vec<K> {
+        self.links.get(link).into_iter().flatten().filter_map(|key| K::parse(key)).collect()
+    }
+
+    /// The keys behind all links that begin with `prefix`.
+    pub(super) fn linked_below(&self, prefix: &str) -> Vec<String> {
+        let range = self.links.range(prefix.to_owned()..).take_while(|(link, _)| link.starts_with(prefix));
+        range.flat_map(|(_, keys)| keys.iter().cloned()).collect()
+    }
+
+    pub(super) fn record<K: RecordKey>(&self, tenant: &TenantId, key: &str) -> Option<Record<K>> {
+        Some(self.live.get(key)?.record(tenant, K::parse(key)?))
+    }
+
+    // === effects ===
+
+    /// Applies a put.
+    pub(super) fn apply_put(&mut self, put: v1::RecordPut) {
+        let Ok(owner) = put.owner.parse::<Owner>() else { return };
+        self.forget(&put.key);
+        for link in &put.links {
+            self.links.entry(link.clone()).or_default().insert(put.key.clone());
+        }
+        self.owned.entry(owner.clone()).or_default().insert(put.key.clone());
+        let entry = Entry {
+            owner,
+            token: Token(put.token),
+            state: put.state,
+            intentions: put.intentions,
+            due: put.due_us.map(Timestamp::from_micros),
+            links: put.links,
+        };
+        self.live.insert(put.key, entry);
+    }
+
+    /// Applies an end.
+    pub(super) fn apply_gone(&mut self, gone: v1::RecordGone) {
+        let mut links = self.forget(&gone.key);
+        links.extend(gone.links);
+        if gone.remembered_until_us == 0 {
+            return;
+        }
+        for link in &links {
+            self.links.entry(link.clone()).or_default().insert(gone.key.clone());
+        }
+        let until = Timestamp::from_micros(gone.remembered_until_us);
+        self.ends.insert((until, gone.key.clone()));
+        self.ended.insert(gone.key, Tombstone { until, links });
+    }
+
+    /// Drops the tombstones that are over. They end by themselves after a restart too, so this is not journalled.
+    pub(super) fn expire(&mut self, now: Timestamp) {
+        while self.ends.first().is_some_and(|(until, _)| *until <= now) {
+            let Some((_, key)) = self.ends.pop_first() else { return };
+            let Some(tombstone) = self.ended.remove(&key) else { continue };
+            self.unlink(&key, &tombstone.links);
+        }
+    }
+
+    /// The effects that make this table anew.
+    pub(super) fn dump<'a>(&'a self, tenant: &'a TenantId) -> impl Iterator<Item = v1::effect::Effect> + 'a {
+        let live = self.live.iter().map(move |(key, entry)| self.put(tenant, key, entry));
+        let ended = self.ended.iter().map(move |(key, t)| self.gone(tenant, key, t.until.as_micros(), t.links.clone()));
+        live.chain(ended)
+    }
+
+    fn put(&self, tenant: &TenantId, key: &str, entry: &Entry) -> v1::effect::Effect {
+        v1::effect::Effect::RecordPut(v1::RecordPut {
+            table: self.kind.into(),
+            tenant: tenant.to_string(),
+            key: key.to_owned(),
+            owner: entry.owner.to_string(),
+            token: entry.token.0,
+            state: entry.state.clone(),
+            intentions: entry.intentions.clone(),
+            due_us: entry.due.map(Timestamp::as_micros),
+            links: entry.links.clone(),
+        })
+    }
+
+    fn gone(&self, tenant: &TenantId, key: &str, until: u64, links: Vec<String>) -> v1::effect::Effect {
+        v1::effect::Effect::RecordGone(v1::RecordGone {
+            table: self.kind.into(),
+            tenant: tenant.to_string(),
+            key: key.to_owned(),
+            remembered_until_us: until,
+            links,
+        })
+    }
+
+    /// Takes a live record out of everything; its links are handed back.
+    fn forget(&mut self, key: &str) -> Vec<String> {
+        let Some(entry) = self.live.remove(key) else { return Vec::new() };
+        if let Some(keys) = self.owned.get_mut(&entry.owner) {
+            keys.remove(key);
+            if keys.is_empty() {
+                self.owned.remove(&entry.owner);
+            }
+        }
+        self.unlink(key, &entry.links);
+        entry.links
+    }
+
+    fn unlink(&mut self, key: &str, links: &[String]) {
+        for link in links {
+            if let Some(keys) = self.links.get_mut(link) {
+                keys.remove(key);
+                if keys.is_empty() {
+                    self.links.remove(link);
+                }
+            }
+        }
+    }
+}
+
+fn exists(entry: &Entry) -> Written {
+    Written::Exists { owner: entry.owner.clone(), token: entry.token }
+}

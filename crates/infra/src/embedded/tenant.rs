@@ -1,0 +1,281 @@
+//! Everything that the embedded stores hold of one tenant.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use contracts::v1;
+use contracts::v1::effect::Effect;
+use model::{Dn, Owner, Stamped, TenantId, Timestamp, Token};
+
+use super::table::Table;
+use crate::{Binding, ConfigVersion, Registration, StoreError, bounds};
+
+/// One tenant's part of the state.
+pub(super) struct TenantState {
+    pub(super) calls: Table,
+    pub(super) agents: Table,
+    pub(super) sessions: Table,
+    pub(super) media: Table,
+    pub(super) events: EventLog,
+    /// Streams that consumers share, by name.
+    pub(super) work: BTreeMap<String, WorkStream>,
+    pub(super) consumed: HashMap<String, u64>,
+    pub(super) queues: Option<QueueState>,
+    pub(super) registrations: BTreeMap<Dn, Registration>,
+    pub(super) configuration: ConfigState,
+}
+
+/// The facts of a tenant.
+#[derive(Default)]
+pub(super) struct EventLog {
+    pub(super) entries: VecDeque<EventSlot>,
+    pub(super) bytes: usize,
+    /// The position of the last entry that there was.
+    pub(super) end: u64,
+    /// Entries up to here may be gone.
+    pub(super) trimmed: u64,
+    /// Entries up to here are out.
+    pub(super) exported: u64,
+}
+
+/// A fact in memory: as it is read, and as it is journalled.
+pub(super) struct EventSlot {
+    pub(super) position: u64,
+    pub(super) event: Arc<Stamped>,
+    envelope: Bytes,
+}
+
+/// A stream whose entries are held by one consumer each.
+#[derive(Default)]
+pub(super) struct WorkStream {
+    pub(super) entries: BTreeMap<u64, WorkEntry>,
+}
+
+/// An entry and who holds it.
+pub(super) struct WorkEntry {
+    pub(super) body: Bytes,
+    pub(super) held: Option<Hold>,
+    pub(super) deliveries: u32,
+}
+
+/// Who holds an entry, since when.
+pub(super) struct Hold {
+    pub(super) by: Owner,
+    pub(super) since: Timestamp,
+}
+
+/// The routing state.
+#[derive(Clone)]
+pub(super) struct QueueState {
+    pub(super) owner: Owner,
+    pub(super) token: Token,
+    pub(super) state: Bytes,
+    pub(super) requests: BTreeMap<String, Bytes>,
+    pub(super) reservations: BTreeMap<String, Bytes>,
+}
+
+/// The configuration's documents.
+#[derive(Default)]
+pub(super) struct ConfigState {
+    pub(super) version: ConfigVersion,
+    /// By kind and id; the revision that wrote it, and none for what is gone since the last whole state.
+    pub(super) documents: BTreeMap<(String, String), (u64, Option<Bytes>)>,
+}
+
+impl TenantState {
+    pub(super) fn new() -> Self {
+        Self {
+            calls: Table::new(v1::LedgerTable::Call),
+            agents: Table::new(v1::LedgerTable::Agent),
+            sessions: Table::new(v1::LedgerTable::Session),
+            media: Table::new(v1::LedgerTable::Media),
+            events: EventLog::default(),
+            work: BTreeMap::new(),
+            consumed: HashMap::new(),
+            queues: None,
+            registrations: BTreeMap::new(),
+            configuration: ConfigState::default(),
+        }
+    }
+
+    /// Drops what has a time and is over.
+    pub(super) fn expire(&mut self, now: Timestamp) {
+        for table in [&mut self.calls, &mut self.agents, &mut self.sessions, &mut self.media] {
+            table.expire(now);
+        }
+    }
+
+    // === effects ===
+
+    pub(super) fn apply_event(&mut self, added: v1::EventAdded) {
+        self.events.end = self.events.end.max(added.position);
+        // A later release may have journalled a name that this one does not know: it is skipped, its position is not.
+        let Ok(event) = contracts::wire::decode_stamped(added.envelope.clone()) else { return };
+        self.events.bytes += added.envelope.len();
+        let slot = EventSlot { position: added.position, event: Arc::new(event), envelope: added.envelope };
+        self.events.entries.push_back(slot);
+        self.events.trim();
+    }
+
+    pub(super) fn apply_exported(&mut self, position: u64) {
+        self.events.exported = self.events.exported.max(position);
+        self.events.end = self.events.end.max(position);
+        self.events.trim();
+    }
+
+    pub(super) fn apply_queue_head(&mut self, head: v1::QueueHead) {
+        let Ok(owner) = head.owner.parse::<Owner>() else { return };
+        let queues = self.queues.get_or_insert_with(|| QueueState {
+            owner: owner.clone(),
+            token: Token(0),
+            state: Bytes::new(),
+            requests: BTreeMap::new(),
+            reservations: BTreeMap::new(),
+        });
+        queues.owner = owner;
+        queues.token = Token(head.token);
+        if let Some(state) = head.state {
+            queues.state = state;
+        }
+    }
+
+    pub(super) fn apply_queue_item(&mut self, item: v1::QueueItem) {
+        let Some(queues) = &mut self.queues else { return };
+        let items = if item.reservation { &mut queues.reservations } else { &mut queues.requests };
+        match item.body {
+            Some(body) => items.insert(item.id, body),
+            None => items.remove(&item.id),
+        };
+    }
+
+    pub(super) fn apply_registration(&mut self, put: v1::RegistrationPut) {
+        let Ok(dn) = Dn::parse(&put.dn) else { return };
+        let bindings = put.bindings.into_iter().map(binding_from_wire).collect();
+        self.registrations.insert(dn, Registration { version: put.version, events: put.events, bindings });
+    }
+
+    pub(super) fn apply_config_head(&mut self, head: &v1::ConfigHead) {
+        if head.whole {
+            self.configuration.documents.clear();
+        }
+        self.configuration.version = ConfigVersion { generation: head.generation, revision: head.revision };
+    }
+
+    pub(super) fn apply_config_document(&mut self, document: v1::ConfigDocument) {
+        let value = (document.revision, document.body);
+        self.configuration.documents.insert((document.kind, document.id), value);
+    }
+
+    /// The effects that make this tenant's state anew.
+    pub(super) fn dump(&self, tenant: &TenantId) -> Vec<Effect> {
+        let name = || tenant.to_string();
+        let mut effects: Vec<Effect> = Vec::new();
+        for table in [&self.calls, &self.agents, &self.sessions, &self.media] {
+            effects.extend(table.dump(tenant));
+        }
+        effects.push(Effect::Exported(v1::ExportedTo { tenant: name(), position: self.events.exported }));
+        effects.extend(self.events.entries.iter().map(|slot| {
+            let envelope = slot.envelope.clone();
+            Effect::Event(v1::EventAdded { tenant: name(), position: slot.position, envelope })
+        }));
+        for (stream, work) in &self.work {
+            effects.extend(work.entries.iter().map(|(position, entry)| {
+                let (stream, body) = (stream.clone(), entry.body.clone());
+                Effect::WorkAdded(v1::WorkAdded { tenant: name(), stream, position: *position, body })
+            }));
+        }
+        effects.extend(self.consumed.iter().map(|(view, position)| {
+            Effect::Consumed(v1::ConsumedTo { tenant: name(), view: view.clone(), position: *position })
+        }));
+        if let Some(queues) = &self.queues {
+            effects.extend(queues.dump(tenant));
+        }
+        effects.extend(self.registrations.iter().map(|(dn, r)| registration_put(tenant, dn, r)));
+        let ConfigVersion { generation, revision } = self.configuration.version;
+        effects.push(Effect::ConfigHead(v1::ConfigHead { tenant: name(), generation, revision, whole: true }));
+        effects.extend(self.configuration.documents.iter().map(|((kind, id), (revision, body))| {
+            let (kind, id, body) = (kind.clone(), id.clone(), body.clone());
+            Effect::ConfigDocument(v1::ConfigDocument { tenant: name(), kind, id, revision: *revision, body })
+        }));
+        effects
+    }
+}
+
+impl EventLog {
+    /// Drops the oldest entries beyond the bound, but none that is not out yet.
+    fn trim(&mut self) {
+        while self.bytes > bounds::STREAM_BYTES
+            && self.entries.front().is_some_and(|slot| slot.position <= self.exported)
+            && let Some(slot) = self.entries.pop_front()
+        {
+            self.bytes -= slot.envelope.len();
+            self.trimmed = slot.position;
+        }
+    }
+
+    /// Refuses more while nothing of what there is gets out.
+    pub(super) fn room(&self) -> Result<(), StoreError> {
+        if self.bytes < bounds::STREAM_BYTES_HARD {
+            return Ok(());
+        }
+        Err(StoreError::Full { what: "the event stream", bound: bounds::STREAM_BYTES_HARD as u64 })
+    }
+}
+
+impl QueueState {
+    fn dump(&self, tenant: &TenantId) -> Vec<Effect> {
+        let head = v1::QueueHead {
+            tenant: tenant.to_string(),
+            owner: self.owner.to_string(),
+            token: self.token.0,
+            state: Some(self.state.clone()),
+        };
+        let item = |reservation: bool| {
+            move |(id, body): (&String, &Bytes)| {
+                Effect::QueueItem(v1::QueueItem {
+                    tenant: tenant.to_string(),
+                    reservation,
+                    id: id.clone(),
+                    body: Some(body.clone()),
+                })
+            }
+        };
+        let requests = self.requests.iter().map(item(false));
+        let reservations = self.reservations.iter().map(item(true));
+        std::iter::once(Effect::QueueHead(head)).chain(requests).chain(reservations).collect()
+    }
+}
+
+/// The effect of a registration's write.
+pub(super) fn registration_put(tenant: &TenantId, dn: &Dn, registration: &Registration) -> Effect {
+    let bindings = registration.bindings.iter().map(|b| v1::RegistrationBinding {
+        uri: b.contact.uri.clone(),
+        path: b.contact.path.clone(),
+        call_id: b.call_id.clone(),
+        cseq: b.cseq,
+        refreshed_at_us: b.refreshed_at.as_micros(),
+        expires_at_us: b.expires_at.as_micros(),
+        q: b.q.into(),
+        user_agent: b.user_agent.clone(),
+    });
+    Effect::Registration(v1::RegistrationPut {
+        tenant: tenant.to_string(),
+        dn: dn.to_string(),
+        version: registration.version,
+        events: registration.events,
+        bindings: bindings.collect(),
+    })
+}
+
+fn binding_from_wire(b: v1::RegistrationBinding) -> Binding {
+    Binding {
+        contact: model::plan::Contact { uri: b.uri, path: b.path },
+        call_id: b.call_id,
+        cseq: b.cseq,
+        refreshed_at: Timestamp::from_micros(b.refreshed_at_us),
+        expires_at: Timestamp::from_micros(b.expires_at_us),
+        q: u16::try_from(b.q).unwrap_or(1_000),
+        user_agent: b.user_agent,
+    }
+}
