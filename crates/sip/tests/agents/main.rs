@@ -1,0 +1,6 @@
+//! Pairs of user agents on a virtual network: behaviour by behaviour, and by thousands of seeds.
+
+mod behaviour;
+mod pair;
+mod restore;
+mod storm;
