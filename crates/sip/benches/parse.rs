@@ -41,8 +41,9 @@ a=sendrecv\r\n\
 a=ptime:20\r\n\
 a=rtcp:49171\r\n";
 
-const ROUNDS: usize = 30;
-const ROUND: Duration = Duration::from_millis(20);
+const ROUNDS: usize = 400;
+/// Short enough to fit between two interruptions.
+const ROUND: Duration = Duration::from_millis(1);
 
 fn main() {
     let body = INVITE.find("\r\n\r\n").map_or(0, |at| INVITE.len() - at - 4);

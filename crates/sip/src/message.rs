@@ -152,20 +152,22 @@ impl Message {
 
     /// The first value of that header, trimmed and unfolded.
     pub fn header(&self, name: &HeaderName) -> Option<&str> {
-        self.slots.iter().find(|slot| self.is_named(slot, name)).map(|slot| self.text(slot.value))
+        let index = name.index();
+        self.slots.iter().find(|slot| self.is_indexed(slot, index, name)).map(|slot| self.text(slot.value))
     }
 
     /// The values of every line of that header, trimmed and unfolded, not split at commas.
     pub fn headers<'a>(&'a self, name: &HeaderName) -> impl Iterator<Item = &'a str> + use<'a> {
-        let name = name.clone();
-        self.slots.iter().filter(move |slot| self.is_named(slot, &name)).map(|slot| self.text(slot.value))
+        let (index, name) = (name.index(), name.clone());
+        self.slots.iter().filter(move |slot| self.is_indexed(slot, index, &name)).map(|slot| self.text(slot.value))
     }
 
     /// The value of a header that stands exactly once.
     fn only_value(&self, name: &HeaderName) -> Result<&str, Rule> {
+        let index = name.index();
         let mut found = None;
         for slot in &self.slots {
-            if self.is_named(slot, name) && found.replace(slot.value).is_some() {
+            if self.is_indexed(slot, index, name) && found.replace(slot.value).is_some() {
                 return Err(Rule::Repeated);
             }
         }
@@ -226,7 +228,13 @@ impl Message {
 
     #[inline]
     fn is_named(&self, slot: &Slot, name: &HeaderName) -> bool {
-        slot.name == name.index() && (slot.name != OTHER || self.name_text(slot).eq_ignore_ascii_case(name.as_str()))
+        self.is_indexed(slot, name.index(), name)
+    }
+
+    /// As [`Self::is_named`], for loops that have the index of `name` at hand.
+    #[inline]
+    fn is_indexed(&self, slot: &Slot, index: u8, name: &HeaderName) -> bool {
+        slot.name == index && (index != OTHER || self.name_text(slot).eq_ignore_ascii_case(name.as_str()))
     }
 
     fn name_text(&self, slot: &Slot) -> &str {

@@ -32,6 +32,19 @@ pub(crate) fn is_token_char(c: char) -> bool {
     c.is_ascii() && is_token_byte(c as u8)
 }
 
+/// Where `byte` (ASCII) stands first.
+#[inline]
+pub(crate) fn find(text: &str, byte: u8) -> Option<usize> {
+    memchr::memchr(byte, text.as_bytes())
+}
+
+/// What stands before and behind the first `byte` (ASCII).
+#[inline]
+pub(crate) fn split(text: &str, byte: u8) -> Option<(&str, &str)> {
+    let at = find(text, byte)?;
+    Some((&text[..at], &text[at + 1..]))
+}
+
 /// `text` without blanks at both ends.
 pub(crate) fn trim(text: &str) -> &str {
     let bytes = text.as_bytes();

@@ -113,7 +113,7 @@ pub struct Uri<'a> {
 impl<'a> Uri<'a> {
     /// Takes a URI apart. A scheme other than sip, sips and tel is carried as text.
     pub fn parse(text: &'a str) -> Result<Self, Rule> {
-        let (scheme, opaque) = text.split_once(':').ok_or(Rule::Uri)?;
+        let (scheme, opaque) = parse::split(text, b':').ok_or(Rule::Uri)?;
         if opaque.is_empty() || text.bytes().any(|b| b <= b' ' || matches!(b, b'<' | b'>' | b'"' | 0x7f)) {
             return Err(Rule::Uri);
         }
@@ -129,8 +129,8 @@ impl<'a> Uri<'a> {
     fn with_sip_parts(mut self) -> Result<Self, Rule> {
         let mut rest = self.opaque;
         // The user part may hold `;` and `?`, so the `@` is looked for first.
-        if let Some((user_info, after)) = rest.split_once('@') {
-            let (user, password) = match user_info.split_once(':') {
+        if let Some((user_info, after)) = parse::split(rest, b'@') {
+            let (user, password) = match parse::split(user_info, b':') {
                 Some((user, password)) => (user, Some(password)),
                 None => (user_info, None),
             };
@@ -139,8 +139,8 @@ impl<'a> Uri<'a> {
             }
             (self.user, self.password, rest) = (Some(user), password, after);
         }
-        let (before, headers) = rest.split_once('?').unwrap_or((rest, ""));
-        let (host_port, params) = before.split_at(before.find(';').unwrap_or(before.len()));
+        let (before, headers) = parse::split(rest, b'?').unwrap_or((rest, ""));
+        let (host_port, params) = before.split_at(parse::find(before, b';').unwrap_or(before.len()));
         let (host, port) = split_port(host_port)?;
         if !escape::is_well_escaped(params) || !escape::is_well_escaped(headers) {
             return Err(Rule::Uri);
@@ -153,7 +153,7 @@ impl<'a> Uri<'a> {
     }
 
     fn with_tel_parts(mut self) -> Result<Self, Rule> {
-        let (number, params) = self.opaque.split_at(self.opaque.find(';').unwrap_or(self.opaque.len()));
+        let (number, params) = self.opaque.split_at(parse::find(self.opaque, b';').unwrap_or(self.opaque.len()));
         let digits = number.strip_prefix('+').unwrap_or(number);
         if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_hexdigit() || b"*#-.()".contains(&b)) {
             return Err(Rule::Uri);
@@ -271,8 +271,8 @@ impl fmt::Display for OwnedUri {
 }
 
 fn split_port(text: &str) -> Result<(&str, Option<u16>), Rule> {
-    let after_host = if text.starts_with('[') { text.find(']').ok_or(Rule::Host)? } else { 0 };
-    match text[after_host..].find(':').map(|at| at + after_host) {
+    let after_host = if text.starts_with('[') { parse::find(text, b']').ok_or(Rule::Host)? } else { 0 };
+    match parse::find(&text[after_host..], b':').map(|at| at + after_host) {
         None => Ok((text, None)),
         Some(colon) => Ok((&text[..colon], Some(parse::port(&text[colon + 1..])?))),
     }
@@ -280,7 +280,7 @@ fn split_port(text: &str) -> Result<(&str, Option<u16>), Rule> {
 
 impl<'a> Uri<'a> {
     fn foreign(text: &'a str) -> Self {
-        let (scheme, opaque) = text.split_once(':').unwrap_or(("", text));
+        let (scheme, opaque) = parse::split(text, b':').unwrap_or(("", text));
         Self {
             text,
             scheme: Scheme::Other(scheme),

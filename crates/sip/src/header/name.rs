@@ -40,6 +40,7 @@ macro_rules! names {
                 }
             }
 
+            #[inline]
             pub(crate) const fn index(&self) -> u8 {
                 #[allow(non_camel_case_types, clippy::upper_case_acronyms)]
                 #[repr(u8)]

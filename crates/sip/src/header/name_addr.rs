@@ -40,7 +40,7 @@ impl<'a> NameAddr<'a> {
     }
 
     fn bracketed(display: &'a str, rest: &'a str) -> Result<Self, Rule> {
-        let (uri, params) = rest.split_once('>').ok_or(Rule::Brackets)?;
+        let (uri, params) = parse::split(rest, b'>').ok_or(Rule::Brackets)?;
         check_text(uri)?;
         let params = parse::trim(params);
         if !params.is_empty() && !params.starts_with(';') {
@@ -51,7 +51,7 @@ impl<'a> NameAddr<'a> {
 
     /// Without brackets everything from the first semicolon on belongs to the header (RFC 3261 §20).
     fn bare(element: &'a str) -> Result<Self, Rule> {
-        let (uri, params) = element.split_at(element.find(';').unwrap_or(element.len()));
+        let (uri, params) = element.split_at(parse::find(element, b';').unwrap_or(element.len()));
         let uri = parse::trim(uri);
         check_text(uri)?;
         if uri.contains(['?', ',', '>']) {

@@ -148,7 +148,7 @@ impl<'a> Iterator for ParamIter<'a> {
         let end = list::find_outside_quotes(rest, b';').unwrap_or(rest.len());
         let (text, tail) = rest.split_at(end);
         self.rest = tail;
-        Some(match text.split_once('=') {
+        Some(match parse::split(text, b'=') {
             Some((name, value)) => Param { name: parse::trim(name), value: Some(parse::trim(value)) },
             None => Param { name: parse::trim(text), value: None },
         })

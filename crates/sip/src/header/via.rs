@@ -37,7 +37,7 @@ impl<'a> Via<'a> {
             return Err(Rule::Token);
         }
         let rest = parse::trim(rest);
-        let (sent_by, params) = rest.split_at(rest.find(';').unwrap_or(rest.len()));
+        let (sent_by, params) = rest.split_at(parse::find(rest, b';').unwrap_or(rest.len()));
         let (host, port) = sent_by_parts(parse::trim(sent_by))?;
         Ok(Self { transport, host: Host::parse(host)?, port, params: Params::parse(params)? })
     }
@@ -84,8 +84,8 @@ fn skip_protocol(element: &str) -> Result<&str, Rule> {
 }
 
 fn sent_by_parts(text: &str) -> Result<(&str, Option<u16>), Rule> {
-    let after_host = if text.starts_with('[') { text.find(']').ok_or(Rule::Host)? } else { 0 };
-    match text[after_host..].find(':').map(|at| at + after_host) {
+    let after_host = if text.starts_with('[') { parse::find(text, b']').ok_or(Rule::Host)? } else { 0 };
+    match parse::find(&text[after_host..], b':').map(|at| at + after_host) {
         None => Ok((text, None)),
         Some(colon) => Ok((parse::trim(&text[..colon]), Some(parse::port(parse::trim(&text[colon + 1..]))?))),
     }
