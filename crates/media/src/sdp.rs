@@ -7,7 +7,7 @@ use std::fmt;
 use std::net::IpAddr;
 
 pub mod negotiation;
-mod parse;
+pub mod parse;
 
 pub use negotiation::{AudioStream, Direction, LocalAudio, NegotiationError, Preference};
 pub use parse::{SdpError, parse};
