@@ -1,8 +1,8 @@
 //! Requests for an agent: what is asked, and where each stands.
 
-use model::{AgentId, ConnId, QueueName, Timestamp};
+use model::{AgentId, CallUuid, ConnId, QueueName, Timestamp};
 
-use crate::expression::SkillExpression;
+use crate::expression::{ExpressionError, SkillExpression};
 
 /// The most agents that one request may exclude.
 pub const EXCLUDED_MAX: usize = 64;
@@ -23,11 +23,21 @@ pub enum Target {
 }
 
 impl Target {
-    /// The text by which equal targets are recognised.
-    pub(crate) fn key(&self) -> String {
+    /// The text by which equal targets are recognised; [`Target::parse`] reads it back.
+    pub fn key(&self) -> String {
         match self {
             Self::Skills(expression) => format!("?:{expression}"),
             Self::Agent(agent) => format!("@{agent}"),
+        }
+    }
+
+    /// Reads `?:EXPRESSION`, `@AGENT` or a bare expression.
+    pub fn parse(text: &str) -> Result<Self, ExpressionError> {
+        match text.strip_prefix('@') {
+            Some(agent) => AgentId::parse(agent)
+                .map(Self::Agent)
+                .map_err(|error| ExpressionError { column: 2, reason: error.to_string() }),
+            None => SkillExpression::parse(text.strip_prefix("?:").unwrap_or(text)).map(Self::Skills),
         }
     }
 }
@@ -39,6 +49,8 @@ pub struct Submission {
     pub id: RequestId,
     /// The call that waits.
     pub call: ConnId,
+    /// Its global id, which is its trace.
+    pub trace: CallUuid,
     /// The virtual queue that counts it.
     pub queue: QueueName,
     /// Whom it may go to, as one set.

@@ -76,6 +76,27 @@ impl Router {
         self.outputs.push_back(Output::Offered { request: id.clone(), call, queue, agent, dn, decision });
     }
 
+    /// Every agent of the tenant with the reason why it does not take this request, at most [`CANDIDATES_MAX`]; those
+    /// who fit first.
+    pub fn candidates_of(&self, id: &RequestId) -> Vec<Candidate> {
+        let Some(waiting) = self.requests.get(id) else { return Vec::new() };
+        let fits = |index: Index| {
+            waiting.keys.iter().filter_map(|key| self.pools.get(key)).any(|pool| pool.members().contains(index))
+        };
+        let (fitting, others): (Vec<Index>, Vec<Index>) =
+            self.agents.rows().map(|(index, _)| index).partition(|&index| fits(index));
+        let named = fitting.into_iter().map(|index| (index, None));
+        let unfit = others.into_iter().map(|index| (index, Some(PassedOver::Skills)));
+        named
+            .chain(unfit)
+            .take(CANDIDATES_MAX)
+            .filter_map(|(index, unfit)| {
+                let candidate = self.candidate(id, index, Index::MAX)?;
+                Some(Candidate { passed_over: unfit.or(candidate.passed_over), ..candidate })
+            })
+            .collect()
+    }
+
     fn candidates(&self, id: &RequestId, chosen: Index, considered: &RoaringBitmap) -> Vec<Candidate> {
         let others = considered.iter().filter(|&index| index != chosen);
         std::iter::once(chosen)

@@ -48,6 +48,7 @@ fn submission(call: u64, expression: &str, priority: i32, queued_at: Timestamp) 
     Submission {
         id: RequestId(format!("r{call}")),
         call: ConnId(call),
+        trace: CallUuid(u128::from(call)),
         queue: QueueName::parse("VQ_Sales").unwrap(),
         targets: vec![Target::Skills(SkillExpression::parse(expression).unwrap())],
         priority,

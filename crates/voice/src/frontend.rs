@@ -1,0 +1,39 @@
+//! frontend, the one door for requests: finds the node that owns the call and hands the request on. HTTP 9101.
+//!
+//! It has no store: a ConnID ends in `@node.epoch`; a request without a call goes to any sip-cluster node, which passes it
+//! to agent-state. The outcome of a request is the event that carries its reference.
+
+mod door;
+mod metrics;
+mod repeats;
+mod server;
+
+use anyhow::Result;
+use runtime::{Listen, Place, Protocol, RoleContext, RoleSpec};
+
+/// The role.
+pub const SPEC: RoleSpec = RoleSpec {
+    name: "frontend",
+    number: 7,
+    summary: "takes call control and agent requests and finds the node that carries them out",
+    listens: &[Listen {
+        name: "requests",
+        protocol: Protocol::Http,
+        port: 9101,
+        place: Place::Cluster,
+        accepts: &["voice-31", "voice-38", "own-16"],
+    }],
+    opens: &["voice-39"],
+    settings: &[],
+    admin_port: 9090,
+    start: |ctx| Box::pin(run(ctx)),
+};
+
+async fn run(ctx: RoleContext) -> Result<()> {
+    let metrics = metrics::Metrics::register(&ctx.metrics);
+    let door = door::Door::new(ctx.clone(), metrics)?;
+    net::http::serve(&ctx, "requests", server::router(door)).await?;
+    ctx.ready.started();
+    ctx.drain.begun().await;
+    Ok(())
+}

@@ -1,0 +1,116 @@
+//! From a request to the node that carries it out.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use contracts::json::{RequestFrame, read_request};
+use http::StatusCode;
+use model::event::ErrorCode;
+use model::{Owner, TenantId};
+use net::http::{CallError, Client, Problem};
+use runtime::RoleContext;
+use serde_json::{Value, json};
+use tracing::info;
+
+use super::metrics::Metrics;
+use super::repeats::Repeats;
+
+/// Time for the owner's answer; then the client hears error 57.
+const OWNER_ANSWERS_WITHIN: Duration = Duration::from_secs(5);
+/// The port on which sip-cluster takes requests.
+const OWNER_PORT: u16 = 11300;
+
+/// Hands requests on.
+#[derive(Clone)]
+pub(super) struct Door {
+    ctx: RoleContext,
+    cluster: Client,
+    repeats: Repeats,
+    metrics: Metrics,
+}
+
+/// A request as it came in.
+pub(super) struct Incoming {
+    pub tenant: TenantId,
+    pub requester: String,
+    pub idempotency_key: Option<String>,
+    pub frame: Value,
+}
+
+impl Door {
+    pub fn new(ctx: RoleContext, metrics: Metrics) -> anyhow::Result<Self> {
+        let cluster = Client::new(&ctx, "voice-39")?;
+        Ok(Self { ctx, cluster, repeats: Repeats::default(), metrics })
+    }
+
+    /// Hands a request on; returns its reference. A repeat within half a minute is answered without doing it again.
+    pub async fn enter(&self, incoming: Incoming) -> Result<u64, Problem> {
+        let read = read_request(&incoming.frame, &incoming.tenant, &incoming.requester).map_err(|error| {
+            self.metrics.request_ended(Some(422));
+            Problem::unprocessable(error.to_string()).code(u32::from(error.code.0))
+        })?;
+        let reference = read.request.reference.0;
+        match &incoming.idempotency_key {
+            None => self.hand_on(&incoming, &read).await?,
+            Some(key) => {
+                let key = format!("{} {} {key}", incoming.tenant, incoming.requester);
+                let outcome = self.repeats.outcome(&key, self.ctx.clock.now());
+                if outcome.initialized() {
+                    self.metrics.request_repeated();
+                }
+                let answer = outcome.get_or_init(|| self.hand_on(&incoming, &read)).await.clone();
+                if answer.as_ref().is_err_and(|problem| problem.status >= 500) {
+                    self.repeats.forget(&key);
+                }
+                answer?;
+            }
+        }
+        Ok(reference)
+    }
+
+    async fn hand_on(&self, incoming: &Incoming, read: &RequestFrame) -> Result<(), Problem> {
+        let answer = self.ask_owner(incoming, read).await;
+        self.metrics.request_ended(answer.as_ref().err().map(|problem| problem.status));
+        if let Err(problem) = &answer {
+            let request = &read.request;
+            let why = problem.detail.as_deref().unwrap_or(&problem.title);
+            info!(tenant = %request.tenant, call = ?request.kind.conn_id(), requester = request.requester,
+                reference = request.reference.0, status = problem.status, why, "request refused");
+        }
+        answer
+    }
+
+    async fn ask_owner(&self, incoming: &Incoming, read: &RequestFrame) -> Result<(), Problem> {
+        let body = json!({"tenant": incoming.tenant.as_str(), "requester": incoming.requester, "frame": incoming.frame});
+        let mut unknown = None;
+        for node in self.nodes(read.owner.as_ref()) {
+            let request = self.cluster.post("/requests").json(&body).at(node).deadline(OWNER_ANSWERS_WITHIN);
+            match request.send().await {
+                Ok(_) => return Ok(()),
+                // Not the owner, or not any more: the call may have moved.
+                Err(CallError::Refused(problem)) if problem.status == StatusCode::NOT_FOUND.as_u16() => {
+                    unknown = Some(problem);
+                }
+                Err(CallError::Refused(problem)) => return Err(problem),
+                Err(CallError::Connect(..)) => {}
+                Err(error) => {
+                    return Err(Problem::new(StatusCode::GATEWAY_TIMEOUT, "owner-silent", "The call's node does not answer")
+                        .detail(error.to_string())
+                        .code(u32::from(ErrorCode::TIMEOUT.0)));
+                }
+            }
+        }
+        Err(unknown.unwrap_or_else(|| {
+            Problem::unavailable("no sip-cluster node can be reached").code(u32::from(ErrorCode::OUT_OF_SERVICE.0))
+        }))
+    }
+
+    /// The nodes to ask: the owner that the ConnID names first, then the others.
+    fn nodes(&self, owner: Option<&Owner>) -> Vec<SocketAddr> {
+        let mut nodes = self.ctx.directory.addresses("sip-cluster", OWNER_PORT);
+        if let Some(owner) = owner {
+            nodes.sort_by_key(|node| self.ctx.directory.node_at(node.ip()) != owner.node.as_str());
+        }
+        nodes
+    }
+}

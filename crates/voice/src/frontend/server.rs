@@ -1,0 +1,45 @@
+//! HTTP 9101: `POST /api/voice/v1/{tenant}/requests`.
+
+use axum::extract::{Path, State};
+use axum::http::HeaderMap;
+use axum::routing::post;
+use axum::{Json, Router};
+use http::StatusCode;
+use model::TenantId;
+use net::http::{Caller, JsonBody, Problem};
+use serde_json::{Value, json};
+
+use super::door::{Door, Incoming};
+
+/// The scope that a caller needs.
+const SCOPE: &str = "voice:control";
+/// The longest idempotency key, in bytes.
+const KEY_BYTES_MAX: usize = 200;
+
+pub(super) fn router(door: Door) -> Router {
+    Router::new().route("/api/voice/v1/{tenant}/requests", post(request)).with_state(door)
+}
+
+async fn request(
+    caller: Caller,
+    State(door): State<Door>,
+    Path(tenant): Path<String>,
+    headers: HeaderMap,
+    JsonBody(frame): JsonBody<Value>,
+) -> Result<(StatusCode, Json<Value>), Problem> {
+    let tenant = TenantId::parse(&tenant).map_err(|error| Problem::not_found(error.to_string()))?;
+    caller.may_act_for(&tenant)?;
+    caller.needs_scope(SCOPE)?;
+    let idempotency_key = idempotency_key(&headers)?;
+    let incoming = Incoming { tenant, requester: caller.subject().to_owned(), idempotency_key, frame };
+    let reference = door.enter(incoming).await?;
+    Ok((StatusCode::ACCEPTED, Json(json!({"ReferenceID": reference}))))
+}
+
+fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
+    let Some(value) = headers.get("idempotency-key") else { return Ok(None) };
+    match value.to_str() {
+        Ok(key) if (1..=KEY_BYTES_MAX).contains(&key.len()) => Ok(Some(key.to_owned())),
+        _ => Err(Problem::bad_request(format!("Idempotency-Key: it must be text of 1 to {KEY_BYTES_MAX} bytes"))),
+    }
+}

@@ -1,0 +1,43 @@
+//! rq, the routing queue: matches waiting calls with free agents. gRPC 12100.
+//!
+//! A tenant's queues have one owner among the rq replicas; the owner keeps them in memory and in the ledger. Requests come
+//! from ors (voice-30), agents and skills from tenant (voice-16), details of calls from sip-cluster (voice-25), what agents,
+//! phones and calls do from the tenant's event stream (voice-06).
+
+mod desk;
+mod handler;
+mod metrics;
+mod records;
+mod server;
+
+use anyhow::Result;
+use runtime::{Listen, Place, Protocol, RoleContext, RoleSpec};
+
+/// The role.
+pub const SPEC: RoleSpec = RoleSpec {
+    name: "rq",
+    number: 10,
+    summary: "matches waiting calls with free agents, by skill, priority and waiting time",
+    listens: &[Listen {
+        name: "routing",
+        protocol: Protocol::Grpc,
+        port: 12100,
+        place: Place::Cluster,
+        accepts: &["voice-16", "voice-20", "voice-25", "voice-30"],
+    }],
+    opens: &["voice-06"],
+    settings: &[],
+    admin_port: 9090,
+    start: |ctx| Box::pin(run(ctx)),
+};
+
+async fn run(ctx: RoleContext) -> Result<()> {
+    let metrics = metrics::Metrics::register(&ctx.metrics);
+    let desks = desk::Desks::new(ctx.clone(), metrics);
+    let service = contracts::v1::routing_server::RoutingServer::new(server::Server::new(desks.clone()));
+    net::grpc::serve(&ctx, "routing", tonic::service::Routes::new(service)).await?;
+    ctx.ready.started();
+    ctx.drain.begun().await;
+    desks.close().await;
+    Ok(())
+}

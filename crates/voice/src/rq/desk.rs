@@ -1,0 +1,281 @@
+//! One task per tenant that owns its queues: commit first, then answer.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+use contracts::v1::{self, queue_command::Command};
+use infra::{EventEntry, Position, QueueRecord, StoreError, Written};
+use model::{ConnId, TenantId};
+use routing::RequestId;
+use runtime::RoleContext;
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use super::handler::{TenantQueues, Turn};
+use super::metrics::Metrics;
+
+/// Tenants that one rq serves.
+const TENANTS_MAX: usize = 1_000;
+/// Commands of a tenant that wait for their turn: a second of a very busy site.
+const COMMANDS_MAX: usize = 4_096;
+/// Commands that one turn takes in.
+const TURN_MAX: usize = 256;
+/// Events that one turn folds.
+const EVENTS_MAX: usize = 500;
+/// How long a read waits for the first event.
+const READ_WAIT: Duration = Duration::from_secs(1);
+/// Pause before a store that is away, or an owner that lives, is asked again.
+const ASK_AGAIN: Duration = Duration::from_millis(250);
+/// Outcomes that a client may leave unread before its stream is closed; it submits again and hears where it stands.
+pub(super) const OUTCOMES_MAX: usize = 4_096;
+
+/// A client's stream of outcomes.
+#[derive(Clone)]
+pub(super) struct Listener {
+    pub outcomes: mpsc::Sender<v1::QueueOutcome>,
+    /// Cancelled when the client does not read.
+    pub overflowed: CancellationToken,
+}
+
+/// What comes to a desk.
+pub(super) enum Ask {
+    Command(Command, Listener),
+    Agents(v1::AgentsUpdate, oneshot::Sender<u64>),
+    Call(Box<v1::CallDetails>),
+    Explain(Option<ConnId>, oneshot::Sender<v1::ExplainResponse>),
+}
+
+/// The desks of all tenants that were mentioned so far.
+#[derive(Clone)]
+pub(super) struct Desks {
+    ctx: RoleContext,
+    metrics: Metrics,
+    open: Arc<Mutex<HashMap<TenantId, mpsc::Sender<Ask>>>>,
+}
+
+impl Desks {
+    pub fn new(ctx: RoleContext, metrics: Metrics) -> Self {
+        Self { ctx, metrics, open: Arc::default() }
+    }
+
+    /// The way to a tenant's desk; `None` when there are too many tenants.
+    pub fn desk(&self, tenant: &TenantId) -> Option<mpsc::Sender<Ask>> {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(desk) = open.get(tenant) {
+            return Some(desk.clone());
+        }
+        if open.len() >= TENANTS_MAX {
+            return None;
+        }
+        let (asks, asked) = mpsc::channel(COMMANDS_MAX);
+        let (ctx, metrics, tenant_of_task) = (self.ctx.clone(), self.metrics.clone(), tenant.clone());
+        self.ctx.spawn("desk", async move { serve(ctx, tenant_of_task, asked, metrics).await });
+        open.insert(tenant.clone(), asks.clone());
+        Some(asks)
+    }
+
+    /// Lets every desk finish what it has and end.
+    pub async fn close(&self) {
+        let open = std::mem::take(&mut *self.open.lock().unwrap_or_else(PoisonError::into_inner));
+        for desk in open.into_values() {
+            drop(desk);
+        }
+    }
+}
+
+async fn serve(ctx: RoleContext, tenant: TenantId, mut asked: mpsc::Receiver<Ask>, metrics: Metrics) -> Result<()> {
+    loop {
+        let Some(record) = take_over(&ctx, &tenant).await? else { return Ok(()) };
+        info!(%tenant, token = record.token.0, requests = record.requests.len(), "queues taken over");
+        let desk = Desk {
+            queues: TenantQueues::restore(&record, metrics.clone())?,
+            ctx: ctx.clone(),
+            tenant: tenant.clone(),
+            listeners: HashMap::new(),
+            metrics: metrics.clone(),
+        };
+        match desk.run(&mut asked).await? {
+            End::Closed => return Ok(()),
+            End::Lost => metrics.ownership_lost(),
+        }
+    }
+}
+
+/// Claims the tenant's queues when nobody alive has them; `None` when the role drains before that.
+async fn take_over(ctx: &RoleContext, tenant: &TenantId) -> Result<Option<QueueRecord>> {
+    let owner = ctx.owner();
+    loop {
+        if ctx.drain.is_draining() {
+            return Ok(None);
+        }
+        match claim(ctx, tenant, &owner).await {
+            Ok(Some(record)) => return Ok(Some(record)),
+            Ok(None) => {}
+            Err(error @ StoreError::Unavailable { .. }) => warn!(%tenant, %error, "queues not taken over yet"),
+            Err(error) => return Err(error.into()),
+        }
+        tokio::select! {
+            () = tokio::time::sleep(ASK_AGAIN) => {}
+            () = ctx.drain.begun() => return Ok(None),
+        }
+    }
+}
+
+async fn claim(ctx: &RoleContext, tenant: &TenantId, owner: &model::Owner) -> infra::Result<Option<QueueRecord>> {
+    let stores = &ctx.stores;
+    let seen = match stores.queues.load(tenant).await? {
+        Some(record) if record.owner != *owner => {
+            let live = stores.leases.live("rq").await?;
+            if live.iter().any(|lease| lease.owner == record.owner) {
+                return Ok(None);
+            }
+            Some(record.token)
+        }
+        Some(record) => Some(record.token),
+        None => None,
+    };
+    Ok(stores.queues.claim(owner, tenant, seen).await?.ok())
+}
+
+enum End {
+    /// The role drains.
+    Closed,
+    /// Another replica owns the queues now.
+    Lost,
+}
+
+struct Desk {
+    queues: TenantQueues,
+    ctx: RoleContext,
+    tenant: TenantId,
+    listeners: HashMap<RequestId, Listener>,
+    metrics: Metrics,
+}
+
+impl Desk {
+    async fn run(mut self, asked: &mut mpsc::Receiver<Ask>) -> Result<End> {
+        let mut batch = Vec::with_capacity(TURN_MAX);
+        let mut reading = Box::pin(read(self.ctx.clone(), self.tenant.clone(), self.queues.position()));
+        loop {
+            let now = self.ctx.clock.now();
+            let wait = self.queues.next_timeout().map_or(READ_WAIT, |due| due.since(now));
+            tokio::select! {
+                count = asked.recv_many(&mut batch, TURN_MAX) => if count == 0 { return Ok(End::Closed) },
+                entries = &mut reading => {
+                    self.queues.observe(&entries?, self.ctx.clock.now());
+                    reading = Box::pin(read(self.ctx.clone(), self.tenant.clone(), self.queues.position()));
+                }
+                () = tokio::time::sleep(wait) => {}
+                () = self.ctx.drain.begun(), if batch.is_empty() => return Ok(End::Closed),
+            }
+            let now = self.ctx.clock.now();
+            let answers: Vec<Answer> = batch.drain(..).filter_map(|ask| self.take(ask, now)).collect();
+            let turn = self.queues.turn(now);
+            if !self.commit(&turn).await? {
+                return Ok(End::Lost);
+            }
+            self.send(turn);
+            for answer in answers {
+                answer.send();
+            }
+        }
+    }
+
+    fn take(&mut self, ask: Ask, now: model::Timestamp) -> Option<Answer> {
+        match ask {
+            Ask::Command(command, listener) => {
+                let id = self.queues.command(command, now);
+                self.listeners.insert(id, listener);
+                None
+            }
+            Ask::Agents(update, taken) => {
+                self.queues.take_agents(&update, now);
+                Some(Answer::Agents(update.revision, taken))
+            }
+            Ask::Call(details) => {
+                self.queues.take_call(*details, now);
+                None
+            }
+            Ask::Explain(call, reply) => Some(Answer::Explained(Box::new(self.queues.explain(call)), reply)),
+        }
+    }
+
+    /// Writes the turn; `false` when somebody else owns the queues. Waits while the store is away.
+    async fn commit(&self, turn: &Turn) -> Result<bool> {
+        let Some(batch) = &turn.batch else { return Ok(true) };
+        loop {
+            match self.ctx.stores.queues.commit(batch.clone()).await {
+                Ok(Written::Done { .. }) => return Ok(true),
+                Ok(Written::Fenced { owner, .. }) => {
+                    warn!(tenant = %self.tenant, %owner, "queues belong to another replica now");
+                    return Ok(false);
+                }
+                Ok(other) => bail!("the queues' record is not as it was left: {other:?}"),
+                Err(error @ StoreError::Unavailable { .. }) => {
+                    warn!(tenant = %self.tenant, %error, "the turn waits for the store");
+                    tokio::time::sleep(ASK_AGAIN).await;
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    fn send(&mut self, turn: Turn) {
+        for (id, outcome) in turn.outcomes {
+            let last = is_last(&outcome);
+            if let Some(listener) = self.listeners.get(&id) {
+                let outcome = v1::QueueOutcome { request_id: id.0.clone(), outcome: Some(outcome) };
+                if let Err(mpsc::error::TrySendError::Full(_)) = listener.outcomes.try_send(outcome) {
+                    self.metrics.outcome_dropped();
+                    listener.overflowed.cancel();
+                }
+            }
+            if last {
+                self.listeners.remove(&id);
+            }
+        }
+        self.listeners.retain(|_, listener| !listener.outcomes.is_closed());
+    }
+}
+
+fn is_last(outcome: &v1::queue_outcome::Outcome) -> bool {
+    use v1::queue_outcome::Outcome;
+    matches!(outcome, Outcome::Cancelled(_) | Outcome::Refused(_))
+}
+
+/// What is answered after the commit. A caller who is gone needs no answer.
+enum Answer {
+    Agents(u64, oneshot::Sender<u64>),
+    Explained(Box<v1::ExplainResponse>, oneshot::Sender<v1::ExplainResponse>),
+}
+
+impl Answer {
+    fn send(self) {
+        match self {
+            Self::Agents(revision, taken) => drop(taken.send(revision)),
+            Self::Explained(response, reply) => drop(reply.send(*response)),
+        }
+    }
+}
+
+/// Reads the tenant's next events, asking again while the store is away.
+async fn read(ctx: RoleContext, tenant: TenantId, mut after: Position) -> Result<Vec<EventEntry>> {
+    loop {
+        match ctx.stores.events.read(&tenant, after, EVENTS_MAX, READ_WAIT).await {
+            Ok(entries) if entries.is_empty() => {}
+            Ok(entries) => return Ok(entries),
+            Err(StoreError::Trimmed { first }) => {
+                warn!(%tenant, %after, %first, "events are gone before they were read; going on with the first");
+                after = Position { major: first.major, minor: first.minor.saturating_sub(1) };
+            }
+            Err(error @ StoreError::Unavailable { .. }) => {
+                warn!(%tenant, %error, "events cannot be read yet");
+                tokio::time::sleep(ASK_AGAIN).await;
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+}

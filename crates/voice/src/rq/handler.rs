@@ -1,0 +1,376 @@
+//! One tenant's queues: commands and facts in; records, events and outcomes out.
+
+use std::collections::{HashMap, VecDeque};
+use std::time::Duration;
+
+use contracts::v1::{self, queue_command::Command, queue_outcome::Outcome};
+use infra::{Consumed, EventEntry, Position, QueueBatch, QueueRecord};
+use model::event::CallRef;
+use model::plan::AgentProfile;
+use model::{AgentId, CallUuid, ConnId, Owner, QueueName, SkillName, TenantId, Timestamp, Token};
+use routing::{EndReason, Output, RequestId, Router, RouterSnapshot, Stage, Status, Submission, Target};
+
+use super::metrics::Metrics;
+use super::records;
+
+mod outcome;
+mod queue_events;
+
+use outcome::{explain_candidates, refused, selected};
+use queue_events::QueueEvents;
+
+/// The view's name in the ledger.
+const VIEW: &str = "rq";
+/// The virtual queue of a request that names none.
+const UNNAMED_QUEUE: &str = "VQ_Default";
+/// Calls whose attributes are remembered for the events of virtual queues; an unknown call has only its ids.
+const CALLS_MAX: usize = 100_000;
+/// The latest decisions that can be asked for.
+const DECISIONS_MAX: usize = 1_000;
+/// How many events may be folded without an effect before their position is written nevertheless.
+const POSITION_LAG_MAX: usize = 500;
+
+/// What a turn has produced: first the batch is committed, then the outcomes are sent.
+pub(super) struct Turn {
+    /// To be committed; `None` when nothing changed.
+    pub batch: Option<QueueBatch>,
+    /// To be sent afterwards, in order.
+    pub outcomes: Vec<(RequestId, Outcome)>,
+}
+
+/// One tenant's queues, owned by this node.
+pub(super) struct TenantQueues {
+    tenant: TenantId,
+    owner: Owner,
+    token: Token,
+    router: Router,
+    calls: HashMap<ConnId, CallRef>,
+    events: QueueEvents,
+    decisions: VecDeque<(ConnId, routing::Decision)>,
+    outcomes: Vec<(RequestId, Outcome)>,
+    queued_at: HashMap<RequestId, Timestamp>,
+    position: Position,
+    unwritten: usize,
+    metrics: Metrics,
+}
+
+impl TenantQueues {
+    /// Goes on from the ledger's record.
+    pub fn restore(record: &QueueRecord, metrics: Metrics) -> Result<Self, records::RecordError> {
+        let requests = record.requests.iter().map(|(_, bytes)| records::decode_request(bytes));
+        let agents = record.reservations.iter().map(|(_, bytes)| records::decode_agent(bytes));
+        let snapshot = RouterSnapshot {
+            requests: requests.collect::<Result<_, _>>()?,
+            agents: agents.collect::<Result<_, _>>()?,
+            out_of_service: records::decode_phones(&record.state)?,
+            ..RouterSnapshot::default()
+        };
+        let queued_at =
+            snapshot.requests.iter().map(|r| (r.submission.id.clone(), r.submission.queued_at)).collect();
+        metrics.open_changed(i64::try_from(snapshot.requests.len()).unwrap_or(i64::MAX));
+        Ok(Self {
+            tenant: record.tenant.clone(),
+            owner: record.owner.clone(),
+            token: record.token,
+            router: Router::restore(snapshot),
+            calls: HashMap::new(),
+            events: QueueEvents::new(record.tenant.clone(), record.token),
+            decisions: VecDeque::new(),
+            outcomes: Vec::new(),
+            queued_at,
+            position: record.consumed,
+            unwritten: 0,
+            metrics,
+        })
+    }
+
+    /// The position up to which the tenant's events are folded.
+    pub fn position(&self) -> Position {
+        self.position
+    }
+
+    /// When [`TenantQueues::turn`] wants to be called although nothing has come in.
+    pub fn next_timeout(&self) -> Option<Timestamp> {
+        self.router.next_timeout()
+    }
+
+    // === Requests ===
+
+    /// Carries a command out. The name of the request is returned, so that its outcomes find their way.
+    pub fn command(&mut self, command: Command, now: Timestamp) -> RequestId {
+        match command {
+            Command::Submit(submit) => self.submit(submit, now),
+            Command::Update(update) => {
+                let id = RequestId(update.request_id);
+                if let Ok(false) | Err(_) = self.router.update(&id, Some(update.priority), None, now) {
+                    self.outcomes.push((id.clone(), refused(53, "no such request", None)));
+                }
+                id
+            }
+            Command::Cancel(cancel) => {
+                let id = RequestId(cancel.request_id);
+                if !self.router.cancel(&id, now) {
+                    // It has ended already; for the client that is the same.
+                    self.outcomes.push((id.clone(), Outcome::Cancelled(v1::Cancelled {})));
+                }
+                id
+            }
+            Command::Return(back) => {
+                let id = RequestId(back.request_id);
+                self.router.give_back(&id, now);
+                id
+            }
+        }
+    }
+
+    fn submit(&mut self, submit: v1::Submit, now: Timestamp) -> RequestId {
+        let id = RequestId(submit.request_id.clone());
+        let known = self.router.status(&id).is_some();
+        match submission(submit, now).and_then(|submission| {
+            self.queued_at.insert(id.clone(), submission.queued_at);
+            self.router.submit(submission, now).map_err(|error| refused(53, &error.to_string(), None))
+        }) {
+            Ok(status) if known => self.restate(&id, &status),
+            Ok(status) => {
+                self.metrics.request_submitted();
+                self.metrics.open_changed(1);
+                self.accept(&id, &status);
+            }
+            Err(refusal) => {
+                self.queued_at.remove(&id);
+                self.metrics.request_refused();
+                self.outcomes.push((id.clone(), refusal));
+            }
+        }
+        id
+    }
+
+    fn accept(&mut self, id: &RequestId, status: &Status) {
+        let accepted = v1::Accepted {
+            position: u32::try_from(status.position).unwrap_or(u32::MAX),
+            agents_logged_in: u32::try_from(status.logged_in).unwrap_or(u32::MAX),
+        };
+        self.outcomes.push((id.clone(), Outcome::Accepted(accepted)));
+    }
+
+    /// The client has lost its stream and asks again: it hears where the request stands.
+    fn restate(&mut self, id: &RequestId, status: &Status) {
+        self.accept(id, status);
+        let (Stage::Offered { agent, expires_at } | Stage::Ringing { agent, expires_at }) = &status.stage else { return };
+        let Some(dn) = self.router.agent(agent).and_then(|row| row.dn) else { return };
+        let Some(request) = self.router.request(id) else { return };
+        let decided = self.decisions.iter().rev().find(|(call, _)| *call == request.submission.call);
+        let decision = decided.map(|(_, decision)| decision);
+        let waited_since = request.submission.queued_at;
+        let queue = &request.submission.queue;
+        self.outcomes.push((id.clone(), selected(agent, &dn, queue, *expires_at, decision, waited_since)));
+    }
+
+    // === Facts ===
+
+    /// Folds entries of the tenant's event stream.
+    pub fn observe(&mut self, entries: &[EventEntry], now: Timestamp) {
+        for entry in entries {
+            let stamped = &entry.event;
+            self.remember(&stamped.event);
+            self.router.observe(&stamped.event, stamped.at, now);
+            self.position = entry.position;
+        }
+        self.unwritten += entries.len();
+    }
+
+    fn remember(&mut self, event: &model::Event) {
+        let Some(call) = &event.call else { return };
+        if event.name == model::EventName::CallDeleted {
+            self.calls.remove(&call.conn_id);
+        } else if self.calls.len() < CALLS_MAX || self.calls.contains_key(&call.conn_id) {
+            self.calls.entry(call.conn_id).or_insert_with(|| call.clone());
+        }
+    }
+
+    /// Takes agents and skills from provisioning.
+    pub fn take_agents(&mut self, update: &v1::AgentsUpdate, now: Timestamp) {
+        let named: Vec<AgentProfile> =
+            update.agents.iter().filter_map(|agent| profile(&self.tenant, agent)).collect();
+        let mut gone: Vec<AgentId> = update.gone.iter().filter_map(|name| AgentId::parse(name).ok()).collect();
+        if update.whole {
+            let present: std::collections::HashSet<&AgentId> = named.iter().map(|profile| &profile.agent).collect();
+            gone.extend(self.router.profiles().filter(|agent| !present.contains(agent)).cloned());
+        }
+        for agent in &gone {
+            self.router.forget_profile(agent);
+        }
+        for profile in &named {
+            self.router.set_profile(profile, now);
+        }
+    }
+
+    /// Takes details of a call from its owner.
+    pub fn take_call(&mut self, details: v1::CallDetails, now: Timestamp) {
+        let Some(call) = details.call.and_then(|call| contracts::wire::call_ref_from_wire(call).ok()) else { return };
+        if details.ended {
+            self.calls.remove(&call.conn_id);
+            self.router.abandon(call.conn_id, now);
+        } else if self.calls.len() < CALLS_MAX {
+            self.calls.insert(call.conn_id, call);
+        }
+    }
+
+    // === A turn ===
+
+    /// Lets expire what is due and collects what the turn has produced.
+    pub fn turn(&mut self, now: Timestamp) -> Turn {
+        self.router.handle_timeout(now);
+        while let Some(output) = self.router.poll_output() {
+            self.perform(output, now);
+        }
+        let changes = self.router.take_changes();
+        let events = self.events.take();
+        let nothing = changes == routing::router::Changes::default() && events.is_empty();
+        let outcomes = std::mem::take(&mut self.outcomes);
+        if nothing && self.unwritten < POSITION_LAG_MAX {
+            return Turn { batch: None, outcomes };
+        }
+        self.unwritten = 0;
+        let request = |id: &RequestId| self.router.request(id).map(|request| records::encode_request(&request));
+        let agent = |id: &AgentId| self.router.agent(id).map(|agent| records::encode_agent(&agent));
+        let batch = QueueBatch {
+            tenant: self.tenant.clone(),
+            owner: self.owner.clone(),
+            token: self.token,
+            requests: changes.requests.into_iter().map(|id| (id.0.clone(), request(&id))).collect(),
+            reservations: changes.agents.into_iter().map(|id| (id.clone(), agent(&id))).collect(),
+            state: changes.phones.then(|| records::encode_phones(&self.router.phones_out_of_service())),
+            events,
+            consumed: Some(Consumed { view: VIEW, position: self.position }),
+        };
+        Turn { batch: Some(batch), outcomes }
+    }
+
+    fn perform(&mut self, output: Output, now: Timestamp) {
+        match output {
+            Output::Queued(id, queue, call) => {
+                let call = self.call_ref(&id, call);
+                self.events.queued(call, &queue, now);
+            }
+            Output::Offered { request, call, queue, agent, dn, decision } => {
+                self.metrics.agent_offered();
+                let call_ref = self.call_ref(&request, call);
+                self.events.diverted(call_ref, &queue, &dn, &agent, &decision, now);
+                let since = self.queued_at.get(&request).copied().unwrap_or(now);
+                let until = now + routing::router::OFFER_EXPIRY;
+                self.outcomes.push((request, selected(&agent, &dn, &queue, until, Some(&decision), since)));
+                if self.decisions.len() >= DECISIONS_MAX {
+                    self.decisions.pop_front();
+                }
+                self.decisions.push_back((call, decision));
+            }
+            Output::Returned(id, _) => {
+                self.metrics.request_returned();
+                if let Some(status) = self.router.status(&id) {
+                    self.accept(&id, &status);
+                }
+            }
+            Output::TimedOut(id, _) => {
+                self.metrics.request_timed_out();
+                let waited = self.queued_at.get(&id).map_or(Duration::ZERO, |since| now.since(*since));
+                let waited_ms = u64::try_from(waited.as_millis()).unwrap_or(u64::MAX);
+                self.outcomes.push((id, Outcome::TimedOut(v1::TimedOut { waited_ms })));
+            }
+            Output::Ended { request, call, queue, queued, reason } => {
+                self.metrics.request_ended();
+                self.metrics.open_changed(-1);
+                let call_ref = self.call_ref(&request, call);
+                self.queued_at.remove(&request);
+                if queued {
+                    self.events.left(call_ref, &queue, reason, now);
+                }
+                if reason != EndReason::Answered {
+                    self.outcomes.push((request, Outcome::Cancelled(v1::Cancelled {})));
+                }
+            }
+        }
+    }
+
+    /// The call's attributes; an unknown one has its ids only.
+    fn call_ref(&self, request: &RequestId, conn_id: ConnId) -> CallRef {
+        if let Some(call) = self.calls.get(&conn_id) {
+            return call.clone();
+        }
+        let uuid = self.router.request(request).map_or(CallUuid(0), |request| request.submission.trace);
+        CallRef {
+            conn_id,
+            uuid,
+            thread: uuid,
+            previous: None,
+            call_type: model::CallType::Inbound,
+            propagated_type: None,
+            ani: None,
+            dnis: None,
+        }
+    }
+
+    /// What waits, and why nobody takes it.
+    pub fn explain(&self, only: Option<ConnId>) -> v1::ExplainResponse {
+        let snapshot = self.router.snapshot();
+        let concerned = |call: &ConnId| only.is_none_or(|only| only == *call);
+        let waiting = snapshot.requests.iter().filter(|request| concerned(&request.submission.call));
+        let decisions = self.decisions.iter().filter(|(call, _)| concerned(call));
+        v1::ExplainResponse {
+            waiting: waiting
+                .map(|request| v1::Waiting {
+                    request_id: request.submission.id.0.clone(),
+                    conn_id: request.submission.call.0,
+                    skill_expression: request.submission.targets.iter().map(Target::key).collect::<Vec<_>>().join(" | "),
+                    priority: request.submission.priority,
+                    waiting_since_us: request.submission.queued_at.as_micros(),
+                    candidates: explain_candidates(&self.router.candidates_of(&request.submission.id)),
+                })
+                .collect(),
+            decisions: decisions.map(|(_, decision)| outcome::decision(decision, decision.at)).collect(),
+        }
+    }
+}
+
+fn submission(submit: v1::Submit, now: Timestamp) -> Result<Submission, Outcome> {
+    let target = Target::parse(&submit.skill_expression).map_err(|error| {
+        let at = submit.skill_expression.chars().take(error.column - 1).map(char::len_utf8).sum::<usize>();
+        refused(53, &format!("skill expression, {error}"), u32::try_from(at).ok())
+    })?;
+    let name = if submit.queue.is_empty() { UNNAMED_QUEUE } else { &submit.queue };
+    let queue = QueueName::parse(name).map_err(|error| refused(53, &format!("queue: {error}"), None))?;
+    let trace = contracts::wire::uuid_from_wire(&submit.trace, "trace")
+        .map_err(|error| refused(53, &error.to_string(), None))?;
+    let excluded = submit.excluded_agents.iter().map(|name| AgentId::parse(name));
+    let excluded =
+        excluded.collect::<Result<_, _>>().map_err(|error| refused(53, &format!("excluded_agents: {error}"), None))?;
+    let times_out_at = (submit.timeout_ms > 0).then(|| now + Duration::from_millis(submit.timeout_ms));
+    let queued_at = match submit.waiting_since_us {
+        0 => now,
+        since => Timestamp::from_micros(since).min(now),
+    };
+    Ok(Submission {
+        id: RequestId(submit.request_id),
+        call: ConnId(submit.conn_id),
+        trace,
+        queue,
+        targets: vec![target],
+        priority: submit.priority,
+        queued_at,
+        times_out_at,
+        excluded,
+    })
+}
+
+fn profile(tenant: &TenantId, agent: &v1::AgentProfile) -> Option<AgentProfile> {
+    let skills = agent.skills.iter().filter_map(|skill| {
+        Some((SkillName::parse(&skill.skill).ok()?, u16::try_from(skill.level).unwrap_or(u16::MAX)))
+    });
+    Some(AgentProfile { tenant: tenant.clone(), agent: AgentId::parse(&agent.agent).ok()?, skills: skills.collect() })
+}
+
+/// The name under which a virtual queue stands as a DN in events.
+fn queue_dn(queue: &QueueName) -> Option<model::Dn> {
+    model::Dn::parse(queue.as_str()).ok()
+}
+

@@ -1,0 +1,97 @@
+//! The events of virtual queues: who entered, who left for which agent and why, who gave up.
+
+use std::collections::HashMap;
+
+use model::event::CallRef;
+use model::{
+    AgentId, CallState, Dn, DnRole, Event, EventId, EventName, QueueName, Seq, Stamped, Subject, TenantId, Timestamp,
+    Token, UserData, Value,
+};
+use routing::{Decision, EndReason};
+
+/// Numbers and collects the events of a turn.
+pub(super) struct QueueEvents {
+    tenant: TenantId,
+    token: Token,
+    last: HashMap<QueueName, u64>,
+    collected: Vec<Stamped>,
+}
+
+impl QueueEvents {
+    pub fn new(tenant: TenantId, token: Token) -> Self {
+        Self { tenant, token, last: HashMap::new(), collected: Vec::new() }
+    }
+
+    pub fn take(&mut self) -> Vec<Stamped> {
+        std::mem::take(&mut self.collected)
+    }
+
+    pub fn queued(&mut self, call: CallRef, queue: &QueueName, at: Timestamp) {
+        self.add(call, queue, at, Event { call_state: Some(CallState::Ok), ..Event::new(EventName::Queued) });
+    }
+
+    pub fn diverted(
+        &mut self,
+        call: CallRef,
+        queue: &QueueName,
+        to: &Dn,
+        agent: &AgentId,
+        decision: &Decision,
+        at: Timestamp,
+    ) {
+        let event = Event {
+            call_state: Some(CallState::Ok),
+            third_party_dn: Some(to.to_string()),
+            third_party_role: Some(DnRole::Destination),
+            agent: Some(agent.clone()),
+            extensions: explained(decision),
+            ..Event::new(EventName::Diverted)
+        };
+        self.add(call, queue, at, event);
+    }
+
+    /// The request has left its queue without an agent.
+    pub fn left(&mut self, call: CallRef, queue: &QueueName, reason: EndReason, at: Timestamp) {
+        let event = match reason {
+            EndReason::Abandoned => {
+                Event { call_state: Some(CallState::Abandoned), ..Event::new(EventName::Abandoned) }
+            }
+            EndReason::Cancelled | EndReason::TimedOut | EndReason::Answered => {
+                Event { call_state: Some(CallState::Cleared), ..Event::new(EventName::Diverted) }
+            }
+        };
+        self.add(call, queue, at, event);
+    }
+
+    fn add(&mut self, call: CallRef, queue: &QueueName, at: Timestamp, event: Event) {
+        let last = self.last.entry(queue.clone()).or_default();
+        *last += 1;
+        let id = EventId { subject: Subject::Queue(queue.clone()), token: self.token, seq: Seq(*last) };
+        let event = Event {
+            other_dn: call.ani.clone(),
+            other_role: Some(DnRole::Origination),
+            this_dn: super::queue_dn(queue),
+            this_role: Some(DnRole::Destination),
+            this_queue: Some(queue.to_string()),
+            call: Some(call),
+            ..event
+        };
+        let trace = event.call.as_ref().map(|call| call.uuid);
+        self.collected.push(Stamped { id, tenant: self.tenant.clone(), at, trace, event });
+    }
+}
+
+/// The decision as extensions of the event: it travels with the call.
+fn explained(decision: &Decision) -> UserData {
+    let mut candidates = UserData::new();
+    for candidate in &decision.candidates {
+        let reason = candidate.passed_over.map_or("chosen", |reason| reason.as_str());
+        candidates.push(candidate.agent.as_str(), reason);
+    }
+    let mut extensions = UserData::new();
+    extensions.push("Rule", decision.rule.as_str());
+    extensions.push("Candidates", Value::List(candidates));
+    extensions.push("CandidatesMore", i64::from(decision.more));
+    extensions.push("Waiting", i64::from(decision.waiting));
+    extensions
+}

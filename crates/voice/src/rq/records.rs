@@ -1,0 +1,218 @@
+//! Router snapshots ↔ the records of `proto/trunkline/v1/routing_record.proto`.
+
+use bytes::Bytes;
+use contracts::v1;
+use contracts::wire::{uuid_from_wire, uuid_to_wire};
+use model::{AgentId, ConnId, Dn, QueueName, Timestamp};
+use prost::Message;
+use routing::{AgentSnapshot, Declined, RequestId, RequestSnapshot, Session, Stage, Submission, Target};
+
+/// The form that this version writes.
+const VERSION: u32 = 1;
+
+/// A record that cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[error("a record of rq cannot be read: {0}")]
+pub(super) struct RecordError(String);
+
+impl RecordError {
+    fn of(error: impl std::fmt::Display) -> Self {
+        Self(error.to_string())
+    }
+}
+
+fn seal(body: &impl Message) -> Bytes {
+    let record = v1::StateRecord { kind: "queue".into(), version: VERSION, body: body.encode_to_vec().into() };
+    record.encode_to_vec().into()
+}
+
+fn open<T: Message + Default>(bytes: &[u8]) -> Result<T, RecordError> {
+    let record = v1::StateRecord::decode(bytes).map_err(RecordError::of)?;
+    if record.version != VERSION {
+        return Err(RecordError(format!("its version is {}, this program knows {VERSION}", record.version)));
+    }
+    T::decode(record.body).map_err(RecordError::of)
+}
+
+// === Requests ===
+
+pub(super) fn encode_request(request: &RequestSnapshot) -> Bytes {
+    let submission = &request.submission;
+    let (stage, agent, expires_at) = match &request.stage {
+        Stage::Waiting => (v1::RequestStage::Waiting, None, None),
+        Stage::Offered { agent, expires_at } => (v1::RequestStage::Offered, Some(agent), Some(expires_at)),
+        Stage::Ringing { agent, expires_at } => (v1::RequestStage::Ringing, Some(agent), Some(expires_at)),
+    };
+    seal(&v1::RequestRecord {
+        request_id: submission.id.0.clone(),
+        conn_id: submission.call.0,
+        queue: submission.queue.to_string(),
+        targets: submission.targets.iter().map(Target::key).collect(),
+        priority: submission.priority,
+        queued_at_us: submission.queued_at.as_micros(),
+        times_out_at_us: submission.times_out_at.map(Timestamp::as_micros),
+        excluded: submission.excluded.iter().map(AgentId::to_string).collect(),
+        arrival: request.arrival,
+        stage: stage.into(),
+        agent: agent.map(AgentId::to_string).unwrap_or_default(),
+        expires_at_us: expires_at.map_or(0, |at| at.as_micros()),
+        declined: request.declined.iter().map(encode_declined).collect(),
+        trace: uuid_to_wire(submission.trace),
+    })
+}
+
+fn encode_declined(declined: &Declined) -> v1::DeclinedRecord {
+    v1::DeclinedRecord { agent: declined.agent.to_string(), until_us: declined.until.as_micros() }
+}
+
+pub(super) fn decode_request(bytes: &[u8]) -> Result<RequestSnapshot, RecordError> {
+    let record: v1::RequestRecord = open(bytes)?;
+    let agent = || AgentId::parse(&record.agent).map_err(RecordError::of);
+    let expires_at = Timestamp::from_micros(record.expires_at_us);
+    let stage = match record.stage() {
+        v1::RequestStage::Offered => Stage::Offered { agent: agent()?, expires_at },
+        v1::RequestStage::Ringing => Stage::Ringing { agent: agent()?, expires_at },
+        v1::RequestStage::Waiting | v1::RequestStage::Unspecified => Stage::Waiting,
+    };
+    let targets = record.targets.iter().map(|text| Target::parse(text).map_err(RecordError::of));
+    let declined = record.declined.iter().map(|declined| {
+        let agent = AgentId::parse(&declined.agent).map_err(RecordError::of)?;
+        Ok(Declined { agent, until: Timestamp::from_micros(declined.until_us) })
+    });
+    let submission = Submission {
+        id: RequestId(record.request_id.clone()),
+        call: ConnId(record.conn_id),
+        trace: uuid_from_wire(&record.trace, "trace").map_err(RecordError::of)?,
+        queue: QueueName::parse(&record.queue).map_err(RecordError::of)?,
+        targets: targets.collect::<Result<_, _>>()?,
+        priority: record.priority,
+        queued_at: Timestamp::from_micros(record.queued_at_us),
+        times_out_at: record.times_out_at_us.map(Timestamp::from_micros),
+        excluded: agents(&record.excluded)?,
+    };
+    Ok(RequestSnapshot {
+        submission,
+        arrival: record.arrival,
+        stage,
+        declined: declined.collect::<Result<_, RecordError>>()?,
+    })
+}
+
+fn agents(names: &[String]) -> Result<Vec<AgentId>, RecordError> {
+    names.iter().map(|name| AgentId::parse(name).map_err(RecordError::of)).collect()
+}
+
+// === Agents ===
+
+pub(super) fn encode_agent(agent: &AgentSnapshot) -> Bytes {
+    let session = match agent.session {
+        Session::LoggedOut => v1::RoutingSession::LoggedOut,
+        Session::NotReady => v1::RoutingSession::NotReady,
+        Session::Ready => v1::RoutingSession::Ready,
+    };
+    let skills = agent.skills.iter().flatten();
+    seal(&v1::RoutingAgentRecord {
+        agent: agent.agent.to_string(),
+        known: agent.skills.is_some(),
+        skills: skills.map(|(skill, level)| v1::RoutingSkill { skill: skill.clone(), level: *level }).collect(),
+        session: session.into(),
+        dn: agent.dn.as_ref().map(Dn::to_string).unwrap_or_default(),
+        calls: agent.calls.iter().map(|call| call.0).collect(),
+        idle_since_us: agent.idle_since.as_micros(),
+    })
+}
+
+pub(super) fn decode_agent(bytes: &[u8]) -> Result<AgentSnapshot, RecordError> {
+    let record: v1::RoutingAgentRecord = open(bytes)?;
+    let session = match record.session() {
+        v1::RoutingSession::Ready => Session::Ready,
+        v1::RoutingSession::NotReady => Session::NotReady,
+        v1::RoutingSession::LoggedOut | v1::RoutingSession::Unspecified => Session::LoggedOut,
+    };
+    let dn = match record.dn.as_str() {
+        "" => None,
+        text => Some(Dn::parse(text).map_err(RecordError::of)?),
+    };
+    let skills = record.skills.into_iter().map(|skill| (skill.skill, skill.level)).collect();
+    Ok(AgentSnapshot {
+        agent: AgentId::parse(&record.agent).map_err(RecordError::of)?,
+        skills: record.known.then_some(skills),
+        session,
+        dn,
+        calls: record.calls.into_iter().map(ConnId).collect(),
+        idle_since: Timestamp::from_micros(record.idle_since_us),
+    })
+}
+
+// === The rest ===
+
+pub(super) fn encode_phones(out_of_service: &[Dn]) -> Bytes {
+    seal(&v1::RoutingStateRecord { out_of_service: out_of_service.iter().map(Dn::to_string).collect() })
+}
+
+pub(super) fn decode_phones(bytes: &[u8]) -> Result<Vec<Dn>, RecordError> {
+    if bytes.is_empty() {
+        return Ok(Vec::new());
+    }
+    let record: v1::RoutingStateRecord = open(bytes)?;
+    record.out_of_service.iter().map(|dn| Dn::parse(dn).map_err(RecordError::of)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use model::CallUuid;
+
+    #[test]
+    fn a_request_survives_its_record() {
+        let agent = AgentId::parse("a-7101").unwrap();
+        for stage in [
+            Stage::Waiting,
+            Stage::Offered { agent: agent.clone(), expires_at: Timestamp::from_millis(9) },
+            Stage::Ringing { agent: agent.clone(), expires_at: Timestamp::from_millis(10) },
+        ] {
+            let request = RequestSnapshot {
+                submission: Submission {
+                    id: RequestId("s1.3".into()),
+                    call: ConnId(7),
+                    trace: CallUuid(8),
+                    queue: QueueName::parse("VQ_Sales").unwrap(),
+                    targets: vec![
+                        Target::parse("Sales >= 1 & English > 2").unwrap(),
+                        Target::Agent(agent.clone()),
+                    ],
+                    priority: -3,
+                    queued_at: Timestamp::from_millis(5),
+                    times_out_at: Some(Timestamp::from_millis(6)),
+                    excluded: vec![agent.clone()],
+                },
+                arrival: 12,
+                stage,
+                declined: vec![Declined { agent: agent.clone(), until: Timestamp::from_millis(7) }],
+            };
+            assert_eq!(decode_request(&encode_request(&request)).unwrap(), request);
+        }
+    }
+
+    #[test]
+    fn an_agent_survives_its_record() {
+        let agent = AgentSnapshot {
+            agent: AgentId::parse("a-7101").unwrap(),
+            skills: Some(vec![("Sales".into(), 5)]),
+            session: Session::Ready,
+            dn: Some(Dn::parse("7101").unwrap()),
+            calls: vec![ConnId(1)],
+            idle_since: Timestamp::from_millis(3),
+        };
+        assert_eq!(decode_agent(&encode_agent(&agent)).unwrap(), agent);
+        let unknown = AgentSnapshot { skills: None, session: Session::LoggedOut, dn: None, calls: vec![], ..agent };
+        assert_eq!(decode_agent(&encode_agent(&unknown)).unwrap(), unknown);
+    }
+
+    #[test]
+    fn a_record_of_a_later_version_is_refused() {
+        let record = v1::StateRecord { kind: "queue".into(), version: VERSION + 1, body: Bytes::new() };
+        let refused = decode_agent(&record.encode_to_vec()).unwrap_err();
+        assert_eq!(refused.to_string(), "a record of rq cannot be read: its version is 2, this program knows 1");
+    }
+}
