@@ -3,4 +3,5 @@
 pub mod connector;
 pub mod grpc;
 pub mod http;
+pub mod rtp;
 pub mod sip;

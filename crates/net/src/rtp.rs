@@ -1,0 +1,207 @@
+//! RTP and RTCP sockets: a few threads, each with one poll loop that owns its legs and their sockets.
+//!
+//! A packet is read, looked at, and written to the other leg's socket by the same thread: no lock, no allocation, no
+//! other task. Orders come in by a bounded channel with a waker, news go out by a bounded channel. The members of a
+//! conference must be on one thread, so the thread follows from the conference's name ([`RtpDriver::shard_of`]).
+
+mod ports;
+mod thread;
+
+use std::collections::hash_map::DefaultHasher;
+use std::hash::{Hash as _, Hasher as _};
+use std::io;
+use std::net::IpAddr;
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::thread::JoinHandle;
+
+use infra::Clock;
+use media::sdp::AudioStream;
+use media::session::{Event, Session, SessionSnapshot, Statistics, Treatment};
+use tokio::sync::{mpsc, oneshot};
+
+pub use ports::{PortPair, Ports, PortsError};
+
+/// Orders that wait for a thread: a burst of call set-ups.
+const ORDERS_MAX: usize = 8_192;
+/// News that wait for the role.
+const NEWS_MAX: usize = 65_536;
+
+/// A leg's name towards the driver, given by the role; never used again.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct LegId(pub u64);
+
+/// What a leg tells its role.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct News {
+    /// The leg.
+    pub leg: LegId,
+    /// What happened.
+    pub event: Event,
+}
+
+/// A leg as it is at a moment.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Photograph {
+    /// The leg.
+    pub leg: LegId,
+    /// Its session.
+    pub session: SessionSnapshot,
+    /// Its figures.
+    pub statistics: Statistics,
+}
+
+/// What a role wants of a thread.
+pub enum Order {
+    /// A new leg, or one that is restored.
+    Open {
+        /// Its name.
+        leg: LegId,
+        /// Its sockets.
+        ports: PortPair,
+        /// Its session.
+        session: Box<Session>,
+    },
+    /// Work on the session: a description, a treatment.
+    Negotiate(LegId, AudioStream),
+    /// Start a treatment; its id comes back with its end.
+    Play(LegId, u64, Treatment),
+    /// Stop the treatment.
+    Stop(LegId),
+    /// Whether the leg hears itself.
+    Echo(LegId, bool),
+    /// The leg becomes a member of a conference.
+    Join(LegId, String),
+    /// The leg ends; its ports are free again.
+    Close(LegId),
+    /// Photographs of these legs; those that are gone are left out.
+    Photograph(Vec<LegId>, oneshot::Sender<Vec<Photograph>>),
+}
+
+/// Counters of all threads.
+#[derive(Debug, Default)]
+pub struct Counters {
+    /// Packets received.
+    pub packets_in: AtomicU64,
+    /// Bytes received.
+    pub bytes_in: AtomicU64,
+    /// Packets sent.
+    pub packets_out: AtomicU64,
+    /// Bytes sent.
+    pub bytes_out: AtomicU64,
+    /// Packets that the kernel did not take.
+    pub unsent: AtomicU64,
+    /// News that were lost because the role did not read them.
+    pub lost_news: AtomicU64,
+}
+
+/// How the driver is set up.
+pub struct Settings {
+    /// The address that the sockets are bound to.
+    pub address: IpAddr,
+    /// The ports, RTP even and RTCP above.
+    pub ports: RangeInclusive<u16>,
+    /// How many threads.
+    pub threads: usize,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// The order cannot be taken.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum DriverError {
+    /// The thread does not keep up.
+    #[error("the RTP thread has too many orders")]
+    Busy,
+    /// The thread has ended.
+    #[error("the RTP thread has ended")]
+    Ended,
+}
+
+/// The threads and the ports. Dropping it ends the threads and closes all sockets.
+pub struct RtpDriver {
+    shards: Vec<Shard>,
+    ports: Arc<Ports>,
+    counters: Arc<Counters>,
+}
+
+struct Shard {
+    orders: Option<SyncSender<Order>>,
+    waker: mio::Waker,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl RtpDriver {
+    /// Starts the threads; news come by the receiver.
+    pub fn start(settings: Settings) -> io::Result<(Self, mpsc::Receiver<News>)> {
+        let (news, receiver) = mpsc::channel(NEWS_MAX);
+        let counters = Arc::new(Counters::default());
+        let ports = Arc::new(Ports::new(settings.address, settings.ports));
+        let mut shards = Vec::new();
+        for number in 0..settings.threads.max(1) {
+            let (orders, inbox): (_, Receiver<Order>) = sync_channel(ORDERS_MAX);
+            let poll = mio::Poll::new()?;
+            let waker = mio::Waker::new(poll.registry(), thread::WAKER)?;
+            let parts = thread::Parts {
+                poll,
+                inbox,
+                news: news.clone(),
+                clock: settings.clock.clone(),
+                counters: counters.clone(),
+            };
+            let name = format!("rtp-{number}");
+            let thread = std::thread::Builder::new().name(name).spawn(move || thread::run(parts))?;
+            shards.push(Shard { orders: Some(orders), waker, thread: Some(thread) });
+        }
+        Ok((Self { shards, ports, counters }, receiver))
+    }
+
+    /// The thread for a conference.
+    pub fn shard_of(&self, conference: &str) -> usize {
+        let mut hasher = DefaultHasher::new();
+        conference.hash(&mut hasher);
+        (hasher.finish() % self.shards.len().max(1) as u64) as usize
+    }
+
+    /// Gives an order to a thread.
+    ///
+    /// # Errors
+    /// When the thread does not keep up or has ended; the order is not carried out.
+    pub fn order(&self, shard: usize, order: Order) -> Result<(), DriverError> {
+        let shard = self.shards.get(shard).ok_or(DriverError::Ended)?;
+        let orders = shard.orders.as_ref().ok_or(DriverError::Ended)?;
+        orders.try_send(order).map_err(|error| match error {
+            TrySendError::Full(_) => DriverError::Busy,
+            TrySendError::Disconnected(_) => DriverError::Ended,
+        })?;
+        shard.waker.wake().map_err(|_| DriverError::Ended)
+    }
+
+    /// The ports that are free, and those in use.
+    pub fn ports(&self) -> &Arc<Ports> {
+        &self.ports
+    }
+
+    /// The counters of all threads.
+    pub fn counters(&self) -> &Arc<Counters> {
+        &self.counters
+    }
+}
+
+impl Drop for RtpDriver {
+    fn drop(&mut self) {
+        for shard in &mut self.shards {
+            // A closed channel tells the thread to end.
+            shard.orders = None;
+            let _ = shard.waker.wake();
+            if let Some(thread) = shard.thread.take() {
+                let _ = thread.join();
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,134 @@
+//! Port pairs: an even port for RTP and the one above for RTCP (RFC 3550 §11).
+
+use std::collections::VecDeque;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::ops::RangeInclusive;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use socket2::{Domain, Protocol, Socket, Type};
+
+/// How many pairs are tried when others hold ports of our range.
+const ATTEMPTS_MAX: usize = 64;
+/// Room for 100 ms of packets while the thread is held up.
+const RECEIVE_BUFFER_BYTES: usize = 64 * 1024;
+
+/// The free pairs of a range. A pair that was given back is used again last, so that late packets of an old leg do not
+/// reach a new one.
+#[derive(Debug)]
+pub struct Ports {
+    address: IpAddr,
+    free: Mutex<VecDeque<u16>>,
+    total: usize,
+}
+
+/// Two bound sockets. Dropping it closes them and gives the ports back.
+#[derive(Debug)]
+pub struct PortPair {
+    pub(super) rtp: mio::net::UdpSocket,
+    pub(super) rtcp: mio::net::UdpSocket,
+    port: u16,
+    ports: Arc<Ports>,
+}
+
+/// Why there is no pair.
+#[derive(Debug, thiserror::Error)]
+pub enum PortsError {
+    /// All pairs of the range are in use.
+    #[error("no RTP port is free")]
+    Exhausted,
+    /// The wanted pair is in use.
+    #[error("RTP port {0} is in use")]
+    Taken(u16),
+    /// The kernel refuses.
+    #[error("an RTP socket cannot be bound")]
+    Bind(#[source] io::Error),
+}
+
+impl Ports {
+    /// All pairs of `range` on `address`.
+    pub(super) fn new(address: IpAddr, range: RangeInclusive<u16>) -> Self {
+        let last = *range.end();
+        let free: VecDeque<u16> = range.filter(|p| p.is_multiple_of(2) && *p < last && *p > 0).collect();
+        let total = free.len();
+        Self { address, free: Mutex::new(free), total }
+    }
+
+    /// Binds a free pair.
+    pub fn bind(self: &Arc<Self>) -> Result<PortPair, PortsError> {
+        for _ in 0..ATTEMPTS_MAX {
+            let port = self.lock().pop_front().ok_or(PortsError::Exhausted)?;
+            match self.pair(port) {
+                Ok(pair) => return Ok(pair),
+                Err(error) => {
+                    self.give_back(port);
+                    if error.kind() != io::ErrorKind::AddrInUse {
+                        return Err(PortsError::Bind(error));
+                    }
+                }
+            }
+        }
+        Err(PortsError::Exhausted)
+    }
+
+    /// Binds that pair: for a leg that is restored.
+    pub fn bind_again(self: &Arc<Self>, port: u16) -> Result<PortPair, PortsError> {
+        {
+            let mut free = self.lock();
+            let place = free.iter().position(|p| *p == port).ok_or(PortsError::Taken(port))?;
+            free.remove(place);
+        }
+        self.pair(port).map_err(|error| {
+            self.give_back(port);
+            PortsError::Bind(error)
+        })
+    }
+
+    /// How many pairs there are.
+    pub fn total(&self) -> usize {
+        self.total
+    }
+
+    /// How many pairs are free.
+    pub fn free(&self) -> usize {
+        self.lock().len()
+    }
+
+    fn pair(self: &Arc<Self>, port: u16) -> io::Result<PortPair> {
+        let rtp = bind(SocketAddr::new(self.address, port))?;
+        let rtcp = bind(SocketAddr::new(self.address, port + 1))?;
+        Ok(PortPair { rtp, rtcp, port, ports: self.clone() })
+    }
+
+    fn give_back(&self, port: u16) {
+        self.lock().push_back(port);
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, VecDeque<u16>> {
+        // The queue is whole after every statement under the lock.
+        self.free.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl PortPair {
+    /// The RTP port.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+}
+
+impl Drop for PortPair {
+    fn drop(&mut self) {
+        // The sockets close a moment later, with the fields; the queue is long, so nobody binds them before.
+        self.ports.give_back(self.port);
+    }
+}
+
+fn bind(address: SocketAddr) -> io::Result<mio::net::UdpSocket> {
+    let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
+    // The kernel caps this at net.core.rmem_max; less is not an error.
+    let _ = socket.set_recv_buffer_size(RECEIVE_BUFFER_BYTES);
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    Ok(mio::net::UdpSocket::from_std(socket.into()))
+}

@@ -1,0 +1,137 @@
+//! The driver over loopback sockets.
+
+use std::net::{SocketAddr, UdpSocket};
+use std::time::Duration;
+
+use infra::SystemClock;
+use media::g711::Law;
+use media::rtp::{Header, Packet};
+use media::sdp::Direction;
+use media::session::{Prompt, Setup};
+
+use super::*;
+
+const WAIT: Duration = Duration::from_secs(5);
+
+struct Phone {
+    socket: UdpSocket,
+    ssrc: u32,
+    sequence: u16,
+}
+
+impl Phone {
+    fn new(ssrc: u32) -> Self {
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        socket.set_read_timeout(Some(WAIT)).unwrap();
+        Self { socket, ssrc, sequence: 0 }
+    }
+
+    fn say(&mut self, to: u16, fill: u8) {
+        self.sequence += 1;
+        let (sequence, timestamp) = (self.sequence, u32::from(self.sequence) * 160);
+        let header = Header { marker: false, payload_type: 0, sequence, timestamp, ssrc: self.ssrc };
+        let mut bytes = header.to_bytes().to_vec();
+        bytes.extend([fill; 160]);
+        self.socket.send_to(&bytes, ("127.0.0.1", to)).unwrap();
+    }
+
+    fn hear(&self) -> (Header, Vec<u8>, SocketAddr) {
+        let mut buffer = [0; 2_000];
+        let (length, from) = self.socket.recv_from(&mut buffer).unwrap();
+        let packet = Packet::parse(&buffer[..length]).unwrap();
+        (packet.header, packet.payload.to_vec(), from)
+    }
+}
+
+fn driver(ports: RangeInclusive<u16>) -> (RtpDriver, mpsc::Receiver<News>, Arc<dyn Clock>) {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
+    let address = "127.0.0.1".parse().unwrap();
+    let (driver, news) = RtpDriver::start(Settings { address, ports, threads: 2, clock: clock.clone() }).unwrap();
+    (driver, news, clock)
+}
+
+/// Opens a leg for a phone; its RTP port.
+fn open(driver: &RtpDriver, clock: &Arc<dyn Clock>, shard: usize, id: u64, phone: &Phone) -> u16 {
+    let ports = driver.ports().bind().unwrap();
+    let port = ports.port();
+    let setup =
+        Setup { ssrc: 77, sequence: 1, timestamp: 1, cname: "t".to_owned(), quiet_after: Duration::from_secs(60) };
+    let mut session = Session::new(setup, clock.now());
+    let stream = AudioStream {
+        remote: Some(phone.socket.local_addr().unwrap()),
+        remote_rtcp: None,
+        rtcp_mux: true,
+        law: Law::Mu,
+        pcmu: Some(0),
+        pcma: Some(8),
+        telephone_event: Some(101),
+        direction: Direction::SendRecv,
+    };
+    session.negotiate(stream, clock.now());
+    driver.order(shard, Order::Open { leg: LegId(id), ports, session: Box::new(session) }).unwrap();
+    port
+}
+
+#[test]
+fn two_legs_of_a_conference_are_relayed_and_an_echo_comes_back() {
+    let (driver, mut news, clock) = driver(42_000..=42_099);
+    let (mut alice, mut bob) = (Phone::new(1), Phone::new(2));
+    let shard = driver.shard_of("c");
+    let (a, b) = (open(&driver, &clock, shard, 1, &alice), open(&driver, &clock, shard, 2, &bob));
+    driver.order(shard, Order::Join(LegId(1), "c".to_owned())).unwrap();
+    driver.order(shard, Order::Join(LegId(2), "c".to_owned())).unwrap();
+    for n in 0..20 {
+        alice.say(a, n);
+        let (header, payload, from) = bob.hear();
+        assert_eq!((payload, from.port(), header.ssrc), (vec![n; 160], b, 77));
+        bob.say(b, 100 + n);
+        assert_eq!(alice.hear().1, [100 + n; 160]);
+    }
+    let learned = news.blocking_recv().unwrap();
+    assert_eq!(learned, News { leg: LegId(1), event: Event::Learned(alice.socket.local_addr().unwrap()) });
+    driver.order(shard, Order::Close(LegId(2))).unwrap();
+    driver.order(shard, Order::Echo(LegId(1), true)).unwrap();
+    let (reply, picture) = oneshot::channel();
+    driver.order(shard, Order::Photograph(vec![LegId(1), LegId(2)], reply)).unwrap();
+    let pictures = picture.blocking_recv().unwrap();
+    assert_eq!(pictures.len(), 1, "the closed leg is gone");
+    assert_eq!(pictures[0].statistics.received, 20);
+    alice.say(a, 7);
+    assert_eq!(alice.hear().1, [7; 160]);
+}
+
+#[test]
+fn a_prompt_is_paced_and_its_end_is_told() {
+    let (driver, mut news, clock) = driver(42_100..=42_199);
+    let phone = Phone::new(1);
+    open(&driver, &clock, 0, 5, &phone);
+    let prompt = Prompt { name: "p".into(), samples: vec![500; 1_600].into() };
+    let treatment = Treatment { prompts: vec![prompt], ..Treatment::default() };
+    let began = clock.now();
+    driver.order(0, Order::Play(LegId(5), 9, treatment)).unwrap();
+    let headers: Vec<Header> = (0..10).map(|_| phone.hear().0).collect();
+    let took = clock.now().since(began);
+    assert!(took >= Duration::from_millis(179), "{took:?} for 10 packets");
+    assert!(headers.windows(2).all(|w| w[1].timestamp == w[0].timestamp + 160 && w[1].sequence == w[0].sequence + 1));
+    match news.blocking_recv().unwrap() {
+        News { leg: LegId(5), event: Event::Ended(outcome) } => assert_eq!(outcome.id, 9),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn ports_are_bounded_and_come_back() {
+    let (driver, _news, clock) = driver(42_200..=42_205);
+    assert_eq!(driver.ports().total(), 3);
+    let phone = Phone::new(1);
+    let ports: Vec<u16> = (0..3).map(|n| open(&driver, &clock, 0, n, &phone)).collect();
+    assert!(ports.iter().all(|p| p.is_multiple_of(2)));
+    assert!(matches!(driver.ports().bind(), Err(PortsError::Exhausted)));
+    assert!(matches!(driver.ports().bind_again(ports[1]), Err(PortsError::Taken(_))));
+    driver.order(0, Order::Close(LegId(1))).unwrap();
+    let (reply, picture) = oneshot::channel();
+    driver.order(0, Order::Photograph(Vec::new(), reply)).unwrap();
+    picture.blocking_recv().unwrap();
+    assert_eq!(driver.ports().free(), 1);
+    assert_eq!(driver.ports().bind_again(ports[1]).unwrap().port(), ports[1]);
+}
