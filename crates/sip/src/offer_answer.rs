@@ -190,7 +190,9 @@ impl OfferAnswer {
         carrier: Carrier,
         body: Option<&Bytes>,
     ) -> Result<Meaning, OfferAnswerError> {
-        use Carrier::{Ack, Invite, Prack, PrackSuccess, Provisional, ReliableProvisional, Success, Update, UpdateSuccess};
+        use Carrier::{
+            Ack, Invite, Prack, PrackSuccess, Provisional, ReliableProvisional, Success, Update, UpdateSuccess,
+        };
         if by == offerer {
             return match carrier {
                 Update | Invite if body.is_some() => Err(match by {

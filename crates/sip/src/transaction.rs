@@ -17,7 +17,9 @@ mod timer_queue;
 
 pub(crate) use arena::Arena;
 pub use client::{ClientState, InviteClient, NonInviteClient};
-pub use layer::{ClientId, ClientRequest, NewRequest, Received, ServerId, TransactionError, TransactionEvent, TransactionLayer};
+pub use layer::{
+    ClientId, ClientRequest, NewRequest, Received, ServerId, TransactionError, TransactionEvent, TransactionLayer,
+};
 pub use server::{InviteServer, NonInviteServer, ServerState};
 pub use snapshot::{ClientSnapshot, ServerSnapshot};
 pub use timer::{Intervals, Repeat, Schedule, Timer};

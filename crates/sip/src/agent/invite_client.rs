@@ -52,7 +52,8 @@ impl UserAgent {
         };
         let id = self.insert_leg(Leg::new(dialog, LegPhase::Inviting)).ok_or(CommandError::Full)?;
         let provisionals = if invite.offer.is_some() { invite.provisionals } else { Provisionals::Plain };
-        let sent = self.send_invite(id, invite.offer.as_ref(), &invite.headers, InvitePurpose::Begin, provisionals, now);
+        let sent =
+            self.send_invite(id, invite.offer.as_ref(), &invite.headers, InvitePurpose::Begin, provisionals, now);
         if let Err(error) = sent {
             self.remove_leg(id);
             return Err(error);
@@ -198,7 +199,14 @@ impl UserAgent {
         }
     }
 
-    fn invite_progress(&mut self, id: DialogId, client: ClientId, response: Shared, status: StatusCode, now: Timestamp) {
+    fn invite_progress(
+        &mut self,
+        id: DialogId,
+        client: ClientId,
+        response: Shared,
+        status: StatusCode,
+        now: Timestamp,
+    ) {
         let Some(leg) = self.dialogs.get_mut(id.0) else { return };
         let Some(outgoing) = &mut leg.state.outgoing else { return };
         if outgoing.stage == OutgoingStage::CancelWanted
@@ -563,4 +571,3 @@ fn extra_headers(request: &Bytes) -> ExtraHeaders {
     let Ok(request) = Message::parse(request.clone()) else { return Vec::new() };
     request.header_lines().filter(|(name, _)| !OURS.contains(name)).map(|(n, v)| (n, v.to_owned())).collect()
 }
-

@@ -216,8 +216,7 @@ impl UserAgent {
         let bytes = response.to_bytes();
         if let Some(answering) = &mut leg.state.answering {
             if reliable {
-                answering.unpracked =
-                    Some(Unpracked { rseq, response: bytes, repeat: Repeat::after(t1, now), end });
+                answering.unpracked = Some(Unpracked { rseq, response: bytes, repeat: Repeat::after(t1, now), end });
             } else {
                 answering.keep_alive = Some((now + KEEP_ALIVE, bytes));
             }
@@ -387,7 +386,11 @@ impl UserAgent {
 
     /// Answers their re-INVITE with 200.
     pub(super) fn accept_reinvite(&mut self, id: DialogId, session: Bytes, now: Timestamp) -> Result<(), CommandError> {
-        self.send_success(id, &Reply { status: StatusCode::OK, headers: Vec::new(), body: Some(Body::sdp(session)) }, now)
+        self.send_success(
+            id,
+            &Reply { status: StatusCode::OK, headers: Vec::new(), body: Some(Body::sdp(session)) },
+            now,
+        )
     }
 
     // === PRACK and timers ===

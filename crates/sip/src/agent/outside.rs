@@ -84,8 +84,7 @@ impl UserAgent {
                 let at = leg.state.incoming.iter().position(|p| p.id == request.0).ok_or(CommandError::Gone)?;
                 let server = *leg.servers.get(at).ok_or(CommandError::Gone)?;
                 let tag = leg.state.dialog.local_tag.clone();
-                let message =
-                    Message::parse(leg.state.incoming[at].request.clone()).map_err(|_| CommandError::Gone)?;
+                let message = Message::parse(leg.state.incoming[at].request.clone()).map_err(|_| CommandError::Gone)?;
                 if reply.status.is_final() {
                     leg.state.incoming.remove(at);
                     leg.servers.remove(at);
@@ -203,15 +202,8 @@ impl UserAgent {
         let cnonce = format!("{:016x}", self.entropy.next_u64());
         let uri = request.request_uri().unwrap_or_default().to_owned();
         let method = request.method();
-        let answer = digest::respond(
-            &challenge,
-            &credentials.user,
-            &credentials.password,
-            method.as_str(),
-            &uri,
-            &cnonce,
-            1,
-        );
+        let answer =
+            digest::respond(&challenge, &credentials.user, &credentials.password, method.as_str(), &uri, &cnonce, 1);
         request.set(&name, answer);
         true
     }

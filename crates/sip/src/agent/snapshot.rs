@@ -84,7 +84,9 @@ impl UserAgent {
                 unacked.repeat.due = now;
             }
         }
-        if how.resend && let Some(unpracked) = state.answering.as_mut().and_then(|a| a.unpracked.as_mut()) {
+        if how.resend
+            && let Some(unpracked) = state.answering.as_mut().and_then(|a| a.unpracked.as_mut())
+        {
             unpracked.repeat.due = now;
         }
         let mut leg = Leg::new(state.dialog.clone(), state.phase);

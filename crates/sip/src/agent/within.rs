@@ -148,10 +148,7 @@ impl UserAgent {
             return Err(CommandError::WrongState("UPDATE"));
         }
         if offer.is_some() {
-            leg.state
-                .offer_answer
-                .sent(Carrier::Update, offer.as_ref())
-                .map_err(|_| CommandError::OfferOpen)?;
+            leg.state.offer_answer.sent(Carrier::Update, offer.as_ref()).map_err(|_| CommandError::OfferOpen)?;
         }
         let sent = self.send_within(id, Method::Update, headers, offer.clone().map(Body::sdp), purpose, now);
         if sent.is_err()
@@ -543,10 +540,8 @@ impl UserAgent {
 
     /// 405 with what we do understand (RFC 3261 §8.2.1).
     pub(super) fn respond_not_allowed(&mut self, server: ServerId, request: &Message, tag: &str, now: Timestamp) {
-        let response = self
-            .plain_response(request, StatusCode::METHOD_NOT_ALLOWED, tag)
-            .header(&HeaderName::Allow, ALLOW)
-            .build();
+        let response =
+            self.plain_response(request, StatusCode::METHOD_NOT_ALLOWED, tag).header(&HeaderName::Allow, ALLOW).build();
         let _ = self.layer.respond(server, &response, now);
     }
 

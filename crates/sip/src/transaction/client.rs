@@ -50,10 +50,7 @@ impl InviteClient {
     /// Starts with the first transmission.
     pub fn new(reliable: bool, intervals: &Intervals, now: Timestamp) -> Self {
         let repeat = (!reliable).then(|| Repeat::after(intervals.t1, now));
-        Self {
-            state: ClientState::Calling,
-            schedule: Schedule { repeat, end: Some(now + intervals.patience()) },
-        }
+        Self { state: ClientState::Calling, schedule: Schedule { repeat, end: Some(now + intervals.patience()) } }
     }
 
     /// Where it stands.
@@ -126,10 +123,7 @@ impl NonInviteClient {
     /// Starts with the first transmission.
     pub fn new(reliable: bool, intervals: &Intervals, now: Timestamp) -> Self {
         let repeat = (!reliable).then(|| Repeat::after(intervals.t1, now));
-        Self {
-            state: ClientState::Trying,
-            schedule: Schedule { repeat, end: Some(now + intervals.patience()) },
-        }
+        Self { state: ClientState::Trying, schedule: Schedule { repeat, end: Some(now + intervals.patience()) } }
     }
 
     /// Where it stands.

@@ -92,10 +92,7 @@ fn a_late_200_after_cancel_is_acked_and_byed() {
     pair.agent(BOB).answer(bob, Reply::session("answer"), now).unwrap();
     pair.agent(ALICE).cancel(alice, Vec::new(), now).unwrap();
     pair.run(S);
-    assert!(matches!(
-        pair.events(ALICE).last(),
-        Some(Event::Failed { status: StatusCode::REQUEST_TERMINATED, .. })
-    ));
+    assert!(matches!(pair.events(ALICE).last(), Some(Event::Failed { status: StatusCode::REQUEST_TERMINATED, .. })));
     assert!(matches!(pair.events(BOB).last(), Some(Event::Released { reason: Release::ByPeer(_), .. })));
     assert_eq!((pair.requests(ALICE, Method::Ack), pair.requests(ALICE, Method::Bye)), (1, 1));
     assert_empty(&mut pair);
@@ -185,8 +182,7 @@ fn with_session_timer() -> AgentConfig {
 
 #[test]
 fn a_session_is_refreshed_at_half_its_interval_and_stays() {
-    let mut pair =
-        Pair::with_configs(1, Wire::Udp, Conditions::PERFECT, with_session_timer(), AgentConfig::default());
+    let mut pair = Pair::with_configs(1, Wire::Udp, Conditions::PERFECT, with_session_timer(), AgentConfig::default());
     let (alice, bob) = pair.call();
     pair.run(300 * S);
     let refreshes = pair.events(ALICE).iter().filter(|e| matches!(e, Event::Refreshed { .. })).count();
@@ -198,8 +194,7 @@ fn a_session_is_refreshed_at_half_its_interval_and_stays() {
 
 #[test]
 fn a_session_whose_refreshes_stop_ends_on_both_sides() {
-    let mut pair =
-        Pair::with_configs(1, Wire::Udp, Conditions::PERFECT, with_session_timer(), AgentConfig::default());
+    let mut pair = Pair::with_configs(1, Wire::Udp, Conditions::PERFECT, with_session_timer(), AgentConfig::default());
     pair.call();
     pair.net.cut(ALICE);
     pair.run(200 * S);
@@ -229,7 +224,11 @@ fn a_re_invite_that_changes_nothing_is_answered_with_the_stored_session() {
     pair.run(S);
     assert!(pair.events(BOB).iter().any(|e| matches!(e, Event::Refreshed { .. })));
     assert!(!pair.events(BOB).iter().any(|e| matches!(e, Event::Offered { .. })));
-    assert!(pair.events(ALICE).iter().any(|e| matches!(e, Event::Renegotiated { answer, .. } if *answer == bytes("answer"))));
+    assert!(
+        pair.events(ALICE)
+            .iter()
+            .any(|e| matches!(e, Event::Renegotiated { answer, .. } if *answer == bytes("answer")))
+    );
 }
 
 #[test]
@@ -288,7 +287,9 @@ fn an_update_with_an_offer_is_accepted_or_refused() {
     let now = pair.now();
     pair.agent(BOB).accept_offer(bob, bytes("answer-2"), now).unwrap();
     pair.run(100 * MS);
-    assert!(matches!(pair.events(ALICE).last(), Some(Event::Renegotiated { answer, .. }) if *answer == bytes("answer-2")));
+    assert!(
+        matches!(pair.events(ALICE).last(), Some(Event::Renegotiated { answer, .. }) if *answer == bytes("answer-2"))
+    );
     let now = pair.now();
     pair.agent(BOB).update(bob, Some(bytes("offer-3")), Vec::new(), now).unwrap();
     pair.run(100 * MS);
@@ -330,7 +331,13 @@ fn what_a_peer_does_wrong_gets_the_rfc_s_answer() {
     let table: [(Method, Vec<(H, &str)>, Option<(&str, &'static str)>, u16, Option<H>); 9] = [
         (Method::Invite, vec![contact.clone(), (H::Require, "teleport")], None, 420, Some(H::Unsupported)),
         (Method::Invite, vec![contact.clone()], Some(("text/plain", "x")), 415, Some(H::Accept)),
-        (Method::Invite, vec![contact.clone(), (H::ContentEncoding, "gzip")], Some(("application/sdp", "x")), 415, Some(H::AcceptEncoding)),
+        (
+            Method::Invite,
+            vec![contact.clone(), (H::ContentEncoding, "gzip")],
+            Some(("application/sdp", "x")),
+            415,
+            Some(H::AcceptEncoding),
+        ),
         (Method::Invite, vec![], None, 400, None),
         (Method::Invite, vec![contact.clone(), (H::To, "<sip:bob@example.com>;tag=gone")], None, 481, None),
         (Method::Bye, vec![(H::To, "<sip:bob@example.com>;tag=gone")], None, 481, None),
@@ -355,8 +362,14 @@ fn an_older_sequence_number_gets_500() {
     let (alice, _) = pair.call();
     let mut dialog = pair.agent(ALICE).leg(alice).unwrap().dialog.clone();
     dialog.local_cseq = 0; // Bob has seen 1 already; the next but one is new, then comes an older one
-    let newer = { dialog.local_cseq = 9; dialog.request(Method::Options, "SIP/2.0/UDP a.example.com;branch=z9hG4bKn").build() };
-    let older = { dialog.local_cseq = 4; dialog.request(Method::Options, "SIP/2.0/UDP a.example.com;branch=z9hG4bKo").build() };
+    let newer = {
+        dialog.local_cseq = 9;
+        dialog.request(Method::Options, "SIP/2.0/UDP a.example.com;branch=z9hG4bKn").build()
+    };
+    let older = {
+        dialog.local_cseq = 4;
+        dialog.request(Method::Options, "SIP/2.0/UDP a.example.com;branch=z9hG4bKo").build()
+    };
     let (now, flow) = (pair.now(), pair.wire.flow_to(ALICE));
     pair.agent(BOB).receive(newer, flow, now);
     pair.agent(BOB).receive(older, flow, now);

@@ -4,3 +4,4 @@ mod behaviour;
 mod pair;
 mod restore;
 mod storm;
+mod survival;

@@ -44,10 +44,9 @@ pub enum Wire {
 impl Wire {
     pub fn flow_to(self, peer: u8) -> Flow {
         match self {
-            Self::Udp => Flow::Udp {
-                listener: 0,
-                remote: SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, peer + 1)), 5060),
-            },
+            Self::Udp => {
+                Flow::Udp { listener: 0, remote: SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, peer + 1)), 5060) }
+            }
             Self::Stream => Flow::Stream { connection: u64::from(peer) },
         }
     }

@@ -9,7 +9,9 @@ use bytes::Bytes;
 use model::entropy::Seeded;
 use model::{Entropy, Timestamp};
 use simnet::{Conditions, Step};
-use sip::agent::{AgentConfig, Body, DialogId, Event, IncomingId, Provisionals, Reliability, Reply, Session, UserAgent};
+use sip::agent::{
+    AgentConfig, Body, DialogId, Event, IncomingId, Provisionals, Reliability, Reply, Session, UserAgent,
+};
 use sip::header::HeaderName;
 use sip::{Message, Method, StatusCode};
 
@@ -124,8 +126,7 @@ impl Storm {
         };
         let timer = |fate: &mut Seeded| if fate.below(3) == 0 { Some(90) } else { None };
         let alice = AgentConfig { session_expires_s: timer(&mut fate), ..AgentConfig::default() };
-        let reliability =
-            if fate.below(2) == 0 { Reliability::WhenRequired } else { Reliability::WhenSupported };
+        let reliability = if fate.below(2) == 0 { Reliability::WhenRequired } else { Reliability::WhenSupported };
         let bob = AgentConfig { session_expires_s: timer(&mut fate), reliability, ..AgentConfig::default() };
         let pair = Pair::with_configs(seed, wire, conditions, alice, bob);
         let script = Vec::new();
