@@ -1,1 +1,3 @@
-//! The ors role: runs the tenant's SCXML applications.
+//! Orchestration: the role that runs a tenant's applications, and the language that they are written in.
+
+pub mod ecmascript;

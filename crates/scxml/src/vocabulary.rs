@@ -28,12 +28,23 @@ pub struct Element {
     pub name: &'static str,
     /// Whether it may stand in executable content; else it is a child of another one only.
     pub place: Place,
-    /// Attributes that it may have; each is an expression, except `requestid`, which is a location.
+    /// What its attribute `requestid` is.
+    pub request_id: RequestId,
+    /// Attributes that it may have; each is an expression, except a `requestid` that is stored.
     pub attributes: &'static [&'static str],
     /// Of these, the ones that it must have.
     pub required: &'static [&'static str],
     /// Children, as `module:name`; `param` allows `<param name expr>`.
     pub children: &'static [&'static str],
+}
+
+/// What an element's attribute `requestid` is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum RequestId {
+    /// A location: the id of the new request is stored there.
+    Stored,
+    /// An expression: names an earlier request.
+    Named,
 }
 
 /// Where an element may stand.

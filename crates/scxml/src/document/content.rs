@@ -2,7 +2,7 @@
 
 use super::load::{Loader, Required, is_core, is_name};
 use super::{ActionTemplate, Content, ContentKind, Expr, Send, SendId, Syntax, Wording};
-use crate::vocabulary::Place;
+use crate::vocabulary::{Place, RequestId};
 use crate::xml::Element;
 
 impl Loader<'_> {
@@ -188,8 +188,11 @@ impl Loader<'_> {
         let mut template = ActionTemplate {
             module: module.name,
             name: spec.name,
-            request_location: self.expr(element, "requestid", Syntax::Location),
-            attributes: self.host_attributes(element),
+            request_location: match spec.request_id {
+                RequestId::Stored => self.expr(element, "requestid", Syntax::Location),
+                RequestId::Named => None,
+            },
+            attributes: self.host_attributes(element, spec.request_id),
             params: Vec::new(),
             children: Vec::new(),
         };
@@ -199,9 +202,9 @@ impl Loader<'_> {
         Some(template)
     }
 
-    fn host_attributes(&mut self, element: &Element) -> Vec<(String, Expr)> {
+    fn host_attributes(&mut self, element: &Element, request_id: RequestId) -> Vec<(String, Expr)> {
         let mut attributes = Vec::new();
-        for (name, text) in element.attributes.iter().filter(|(name, _)| name != "requestid") {
+        for (name, text) in element.attributes.iter().filter(|(name, _)| request_id == RequestId::Named || name != "requestid") {
             let expr = self.checked(element, text, Syntax::Expression);
             attributes.extend(expr.map(|e| (name.clone(), e)));
         }

@@ -1,7 +1,7 @@
 //! What is refused when a document is loaded: line, element, rule.
 
 use scxml::document::Syntax;
-use scxml::vocabulary::{Element, Module, Place};
+use scxml::vocabulary::{Element, Module, Place, RequestId};
 use scxml::{Document, Limits, Output, Session, Vocabulary};
 
 use crate::counter::{Counters, T0};
@@ -14,11 +14,12 @@ const PHONE: Vocabulary = Vocabulary {
             Element {
                 name: "ring",
                 place: Place::Action,
+                request_id: RequestId::Stored,
                 attributes: &["requestid", "number", "for"],
                 required: &["number"],
                 children: &["phone:tone", "param"],
             },
-            Element { name: "tone", place: Place::Child, attributes: &["hertz"], required: &[], children: &[] },
+            Element { name: "tone", place: Place::Child, request_id: RequestId::Stored, attributes: &["hertz"], required: &[], children: &[] },
         ],
     }],
 };

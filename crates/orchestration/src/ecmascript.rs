@@ -1,0 +1,399 @@
+//! The ECMAScript data model (W3C SCXML B.2) on QuickJS, fenced in: memory, stack and time are limited, and a document
+//! finds the language's own objects only: no files, no network, no timers, no modules.
+//!
+//! Expressions are compiled when they are first used and kept for the session. Evaluation is sloppy mode, as documents
+//! expect; assignment is strict, so that a location that does not exist is an error and not a new variable.
+
+mod convert;
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use infra::Clock;
+use model::Timestamp;
+use rquickjs::context::intrinsic;
+use rquickjs::function::IntoArgs;
+use rquickjs::{CatchResultExt, CaughtError, Context, Ctx, FromJs, Function, Object, Persistent, Runtime};
+use scxml::document::Syntax;
+use scxml::{Datamodel, EvalError, Event, Expr, LimitKind, Value};
+
+/// What a document's scripts may use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ScriptLimits {
+    /// Memory of one session's variables and functions, in bytes.
+    pub memory_bytes: usize,
+    /// Stack of one evaluation, in bytes.
+    pub stack_bytes: usize,
+    /// Time of one evaluation.
+    pub evaluation: Duration,
+    /// Time of all evaluations of one input together.
+    pub input: Duration,
+}
+
+impl Default for ScriptLimits {
+    fn default() -> Self {
+        Self {
+            memory_bytes: 4 << 20,
+            stack_bytes: 256 << 10,
+            evaluation: Duration::from_millis(100),
+            input: Duration::from_millis(300),
+        }
+    }
+}
+
+/// The objects that the platform keeps up to date for a session: `_genesys`.
+#[derive(Debug, Default)]
+pub struct PlatformObjects {
+    value: Value,
+    revision: u64,
+}
+
+impl PlatformObjects {
+    /// Shows the session new contents from its next input on.
+    pub fn set(&mut self, value: Value) {
+        self.value = value;
+        self.revision += 1;
+    }
+}
+
+/// The data model of one session. It stays on the thread that made it.
+pub struct Ecmascript {
+    // Dropped in this order: functions before their context, the context before its runtime.
+    functions: HashMap<(Form, Arc<str>), Persistent<Function<'static>>>,
+    prelude: Persistent<Object<'static>>,
+    context: Context,
+    guard: Guard,
+    limits: ScriptLimits,
+    platform: Rc<RefCell<PlatformObjects>>,
+    platform_shown: u64,
+    start: Value,
+}
+
+/// How a piece of text is compiled.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Form {
+    Expression,
+    Assignment,
+    Name,
+}
+
+/// Watches the time.
+struct Guard {
+    clock: Arc<dyn Clock>,
+    deadline: Rc<Cell<Timestamp>>,
+    timed_out: Rc<Cell<bool>>,
+    input_ends: Timestamp,
+}
+
+/// More expressions than any document has states; a document that builds expressions cannot grow the table.
+const FUNCTIONS_MAX: usize = 8_192;
+
+/// The language without what reaches outside or runs later.
+type Language = (
+    intrinsic::Date,
+    intrinsic::Eval,
+    intrinsic::RegExpCompiler,
+    intrinsic::RegExp,
+    intrinsic::Json,
+    intrinsic::MapSet,
+);
+
+impl Ecmascript {
+    /// A data model with `start` as `_data` and `platform` as `_genesys`.
+    ///
+    /// # Errors
+    /// [`EvalError::Limit`] if the memory limit does not hold even the language itself.
+    pub fn new(
+        limits: ScriptLimits,
+        clock: Arc<dyn Clock>,
+        start: Value,
+        platform: Rc<RefCell<PlatformObjects>>,
+    ) -> Result<Self, EvalError> {
+        let (context, guard) = fenced(limits, clock)?;
+        let prelude = context
+            .with(|ctx| {
+                let object: Object<'_> = ctx.eval(PRELUDE)?;
+                Ok::<_, rquickjs::Error>(Persistent::save(&ctx, object))
+            })
+            .map_err(|_| EvalError::Limit(LimitKind::ScriptMemory))?;
+        let functions = HashMap::new();
+        Ok(Self { functions, prelude, context, guard, limits, platform, platform_shown: 0, start })
+    }
+
+    /// Runs `body` within the limits and turns what went wrong into an error.
+    fn guarded<T>(&mut self, body: impl for<'js> FnOnce(&Ctx<'js>) -> rquickjs::Result<T>) -> Result<T, EvalError> {
+        self.guard.begin(self.limits.evaluation);
+        let guard = &self.guard;
+        self.context.with(|ctx| body(&ctx).catch(&ctx).map_err(|error| guard.explain(&error)))
+    }
+
+    /// Calls a function of the prelude.
+    fn prelude<A, T>(&mut self, name: &str, args: A) -> Result<T, EvalError>
+    where
+        A: for<'js> FnOnce(&Ctx<'js>) -> rquickjs::Result<Vec<rquickjs::Value<'js>>>,
+        T: for<'js> FromJs<'js>,
+    {
+        let prelude = self.prelude.clone();
+        self.guarded(|ctx| {
+            let function: Function<'_> = prelude.restore(ctx)?.get(name)?;
+            let mut list = rquickjs::function::Args::new(ctx.clone(), 0);
+            list.push_args(args(ctx)?)?;
+            function.call_arg(list)
+        })
+    }
+
+    /// Compiles a piece of the document, once.
+    fn compiled(&mut self, form: Form, text: &Arc<str>) -> Result<Persistent<Function<'static>>, EvalError> {
+        if let Some(function) = self.functions.get(&(form, Arc::clone(text))) {
+            return Ok(function.clone());
+        }
+        let source = form.source(text);
+        let function = self.guarded(|ctx| Ok(Persistent::save(ctx, sloppy::<Function<'_>>(ctx, source)?)))?;
+        if self.functions.len() < FUNCTIONS_MAX {
+            self.functions.insert((form, Arc::clone(text)), function.clone());
+        }
+        Ok(function)
+    }
+
+    fn call<T: for<'js> FromJs<'js>>(&mut self, form: Form, expr: &Expr) -> Result<T, EvalError> {
+        let function = self.compiled(form, &expr.text)?;
+        self.guarded(|ctx| call(function.restore(ctx)?, ()))
+    }
+
+    fn check_name(&mut self, name: &str) -> Result<(), EvalError> {
+        self.compiled(Form::Name, &Arc::from(name)).map(|_| ())
+    }
+}
+
+impl Datamodel for Ecmascript {
+    fn begin_input(&mut self) {
+        self.guard.begin_input(self.limits.input);
+        let (value, revision) = {
+            let platform = self.platform.borrow();
+            if platform.revision == self.platform_shown {
+                return;
+            }
+            (platform.value.clone(), platform.revision)
+        };
+        // What cannot be shown (no memory left) is missed by the next evaluation, which then fails by the same limit.
+        let _ = self.prelude::<_, ()>("platform", |ctx| Ok(vec![convert::to_js(ctx, &value)?]));
+        self.platform_shown = revision;
+    }
+
+    fn bind_session(&mut self, session_id: &str, name: &str) -> Result<(), EvalError> {
+        let start = self.start.clone();
+        let texts = [session_id.to_owned(), name.to_owned(), format!("#_scxml_{session_id}")];
+        self.prelude("session", |ctx| {
+            let mut args = Vec::new();
+            for text in &texts {
+                args.push(convert::text_to_js(ctx, text)?);
+            }
+            args.push(convert::to_js(ctx, &start)?);
+            Ok(args)
+        })
+    }
+
+    fn bind_event(&mut self, event: &Event) -> Result<(), EvalError> {
+        self.prelude("event", |ctx| Ok(vec![convert::event_to_js(ctx, event)?]))
+    }
+
+    fn set_active(&mut self, ids: Vec<String>) {
+        let ids = Value::List(ids.into_iter().map(Value::Text).collect());
+        let _ = self.prelude::<_, ()>("active", |ctx| Ok(vec![convert::to_js(ctx, &ids)?]));
+    }
+
+    fn declare(&mut self, id: &str) -> Result<(), EvalError> {
+        self.check_name(id)?;
+        self.prelude("declare", |ctx| Ok(vec![convert::text_to_js(ctx, id)?]))
+    }
+
+    fn evaluate(&mut self, expr: &Expr) -> Result<Value, EvalError> {
+        let function = self.compiled(Form::Expression, &expr.text)?;
+        self.guarded(|ctx| convert::from_js(ctx, call(function.restore(ctx)?, ())?))
+    }
+
+    fn condition(&mut self, expr: &Expr) -> Result<bool, EvalError> {
+        let truth = self.call::<rquickjs::Coerced<bool>>(Form::Expression, expr)?;
+        Ok(truth.0)
+    }
+
+    fn assign(&mut self, location: &Expr, expr: &Expr) -> Result<(), EvalError> {
+        let value = self.compiled(Form::Expression, &expr.text)?;
+        let assign = self.compiled(Form::Assignment, &location.text)?;
+        self.guarded(|ctx| {
+            let value: rquickjs::Value<'_> = call(value.restore(ctx)?, ())?;
+            call(assign.restore(ctx)?, (value,))
+        })
+    }
+
+    fn assign_value(&mut self, location: &Expr, value: &Value) -> Result<(), EvalError> {
+        let assign = self.compiled(Form::Assignment, &location.text)?;
+        self.guarded(|ctx| call(assign.restore(ctx)?, (convert::to_js(ctx, value)?,)))
+    }
+
+    fn execute(&mut self, script: &Expr) -> Result<(), EvalError> {
+        let text = script.text.to_string();
+        // In the global scope: `var` and functions of a script are the session's.
+        self.guarded(|ctx| sloppy::<rquickjs::Value<'_>>(ctx, text).map(|_| ()))
+    }
+
+    fn literal(&mut self, text: &str) -> Value {
+        match serde_json::from_str::<serde_json::Value>(text) {
+            Ok(json) => convert::from_json(json),
+            Err(_) => Value::Text(text.split_whitespace().collect::<Vec<_>>().join(" ")),
+        }
+    }
+
+    fn open_loop(&mut self, array: &Expr) -> Result<usize, EvalError> {
+        let array = self.compiled(Form::Expression, &array.text)?;
+        let rounds: f64 = self.prelude("openLoop", |ctx| Ok(vec![call(array.restore(ctx)?, ())?]))?;
+        Ok(rounds as usize)
+    }
+
+    fn bind_item(&mut self, at: usize, item: &str, index: Option<&str>) -> Result<(), EvalError> {
+        self.check_name(item)?;
+        index.map_or(Ok(()), |index| self.check_name(index))?;
+        self.prelude("bindItem", |ctx| {
+            let at = rquickjs::Value::new_number(ctx.clone(), at as f64);
+            let index = match index {
+                Some(index) => convert::text_to_js(ctx, index)?,
+                None => rquickjs::Value::new_undefined(ctx.clone()),
+            };
+            Ok(vec![at, convert::text_to_js(ctx, item)?, index])
+        })
+    }
+
+    fn close_loop(&mut self) {
+        let _ = self.prelude::<_, ()>("closeLoop", |_| Ok(Vec::new()));
+    }
+
+    fn snapshot(&mut self) -> Result<String, EvalError> {
+        self.prelude("snapshot", |_| Ok(Vec::new()))
+    }
+
+    fn restore(&mut self, text: &str) -> Result<(), EvalError> {
+        self.prelude("restore", |ctx| Ok(vec![convert::text_to_js(ctx, text)?]))
+    }
+}
+
+// === impl Guard ===
+
+impl Guard {
+    fn begin_input(&mut self, budget: Duration) {
+        self.input_ends = self.clock.now() + budget;
+    }
+
+    fn begin(&self, budget: Duration) {
+        self.deadline.set((self.clock.now() + budget).min(self.input_ends));
+        self.timed_out.set(false);
+    }
+
+    fn explain(&self, error: &CaughtError<'_>) -> EvalError {
+        if self.timed_out.get() {
+            return EvalError::Limit(LimitKind::ScriptTime);
+        }
+        let reason = match error {
+            CaughtError::Error(rquickjs::Error::Allocation) => return EvalError::Limit(LimitKind::ScriptMemory),
+            CaughtError::Error(error) => error.to_string(),
+            CaughtError::Exception(exception) => exception.message().unwrap_or_default(),
+            // With no memory left not even an error object can be made.
+            CaughtError::Value(value) if value.is_null() => return EvalError::Limit(LimitKind::ScriptMemory),
+            CaughtError::Value(value) => match value.as_string().and_then(|text| text.to_string().ok()) {
+                Some(text) => text,
+                None => "something was thrown that is no error".to_owned(),
+            },
+        };
+        match reason.as_str() {
+            "out of memory" => EvalError::Limit(LimitKind::ScriptMemory),
+            "stack overflow" | "Maximum call stack size exceeded" => EvalError::Limit(LimitKind::ScriptStack),
+            _ => EvalError::Execution(reason),
+        }
+    }
+}
+
+impl Form {
+    fn source(self, text: &str) -> String {
+        // The line breaks end a comment that the text may close with.
+        match self {
+            Self::Expression => format!("(function(){{return (\n{text}\n);}})"),
+            Self::Assignment => format!("(function(__value){{'use strict';\n{text}\n= __value;}})"),
+            Self::Name => format!("(function(){{var {text};}})"),
+        }
+    }
+}
+
+fn call<'js, T: FromJs<'js>>(function: Function<'js>, args: impl IntoArgs<'js>) -> rquickjs::Result<T> {
+    function.call(args)
+}
+
+/// Evaluates in the global scope and in sloppy mode.
+fn sloppy<'js, T: FromJs<'js>>(ctx: &Ctx<'js>, source: String) -> rquickjs::Result<T> {
+    let mut options = rquickjs::context::EvalOptions::default();
+    options.strict = false;
+    ctx.eval_with_options(source, options)
+}
+
+fn fenced(limits: ScriptLimits, clock: Arc<dyn Clock>) -> Result<(Context, Guard), EvalError> {
+    let no_memory = |_| EvalError::Limit(LimitKind::ScriptMemory);
+    let runtime = Runtime::new().map_err(no_memory)?;
+    runtime.set_memory_limit(limits.memory_bytes);
+    runtime.set_max_stack_size(limits.stack_bytes);
+    let guard = Guard {
+        deadline: Rc::new(Cell::new(Timestamp::MAX)),
+        timed_out: Rc::new(Cell::new(false)),
+        input_ends: clock.now() + limits.input,
+        clock,
+    };
+    let (clock, deadline, timed_out) = (guard.clock.clone(), guard.deadline.clone(), guard.timed_out.clone());
+    runtime.set_interrupt_handler(Some(Box::new(move || {
+        let late = clock.now() > deadline.get();
+        if late {
+            timed_out.set(true);
+        }
+        late
+    })));
+    let context = Context::custom::<Language>(&runtime).map_err(no_memory)?;
+    Ok((context, guard))
+}
+
+/// Checks the language of documents as they are loaded.
+pub struct SyntaxChecker {
+    context: Context,
+    guard: Guard,
+    limits: ScriptLimits,
+}
+
+impl SyntaxChecker {
+    /// A checker with the same limits as a session.
+    ///
+    /// # Errors
+    /// As [`Ecmascript::new`].
+    pub fn new(limits: ScriptLimits, clock: Arc<dyn Clock>) -> Result<Self, EvalError> {
+        let (context, guard) = fenced(limits, clock)?;
+        Ok(Self { context, guard, limits })
+    }
+
+    /// Says why a piece of a document cannot be compiled.
+    ///
+    /// # Errors
+    /// The engine's words.
+    pub fn check(&mut self, syntax: Syntax, text: &str) -> Result<(), String> {
+        let source = match syntax {
+            Syntax::Expression => Form::Expression.source(text),
+            Syntax::Location => Form::Assignment.source(text),
+            Syntax::Script => format!("(function(){{\n{text}\n}})"),
+        };
+        self.guard.begin_input(self.limits.input);
+        self.guard.begin(self.limits.evaluation);
+        let guard = &self.guard;
+        self.context.with(|ctx| {
+            let compiled = sloppy::<rquickjs::Value<'_>>(&ctx, source).catch(&ctx);
+            compiled.map(|_| ()).map_err(|error| guard.explain(&error).to_string())
+        })
+    }
+}
+
+const PRELUDE: &str = include_str!("ecmascript/prelude.js");

@@ -1,0 +1,5 @@
+//! The ECMAScript data model under the interpreter: W3C's assertions, limits, photographs.
+
+mod conformance;
+mod harness;
+mod scripts;

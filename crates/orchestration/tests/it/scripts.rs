@@ -1,0 +1,121 @@
+//! The fence around scripts, and photographs of their data.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use orchestration::ecmascript::{ScriptLimits, SyntaxChecker};
+use infra::SystemClock;
+use proptest::prelude::*;
+use scxml::document::Syntax;
+use scxml::{Document, End, Event, LimitKind, Limits, Output, Session, Value, Vocabulary};
+
+use crate::harness::{T0, data, document, limited, outputs};
+
+fn entry(script: &str) -> String {
+    format!("<scxml version='1.0' datamodel='ecmascript'><state id='a'><onentry><script><![CDATA[{script}]]></script></onentry></state></scxml>")
+}
+
+fn ends_by(script: &str, limits: ScriptLimits) -> Option<End> {
+    let mut session = Session::start(document(&entry(script)), limited(limits), "s1", T0);
+    outputs(&mut session).into_iter().find_map(|o| match o {
+        Output::Done(end) => Some(end),
+        _ => None,
+    })
+}
+
+#[test]
+fn an_endless_script_is_cut_and_cannot_catch_it() {
+    let limits = ScriptLimits { evaluation: Duration::from_millis(20), ..ScriptLimits::default() };
+    assert_eq!(ends_by("for (;;) {}", limits), Some(End::Limit(LimitKind::ScriptTime)));
+    assert_eq!(ends_by("for (;;) { try { for (;;) {} } catch (e) {} finally { } }", limits), Some(End::Limit(LimitKind::ScriptTime)));
+    assert_eq!(ends_by("/(a+)+$/.test('a'.repeat(40) + 'b')", limits), Some(End::Limit(LimitKind::ScriptTime)));
+}
+
+#[test]
+fn many_short_scripts_share_one_allowance_per_input() {
+    let limits = ScriptLimits { evaluation: Duration::from_millis(30), input: Duration::from_millis(60), ..ScriptLimits::default() };
+    let text = "<scxml version='1.0' datamodel='ecmascript'><script>function burn(ms) { var t = Date.now(); while (Date.now() - t &lt; ms); }</script>
+        <state id='a'><onentry><foreach array='[1,2,3,4,5,6,7,8,9,10]' item='i'><script>burn(10)</script></foreach></onentry></state></scxml>";
+    let mut session = Session::start(document(text), limited(limits), "s1", T0);
+    assert!(outputs(&mut session).contains(&Output::Done(End::Limit(LimitKind::ScriptTime))));
+}
+
+#[test]
+fn memory_and_stack_are_limited() {
+    let limits = ScriptLimits { memory_bytes: 1 << 20, ..ScriptLimits::default() };
+    assert_eq!(ends_by("var all = []; for (;;) all.push('x'.repeat(1000) + all.length);", limits), Some(End::Limit(LimitKind::ScriptMemory)));
+    assert_eq!(ends_by("(function f() { return f() + 1; })()", limits), Some(End::Limit(LimitKind::ScriptStack)));
+}
+
+#[test]
+fn nothing_outside_the_language_can_be_reached() {
+    let text = "<scxml version='1.0' datamodel='ecmascript'><state id='a'><onentry>
+        <log expr=\"['require','process','std','os','print','console','setTimeout','fetch','Worker','SharedArrayBuffer','WebAssembly'].filter(function (n) { return typeof globalThis[n] !== 'undefined'; }).join()\"/>
+        <log expr='_data.dnis + _genesys.ixn.count'/></onentry></state></scxml>";
+    let mut session = Session::start(document(text), data(), "s1", T0);
+    let texts: Vec<String> = outputs(&mut session).into_iter().filter_map(|o| match o { Output::Log { text, .. } => Some(text), _ => None }).collect();
+    assert_eq!(texts, ["", "+155501001"]);
+}
+
+#[test]
+fn an_ordinary_error_names_its_reason_and_line() {
+    let mut session = Session::start(document(&entry("nothing.here()")), data(), "s1", T0);
+    let Some(Output::UnhandledError(event)) = session.poll_output() else { panic!("no error") };
+    assert!(event.data.get("reason").and_then(Value::as_text).is_some_and(|r| r.contains("nothing")), "{event:?}");
+}
+
+#[test]
+fn slips_are_found_when_the_document_is_loaded() {
+    let mut checker = SyntaxChecker::new(ScriptLimits::default(), Arc::new(SystemClock::start())).expect("fits");
+    let mut check = |syntax: Syntax, text: &str| checker.check(syntax, text);
+    let text = "<scxml version='1.0' datamodel='ecmascript'><state id='a'>\n<onentry><assign location='x' expr='1 +'/>
+        <assign location='1' expr='2'/><script>if (</script><assign location='ok.there[0]' expr='{a: 1}'/></onentry></state></scxml>";
+    let error = Document::load(text, &Vocabulary::NONE, Limits::default(), Some(&mut check)).expect_err("refused");
+    let lines: Vec<(u32, &str)> = error.faults.iter().map(|f| (f.line, f.element.as_str())).collect();
+    assert_eq!(lines, [(2, "assign"), (3, "assign"), (3, "script")], "{error}");
+}
+
+const KEEPER: &str = "<scxml version='1.0' datamodel='ecmascript' name='keeper'>
+    <script>function add(a, b) { return a + b; } var made = {by: 'script'};</script>
+    <datamodel><data id='n' expr='0'/><data id='list' expr='[]'/><data id='o' expr='{}'/><data id='none'/><data id='nil' expr='null'/></datamodel>
+    <state id='a'>
+      <transition event='add'><script>n = add(n, _event.data); list.push({v: _event.data, t: 'äö\"' + n});</script><log expr='n'/></transition>
+      <transition event='var'><script>var later = {deep: [n, [n]]};</script></transition>
+      <transition event='wait'><send event='tick' delayexpr=\"(n % 5 + 1) + 's'\"><param name='n' expr='n'/></send></transition>
+      <transition event='tick'><assign location='o.last' expr='_event.data.n'/><log expr=\"typeof later + JSON.stringify(o) + typeof none + (nil === null) + made.by\"/></transition>
+      <transition event='move' target='b'/>
+    </state>
+    <state id='b'><onentry><log expr=\"'b' + list.length\"/></onentry><transition event='move' target='a'/><transition event='tick'/></state>
+  </scxml>";
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 40, ..ProptestConfig::default() })]
+
+    #[test]
+    fn restore_equals_continue_with_scripts(inputs in proptest::collection::vec((0usize..6, -50i32..50), 1..20)) {
+        let document = document(KEEPER);
+        let mut now = T0;
+        let mut kept = Session::start(Arc::clone(&document), data(), "s1", now);
+        outputs(&mut kept);
+        for (which, number) in inputs {
+            let photo = kept.snapshot().expect("JSON data");
+            let mut again = Session::restore(photo.clone(), Arc::clone(&document), data(), now).expect("it fits");
+            prop_assert_eq!(&again.snapshot().expect("JSON data"), &photo);
+            for session in [&mut kept, &mut again] {
+                match which {
+                    0..=4 => {
+                        let name = ["add", "var", "wait", "move", "tick"][which];
+                        let data = if name == "tick" { [("n", 7.0)].into_iter().collect() } else { Value::Number(f64::from(number)) };
+                        session.handle(Event::external(name, data), now);
+                    }
+                    _ => session.handle_timeout(now + Duration::from_secs(2)),
+                }
+            }
+            if which == 5 {
+                now = now + Duration::from_secs(2);
+            }
+            prop_assert_eq!(outputs(&mut kept), outputs(&mut again));
+            prop_assert_eq!(kept.snapshot().expect("JSON data"), again.snapshot().expect("JSON data"));
+        }
+    }
+}
