@@ -1,7 +1,7 @@
 //! Comparison of URIs (RFC 3261 §19.1.4; tel: RFC 3966 §4).
 
 use super::{Scheme, Uri};
-use crate::header::params::Params;
+use crate::header::params::{Param, Params};
 
 /// Parameters that make URIs different when only one of them has it.
 const NEVER_IGNORED: [&str; 5] = ["user", "ttl", "method", "maddr", "transport"];
@@ -31,12 +31,11 @@ fn tel(a: &Uri<'_>, b: &Uri<'_>) -> bool {
         let number = uri.user().unwrap_or_default();
         number.chars().filter(|c| !"-.()".contains(*c)).map(|c| c.to_ascii_lowercase()).collect()
     };
-    let covered = |x: Params<'_>, y: Params<'_>| {
-        x.iter().all(|p| {
-            y.find(p.name)
-                .is_some_and(|q| p.value.unwrap_or_default().eq_ignore_ascii_case(q.value.unwrap_or_default()))
-        })
+    let same = |p: &Param<'_>, q: &Param<'_>| {
+        p.name.eq_ignore_ascii_case(q.name)
+            && p.value.unwrap_or_default().eq_ignore_ascii_case(q.value.unwrap_or_default())
     };
+    let covered = |x: Params<'_>, y: Params<'_>| x.iter().all(|p| y.iter().any(|q| same(&p, &q)));
     digits(a) == digits(b) && covered(a.params(), b.params()) && covered(b.params(), a.params())
 }
 
@@ -129,6 +128,13 @@ mod tests {
             ("URN:service:sos", "urn:service:sos"),
         ] {
             assert!(same(a, b), "{a} {b}");
+        }
+    }
+
+    #[test]
+    fn repeated_parameters_still_equal_themselves() {
+        for uri in ["tel:+10123;phone-context=a;phone-context=b", "sip:a;fr;fr=a"] {
+            assert!(same(uri, uri), "{uri}");
         }
     }
 
