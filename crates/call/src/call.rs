@@ -56,7 +56,7 @@ pub const PROMPT_READY: &str = "ready";
 /// Said when a feature code has made the agent not ready.
 pub const PROMPT_NOT_READY: &str = "not-ready";
 /// Said when a feature code was refused.
-pub const PROMPT_REFUSED: &str = "not-possible";
+pub const PROMPT_REFUSED: &str = "error";
 
 /// How a new call arrives.
 #[derive(Clone, PartialEq, Eq, Debug)]
