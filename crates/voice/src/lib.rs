@@ -1,1 +1,4 @@
 //! The Voice roles.
+pub mod rq;
+pub mod sip_cluster;
+pub mod frontend;

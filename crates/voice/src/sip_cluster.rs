@@ -1,0 +1,118 @@
+//! sip-cluster: the back-to-back user agent that owns calls (RFC 3261, 3264, 3725, 4028, 4240, 5707, 5923).
+//!
+//! Connections: SIP to every sip-proxy (voice-51), the dial plan (voice-27), config (voice-28), requests from frontend on 11300
+//! (voice-39), events and new calls to the stream (voice-40, voice-49), records (voice-41).
+
+mod clients;
+mod commit;
+mod dialogs;
+mod entry;
+mod ids;
+mod inbox;
+mod incoming;
+mod legs;
+mod limits;
+mod metrics;
+mod node;
+mod records;
+mod repairs;
+mod restore;
+mod server;
+mod session;
+mod sweep;
+#[cfg(test)]
+mod tests;
+mod treatment;
+mod turn;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use net::sip::{Counters, NodeIdentity, NodeLinks};
+use runtime::{Listen, Place, Protocol, RoleContext, RoleSpec};
+
+use clients::Clients;
+use inbox::Inbox;
+use limits::Limits;
+use metrics::Metrics;
+use node::{Node, Parts};
+use turn::Turns;
+
+/// The role.
+pub const SPEC: RoleSpec = RoleSpec {
+    name: "sip-cluster",
+    number: 2,
+    summary: "owns calls: a back-to-back user agent with the call model",
+    listens: &[Listen {
+        name: "http",
+        protocol: Protocol::Http,
+        port: 11_300,
+        place: Place::Cluster,
+        accepts: &["voice-39"],
+    }],
+    opens: &["voice-51", "voice-27", "voice-28", "voice-40", "voice-41", "voice-49"],
+    settings: Settings::TABLE,
+    admin_port: 11_300,
+    start: |ctx| Box::pin(run(ctx)),
+};
+
+runtime::settings! {
+    /// Settings of sip-cluster.
+    pub struct Settings {
+        /// Calls at once; the next one is answered 503.
+        calls_max: usize = 5_000;
+        /// The session interval that is asked for (RFC 4028), in seconds.
+        session_expires_s: u32 = 1_800;
+        /// After how much silence a party is probed.
+        probe_after: Duration = Duration::from_secs(20);
+    }
+}
+
+/// The condition that at least one proxy has accepted this node.
+const PROXY: &str = "sip-proxy";
+
+async fn run(ctx: RoleContext) -> anyhow::Result<()> {
+    let settings: Settings = ctx.settings()?;
+    ctx.ready.require(PROXY);
+    for id in ["voice-40", "voice-41", "voice-49"] {
+        ctx.meter(id).embedded();
+    }
+    let (inbox, letters) = Inbox::new();
+    net::http::serve(&ctx, "http", server::router(inbox.clone())).await?;
+    let clients = Clients::new(&ctx, inbox.clone())?;
+    let links = links(&ctx);
+    let limits = Limits {
+        calls_max: settings.calls_max,
+        session_expires_s: settings.session_expires_s,
+        probe_after: settings.probe_after,
+        ..Limits::default()
+    };
+    let node = Node::new(Parts {
+        owner: ctx.owner(),
+        replica: ctx.replica,
+        seal: sip::Seal::new(ctx.installation_key.bytes()),
+        limits,
+        metrics: Metrics::register(&ctx.metrics),
+        sent_by: ctx.address.to_string(),
+        entropy: ctx.entropy(),
+        agent_entropy: ctx.entropy(),
+    });
+    repairs::watch(&ctx, clients.clone(), inbox);
+    ctx.ready.started();
+    Turns { ctx, node, links, clients, letters }.run().await
+}
+
+fn links(ctx: &RoleContext) -> NodeLinks {
+    let tokens = ctx.clone();
+    let token = move || tokens.token_for("sip-proxy").unwrap_or_default();
+    let identity = NodeIdentity { role: SPEC.name, owner: ctx.owner(), token: Arc::new(token) };
+    let counters = Arc::new(Counters::default());
+    NodeLinks::start(
+        identity,
+        ctx.address,
+        ctx.directory.watch("sip-proxy"),
+        net::sip::Limits::default(),
+        counters,
+        ctx.entropy(),
+    )
+}

@@ -1,0 +1,115 @@
+//! What the node asks of others: the dial plan (voice-27), tenants (voice-28), agent-state by the request stream.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use infra::{Position, Posted, Recipient, Stores};
+use model::plan::{Caller, Destination};
+use model::{ConnId, EventName, Request, TenantId};
+use net::http::Client;
+use runtime::RoleContext;
+use serde_json::json;
+
+use super::entry::Order;
+use super::inbox::Inbox;
+
+/// How long an answer of the dial plan is waited for; the call's own timer is a little longer.
+const DIAL_PLAN_TIME: Duration = Duration::from_secs(4);
+/// How long the outcome of a feature code is looked for; the call's own timer is as long.
+const AGENT_TIME: Duration = Duration::from_secs(5);
+/// Events that one read takes while an outcome is looked for.
+const EVENTS_PER_READ: usize = 256;
+
+/// The node's clients.
+#[derive(Clone)]
+pub struct Clients {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    dialplan: Client,
+    config: Client,
+    stores: Stores,
+    inbox: Inbox,
+}
+
+impl Clients {
+    /// The clients of this life of the role.
+    pub fn new(ctx: &RoleContext, inbox: Inbox) -> anyhow::Result<Self> {
+        let inner = Inner {
+            dialplan: Client::new(ctx, "voice-27")?,
+            config: Client::new(ctx, "voice-28")?,
+            stores: ctx.stores.clone(),
+            inbox,
+        };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// Carries an order out, beside the loop.
+    pub fn order(&self, order: Order) {
+        let inner = self.inner.clone();
+        tokio::spawn(async move {
+            match order {
+                Order::AskDialPlan { tenant, conn_id, ask, caller, dialled } => {
+                    let destination = inner.resolve(&tenant, &caller, &dialled).await;
+                    inner.inbox.dial_plan(conn_id, ask, destination).await;
+                }
+                Order::AgentRequest { conn_id, request } => {
+                    let done = inner.ask_agent(conn_id, request).await.unwrap_or_else(|error| {
+                        tracing::warn!(%conn_id, %error, "a feature code's request has no outcome");
+                        false
+                    });
+                    inner.inbox.agent_answered(conn_id, done).await;
+                }
+            }
+        });
+    }
+
+    /// The tenants that there are.
+    pub async fn tenants(&self) -> anyhow::Result<Vec<TenantId>> {
+        let names: Vec<String> = self.inner.config.get("/tenants").idempotent().fetch().await?;
+        names.iter().map(|name| TenantId::parse(name).context("a tenant's name")).collect()
+    }
+}
+
+impl Inner {
+    /// Where a number leads; what cannot be found out is refused with 503.
+    async fn resolve(&self, tenant: &TenantId, caller: &Caller, dialled: &str) -> Destination {
+        let caller = match caller {
+            Caller::Phone(dn) => json!({ "phone": dn.as_str() }),
+            Caller::Trunk { trunk, number } => json!({ "trunk": trunk, "number": number }),
+        };
+        let question = json!({ "caller": caller, "dialled": dialled });
+        let call = self.dialplan.post(&format!("/tenants/{tenant}/resolve")).json(&question);
+        let answer = call.idempotent().deadline(DIAL_PLAN_TIME).send().await;
+        let read = answer
+            .map_err(anyhow::Error::from)
+            .and_then(|answer| Ok(contracts::json::destination_from_json(&answer.body)?));
+        read.unwrap_or_else(|error| {
+            tracing::warn!(%tenant, %error, "the dial plan has no answer");
+            Destination::Reject { status: 503, reason: "the dial plan has no answer".to_owned() }
+        })
+    }
+
+    /// Posts the request and looks for the event that answers it.
+    async fn ask_agent(&self, conn_id: ConnId, request: Request) -> anyhow::Result<bool> {
+        let (tenant, reference) = (request.tenant.clone(), request.reference);
+        let requester = request.requester.clone();
+        let mut after: Position = self.stores.events.end(&tenant).await?;
+        self.stores.requests.post(&tenant, &Recipient::AgentState, None, Posted::Request(request)).await?;
+        let looking = async {
+            loop {
+                let entries = self.stores.events.read(&tenant, after, EVENTS_PER_READ, AGENT_TIME).await?;
+                for entry in &entries {
+                    after = entry.position;
+                    let event = &entry.event.event;
+                    if event.reference == reference && event.requester.as_deref() == Some(&requester) {
+                        return Ok(event.name != EventName::Error);
+                    }
+                }
+            }
+        };
+        tokio::time::timeout(AGENT_TIME, looking).await.with_context(|| format!("no outcome for {conn_id} in time"))?
+    }
+}

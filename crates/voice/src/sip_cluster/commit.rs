@@ -1,0 +1,97 @@
+//! A turn's batch for the ledger, and what its answers mean.
+
+use infra::{CallWrite, Change, Written};
+use model::ConnId;
+
+use super::entry::Stored;
+use super::node::Node;
+use super::records;
+
+impl Node {
+    /// What has changed since the last batch. The answers go to [`Node::committed`], in the same order.
+    pub fn batch(&mut self) -> Vec<CallWrite> {
+        let changed = std::mem::take(&mut self.changed);
+        let mut batch = Vec::with_capacity(changed.len());
+        for conn_id in changed {
+            if let Some(write) = self.write(conn_id) {
+                batch.push(write);
+            }
+            self.drop_closed(conn_id);
+        }
+        if !batch.is_empty() {
+            self.metrics.turn(batch.len());
+        }
+        batch
+    }
+
+    fn write(&mut self, conn_id: ConnId) -> Option<CallWrite> {
+        let entry = self.calls.get_mut(&conn_id)?;
+        entry.dirty = false;
+        let over = entry.call.is_over();
+        match entry.stored {
+            Stored::Ended => return None,
+            Stored::No if over => {
+                // Refused before anything came of it: it costs nothing and leaves nothing.
+                entry.events.clear();
+                self.metrics.call_refused();
+                return None;
+            }
+            Stored::No if entry.call.state().stage_is_asking() => return None,
+            Stored::No | Stored::Live => {}
+        }
+        let entry = self.calls.get(&conn_id)?;
+        let state = || records::encode(entry, &self.agent);
+        let change = match (entry.stored, over) {
+            (_, true) => Change::End,
+            (Stored::No, false) => Change::Create { state: state(), intentions: bytes::Bytes::new() },
+            (_, false) => Change::Save { state: state(), intentions: bytes::Bytes::new() },
+        };
+        let token = entry.call.state().token;
+        let due = entry.call.next_timeout();
+        let entry = self.calls.get_mut(&conn_id)?;
+        let dialogs = if entry.stored == Stored::No { vec![entry.invite.clone()] } else { Vec::new() };
+        entry.stored = if over { Stored::Ended } else { Stored::Live };
+        Some(CallWrite {
+            tenant: entry.tenant.clone(),
+            conn_id,
+            owner: self.owner.clone(),
+            token,
+            change,
+            due,
+            dialogs,
+            events: std::mem::take(&mut entry.events),
+            new_call: entry.new_call.take(),
+        })
+    }
+
+    /// The ledger's answers. A call that somebody else has is forgotten: what it wanted to send is not ours to send.
+    pub fn committed(&mut self, answers: impl IntoIterator<Item = (ConnId, Written)>) {
+        for (conn_id, written) in answers {
+            match written {
+                Written::Done { .. } => {}
+                Written::Fenced { owner, .. } | Written::Exists { owner, .. } => {
+                    tracing::warn!(%conn_id, %owner, "a call belongs to somebody else");
+                    self.forget(conn_id);
+                }
+                Written::Ended | Written::Unknown => {
+                    tracing::warn!(%conn_id, "the ledger does not know a call any more");
+                    self.forget(conn_id);
+                }
+            }
+        }
+    }
+
+    fn forget(&mut self, conn_id: ConnId) {
+        self.metrics.call_fenced();
+        let Some(entry) = self.calls.remove(&conn_id) else {
+            return;
+        };
+        if let Some(armed) = entry.armed {
+            self.due.remove(&(armed, conn_id));
+        }
+        for dialog in entry.dialogs() {
+            self.dialogs.remove(&dialog);
+        }
+        self.metrics.calls.set(i64::try_from(self.calls.len()).unwrap_or(i64::MAX));
+    }
+}

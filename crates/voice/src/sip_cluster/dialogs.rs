@@ -1,0 +1,358 @@
+//! What the dialogs tell, as inputs of the call model.
+
+use bytes::Bytes;
+use call::Input;
+use call::call::{CALLER_LEG, HoldWay};
+use model::{ConnId, LegId, Timestamp};
+use sip::agent::{DialogId, Event, Release, Reply, Session};
+use sip::{LocalTag, Message, StatusCode};
+
+use super::entry::LegStage;
+use super::legs::note;
+use super::node::{Node, Place, Side};
+use super::session;
+
+impl Node {
+    pub(super) fn dialog_event(&mut self, event: Event, now: Timestamp) {
+        match event {
+            Event::Incoming { dialog, request, flow } => self.incoming(dialog, &request, flow, now),
+            Event::Progress { dialog, response, .. } => self.progress(dialog, &response, now),
+            Event::Answered { dialog, response, session } => self.answered(dialog, &response, session, now),
+            Event::Failed { dialog, status, .. } => self.failed(dialog, status.0, now),
+            Event::Acknowledged { dialog, answer } => self.acknowledged(dialog, answer, now),
+            Event::Offered { dialog, offer, .. } => self.offered(dialog, offer, now),
+            Event::Renegotiated { dialog, answer } => self.renegotiated(dialog, answer, now),
+            Event::Proposed { dialog, offer } => self.proposed(dialog, offer, now),
+            Event::Refused { dialog, status, .. } => self.refused(dialog, status, now),
+            Event::Info { dialog, request, message } => {
+                let answered = self.agent.respond(request, Reply::new(StatusCode::OK), now);
+                note("the answer to an INFO", answered);
+                self.heard(dialog, now);
+                self.info(dialog, &message, now);
+            }
+            Event::Responded { request, status, response, .. } => {
+                self.responded(request, status, response.as_deref(), now);
+            }
+            Event::Request { request, .. } => {
+                // Outside of dialogs nobody asks a call's owner for anything but whether it lives.
+                note("the answer to a request", self.agent.respond(request, Reply::new(StatusCode::OK), now));
+            }
+            Event::Refreshed { dialog } => self.heard(dialog, now),
+            Event::Released { dialog, reason } => self.released(dialog, &reason, now),
+        }
+    }
+
+    /// Whose dialog it is; marks its call for the commit, since the dialog has changed.
+    pub(super) fn place(&mut self, dialog: DialogId) -> Option<Place> {
+        let place = self.dialogs.get(&dialog).copied()?;
+        self.mark(place.conn_id);
+        Some(place)
+    }
+
+    /// The party gave a sign of life.
+    fn heard(&mut self, dialog: DialogId, now: Timestamp) {
+        if let Some(place) = self.place(dialog)
+            && let Some(leg) = self.leg_mut(place.conn_id, place.leg)
+        {
+            leg.heard_at = now;
+        }
+    }
+
+    fn progress(&mut self, dialog: DialogId, response: &Message, now: Timestamp) {
+        let Some(Place { conn_id, leg, side: Side::Phone }) = self.place(dialog) else {
+            return;
+        };
+        // 181 and 182 say that it goes on, not that it rings.
+        if let sip::message::Start::Response { status: StatusCode(180 | 183), .. } = response.start() {
+            self.feed(conn_id, Input::LegRinging(leg), now);
+        }
+    }
+
+    fn answered(&mut self, dialog: DialogId, response: &Message, session: Session, now: Timestamp) {
+        let Some(Place { conn_id, leg, side }) = self.place(dialog) else {
+            return;
+        };
+        match side {
+            Side::Media => {
+                self.pin_media(conn_id, response);
+                self.media_answered(conn_id, leg, session, now);
+            }
+            Side::Phone => self.phone_answered(conn_id, leg, session, now),
+        }
+    }
+
+    /// The other legs go to the media node that has answered the first.
+    fn pin_media(&mut self, conn_id: ConnId, response: &Message) {
+        let owner = response
+            .to()
+            .ok()
+            .and_then(|to| to.tag().and_then(|tag| LocalTag::open(tag, &self.seal)))
+            .map(|tag| tag.owner);
+        if let (Some(entry), Some(owner)) = (self.calls.get_mut(&conn_id), owner) {
+            entry.media_owner.get_or_insert(owner);
+        }
+    }
+
+    fn media_answered(&mut self, conn_id: ConnId, id: LegId, session: Session, now: Timestamp) {
+        let Some(leg) = self.leg_mut(conn_id, id) else {
+            return;
+        };
+        let stage = leg.stage;
+        if matches!(session, Session::Offer(_)) {
+            leg.owes_media = true;
+        }
+        match (stage, session) {
+            (LegStage::Closing, _) => self.close_media(conn_id, id, now),
+            (_, Session::Offer(offer)) if id != CALLER_LEG => self.ring_phone(conn_id, id, offer, now),
+            (_, Session::Answer(sdp) | Session::Offer(sdp)) if id == CALLER_LEG => self.answer_phone(conn_id, sdp, now),
+            _ => {
+                tracing::warn!(%conn_id, leg = %id, "media answered without a session");
+                self.feed(conn_id, Input::LegFailed { leg: id, status: 503 }, now);
+            }
+        }
+    }
+
+    fn answer_phone(&mut self, conn_id: ConnId, sdp: Bytes, now: Timestamp) {
+        let Some(leg) = self.leg_mut(conn_id, CALLER_LEG) else {
+            return;
+        };
+        leg.stage = LegStage::Up;
+        leg.heard_at = now;
+        let Some(phone) = leg.phone else {
+            return self.close_media(conn_id, CALLER_LEG, now);
+        };
+        match self.agent.answer(phone, Reply::session(sdp), now) {
+            Ok(()) => {
+                self.metrics.leg_answered();
+                self.feed(conn_id, Input::LegAnswered(CALLER_LEG), now);
+            }
+            // It cancelled in the same moment; its end is on the way to us.
+            Err(error) => tracing::debug!(%conn_id, %error, "the caller was gone before it was answered"),
+        }
+    }
+
+    fn phone_answered(&mut self, conn_id: ConnId, id: LegId, session: Session, now: Timestamp) {
+        let Some(leg) = self.leg_mut(conn_id, id) else {
+            return;
+        };
+        if leg.stage == LegStage::Closing {
+            // It answered while its cancel was on the way.
+            if let Some(phone) = leg.phone {
+                note("the end of a leg", self.agent.bye(phone, Vec::new(), now));
+            }
+            return;
+        }
+        leg.stage = LegStage::Up;
+        leg.heard_at = now;
+        let Session::Answer(answer) = session else {
+            tracing::warn!(%conn_id, leg = %id, "a phone answered without a session");
+            self.hang_up(conn_id, id, 488, now);
+            return self.feed(conn_id, Input::LegFailed { leg: id, status: 488 }, now);
+        };
+        leg.owes_media = false;
+        if let Some(media) = leg.media {
+            note("the ACK to media", self.agent.ack(media, answer, now));
+        }
+        self.metrics.leg_answered();
+        self.feed(conn_id, Input::LegAnswered(id), now);
+    }
+
+    fn failed(&mut self, dialog: DialogId, status: u16, now: Timestamp) {
+        let Some(Place { conn_id, leg: id, side }) = self.place(dialog) else {
+            return;
+        };
+        self.dialogs.remove(&dialog);
+        let Some(leg) = self.leg_mut(conn_id, id) else {
+            return;
+        };
+        let closing = leg.stage == LegStage::Closing;
+        match side {
+            Side::Phone => leg.phone = None,
+            Side::Media => {
+                leg.media = None;
+                leg.owes_media = false;
+            }
+        }
+        if closing {
+            return self.drop_closed(conn_id);
+        }
+        match side {
+            Side::Phone => {
+                leg.stage = LegStage::Closing;
+                self.close_media(conn_id, id, now);
+                self.feed(conn_id, Input::LegFailed { leg: id, status }, now);
+            }
+            // 488 says that the caller's audio cannot be spoken; everything else is ours to answer for.
+            Side::Media => {
+                let status = if status == 488 { 488 } else { 503 };
+                if id != CALLER_LEG {
+                    leg.stage = LegStage::Closing;
+                }
+                self.feed(conn_id, Input::LegFailed { leg: id, status }, now);
+            }
+        }
+        self.drop_closed(conn_id);
+    }
+
+    fn acknowledged(&mut self, dialog: DialogId, answer: Option<Bytes>, now: Timestamp) {
+        let Some(Place { conn_id, leg: id, side: Side::Phone }) = self.place(dialog) else {
+            return;
+        };
+        let Some(leg) = self.leg_mut(conn_id, id) else {
+            return;
+        };
+        leg.heard_at = now;
+        let (Some(media), Some(answer)) = (leg.media, answer) else {
+            return;
+        };
+        if std::mem::take(&mut leg.owes_media) {
+            note("the ACK to media", self.agent.ack(media, answer, now));
+        }
+    }
+
+    /// The party wants another session: media is asked, with the same ports, and its answer goes back.
+    fn offered(&mut self, dialog: DialogId, offer: Bytes, now: Timestamp) {
+        let Some(Place { conn_id, leg: id, side }) = self.place(dialog) else {
+            return;
+        };
+        let Some(leg) = self.leg_mut(conn_id, id) else {
+            return;
+        };
+        leg.heard_at = now;
+        let other = match side {
+            Side::Phone => leg.media,
+            // Media does not change a session by itself.
+            Side::Media => None,
+        };
+        let Some(media) = other else {
+            return note("a refusal", self.agent.refuse_offer(dialog, StatusCode(488), now));
+        };
+        leg.relaying = true;
+        if let Err(error) = self.agent.reinvite(media, Some(offer), Vec::new(), now) {
+            tracing::debug!(%conn_id, %error, "media cannot be asked now");
+            if let Some(leg) = self.leg_mut(conn_id, id) {
+                leg.relaying = false;
+            }
+            note("a refusal", self.agent.refuse_offer(dialog, StatusCode(491), now));
+        }
+    }
+
+    fn renegotiated(&mut self, dialog: DialogId, answer: Bytes, now: Timestamp) {
+        let Some(Place { conn_id, leg: id, side }) = self.place(dialog) else {
+            return;
+        };
+        let Some(leg) = self.leg_mut(conn_id, id) else {
+            return;
+        };
+        match side {
+            Side::Media if std::mem::take(&mut leg.relaying) => self.relayed(conn_id, id, answer, now),
+            Side::Media => {}
+            Side::Phone => {
+                leg.heard_at = now;
+                if let Some(way) = leg.asked.take() {
+                    leg.holds = way == HoldWay::Hold;
+                    self.feed(conn_id, hold_input(id, way), now);
+                }
+            }
+        }
+    }
+
+    /// Media has answered the party's offer.
+    fn relayed(&mut self, conn_id: ConnId, id: LegId, answer: Bytes, now: Timestamp) {
+        let Some((phone, offer)) = self.leg(conn_id, id).and_then(|leg| leg.phone).and_then(|phone| {
+            Some((phone, self.agent.leg(phone)?.offer_answer.open()?.clone()))
+        }) else {
+            return;
+        };
+        note("an answer", self.agent.accept_offer(phone, answer, now));
+        let Some(leg) = self.leg_mut(conn_id, id) else {
+            return;
+        };
+        let holds = session::holds(&offer).unwrap_or(leg.holds);
+        if std::mem::replace(&mut leg.holds, holds) != holds {
+            let way = if holds { HoldWay::Hold } else { HoldWay::Retrieve };
+            self.feed(conn_id, hold_input(id, way), now);
+        }
+    }
+
+    /// The peer makes the offer of a re-INVITE of ours: we never send one without.
+    fn proposed(&mut self, dialog: DialogId, _offer: Bytes, now: Timestamp) {
+        note("a dialog's end", self.agent.bye(dialog, Vec::new(), now));
+    }
+
+    fn refused(&mut self, dialog: DialogId, status: StatusCode, now: Timestamp) {
+        let Some(Place { conn_id, leg: id, side }) = self.place(dialog) else {
+            return;
+        };
+        let Some(leg) = self.leg_mut(conn_id, id) else {
+            return;
+        };
+        match side {
+            Side::Media => {
+                if std::mem::take(&mut leg.relaying)
+                    && let Some(phone) = leg.phone
+                {
+                    note("a refusal", self.agent.refuse_offer(phone, status, now));
+                }
+            }
+            Side::Phone => {
+                if leg.asked.take().is_some() {
+                    self.feed(conn_id, Input::HoldRefused(id), now);
+                }
+            }
+        }
+    }
+
+    fn released(&mut self, dialog: DialogId, reason: &Release, now: Timestamp) {
+        let Some(Place { conn_id, leg: id, side }) = self.place(dialog) else {
+            return;
+        };
+        self.dialogs.remove(&dialog);
+        let Some(leg) = self.leg_mut(conn_id, id) else {
+            return;
+        };
+        let before = std::mem::replace(&mut leg.stage, LegStage::Closing);
+        match side {
+            Side::Phone => leg.phone = None,
+            Side::Media => {
+                leg.media = None;
+                leg.owes_media = false;
+            }
+        }
+        if before == LegStage::Closing {
+            return self.drop_closed(conn_id);
+        }
+        match side {
+            Side::Phone => self.close_media(conn_id, id, now),
+            // Without audio the party is as good as gone: media has seen no packet of it, or is gone itself.
+            Side::Media => self.end_phone(conn_id, id, before, now),
+        }
+        let by_party = matches!(reason, Release::ByPeer(_) | Release::Cancelled(_)) && side == Side::Phone;
+        if !by_party {
+            self.metrics.leg_vanished();
+            tracing::info!(%conn_id, leg = %id, ?side, "a party is gone without a word");
+        }
+        self.feed(conn_id, if by_party { Input::LegReleased(id) } else { Input::LegDead(id) }, now);
+        self.drop_closed(conn_id);
+    }
+
+    fn end_phone(&mut self, conn_id: ConnId, id: LegId, before: LegStage, now: Timestamp) {
+        let Some(phone) = self.leg(conn_id, id).and_then(|leg| leg.phone) else {
+            return;
+        };
+        let ended = match before {
+            LegStage::Ringing => self.agent.cancel(phone, Vec::new(), now),
+            LegStage::Offered | LegStage::Preparing => self.agent.reject(phone, Reply::new(StatusCode(503)), now),
+            LegStage::Up | LegStage::Closing => self.agent.bye(phone, Vec::new(), now),
+        };
+        note("the end of a leg", ended);
+    }
+}
+
+const fn hold_input(leg: LegId, way: HoldWay) -> Input {
+    match way {
+        HoldWay::Hold => Input::LegHeld(leg),
+        HoldWay::Retrieve => Input::LegRetrieved(leg),
+    }
+}
+

@@ -1,0 +1,170 @@
+//! A call as the node holds it: the call model, the dialogs of its legs, and what waits for the next commit.
+
+use std::collections::VecDeque;
+
+use call::Call;
+use call::call::HoldWay;
+use infra::{DialogKey, NewCall};
+use model::event::Stamped;
+use model::plan::Contact;
+use model::{Dn, LegId, Owner, TenantId, Timestamp};
+use sip::agent::DialogId;
+
+/// The bit that tells the tag of a leg's media dialog from that of the leg itself.
+pub const MEDIA_TAG: u16 = 0x8000;
+
+/// A call.
+#[derive(Debug)]
+pub struct Entry {
+    /// Its tenant.
+    pub tenant: TenantId,
+    /// The call model.
+    pub call: Call,
+    /// Its legs, in the order of their numbers; those that are being hung up included.
+    pub legs: Vec<Leg>,
+    /// The media node of the first leg: the others go there too, since they are to hear each other.
+    pub media_owner: Option<Owner>,
+    /// The display name that the caller presents.
+    pub caller_name: String,
+    /// The INVITE that began it.
+    pub invite: DialogKey,
+    /// Whether the ledger knows the call.
+    pub stored: Stored,
+    /// Facts for the next commit.
+    pub events: Vec<Stamped>,
+    /// An entry of the stream of new calls for the next commit.
+    pub new_call: Option<NewCall>,
+    /// Whether something has changed since the last commit.
+    pub dirty: bool,
+    /// When the call model wants to be woken, as it stands in the node's queue.
+    pub armed: Option<Timestamp>,
+}
+
+/// What the ledger knows of a call.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Stored {
+    /// Nothing: it is not yet known where the number leads.
+    No,
+    /// The call.
+    Live,
+    /// That it is over.
+    Ended,
+}
+
+/// A leg: a dialog with the party, and one with media that carries its audio.
+#[derive(Clone, Debug)]
+pub struct Leg {
+    /// Its number.
+    pub id: LegId,
+    /// The dialog with the party.
+    pub phone: Option<DialogId>,
+    /// The dialog with media.
+    pub media: Option<DialogId>,
+    /// Where the leg stands.
+    pub stage: LegStage,
+    /// The connection to the proxy by which it goes.
+    pub link: u64,
+    /// For a leg that we ring: whom, and where.
+    pub target: Option<Target>,
+    /// Whether media waits for an answer to its offer.
+    pub owes_media: bool,
+    /// An offer of the party that media is being asked about.
+    pub relaying: bool,
+    /// Whether the party holds, as its last accepted offer says.
+    pub holds: bool,
+    /// What we have asked the phone to do.
+    pub asked: Option<HoldWay>,
+    /// Whether an echo is heard on it.
+    pub echo: bool,
+    /// When something was heard of the party last: an answer, a request, a refresh.
+    pub heard_at: Timestamp,
+}
+
+/// Whom a leg rings.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Target {
+    /// The DN.
+    pub dn: Dn,
+    /// The registration.
+    pub contact: Contact,
+}
+
+/// Where a leg stands.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum LegStage {
+    /// The caller's, not answered.
+    Offered,
+    /// Media is being asked for its side.
+    Preparing,
+    /// The phone is being rung.
+    Ringing,
+    /// Connected.
+    Up,
+    /// Hung up; its dialogs are coming to their end.
+    Closing,
+}
+
+impl Entry {
+    /// A leg by its number.
+    pub fn leg(&self, id: LegId) -> Option<&Leg> {
+        self.legs.iter().find(|leg| leg.id == id)
+    }
+
+    /// A leg by its number.
+    pub fn leg_mut(&mut self, id: LegId) -> Option<&mut Leg> {
+        self.legs.iter_mut().find(|leg| leg.id == id)
+    }
+
+    /// The dialogs that still live.
+    pub fn dialogs(&self) -> impl Iterator<Item = DialogId> + '_ {
+        self.legs.iter().flat_map(|leg| [leg.phone, leg.media]).flatten()
+    }
+}
+
+impl Leg {
+    /// A leg without dialogs.
+    pub const fn new(id: LegId, link: u64, stage: LegStage, now: Timestamp) -> Self {
+        Self {
+            id,
+            phone: None,
+            media: None,
+            stage,
+            link,
+            target: None,
+            owes_media: false,
+            relaying: false,
+            holds: false,
+            asked: None,
+            echo: false,
+            heard_at: now,
+        }
+    }
+}
+
+/// What the node wants from its shell, after the commit.
+#[derive(Debug)]
+pub enum Order {
+    /// Ask the dial plan.
+    AskDialPlan {
+        /// The tenant.
+        tenant: TenantId,
+        /// The call that asks.
+        conn_id: model::ConnId,
+        /// The number of the question.
+        ask: u32,
+        /// Who calls.
+        caller: model::plan::Caller,
+        /// What to look up.
+        dialled: String,
+    },
+    /// Post a request about an agent, and wait for its outcome.
+    AgentRequest {
+        /// The call of the feature code.
+        conn_id: model::ConnId,
+        /// The request.
+        request: model::Request,
+    },
+}
+
+/// Orders in their order.
+pub type Orders = VecDeque<Order>;

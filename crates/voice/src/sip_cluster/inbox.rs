@@ -1,0 +1,79 @@
+//! What comes to the loop beside SIP: answers, requests, repairs.
+
+use infra::Repair;
+use model::event::ErrorCode;
+use model::plan::Destination;
+use model::{ConnId, Request};
+use tokio::sync::{mpsc, oneshot};
+
+use super::limits::INBOX_MAX;
+
+/// One thing for the loop.
+#[derive(Debug)]
+pub enum Letter {
+    /// The dial plan's answer.
+    DialPlan {
+        /// The call that asked.
+        conn_id: ConnId,
+        /// Its question.
+        ask: u32,
+        /// The answer.
+        destination: Destination,
+    },
+    /// The outcome of a feature code.
+    AgentAnswered {
+        /// The feature code's call.
+        conn_id: ConnId,
+        /// Whether it was carried out.
+        done: bool,
+    },
+    /// A request of frontend.
+    Request {
+        /// The request.
+        request: Box<Request>,
+        /// Whether the call is here; told after the commit.
+        reply: oneshot::Sender<Result<(), ErrorCode>>,
+    },
+    /// A repair of the auditor.
+    Repair {
+        /// What to do.
+        repair: Repair,
+        /// Told after the commit.
+        done: oneshot::Sender<()>,
+    },
+}
+
+/// The loop's letter box.
+#[derive(Clone, Debug)]
+pub struct Inbox(mpsc::Sender<Letter>);
+
+impl Inbox {
+    /// A letter box and its reader.
+    pub fn new() -> (Self, mpsc::Receiver<Letter>) {
+        let (sender, receiver) = mpsc::channel(INBOX_MAX);
+        (Self(sender), receiver)
+    }
+
+    /// The dial plan's answer. Waits when the box is full; a loop that has ended needs none.
+    pub async fn dial_plan(&self, conn_id: ConnId, ask: u32, destination: Destination) {
+        let _ = self.0.send(Letter::DialPlan { conn_id, ask, destination }).await;
+    }
+
+    /// The outcome of a feature code.
+    pub async fn agent_answered(&self, conn_id: ConnId, done: bool) {
+        let _ = self.0.send(Letter::AgentAnswered { conn_id, done }).await;
+    }
+
+    /// A request; the answer says whether the call is here. None when the box is full or the loop has ended.
+    pub async fn request(&self, request: Request) -> Option<Result<(), ErrorCode>> {
+        let (reply, answer) = oneshot::channel();
+        self.0.try_send(Letter::Request { request: Box::new(request), reply }).ok()?;
+        answer.await.ok()
+    }
+
+    /// A repair; returns when it is stored.
+    pub async fn repair(&self, repair: Repair) -> bool {
+        let (done, stored) = oneshot::channel();
+        self.0.send(Letter::Repair { repair, done }).await.is_ok() && stored.await.is_ok()
+    }
+}

@@ -1,0 +1,130 @@
+//! An INVITE from a proxy becomes a call.
+
+use infra::DialogKey;
+use model::plan::Caller;
+use model::{Dn, TenantId, Timestamp};
+use sip::agent::{DialogId, Reply};
+use sip::header::HeaderName;
+use sip::proxy::headers;
+use sip::{Flow, Message, NameAddr, StatusCode, Uri};
+
+use super::node::{NewCallParts, Node};
+use super::entry::Stored;
+
+/// The longest display name that is passed on, in bytes.
+const NAME_MAX: usize = 128;
+
+impl Node {
+    /// An INVITE that begins a dialog.
+    pub(super) fn incoming(&mut self, dialog: DialogId, request: &Message, flow: Flow, now: Timestamp) {
+        let refusal = match self.accept(dialog, request, flow) {
+            Ok(parts) => return self.open_call(parts, now),
+            Err(status) => status,
+        };
+        self.metrics.call_refused();
+        let mut reply = Reply::new(refusal);
+        if refusal == StatusCode(503) {
+            self.metrics.call_overloaded();
+            reply = reply.header(HeaderName::RetryAfter, "5");
+        }
+        if let Err(error) = self.agent.reject(dialog, reply, now) {
+            tracing::debug!(%error, "an INVITE was gone before it was refused");
+        }
+    }
+
+    fn accept(&self, dialog: DialogId, request: &Message, flow: Flow) -> Result<NewCallParts, StatusCode> {
+        const BAD: StatusCode = StatusCode::BAD_REQUEST;
+        let asking = || self.calls.values().filter(|entry| entry.stored == Stored::No).take(self.limits.asking_max);
+        if self.draining || self.calls.len() >= self.limits.calls_max || asking().count() >= self.limits.asking_max {
+            return Err(StatusCode(503));
+        }
+        let Flow::Stream { connection: link } = flow else {
+            return Err(StatusCode::FORBIDDEN);
+        };
+        let tenant = request.header(&headers::TENANT).and_then(|text| TenantId::parse(text).ok());
+        let tenant = tenant.ok_or(StatusCode::FORBIDDEN)?;
+        let caller = caller(request).ok_or(StatusCode::FORBIDDEN)?;
+        let uri = request.request_uri().ok_or(BAD)?;
+        let dialled = Uri::parse(uri).ok().and_then(|uri| uri.user().map(unescape)).ok_or(StatusCode::NOT_FOUND)?;
+        let from = request.from().map_err(|_| BAD)?;
+        let invite = DialogKey {
+            call_id: request.call_id().map_err(|_| BAD)?.to_owned(),
+            from_tag: from.tag().unwrap_or_default().to_owned(),
+        };
+        let mut caller_name = from.display_name().into_owned();
+        truncate(&mut caller_name, NAME_MAX);
+        Ok(NewCallParts { tenant, caller, caller_name, dialled, dialog, link, invite })
+    }
+}
+
+/// Who calls: what the proxy has established, and for a trunk the number that it presents.
+fn caller(request: &Message) -> Option<Caller> {
+    let source = request.header(&headers::SOURCE)?;
+    let (kind, parameter) = source.split_once(';')?;
+    let (name, value) = parameter.trim().split_once('=')?;
+    match (kind.trim(), name) {
+        ("phone", "dn") => Some(Caller::Phone(Dn::parse(value).ok()?)),
+        ("trunk", "name") => Some(Caller::Trunk { trunk: value.to_owned(), number: presented(request) }),
+        _ => None,
+    }
+}
+
+/// The number that a trunk presents: P-Asserted-Identity (RFC 3325), since trunks are trusted; else From.
+fn presented(request: &Message) -> String {
+    let asserted = HeaderName::Other("P-Asserted-Identity".into());
+    let asserted = request.header(&asserted).and_then(|value| NameAddr::parse(value).ok());
+    let number = |address: &NameAddr<'_>| address.uri().ok().and_then(|uri| uri.user().map(unescape));
+    let mut number = asserted
+        .as_ref()
+        .and_then(number)
+        .or_else(|| request.from().ok().as_ref().and_then(number))
+        .unwrap_or_else(|| "anonymous".to_owned());
+    truncate(&mut number, NAME_MAX);
+    number
+}
+
+/// Undoes %-escapes of a user part; what is no text stays as it is.
+fn unescape(user: &str) -> String {
+    if !user.contains('%') {
+        return user.to_owned();
+    }
+    let mut bytes = Vec::with_capacity(user.len());
+    let mut rest = user.as_bytes();
+    while let Some((&first, tail)) = rest.split_first() {
+        let escaped = (first == b'%')
+            .then(|| tail.get(..2).and_then(|hex| std::str::from_utf8(hex).ok()))
+            .flatten()
+            .and_then(|hex| u8::from_str_radix(hex, 16).ok());
+        match escaped {
+            Some(byte) => {
+                bytes.push(byte);
+                rest = tail.get(2..).unwrap_or_default();
+            }
+            None => {
+                bytes.push(first);
+                rest = tail;
+            }
+        }
+    }
+    String::from_utf8(bytes).unwrap_or_else(|_| user.to_owned())
+}
+
+fn truncate(text: &mut String, max: usize) {
+    if text.len() > max {
+        let end = (0..=max).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+        text.truncate(end);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_user_part_loses_its_escapes_once() {
+        assert_eq!(unescape("%2a50"), "*50");
+        assert_eq!(unescape("%252a"), "%2a");
+        assert_eq!(unescape("7101%"), "7101%");
+        assert_eq!(unescape("%ff"), "%ff");
+    }
+}

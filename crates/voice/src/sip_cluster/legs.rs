@@ -1,0 +1,318 @@
+//! What a call wants, as SIP: legs are rung, answered, refused, hung up; media is asked for each leg's audio.
+
+use bytes::Bytes;
+use call::call::{CALLER_LEG, HoldWay, feature_requester};
+use call::{Input, Output};
+use infra::NewCall;
+use model::plan::Contact;
+use model::{ConnId, Dn, LegId, Timestamp};
+use sip::agent::{CommandError, Invite, Provisionals, Reply};
+use sip::{Flow, NameAddr, StatusCode};
+
+use super::entry::{Leg, LegStage, Order, Stored, Target};
+use super::node::{Node, Place, Side};
+
+/// Where media is found: the proxy chooses a node by the conference's name.
+const MEDIA_HOST: &str = "media.trunkline.invalid";
+
+impl Node {
+    /// Does one thing that the call wants.
+    pub(super) fn carry_out(&mut self, conn_id: ConnId, output: Output, now: Timestamp) {
+        match output {
+            Output::Fact(fact) => {
+                if let Some(entry) = self.calls.get_mut(&conn_id) {
+                    entry.events.push(fact);
+                }
+            }
+            Output::AskDialPlan { ask, dialled } => self.ask_dial_plan(conn_id, ask, dialled),
+            Output::NewCall { point, application } => self.new_call(conn_id, &point, &application, now),
+            Output::AgentRequest(request) => {
+                debug_assert_eq!(request.requester, feature_requester(conn_id));
+                self.orders.push_back(Order::AgentRequest { conn_id, request });
+            }
+            Output::AlertCaller => self.alert_caller(conn_id, now),
+            Output::AnswerCaller => self.answer_caller(conn_id, now),
+            Output::RejectCaller(status) => self.hang_up(conn_id, CALLER_LEG, status, now),
+            Output::RingLeg { leg, dn, contact } => self.ring(conn_id, leg, dn, contact, now),
+            Output::CancelLeg(leg) | Output::ReleaseLeg(leg) => self.hang_up(conn_id, leg, 480, now),
+            Output::HoldLeg(leg) => self.ask_hold(conn_id, leg, HoldWay::Hold, now),
+            Output::RetrieveLeg(leg) => self.ask_hold(conn_id, leg, HoldWay::Retrieve, now),
+            Output::StartTreatment { leg, id, treatment } => self.start_treatment(conn_id, leg, id, &treatment, now),
+            Output::StopTreatment { leg, id } => self.stop_treatment(conn_id, leg, id, now),
+            // The batch writes the end; the entry stays until its dialogs are gone.
+            Output::Over => {}
+        }
+    }
+
+    fn ask_dial_plan(&mut self, conn_id: ConnId, ask: u32, dialled: String) {
+        let Some(entry) = self.calls.get(&conn_id) else {
+            return;
+        };
+        let caller = entry.call.state().caller.clone();
+        self.orders.push_back(Order::AskDialPlan { tenant: entry.tenant.clone(), conn_id, ask, caller, dialled });
+    }
+
+    fn new_call(&mut self, conn_id: ConnId, point: &Dn, application: &str, now: Timestamp) {
+        let owner = self.owner.to_string();
+        let Some(entry) = self.calls.get_mut(&conn_id) else {
+            return;
+        };
+        let state = entry.call.state();
+        let body = super::records::new_call(state, point, application, owner, now);
+        entry.new_call = Some(NewCall { conn_id, trace: state.uuid, at: now, body });
+    }
+
+    fn alert_caller(&mut self, conn_id: ConnId, now: Timestamp) {
+        if let Some(dialog) = self.leg(conn_id, CALLER_LEG).and_then(|leg| leg.phone) {
+            let sent = self.agent.provisional(dialog, Reply::new(StatusCode::RINGING), now);
+            note("a 180", sent);
+        }
+    }
+
+    /// Asks media for its side of the caller's audio; the answer to the caller follows it.
+    fn answer_caller(&mut self, conn_id: ConnId, now: Timestamp) {
+        let Some(leg) = self.leg_mut(conn_id, CALLER_LEG) else {
+            return;
+        };
+        leg.stage = LegStage::Preparing;
+        let Some(phone) = leg.phone else {
+            return;
+        };
+        let offer = self.agent.leg(phone).and_then(|state| state.offer_answer.open().cloned());
+        if self.invite_media(conn_id, CALLER_LEG, offer, now).is_err() {
+            self.feed(conn_id, Input::LegFailed { leg: CALLER_LEG, status: 503 }, now);
+        }
+    }
+
+    /// Begins a leg: media is asked for an offer, with which the phone is rung.
+    fn ring(&mut self, conn_id: ConnId, id: LegId, dn: Dn, contact: Contact, now: Timestamp) {
+        let link = self.link_of(&contact);
+        let Some(entry) = self.calls.get_mut(&conn_id) else {
+            return;
+        };
+        let mut leg = Leg::new(id, link.unwrap_or(0), LegStage::Preparing, now);
+        leg.target = Some(Target { dn, contact });
+        entry.legs.push(leg);
+        // A phone whose proxy is away cannot be rung, whichever other proxy is there: its flow ends at that one.
+        let begun = link.is_some() && self.invite_media(conn_id, id, None, now).is_ok();
+        if !begun {
+            self.feed(conn_id, Input::LegFailed { leg: id, status: 430 }, now);
+        }
+    }
+
+    fn invite_media(
+        &mut self,
+        conn_id: ConnId,
+        id: LegId,
+        offer: Option<Bytes>,
+        now: Timestamp,
+    ) -> Result<(), CommandError> {
+        let place = Place { conn_id, leg: id, side: Side::Media };
+        let Some(entry) = self.calls.get(&conn_id) else {
+            return Err(CommandError::Gone);
+        };
+        let Some(link) = entry.leg(id).map(|leg| leg.link) else {
+            return Err(CommandError::Gone);
+        };
+        let host = match &entry.media_owner {
+            Some(owner) => format!("{owner}.{MEDIA_HOST}"),
+            None => MEDIA_HOST.to_owned(),
+        };
+        let target = format!("sip:conf={conn_id}@{host}");
+        let headers = vec![(sip::proxy::headers::TENANT, entry.tenant.to_string())];
+        let local = self.identity(place, link);
+        let invite = Invite {
+            flow: Flow::Stream { connection: link },
+            to: format!("<{target}>"),
+            target,
+            from: format!("<sip:{}@trunkline.invalid>", self.owner.node),
+            call_id: format!("{conn_id}.{}.{:x}@{}", id.0, self.entropy.next_u64(), self.owner.node),
+            local,
+            routes: Vec::new(),
+            headers,
+            offer,
+            provisionals: Provisionals::Plain,
+        };
+        let dialog = self.agent.invite(invite, now)?;
+        self.dialogs.insert(dialog, place);
+        if let Some(leg) = self.leg_mut(conn_id, id) {
+            leg.media = Some(dialog);
+        }
+        Ok(())
+    }
+
+    /// Media has made its offer: the phone rings with it.
+    pub(super) fn ring_phone(&mut self, conn_id: ConnId, id: LegId, offer: Bytes, now: Timestamp) {
+        let place = Place { conn_id, leg: id, side: Side::Phone };
+        let Some(entry) = self.calls.get(&conn_id) else {
+            return;
+        };
+        let Some((link, target)) = entry.leg(id).and_then(|leg| Some((leg.link, leg.target.as_ref()?))) else {
+            return;
+        };
+        let number = entry.call.state().caller_number();
+        let name = match entry.caller_name.as_str() {
+            "" => String::new(),
+            name => format!("{} ", sip::header::params::quote(name)),
+        };
+        let edge = self.edge(link);
+        let invite = Invite {
+            flow: Flow::Stream { connection: link },
+            target: target.contact.uri.clone(),
+            from: format!("{name}<sip:{}@{edge}>", escape_user(number)),
+            to: format!("<sip:{}@{edge}>", escape_user(target.dn.as_str())),
+            call_id: format!("{conn_id}-{}-{:x}@{}", id.0, self.entropy.next_u64(), self.owner.node),
+            local: self.identity(place, link),
+            routes: target.contact.path.clone(),
+            headers: Vec::new(),
+            offer: Some(offer),
+            provisionals: Provisionals::Plain,
+        };
+        match self.agent.invite(invite, now) {
+            Ok(dialog) => {
+                self.dialogs.insert(dialog, place);
+                if let Some(leg) = self.leg_mut(conn_id, id) {
+                    leg.phone = Some(dialog);
+                    leg.stage = LegStage::Ringing;
+                    leg.owes_media = true;
+                }
+            }
+            Err(error) => {
+                tracing::warn!(%conn_id, %id, %error, "a phone could not be rung");
+                self.feed(conn_id, Input::LegFailed { leg: id, status: 503 }, now);
+            }
+        }
+    }
+
+    /// Ends a leg from our side, however far it has come. `status` is for a caller that was not answered.
+    pub(super) fn hang_up(&mut self, conn_id: ConnId, id: LegId, status: u16, now: Timestamp) {
+        let Some(leg) = self.leg_mut(conn_id, id) else {
+            return;
+        };
+        let before = std::mem::replace(&mut leg.stage, LegStage::Closing);
+        if let Some(phone) = leg.phone {
+            let ended = match before {
+                LegStage::Offered | LegStage::Preparing if id == CALLER_LEG => {
+                    self.agent.reject(phone, Reply::new(StatusCode(status)), now)
+                }
+                LegStage::Ringing => self.agent.cancel(phone, Vec::new(), now),
+                _ => self.agent.bye(phone, Vec::new(), now),
+            };
+            note("the end of a leg", ended);
+        }
+        self.close_media(conn_id, id, now);
+    }
+
+    /// Ends the leg's media dialog.
+    pub(super) fn close_media(&mut self, conn_id: ConnId, id: LegId, now: Timestamp) {
+        let Some(leg) = self.leg_mut(conn_id, id) else {
+            return;
+        };
+        let owed = std::mem::take(&mut leg.owes_media);
+        let Some(media) = leg.media else {
+            return self.drop_closed(conn_id);
+        };
+        let Some(state) = self.agent.leg(media) else {
+            return;
+        };
+        let ended = match state.phase {
+            sip::agent::LegPhase::Inviting if !owed => self.agent.cancel(media, Vec::new(), now),
+            sip::agent::LegPhase::Leaving => Ok(()),
+            _ => {
+                if owed {
+                    // Its 2xx wants an ACK, and an offer an answer (RFC 3261 section 13.2.2.4): no stream.
+                    note("the ACK to media", self.agent.ack(media, Bytes::from_static(NO_STREAM), now));
+                }
+                self.agent.bye(media, Vec::new(), now)
+            }
+        };
+        note("the end of a media dialog", ended);
+    }
+
+    /// Asks a phone to hold or to go on: its own session is offered again with another direction.
+    fn ask_hold(&mut self, conn_id: ConnId, id: LegId, way: HoldWay, now: Timestamp) {
+        let Some((phone, offer)) = self.leg(conn_id, id).and_then(|leg| leg.phone).and_then(|phone| {
+            let local = self.agent.leg(phone)?.offer_answer.local()?;
+            Some((phone, super::session::with_direction(local, way)?))
+        }) else {
+            return self.feed(conn_id, Input::HoldRefused(id), now);
+        };
+        match self.agent.reinvite(phone, Some(offer), Vec::new(), now) {
+            Ok(()) => {
+                if let Some(leg) = self.leg_mut(conn_id, id) {
+                    leg.asked = Some(way);
+                }
+            }
+            Err(error) => {
+                tracing::debug!(%conn_id, %id, %error, "a phone cannot be asked to hold now");
+                self.feed(conn_id, Input::HoldRefused(id), now);
+            }
+        }
+    }
+
+    /// The connection to the proxy that a registration's Path leads through; any, where there is no Path.
+    fn link_of(&self, contact: &Contact) -> Option<u64> {
+        let Some(first) = contact.path.first() else {
+            return self.links.keys().next().copied();
+        };
+        let address = NameAddr::parse(first).ok()?;
+        let uri = address.uri().ok()?;
+        let host = uri.host()?;
+        self.links
+            .iter()
+            .find(|(_, edge)| {
+                let (name, port) = edge.rsplit_once(':').unwrap_or((edge, "5060"));
+                name.eq_ignore_ascii_case(&host.to_string()) && port.parse().ok() == Some(uri.port().unwrap_or(5060))
+            })
+            .map(|(link, _)| *link)
+    }
+
+    pub(super) fn leg(&self, conn_id: ConnId, id: LegId) -> Option<&Leg> {
+        self.calls.get(&conn_id)?.leg(id)
+    }
+
+    pub(super) fn leg_mut(&mut self, conn_id: ConnId, id: LegId) -> Option<&mut Leg> {
+        self.calls.get_mut(&conn_id)?.leg_mut(id)
+    }
+
+    /// Forgets legs without dialogs, and a call without legs whose end is stored.
+    pub(super) fn drop_closed(&mut self, conn_id: ConnId) {
+        let Some(entry) = self.calls.get_mut(&conn_id) else {
+            return;
+        };
+        entry.legs.retain(|leg| leg.stage != LegStage::Closing || leg.phone.is_some() || leg.media.is_some());
+        let over = entry.stored == Stored::Ended || (entry.stored == Stored::No && entry.call.is_over());
+        if over && entry.legs.is_empty() && !entry.dirty {
+            if let Some(armed) = entry.armed {
+                self.due.remove(&(armed, conn_id));
+            }
+            self.calls.remove(&conn_id);
+            self.metrics.calls.set(i64::try_from(self.calls.len()).unwrap_or(i64::MAX));
+        }
+    }
+}
+
+/// A command that came too late is no fault: the dialog's own end is on its way to us.
+pub(super) fn note(what: &'static str, outcome: Result<(), CommandError>) {
+    if let Err(error) = outcome {
+        tracing::debug!(what, %error, "the dialog is not in a state for it");
+    }
+}
+
+/// Escapes what a user part may not hold (RFC 3261 section 25.1 `user`).
+fn escape_user(user: &str) -> String {
+    let mut escaped = String::with_capacity(user.len());
+    for byte in user.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-_.!~*'()&=+$,;?/".contains(&byte) {
+            escaped.push(char::from(byte));
+        } else {
+            use std::fmt::Write as _;
+            // Writing to a String cannot fail.
+            let _ = write!(escaped, "%{byte:02X}");
+        }
+    }
+    escaped
+}
+
+/// An answer that takes no stream.
+const NO_STREAM: &[u8] = b"v=0\r\no=- 0 0 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\nm=audio 0 RTP/AVP 0\r\n";

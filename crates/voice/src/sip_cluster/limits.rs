@@ -1,0 +1,45 @@
+//! The bounds of a node, in one place.
+
+use std::time::Duration;
+
+/// What a node takes at most, and how long it waits.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Calls at once; the next one is answered 503.
+    pub calls_max: usize,
+    /// Calls whose number is being looked up; the next one is answered 503.
+    pub asking_max: usize,
+    /// The session interval that we ask for (RFC 4028), in seconds.
+    pub session_expires_s: u32,
+    /// After how much silence a party is probed by OPTIONS within its dialog.
+    pub probe_after: Duration,
+    /// How long a proxy that was lost may take to come back before what waits on it fails.
+    pub proxy_return: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            calls_max: 5_000,
+            // The dial plan answers in a millisecond; a thousand wait only when it is away.
+            asking_max: 1_000,
+            // A phone that is gone fails the refresh at half of it; the probe below finds it sooner.
+            session_expires_s: 1_800,
+            // 20 s of silence and 32 s of timer F: a vanished phone is gone within 60 s.
+            probe_after: Duration::from_secs(20),
+            proxy_return: Duration::from_secs(5),
+        }
+    }
+}
+
+/// Messages from proxies that one turn takes: enough to fill a batch, few enough to keep the keep-alives on time.
+pub const MESSAGES_PER_TURN: usize = 64;
+
+/// Answers, requests and repairs that wait for the loop.
+pub const INBOX_MAX: usize = 4_096;
+
+/// How often silent parties are looked for.
+pub const SWEEP_EVERY: Duration = Duration::from_secs(5);
+
+/// The longest body of a treatment's report that is read, in bytes.
+pub const NOTICE_MAX: usize = 32_768;

@@ -1,0 +1,340 @@
+//! The node: all calls that it owns, their dialogs, and one turn after the other. No I/O.
+//!
+//! A turn: inputs ([`Node::receive`] and the others), [`Node::batch`] to the ledger, [`Node::committed`] with its answers, and only
+//! then [`Node::poll_transmit`] and [`Node::poll_order`]. Nothing leaves that is not stored.
+
+use std::collections::{BTreeSet, HashMap};
+
+use call::{Call, Incoming, Input};
+use infra::DialogKey;
+use model::event::ErrorCode;
+use model::plan::Destination;
+use model::{ConnId, Entropy, LegId, Owner, Request, Timestamp};
+use sip::agent::{AgentConfig, DialogId, LocalIdentity, RequestId, UserAgent};
+use sip::{Flow, LocalTag, Message, Seal, Transmit};
+
+use super::entry::{Entry, Leg, LegStage, MEDIA_TAG, Order, Orders, Stored};
+use super::ids::{self, ConnIds};
+use super::limits::Limits;
+use super::metrics::Metrics;
+
+/// Which dialog of a leg.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Side {
+    /// With the party.
+    Phone,
+    /// With media.
+    Media,
+}
+
+/// Whose dialog it is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Place {
+    /// The call.
+    pub conn_id: ConnId,
+    /// The leg.
+    pub leg: LegId,
+    /// Which of its dialogs.
+    pub side: Side,
+}
+
+/// A node. See the module for its turns.
+pub struct Node {
+    pub(super) owner: Owner,
+    pub(super) seal: Seal,
+    pub(super) limits: Limits,
+    pub(super) metrics: Metrics,
+    pub(super) agent: UserAgent,
+    pub(super) calls: HashMap<ConnId, Entry>,
+    pub(super) dialogs: HashMap<DialogId, Place>,
+    /// INFOs that start a treatment, until media has answered.
+    pub(super) treatments: HashMap<RequestId, (ConnId, u32)>,
+    /// Liveness probes that wait for an answer.
+    pub(super) probes: HashMap<RequestId, Place>,
+    /// Calls that want to be woken.
+    pub(super) due: BTreeSet<(Timestamp, ConnId)>,
+    /// Calls that the next batch stores.
+    pub(super) changed: Vec<ConnId>,
+    pub(super) orders: Orders,
+    /// Connections to proxies that are up, and the edges of their proxies.
+    pub(super) links: HashMap<u64, String>,
+    /// Edges whose connection broke, with its number, until it is back or given up.
+    pub(super) lost: HashMap<String, (u64, Timestamp)>,
+    pub(super) draining: bool,
+    pub(super) next_sweep: Timestamp,
+    ids: ConnIds,
+    pub(super) entropy: Box<dyn Entropy>,
+}
+
+/// What a node is made of.
+pub struct Parts {
+    /// Who it is.
+    pub owner: Owner,
+    /// The number of the replica.
+    pub replica: u8,
+    /// Seals its tags.
+    pub seal: Seal,
+    /// Its limits.
+    pub limits: Limits,
+    /// Its metrics.
+    pub metrics: Metrics,
+    /// Host and port of its Via.
+    pub sent_by: String,
+    /// Randomness for ids.
+    pub entropy: Box<dyn Entropy>,
+    /// Randomness for the user agent.
+    pub agent_entropy: Box<dyn Entropy>,
+}
+
+impl Node {
+    /// A node without calls.
+    pub fn new(parts: Parts) -> Self {
+        let config = AgentConfig {
+            sent_by: parts.sent_by,
+            product: Some("Trunkline".to_owned()),
+            session_expires_s: Some(parts.limits.session_expires_s),
+            dialogs_max: parts.limits.calls_max.saturating_mul(DIALOGS_PER_CALL),
+            ..AgentConfig::default()
+        };
+        Self {
+            owner: parts.owner,
+            seal: parts.seal,
+            limits: parts.limits,
+            metrics: parts.metrics,
+            agent: UserAgent::new(config, parts.agent_entropy),
+            calls: HashMap::new(),
+            dialogs: HashMap::new(),
+            treatments: HashMap::new(),
+            probes: HashMap::new(),
+            due: BTreeSet::new(),
+            changed: Vec::new(),
+            orders: Orders::new(),
+            links: HashMap::new(),
+            lost: HashMap::new(),
+            draining: false,
+            next_sweep: Timestamp::ZERO,
+            ids: ConnIds::new(parts.replica),
+            entropy: parts.entropy,
+        }
+    }
+
+    /// How many calls there are.
+    pub fn calls(&self) -> usize {
+        self.calls.len()
+    }
+
+    /// Takes no new calls from now on.
+    pub const fn drain(&mut self) {
+        self.draining = true;
+    }
+
+    // ---- inputs
+
+    /// A proxy may be used; it may be one that we had lost.
+    pub fn link_up(&mut self, link: u64, edge: &str, now: Timestamp) {
+        self.links.insert(link, edge.to_owned());
+        if let Some((old, _)) = self.lost.remove(edge) {
+            let (old, new) = (Flow::Stream { connection: old }, Flow::Stream { connection: link });
+            self.agent.move_flow(old, new);
+            self.move_legs(old, link);
+        }
+        self.settle(now);
+    }
+
+    /// The connection to a proxy broke. Its calls wait for its return.
+    pub fn link_down(&mut self, link: u64, now: Timestamp) {
+        if let Some(edge) = self.links.remove(&link) {
+            self.lost.insert(edge, (link, now + self.limits.proxy_return));
+        }
+    }
+
+    /// A message from a proxy that is no keep-alive.
+    pub fn receive(&mut self, message: Message, link: u64, now: Timestamp) {
+        self.agent.receive(message, Flow::Stream { connection: link }, now);
+        self.settle(now);
+    }
+
+    /// The dial plan's answer.
+    pub fn dial_plan_answered(&mut self, conn_id: ConnId, ask: u32, destination: Destination, now: Timestamp) {
+        self.feed(conn_id, Input::DialPlan { ask, destination }, now);
+        self.settle(now);
+    }
+
+    /// The outcome of a feature code's request.
+    pub fn agent_answered(&mut self, conn_id: ConnId, done: bool, now: Timestamp) {
+        self.feed(conn_id, Input::AgentAnswered { done }, now);
+        self.settle(now);
+    }
+
+    /// A request about a call.
+    ///
+    /// # Errors
+    /// When the call is not here (56); what the call itself refuses comes as an event.
+    pub fn request(&mut self, request: Request, now: Timestamp) -> Result<(), ErrorCode> {
+        let conn_id = request.kind.conn_id().ok_or(ErrorCode::UNSUPPORTED)?;
+        let entry = self.calls.get(&conn_id).ok_or(ErrorCode::INVALID_CONN_ID)?;
+        if entry.tenant != request.tenant || entry.stored == Stored::Ended {
+            return Err(ErrorCode::INVALID_CONN_ID);
+        }
+        self.feed(conn_id, Input::Request(request), now);
+        self.settle(now);
+        Ok(())
+    }
+
+    /// Lets time pass.
+    pub fn handle_timeout(&mut self, now: Timestamp) {
+        while let Some((due, conn_id)) = self.due.first().copied().filter(|(due, _)| *due <= now) {
+            self.due.remove(&(due, conn_id));
+            if let Some(entry) = self.calls.get_mut(&conn_id) {
+                entry.armed = None;
+                entry.call.handle_timeout(now);
+                self.call_changed(conn_id, now);
+            }
+        }
+        self.agent.handle_timeout(now);
+        if self.next_sweep <= now {
+            self.sweep(now);
+        }
+        self.settle(now);
+    }
+
+    /// When [`Node::handle_timeout`] is wanted next.
+    pub fn next_timeout(&self) -> Option<Timestamp> {
+        let call = self.due.first().map(|(due, _)| *due);
+        let sweep = (!self.calls.is_empty() || !self.lost.is_empty()).then_some(self.next_sweep);
+        [call, self.agent.next_timeout(), sweep].into_iter().flatten().min()
+    }
+
+    // ---- outputs, after the commit
+
+    /// The next message to be sent.
+    pub fn poll_transmit(&mut self) -> Option<Transmit> {
+        self.agent.poll_transmit()
+    }
+
+    /// The next thing to be done.
+    pub fn poll_order(&mut self) -> Option<Order> {
+        self.orders.pop_front()
+    }
+
+    // ---- inside
+
+    /// A new call from an INVITE. The dial plan is asked; nothing is stored before it has answered.
+    pub(super) fn open_call(&mut self, call: NewCallParts, now: Timestamp) {
+        let NewCallParts { tenant, caller, caller_name, dialled, dialog, link, invite } = call;
+        let conn_id = self.ids.next(now);
+        let uuid = ids::call_uuid(&mut *self.entropy);
+        let incoming =
+            Incoming { tenant: tenant.clone(), conn_id, uuid, token: model::Token(1), caller, dialled };
+        let mut leg = Leg::new(call::call::CALLER_LEG, link, LegStage::Offered, now);
+        leg.phone = Some(dialog);
+        let place = Place { conn_id, leg: leg.id, side: Side::Phone };
+        self.dialogs.insert(dialog, place);
+        let entry = Entry {
+            tenant,
+            call: Call::new(incoming, now),
+            legs: vec![leg],
+            media_owner: None,
+            caller_name,
+            invite,
+            stored: Stored::No,
+            events: Vec::new(),
+            new_call: None,
+            dirty: false,
+            armed: None,
+        };
+        self.calls.insert(conn_id, entry);
+        self.metrics.calls.set(i64::try_from(self.calls.len()).unwrap_or(i64::MAX));
+        self.metrics.call_offered();
+        let identity = self.identity(place, link);
+        if let Err(error) = self.agent.identify(dialog, identity) {
+            tracing::warn!(%conn_id, %error, "an INVITE was gone before it was looked at");
+        }
+        self.call_changed(conn_id, now);
+    }
+
+    /// Gives an input to a call, and does what comes of it.
+    pub(super) fn feed(&mut self, conn_id: ConnId, input: Input, now: Timestamp) {
+        if let Some(entry) = self.calls.get_mut(&conn_id) {
+            entry.call.handle(input, now);
+            self.call_changed(conn_id, now);
+        }
+    }
+
+    /// Drains what the user agent has to tell, until all is quiet.
+    pub(super) fn settle(&mut self, now: Timestamp) {
+        while let Some(event) = self.agent.poll_event() {
+            self.dialog_event(event, now);
+        }
+    }
+
+    /// Does what a call wants, and arms its timer.
+    pub(super) fn call_changed(&mut self, conn_id: ConnId, now: Timestamp) {
+        self.mark(conn_id);
+        while let Some(output) = self.calls.get_mut(&conn_id).and_then(|entry| entry.call.poll_output()) {
+            self.carry_out(conn_id, output, now);
+        }
+        let Some(entry) = self.calls.get_mut(&conn_id) else {
+            return;
+        };
+        let next = entry.call.next_timeout();
+        if entry.armed != next {
+            if let Some(armed) = entry.armed {
+                self.due.remove(&(armed, conn_id));
+            }
+            if let Some(next) = next {
+                self.due.insert((next, conn_id));
+            }
+            entry.armed = next;
+        }
+    }
+
+    /// The call is part of the next commit.
+    pub(super) fn mark(&mut self, conn_id: ConnId) {
+        if let Some(entry) = self.calls.get_mut(&conn_id)
+            && !std::mem::replace(&mut entry.dirty, true)
+        {
+            self.changed.push(conn_id);
+        }
+    }
+
+    /// Our tag and Contact in a dialog: both name call, leg and owner; the Contact is reached at the proxy's edge.
+    pub(super) fn identity(&self, place: Place, link: u64) -> LocalIdentity {
+        let leg = match place.side {
+            Side::Phone => place.leg,
+            Side::Media => LegId(place.leg.0 | MEDIA_TAG),
+        };
+        let tag = LocalTag { call: place.conn_id, leg, owner: self.owner.clone() }.seal(&self.seal);
+        let contact = format!("<sip:{tag}@{}>", self.edge(link));
+        LocalIdentity { tag, contact }
+    }
+
+    /// The edge of the proxy at that connection.
+    pub(super) fn edge(&self, link: u64) -> &str {
+        self.links.get(&link).map_or("edge.trunkline.invalid", String::as_str)
+    }
+
+    fn move_legs(&mut self, old: Flow, new: u64) {
+        for entry in self.calls.values_mut() {
+            for leg in &mut entry.legs {
+                if (Flow::Stream { connection: leg.link }) == old {
+                    leg.link = new;
+                }
+            }
+        }
+    }
+}
+
+/// What an INVITE says.
+pub(super) struct NewCallParts {
+    pub tenant: model::TenantId,
+    pub caller: model::plan::Caller,
+    pub caller_name: String,
+    pub dialled: String,
+    pub dialog: DialogId,
+    pub link: u64,
+    pub invite: DialogKey,
+}
+
+/// Two legs with a media dialog each, and as much again for phones that ring beside the one that answers.
+const DIALOGS_PER_CALL: usize = 8;

@@ -1,0 +1,1 @@
+//! The calls of a former life of this node.

@@ -1,0 +1,76 @@
+//! Parties that went away without a word: found by a probe within the dialog, and proxies that do not come back.
+
+use call::Input;
+use model::{ConnId, LegId, Timestamp};
+use sip::{Flow, StatusCode};
+
+use super::entry::LegStage;
+use super::limits::SWEEP_EVERY;
+use super::node::{Node, Place, Side};
+
+impl Node {
+    /// Probes silent parties by OPTIONS (RFC 3261 section 11: also within a dialog), and gives up lost proxies.
+    pub(super) fn sweep(&mut self, now: Timestamp) {
+        self.next_sweep = now + SWEEP_EVERY;
+        let gone: Vec<String> =
+            self.lost.iter().filter(|(_, (_, until))| *until <= now).map(|(edge, _)| edge.clone()).collect();
+        for edge in gone {
+            if let Some((link, _)) = self.lost.remove(&edge) {
+                self.agent.flow_failed(Flow::Stream { connection: link }, now);
+            }
+        }
+        for place in self.silent(now) {
+            self.probe(place, now);
+        }
+    }
+
+    fn silent(&self, now: Timestamp) -> Vec<Place> {
+        let quiet = |at: Timestamp| now.since(at) >= self.limits.probe_after;
+        self.calls
+            .iter()
+            .flat_map(|(conn_id, entry)| entry.legs.iter().map(move |leg| (*conn_id, leg)))
+            .filter(|(_, leg)| leg.stage == LegStage::Up && quiet(leg.heard_at))
+            .map(|(conn_id, leg)| Place { conn_id, leg: leg.id, side: Side::Phone })
+            .collect()
+    }
+
+    fn probe(&mut self, place: Place, now: Timestamp) {
+        let Some(leg) = self.leg_mut(place.conn_id, place.leg) else {
+            return;
+        };
+        // The next probe is due when this one has had its time, whatever comes of it.
+        leg.heard_at = now;
+        let Some(phone) = leg.phone else {
+            return;
+        };
+        match self.agent.options(phone, Vec::new(), now) {
+            Ok(request) => {
+                self.probes.insert(request, place);
+                self.mark(place.conn_id);
+            }
+            Err(error) => tracing::debug!(conn_id = %place.conn_id, %error, "a party cannot be probed now"),
+        }
+    }
+
+    /// The answer to a probe: any but those that say that nobody is there is a sign of life.
+    pub(super) fn probed(&mut self, place: Place, status: StatusCode, now: Timestamp) {
+        let Place { conn_id, leg: id, .. } = place;
+        if !matches!(status.0, 408 | 430 | 481 | 503) {
+            if let Some(leg) = self.leg_mut(conn_id, id) {
+                leg.heard_at = now;
+            }
+            return;
+        }
+        self.vanished(conn_id, id, now);
+    }
+
+    fn vanished(&mut self, conn_id: ConnId, id: LegId, now: Timestamp) {
+        if self.leg(conn_id, id).is_none_or(|leg| leg.stage != LegStage::Up) {
+            return;
+        }
+        self.metrics.leg_vanished();
+        tracing::info!(%conn_id, leg = %id, "a party does not answer any more");
+        self.hang_up(conn_id, id, 480, now);
+        self.feed(conn_id, Input::LegDead(id), now);
+    }
+}

@@ -1,0 +1,178 @@
+//! What a leg hears, as MSML on its media dialog (RFC 5707).
+
+use std::time::Duration;
+
+use call::Input;
+use call::call::Ended;
+use ivr::msml::{self, Collect, Command, Dialog, DtmfEnd, Event, Notice, Pattern, PlayEnd};
+use model::request::Treatment;
+use model::{ConnId, LegId, Timestamp};
+use sip::agent::{Body, DialogId, RequestId};
+use sip::{Message, StatusCode};
+
+use super::limits::NOTICE_MAX;
+use super::node::{Node, Place, Side};
+
+impl Node {
+    pub(super) fn start_treatment(
+        &mut self,
+        conn_id: ConnId,
+        leg: LegId,
+        id: u32,
+        treatment: &Treatment,
+        now: Timestamp,
+    ) {
+        // Nothing needs no media.
+        if *treatment == Treatment::Silence {
+            return self.feed(conn_id, Input::TreatmentStarted { id }, now);
+        }
+        let failed = Input::TreatmentEnded { id, cause: Ended::Failed, digits: String::new() };
+        let Some((media, connection)) = self.media_of(conn_id, leg) else {
+            return self.feed(conn_id, failed, now);
+        };
+        let command = match dialog(treatment) {
+            Some(dialog) => Command::DialogStart { connection, name: Some(dialog_name(id)), dialog },
+            None => Command::Echo { connection },
+        };
+        if let Some(leg) = self.leg_mut(conn_id, leg) {
+            leg.echo = *treatment == Treatment::Echo;
+        }
+        match self.send_msml(media, &[command], now) {
+            Some(request) => {
+                self.treatments.insert(request, (conn_id, id));
+            }
+            None => self.feed(conn_id, failed, now),
+        }
+    }
+
+    pub(super) fn stop_treatment(&mut self, conn_id: ConnId, leg: LegId, id: u32, now: Timestamp) {
+        let Some((media, connection)) = self.media_of(conn_id, leg) else {
+            return;
+        };
+        let echo = self.leg_mut(conn_id, leg).is_some_and(|leg| std::mem::take(&mut leg.echo));
+        let command = if echo {
+            Command::EndEcho { connection }
+        } else {
+            Command::DialogEnd { connection, name: dialog_name(id) }
+        };
+        self.send_msml(media, &[command], now);
+    }
+
+    /// A leg's media dialog and its name in MSML: our tag, which the INVITE brought to media.
+    fn media_of(&self, conn_id: ConnId, leg: LegId) -> Option<(DialogId, String)> {
+        let media = self.leg(conn_id, leg)?.media?;
+        let tag = self.agent.leg(media)?.dialog.local_tag.to_string();
+        Some((media, tag))
+    }
+
+    fn send_msml(&mut self, media: DialogId, commands: &[Command], now: Timestamp) -> Option<RequestId> {
+        let body = Body::new(msml::CONTENT_TYPE, msml::build_request(commands));
+        match self.agent.info(media, body, Vec::new(), now) {
+            Ok(request) => Some(request),
+            Err(error) => {
+                tracing::debug!(%error, "media cannot be told now");
+                None
+            }
+        }
+    }
+
+    /// An INFO from media: a dialog has ended. (Phones send theirs for DTMF; media hears RFC 4733.)
+    pub(super) fn info(&mut self, dialog: DialogId, message: &Message, now: Timestamp) {
+        let Some(Place { conn_id, side: Side::Media, .. }) = self.place(dialog) else {
+            return;
+        };
+        if message.body().len() > NOTICE_MAX {
+            return;
+        }
+        match msml::parse_notice(message.body()) {
+            Ok(Notice::Event(event)) if event.is_dialog_exit() => {
+                if let Some(id) = event.dialog().and_then(treatment_id) {
+                    let digits = event.digits().unwrap_or_default().to_owned();
+                    self.feed(conn_id, Input::TreatmentEnded { id, cause: cause(&event), digits }, now);
+                }
+            }
+            Ok(_) => {}
+            Err(error) => tracing::warn!(%conn_id, %error, "media sent a notice that cannot be read"),
+        }
+    }
+
+    /// The answer to an INFO or a probe of ours.
+    pub(super) fn responded(
+        &mut self,
+        request: RequestId,
+        status: StatusCode,
+        response: Option<&Message>,
+        now: Timestamp,
+    ) {
+        if let Some(place) = self.probes.remove(&request) {
+            return self.probed(place, status, now);
+        }
+        let Some((conn_id, id)) = self.treatments.remove(&request) else {
+            return;
+        };
+        let code = response
+            .and_then(|response| msml::parse_notice(response.body()).ok())
+            .and_then(|notice| match notice {
+                Notice::Result(result) => Some(result.code),
+                Notice::Event(_) => None,
+            });
+        self.mark(conn_id);
+        if (200..300).contains(&status.0) && code.unwrap_or(msml::code::OK) == msml::code::OK {
+            self.feed(conn_id, Input::TreatmentStarted { id }, now);
+        } else {
+            tracing::warn!(%conn_id, status = status.0, ?code, "media refused a treatment");
+            self.feed(conn_id, Input::TreatmentEnded { id, cause: Ended::Failed, digits: String::new() }, now);
+        }
+    }
+}
+
+fn dialog_name(id: u32) -> String {
+    format!("t{id}")
+}
+
+fn treatment_id(dialog: &str) -> Option<u32> {
+    dialog.strip_prefix('t')?.parse().ok()
+}
+
+/// The MOML dialog of a treatment; none for the echo, which is a join.
+fn dialog(treatment: &Treatment) -> Option<Dialog> {
+    Some(match treatment {
+        Treatment::PlayAnnouncement { prompts } => Dialog::announcement(prompts.iter().map(|p| audio(p))),
+        Treatment::Music { resource, .. } => Dialog::looped([audio(resource)]),
+        Treatment::RingBack => Dialog::looped([RING_BACK]),
+        Treatment::PlayAndCollect {
+            prompts,
+            max_digits,
+            first_digit_timeout_ms,
+            inter_digit_timeout_ms,
+            terminator,
+        } => {
+            let pattern = Pattern { min: 1, max: (*max_digits).clamp(1, msml::DIGITS_MAX), return_key: *terminator };
+            let collect = Collect {
+                first_digit: Duration::from_millis(*first_digit_timeout_ms),
+                inter_digit: Duration::from_millis(*inter_digit_timeout_ms),
+                ..Collect::new(pattern)
+            };
+            Dialog::prompt_and_collect(prompts.iter().map(|p| audio(p)), collect)
+        }
+        Treatment::Echo | Treatment::Silence => return None,
+    })
+}
+
+/// The URI of a prompt: media looks its name up among the tenant's.
+fn audio(prompt: &str) -> String {
+    format!("prompt:{prompt}")
+}
+
+/// The tone of a ringing phone, which media makes itself.
+const RING_BACK: &str = "tone:ringback";
+
+fn cause(event: &Event) -> Ended {
+    match (event.dtmf_end(), event.play_end()) {
+        (Some(DtmfEnd::Terminated), _) | (None, Some(PlayEnd::Terminated)) => Ended::Stopped,
+        (Some(_), _) => Ended::Collected,
+        (None, Some(_)) => Ended::Completed,
+        // A dialog that ended without either could not be played.
+        (None, None) => Ended::Failed,
+    }
+}

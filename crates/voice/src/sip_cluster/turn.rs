@@ -1,0 +1,173 @@
+//! The loop that owns the calls: inputs, one commit, then what leaves.
+
+use std::time::Duration;
+
+use model::event::ErrorCode;
+use model::{ConnId, Timestamp};
+use net::sip::node::Work;
+use net::sip::{LinkEvent, LinkId, NodeLinks};
+use runtime::RoleContext;
+use sip::Flow;
+use tokio::sync::{mpsc, oneshot};
+
+use super::clients::Clients;
+use super::inbox::Letter;
+use super::limits::MESSAGES_PER_TURN;
+use super::node::Node;
+use super::PROXY;
+
+/// The loop and what it owns.
+pub struct Turns {
+    /// The role's context.
+    pub ctx: RoleContext,
+    /// The calls.
+    pub node: Node,
+    /// The connections to the proxies.
+    pub links: NodeLinks,
+    /// What is asked of others.
+    pub clients: Clients,
+    /// What they answer.
+    pub letters: mpsc::Receiver<Letter>,
+}
+
+/// What is told once the turn is stored.
+#[derive(Default)]
+struct Told {
+    requests: Vec<(oneshot::Sender<Result<(), ErrorCode>>, Result<(), ErrorCode>)>,
+    repairs: Vec<oneshot::Sender<()>>,
+}
+
+/// How long the loop sleeps at most.
+const SLEEP_MAX: Duration = Duration::from_secs(1);
+
+impl Turns {
+    /// Runs until the role has drained.
+    pub async fn run(mut self) -> anyhow::Result<()> {
+        loop {
+            let now = self.now();
+            let sleep = self.node.next_timeout().map_or(SLEEP_MAX, |due| due.since(now)).min(SLEEP_MAX);
+            let mut told = Told::default();
+            tokio::select! {
+                event = self.links.next() => self.take_event(event),
+                Some(letter) = self.letters.recv() => self.take_letter(letter, &mut told),
+                () = tokio::time::sleep(sleep) => {}
+                () = self.ctx.drain.begun(), if !self.ctx.drain.is_draining() => {}
+            }
+            self.take_more(&mut told);
+            let now = self.now();
+            self.node.handle_timeout(now);
+            self.finish(told).await?;
+            if self.drained() {
+                return Ok(());
+            }
+        }
+    }
+
+    fn now(&self) -> Timestamp {
+        self.ctx.clock.now()
+    }
+
+    /// What is there already, so that a busy loop writes fewer and bigger batches.
+    fn take_more(&mut self, told: &mut Told) {
+        for _ in 0..MESSAGES_PER_TURN {
+            match self.links.try_next() {
+                Some(event) => self.take_event(event),
+                None => break,
+            }
+        }
+        for _ in 0..MESSAGES_PER_TURN {
+            match self.letters.try_recv() {
+                Ok(letter) => self.take_letter(letter, told),
+                Err(_) => break,
+            }
+        }
+    }
+
+    fn take_event(&mut self, event: LinkEvent) {
+        let now = self.now();
+        match event {
+            LinkEvent::Up { link, edge, proxy, .. } => {
+                tracing::info!(%proxy, %edge, "a proxy has accepted this node");
+                self.node.link_up(link.0, &edge, now);
+                self.ctx.ready.holds(PROXY);
+            }
+            LinkEvent::Message { link, message } => {
+                // Answered by this loop, so that a stuck one is seen as dead.
+                if let Some(answer) = self.links.keep_alive_answer(&message) {
+                    if self.links.send(link, answer).is_err() {
+                        self.node.metrics.message_unsent();
+                    }
+                    return;
+                }
+                self.node.receive(message, link.0, now);
+            }
+            LinkEvent::Down { link } => {
+                tracing::warn!("the connection to a proxy broke");
+                self.node.link_down(link.0, now);
+                if self.node.links.is_empty() {
+                    self.ctx.ready.fails(PROXY, "no proxy has accepted this node");
+                }
+            }
+        }
+    }
+
+    fn take_letter(&mut self, letter: Letter, told: &mut Told) {
+        let now = self.now();
+        match letter {
+            Letter::DialPlan { conn_id, ask, destination } => {
+                self.node.dial_plan_answered(conn_id, ask, destination, now);
+            }
+            Letter::AgentAnswered { conn_id, done } => self.node.agent_answered(conn_id, done, now),
+            Letter::Request { request, reply } => {
+                self.node.metrics.request();
+                let outcome = self.node.request(*request, now);
+                told.requests.push((reply, outcome));
+            }
+            Letter::Repair { repair, done } => {
+                self.node.repair(&repair, now);
+                told.repairs.push(done);
+            }
+        }
+    }
+
+    /// Stores the turn, then lets it out.
+    async fn finish(&mut self, told: Told) -> anyhow::Result<()> {
+        let batch = self.node.batch();
+        if !batch.is_empty() {
+            let ids: Vec<ConnId> = batch.iter().map(|write| write.conn_id).collect();
+            let answers = self.ctx.stores.calls.commit(batch).await?;
+            self.node.committed(ids.into_iter().zip(answers));
+        }
+        while let Some(transmit) = self.node.poll_transmit() {
+            let Flow::Stream { connection } = transmit.flow else {
+                continue;
+            };
+            if self.links.send(LinkId(connection), transmit.bytes).is_err() {
+                self.node.metrics.message_unsent();
+            }
+        }
+        while let Some(order) = self.node.poll_order() {
+            self.clients.order(order);
+        }
+        // Whoever asked and went away needs no answer.
+        for (reply, outcome) in told.requests {
+            let _ = reply.send(outcome);
+        }
+        for done in told.repairs {
+            let _ = done.send(());
+        }
+        Ok(())
+    }
+
+    /// Whether draining is over: no call is left, or its time is up.
+    fn drained(&mut self) -> bool {
+        if !self.ctx.drain.is_draining() {
+            return false;
+        }
+        self.links.announce(Work::Draining);
+        self.node.drain();
+        let late = self.ctx.drain.deadline().is_some_and(|deadline| deadline <= self.now());
+        // What is left is in the ledger: the next life of this node goes on with it.
+        late || (self.node.calls() == 0 && self.links.is_flushed())
+    }
+}
