@@ -3,7 +3,7 @@
 //! `/live` and `/ready` answer the status alone without a token; the rest needs one: `/metrics` (OpenMetrics),
 //! `/log-level` (GET, PUT), `/topology`, `/build`.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -11,7 +11,8 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
 use tower::ServiceExt as _;
 
 use crate::caller::{Caller, Gate};
@@ -29,9 +30,15 @@ pub const OPERATE_SCOPE: &str = "operate";
 const DIRECTIVES_BYTES_MAX: usize = 1_024;
 
 /// What changes from life to life of a role: its metrics, its readiness and a router that shares the port.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct AdminSlot {
-    life: Arc<RwLock<Life>>,
+    life: Arc<watch::Sender<Life>>,
+}
+
+impl Default for AdminSlot {
+    fn default() -> Self {
+        Self { life: Arc::new(watch::Sender::new(Life::default())) }
+    }
 }
 
 #[derive(Clone, Default)]
@@ -44,25 +51,38 @@ struct Life {
 impl AdminSlot {
     /// A new life begins: what the last one mounted is gone.
     pub(crate) fn begin_life(&self, ready: Readiness, metrics: Metrics) {
-        *self.life.write().unwrap_or_else(PoisonError::into_inner) = Life { ready, metrics, mounted: None };
+        self.life.send_replace(Life { ready, metrics, mounted: None });
     }
 
     /// Adds a router for paths that are not the admin's own.
     pub(crate) fn mount(&self, router: Router) {
-        let mut life = self.life.write().unwrap_or_else(PoisonError::into_inner);
-        life.mounted = Some(match life.mounted.take() {
-            Some(mounted) => mounted.merge(router),
-            None => router,
+        self.life.send_modify(|life| {
+            life.mounted = Some(match life.mounted.take() {
+                Some(mounted) => mounted.merge(router),
+                None => router,
+            });
         });
     }
 
-    /// Whether the present life is ready.
+    /// Waits until the role is ready, in whichever life.
+    pub async fn ready(&self) {
+        let mut lives = self.life.subscribe();
+        loop {
+            let readiness = lives.borrow_and_update().ready.clone();
+            tokio::select! {
+                () = readiness.ready() => return,
+                _ = lives.changed() => {}
+            }
+        }
+    }
+
+    /// The conditions of the present life.
     pub fn readiness(&self) -> Readiness {
         self.life().ready
     }
 
     fn life(&self) -> Life {
-        self.life.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.life.borrow().clone()
     }
 }
 
@@ -82,7 +102,7 @@ pub struct Admin {
 }
 
 /// What `/topology` answers.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct TopologyReport {
     /// The role.
     pub role: String,

@@ -11,6 +11,7 @@ pub mod connections;
 pub mod context;
 pub mod counted;
 
+pub mod data_dir;
 pub mod directory;
 pub mod drain;
 pub mod entropy;

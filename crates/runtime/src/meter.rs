@@ -1,11 +1,16 @@
 //! What each connection of the table carries: state, attempts, requests, bytes, errors, last use; per peer.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use infra::Clock;
-use serde::Serialize;
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric as _};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::counter::ConstCounter;
+use serde::{Deserialize, Serialize};
 
 /// The most peers that are counted apart on one connection; the rest is counted together as `others`.
 const PEERS_MAX: usize = 256;
@@ -13,7 +18,7 @@ const PEERS_MAX: usize = 256;
 const OTHERS: &str = "others";
 
 /// Whether the role opens the connection or accepts it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Side {
     /// The role opens it.
@@ -46,6 +51,36 @@ impl Meters {
     pub fn report(&self) -> Vec<ConnectionReport> {
         let all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
         all.iter().map(|((id, side), meter)| meter.report(id, *side)).collect()
+    }
+}
+
+impl fmt::Debug for Meters {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Meters")
+    }
+}
+
+impl Collector for Meters {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        type Count = fn(&PeerReport) -> u64;
+        const METRICS: [(&str, &str, Count); 5] = [
+            ("connection_attempts", "Attempts to connect, by connection of the table", |p| p.attempts),
+            ("connection_requests", "Requests or messages, by connection of the table", |p| p.requests),
+            ("connection_errors", "Failed attempts and requests, by connection of the table", |p| p.errors),
+            ("connection_received_bytes", "Bytes received, by connection of the table", |p| p.bytes_in),
+            ("connection_sent_bytes", "Bytes sent, by connection of the table", |p| p.bytes_out),
+        ];
+        let report = self.report();
+        for (name, help, count) in METRICS {
+            let mut family = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
+            for row in &report {
+                let side = if row.side == Side::Opens { "opens" } else { "accepts" };
+                let total: u64 = row.peers.iter().map(count).sum();
+                let labels = [("connection", row.id.as_str()), ("side", side)];
+                ConstCounter::new(total).encode(family.encode_family(&labels)?)?;
+            }
+        }
+        Ok(())
     }
 }
 
@@ -182,7 +217,7 @@ impl PeerMeter {
 }
 
 /// The state of a connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum State {
     /// Nothing has gone over it yet.
@@ -198,7 +233,7 @@ pub enum State {
 }
 
 /// What one connection of the table has counted.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ConnectionReport {
     /// Id in the table.
     pub id: String,
@@ -211,7 +246,7 @@ pub struct ConnectionReport {
 }
 
 /// What one peer of a connection has counted.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct PeerReport {
     /// The peer.
     pub peer: String,

@@ -18,6 +18,11 @@ impl Metrics {
         self.lock().register(name, help, metric);
     }
 
+    /// Registers what is counted elsewhere.
+    pub fn collect(&self, collector: impl prometheus_client::collector::Collector) {
+        self.lock().register_collector(Box::new(collector));
+    }
+
     /// Registers and returns a counter.
     pub fn counter(&self, name: &str, help: &str) -> Counter {
         let counter = Counter::default();

@@ -122,7 +122,7 @@ mod tests {
 
     use super::*;
     use crate::settings::declare::within;
-    use crate::settings::{Secret, SectionSettings};
+    use crate::settings::Secret;
 
     crate::settings! {
         /// For the tests.

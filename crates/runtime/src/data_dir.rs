@@ -1,0 +1,221 @@
+//! The data directory of an installation: its lock, its keys, the epochs of its nodes.
+
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use infra::Clock;
+use model::{Epoch, NodeId};
+
+use crate::context::InstallationKey;
+use crate::exit::{Exit, ExitError};
+use crate::token::Tokens;
+
+/// Who may use the directory beside us.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sharing {
+    /// Nobody: `up` keeps its stores there.
+    Alone,
+    /// Other processes that also share: `run ROLE...` of one installation.
+    Shared,
+}
+
+/// An open data directory. The lock is held until it is dropped.
+#[derive(Debug)]
+pub struct DataDir {
+    path: PathBuf,
+    _lock: File,
+}
+
+/// Secrets are for the owner alone.
+const SECRET_MODE: u32 = 0o600;
+/// So are the directories.
+const DIRECTORY_MODE: u32 = 0o700;
+
+impl DataDir {
+    /// Opens the directory, makes it if it is missing, and locks it.
+    pub fn open(path: &Path, sharing: Sharing) -> Result<Self, ExitError> {
+        make_directory(path)?;
+        let lock_path = path.join("lock");
+        let opened =
+            OpenOptions::new().create(true).truncate(false).read(true).write(true).mode(SECRET_MODE).open(&lock_path);
+        let mut file = opened.map_err(|error| unusable(path, &error))?;
+        let locked = match sharing {
+            Sharing::Alone => file.try_lock(),
+            Sharing::Shared => file.try_lock_shared(),
+        };
+        match locked {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(in_use(path, &mut file)),
+            Err(TryLockError::Error(error)) => return Err(unusable(path, &error)),
+        }
+        if sharing == Sharing::Alone {
+            // For the words of whoever comes next; the lock itself is the kernel's.
+            let written = file.set_len(0).and_then(|()| write!(file, "{}", std::process::id()));
+            written.map_err(|error| unusable(path, &error))?;
+        }
+        Ok(Self { path: path.to_owned(), _lock: file })
+    }
+
+    /// Its path.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+/// Issues and verifies tokens with the key in `keys/caller.p8`, which is made if it is missing.
+pub fn tokens(data_dir: &Path, clock: Arc<dyn Clock>) -> Result<Tokens, ExitError> {
+    let key = secret(&data_dir.join("keys"), "caller.p8", || Tokens::new_key().map_err(io::Error::other))?;
+    Tokens::with_key(&key, clock).map_err(|error| {
+        ExitError::new(Exit::DataDirectory, format!("{}: {error}", data_dir.join("keys/caller.p8").display()))
+    })
+}
+
+/// The installation's key in `keys/installation.key`, which is made if it is missing.
+pub fn installation_key(data_dir: &Path) -> Result<InstallationKey, ExitError> {
+    let fresh = || {
+        let mut bytes = vec![0; 32];
+        aws_lc_rs::rand::fill(&mut bytes).map_err(io::Error::other)?;
+        Ok(bytes)
+    };
+    let bytes = secret(&data_dir.join("keys"), "installation.key", fresh)?;
+    let bytes: [u8; 32] = bytes.try_into().map_err(|_| {
+        ExitError::new(Exit::DataDirectory, "keys/installation.key does not have 32 bytes; it was changed by hand")
+    })?;
+    Ok(InstallationKey::from_bytes(bytes))
+}
+
+/// The next life of a node: later than the clock says and later than every life written here before.
+pub fn next_epoch(data_dir: &Path, node: &NodeId, clock: &dyn Clock, known: Option<Epoch>) -> io::Result<Epoch> {
+    let folder = data_dir.join("epochs");
+    make_directory(&folder).map_err(io::Error::other)?;
+    let path = folder.join(node.as_str());
+    let last: u64 = fs::read_to_string(&path).ok().and_then(|text| text.trim().parse().ok()).unwrap_or_default();
+    let next = clock.now().as_millis().max(last + 1).max(known.unwrap_or_default().0);
+    write_whole(&path, next.to_string().as_bytes())?;
+    Ok(Epoch(next))
+}
+
+/// Writes a file for the owner alone, whole or not at all.
+pub fn write_whole(path: &Path, content: &[u8]) -> io::Result<()> {
+    let beside = path.with_extension(format!("new-{}", std::process::id()));
+    let mut file = OpenOptions::new().create(true).truncate(true).write(true).mode(SECRET_MODE).open(&beside)?;
+    file.write_all(content)?;
+    file.sync_all()?;
+    fs::rename(&beside, path)
+}
+
+/// Reads a secret, or makes it: the first process wins, the others read what it wrote.
+fn secret(folder: &Path, name: &str, fresh: impl FnOnce() -> io::Result<Vec<u8>>) -> Result<Vec<u8>, ExitError> {
+    make_directory(folder)?;
+    let path = folder.join(name);
+    let read_or_made = || -> io::Result<Vec<u8>> {
+        if let Ok(mut file) = File::open(&path) {
+            let mut bytes = Vec::new();
+            file.read_to_end(&mut bytes)?;
+            return Ok(bytes);
+        }
+        let bytes = fresh()?;
+        let beside = folder.join(format!("{name}.new-{}", std::process::id()));
+        write_whole(&beside, &bytes)?;
+        // A link fails where the name exists, so nobody's key is replaced.
+        let linked = fs::hard_link(&beside, &path);
+        fs::remove_file(&beside)?;
+        match linked {
+            Ok(()) => Ok(bytes),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => fs::read(&path),
+            Err(error) => Err(error),
+        }
+    };
+    read_or_made().map_err(|error| unusable(&path, &error))
+}
+
+fn make_directory(path: &Path) -> Result<(), ExitError> {
+    DirBuilder::new().recursive(true).mode(DIRECTORY_MODE).create(path).map_err(|error| unusable(path, &error))
+}
+
+fn unusable(path: &Path, error: &io::Error) -> ExitError {
+    ExitError::new(Exit::DataDirectory, format!("cannot use {}: {error}", path.display()))
+}
+
+fn in_use(path: &Path, lock: &mut File) -> ExitError {
+    let mut holder = String::new();
+    let by = match lock.read_to_string(&mut holder) {
+        Ok(_) if !holder.is_empty() => format!("process {}", holder.trim()),
+        _ => "another process".to_owned(),
+    };
+    let message = format!(
+        "the data directory {} is in use by {by}; stop it, or choose another one with --data-dir",
+        path.display()
+    );
+    ExitError::new(Exit::DataDirectory, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    struct At(u64);
+    impl Clock for At {
+        fn now(&self) -> model::Timestamp {
+            model::Timestamp::from_millis(self.0)
+        }
+    }
+
+    /// A directory of this test alone, removed at its end.
+    struct Folder(PathBuf);
+    impl Folder {
+        fn new(name: &str) -> Self {
+            let path = std::env::temp_dir().join(format!("trunkline-{name}-{}", std::process::id()));
+            let _ = fs::remove_dir_all(&path);
+            Self(path)
+        }
+    }
+    impl Drop for Folder {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+
+    #[test]
+    fn a_second_up_on_the_directory_is_refused_in_words() {
+        let folder = Folder::new("lock");
+        let held = DataDir::open(&folder.0, Sharing::Alone).unwrap();
+        let refused = DataDir::open(&folder.0, Sharing::Alone).unwrap_err();
+        assert_eq!(refused.exit, Exit::DataDirectory);
+        assert!(refused.message.contains(&format!("in use by process {}", std::process::id())), "{refused}");
+        assert!(DataDir::open(&folder.0, Sharing::Shared).is_err());
+        drop(held);
+        let _one = DataDir::open(&folder.0, Sharing::Shared).unwrap();
+        let _other = DataDir::open(&folder.0, Sharing::Shared).unwrap();
+    }
+
+    #[test]
+    fn keys_are_made_once_and_are_for_the_owner_alone() {
+        let folder = Folder::new("keys");
+        let first = installation_key(&folder.0).unwrap();
+        assert_eq!(installation_key(&folder.0).unwrap().bytes(), first.bytes());
+        let clock = Arc::new(At(1_000));
+        let token = tokens(&folder.0, clock.clone()).unwrap().of_role("ors", "ors-1", "rq").unwrap();
+        assert!(tokens(&folder.0, clock).unwrap().verify(&token, "rq").is_ok());
+        for name in ["keys/caller.p8", "keys/installation.key"] {
+            let mode = fs::metadata(folder.0.join(name)).unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, SECRET_MODE, "{name}");
+        }
+    }
+
+    #[test]
+    fn no_epoch_is_given_twice_even_when_the_clock_goes_back() {
+        let folder = Folder::new("epochs");
+        let node = NodeId::parse("rq-1").unwrap();
+        let next = |clock, known| next_epoch(&folder.0, &node, &At(clock), known).unwrap();
+        assert_eq!(next(5_000, None), Epoch(5_000));
+        assert_eq!(next(4_000, None), Epoch(5_001));
+        assert_eq!(next(4_000, Some(Epoch(9_000))), Epoch(9_000));
+        assert_eq!(next(4_000, None), Epoch(9_001));
+    }
+}

@@ -1,0 +1,81 @@
+//! All sections of the settings: those of the process, and one for each role.
+
+use std::time::Duration;
+
+use super::edge;
+use crate::address;
+use crate::directory::Directory;
+use crate::settings::declare::SettingOwned;
+use crate::settings::{Faults, Section, SettingValue, Values};
+use crate::spec::RoleSpec;
+
+/// The section of the process itself.
+pub const PROCESS: &str = "process";
+/// The section of replica counts.
+pub const REPLICAS: &str = "replicas";
+
+/// More than a day is a mistake.
+const DRAIN_DEADLINE_MAX: Duration = Duration::from_secs(24 * 3_600);
+
+crate::settings! {
+    /// Settings of the process.
+    pub struct ProcessSettings {
+        /// How long roles may take to finish what they have after SIGTERM; then they are ended.
+        drain_deadline: Duration = Duration::from_secs(30), |v| {
+            if *v > DRAIN_DEADLINE_MAX { Err("it must be at most 24h".to_owned()) } else { Ok(()) }
+        };
+        /// Log level: error, warn, info, debug or trace, also per module as in info,voice=debug.
+        log: String = "info".to_owned(), |v| {
+            tracing_subscriber::EnvFilter::try_new(v).map(drop).map_err(|error| error.to_string())
+        };
+    }
+}
+
+/// The sections that a binary with those roles knows.
+pub fn all(table: &[&'static RoleSpec]) -> Vec<Section> {
+    let process = Section {
+        name: PROCESS.to_owned(),
+        summary: "The process, whatever roles it runs.".to_owned(),
+        settings: ProcessSettings::TABLE.iter().map(SettingOwned::from).collect(),
+    };
+    let replicas = Section {
+        name: REPLICAS.to_owned(),
+        summary: "How many replicas of each role the instance has; every process of it must be told the same.".to_owned(),
+        settings: address::ROLE_NUMBERS.iter().map(|(role, _)| replicas_of(role)).collect(),
+    };
+    let of_role = |spec: &&'static RoleSpec| Section {
+        name: spec.name.to_owned(),
+        summary: format!("{}.", spec.summary.trim_end_matches('.')),
+        settings: edge::settings(spec).into_iter().chain(spec.settings.iter().map(SettingOwned::from)).collect(),
+    };
+    [process, replicas].into_iter().chain(table.iter().map(of_role)).collect()
+}
+
+/// The directory that follows from the replica counts.
+pub fn directory(instance: u8, values: &Values) -> Result<Directory, Faults> {
+    Ok(Directory::of_instance(instance, |role| replica_count(values, role)))
+}
+
+/// How many replicas the role has.
+pub fn replica_count(values: &Values, role: &str) -> u8 {
+    // The value was checked when it was loaded.
+    values.get(REPLICAS, &key(role)).and_then(|value| u8::read(value).ok()).unwrap_or(1)
+}
+
+fn replicas_of(role: &str) -> SettingOwned {
+    SettingOwned {
+        key: key(role),
+        doc: format!("Replicas of {role}."),
+        kind: u8::KIND,
+        default: "1".to_owned(),
+        check: |value| {
+            let count = u8::read(value)?;
+            if count > address::REPLICAS_MAX { Err(format!("at most {}", address::REPLICAS_MAX)) } else { Ok(()) }
+        },
+        secret: false,
+    }
+}
+
+fn key(role: &str) -> String {
+    role.replace('-', "_")
+}
