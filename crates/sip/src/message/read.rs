@@ -38,11 +38,10 @@ pub(crate) fn read(bytes: &Bytes, framing: Framing) -> Result<Message, ParseErro
     };
     let start = reader.start(head.get(start_line.range()).unwrap_or_default())?;
     let Reader { slots, overlay, mut fault, .. } = reader;
-    let mut message =
-        Message { raw: raw.clone(), overlay, start, start_line, slots, body: Bytes::new(), edited: false };
+    let mut message = Message { raw, overlay, start, start_line, slots, body: Bytes::new(), edited: false };
     match body_end(&message, body_at, framing) {
         Ok(end) => {
-            message.body = raw.slice(body_at..end);
+            message.body = message.raw.slice(body_at..end);
             message.raw.truncate(end);
         }
         Err(kind) => fault = fault.or(Some(kind)),
