@@ -1,5 +1,6 @@
 //! Drives the built binary with programs that others wrote: SIPp, baresip, curl. Links no role.
 
+pub mod audio;
 pub mod baresip;
 pub mod installation;
 pub mod rtp;

@@ -1,0 +1,265 @@
+//! Compares what was said with what was heard, as audio: by correlation, not by counting packets.
+//!
+//! Deliberately independent of the product's own media code, so that the two cannot share a mistake.
+
+use std::f64::consts::TAU;
+use std::path::Path;
+
+use anyhow::{Context, Result, bail, ensure};
+
+/// Samples in a second.
+pub const RATE: usize = 8_000;
+
+/// How alike two recordings are.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Likeness {
+    /// By how many samples the recording is behind what was sent; negative if it begins inside it.
+    pub delay: isize,
+    /// Normalised correlation at that delay: 1 is equal but for loudness, 0 is unrelated.
+    pub similarity: f64,
+    /// Signal to noise in dB at that delay, after the loudness was matched.
+    pub snr_db: f64,
+    /// How many samples were compared.
+    pub compared: usize,
+}
+
+/// Shortest overlap that says anything: half a second.
+const OVERLAP_MIN: usize = RATE / 2;
+/// Part of the shorter recording that must be compared.
+const OVERLAP_PART: f64 = 0.6;
+/// The first search looks at sums of this many samples, at 1 kHz.
+const COARSE: usize = 8;
+
+/// Reads a WAV file of 16-bit PCM, A-law or µ-law, mono, 8 kHz.
+pub fn read_wav(path: &Path) -> Result<Vec<i16>> {
+    let bytes = std::fs::read(path).with_context(|| format!("{} cannot be read", path.display()))?;
+    parse_wav(&bytes).with_context(|| format!("{} is not a recording of ours", path.display()))
+}
+
+/// Writes a WAV file of 16-bit PCM, mono, 8 kHz.
+pub fn write_wav(path: &Path, samples: &[i16]) -> Result<()> {
+    let bytes = u32::try_from(samples.len() * 2).context("the recording is too long")?;
+    let rate = RATE as u32;
+    let mut out = Vec::with_capacity(44 + samples.len() * 2);
+    out.extend(b"RIFF");
+    out.extend((36 + bytes).to_le_bytes());
+    out.extend(b"WAVEfmt \x10\0\0\0\x01\0\x01\0");
+    out.extend(rate.to_le_bytes());
+    out.extend((rate * 2).to_le_bytes());
+    out.extend(b"\x02\0\x10\0data");
+    out.extend(bytes.to_le_bytes());
+    samples.iter().for_each(|s| out.extend(s.to_le_bytes()));
+    std::fs::write(path, out).with_context(|| format!("{} cannot be written", path.display()))
+}
+
+/// Finds what was sent in a recording: the delay at which the two are most alike, and how alike they are there.
+///
+/// # Errors
+/// When either is shorter than half a second or silent.
+pub fn compare(sent: &[i16], heard: &[i16]) -> Result<Likeness> {
+    ensure!(sent.len() >= OVERLAP_MIN && heard.len() >= OVERLAP_MIN, "less than half a second to compare");
+    ensure!(energy(sent) > 0.0 && energy(heard) > 0.0, "one of the two is silent");
+    let (rough_sent, rough_heard) = (rough(sent), rough(heard));
+    let rough_best = best(&rough_sent, &rough_heard, all_delays(&rough_sent, &rough_heard))
+        .context("the two do not overlap enough")?;
+    let around = rough_best.delay * COARSE as isize;
+    let reach = 2 * COARSE as isize;
+    let (sent, heard) = (floats(sent), floats(heard));
+    best(&sent, &heard, around - reach..=around + reach).context("the two do not overlap enough")
+}
+
+/// Whether both tones, and nothing else of weight, sound in the samples: each by Goertzel's algorithm.
+pub fn has_tone_pair(samples: &[i16], low_hz: f64, high_hz: f64) -> bool {
+    let total = energy(samples) / samples.len().max(1) as f64;
+    let (low, high) = (tone_power(samples, low_hz), tone_power(samples, high_hz));
+    // Fainter than -50 dB is silence; 0.6 of the power leaves room for companding and clicks.
+    total > 10_000.0 && low + high > 0.6 * total && low > 0.1 * high && high > 0.1 * low
+}
+
+/// The mean power of one tone in the samples.
+pub fn tone_power(samples: &[i16], hz: f64) -> f64 {
+    let factor = 2.0 * (TAU * hz / RATE as f64).cos();
+    let (mut one, mut two) = (0.0, 0.0);
+    for sample in samples {
+        (one, two) = (f64::from(*sample) + factor * one - two, one);
+    }
+    let count = samples.len().max(1) as f64;
+    2.0 * (one * one + two * two - factor * one * two) / (count * count)
+}
+
+/// Two tones, for a phone to say.
+pub fn tone_pair(low_hz: f64, high_hz: f64, ms: usize) -> Vec<i16> {
+    let wave = |hz: f64, n: usize| (TAU * hz * n as f64 / RATE as f64).sin();
+    (0..ms * RATE / 1_000).map(|n| (6_000.0 * (wave(low_hz, n) + wave(high_hz, n))) as i16).collect()
+}
+
+fn all_delays(sent: &[f64], heard: &[f64]) -> std::ops::RangeInclusive<isize> {
+    -(sent.len() as isize)..=heard.len() as isize
+}
+
+fn best(sent: &[f64], heard: &[f64], delays: impl Iterator<Item = isize>) -> Option<Likeness> {
+    let least = (sent.len().min(heard.len()) as f64 * OVERLAP_PART) as usize;
+    delays
+        .filter_map(|delay| likeness(sent, heard, delay))
+        .filter(|found| found.compared >= least)
+        .max_by(|a, b| a.similarity.total_cmp(&b.similarity))
+}
+
+fn likeness(sent: &[f64], heard: &[f64], delay: isize) -> Option<Likeness> {
+    let (from_sent, from_heard) = ((-delay).max(0) as usize, delay.max(0) as usize);
+    let (sent, heard) = (sent.get(from_sent..)?, heard.get(from_heard..)?);
+    let (mut cross, mut of_sent, mut of_heard) = (0.0, 0.0, 0.0);
+    for (s, h) in sent.iter().zip(heard) {
+        cross += s * h;
+        of_sent += s * s;
+        of_heard += h * h;
+    }
+    if of_sent == 0.0 || of_heard == 0.0 {
+        return None;
+    }
+    let similarity = cross / (of_sent * of_heard).sqrt();
+    // What the best gain cannot explain is noise.
+    let explained = similarity * similarity;
+    let snr_db = 10.0 * (explained / (1.0 - explained).max(1e-12)).log10();
+    Some(Likeness { delay, similarity, snr_db, compared: sent.len().min(heard.len()) })
+}
+
+/// The envelope at 1 kHz: what remains findable when the search steps by whole milliseconds.
+fn rough(samples: &[i16]) -> Vec<f64> {
+    let loud: Vec<f64> =
+        samples.chunks(COARSE).map(|chunk| chunk.iter().map(|s| f64::from(*s).abs()).sum::<f64>()).collect();
+    let mean = loud.iter().sum::<f64>() / loud.len().max(1) as f64;
+    loud.into_iter().map(|l| l - mean).collect()
+}
+
+fn floats(samples: &[i16]) -> Vec<f64> {
+    samples.iter().map(|s| f64::from(*s)).collect()
+}
+
+fn energy(samples: &[i16]) -> f64 {
+    samples.iter().map(|s| f64::from(*s) * f64::from(*s)).sum()
+}
+
+fn parse_wav(bytes: &[u8]) -> Result<Vec<i16>> {
+    ensure!(bytes.get(..4) == Some(b"RIFF") && bytes.get(8..12) == Some(b"WAVE"), "it is no WAV file");
+    let (mut format, mut at) = (None, 12);
+    while let Some(head) = bytes.get(at..at + 8) {
+        let length = u32::from_le_bytes([head[4], head[5], head[6], head[7]]) as usize;
+        // A recorder that was ended has not written the length of its data.
+        let body = bytes.get(at + 8..).map(|rest| &rest[..length.min(rest.len())]).unwrap_or_default();
+        match &head[..4] {
+            b"fmt " if body.len() >= 16 => {
+                let number = |i: usize| u16::from_le_bytes([body[i], body[i + 1]]);
+                ensure!(number(2) == 1 && number(4) as usize == RATE, "it is not mono at 8 kHz");
+                format = Some((number(0), number(14)));
+            }
+            b"data" => return samples(format.context("it has no format")?, body),
+            _ => {}
+        }
+        at += 8 + length + length % 2;
+    }
+    bail!("it has no data")
+}
+
+fn samples(format: (u16, u16), data: &[u8]) -> Result<Vec<i16>> {
+    match format {
+        (1, 16) => Ok(data.chunks_exact(2).map(|b| i16::from_le_bytes([b[0], b[1]])).collect()),
+        (6, 8) => Ok(data.iter().map(|code| a_law(*code)).collect()),
+        (7, 8) => Ok(data.iter().map(|code| mu_law(*code)).collect()),
+        (tag, bits) => bail!("encoding {tag} with {bits} bits is not known"),
+    }
+}
+
+fn mu_law(code: u8) -> i16 {
+    let code = !code;
+    let magnitude = ((i32::from(code & 0x0F) * 8 + 132) << ((code >> 4) & 7)) - 132;
+    (if code & 0x80 == 0 { magnitude } else { -magnitude }) as i16
+}
+
+fn a_law(code: u8) -> i16 {
+    let code = code ^ 0x55;
+    let (segment, step) = ((code >> 4) & 7, i32::from(code & 0x0F));
+    let magnitude = if segment == 0 { step * 16 + 8 } else { (step * 16 + 264) << (segment - 1) };
+    (if code & 0x80 == 0 { -magnitude } else { magnitude }) as i16
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Something like speech: bursts of a wandering tone.
+    fn speech(seed: u64, ms: usize) -> Vec<i16> {
+        let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+        let mut random = move || {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            (state >> 11) as f64 / (1_u64 << 53) as f64
+        };
+        let (mut phase, mut hz, mut loud) = (0.0, 300.0, 0.0);
+        (0..ms * 8)
+            .map(|n| {
+                if n % 640 == 0 {
+                    (hz, loud) = (200.0 + 1_500.0 * random(), if random() < 0.3 { 0.0 } else { 8_000.0 * random() });
+                }
+                phase += TAU * hz / 8_000.0;
+                (loud * phase.sin()) as i16
+            })
+            .collect()
+    }
+
+    #[test]
+    fn a_delayed_quieter_and_noisy_copy_is_found() {
+        let sent = speech(1, 3_000);
+        let mut heard = vec![0; 1_237];
+        heard.extend(sent.iter().enumerate().map(|(n, s)| s / 2 + (n % 7) as i16 * 30));
+        let found = compare(&sent, &heard).unwrap();
+        assert_eq!(found.delay, 1_237);
+        assert!(found.similarity > 0.99 && found.snr_db > 20.0, "{found:?}");
+    }
+
+    #[test]
+    fn a_recording_that_begins_late_is_found_inside_what_was_sent() {
+        let sent = speech(2, 4_000);
+        let found = compare(&sent, &sent[5_003..]).unwrap();
+        assert_eq!(found.delay, -5_003);
+        assert!(found.similarity > 0.999);
+    }
+
+    #[test]
+    fn other_audio_is_not_alike_and_silence_is_an_error() {
+        let found = compare(&speech(1, 3_000), &speech(99, 3_000)).unwrap();
+        assert!(found.similarity < 0.5, "{found:?}");
+        assert!(compare(&speech(1, 3_000), &[0; 24_000]).is_err());
+        assert!(compare(&speech(1, 100), &speech(1, 3_000)).is_err());
+    }
+
+    #[test]
+    fn companding_keeps_a_copy_alike_and_lost_packets_do_not() {
+        let sent = speech(3, 3_000);
+        // Eight bits of a floating number, as both laws have.
+        let coarse: Vec<i16> = sent.iter().map(|s| (f64::from(*s) / 24.0).round() as i16 * 24).collect();
+        assert!(compare(&sent, &coarse).unwrap().similarity > 0.99);
+        let holes: Vec<i16> = sent.iter().enumerate().map(|(n, s)| if n / 160 % 2 == 0 { *s } else { 0 }).collect();
+        assert!(compare(&sent, &holes).unwrap().similarity < 0.9);
+    }
+
+    #[test]
+    fn tone_pairs_are_told_apart() {
+        let seven = tone_pair(852.0, 1_209.0, 200);
+        assert!(has_tone_pair(&seven, 852.0, 1_209.0));
+        assert!(!has_tone_pair(&seven, 697.0, 1_209.0));
+        assert!(!has_tone_pair(&[0; 1_600], 852.0, 1_209.0));
+        assert!(!has_tone_pair(&speech(5, 500), 852.0, 1_209.0));
+    }
+
+    #[test]
+    fn recordings_are_written_and_read() {
+        let path = std::env::temp_dir().join(format!("testkit-audio-{}.wav", std::process::id()));
+        let sent = speech(4, 600);
+        write_wav(&path, &sent).unwrap();
+        assert_eq!(read_wav(&path).unwrap(), sent);
+        std::fs::remove_file(&path).unwrap();
+        assert_eq!((mu_law(0x80), mu_law(0xFF), a_law(0xAA), a_law(0xD5)), (32_124, 0, 32_256, 8));
+    }
+}
