@@ -41,6 +41,16 @@ pub struct DialogRecord {
     pub clients: ::prost::alloc::vec::Vec<ClientTransactionRecord>,
     #[prost(message, repeated, tag = "19")]
     pub servers: ::prost::alloc::vec::Vec<ServerTransactionRecord>,
+    /// Whose INVITE began it.
+    #[prost(bool, tag = "20")]
+    pub begun_by_peer: bool,
+    /// How often in a row a re-INVITE met another.
+    #[prost(uint32, tag = "21")]
+    pub glare_attempts: u32,
+    #[prost(message, optional, tag = "22")]
+    pub cancel_client: ::core::option::Option<ClientTransactionRecord>,
+    #[prost(message, repeated, tag = "23")]
+    pub recent_clients: ::prost::alloc::vec::Vec<ClientTransactionRecord>,
 }
 /// RFC 3261 section 12.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -247,8 +257,6 @@ pub struct GlareRecord {
     pub headers: ::prost::alloc::vec::Vec<HeaderRecord>,
     #[prost(enumeration = "InviteRecordPurpose", tag = "4")]
     pub purpose: i32,
-    #[prost(uint32, tag = "5")]
-    pub attempts: u32,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ScheduleRecord {
