@@ -1,0 +1,20 @@
+//! MSML bodies: requests are carried out or refused with a code, and every answer and notice can be read.
+
+#![no_main]
+
+use ivr::msml::{Connection, Outcome, build_request, parse_notice, parse_request};
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|data: &[u8]| {
+    let _ = parse_notice(data);
+    if let Ok(commands) = parse_request(data) {
+        let built = build_request(&commands);
+        assert_eq!(parse_request(built.as_bytes()).as_ref(), Ok(&commands));
+    }
+    let mut connection = Connection::new("x");
+    let answer = connection.handle_request(data, |_| true);
+    parse_notice(answer.body.as_bytes()).expect("our answer");
+    for notice in answer.notices.into_iter().chain(connection.handle_ended(&Outcome::default())) {
+        parse_notice(notice.as_bytes()).expect("our notice");
+    }
+});
