@@ -1,1 +1,2 @@
 //! Roles around the voice system: ingress.
+pub mod ingress;

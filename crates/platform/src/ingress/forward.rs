@@ -1,0 +1,55 @@
+//! Handing a request on as it came, with the caller's token, and the answer back.
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{OriginalUri, State};
+use axum::http::{HeaderMap, HeaderName, Method, header};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::any;
+use net::http::{CallError, Client, Problem};
+
+/// Headers that travel with a request; the others concern one hop, or nobody behind the edge.
+const PASSED_ON: [HeaderName; 4] =
+    [header::AUTHORIZATION, header::CONTENT_TYPE, header::ACCEPT, HeaderName::from_static("idempotency-key")];
+
+pub(super) fn router(frontend: Client) -> Router {
+    Router::new()
+        .route("/api/voice/v1/{*rest}", any(to_frontend))
+        .fallback(async || Problem::not_found("nothing is served under this path"))
+        .with_state(frontend)
+}
+
+async fn to_frontend(
+    State(frontend): State<Client>,
+    method: Method,
+    OriginalUri(uri): OriginalUri,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let path = uri.path_and_query().map_or("/", |path| path.as_str());
+    let mut call = frontend.call(method, path).body("application/json", body);
+    for name in PASSED_ON {
+        if let Some(value) = headers.get(&name) {
+            call = call.header(name, value.clone());
+        }
+    }
+    match call.send_any().await {
+        Ok(answer) => {
+            let content_type = answer.headers.get(header::CONTENT_TYPE).cloned();
+            let mut response = (answer.status, answer.body).into_response();
+            if let Some(content_type) = content_type {
+                response.headers_mut().insert(header::CONTENT_TYPE, content_type);
+            }
+            response
+        }
+        Err(CallError::Deadline(_)) => problem(axum::http::StatusCode::GATEWAY_TIMEOUT, "frontend does not answer"),
+        Err(error) => {
+            tracing::warn!(%error, "frontend cannot be reached");
+            problem(axum::http::StatusCode::BAD_GATEWAY, "frontend cannot be reached")
+        }
+    }
+}
+
+fn problem(status: axum::http::StatusCode, detail: &str) -> Response {
+    Problem::new(status, "frontend-away", "The request was not handed on").detail(detail).into_response()
+}
