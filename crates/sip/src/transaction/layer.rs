@@ -1,5 +1,11 @@
 //! All transactions of a node: matching, timers, bounds.
 
+mod flows;
+mod requests;
+mod responses;
+mod restore;
+mod timeouts;
+
 use std::collections::{HashMap, VecDeque};
 
 use bytes::Bytes;
@@ -10,11 +16,9 @@ use thiserror::Error;
 use super::arena::Arena;
 use super::client::{ClientState, InviteClient, NonInviteClient, OnResponse};
 use super::key::KeyBuffer;
-use super::server::{InviteServer, NonInviteServer, OnAck, OnAnswer, OnRepeat, ServerState};
-use super::snapshot::{ClientSnapshot, ServerSnapshot};
-use super::timer::{Fired, Intervals, Schedule, Timer};
+use super::server::{InviteServer, NonInviteServer, OnAck, OnRepeat, ServerState};
+use super::timer::{Intervals, Schedule};
 use super::timer_queue::TimerQueue;
-use crate::header::HeaderName;
 use crate::{Flow, Message, Method, StatusCode, Transmit};
 
 /// A client transaction's handle.
@@ -342,249 +346,11 @@ impl TransactionLayer {
         }
     }
 
-    // === Requests of ours ===
-
-    /// Sends a request and waits for its responses.
-    ///
-    /// # Errors
-    /// When the table is full or the branch is taken.
-    pub fn send(&mut self, request: ClientRequest<'_>, now: Timestamp) -> Result<ClientId, TransactionError> {
-        let method = request.message.method();
-        let reliable = request.flow.reliable();
-        let machine = if method == Method::Invite {
-            ClientMachine::Invite(InviteClient::new(reliable, &self.intervals, now))
-        } else {
-            ClientMachine::Other(NonInviteClient::new(reliable, &self.intervals, now))
-        };
-        let bytes = request.message.to_bytes();
-        let client = Client {
-            machine,
-            method,
-            branch: request.branch.into(),
-            flow: request.flow,
-            request: bytes.clone(),
-            acks: SmallVec::new(),
-            owner: request.owner,
-            armed: Timestamp::MAX,
-        };
-        let id = self.insert_client(client)?;
-        self.transmits.push_back(Transmit { flow: request.flow, bytes });
-        Ok(ClientId(id))
-    }
-
-    /// Cancels an INVITE that had a provisional response (RFC 3261 §9.1) and gives up on it 64·T1 later.
-    /// Answers false when there is nothing to cancel, or not yet.
-    pub fn cancel(&mut self, client: ClientId, headers: &[(HeaderName, String)], now: Timestamp) -> bool {
-        self.send_cancel(client, headers, now).is_some()
-    }
-
-    /// As [`Self::cancel`]; answers the CANCEL's own transaction.
-    pub(crate) fn send_cancel(
-        &mut self,
-        client: ClientId,
-        headers: &[(HeaderName, String)],
-        now: Timestamp,
-    ) -> Option<ClientId> {
-        let patience = self.intervals.patience();
-        let invite = self.clients.get_mut(client.0)?;
-        let ClientMachine::Invite(machine) = &mut invite.machine else { return None };
-        if machine.state() != ClientState::Proceeding {
-            return None;
-        }
-        machine.give_up_at(now + patience);
-        let (flow, branch) = (invite.flow, invite.branch.clone());
-        let request = Message::parse(invite.request.clone()).ok()?;
-        let mut cancel = hop_request(&request, Method::Cancel, None);
-        for (name, value) in headers {
-            cancel.append(name, value);
-        }
-        self.arm_client(client.0);
-        self.send(ClientRequest { message: &cancel, branch: &branch, flow, owner: 0 }, now).ok()
-    }
-
-    /// Gives up on an INVITE at `due` unless a final response came (timer C).
-    pub fn give_up_at(&mut self, client: ClientId, due: Timestamp) {
-        if let Some(Client { machine: ClientMachine::Invite(machine), .. }) = self.clients.get_mut(client.0) {
-            machine.give_up_at(due);
-            self.arm_client(client.0);
-        }
-    }
-
-    /// Sends the ACK to a 2xx, and again whenever that 2xx (by its To tag) is repeated.
-    pub fn acknowledge(&mut self, client: ClientId, to_tag: &str, ack: Bytes, flow: Flow) {
-        if let Some(client) = self.clients.get_mut(client.0)
-            && client.acks.len() < ACKS_MAX
-        {
-            client.acks.push((to_tag.into(), ack.clone()));
-            client.flow = flow;
-            client.request = Bytes::new();
-        }
-        self.transmits.push_back(Transmit { flow, bytes: ack });
-    }
-
-    fn acknowledge_failure(&mut self, id: u64, response: &Message) {
-        let Some(client) = self.clients.get_mut(id) else { return };
-        let Ok(request) = Message::parse(client.request.clone()) else { return };
-        let ack = hop_request(&request, Method::Ack, Some(response)).to_bytes();
-        client.acks.clear();
-        client.acks.push(("".into(), ack));
-        self.send_stored_ack(id, 0);
-    }
-
-    fn repeat_ack(&mut self, id: u64, response: &Message) -> bool {
-        let Some(client) = self.clients.get(id) else { return false };
-        if client.acks.is_empty() {
-            return false;
-        }
-        let Ok(to) = response.to() else { return false };
-        let Some(at) = client.acks.iter().position(|(tag, _)| Some(&**tag) == to.tag()) else { return false };
-        self.send_stored_ack(id, at);
-        true
-    }
-
-    fn send_stored_ack(&mut self, id: u64, at: usize) {
-        if let Some(client) = self.clients.get(id)
-            && let Some((_, ack)) = client.acks.get(at)
-        {
-            self.transmits.push_back(Transmit { flow: client.flow, bytes: ack.clone() });
-        }
-    }
-
-    /// Gives a request up without a word and returns it: it is sent elsewhere, in another transaction.
-    pub fn abandon(&mut self, client: ClientId) -> Option<Bytes> {
-        self.remove_client(client.0).map(|client| client.request)
-    }
-
-    // === Responses of ours ===
-
-    /// Sends a response. One that the machine forbids (after a final one, or 408 to anything but an INVITE) is dropped.
-    ///
-    /// # Errors
-    /// When the transaction is over.
-    pub fn respond(&mut self, server: ServerId, response: &Message, now: Timestamp) -> Result<(), TransactionError> {
-        let entry = self.servers.get_mut(server.0).ok_or(TransactionError::Gone)?;
-        let Some(status) = response.status() else { return Ok(()) };
-        let reliable = entry.flow.reliable();
-        let action = match &mut entry.machine {
-            ServerMachine::Invite(machine) => machine.answer(status, reliable, &self.intervals, now),
-            ServerMachine::Other(machine) => machine.answer(status, reliable, &self.intervals, now),
-        };
-        if action == OnAnswer::Drop {
-            return Ok(());
-        }
-        let bytes = response.to_bytes();
-        entry.request = Bytes::new();
-        // A 2xx is repeated by the user, not by the transaction: no need to keep it.
-        entry.last = if entry.state() == ServerState::Accepted { Bytes::new() } else { bytes.clone() };
-        self.transmits.push_back(Transmit { flow: entry.flow, bytes });
-        match action {
-            OnAnswer::SendAndEnd => self.end_server(server.0),
-            _ => self.arm_server(server.0),
-        }
-        Ok(())
-    }
-
-    /// Sends bytes outside every transaction: a repeated 2xx, a forwarded ACK.
-    pub fn transmit(&mut self, flow: Flow, bytes: Bytes) {
-        self.transmits.push_back(Transmit { flow, bytes });
-    }
-
-    /// Names the owner of a server transaction; it comes back with CANCEL and events.
-    pub fn own(&mut self, server: ServerId, owner: u64) {
-        if let Some(server) = self.servers.get_mut(server.0) {
-            server.owner = owner;
-        }
-    }
-
-    /// Where responses of that transaction go.
-    pub fn server_flow(&self, server: ServerId) -> Option<Flow> {
-        self.servers.get(server.0).map(|s| s.flow)
-    }
-
-    /// Where that request goes.
-    pub fn client_flow(&self, client: ClientId) -> Option<Flow> {
-        self.clients.get(client.0).map(|c| c.flow)
-    }
-
-    /// The request as it was sent; empty once it will not be sent again.
-    pub fn request_of(&self, client: ClientId) -> Bytes {
-        self.clients.get(client.0).map(|c| c.request.clone()).unwrap_or_default()
-    }
-
-    /// Where a server transaction stands.
-    pub fn server_state(&self, server: ServerId) -> Option<ServerState> {
-        self.servers.get(server.0).map(Server::state)
-    }
-
-    /// Where a client transaction stands.
-    pub fn client_state(&self, client: ClientId) -> Option<ClientState> {
-        self.clients.get(client.0).map(Client::state)
-    }
-
-    /// The INVITE server transaction that a CANCEL means (RFC 3261 §9.2), with its owner.
-    fn invite_of(&mut self, cancel: &Message) -> Option<(ServerId, u64)> {
-        let key = self.key.server(cancel, &Method::Invite).ok()?;
-        let id = *self.index.get(key)?;
-        self.servers.get(id).map(|server| (ServerId(id), server.owner))
-    }
-
-    fn refuse(&mut self, request: &Message, status: StatusCode, flow: Flow) {
-        let mut response = Message::response_to(request, status).to_tag(STATELESS_TAG);
-        if status == StatusCode::SERVICE_UNAVAILABLE {
-            response = response.header(&HeaderName::RetryAfter, RETRY_AFTER_S);
-        }
-        self.transmits.push_back(Transmit { flow, bytes: response.build().to_bytes() });
-    }
-
-    // === Flows ===
-
-    /// A flow broke: requests that wait for a final response on it fail.
-    pub fn flow_failed(&mut self, flow: Flow) {
-        let failed: Vec<(u64, u64)> = self
-            .clients
-            .iter()
-            .filter(|(_, c)| c.flow == flow && !matches!(c.state(), ClientState::Completed | ClientState::Accepted))
-            .map(|(id, c)| (id, c.owner))
-            .collect();
-        for (id, owner) in failed {
-            self.remove_client(id);
-            self.events.push_back(TransactionEvent::ClientFlowFailed { client: ClientId(id), owner });
-        }
-    }
-
-    /// What is unanswered on `old` goes on over `new`: requests without any response are sent again there.
-    pub fn move_flow(&mut self, old: Flow, new: Flow) {
-        let moved: Vec<u64> = self.clients.iter().filter(|(_, c)| c.flow == old).map(|(id, _)| id).collect();
-        for id in moved {
-            let Some(client) = self.clients.get_mut(id) else { continue };
-            client.flow = new;
-            if matches!(client.state(), ClientState::Calling | ClientState::Trying) {
-                self.transmits.push_back(Transmit { flow: new, bytes: client.request.clone() });
-            }
-        }
-        let servers: Vec<u64> = self.servers.iter().filter(|(_, s)| s.flow == old).map(|(id, _)| id).collect();
-        for id in servers {
-            if let Some(server) = self.servers.get_mut(id) {
-                server.flow = new;
-            }
-        }
-    }
-
-    // === Time and outputs ===
+    // === Outputs and questions ===
 
     /// When [`Self::handle_timeout`] is to be called next; perhaps for nothing.
     pub fn next_timeout(&self) -> Option<Timestamp> {
         self.timers.next()
-    }
-
-    /// Lets time pass.
-    pub fn handle_timeout(&mut self, now: Timestamp) {
-        while let Some((due, (kind, id))) = self.timers.pop_due(now) {
-            match kind {
-                Kind::Client => self.expire_client(id, due, now),
-                Kind::Server => self.expire_server(id, due, now),
-            }
-        }
     }
 
     /// The next message to be sent.
@@ -617,67 +383,7 @@ impl TransactionLayer {
         &self.intervals
     }
 
-    fn expire_client(&mut self, id: u64, due: Timestamp, now: Timestamp) {
-        let Some(client) = self.clients.get_mut(id) else { return };
-        if client.armed != due {
-            return;
-        }
-        client.armed = Timestamp::MAX;
-        let fired = match &mut client.machine {
-            ClientMachine::Invite(machine) => machine.expire(&self.intervals, now),
-            ClientMachine::Other(machine) => machine.expire(&self.intervals, now),
-        };
-        let owner = client.owner;
-        match fired {
-            Fired::Nothing => self.arm_client(id),
-            Fired::Repeat => {
-                self.transmits.push_back(Transmit { flow: client.flow, bytes: client.request.clone() });
-                self.arm_client(id);
-            }
-            Fired::End(Timer::B | Timer::C | Timer::F) => {
-                self.remove_client(id);
-                self.events.push_back(TransactionEvent::ClientTimeout { client: ClientId(id), owner });
-            }
-            Fired::End(_) => self.end_client(id),
-        }
-    }
-
-    fn expire_server(&mut self, id: u64, due: Timestamp, now: Timestamp) {
-        let Some(server) = self.servers.get_mut(id) else { return };
-        if server.armed != due {
-            return;
-        }
-        server.armed = Timestamp::MAX;
-        let fired = match &mut server.machine {
-            ServerMachine::Invite(machine) => machine.expire(&self.intervals, now),
-            ServerMachine::Other(machine) => machine.expire(now),
-        };
-        let owner = server.owner;
-        match fired {
-            Fired::Nothing => self.arm_server(id),
-            Fired::Repeat => {
-                self.transmits.push_back(Transmit { flow: server.flow, bytes: server.last.clone() });
-                self.arm_server(id);
-            }
-            Fired::End(Timer::Trying) => {
-                self.send_trying(id, now);
-                self.arm_server(id);
-            }
-            Fired::End(Timer::H | Timer::Unanswered) => {
-                self.remove_server(id);
-                self.events.push_back(TransactionEvent::ServerTimeout { server: ServerId(id), owner });
-            }
-            Fired::End(_) => self.end_server(id),
-        }
-    }
-
-    fn send_trying(&mut self, id: u64, now: Timestamp) {
-        let Some(server) = self.servers.get(id) else { return };
-        if let Ok(request) = Message::parse(server.request.clone()) {
-            let trying = Message::response_to(&request, StatusCode::TRYING).build();
-            let _ = self.respond(ServerId(id), &trying, now);
-        }
-    }
+    // === The tables ===
 
     fn arm_client(&mut self, id: u64) {
         if let Some(client) = self.clients.get_mut(id)
@@ -738,96 +444,6 @@ impl TransactionLayer {
             self.events.push_back(TransactionEvent::ServerEnded { server: ServerId(id), owner: server.owner });
         }
     }
-
-    // === Snapshots ===
-
-    /// A client transaction as plain data.
-    pub fn snapshot_client(&self, client: ClientId) -> Option<ClientSnapshot> {
-        let client = self.clients.get(client.0)?;
-        Some(ClientSnapshot {
-            branch: client.branch.clone(),
-            method: client.method.clone(),
-            state: client.state(),
-            schedule: client.schedule(),
-            flow: client.flow,
-            request: client.request.clone(),
-            acks: client.acks.to_vec(),
-        })
-    }
-
-    /// A server transaction as plain data.
-    pub fn snapshot_server(&self, server: ServerId) -> Option<ServerSnapshot> {
-        let server = self.servers.get(server.0)?;
-        Some(ServerSnapshot {
-            key: server.key.clone(),
-            method: server.method.clone(),
-            state: server.state(),
-            schedule: server.schedule(),
-            flow: server.flow,
-            last: server.last.clone(),
-            request: server.request.clone(),
-        })
-    }
-
-    /// Goes on with a client transaction of another layer.
-    ///
-    /// # Errors
-    /// When the table is full or the branch is here already.
-    pub fn restore_client(&mut self, snapshot: ClientSnapshot, owner: u64) -> Result<ClientId, TransactionError> {
-        let (state, schedule) = (snapshot.state, snapshot.schedule);
-        let machine = if snapshot.method == Method::Invite {
-            ClientMachine::Invite(InviteClient { state, schedule })
-        } else {
-            ClientMachine::Other(NonInviteClient { state, schedule })
-        };
-        let client = Client {
-            machine,
-            method: snapshot.method,
-            branch: snapshot.branch,
-            flow: snapshot.flow,
-            request: snapshot.request,
-            acks: snapshot.acks.into_iter().take(ACKS_MAX).collect(),
-            owner,
-            armed: Timestamp::MAX,
-        };
-        self.insert_client(client).map(ClientId)
-    }
-
-    /// Goes on with a server transaction of another layer.
-    ///
-    /// # Errors
-    /// When the table is full or the transaction is here already.
-    pub fn restore_server(&mut self, snapshot: ServerSnapshot, owner: u64) -> Result<ServerId, TransactionError> {
-        if self.index.contains_key(&snapshot.key) {
-            return Err(TransactionError::BranchTaken);
-        }
-        let (state, schedule) = (snapshot.state, snapshot.schedule);
-        let machine = if snapshot.method == Method::Invite {
-            ServerMachine::Invite(InviteServer { state, schedule })
-        } else {
-            ServerMachine::Other(NonInviteServer { state, schedule })
-        };
-        let server = Server {
-            machine,
-            method: snapshot.method,
-            key: snapshot.key,
-            flow: snapshot.flow,
-            last: snapshot.last,
-            request: snapshot.request,
-            owner,
-            armed: Timestamp::MAX,
-        };
-        self.insert_server(server).map(ServerId).ok_or(TransactionError::Full)
-    }
-
-    /// Sends a request again that nobody has answered: it may have died with the node that first sent it.
-    pub fn resend(&mut self, client: ClientId) {
-        if let Some(client) = self.clients.get(client.0)
-            && matches!(client.state(), ClientState::Calling | ClientState::Trying)
-        {
-            self.transmits.push_back(Transmit { flow: client.flow, bytes: client.request.clone() });
-        }
-    }
 }
 
 impl Client {
@@ -861,25 +477,3 @@ impl Server {
         }
     }
 }
-
-/// The ACK to a failure (RFC 3261 §17.1.1.3) or the CANCEL (§9.1) of an INVITE: one hop, the INVITE's own Via.
-fn hop_request(invite: &Message, method: Method, response: Option<&Message>) -> Message {
-    let number = invite.cseq().map_or(1, |cseq| cseq.number);
-    let to = response.unwrap_or(invite).header(&HeaderName::To).unwrap_or_default();
-    let mut hop = Message::request(method.clone(), invite.request_uri().unwrap_or_default())
-        .header(&HeaderName::Via, invite.elements(&HeaderName::Via).next().unwrap_or_default());
-    for route in invite.headers(&HeaderName::Route) {
-        hop = hop.header(&HeaderName::Route, route);
-    }
-    hop.header(&HeaderName::MaxForwards, 70)
-        .header(&HeaderName::From, invite.header(&HeaderName::From).unwrap_or_default())
-        .header(&HeaderName::To, to)
-        .header(&HeaderName::CallId, invite.header(&HeaderName::CallId).unwrap_or_default())
-        .header(&HeaderName::CSeq, format_args!("{number} {method}"))
-        .build()
-}
-
-/// The To tag of responses that nobody keeps state for.
-const STATELESS_TAG: &str = "stateless";
-/// What a 503 for want of room asks for.
-const RETRY_AFTER_S: u32 = 5;

@@ -1,0 +1,96 @@
+//! Responses of ours, and requests that are refused without state.
+
+use bytes::Bytes;
+use model::Timestamp;
+
+use super::{Client, ClientId, Server, ServerId, ServerMachine, TransactionError, TransactionLayer};
+use crate::header::HeaderName;
+use crate::transaction::client::ClientState;
+use crate::transaction::server::{OnAnswer, ServerState};
+use crate::{Flow, Message, Method, StatusCode, Transmit};
+
+impl TransactionLayer {
+    /// Sends a response. One that the machine forbids (after a final one, or 408 to anything but an INVITE) is dropped.
+    ///
+    /// # Errors
+    /// When the transaction is over.
+    pub fn respond(&mut self, server: ServerId, response: &Message, now: Timestamp) -> Result<(), TransactionError> {
+        let entry = self.servers.get_mut(server.0).ok_or(TransactionError::Gone)?;
+        let Some(status) = response.status() else { return Ok(()) };
+        let reliable = entry.flow.reliable();
+        let action = match &mut entry.machine {
+            ServerMachine::Invite(machine) => machine.answer(status, reliable, &self.intervals, now),
+            ServerMachine::Other(machine) => machine.answer(status, reliable, &self.intervals, now),
+        };
+        if action == OnAnswer::Drop {
+            return Ok(());
+        }
+        let bytes = response.to_bytes();
+        entry.request = Bytes::new();
+        // A 2xx is repeated by the user, not by the transaction: no need to keep it.
+        entry.last = if entry.state() == ServerState::Accepted { Bytes::new() } else { bytes.clone() };
+        self.transmits.push_back(Transmit { flow: entry.flow, bytes });
+        match action {
+            OnAnswer::SendAndEnd => self.end_server(server.0),
+            _ => self.arm_server(server.0),
+        }
+        Ok(())
+    }
+
+    /// Sends bytes outside every transaction: a repeated 2xx, a forwarded ACK.
+    pub fn transmit(&mut self, flow: Flow, bytes: Bytes) {
+        self.transmits.push_back(Transmit { flow, bytes });
+    }
+
+    /// Names the owner of a server transaction; it comes back with CANCEL and events.
+    pub fn own(&mut self, server: ServerId, owner: u64) {
+        if let Some(server) = self.servers.get_mut(server.0) {
+            server.owner = owner;
+        }
+    }
+
+    /// Where responses of that transaction go.
+    pub fn server_flow(&self, server: ServerId) -> Option<Flow> {
+        self.servers.get(server.0).map(|s| s.flow)
+    }
+
+    /// Where that request goes.
+    pub fn client_flow(&self, client: ClientId) -> Option<Flow> {
+        self.clients.get(client.0).map(|c| c.flow)
+    }
+
+    /// The request as it was sent; empty once it will not be sent again.
+    pub fn request_of(&self, client: ClientId) -> Bytes {
+        self.clients.get(client.0).map(|c| c.request.clone()).unwrap_or_default()
+    }
+
+    /// Where a server transaction stands.
+    pub fn server_state(&self, server: ServerId) -> Option<ServerState> {
+        self.servers.get(server.0).map(Server::state)
+    }
+
+    /// Where a client transaction stands.
+    pub fn client_state(&self, client: ClientId) -> Option<ClientState> {
+        self.clients.get(client.0).map(Client::state)
+    }
+
+    /// The INVITE server transaction that a CANCEL means (RFC 3261 §9.2), with its owner.
+    pub(super) fn invite_of(&mut self, cancel: &Message) -> Option<(ServerId, u64)> {
+        let key = self.key.server(cancel, &Method::Invite).ok()?;
+        let id = *self.index.get(key)?;
+        self.servers.get(id).map(|server| (ServerId(id), server.owner))
+    }
+
+    pub(super) fn refuse(&mut self, request: &Message, status: StatusCode, flow: Flow) {
+        let mut response = Message::response_to(request, status).to_tag(STATELESS_TAG);
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            response = response.header(&HeaderName::RetryAfter, RETRY_AFTER_S);
+        }
+        self.transmits.push_back(Transmit { flow, bytes: response.build().to_bytes() });
+    }
+}
+
+/// The To tag of responses that nobody keeps state for.
+const STATELESS_TAG: &str = "stateless";
+/// What a 503 for want of room asks for.
+const RETRY_AFTER_S: u32 = 5;
