@@ -2,11 +2,13 @@
 
 pub mod audio;
 pub mod baresip;
+pub mod caller;
 pub mod installation;
 pub mod rtp;
 pub mod sipp;
 pub mod wait;
 
+pub use caller::Caller;
 pub use baresip::{Answer, Phone, Setup};
 pub use installation::Installation;
 pub use rtp::Endpoint;

@@ -1,0 +1,72 @@
+//! A caller behind a trunk: SIPp signals, an RTP endpoint talks and listens.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+
+use crate::rtp::address_in_sdp;
+use crate::sipp::{Outcome, Running};
+use crate::{Endpoint, Installation, Sipp, audio, wait};
+
+/// The number that a caller presents.
+pub const CALLER: &str = "+15559001";
+
+/// A caller whose call is under way.
+pub struct Caller {
+    /// Its ears and mouth.
+    pub audio: Endpoint,
+    run: Running,
+}
+
+impl Caller {
+    /// Dials a number by the scenario; `host` is the last octet of the caller's own address.
+    pub fn dial(site: &Installation, scenario: &str, host: u8, number: &str, arguments: &[&str]) -> Result<Self> {
+        let address = site.peer_address(host);
+        let audio = Endpoint::listen(address.into())?;
+        let run = sipp(site, scenario, host, &audio)
+            .dial(number)
+            .calls(1, 1, 1)
+            .with(&["-trace_msg"])
+            .with(arguments)
+            .start()?;
+        Ok(Self { audio, run })
+    }
+
+    /// Waits for the answer and returns where our media wants the audio.
+    pub fn answered(&self, limit: Duration) -> Result<SocketAddr> {
+        let sdp = wait::until(limit, || Ok(answer_sdp(&self.run.traces("_messages.log"))));
+        address_in_sdp(&sdp.with_context(|| format!("no answer\n{}", self.run.traces("_messages.log")))?)
+    }
+
+    /// Waits until the call is over as the scenario says.
+    pub fn finish(self, limit: Duration) -> Result<(Endpoint, Outcome)> {
+        let outcome = self.run.finish(limit)?;
+        Ok((self.audio, outcome))
+    }
+}
+
+/// A run of SIPp whose SDP names this endpoint.
+pub fn sipp(site: &Installation, scenario: &str, host: u8, audio: &Endpoint) -> Sipp {
+    let (ip, port) = (audio.address.ip().to_string(), audio.address.port().to_string());
+    Sipp::new(scenario, site.peer_address(host), &site.sip())
+        .with(&["-key", "caller", CALLER, "-key", "rtp_host", &ip, "-key", "rtp_port", &port])
+}
+
+/// The SDP of the first 200 that SIPp received.
+fn answer_sdp(messages: &str) -> Option<String> {
+    let answer = messages.split("SIP/2.0 200 ").skip(1).find(|text| text.contains("\nm=audio "))?;
+    let sdp = &answer[answer.find("\nv=0")? + 1..];
+    Some(sdp.split("\n----").next().unwrap_or(sdp).to_owned())
+}
+
+/// A committed prompt, as something to say and as something to expect.
+pub fn prompt(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../prompts").join(format!("{name}.wav"))
+}
+
+/// The samples of a committed prompt.
+pub fn prompt_samples(name: &str) -> Result<Vec<i16>> {
+    audio::read_wav(&prompt(name))
+}

@@ -1,0 +1,5 @@
+//! The whole system: the built binary, driven by SIPp and baresip, judged by what they heard and noted.
+
+mod hearing;
+mod refusals;
+mod routing;
