@@ -186,6 +186,14 @@ impl UserAgent {
         self.by_tag.get(local_tag).copied()
     }
 
+    /// Whether a message belongs to a dialog or transaction of this agent. One that does not may be for a dialog whose
+    /// snapshot is to be restored first: the tag of ours says which.
+    pub fn knows(&mut self, message: &Message) -> bool {
+        let ours = if message.is_request() { message.to() } else { message.from() };
+        let dialog = ours.ok().and_then(|address| address.tag()).is_some_and(|tag| self.by_tag.contains_key(tag));
+        dialog || self.layer.matches(message)
+    }
+
     /// The state of a dialog.
     pub fn leg(&self, dialog: DialogId) -> Option<&LegState> {
         self.dialogs.get(dialog.0).map(|leg| &leg.state)

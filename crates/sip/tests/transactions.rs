@@ -34,18 +34,18 @@ fn request(method: Method, branch: &str) -> Message {
         .header(&HeaderName::CSeq, format_args!("1 {method}"))
         .header(&HeaderName::Contact, "<sip:alice@192.0.2.5>")
         .build();
-    Message::parse(built.to_bytes()).unwrap()
+    Message::parse(built.to_bytes()).expect("we read what we build")
 }
 
 fn response(request: &Message, status: u16, tag: &str) -> Message {
     let built = Message::response_to(request, StatusCode(status)).to_tag(tag).build();
-    Message::parse(built.to_bytes()).unwrap()
+    Message::parse(built.to_bytes()).expect("we read what we build")
 }
 
 fn send(layer: &mut TransactionLayer, method: Method, flow: Flow) -> (ClientId, Message) {
     let message = request(method, "z9hG4bKclient");
     let request = ClientRequest { message: &message, branch: "z9hG4bKclient", flow, owner: 42 };
-    let client = layer.send(request, START).unwrap();
+    let client = layer.send(request, START).expect("an empty layer has room");
     layer.poll_transmit().expect("the first transmission");
     (client, message)
 }

@@ -304,7 +304,7 @@ impl UserAgent {
         let Some(id) = self.dialog_of(message) else { return };
         let Some(leg) = self.dialogs.get_mut(id.0) else { return };
         let Ok(cseq) = message.cseq() else { return };
-        if !leg.state.unacked.as_ref().is_some_and(|u| u.cseq == cseq.number) {
+        if leg.state.unacked.as_ref().is_none_or(|u| u.cseq != cseq.number) {
             return;
         }
         leg.state.unacked = None;

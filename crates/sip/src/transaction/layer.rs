@@ -363,6 +363,19 @@ impl TransactionLayer {
         self.events.pop_front()
     }
 
+    /// Whether a message belongs to a transaction that is here.
+    pub fn matches(&mut self, message: &Message) -> bool {
+        let method = match message.method() {
+            Method::Ack if message.is_request() => Method::Invite,
+            method => method,
+        };
+        if message.is_request() {
+            return self.key.server(message, &method).is_ok_and(|key| self.index.contains_key(key));
+        }
+        let Ok(via) = message.top_via() else { return false };
+        self.index.contains_key(self.key.client(via.branch().unwrap_or_default(), &method))
+    }
+
     /// How many client and server transactions there are.
     pub fn len(&self) -> (usize, usize) {
         (self.clients.len(), self.servers.len())

@@ -40,6 +40,7 @@ pub enum Action {
 
 /// What goes into an agent.
 #[derive(Clone, Debug)]
+#[allow(clippy::large_enum_variant, reason = "one at a time")]
 pub enum Input {
     Message(Message, sip::Flow),
     Timeout,

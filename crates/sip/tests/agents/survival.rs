@@ -28,8 +28,8 @@ fn ringing(wire: Wire) -> (Pair, DialogId, DialogId) {
     let alice = pair.invite(Some("offer"), Provisionals::Plain);
     pair.run(20 * MS);
     let (bob, now) = (pair.incoming(), pair.now());
-    pair.agent(BOB).identify(bob, bob_identity()).unwrap();
-    pair.agent(BOB).provisional(bob, Reply::new(StatusCode::RINGING), now).unwrap();
+    pair.agent(BOB).identify(bob, bob_identity()).expect("identified once");
+    pair.agent(BOB).provisional(bob, Reply::new(StatusCode::RINGING), now).expect("it rings");
     pair.run(20 * MS);
     (pair, alice, bob)
 }
