@@ -1,0 +1,1 @@
+//! registrar: SIP REGISTER becomes where a phone can be reached.
