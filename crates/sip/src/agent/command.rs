@@ -167,7 +167,8 @@ pub struct OutgoingRequest {
     pub to: String,
     /// Call-ID.
     pub call_id: String,
-    /// The sequence number; grows from one request with this Call-ID to the next.
+    /// The sequence number; grows from one request with this Call-ID to the next. A repeat with credentials takes the next
+    /// one, so the caller goes on after that of the response.
     pub cseq: u32,
     /// Route values, nearest first.
     pub routes: Vec<String>,

@@ -11,7 +11,7 @@ use crate::transaction::{ClientId, ServerId, TransactionLayer};
 use crate::{Message, Method};
 
 /// The most responses within a dialog that are kept for requests that come again in a new transaction.
-const ANSWERED_MAX: usize = 8;
+const ANSWERED_MAX: usize = 4;
 /// The most answered transactions that a snapshot takes along to absorb repeats.
 const RECENT_MAX: usize = 8;
 

@@ -1,6 +1,8 @@
 //! Pairs of user agents on a virtual network: behaviour by behaviour, and by thousands of seeds.
 
 mod behaviour;
+mod crowd;
+mod forks;
 mod pair;
 mod restore;
 mod storm;
