@@ -1,2 +1,16 @@
-//! The binary `trunkline`.
-fn main() {}
+//! The binary `trunkline`: command line, table of roles, choice of stores.
+
+mod command;
+mod demo;
+mod roles;
+mod stores;
+
+use std::process::ExitCode;
+
+/// Keeps an idle process small: threads share their pages.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    command::main()
+}

@@ -3,14 +3,12 @@
 mod client;
 mod json;
 mod limits;
-#[cfg(test)]
-mod tests;
 
 use anyhow::Context as _;
 use axum::Router;
 use runtime::RoleContext;
 
-pub use client::{Answer, Call, CallError, Client};
+pub use client::{Answer, Call, CallError, Client, get_once};
 pub use json::JsonBody;
 pub use limits::Limits;
 pub use runtime::{Caller, Problem};

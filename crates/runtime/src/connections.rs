@@ -1,5 +1,7 @@
 //! The table of connections as data: who opens each, to whom. Read by metering and by the topology.
 
+pub mod check;
+
 use std::sync::LazyLock;
 
 /// The published connections.

@@ -59,3 +59,8 @@ impl Values {
         S::read(self, section)
     }
 }
+
+/// A text as a value of settings: for command lines that take the same types.
+pub fn text(text: &str) -> toml::Value {
+    toml::Value::String(text.to_owned())
+}

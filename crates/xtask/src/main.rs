@@ -1,14 +1,33 @@
 //! Tasks of the maintainers: `cargo xtask`.
 
 mod generate;
+mod layers;
+mod ready;
+mod tidy;
+mod workspace;
 
 use std::path::Path;
 
+const USAGE: &str = "usage: cargo xtask TASK
+  check-layers       who imports whom, by layers.toml
+  check-connections  what the roles declare against data/*.tsv
+  tidy               lengths, names, what must not stand in a public tree
+  gen [--check]      the Rust form of proto/
+  docs               the pages that are generated from declarations
+  ready [--quick]    everything that must hold before a change is landed";
+
 fn main() -> anyhow::Result<()> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap_or_else(|| Path::new("."));
-    match std::env::args().skip(1).collect::<Vec<_>>().iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+        ["check-layers"] => layers::check(root),
+        ["check-connections"] => ready::check_connections(root),
+        ["tidy"] => tidy::check(root),
         ["gen"] => generate::generate(root),
         ["gen", "--check"] => generate::check(root),
-        _ => anyhow::bail!("usage: cargo xtask gen [--check]"),
+        ["docs"] => ready::docs(root),
+        ["ready"] => ready::ready(root, false),
+        ["ready", "--quick"] => ready::ready(root, true),
+        _ => anyhow::bail!(USAGE),
     }
 }

@@ -297,3 +297,14 @@ impl Answer {
         })
     }
 }
+
+/// One GET with a token of the caller's own, by whoever is no role: operators' commands.
+pub async fn get_once(to: SocketAddr, path: &str, token: &str) -> anyhow::Result<Answer> {
+    let pool = legacy::Client::builder(TokioExecutor::new()).build_http::<Full<Bytes>>();
+    let request = Request::get(format!("http://{to}{path}"))
+        .header(header::AUTHORIZATION, format!("Bearer {token}"))
+        .body(Full::new(Bytes::new()))?;
+    let (parts, body) = pool.request(request).await?.into_parts();
+    let body = Limited::new(body, ANSWER_BYTES_MAX).collect().await.map_err(|error| anyhow::anyhow!("{error}"))?;
+    Ok(Answer { status: parts.status, headers: parts.headers, body: body.to_bytes() })
+}

@@ -1,0 +1,162 @@
+//! The command line.
+
+mod run;
+mod settings;
+mod specs;
+mod tenant;
+mod token;
+mod topology;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+use runtime::exit::{self, Exit};
+use runtime::settings::{Sources, Values};
+
+use crate::roles;
+
+/// Examples of the whole program; the table of exit codes follows.
+const EXAMPLES: &str = "\
+Examples:
+  trunkline up --example                 everything, with the example tenant
+  trunkline up --instance 3              a second installation beside it
+  trunkline token --tenant example --scope calls:read
+  trunkline topology --check             is every connection there?
+
+Exit codes:
+";
+
+/// An open, self-hosted, multi-tenant contact centre.
+#[derive(Parser)]
+#[command(name = "trunkline", version, after_help = format!("{EXAMPLES}{}", exit::table()))]
+struct Cli {
+    #[command(flatten)]
+    common: Common,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// What every command takes.
+#[derive(Args, Clone)]
+struct Common {
+    /// Number of the installation on this machine: its addresses are 127.N.x.y
+    #[arg(long, value_name = "N", default_value_t = 0, global = true)]
+    instance: u8,
+    /// Where the installation keeps its keys and stores [default: ~/.local/share/trunkline/instance-N]
+    #[arg(long, value_name = "DIR", global = true)]
+    data_dir: Option<PathBuf>,
+    /// A TOML file of settings; may be given again, later ones win
+    #[arg(long = "settings", value_name = "FILE", global = true)]
+    files: Vec<PathBuf>,
+    /// One setting; wins over files and environment
+    #[arg(long = "set", value_name = "SECTION.KEY=VALUE", global = true)]
+    set: Vec<String>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Everything in one process, for a small site
+    #[command(after_help = "Examples:\n  trunkline up\n  trunkline up --example --instance 2 --data-dir ./data\n  \
+                            trunkline up --set process.drain_deadline=5s")]
+    Up {
+        /// Bring the example tenant, and write addresses, phones and tokens to demo.json when all is ready
+        #[arg(long)]
+        example: bool,
+    },
+    /// The roles of one process of an installation
+    #[command(after_help = "Examples:\n  trunkline run sip-proxy\n  trunkline run rq ors --replica 2")]
+    Run {
+        /// Names of roles, as `trunkline specs` lists them
+        #[arg(required = true, value_name = "ROLE")]
+        roles: Vec<String>,
+        /// Which replica of them
+        #[arg(long, value_name = "K", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=254))]
+        replica: u8,
+    },
+    /// The reference of all settings; or a check of a file, or the values in force
+    #[command(after_help = "Examples:\n  trunkline settings > settings.md\n  trunkline settings --check site.toml\n  \
+                            trunkline settings --in-force --settings site.toml")]
+    Settings(settings::Arguments),
+    /// Tenants: from and to files
+    #[command(subcommand)]
+    Tenant(tenant::Arguments),
+    /// Issues a caller token
+    #[command(after_help = "Examples:\n  trunkline token --tenant example --scope calls:read\n  \
+                            trunkline token --scope operate --sub operator/ann --life 8h")]
+    Token(token::Arguments),
+    /// Every connection of the running instance
+    #[command(after_help = "Examples:\n  trunkline topology\n  trunkline topology --json | jq .\n  \
+                            trunkline topology --check && echo complete")]
+    Topology(topology::Arguments),
+    /// What the roles declare
+    #[command(hide = true, after_help = "Examples:\n  trunkline specs --json\n  trunkline specs --check")]
+    Specs(specs::Arguments),
+}
+
+/// Runs the command; the exit code follows the one table.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let done = match cli.command {
+        Command::Up { example } => run::up(&cli.common, example),
+        Command::Run { roles, replica } => run::run(&cli.common, &roles, replica),
+        Command::Settings(arguments) => settings::run(&cli.common, &arguments),
+        Command::Tenant(arguments) => tenant::run(&cli.common, &arguments),
+        Command::Token(arguments) => token::run(&cli.common, &arguments),
+        Command::Topology(arguments) => topology::run(&cli.common, &arguments),
+        Command::Specs(arguments) => specs::run(&arguments),
+    };
+    let exit = done.unwrap_or_else(|error| {
+        eprintln!("trunkline: {error:#}");
+        match error.downcast_ref::<runtime::settings::Faults>() {
+            Some(_) => Exit::Settings,
+            None => exit::of(&error),
+        }
+    });
+    ExitCode::from(exit.code())
+}
+
+impl Common {
+    fn data_dir(&self) -> PathBuf {
+        let home = std::env::var_os("HOME").map(PathBuf::from);
+        let default = || runtime::process::default_data_dir(home.as_deref(), self.instance);
+        self.data_dir.clone().unwrap_or_else(default)
+    }
+
+    /// The settings of all sources, checked.
+    fn values(&self) -> anyhow::Result<Values> {
+        let sources = Sources {
+            files: self.files.iter().map(|path| read_settings(path)).collect::<Result<_, _>>()?,
+            environment: std::env::vars_os()
+                .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+                .collect(),
+            flags: self.set.clone(),
+        };
+        Ok(runtime::settings::load(&runtime::process::sections::all(roles::TABLE), &sources)?)
+    }
+}
+
+fn read_settings(path: &std::path::Path) -> Result<(PathBuf, String), exit::ExitError> {
+    match std::fs::read_to_string(path) {
+        Ok(text) => Ok((path.to_owned(), text)),
+        Err(error) => {
+            let message = format!("cannot read the settings file {}: {error}", path.display());
+            Err(exit::ExitError::new(Exit::Settings, message))
+        }
+    }
+}
+
+/// The async runtime of every command: two workers, small stacks.
+fn executor() -> std::io::Result<tokio::runtime::Runtime> {
+    const WORKERS: usize = 2;
+    /// Disk work of the embedded stores; more threads than this would wait for the same disk.
+    const BLOCKING_MAX: usize = 16;
+    const STACK_BYTES: usize = 1 << 20;
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(WORKERS)
+        .max_blocking_threads(BLOCKING_MAX)
+        .thread_stack_size(STACK_BYTES)
+        .thread_name("trunkline")
+        .enable_all()
+        .build()
+}

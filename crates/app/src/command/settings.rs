@@ -1,0 +1,37 @@
+//! `trunkline settings`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use runtime::exit::Exit;
+use runtime::process::sections;
+use runtime::settings::{Sources, reference};
+
+use super::{Common, read_settings};
+use crate::roles;
+
+#[derive(Args)]
+pub struct Arguments {
+    /// Check this file and print every fault
+    #[arg(long, value_name = "FILE")]
+    check: Option<PathBuf>,
+    /// Print the values in force as TOML, secrets masked
+    #[arg(long, conflicts_with = "check")]
+    in_force: bool,
+}
+
+/// Prints the reference, checks a file, or prints what is in force.
+#[allow(clippy::print_stdout, reason = "this is the command's answer")]
+pub fn run(common: &Common, arguments: &Arguments) -> anyhow::Result<Exit> {
+    let all = sections::all(roles::TABLE);
+    if let Some(path) = &arguments.check {
+        let sources = Sources { files: vec![read_settings(path)?], ..Sources::default() };
+        runtime::settings::load(&all, &sources)?;
+        eprintln!("no faults in {}", path.display());
+    } else if arguments.in_force {
+        print!("{}", reference::in_force(&all, &common.values()?));
+    } else {
+        print!("{}", reference::markdown(&all));
+    }
+    Ok(Exit::Done)
+}

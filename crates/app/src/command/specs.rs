@@ -1,0 +1,54 @@
+//! `trunkline specs`: what the roles declare, for maintainers' checks.
+
+use clap::Args;
+use runtime::exit::{Exit, ExitError};
+use runtime::{Place, RoleSpec};
+use serde_json::{Value, json};
+
+use crate::roles;
+
+#[derive(Args)]
+pub struct Arguments {
+    /// As JSON
+    #[arg(long)]
+    json: bool,
+    /// Compare with the table of connections
+    #[arg(long, conflicts_with = "json")]
+    check: bool,
+}
+
+/// Prints or checks the specs.
+#[allow(clippy::print_stdout, reason = "this is the command's answer")]
+pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
+    if arguments.check {
+        let faults = runtime::connections::check::check(roles::TABLE);
+        if !faults.is_empty() {
+            return Err(ExitError::new(Exit::CheckFailed, faults.join("\n")).into());
+        }
+        eprintln!("{} roles agree with the table of connections", roles::TABLE.len());
+    } else if arguments.json {
+        let all: Vec<Value> = roles::TABLE.iter().map(|spec| as_json(spec)).collect();
+        println!("{}", serde_json::to_string_pretty(&all)?);
+    } else {
+        roles::TABLE.iter().for_each(|spec| println!("{:<14} {}", spec.name, spec.summary));
+    }
+    Ok(Exit::Done)
+}
+
+fn as_json(spec: &RoleSpec) -> Value {
+    let listens: Vec<Value> = spec
+        .listens
+        .iter()
+        .map(|listen| {
+            let place = if listen.place == Place::Edge { "edge" } else { "cluster" };
+            json!({
+                "name": listen.name, "protocol": listen.protocol.as_str(), "port": listen.port,
+                "place": place, "accepts": listen.accepts,
+            })
+        })
+        .collect();
+    json!({
+        "name": spec.name, "number": spec.number, "summary": spec.summary, "admin_port": spec.admin_port,
+        "listens": listens, "opens": spec.opens,
+    })
+}

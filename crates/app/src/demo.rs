@@ -1,0 +1,103 @@
+//! `trunkline up --example`: the example tenant, and `demo.json`, which says how to use it.
+
+use std::time::Duration;
+
+use anyhow::Context as _;
+use contracts::provisioning::{DnKind, Person, TenantObjects};
+use infra::Stores;
+use model::TenantId;
+use runtime::process::{Installation, edge};
+use runtime::{data_dir, token};
+use serde_json::{Value, json};
+
+use crate::roles;
+
+/// The example tenant's id.
+const TENANT: &str = "example";
+/// How long the printed tokens live: a month of trying things out.
+const TOKEN_LIFE: Duration = Duration::from_secs(30 * 24 * 3_600);
+/// People who are printed; `demo.json` has all.
+const PRINTED: usize = 4;
+
+/// Sees to it that the example tenant is there.
+pub async fn bring(stores: &Stores) -> anyhow::Result<()> {
+    let tenant = TenantId::parse(TENANT)?;
+    let stored = stores.provisioning.load(&tenant).await?;
+    stored.map(drop).context("there is no example tenant: import one with `trunkline tenant import`")
+}
+
+/// Writes `demo.json` into the data directory and prints what to dial. Called when every role is ready.
+pub async fn announce(installation: &Installation, stores: &Stores) -> anyhow::Result<()> {
+    let tenant = TenantId::parse(TENANT)?;
+    let (_, objects) = stores.provisioning.load(&tenant).await?.context("the example tenant is not there")?;
+    let demo = describe(installation, &tenant, &objects)?;
+    let path = installation.data_dir.join("demo.json");
+    data_dir::write_whole(&path, serde_json::to_string_pretty(&demo)?.as_bytes())
+        .with_context(|| format!("writing {}", path.display()))?;
+    // To stderr: stdout is the log, and secrets do not go into a log.
+    eprint!("{}", in_words(&demo, &path.display().to_string()));
+    Ok(())
+}
+
+fn describe(installation: &Installation, tenant: &TenantId, objects: &TenantObjects) -> anyhow::Result<Value> {
+    let advertised = |role: &str, listener: &str| {
+        let spec = roles::find(role).with_context(|| format!("this binary has no role {role}"))?;
+        let listen = spec.listen(listener).with_context(|| format!("{role} has no listener {listener}"))?;
+        anyhow::Ok(edge::bound(spec, listen, installation.instance, 1, &installation.values)?.advertise)
+    };
+    let (sip, web) = (advertised("sip-proxy", "sip-udp")?, advertised("ingress", "http")?);
+    let issue = |sub: &str, scope: &str| {
+        installation.tokens.issue(Some(tenant), sub, scope, token::EVERY_ROLE, TOKEN_LIFE)
+    };
+    let numbers: serde_json::Map<String, Value> =
+        objects.numbers.iter().map(|number| (number.name.clone(), json!(number.number))).collect();
+    let people: Vec<Value> = objects.people.iter().filter_map(|person| describe_person(person, objects)).collect();
+    Ok(json!({
+        "instance": installation.instance,
+        "sip": { "host": sip.host, "port": sip.port },
+        "web": format!("http://{web}"),
+        "tenant": tenant.as_str(),
+        "numbers": numbers,
+        "people": people,
+        "tokens": {
+            "operator": issue("operator/demo", "operate calls:read calls:control config:read agents:control")?,
+            "wallboard": issue("wallboard/demo", "calls:read")?,
+        },
+    }))
+}
+
+/// A person with a phone; `None` for people without one.
+fn describe_person(person: &Person, objects: &TenantObjects) -> Option<Value> {
+    let agent = person.agent.as_ref()?;
+    let place = objects.places.iter().find(|place| Some(&place.name) == agent.default_place.as_ref())?;
+    place.dns.iter().find_map(|number| {
+        let dn = objects.dns.iter().find(|dn| dn.number == *number)?;
+        let DnKind::Extension { password, .. } = &dn.kind else { return None };
+        Some(json!({
+            "extension": number,
+            "password": password.reveal(),
+            "agent": agent.id,
+            "pin": agent.pin.as_ref().map(|pin| pin.reveal()),
+        }))
+    })
+}
+
+fn in_words(demo: &Value, path: &str) -> String {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let sip = format!("{}:{}", text(&demo["sip"]["host"]), demo["sip"]["port"]);
+    let mut words = format!("\nTrunkline is ready. SIP (UDP and TCP): {sip}   Web: {}\n\nDial\n", text(&demo["web"]));
+    for (name, number) in demo["numbers"].as_object().into_iter().flatten() {
+        words.push_str(&format!("  {:<12} {name}\n", text(number)));
+    }
+    words.push_str("\nPhones (SIP user, password)\n");
+    let people = demo["people"].as_array().map(Vec::as_slice).unwrap_or_default();
+    for person in people.iter().take(PRINTED) {
+        words.push_str(&format!("  {}  {}\n", text(&person["extension"]), text(&person["password"])));
+    }
+    words.push_str("\nTokens\n");
+    for (name, token) in demo["tokens"].as_object().into_iter().flatten() {
+        words.push_str(&format!("  {name}: {}\n", text(token)));
+    }
+    words.push_str(&format!("\nAll {} phones are in {path}\n", people.len()));
+    words
+}

@@ -1,0 +1,37 @@
+//! The table of roles. A new role is one line here.
+
+use runtime::RoleSpec;
+
+/// Every role of this binary, in the order in which they start.
+pub const TABLE: &[&RoleSpec] = &[
+    &platform::ingress::SPEC,
+    &voice::frontend::SPEC,
+    &voice::rq::SPEC,
+    &voice::sip_cluster::SPEC,
+];
+
+/// The role of that name.
+pub fn find(name: &str) -> Option<&'static RoleSpec> {
+    TABLE.iter().copied().find(|spec| spec.name == name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_agrees_with_the_connections() {
+        assert_eq!(runtime::connections::check::check(TABLE), Vec::<String>::new());
+    }
+
+    #[test]
+    fn no_key_is_declared_twice_in_a_section() {
+        for section in runtime::process::sections::all(TABLE) {
+            for (i, setting) in section.settings.iter().enumerate() {
+                let again = section.settings[..i].iter().any(|other| other.key == setting.key);
+                assert!(!again, "{}.{}", section.name, setting.key);
+                assert!(!setting.doc.is_empty(), "{}.{} says nothing", section.name, setting.key);
+            }
+        }
+    }
+}

@@ -1,0 +1,46 @@
+//! Admin HTTP of a role that runs alone.
+
+use crate::binary::Site;
+
+/// The number and admin port of frontend, which needs no store to start.
+const FRONTEND: (u8, u16) = (7, 9090);
+
+#[test]
+fn admin_http_asks_for_a_token_shows_what_it_should_and_drains_on_sigterm() {
+    let site = Site::new(236);
+    let running = site.start(&["run", "frontend"], "role starts");
+    let ask = |head: &str| site.http(FRONTEND.0, FRONTEND.1, head);
+
+    assert_eq!(ask("GET /live HTTP/1.1\r\n").0, 200);
+    let (status, refusal) = ask("GET /metrics HTTP/1.1\r\n");
+    assert_eq!(status, 401);
+    assert!(refusal.contains("application/problem+json") && refusal.contains("www-authenticate: Bearer"), "{refusal}");
+    assert_eq!(ask("GET /metrics HTTP/1.1\r\nauthorization: Bearer x.y.z\r\n").0, 401);
+
+    let (code, token, _) = site.run(&["token", "--scope", "operate"]);
+    assert_eq!(code, 0);
+    let bearer = format!("authorization: Bearer {}\r\n", token.trim());
+    let (status, metrics) = ask(&format!("GET /metrics HTTP/1.1\r\n{bearer}"));
+    assert_eq!(status, 200);
+    assert!(metrics.contains("role_restarts_total 0") && metrics.contains("# EOF"), "{metrics}");
+    assert!(ask(&format!("GET /build HTTP/1.1\r\n{bearer}")).1.contains("\"role\":\"frontend\""));
+    assert!(ask(&format!("GET /topology HTTP/1.1\r\n{bearer}")).1.contains("\"node\":\"frontend-1\""));
+    assert_eq!(ask(&format!("GET /nothing HTTP/1.1\r\n{bearer}")).0, 404);
+
+    let level = "content-length: 5\r\n";
+    let (status, answer) = ask(&format!("GET /log-level HTTP/1.1\r\n{bearer}"));
+    assert!(status == 200 && answer.ends_with("info"), "{answer}");
+    assert_eq!(ask(&format!("DELETE /log-level HTTP/1.1\r\n{bearer}{level}")).0, 405);
+
+    assert_eq!(running.terminate(), 0);
+}
+
+#[test]
+fn a_second_up_on_a_data_directory_in_use_names_the_holder() {
+    let site = Site::new(237);
+    let running = site.start(&["up"], "role starts");
+    let (code, _, said) = site.run(&["up"]);
+    assert_eq!(code, 5);
+    assert!(said.contains("is in use by process "), "{said}");
+    assert_eq!(running.terminate(), 0);
+}

@@ -1,0 +1,97 @@
+//! Runs the built binary with an instance number and a data directory of the test's own.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::path::PathBuf;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
+
+/// Beyond this a test has failed; a busy machine needs a good part of it.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// An installation of one test. Instance numbers 230 to 254 are for this crate's tests, one each.
+pub struct Site {
+    instance: u8,
+    pub data_dir: PathBuf,
+}
+
+impl Site {
+    pub fn new(instance: u8) -> Self {
+        let data_dir = std::env::temp_dir().join(format!("trunkline-app-{instance}-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&data_dir);
+        Self { instance, data_dir }
+    }
+
+    /// The command with instance and data directory.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_trunkline"));
+        let instance = self.instance.to_string();
+        command.args(arguments).args(["--instance", &instance, "--data-dir"]).arg(&self.data_dir);
+        command
+    }
+
+    /// Runs it to its end: exit code, stdout, stderr.
+    pub fn run(&self, arguments: &[&str]) -> (i32, String, String) {
+        let Output { status, stdout, stderr } = self.command(arguments).output().unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        (status.code().unwrap(), text(stdout), text(stderr))
+    }
+
+    /// Starts it and waits until a log line has that message.
+    pub fn start(&self, arguments: &[&str], until: &str) -> Running {
+        let mut child = self.command(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut log = BufReader::new(child.stdout.take().unwrap());
+        let mut seen = String::new();
+        while !seen.contains(until) {
+            let mut line = String::new();
+            if log.read_line(&mut line).unwrap() == 0 {
+                let mut said = String::new();
+                let _ = child.stderr.take().unwrap().read_to_string(&mut said);
+                panic!("it ended before {until:?}\n{seen}\n{said}");
+            }
+            seen.push_str(&line);
+        }
+        // Its log must be read on, or it would block on a full pipe.
+        std::thread::spawn(move || std::io::copy(&mut log, &mut std::io::sink()));
+        Running { child }
+    }
+
+    /// One HTTP request to a role's address: status and whole answer.
+    pub fn http(&self, number: u8, port: u16, head: &str) -> (u16, String) {
+        let address: SocketAddr = format!("127.{}.{number}.1:{port}", self.instance).parse().unwrap();
+        let mut stream = TcpStream::connect_timeout(&address, PATIENCE).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        write!(stream, "{head}host: x\r\nconnection: close\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let status = answer.split(' ').nth(1).and_then(|code| code.parse().ok()).unwrap();
+        (status, answer)
+    }
+}
+
+impl Drop for Site {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.data_dir);
+    }
+}
+
+/// A running binary; killed with the value.
+pub struct Running {
+    child: Child,
+}
+
+impl Running {
+    /// Sends SIGTERM and waits for the exit code.
+    pub fn terminate(mut self) -> i32 {
+        let sent = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap();
+        assert!(sent.success());
+        self.child.wait().unwrap().code().unwrap()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

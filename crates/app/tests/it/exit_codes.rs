@@ -1,0 +1,74 @@
+//! Each code of the table, provoked.
+
+use std::net::TcpListener;
+
+use crate::binary::Site;
+
+#[test]
+fn a_wrong_command_line_is_2() {
+    let (code, _, said) = Site::new(230).run(&["upp"]);
+    assert_eq!(code, 2);
+    assert!(said.contains("unrecognized subcommand 'upp'"), "{said}");
+    let (code, _, said) = Site::new(230).run(&["run", "sip-proxi"]);
+    assert_eq!(code, 2);
+    assert!(said.contains("no role \"sip-proxi\"; there are"), "{said}");
+}
+
+#[test]
+fn faulty_settings_are_3_and_every_fault_is_printed() {
+    let site = Site::new(231);
+    let mut command = site.command(&["up", "--set", "process.drain_dedline=5s", "--set", "process.log=[", "--set", "x.y=1"]);
+    let output = command.env("TRUNKLINE_REPLICAS__RQ", "many").output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(3));
+    for expected in [
+        "4 faults",
+        "replicas.rq: expected a whole number, found string (in TRUNKLINE_REPLICAS__RQ)",
+        "process.drain_dedline: unknown key; did you mean process.drain_deadline?",
+        "process.log: ",
+        "x.y: unknown section",
+    ] {
+        assert!(said.contains(expected), "{expected} is not in\n{said}");
+    }
+}
+
+#[test]
+fn a_port_in_use_is_4_and_names_the_port_and_its_holder() {
+    let site = Site::new(232);
+    let held = TcpListener::bind("127.232.10.1:9090").unwrap();
+    let (code, _, said) = site.run(&["run", "rq"]);
+    drop(held);
+    assert_eq!(code, 4, "{said}");
+    assert!(said.contains("tcp port 9090 on 127.232.10.1 is in use by"), "{said}");
+    assert!(said.contains(&format!("(process {})", std::process::id())), "{said}");
+}
+
+#[test]
+fn a_data_directory_in_use_is_5() {
+    let site = Site::new(233);
+    std::fs::create_dir_all(&site.data_dir).unwrap();
+    let lock = std::fs::File::create(site.data_dir.join("lock")).unwrap();
+    lock.try_lock().unwrap();
+    let (code, _, said) = site.run(&["up"]);
+    assert_eq!(code, 5);
+    assert!(said.contains("is in use by another process; stop it, or choose another one with --data-dir"), "{said}");
+}
+
+#[test]
+fn an_instance_that_does_not_run_is_8() {
+    let (code, _, said) = Site::new(234).run(&["topology"]);
+    assert_eq!(code, 8);
+    assert!(said.contains("no role of instance 234 answers"), "{said}");
+}
+
+#[test]
+fn what_was_asked_for_is_0() {
+    let site = Site::new(235);
+    for arguments in [&["--help"][..], &["up", "--help"], &["settings"], &["specs", "--check"], &["settings", "--in-force"]] {
+        let (code, answer, said) = site.run(arguments);
+        assert_eq!(code, 0, "{arguments:?}: {said}");
+        assert!(!answer.is_empty() || !said.is_empty());
+    }
+    let (_, help, _) = site.run(&["--help"]);
+    assert!(help.contains("Exit codes:\n  0  done"), "{help}");
+}

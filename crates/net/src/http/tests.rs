@@ -1,1 +1,0 @@
-//! On real sockets of a free instance.

@@ -1,0 +1,114 @@
+//! Compares what the roles declare with the table of connections.
+
+use super::{Connection, find, stands_for};
+use crate::address;
+use crate::spec::{Listen, RoleSpec};
+
+/// Everything that does not fit, in words.
+pub fn check(table: &[&'static RoleSpec]) -> Vec<String> {
+    let mut faults = Vec::new();
+    for (i, spec) in table.iter().enumerate() {
+        if table[..i].iter().any(|other| other.name == spec.name) {
+            faults.push(format!("{} stands twice in the table", spec.name));
+        }
+        if address::role_number(spec.name) != Some(spec.number) {
+            faults.push(format!("{} has not the number that address::ROLE_NUMBERS gives it", spec.name));
+        }
+        for id in spec.opens {
+            faults.extend(opened(table, spec, id));
+        }
+        for listen in spec.listens {
+            for id in listen.accepts {
+                faults.extend(accepted(table, spec, listen, id));
+            }
+        }
+    }
+    faults
+}
+
+fn opened(table: &[&'static RoleSpec], spec: &RoleSpec, id: &str) -> Option<String> {
+    let Some(row) = find(id) else { return Some(format!("{} opens {id}, which is not in the table", spec.name)) };
+    if !stands_for(row.from, spec.name) && !dialled_backwards(row, spec.name) {
+        return Some(format!("{} opens {id}, but the table says that {} does", spec.name, row.from));
+    }
+    let target = table.iter().find(|other| other.name == row.to)?;
+    let accepts = target.listens.iter().any(|listen| listen.accepts.contains(&id));
+    (!accepts && row.to != spec.name).then(|| format!("{} opens {id}, but {} does not accept it", spec.name, row.to))
+}
+
+fn accepted(table: &[&'static RoleSpec], spec: &RoleSpec, listen: &Listen, id: &str) -> Option<String> {
+    let Some(row) = find(id) else { return Some(format!("{} accepts {id}, which is not in the table", spec.name)) };
+    if !stands_for(row.to, spec.name) {
+        return Some(format!("{} accepts {id}, but the table says that it goes to {}", spec.name, row.to));
+    }
+    if !port_fits(row, listen.port) {
+        let (name, port) = (listen.name, listen.port);
+        return Some(format!("{} accepts {id} on {name} {port}, but the table says port {}", spec.name, row.port));
+    }
+    let source = table.iter().find(|other| other.name == row.from)?;
+    (!source.opens.contains(&id)).then(|| format!("{} accepts {id}, but {} does not open it", spec.name, row.from))
+}
+
+/// The drawing's arrows from infrastructure to a role are dialled by the role: a consumer reads the stream.
+fn dialled_backwards(row: &Connection, role: &str) -> bool {
+    row.to == role && ["redis", "kafka"].contains(&row.from)
+}
+
+/// Whether the documented ports have this one; 80 and 443 have moved, and rows without a number fit any.
+fn port_fits(row: &Connection, port: u16) -> bool {
+    let documented: Vec<u16> = row.port.split(',').filter_map(|p| p.trim().parse().ok()).collect();
+    let moved = match port {
+        8080 => 80,
+        8443 => 443,
+        port => port,
+    };
+    documented.is_empty() || documented.contains(&port) || documented.contains(&moved)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::{Place, Protocol};
+
+    const fn role(name: &'static str, number: u8) -> RoleSpec {
+        RoleSpec {
+            name,
+            number,
+            summary: "",
+            listens: &[],
+            opens: &[],
+            settings: &[],
+            admin_port: 9090,
+            start: |_| Box::pin(async { Ok(()) }),
+        }
+    }
+
+    const fn http(port: u16, accepts: &'static [&'static str]) -> Listen {
+        Listen { name: "http", protocol: Protocol::Http, port, place: Place::Cluster, accepts }
+    }
+
+    #[test]
+    fn two_sides_that_agree_with_the_table_have_no_fault() {
+        static CLUSTER: RoleSpec = RoleSpec { opens: &["voice-27"], ..role("sip-cluster", 2) };
+        static DIALPLAN: RoleSpec = RoleSpec { listens: &[http(8800, &["voice-27"])], ..role("dialplan", 5) };
+        static TENANT: RoleSpec = RoleSpec { opens: &["voice-14"], ..role("tenant", 16) };
+        assert_eq!(check(&[&CLUSTER, &DIALPLAN, &TENANT]), Vec::<String>::new());
+    }
+
+    #[test]
+    fn each_kind_of_mistake_is_named() {
+        static CLUSTER: RoleSpec = RoleSpec { opens: &["voice-27", "voice-99", "voice-38"], ..role("sip-cluster", 3) };
+        static DIALPLAN: RoleSpec = RoleSpec { listens: &[http(8801, &["voice-27", "voice-39"])], ..role("dialplan", 5) };
+        let faults = check(&[&CLUSTER, &DIALPLAN]);
+        assert_eq!(
+            faults,
+            [
+                "sip-cluster has not the number that address::ROLE_NUMBERS gives it",
+                "sip-cluster opens voice-99, which is not in the table",
+                "sip-cluster opens voice-38, but the table says that ors does",
+                "dialplan accepts voice-27 on http 8801, but the table says port 8800",
+                "dialplan accepts voice-39, but the table says that it goes to sip-cluster",
+            ]
+        );
+    }
+}
