@@ -2771,6 +2771,338 @@ impl LedgerTable {
         }
     }
 }
+/// A media dialog with its audio.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct MediaRecord {
+    #[prost(message, optional, tag = "1")]
+    pub dialog: ::core::option::Option<DialogRecord>,
+    /// The Request-URI that it was invited by: names the service.
+    #[prost(string, tag = "2")]
+    pub request_uri: ::prost::alloc::string::String,
+    /// The edge of the proxy by which it came, as `host:port`.
+    #[prost(string, tag = "3")]
+    pub edge: ::prost::alloc::string::String,
+    /// The connection's name in MSML.
+    #[prost(string, tag = "4")]
+    pub connection: ::prost::alloc::string::String,
+    /// The dialog that runs, as the MSML request that starts it; empty without one.
+    #[prost(string, tag = "5")]
+    pub running: ::prost::alloc::string::String,
+    /// The connection is joined with itself.
+    #[prost(bool, tag = "6")]
+    pub echo: bool,
+    /// How many MSML dialogs were given a name.
+    #[prost(uint32, tag = "7")]
+    pub named: u32,
+    /// The number of the last treatment.
+    #[prost(uint64, tag = "8")]
+    pub treatments: u64,
+    /// RTP port, session id and version of our description.
+    #[prost(uint32, tag = "9")]
+    pub port: u32,
+    #[prost(uint64, tag = "10")]
+    pub session_id: u64,
+    #[prost(uint64, tag = "11")]
+    pub version: u64,
+    /// Our last description.
+    #[prost(string, tag = "12")]
+    pub described: ::prost::alloc::string::String,
+    /// Absent before the first description of the peer.
+    #[prost(message, optional, tag = "13")]
+    pub audio: ::core::option::Option<AudioRecord>,
+}
+/// An audio session. Times are microseconds since 1970.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AudioRecord {
+    #[prost(uint64, tag = "1")]
+    pub at_us: u64,
+    #[prost(string, tag = "2")]
+    pub cname: ::prost::alloc::string::String,
+    #[prost(uint64, tag = "3")]
+    pub quiet_after_us: u64,
+    #[prost(message, optional, tag = "4")]
+    pub stream: ::core::option::Option<AudioStreamRecord>,
+    #[prost(message, optional, tag = "5")]
+    pub inbound: ::core::option::Option<AudioInboundRecord>,
+    #[prost(message, optional, tag = "6")]
+    pub outbound: ::core::option::Option<AudioOutboundRecord>,
+    #[prost(message, optional, tag = "7")]
+    pub treatment: ::core::option::Option<TreatmentRecord>,
+    /// Keys that nothing has collected yet.
+    #[prost(string, tag = "8")]
+    pub digits: ::prost::alloc::string::String,
+    #[prost(uint64, tag = "9")]
+    pub alive_us: u64,
+    #[prost(bool, tag = "10")]
+    pub quiet: bool,
+    #[prost(uint64, tag = "11")]
+    pub report_due_us: u64,
+    #[prost(uint64, tag = "12")]
+    pub quiet_due_us: u64,
+}
+/// What was agreed. Addresses are `ip:port`.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AudioStreamRecord {
+    #[prost(string, optional, tag = "1")]
+    pub remote: ::core::option::Option<::prost::alloc::string::String>,
+    #[prost(string, optional, tag = "2")]
+    pub remote_rtcp: ::core::option::Option<::prost::alloc::string::String>,
+    #[prost(bool, tag = "3")]
+    pub rtcp_mux: bool,
+    #[prost(enumeration = "AudioLaw", tag = "4")]
+    pub law: i32,
+    #[prost(uint32, optional, tag = "5")]
+    pub pcmu: ::core::option::Option<u32>,
+    #[prost(uint32, optional, tag = "6")]
+    pub pcma: ::core::option::Option<u32>,
+    #[prost(uint32, optional, tag = "7")]
+    pub telephone_event: ::core::option::Option<u32>,
+    #[prost(enumeration = "AudioDirection", tag = "8")]
+    pub direction: i32,
+}
+/// What is known of the phone's side.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AudioInboundRecord {
+    #[prost(string, optional, tag = "1")]
+    pub learned: ::core::option::Option<::prost::alloc::string::String>,
+    #[prost(string, optional, tag = "2")]
+    pub learned_rtcp: ::core::option::Option<::prost::alloc::string::String>,
+    #[prost(string, optional, tag = "3")]
+    pub locked_address: ::core::option::Option<::prost::alloc::string::String>,
+    #[prost(uint32, optional, tag = "4")]
+    pub locked_ssrc: ::core::option::Option<u32>,
+    #[prost(uint64, tag = "5")]
+    pub last_packet_us: u64,
+    #[prost(message, optional, tag = "6")]
+    pub reception: ::core::option::Option<ReceptionRecord>,
+    #[prost(uint32, optional, tag = "7")]
+    pub last_key: ::core::option::Option<u32>,
+    #[prost(uint64, tag = "8")]
+    pub received: u64,
+    #[prost(uint64, tag = "9")]
+    pub received_octets: u64,
+    #[prost(int64, tag = "10")]
+    pub lost_before: i64,
+    #[prost(uint64, tag = "11")]
+    pub strangers: u64,
+    #[prost(uint64, tag = "12")]
+    pub invalid: u64,
+    #[prost(uint64, optional, tag = "13")]
+    pub first_packet_us: ::core::option::Option<u64>,
+    #[prost(uint32, tag = "14")]
+    pub remote_fraction_lost: u32,
+}
+/// Reception figures (RFC 3550 appendix A).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ReceptionRecord {
+    #[prost(uint32, tag = "1")]
+    pub ssrc: u32,
+    #[prost(uint32, tag = "2")]
+    pub base: u32,
+    #[prost(uint32, tag = "3")]
+    pub highest: u32,
+    #[prost(uint64, tag = "4")]
+    pub received: u64,
+    #[prost(uint64, tag = "5")]
+    pub expected_prior: u64,
+    #[prost(uint64, tag = "6")]
+    pub received_prior: u64,
+    #[prost(uint32, tag = "7")]
+    pub jitter_16: u32,
+    #[prost(uint32, tag = "8")]
+    pub transit: u32,
+    #[prost(uint32, optional, tag = "9")]
+    pub sender_report: ::core::option::Option<u32>,
+    #[prost(uint64, tag = "10")]
+    pub sender_report_us: u64,
+}
+/// Our side.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AudioOutboundRecord {
+    #[prost(uint32, tag = "1")]
+    pub ssrc: u32,
+    #[prost(uint32, tag = "2")]
+    pub next_sequence: u32,
+    #[prost(uint32, tag = "3")]
+    pub anchor_timestamp: u32,
+    #[prost(uint64, tag = "4")]
+    pub anchor_us: u64,
+    #[prost(message, optional, tag = "5")]
+    pub run: ::core::option::Option<RelayRunRecord>,
+    #[prost(bool, tag = "6")]
+    pub playing: bool,
+    #[prost(uint32, tag = "7")]
+    pub packets: u32,
+    #[prost(uint32, tag = "8")]
+    pub octets: u32,
+    #[prost(uint32, tag = "9")]
+    pub packets_at_report: u32,
+    #[prost(uint64, tag = "10")]
+    pub unrelayed: u64,
+}
+/// Another leg's stream as it is relayed.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RelayRunRecord {
+    #[prost(uint32, tag = "1")]
+    pub source: u32,
+    #[prost(uint32, tag = "2")]
+    pub first: u32,
+    #[prost(uint32, tag = "3")]
+    pub highest: u32,
+    #[prost(uint32, tag = "4")]
+    pub sequence_offset: u32,
+    #[prost(uint32, tag = "5")]
+    pub timestamp_offset: u32,
+}
+/// What is played and collected, and how far it is.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct TreatmentRecord {
+    #[prost(string, repeated, tag = "1")]
+    pub prompts: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Absent: until it is stopped.
+    #[prost(uint32, optional, tag = "2")]
+    pub times: ::core::option::Option<u32>,
+    #[prost(bool, tag = "3")]
+    pub interruptible: bool,
+    #[prost(message, optional, tag = "4")]
+    pub collect: ::core::option::Option<CollectRecord>,
+    #[prost(uint64, tag = "5")]
+    pub id: u64,
+    #[prost(enumeration = "TreatmentPhase", tag = "6")]
+    pub phase: i32,
+    /// When the next frame is due, or the wait for a key ends.
+    #[prost(uint64, tag = "7")]
+    pub due_us: u64,
+    #[prost(uint64, tag = "8")]
+    pub prompt: u64,
+    #[prost(uint64, tag = "9")]
+    pub sample: u64,
+    #[prost(uint32, tag = "10")]
+    pub rounds: u32,
+    #[prost(uint64, tag = "11")]
+    pub frames: u64,
+    /// 1 complete, 2 interrupted, 3 stopped.
+    #[prost(uint32, tag = "12")]
+    pub play_end: u32,
+    #[prost(string, tag = "13")]
+    pub digits: ::prost::alloc::string::String,
+    #[prost(string, tag = "14")]
+    pub last: ::prost::alloc::string::String,
+    /// 1 match, 2 no input, 3 no match, 4 stopped.
+    #[prost(uint32, tag = "15")]
+    pub collect_end: u32,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CollectRecord {
+    #[prost(bool, tag = "1")]
+    pub clear_buffer: bool,
+    #[prost(uint64, tag = "2")]
+    pub first_digit_us: u64,
+    #[prost(uint64, tag = "3")]
+    pub inter_digit_us: u64,
+    #[prost(uint32, tag = "4")]
+    pub min: u32,
+    #[prost(uint32, tag = "5")]
+    pub max: u32,
+    #[prost(string, tag = "6")]
+    pub return_key: ::prost::alloc::string::String,
+}
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum AudioLaw {
+    Unspecified = 0,
+    Mu = 1,
+    A = 2,
+}
+impl AudioLaw {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "AUDIO_LAW_UNSPECIFIED",
+            Self::Mu => "AUDIO_LAW_MU",
+            Self::A => "AUDIO_LAW_A",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "AUDIO_LAW_UNSPECIFIED" => Some(Self::Unspecified),
+            "AUDIO_LAW_MU" => Some(Self::Mu),
+            "AUDIO_LAW_A" => Some(Self::A),
+            _ => None,
+        }
+    }
+}
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum AudioDirection {
+    Unspecified = 0,
+    Sendrecv = 1,
+    Sendonly = 2,
+    Recvonly = 3,
+    Inactive = 4,
+}
+impl AudioDirection {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "AUDIO_DIRECTION_UNSPECIFIED",
+            Self::Sendrecv => "AUDIO_DIRECTION_SENDRECV",
+            Self::Sendonly => "AUDIO_DIRECTION_SENDONLY",
+            Self::Recvonly => "AUDIO_DIRECTION_RECVONLY",
+            Self::Inactive => "AUDIO_DIRECTION_INACTIVE",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "AUDIO_DIRECTION_UNSPECIFIED" => Some(Self::Unspecified),
+            "AUDIO_DIRECTION_SENDRECV" => Some(Self::Sendrecv),
+            "AUDIO_DIRECTION_SENDONLY" => Some(Self::Sendonly),
+            "AUDIO_DIRECTION_RECVONLY" => Some(Self::Recvonly),
+            "AUDIO_DIRECTION_INACTIVE" => Some(Self::Inactive),
+            _ => None,
+        }
+    }
+}
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum TreatmentPhase {
+    Unspecified = 0,
+    Playing = 1,
+    Collecting = 2,
+    Over = 3,
+}
+impl TreatmentPhase {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "TREATMENT_PHASE_UNSPECIFIED",
+            Self::Playing => "TREATMENT_PHASE_PLAYING",
+            Self::Collecting => "TREATMENT_PHASE_COLLECTING",
+            Self::Over => "TREATMENT_PHASE_OVER",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "TREATMENT_PHASE_UNSPECIFIED" => Some(Self::Unspecified),
+            "TREATMENT_PHASE_PLAYING" => Some(Self::Playing),
+            "TREATMENT_PHASE_COLLECTING" => Some(Self::Collecting),
+            "TREATMENT_PHASE_OVER" => Some(Self::Over),
+            _ => None,
+        }
+    }
+}
 /// The outer form of a ledger's record: which core wrote it, in which form.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct StateRecord {
