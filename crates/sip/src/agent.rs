@@ -59,6 +59,7 @@ pub struct UserAgent {
     outside: HashMap<ClientId, Outside>,
     waiting: HashMap<u64, Waiting>,
     timers: TimerQueue<DialogId>,
+    /// Drained after every input, which adds a handful at most.
     events: VecDeque<Event>,
 }
 
@@ -155,7 +156,11 @@ impl UserAgent {
     /// # Errors
     /// When the dialog is gone.
     pub fn set_flow(&mut self, dialog: DialogId, flow: Flow) -> Result<(), CommandError> {
-        self.dialogs.get_mut(dialog.0).ok_or(CommandError::Gone)?.state.dialog.flow = flow;
+        let state = &mut self.dialogs.get_mut(dialog.0).ok_or(CommandError::Gone)?.state;
+        let old = std::mem::replace(&mut state.dialog.flow, flow);
+        if let Some(unacked) = state.unacked.as_mut().filter(|unacked| unacked.flow == old) {
+            unacked.flow = flow;
+        }
         Ok(())
     }
 

@@ -96,7 +96,8 @@ pub enum Event {
         /// The request.
         message: Arc<Message>,
     },
-    /// A response came to an INFO, OPTIONS or request outside a dialog.
+    /// A response came to an INFO, OPTIONS or request outside a dialog. Within one, 408 and 481 end the dialog too:
+    /// `Released` follows (RFC 3261 §12.2.1.2).
     Responded {
         /// The dialog, if it was within one.
         dialog: Option<DialogId>,

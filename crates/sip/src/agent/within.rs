@@ -349,9 +349,7 @@ impl UserAgent {
         let Ok(cseq) = message.cseq() else { return };
         leg.keep(server, &self.layer);
         if leg.state.phase == LegPhase::Inviting {
-            // The forks of our INVITE are not sessions yet; all that we understand there are responses.
-            let status = if method == Method::Options { StatusCode::OK } else { StatusCode::REQUEST_PENDING };
-            self.respond_plain(server, &message, status, &tag, now);
+            self.request_before_answer(id, server, &message, now);
             return;
         }
         match leg.state.dialog.order(cseq.number) {
@@ -387,6 +385,22 @@ impl UserAgent {
                 }
             }
             _ => self.respond_not_allowed(server, &message, &tag, now),
+        }
+    }
+
+    /// A request of a fork before our INVITE is answered: there is no session yet that it could change or end.
+    fn request_before_answer(&mut self, id: DialogId, server: ServerId, message: &Message, now: Timestamp) {
+        let Some(leg) = self.dialogs.get(id.0) else { return };
+        let tag = leg.state.dialog.local_tag.clone();
+        match message.method() {
+            Method::Options => self.respond_plain(server, message, StatusCode::OK, &tag, now),
+            Method::Update => self.respond_plain(server, message, StatusCode::REQUEST_PENDING, &tag, now),
+            Method::Info | Method::Invite => self.respond_busy(server, message, &tag, now),
+            // §15: a callee must not end an early dialog by BYE.
+            Method::Bye | Method::Prack => {
+                self.respond_plain(server, message, StatusCode::CALL_DOES_NOT_EXIST, &tag, now);
+            }
+            _ => self.respond_not_allowed(server, message, &tag, now),
         }
     }
 

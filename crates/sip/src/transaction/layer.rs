@@ -148,6 +148,7 @@ pub struct TransactionLayer {
     index: HashMap<Box<[u8]>, u64>,
     key: KeyBuffer,
     timers: TimerQueue<(Kind, u64)>,
+    // Both queues are drained after every input, which adds a handful at most (a timeout: two per transaction due).
     transmits: VecDeque<Transmit>,
     events: VecDeque<TransactionEvent>,
     refused: u64,

@@ -89,7 +89,7 @@ impl Repeat {
     /// The one after this: the interval doubles, up to `max`. Counted from the due time, not from now, so that a late
     /// shell or a restored transaction keeps the rhythm; never in the past.
     pub fn next(self, max: Duration, now: Timestamp) -> Self {
-        let interval = (self.interval * 2).min(max);
+        let interval = self.interval.saturating_mul(2).min(max);
         Self { due: (self.due + interval).max(now + Duration::from_micros(1)), interval }
     }
 }

@@ -3,6 +3,7 @@
 mod behaviour;
 mod crowd;
 mod forks;
+mod garbage;
 mod pair;
 mod restore;
 mod storm;
