@@ -15,6 +15,7 @@ pub mod method;
 pub mod offer_answer;
 pub mod parse;
 pub mod proxy;
+pub mod registration;
 pub mod seal;
 pub mod status;
 pub mod transaction;

@@ -1,1 +1,55 @@
-//! registrar: SIP REGISTER becomes where a phone can be reached.
+//! registrar: SIP REGISTER becomes where a phone can be reached (RFC 3261 §10, RFC 3327).
+//!
+//! It keeps a connection to every sip-proxy (own-01), which has authenticated the phone; writes bindings and what follows
+//! from them to the store (voice-36, voice-52); ends those whose time is over.
+
+mod handler;
+mod metrics;
+mod turn;
+
+use std::time::Duration;
+
+use runtime::{RoleContext, RoleSpec};
+use sip::registration::Policy;
+
+/// The role.
+pub const SPEC: RoleSpec = RoleSpec {
+    name: "registrar",
+    number: 4,
+    summary: "knows where phones are registered",
+    listens: &[],
+    opens: &["own-01", "voice-36", "voice-52"],
+    settings: Settings::TABLE,
+    admin_port: 11_500,
+    start: |ctx| Box::pin(run(ctx)),
+};
+
+runtime::settings! {
+    /// Settings of registrar.
+    pub struct Settings {
+        /// The shortest registration; a phone that asks for less is told this time (423).
+        expires_min: Duration = Duration::from_secs(30);
+        /// The longest registration that is granted.
+        expires_max: Duration = Duration::from_secs(3_600);
+        /// The registration granted to a phone that asks for no time.
+        expires_default: Duration = Duration::from_secs(600);
+        /// Contacts of one DN; with more, the oldest go. 1 means that the phone that registered last rings.
+        contacts_max: usize = 1;
+    }
+}
+
+async fn run(ctx: RoleContext) -> anyhow::Result<()> {
+    let settings: Settings = ctx.settings()?;
+    let policy = Policy {
+        expires_min: settings.expires_min,
+        expires_max: settings.expires_max,
+        expires_default: settings.expires_default,
+        contacts_max: settings.contacts_max.max(1),
+    };
+    for id in ["voice-36", "voice-52"] {
+        ctx.meter(id).embedded();
+    }
+    let metrics = metrics::Metrics::register(&ctx.metrics);
+    let handler = handler::Handler::new(ctx.stores.clone(), policy, metrics.clone());
+    turn::Turns::new(ctx, handler, metrics)?.run().await
+}

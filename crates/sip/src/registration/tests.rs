@@ -1,0 +1,135 @@
+use bytes::Bytes;
+use proptest::prelude::*;
+
+use super::*;
+
+const NOW: Timestamp = Timestamp::from_millis(1_000_000);
+
+fn request(cseq: u32, headers: &str) -> Message {
+    let text = format!(
+        "REGISTER sip:example.com SIP/2.0\r\nVia: SIP/2.0/TCP 192.0.2.1;branch=z9hG4bK{cseq}\r\nMax-Forwards: 70\r\n\
+         From: <sip:7101@example.com>;tag=a\r\nTo: <sip:7101@example.com>\r\nCall-ID: reg-1\r\nCSeq: {cseq} REGISTER\r\n\
+         {headers}Content-Length: 0\r\n\r\n"
+    );
+    Message::parse(Bytes::from(text)).unwrap()
+}
+
+fn many() -> Policy {
+    Policy { contacts_max: 5, ..Policy::default() }
+}
+
+fn accepted(request: &Message, known: &[Binding], policy: &Policy) -> Vec<Binding> {
+    match register(request, known, policy, NOW) {
+        Outcome::Accepted(bindings) => bindings,
+        Outcome::Refused(status) => panic!("refused with {status:?}"),
+    }
+}
+
+fn contacts(bindings: &[Binding]) -> Vec<(&str, u64)> {
+    bindings.iter().map(|binding| (binding.uri.as_str(), binding.expires_at.since(NOW).as_secs())).collect()
+}
+
+#[test]
+fn each_contact_gets_its_own_time_within_the_limits() {
+    let request = request(
+        1,
+        "Contact: <sip:a@192.0.2.1>;expires=100;q=0.5, <sip:b@192.0.2.1>\r\nContact: <sip:c@192.0.2.1>;expires=99999\r\n\
+         Expires: 200\r\nPath: <sip:flow@proxy;lr>\r\n",
+    );
+    let bindings = accepted(&request, &[], &many());
+    let wanted = [("sip:c@192.0.2.1", 3_600), ("sip:b@192.0.2.1", 200), ("sip:a@192.0.2.1", 100)];
+    assert_eq!(contacts(&bindings), wanted);
+    assert_eq!((bindings[2].q, bindings[1].q), (500, 1_000));
+    assert_eq!(bindings[0].path, ["<sip:flow@proxy;lr>"]);
+}
+
+#[test]
+fn the_newest_contact_wins_when_one_is_allowed() {
+    let first = accepted(&request(1, "Contact: <sip:a@192.0.2.1>\r\n"), &[], &Policy::default());
+    let second = accepted(&request(2, "Contact: <sip:a@192.0.2.2>\r\n"), &first, &Policy::default());
+    assert_eq!(contacts(&second), [("sip:a@192.0.2.2", 600)]);
+}
+
+#[test]
+fn without_contact_the_bindings_are_told_and_stay() {
+    let known = accepted(&request(1, "Contact: <sip:a@192.0.2.1>\r\n"), &[], &many());
+    let fetch = request(2, "");
+    let outcome = register(&fetch, &known, &many(), NOW);
+    assert_eq!(outcome, Outcome::Accepted(known));
+    let answer = answer(&fetch, &outcome, &many(), "t", NOW);
+    assert_eq!(answer.headers(&HeaderName::Contact).collect::<Vec<_>>(), ["<sip:a@192.0.2.1>;expires=600"]);
+    assert_eq!(answer.to().unwrap().tag(), Some("t"));
+}
+
+#[test]
+fn a_binding_that_is_over_is_forgotten() {
+    let mut known = accepted(&request(1, "Contact: <sip:a@192.0.2.1>\r\n"), &[], &many());
+    known[0].expires_at = NOW;
+    assert_eq!(accepted(&request(2, ""), &known, &many()), []);
+}
+
+#[test]
+fn zero_removes_one_and_the_star_removes_all() {
+    let known = accepted(&request(1, "Contact: <sip:a@192.0.2.1>, <sip:b@192.0.2.1>\r\n"), &[], &many());
+    let one = accepted(&request(2, "Contact: <sip:A@192.0.2.1>, <sip:a@192.0.2.1>;expires=0\r\n"), &known, &many());
+    assert_eq!(contacts(&one), [("sip:A@192.0.2.1", 600), ("sip:b@192.0.2.1", 600)], "users compare with case");
+    assert_eq!(accepted(&request(3, "Contact: *\r\nExpires: 0\r\n"), &one, &many()), []);
+}
+
+#[test]
+fn faults_change_nothing_and_name_themselves() {
+    let known = accepted(&request(5, "Contact: <sip:a@192.0.2.1>\r\n"), &[], &many());
+    for (cseq, headers, status) in [
+        (6, "Contact: *\r\n", 400),
+        (6, "Contact: *\r\nExpires: 10\r\n", 400),
+        (6, "Contact: *, <sip:b@192.0.2.1>\r\nExpires: 0\r\n", 400),
+        (6, "Contact: <sip:a@192.0.2.1>;expires=5\r\n", 423),
+        (5, "Contact: <sip:a@192.0.2.1>\r\n", 500),
+        (4, "Contact: *\r\nExpires: 0\r\n", 500),
+    ] {
+        let request = request(cseq, headers);
+        let outcome = register(&request, &known, &many(), NOW);
+        assert_eq!(outcome, Outcome::Refused(StatusCode(status)), "{headers}");
+        let answer = answer(&request, &outcome, &many(), "t", NOW);
+        assert_eq!(answer.min_expires().unwrap(), (status == 423).then_some(30));
+    }
+}
+
+#[test]
+fn path_is_echoed_to_those_who_know_it() {
+    let headers = "Contact: <sip:a@192.0.2.1>\r\nPath: <sip:p1;lr>, <sip:p2;lr>\r\n";
+    for (supported, echoed) in [("Supported: path\r\n", 2), ("", 0)] {
+        let request = request(1, &format!("{headers}{supported}"));
+        let outcome = register(&request, &[], &many(), NOW);
+        let answer = answer(&request, &outcome, &many(), "t", NOW);
+        assert_eq!(answer.elements(&HeaderName::Path).count(), echoed);
+    }
+}
+
+#[test]
+fn other_methods_and_extensions_are_refused_with_what_would_be_served() {
+    let strange = request(1, "Require: outbound-magic\r\n");
+    assert_eq!(unserved(&strange).unwrap().status, StatusCode(420));
+    assert_eq!(unserved(&request(1, "Require: path\r\n")), None);
+}
+
+proptest! {
+    /// Whatever the order of arrival, the binding is that of the highest CSeq that has arrived.
+    #[test]
+    fn an_overtaken_register_never_wins(order in proptest::collection::vec(1..20u32, 1..20)) {
+        let mut known = Vec::new();
+        let mut highest = 0;
+        for cseq in order {
+            let request = request(cseq, "Contact: <sip:a@192.0.2.1>\r\n");
+            match register(&request, &known, &many(), NOW) {
+                Outcome::Accepted(bindings) => known = bindings,
+                Outcome::Refused(status) => {
+                    prop_assert_eq!(status, StatusCode::SERVER_INTERNAL_ERROR);
+                    prop_assert!(cseq <= highest);
+                }
+            }
+            highest = highest.max(cseq);
+            prop_assert_eq!(known[0].cseq, highest);
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! The loop: REGISTERs from the proxies, answers back, the scan for what is over.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::StreamExt as _;
+use futures::future::BoxFuture;
+use futures::stream::FuturesUnordered;
+use net::sip::node::Work;
+use net::sip::{Counters, LinkEvent, LinkId, NodeLinks};
+use runtime::RoleContext;
+use sip::transaction::{Intervals, Received, ServerId, TransactionLayer};
+use sip::{Flow, HeaderName, Message, StatusCode};
+use tracing::{info, warn};
+
+use super::handler::Handler;
+use super::metrics::Metrics;
+
+/// REGISTERs that are being carried out; the next one is answered 503.
+const AT_ONCE_MAX: usize = 1_024;
+/// How often bindings that are over are looked for.
+const SCAN_EACH: Duration = Duration::from_secs(2);
+/// How long the loop sleeps at most.
+const SLEEP_MAX: Duration = Duration::from_secs(1);
+/// The condition that at least one proxy has accepted this node.
+const PROXY: &str = "sip-proxy";
+
+/// The loop and what it owns.
+pub(super) struct Turns {
+    ctx: RoleContext,
+    links: NodeLinks,
+    layer: TransactionLayer,
+    handler: Handler,
+    metrics: Metrics,
+    under_way: FuturesUnordered<BoxFuture<'static, (ServerId, Message)>>,
+    entropy: Box<dyn model::Entropy>,
+}
+
+impl Turns {
+    pub fn new(ctx: RoleContext, handler: Handler, metrics: Metrics) -> anyhow::Result<Self> {
+        ctx.ready.require(PROXY);
+        let links = NodeLinks::of_role(&ctx, net::sip::Limits::default(), Arc::new(Counters::default()))?;
+        ctx.ready.started();
+        let (layer, entropy) = (TransactionLayer::new(Intervals::default()), ctx.entropy());
+        Ok(Self { ctx, links, layer, handler, metrics, under_way: FuturesUnordered::new(), entropy })
+    }
+
+    /// Runs until the role has drained.
+    pub async fn run(mut self) -> anyhow::Result<()> {
+        let mut scan = tokio::time::interval(SCAN_EACH);
+        scan.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            let now = self.ctx.clock.now();
+            let sleep = self.layer.next_timeout().map_or(SLEEP_MAX, |due| due.since(now)).min(SLEEP_MAX);
+            tokio::select! {
+                event = self.links.next() => self.take(event),
+                Some((server, answer)) = self.under_way.next() => self.respond(server, &answer),
+                _ = scan.tick() => self.expire().await,
+                () = tokio::time::sleep(sleep) => {}
+                () = self.ctx.drain.begun(), if !self.ctx.drain.is_draining() => self.links.announce(Work::Draining),
+            }
+            self.layer.handle_timeout(self.ctx.clock.now());
+            while self.layer.poll_event().is_some() {}
+            self.transmit();
+            if self.ctx.drain.is_draining() && self.under_way.is_empty() && self.links.is_flushed() {
+                return Ok(());
+            }
+        }
+    }
+
+    fn take(&mut self, event: LinkEvent) {
+        match event {
+            LinkEvent::Up { proxy, .. } => {
+                info!(%proxy, "a proxy has accepted this node");
+                self.ctx.ready.holds(PROXY);
+            }
+            LinkEvent::Down { link } => {
+                self.layer.flow_failed(Flow::Stream { connection: link.0 });
+                if self.links.all().next().is_none() {
+                    self.ctx.ready.fails(PROXY, "no proxy has accepted this node");
+                }
+            }
+            LinkEvent::Message { link, message } => match self.links.keep_alive_answer(&message) {
+                // A proxy that is gone needs no answer.
+                Some(answer) => drop(self.links.send(link, answer)),
+                None => self.receive(message, link),
+            },
+        }
+    }
+
+    fn receive(&mut self, message: Message, link: LinkId) {
+        let flow = Flow::Stream { connection: link.0 };
+        let Received::Request(new) = self.layer.receive(message, flow, self.ctx.clock.now()) else { return };
+        let to_tag = format!("{:016x}", self.entropy.next_u64());
+        if let Some(refusal) = sip::registration::unserved(&new.message) {
+            let mut answer = Message::response_to(&new.message, refusal.status).to_tag(&to_tag);
+            if let Some((name, value)) = refusal.header {
+                answer = answer.header(&name, value);
+            }
+            return self.respond(new.server, &answer.build());
+        }
+        if self.under_way.len() >= AT_ONCE_MAX {
+            self.metrics.overloaded();
+            let answer = Message::response_to(&new.message, StatusCode::SERVICE_UNAVAILABLE)
+                .to_tag(&to_tag)
+                .header(&HeaderName::RetryAfter, 2);
+            return self.respond(new.server, &answer.build());
+        }
+        let handler = self.handler.clone();
+        self.under_way.push(Box::pin(async move { (new.server, handler.register(new.message, to_tag).await) }));
+    }
+
+    fn respond(&mut self, server: ServerId, answer: &Message) {
+        // The transaction is over when its connection has gone meanwhile: the phone asks again.
+        let _ = self.layer.respond(server, answer, self.ctx.clock.now());
+    }
+
+    fn transmit(&mut self) {
+        while let Some(transmit) = self.layer.poll_transmit() {
+            if let Flow::Stream { connection } = transmit.flow
+                && self.links.send(LinkId(connection), transmit.bytes).is_err()
+            {
+                warn!("an answer to a REGISTER found no connection");
+            }
+        }
+    }
+
+    async fn expire(&mut self) {
+        if let Err(error) = self.handler.expire().await {
+            self.metrics.store_failed();
+            warn!(%error, "registrations that are over cannot be ended yet");
+        }
+    }
+}
