@@ -45,10 +45,9 @@ fn describe(installation: &Installation, tenant: &TenantId, objects: &TenantObje
         let listen = spec.listen(listener).with_context(|| format!("{role} has no listener {listener}"))?;
         anyhow::Ok(edge::bound(spec, listen, installation.instance, 1, &installation.values)?.advertise)
     };
-    let (sip, web) = (advertised("sip-proxy", "sip-udp")?, advertised("ingress", "http")?);
-    let issue = |sub: &str, scope: &str| {
-        installation.tokens.issue(Some(tenant), sub, scope, token::EVERY_ROLE, TOKEN_LIFE)
-    };
+    let (sip, web) = (advertised("sip-proxy", "sip-udp")?, advertised("ingress", "web")?);
+    let issue =
+        |sub: &str, scope: &str| installation.tokens.issue(Some(tenant), sub, scope, token::EVERY_ROLE, TOKEN_LIFE);
     let numbers: serde_json::Map<String, Value> =
         objects.numbers.iter().map(|number| (number.name.clone(), json!(number.number))).collect();
     let people: Vec<Value> = objects.people.iter().filter_map(|person| describe_person(person, objects)).collect();

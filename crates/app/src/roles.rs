@@ -3,12 +3,8 @@
 use runtime::RoleSpec;
 
 /// Every role of this binary, in the order in which they start.
-pub const TABLE: &[&RoleSpec] = &[
-    &platform::ingress::SPEC,
-    &voice::frontend::SPEC,
-    &voice::rq::SPEC,
-    &voice::sip_cluster::SPEC,
-];
+pub const TABLE: &[&RoleSpec] =
+    &[&platform::ingress::SPEC, &voice::frontend::SPEC, &voice::rq::SPEC, &voice::sip_cluster::SPEC];
 
 /// The role of that name.
 pub fn find(name: &str) -> Option<&'static RoleSpec> {

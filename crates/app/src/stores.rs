@@ -10,11 +10,12 @@ use runtime::process::Installation;
 
 /// Opens every store of a process in its data directory.
 pub async fn open(installation: &Installation) -> anyhow::Result<Stores> {
-    let (folder, clock) = (&installation.data_dir, installation.clock.clone());
+    let (folder, clock) = (&installation.stores_dir, installation.clock.clone());
     let embedded = Embedded::open(&folder.join("stores"), JournalSettings::default(), clock.clone());
     let embedded = Arc::new(embedded.context("the journal")?);
     let reporting = FileLog::open(&folder.join("reporting"), clock.clone()).context("the reporting log")?;
-    let provisioning = SqliteProvisioning::open(&folder.join("configuration.sqlite")).await;
+    // One file for all processes of the installation: SQLite takes turns between them.
+    let provisioning = SqliteProvisioning::open(&installation.data_dir.join("configuration.sqlite")).await;
     Ok(Stores {
         calls: embedded.clone(),
         agents: embedded.clone(),

@@ -147,7 +147,8 @@ async fn log_level(State(admin): State<Admin>) -> String {
 
 async fn set_log_level(State(admin): State<Admin>, caller: Caller, body: Body) -> Result<String, Problem> {
     caller.needs_scope(OPERATE_SCOPE)?;
-    let body = axum::body::to_bytes(body, DIRECTIVES_BYTES_MAX).await.map_err(|e| Problem::bad_request(e.to_string()))?;
+    let body =
+        axum::body::to_bytes(body, DIRECTIVES_BYTES_MAX).await.map_err(|e| Problem::bad_request(e.to_string()))?;
     let directives = std::str::from_utf8(&body).map_err(|_| Problem::bad_request("not UTF-8"))?.trim();
     admin.log_level.set(directives).map_err(Problem::unprocessable)?;
     tracing::info!(directives, by = caller.subject(), "log level changed");

@@ -153,3 +153,76 @@ fn refuse(problem: Problem, is_grpc: bool) -> Response {
     }
     problem.into_response()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use axum::Router;
+    use axum::body::Body;
+    use axum::middleware::from_fn;
+    use axum::routing::get;
+    use infra::SystemClock;
+    use tower::ServiceExt as _;
+
+    use super::*;
+    use crate::token::EVERY_ROLE;
+
+    fn gate() -> Gate {
+        let clock = Arc::new(SystemClock::start());
+        Gate {
+            tokens: Tokens::with_key(&Tokens::new_key().unwrap(), clock.clone()).unwrap(),
+            role: "config",
+            accepts: ["voice-22", "voice-23"].into(),
+            meters: Meters::new(clock),
+            open: |path| path == "/open",
+        }
+    }
+
+    async fn send(gate: &Gate, path: &str, token: Option<&str>, media_type: &str) -> Response {
+        let who = get(|caller: Caller| async move { caller.subject().to_owned() });
+        let gated = gate.clone();
+        let ask = move |request: Request, next: Next| ask(gated.clone(), request, next);
+        let router = Router::new().route("/who", who).route("/open", get(|| async {})).layer(from_fn(ask));
+        let mut request = Request::get(path).header(header::CONTENT_TYPE, media_type);
+        if let Some(token) = token {
+            request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
+        }
+        router.oneshot(request.body(Body::empty()).unwrap()).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn only_open_paths_answer_without_a_token() {
+        let gate = gate();
+        assert_eq!(send(&gate, "/open", None, "x/y").await.status(), 200);
+        assert_eq!(send(&gate, "/who", None, "x/y").await.status(), 401);
+        let for_others = gate.tokens.of_role("dialplan", "dialplan-1", "rq").unwrap();
+        assert_eq!(send(&gate, "/who", Some(&for_others), "x/y").await.status(), 401);
+        let grpc = send(&gate, "/who", None, "application/grpc").await;
+        assert_eq!((grpc.status().as_u16(), grpc.headers()["grpc-status"].as_bytes()), (200, &b"16"[..]));
+    }
+
+    #[tokio::test]
+    async fn a_roles_request_is_counted_on_the_row_that_the_role_opens() {
+        let gate = gate();
+        let token = gate.tokens.of_role("dialplan", "dialplan-2", "config").unwrap();
+        assert_eq!(send(&gate, "/who", Some(&token), "x/y").await.status(), 200);
+        let report = gate.meters.report();
+        assert_eq!((report.len(), report[0].id.as_str(), report[0].side), (1, "voice-22", Side::Accepts));
+        assert_eq!((report[0].peers[0].peer.as_str(), report[0].peers[0].requests), ("dialplan-2", 1));
+    }
+
+    #[test]
+    fn tenant_and_scopes_bind_people_but_not_roles() {
+        let gate = gate();
+        let (acme, other) = (TenantId::parse("acme").unwrap(), TenantId::parse("other").unwrap());
+        let token = gate.tokens.issue(Some(&acme), "wallboard/1", "calls:read", EVERY_ROLE, Duration::from_secs(9));
+        let person = gate.tokens.verify(&token.unwrap(), "config").unwrap();
+        assert!(person.may_act_for(&acme).is_ok() && person.needs_scope("calls:read").is_ok());
+        assert_eq!(person.may_act_for(&other).unwrap_err().status, 403);
+        assert_eq!(person.needs_scope("operate").unwrap_err().status, 403);
+        assert_eq!(person.role(), None);
+        let role = gate.tokens.verify(&gate.tokens.of_role("ors", "ors-1", "config").unwrap(), "config").unwrap();
+        assert!(role.may_act_for(&other).is_ok() && role.needs_scope("operate").is_ok());
+    }
+}

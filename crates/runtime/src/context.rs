@@ -118,7 +118,9 @@ impl RoleContext {
     pub fn bound(&self, name: &str) -> anyhow::Result<Bound> {
         let listen = self.listen(name)?;
         match listen.place {
-            Place::Edge => Ok(crate::process::edge::bound(self.spec, listen, self.instance, self.replica, &self.values)?),
+            Place::Edge => {
+                Ok(crate::process::edge::bound(self.spec, listen, self.instance, self.replica, &self.values)?)
+            }
             Place::Cluster => {
                 let listen = SocketAddr::new(self.address, listen.port);
                 Ok(Bound { listen, advertise: listen.into() })

@@ -20,12 +20,7 @@ pub struct Drain {
 impl Drain {
     /// A drain that has not begun; once it has, there are `patience` until the deadline.
     pub fn new(patience: Duration) -> Self {
-        Self {
-            begun: CancellationToken::new(),
-            ended: CancellationToken::new(),
-            deadline: Arc::default(),
-            patience,
-        }
+        Self { begun: CancellationToken::new(), ended: CancellationToken::new(), deadline: Arc::default(), patience }
     }
 
     /// Waits until draining begins.

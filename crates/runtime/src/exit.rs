@@ -102,6 +102,14 @@ mod tests {
     }
 
     #[test]
+    fn the_book_has_the_same_table() {
+        let page = include_str!("../../../docs/exit-codes.md");
+        for (exit, meaning) in TABLE {
+            assert!(page.contains(&format!("| {} | {meaning} |", exit.code())), "{meaning}");
+        }
+    }
+
+    #[test]
     fn a_wrapped_error_keeps_its_code() {
         use anyhow::Context as _;
         let wrapped = Err::<(), _>(ExitError::new(Exit::Address, "in use")).context("starting sip-proxy");

@@ -1,6 +1,7 @@
 //! A process of roles: from settings to the end of the drain.
 
 pub mod edge;
+mod replica;
 pub mod sections;
 mod signals;
 
@@ -11,31 +12,23 @@ use std::time::Duration;
 use anyhow::Context as _;
 use futures::future::BoxFuture;
 use infra::{Clock, Stores};
-use model::NodeId;
 use tokio::task::JoinSet;
 
-use crate::address;
-use crate::admin::{self, Admin, AdminSlot};
-use crate::caller::Gate;
-use crate::context::{InstallationKey, RoleContext};
+use crate::admin::AdminSlot;
+use crate::context::InstallationKey;
 use crate::data_dir::{self, DataDir, Sharing};
 use crate::directory::Directory;
 use crate::drain::Drain;
 use crate::exit::{Exit, ExitError};
-use crate::listener;
 use crate::log::LogLevel;
-use crate::meter::Meters;
-use crate::metrics::Metrics;
-use crate::readiness::Readiness;
 use crate::settings::Values;
 use crate::spec::RoleSpec;
-use crate::supervisor::{Ended, Step, Tasks, supervise};
+use crate::supervisor::Ended;
 use crate::token::Tokens;
 
+use replica::OneRole;
 pub use sections::ProcessSettings;
 
-/// The connection by which operators and Prometheus reach admin HTTP.
-const ADMIN_CONNECTIONS: &[&str] = &["own-20", "own-12"];
 /// After the deadline, what still runs gets this long to be dropped.
 const CUT: Duration = Duration::from_millis(200);
 
@@ -73,6 +66,8 @@ pub struct Installation {
     pub instance: u8,
     /// The data directory.
     pub data_dir: PathBuf,
+    /// Where this process alone keeps stores: the data directory itself, or a folder of a process that shares it.
+    pub stores_dir: PathBuf,
     /// The settings.
     pub values: Arc<Values>,
     /// The present time.
@@ -94,9 +89,11 @@ pub async fn run(plan: Plan, open_stores: OpenStores, when_ready: WhenReady) -> 
     let mut signals = signals::Signals::install()?;
     let settings: ProcessSettings = plan.values.read(sections::PROCESS)?;
     let data_dir = DataDir::open(&plan.data_dir, plan.sharing)?;
+    let own_dir = own_directory(&data_dir, &plan)?;
     let installation = Installation {
         instance: plan.instance,
         data_dir: data_dir.path().to_owned(),
+        stores_dir: own_dir.as_ref().unwrap_or(&data_dir).path().to_owned(),
         tokens: data_dir::tokens(data_dir.path(), plan.clock.clone())?,
         values: Arc::new(plan.values),
         clock: plan.clock,
@@ -132,6 +129,14 @@ pub async fn run(plan: Plan, open_stores: OpenStores, when_ready: WhenReady) -> 
             }
         }
     }
+}
+
+/// A process that shares the data directory has a folder of its own in it, named by its first replica.
+fn own_directory(data_dir: &DataDir, plan: &Plan) -> Result<Option<DataDir>, ExitError> {
+    let (Sharing::Shared, Some(first)) = (plan.sharing, plan.replicas.first()) else { return Ok(None) };
+    let folder = data_dir.path().join("processes").join(format!("{}-{}", first.spec.name, first.number));
+    tracing::warn!("embedded stores are not shared between processes");
+    DataDir::open(&folder, Sharing::Alone).map(Some)
 }
 
 /// Waits until every role is ready in its present life.
@@ -177,7 +182,6 @@ impl Roles {
         Ok(roles)
     }
 
-
     /// Waits until a role has failed for good.
     async fn failed(&mut self) -> anyhow::Error {
         loop {
@@ -216,109 +220,6 @@ impl Roles {
         let _ = tokio::time::timeout(CUT, async { while self.running.join_next().await.is_some() {} }).await;
         tracing::info!(code = exit.code(), "stopped");
         exit
-    }
-}
-
-/// One replica and what outlives its lives.
-struct OneRole {
-    spec: &'static RoleSpec,
-    node: NodeId,
-    slot: AdminSlot,
-    /// Of all lives; each life gets a copy with its own parts.
-    template: RoleContext,
-}
-
-impl OneRole {
-    fn new(shared: &Shared, replica: Replica) -> anyhow::Result<Self> {
-        let (spec, installation) = (replica.spec, &shared.installation);
-        let node = NodeId::parse(&format!("{}-{}", spec.name, replica.number))?;
-        let slot = AdminSlot::default();
-        let (tasks, _) = Tasks::new(shared.drain.clone());
-        let template = RoleContext {
-            spec,
-            node: node.clone(),
-            epoch: model::Epoch::default(),
-            instance: installation.instance,
-            replica: replica.number,
-            address: address::of_replica(installation.instance, spec.number, replica.number),
-            directory: shared.directory.clone(),
-            ready: Readiness::default(),
-            drain: shared.drain.clone(),
-            clock: installation.clock.clone(),
-            tokens: installation.tokens.clone(),
-            installation_key: shared.installation_key.clone(),
-            metrics: Metrics::default(),
-            stores: shared.stores.clone(),
-            data_dir: installation.data_dir.clone(),
-            values: installation.values.clone(),
-            meters: Meters::new(installation.clock.clone()),
-            admin: slot.clone(),
-            tasks,
-        };
-        Ok(Self { spec, node, slot, template })
-    }
-
-    async fn serve_admin(&self, shared: &Shared, drain: &Drain) -> anyhow::Result<()> {
-        let address = std::net::SocketAddr::new(self.template.address, self.spec.admin_port);
-        let listener = listener::bind_tcp(address).await.with_context(|| format!("admin port of {}", self.node))?;
-        let admin = Admin {
-            role: self.spec.name,
-            node: self.node.to_string(),
-            slot: self.slot.clone(),
-            meters: self.template.meters.clone(),
-            log_level: shared.log_level.clone(),
-        };
-        let gate = Gate {
-            tokens: self.template.tokens.clone(),
-            role: self.spec.name,
-            accepts: ADMIN_CONNECTIONS.into(),
-            meters: self.template.meters.clone(),
-            open: |_| false,
-        };
-        tokio::spawn(crate::server::serve(listener, admin::router(admin, gate), drain.clone()));
-        Ok(())
-    }
-
-    async fn supervised(self, drain: &Drain) -> Ended {
-        let restarts = prometheus_client::metrics::counter::Counter::default();
-        let counted = restarts.clone();
-        let (role, node) = (self.spec.name, self.node.clone());
-        let life = |drain: Drain, tasks: Tasks| {
-            let context = self.life(drain, tasks, restarts.clone());
-            async move {
-                let context = context.await?;
-                (context.spec.start)(context).await
-            }
-        };
-        let report = |step| match step {
-            Step::Started(life) => tracing::info!(role, %node, life, "role starts"),
-            Step::Restarts(_) => drop(counted.inc()),
-        };
-        supervise(role, drain, life, report).await
-    }
-
-    /// The context of one life.
-    fn life(
-        &self,
-        drain: Drain,
-        tasks: Tasks,
-        restarts: prometheus_client::metrics::counter::Counter,
-    ) -> impl Future<Output = anyhow::Result<RoleContext>> + Send + use<> {
-        let mut context = self.template.clone();
-        context.drain = drain;
-        context.tasks = tasks;
-        context.ready = Readiness::default();
-        context.metrics = Metrics::default();
-        context.metrics.register("role_restarts", "Lives of this role that ended in a failure", restarts);
-        context.metrics.collect(context.meters.clone());
-        self.slot.begin_life(context.ready.clone(), context.metrics.clone());
-        async move {
-            // A store that is away must not keep a role from starting: the disk remembers too.
-            let known = context.stores.leases.next_epoch(&context.node).await.ok();
-            context.epoch = data_dir::next_epoch(&context.data_dir, &context.node, &*context.clock, known)
-                .with_context(|| format!("writing the epoch of {}", context.node))?;
-            Ok(context)
-        }
     }
 }
 

@@ -58,7 +58,11 @@ fn compare(committed: &Path, fresh: &Path) -> Result<()> {
         let path = entry?.path();
         let Some(name) = path.file_name() else { continue };
         let is = std::fs::read(committed.join(name)).unwrap_or_default();
-        ensure!(is == std::fs::read(&path)?, "{} is not what proto/ says: run `cargo xtask gen`", name.to_string_lossy());
+        ensure!(
+            is == std::fs::read(&path)?,
+            "{} is not what proto/ says: run `cargo xtask gen`",
+            name.to_string_lossy()
+        );
     }
     Ok(())
 }

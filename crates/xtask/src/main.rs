@@ -13,7 +13,7 @@ const USAGE: &str = "usage: cargo xtask TASK
   check-connections  what the roles declare against data/*.tsv
   tidy               lengths, names, what must not stand in a public tree
   gen [--check]      the Rust form of proto/
-  docs               the pages that are generated from declarations
+  docs [--check]     the pages that are generated from declarations
   ready [--quick]    everything that must hold before a change is landed";
 
 fn main() -> anyhow::Result<()> {
@@ -25,7 +25,8 @@ fn main() -> anyhow::Result<()> {
         ["tidy"] => tidy::check(root),
         ["gen"] => generate::generate(root),
         ["gen", "--check"] => generate::check(root),
-        ["docs"] => ready::docs(root),
+        ["docs"] => ready::write_docs(root),
+        ["docs", "--check"] => ready::check_docs(root),
         ["ready"] => ready::ready(root, false),
         ["ready", "--quick"] => ready::ready(root, true),
         _ => anyhow::bail!(USAGE),

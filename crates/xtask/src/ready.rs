@@ -13,6 +13,9 @@ const STEPS: &[&[&str]] = &[
     &["test", "--workspace", "--exclude", "trunkline-testkit"],
 ];
 
+/// The reference of all settings, in the book.
+const SETTINGS_PAGE: &str = "docs/settings.md";
+
 /// The quick checks, then formatting, lints, build and tests. `quick` leaves out what compiles.
 pub fn ready(root: &Path, quick: bool) -> Result<()> {
     crate::layers::check(root)?;
@@ -20,7 +23,11 @@ pub fn ready(root: &Path, quick: bool) -> Result<()> {
     crate::generate::check(root)?;
     let steps = if quick { &STEPS[..1] } else { STEPS };
     steps.iter().try_for_each(|step| cargo(root, step))?;
-    if quick { Ok(()) } else { check_connections(root) }
+    if quick {
+        return Ok(());
+    }
+    check_connections(root)?;
+    check_docs(root)
 }
 
 /// `cargo xtask check-connections`: the binary compares its own table of roles with the table of connections.
@@ -28,19 +35,27 @@ pub fn check_connections(root: &Path) -> Result<()> {
     cargo(root, &["run", "--quiet", "--package", "trunkline", "--", "specs", "--check"])
 }
 
-/// `cargo xtask docs`: the pages that are generated from declarations.
-pub fn docs(root: &Path) -> Result<()> {
-    let page = root.join("docs/reference/settings.md");
+/// `cargo xtask docs`: writes the pages that are generated from declarations.
+pub fn write_docs(root: &Path) -> Result<()> {
+    let page = root.join(SETTINGS_PAGE);
+    std::fs::write(&page, settings_page(root)?).with_context(|| page.display().to_string())
+}
+
+/// `cargo xtask docs --check`: fails where a generated page is not what the declarations say.
+pub fn check_docs(root: &Path) -> Result<()> {
+    let written = std::fs::read(root.join(SETTINGS_PAGE)).unwrap_or_default();
+    ensure!(written == settings_page(root)?, "{SETTINGS_PAGE} is not what the roles declare: run `cargo xtask docs`");
+    Ok(())
+}
+
+fn settings_page(root: &Path) -> Result<Vec<u8>> {
     let output = Command::new(env!("CARGO"))
         .args(["run", "--quiet", "--package", "trunkline", "--", "settings"])
         .current_dir(root)
         .output()
         .context("running cargo")?;
     ensure!(output.status.success(), "trunkline settings: {}", String::from_utf8_lossy(&output.stderr));
-    if let Some(folder) = page.parent() {
-        std::fs::create_dir_all(folder)?;
-    }
-    std::fs::write(&page, output.stdout).with_context(|| page.display().to_string())
+    Ok(output.stdout)
 }
 
 fn cargo(root: &Path, arguments: &[&str]) -> Result<()> {

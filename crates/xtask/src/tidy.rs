@@ -13,7 +13,8 @@ const FUNCTION_LINES_MAX: usize = 70;
 /// Words that say nothing about what a thing does.
 const EMPTY_NAMES: &[&str] = &["manager", "helper", "util", "utils", "common"];
 /// Paths of somebody's machine; written in halves so that this file passes.
-const MACHINE_PATHS: &[&str] = &[concat!("/ho", "me/"), concat!("/ro", "ot/"), concat!("/Us", "ers/"), concat!("/wo", "rk/")];
+const MACHINE_PATHS: &[&str] =
+    &[concat!("/ho", "me/"), concat!("/ro", "ot/"), concat!("/Us", "ers/"), concat!("/wo", "rk/")];
 /// Private keys; in halves as above.
 const KEYS: &[&str] = &[concat!("PRIVATE ", "KEY---")];
 /// Extensions of files that are no text.
@@ -77,7 +78,9 @@ fn rust(name: &str, text: &str) -> Vec<String> {
 
 /// The lines before the file's own test module.
 fn without_tests<'a, 'b>(lines: &'a [&'b str]) -> &'a [&'b str] {
-    let end = lines.windows(2).position(|pair| pair[0] == "#[cfg(test)]" && pair[1].starts_with("mod ") && pair[1].ends_with('{'));
+    let end = lines
+        .windows(2)
+        .position(|pair| pair[0] == "#[cfg(test)]" && pair[1].starts_with("mod ") && pair[1].ends_with('{'));
     &lines[..end.unwrap_or(lines.len())]
 }
 

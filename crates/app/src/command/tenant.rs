@@ -14,7 +14,9 @@ use super::{Common, executor};
 #[derive(Subcommand)]
 pub enum Arguments {
     /// Makes the stored tenant what a file says; what the file does not name goes
-    #[command(after_help = "Examples:\n  trunkline tenant import acme.yaml\n  trunkline tenant import acme.yaml --instance 2")]
+    #[command(
+        after_help = "Examples:\n  trunkline tenant import acme.yaml\n  trunkline tenant import acme.yaml --instance 2"
+    )]
     Import {
         /// The tenant's file
         file: PathBuf,
@@ -50,7 +52,10 @@ pub fn run(common: &Common, arguments: &Arguments) -> anyhow::Result<Exit> {
                 anyhow::Ok(tenant::import::import(&store, &objects).await?)
             })?;
             let (tenant, revision) = (imported.tenant.as_str(), imported.revision.0);
-            println!("{}", json!({ "tenant": tenant, "revision": revision, "put": imported.put, "deleted": imported.deleted }));
+            println!(
+                "{}",
+                json!({ "tenant": tenant, "revision": revision, "put": imported.put, "deleted": imported.deleted })
+            );
         }
         Arguments::Export { tenant, folder } => {
             let id = TenantId::parse(tenant).map_err(|error| ExitError::new(Exit::Usage, error.to_string()))?;

@@ -37,9 +37,8 @@ pub fn run(common: &Common, arguments: &Arguments) -> anyhow::Result<Exit> {
     let values = common.values()?;
     let tokens = data_dir::tokens(&common.data_dir(), Arc::new(SystemClock::start()))?;
     let token = tokens.issue(None, "operator/cli", OPERATE_SCOPE, token::EVERY_ROLE, TOKEN_LIFE)?;
-    let replicas = roles::TABLE.iter().flat_map(|spec| {
-        (1..=sections::replica_count(&values, spec.name)).map(move |k| (*spec, k))
-    });
+    let replicas =
+        roles::TABLE.iter().flat_map(|spec| (1..=sections::replica_count(&values, spec.name)).map(move |k| (*spec, k)));
     let asked = replicas.map(|(spec, k)| ask(spec, address::of_replica(common.instance, spec.number, k), &token));
     let answers = executor()?.block_on(futures::future::join_all(asked));
     let running: Vec<TopologyReport> = answers.into_iter().flatten().collect();

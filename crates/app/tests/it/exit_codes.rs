@@ -17,7 +17,8 @@ fn a_wrong_command_line_is_2() {
 #[test]
 fn faulty_settings_are_3_and_every_fault_is_printed() {
     let site = Site::new(231);
-    let mut command = site.command(&["up", "--set", "process.drain_dedline=5s", "--set", "process.log=[", "--set", "x.y=1"]);
+    let mut command =
+        site.command(&["up", "--set", "process.drain_dedline=5s", "--set", "process.log=[", "--set", "x.y=1"]);
     let output = command.env("TRUNKLINE_REPLICAS__RQ", "many").output().unwrap();
     let said = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(3));
@@ -64,7 +65,9 @@ fn an_instance_that_does_not_run_is_8() {
 #[test]
 fn what_was_asked_for_is_0() {
     let site = Site::new(235);
-    for arguments in [&["--help"][..], &["up", "--help"], &["settings"], &["specs", "--check"], &["settings", "--in-force"]] {
+    for arguments in
+        [&["--help"][..], &["up", "--help"], &["settings"], &["specs", "--check"], &["settings", "--in-force"]]
+    {
         let (code, answer, said) = site.run(arguments);
         assert_eq!(code, 0, "{arguments:?}: {said}");
         assert!(!answer.is_empty() || !said.is_empty());

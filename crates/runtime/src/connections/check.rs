@@ -98,7 +98,8 @@ mod tests {
     #[test]
     fn each_kind_of_mistake_is_named() {
         static CLUSTER: RoleSpec = RoleSpec { opens: &["voice-27", "voice-99", "voice-38"], ..role("sip-cluster", 3) };
-        static DIALPLAN: RoleSpec = RoleSpec { listens: &[http(8801, &["voice-27", "voice-39"])], ..role("dialplan", 5) };
+        static DIALPLAN: RoleSpec =
+            RoleSpec { listens: &[http(8801, &["voice-27", "voice-39"])], ..role("dialplan", 5) };
         let faults = check(&[&CLUSTER, &DIALPLAN]);
         assert_eq!(
             faults,

@@ -32,7 +32,10 @@ pub fn settings(spec: &RoleSpec) -> Vec<SettingOwned> {
             },
             SettingOwned {
                 key: key(listen, "advertise"),
-                doc: format!("The host, with or without a port, that peers of {} are told; empty: as it binds.", listen.name),
+                doc: format!(
+                    "The host, with or without a port, that peers of {} are told; empty: as it binds.",
+                    listen.name
+                ),
                 kind: "a host, or a host and a port",
                 default: "\"\"".to_owned(),
                 check: |value| {
@@ -49,7 +52,8 @@ pub fn settings(spec: &RoleSpec) -> Vec<SettingOwned> {
 /// Where an edge listener binds and what peers are told.
 pub fn bound(spec: &RoleSpec, listen: &Listen, instance: u8, replica: u8, values: &Values) -> Result<Bound, Faults> {
     let read = |what: &str| values.get(spec.name, &key(listen, what));
-    let fault = |what: &str, reason| Faults(vec![Fault { key: format!("{}.{}", spec.name, key(listen, what)), reason }]);
+    let fault =
+        |what: &str, reason| Faults(vec![Fault { key: format!("{}.{}", spec.name, key(listen, what)), reason }]);
     let bind = match read("listen") {
         Some(value) => SocketAddr::read(value).map_err(|reason| fault("listen", reason))?,
         None => SocketAddr::new(address::of_edge(instance, replica), listen.port),

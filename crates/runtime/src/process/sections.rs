@@ -40,7 +40,8 @@ pub fn all(table: &[&'static RoleSpec]) -> Vec<Section> {
     };
     let replicas = Section {
         name: REPLICAS.to_owned(),
-        summary: "How many replicas of each role the instance has; every process of it must be told the same.".to_owned(),
+        summary: "How many replicas of each role the instance has; every process of it must be told the same."
+            .to_owned(),
         settings: address::ROLE_NUMBERS.iter().map(|(role, _)| replicas_of(role)).collect(),
     };
     let of_role = |spec: &&'static RoleSpec| Section {

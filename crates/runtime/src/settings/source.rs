@@ -121,8 +121,8 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::settings::declare::within;
     use crate::settings::Secret;
+    use crate::settings::declare::within;
 
     crate::settings! {
         /// For the tests.

@@ -96,9 +96,7 @@ async fn failures_before_a_quiet_time_are_forgiven() {
 
 #[tokio::test]
 async fn a_port_in_use_at_start_is_not_tried_again() {
-    let life = |_, _| async {
-        Err(crate::exit::ExitError::new(crate::exit::Exit::Address, "in use").into())
-    };
+    let life = |_, _| async { Err(crate::exit::ExitError::new(crate::exit::Exit::Address, "in use").into()) };
     let ended = supervise("rq", &drain(), life, |step| assert_eq!(step, Step::Started(1))).await;
     assert!(matches!(ended, Ended::GaveUp(_)));
 }

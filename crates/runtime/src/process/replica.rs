@@ -1,0 +1,125 @@
+//! One replica of a role: its admin HTTP, and its lives one after the other.
+
+use anyhow::Context as _;
+use model::NodeId;
+use prometheus_client::metrics::counter::Counter;
+
+use super::{Replica, Shared};
+use crate::address;
+use crate::admin::{self, Admin, AdminSlot};
+use crate::caller::Gate;
+use crate::context::RoleContext;
+use crate::data_dir;
+use crate::drain::Drain;
+use crate::listener;
+use crate::meter::Meters;
+use crate::metrics::Metrics;
+use crate::readiness::Readiness;
+use crate::spec::RoleSpec;
+use crate::supervisor::{Ended, Step, Tasks, supervise};
+
+/// The connection by which operators and Prometheus reach admin HTTP.
+const ADMIN_CONNECTIONS: &[&str] = &["own-20", "own-12"];
+
+/// One replica and what outlives its lives.
+pub(super) struct OneRole {
+    pub(super) spec: &'static RoleSpec,
+    node: NodeId,
+    pub(super) slot: AdminSlot,
+    /// Of all lives; each life gets a copy with its own parts.
+    template: RoleContext,
+}
+
+impl OneRole {
+    pub(super) fn new(shared: &Shared, replica: Replica) -> anyhow::Result<Self> {
+        let (spec, installation) = (replica.spec, &shared.installation);
+        let node = NodeId::parse(&format!("{}-{}", spec.name, replica.number))?;
+        let slot = AdminSlot::default();
+        let (tasks, _) = Tasks::new(shared.drain.clone());
+        let template = RoleContext {
+            spec,
+            node: node.clone(),
+            epoch: model::Epoch::default(),
+            instance: installation.instance,
+            replica: replica.number,
+            address: address::of_replica(installation.instance, spec.number, replica.number),
+            directory: shared.directory.clone(),
+            ready: Readiness::default(),
+            drain: shared.drain.clone(),
+            clock: installation.clock.clone(),
+            tokens: installation.tokens.clone(),
+            installation_key: shared.installation_key.clone(),
+            metrics: Metrics::default(),
+            stores: shared.stores.clone(),
+            data_dir: installation.data_dir.clone(),
+            values: installation.values.clone(),
+            meters: Meters::new(installation.clock.clone()),
+            admin: slot.clone(),
+            tasks,
+        };
+        Ok(Self { spec, node, slot, template })
+    }
+
+    pub(super) async fn serve_admin(&self, shared: &Shared, drain: &Drain) -> anyhow::Result<()> {
+        let address = std::net::SocketAddr::new(self.template.address, self.spec.admin_port);
+        let listener = listener::bind_tcp(address).await.with_context(|| format!("admin port of {}", self.node))?;
+        let admin = Admin {
+            role: self.spec.name,
+            node: self.node.to_string(),
+            slot: self.slot.clone(),
+            meters: self.template.meters.clone(),
+            log_level: shared.log_level.clone(),
+        };
+        let gate = Gate {
+            tokens: self.template.tokens.clone(),
+            role: self.spec.name,
+            accepts: ADMIN_CONNECTIONS.into(),
+            meters: self.template.meters.clone(),
+            open: |_| false,
+        };
+        tokio::spawn(crate::server::serve(listener, admin::router(admin, gate), drain.clone()));
+        Ok(())
+    }
+
+    pub(super) async fn supervised(self, drain: &Drain) -> Ended {
+        let restarts = Counter::default();
+        let counted = restarts.clone();
+        let (role, node) = (self.spec.name, self.node.clone());
+        let life = |drain: Drain, tasks: Tasks| {
+            let context = self.life(drain, tasks, restarts.clone());
+            async move {
+                let context = context.await?;
+                (context.spec.start)(context).await
+            }
+        };
+        let report = |step| match step {
+            Step::Started(life) => tracing::info!(role, %node, life, "role starts"),
+            Step::Restarts(_) => drop(counted.inc()),
+        };
+        supervise(role, drain, life, report).await
+    }
+
+    /// The context of one life.
+    fn life(
+        &self,
+        drain: Drain,
+        tasks: Tasks,
+        restarts: Counter,
+    ) -> impl Future<Output = anyhow::Result<RoleContext>> + Send + use<> {
+        let mut context = self.template.clone();
+        context.drain = drain;
+        context.tasks = tasks;
+        context.ready = Readiness::default();
+        context.metrics = Metrics::default();
+        context.metrics.register("role_restarts", "Lives of this role that ended in a failure", restarts);
+        context.metrics.collect(context.meters.clone());
+        self.slot.begin_life(context.ready.clone(), context.metrics.clone());
+        async move {
+            // A store that is away must not keep a role from starting: the disk remembers too.
+            let known = context.stores.leases.next_epoch(&context.node).await.ok();
+            context.epoch = data_dir::next_epoch(&context.data_dir, &context.node, &*context.clock, known)
+                .with_context(|| format!("writing the epoch of {}", context.node))?;
+            Ok(context)
+        }
+    }
+}
