@@ -1,1 +1,3 @@
-//! Implementations of `infra` on real stores, a module each.
+//! The real stores, a module each. Used by the composition alone.
+
+pub mod sqlite;

@@ -45,6 +45,12 @@ pub struct Tenant {
     pub confirmation_prompt: Option<String>,
     /// The prompt that refuses one.
     pub refusal_prompt: Option<String>,
+    /// What a national number begins with when it is dialled in full, as `+49`.
+    pub country_prefix: Option<String>,
+    /// What stands before a national number, as `0`.
+    pub national_prefix: Option<String>,
+    /// What stands before an international number, as `00`.
+    pub international_prefix: Option<String>,
 }
 
 /// A skill.

@@ -1,5 +1,6 @@
 //! Drivers of the protocol cores: SIP over UDP and TCP, RTP sockets, HTTP and gRPC.
 
+pub mod configuration;
 pub mod connector;
 pub mod grpc;
 pub mod http;

@@ -1,1 +1,7 @@
-//! The tenant role: provisioning, call events, requests.
+//! The tenant role: the tenant's file, its persistent configuration, call events and requests.
+
+pub mod file;
+pub mod import;
+pub mod role;
+
+pub use role::SPEC;

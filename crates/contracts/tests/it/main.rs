@@ -31,7 +31,9 @@ fn value() -> impl Strategy<Value = Value> {
         any::<i64>().prop_map(Value::Int),
         vec(any::<u8>(), 0..20).prop_map(Value::Binary),
     ];
-    leaf.prop_recursive(3, 12, 4, |inner| vec(("[a-z]{1,6}", inner), 0..4).prop_map(|pairs| Value::List(distinct(pairs))))
+    leaf.prop_recursive(3, 12, 4, |inner| {
+        vec(("[a-z]{1,6}", inner), 0..4).prop_map(|pairs| Value::List(distinct(pairs)))
+    })
 }
 
 /// A list without repeated keys: JSON objects cannot keep the order of those.
@@ -68,7 +70,8 @@ fn work_mode() -> impl Strategy<Value = WorkMode> {
 
 fn event() -> impl Strategy<Value = Event> {
     let first = (select(EventName::ALL), option::of(call_ref()), option::of(select(CallState::ALL)), option::of(dn()));
-    let peers = (option::of(select(DnRole::ALL)), option::of(name()), option::of(select(DnRole::ALL)), option::of(name()));
+    let peers =
+        (option::of(select(DnRole::ALL)), option::of(name()), option::of(select(DnRole::ALL)), option::of(name()));
     let more = (option::of(name()), option::of("[0-9*#]{0,8}"), option::of(agent()), option::of(work_mode()));
     let lists = (user_data(), user_data(), user_data());
     let last = (any::<u64>(), option::of(name()), option::of((any::<u16>(), ".{0,20}")));
@@ -257,11 +260,7 @@ fn a_faulty_frame_names_the_field_and_the_error_number() {
         (r#"{"req":"TFly","ThisDN":"1"}"#, "req", ErrorCode::UNSUPPORTED),
         (r#"{"req":"TAgentLogout"}"#, "ThisDN", ErrorCode::DN_NOT_CONFIGURED),
         (r#"{"req":"THoldCall","ThisDN":"1","ConnID":"12"}"#, "ConnID", ErrorCode::INVALID_CONN_ID),
-        (
-            r#"{"req":"TRouteCall","ThisDN":"1","ConnID":"0000000000000001"}"#,
-            "OtherDN",
-            ErrorCode::INVALID_DESTINATION,
-        ),
+        (r#"{"req":"TRouteCall","ThisDN":"1","ConnID":"0000000000000001"}"#, "OtherDN", ErrorCode::INVALID_DESTINATION),
         (
             r#"{"req":"TUpdateUserData","ThisDN":"1","ConnID":"0000000000000001","UserData":{"a":1.5}}"#,
             "UserData.a",

@@ -1,0 +1,191 @@
+//! Rows to objects.
+
+use std::collections::HashMap;
+
+use contracts::provisioning::{
+    Agent, Application, Dn, DnKind, FeatureAction, FeatureCode, Number, ObjectKey, Person, Place, Prompt, Secret,
+    Skill, SkillLevel, Tenant, TenantObjects, Trunk,
+};
+use infra::{Result, Revision, StoreError};
+use model::TenantId;
+use sqlx::sqlite::{SqliteConnection, SqliteRow};
+use sqlx::{Decode, Row, Sqlite, Type};
+
+use super::{failed, kind, revision_of};
+
+/// The tenant's revision; none when it does not exist.
+pub(super) async fn revision(db: &mut SqliteConnection, tenant: &TenantId) -> Result<Option<Revision>> {
+    let row = sqlx::query("SELECT revision FROM tenant WHERE id = ?").bind(tenant.as_str()).fetch_optional(db).await;
+    row.map_err(failed)?.map(|row| Ok(revision_of(get(&row, "revision")?))).transpose()
+}
+
+/// What changed after a revision, in the order of kinds.
+pub(super) async fn changed_keys(
+    db: &mut SqliteConnection,
+    tenant: &TenantId,
+    since: Revision,
+) -> Result<Vec<ObjectKey>> {
+    let rows = sqlx::query("SELECT kind, id FROM change WHERE tenant = ? AND revision > ?")
+        .bind(tenant.as_str())
+        .bind(i64::try_from(since.0).unwrap_or(i64::MAX))
+        .fetch_all(db)
+        .await
+        .map_err(failed)?;
+    let keys = rows.iter().map(|row| Ok(ObjectKey { kind: kind(&text(row, "kind")?)?, id: text(row, "id")? }));
+    let mut keys: Vec<ObjectKey> = keys.collect::<Result<_>>()?;
+    keys.sort();
+    Ok(keys)
+}
+
+/// All objects of a tenant that exists.
+pub(super) async fn objects(db: &mut SqliteConnection, tenant: &TenantId) -> Result<TenantObjects> {
+    let mut lists = Lists::read(db, tenant).await?;
+    let row = sqlx::query("SELECT * FROM tenant WHERE id = ?").bind(tenant.as_str()).fetch_one(&mut *db).await;
+    let mut objects = TenantObjects::new(tenant_object(&row.map_err(failed)?, &mut lists)?);
+    for row in rows(db, "SELECT * FROM skill WHERE tenant = ? ORDER BY dbid", tenant).await? {
+        objects.skills.push(Skill { name: text(&row, "name")? });
+    }
+    for row in rows(db, "SELECT * FROM prompt WHERE tenant = ? ORDER BY dbid", tenant).await? {
+        objects.prompts.push(Prompt { name: text(&row, "name")?, file: text(&row, "file")? });
+    }
+    for row in rows(db, "SELECT * FROM application WHERE tenant = ? ORDER BY dbid", tenant).await? {
+        objects.applications.push(Application { name: text(&row, "name")?, document: text(&row, "document")? });
+    }
+    for row in rows(db, "SELECT * FROM dn WHERE tenant = ? ORDER BY dbid", tenant).await? {
+        objects.dns.push(dn(&row, &mut lists)?);
+    }
+    for row in rows(db, "SELECT * FROM place WHERE tenant = ? ORDER BY dbid", tenant).await? {
+        let name = text(&row, "name")?;
+        objects.places.push(Place { dns: lists.place_dns.remove(&name).unwrap_or_default(), name });
+    }
+    for row in rows(db, "SELECT * FROM person WHERE tenant = ? ORDER BY dbid", tenant).await? {
+        objects.people.push(person(&row, &mut lists)?);
+    }
+    for row in rows(db, "SELECT * FROM number WHERE tenant = ? ORDER BY dbid", tenant).await? {
+        objects.numbers.push(Number {
+            number: text(&row, "number")?,
+            name: text(&row, "name")?,
+            dn: text(&row, "dn")?,
+        });
+    }
+    for row in rows(db, "SELECT * FROM trunk WHERE tenant = ? ORDER BY dbid", tenant).await? {
+        let name = text(&row, "name")?;
+        let allow = lists.sources.remove(&name).unwrap_or_default();
+        objects.trunks.push(Trunk { name, allow, contact: get(&row, "contact")?, prefix: get(&row, "prefix")? });
+    }
+    for row in rows(db, "SELECT * FROM feature_code WHERE tenant = ? ORDER BY dbid", tenant).await? {
+        let action = action(&text(&row, "action")?)?;
+        objects.feature_codes.push(FeatureCode { code: text(&row, "code")?, action, ask_pin: get(&row, "ask_pin")? });
+    }
+    Ok(objects)
+}
+
+/// The tables that hold lists, by what the lists belong to.
+struct Lists {
+    codecs: Vec<String>,
+    prompts: HashMap<String, Vec<String>>,
+    place_dns: HashMap<String, Vec<String>>,
+    levels: HashMap<String, Vec<SkillLevel>>,
+    sources: HashMap<String, Vec<String>>,
+}
+
+impl Lists {
+    async fn read(db: &mut SqliteConnection, tenant: &TenantId) -> Result<Self> {
+        let codecs = rows(db, "SELECT codec FROM tenant_codec WHERE tenant = ? ORDER BY place", tenant).await?;
+        let mut lists = Self {
+            codecs: codecs.iter().map(|row| text(row, "codec")).collect::<Result<_>>()?,
+            prompts: HashMap::new(),
+            place_dns: HashMap::new(),
+            levels: HashMap::new(),
+            sources: HashMap::new(),
+        };
+        for row in rows(db, "SELECT * FROM dn_prompt WHERE tenant = ? ORDER BY place", tenant).await? {
+            lists.prompts.entry(text(&row, "number")?).or_default().push(text(&row, "prompt")?);
+        }
+        for row in rows(db, "SELECT * FROM place_dn WHERE tenant = ? ORDER BY place", tenant).await? {
+            lists.place_dns.entry(text(&row, "name")?).or_default().push(text(&row, "dn")?);
+        }
+        for row in rows(db, "SELECT * FROM person_skill WHERE tenant = ? ORDER BY place", tenant).await? {
+            let level = SkillLevel { skill: text(&row, "skill")?, level: get(&row, "level")? };
+            lists.levels.entry(text(&row, "user_name")?).or_default().push(level);
+        }
+        for row in rows(db, "SELECT * FROM trunk_source WHERE tenant = ? ORDER BY place", tenant).await? {
+            lists.sources.entry(text(&row, "name")?).or_default().push(text(&row, "source")?);
+        }
+        Ok(lists)
+    }
+}
+
+fn tenant_object(row: &SqliteRow, lists: &mut Lists) -> Result<Tenant> {
+    Ok(Tenant {
+        id: text(row, "id")?,
+        name: text(row, "name")?,
+        realm: text(row, "realm")?,
+        codecs: std::mem::take(&mut lists.codecs),
+        hold_music: text(row, "hold_music")?,
+        no_answer_s: get(row, "no_answer_s")?,
+        wrap_up_s: get(row, "wrap_up_s")?,
+        confirmation_prompt: get(row, "confirmation_prompt")?,
+        refusal_prompt: get(row, "refusal_prompt")?,
+        country_prefix: get(row, "country_prefix")?,
+        national_prefix: get(row, "national_prefix")?,
+        international_prefix: get(row, "international_prefix")?,
+    })
+}
+
+fn dn(row: &SqliteRow, lists: &mut Lists) -> Result<Dn> {
+    let number = text(row, "number")?;
+    let kind = match text(row, "type")?.as_str() {
+        "extension" => DnKind::Extension {
+            password: Secret(get::<Option<String>>(row, "password")?.unwrap_or_default()),
+            no_answer_s: get(row, "no_answer_s")?,
+        },
+        "route_point" => DnKind::RoutePoint {
+            application: get::<Option<String>>(row, "application")?.unwrap_or_default(),
+            default_dn: get(row, "default_dn")?,
+        },
+        "announcement" => DnKind::Announcement { prompts: lists.prompts.remove(&number).unwrap_or_default() },
+        "echo" => DnKind::Echo,
+        _ => DnKind::VirtualQueue,
+    };
+    Ok(Dn { number, kind })
+}
+
+fn person(row: &SqliteRow, lists: &mut Lists) -> Result<Person> {
+    let user_name = text(row, "user_name")?;
+    let skills = lists.levels.remove(&user_name).unwrap_or_default();
+    let agent = match get::<Option<String>>(row, "agent_id")? {
+        Some(id) => Some(Agent {
+            id,
+            login_code: get::<Option<String>>(row, "login_code")?.unwrap_or_default(),
+            pin: get::<Option<String>>(row, "pin")?.map(Secret),
+            default_place: get(row, "default_place")?,
+            wrap_up_s: get(row, "wrap_up_s")?,
+            skills,
+        }),
+        None => None,
+    };
+    Ok(Person { user_name, first_name: text(row, "first_name")?, last_name: text(row, "last_name")?, agent })
+}
+
+fn action(name: &str) -> Result<FeatureAction> {
+    match name {
+        "login" => Ok(FeatureAction::Login),
+        "logout" => Ok(FeatureAction::Logout),
+        "ready" => Ok(FeatureAction::Ready),
+        "not_ready" => Ok(FeatureAction::NotReady),
+        other => Err(StoreError::Corrupt { what: "table feature_code".to_owned(), reason: format!("action {other}") }),
+    }
+}
+
+async fn rows(db: &mut SqliteConnection, sql: &'static str, tenant: &TenantId) -> Result<Vec<SqliteRow>> {
+    sqlx::query(sql).bind(tenant.as_str()).fetch_all(db).await.map_err(failed)
+}
+
+fn text(row: &SqliteRow, column: &str) -> Result<String> {
+    get(row, column)
+}
+
+fn get<'r, T: Decode<'r, Sqlite> + Type<Sqlite>>(row: &'r SqliteRow, column: &str) -> Result<T> {
+    row.try_get(column).map_err(failed)
+}

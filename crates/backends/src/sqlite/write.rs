@@ -1,0 +1,264 @@
+//! Objects to rows.
+
+use contracts::provisioning::{
+    Dn, DnKind, FeatureAction, FeatureCode, Object, ObjectKey, ObjectKind, Person, Place, Tenant, Trunk,
+};
+use infra::{ObjectChange, Result, Revision, StoreError};
+use model::TenantId;
+use sqlx::sqlite::{SqliteArguments, SqliteConnection};
+use sqlx::{Sqlite, query::Query};
+
+use super::refused;
+
+/// Writes changes and notes them under `revision`.
+pub(super) async fn changes(
+    db: &mut SqliteConnection,
+    tenant: &TenantId,
+    revision: Revision,
+    changes: Vec<ObjectChange>,
+) -> Result<()> {
+    let number = i64::try_from(revision.0).unwrap_or(i64::MAX);
+    // The tenant's row first: every other row names it. Deletions before the rest, and what must be unique is let go before it is
+    // given again: a DN may move from one place to another in one update.
+    let rank = |change: &ObjectChange| match change {
+        ObjectChange::Put(Object::Tenant(_)) => 0,
+        ObjectChange::Delete(_) => 1,
+        ObjectChange::Put(_) => 2,
+    };
+    let mut changes = changes;
+    changes.sort_by_key(rank);
+    for change in &changes {
+        if let ObjectChange::Put(object) = change {
+            let_go(db, tenant, object).await?;
+        }
+    }
+    for change in changes {
+        let key = match change {
+            ObjectChange::Put(object) => {
+                put(db, tenant, number, &object).await?;
+                object.key()
+            }
+            ObjectChange::Delete(key) => {
+                delete(db, tenant, &key).await?;
+                key
+            }
+        };
+        let note = "INSERT INTO change (tenant, kind, id, revision) VALUES (?, ?, ?, ?)
+             ON CONFLICT (tenant, kind, id) DO UPDATE SET revision = excluded.revision";
+        run(db, sqlx::query(note).bind(tenant.as_str()).bind(key.kind.as_str()).bind(key.id).bind(number)).await?;
+    }
+    let moved = "UPDATE tenant SET revision = ? WHERE id = ?";
+    let touched = run(db, sqlx::query(moved).bind(number).bind(tenant.as_str())).await?;
+    if touched == 0 { Err(StoreError::Invalid(format!("tenant {tenant} does not exist"))) } else { Ok(()) }
+}
+
+async fn let_go(db: &mut SqliteConnection, tenant: &TenantId, object: &Object) -> Result<()> {
+    let (sql, id) = match object {
+        Object::Place(o) => ("DELETE FROM place_dn WHERE tenant = ? AND name = ?", &o.name),
+        Object::Person(o) => (
+            "UPDATE person SET agent_id = NULL, login_code = NULL WHERE tenant = ? AND user_name = ?",
+            &o.user_name,
+        ),
+        _ => return Ok(()),
+    };
+    run(db, sqlx::query(sql).bind(tenant.as_str()).bind(id)).await.map(drop)
+}
+
+async fn put(db: &mut SqliteConnection, tenant: &TenantId, revision: i64, object: &Object) -> Result<()> {
+    let t = tenant.as_str();
+    match object {
+        Object::Tenant(o) if o.id != t => {
+            return Err(StoreError::Invalid(format!("the object is tenant {}, not {t}", o.id)));
+        }
+        Object::Tenant(o) => put_tenant(db, o, revision).await?,
+        Object::Skill(o) => {
+            let sql = "INSERT INTO skill (tenant, name) VALUES (?, ?) ON CONFLICT (tenant, name) DO UPDATE SET name = excluded.name";
+            run(db, sqlx::query(sql).bind(t).bind(&o.name)).await?;
+        }
+        Object::Prompt(o) => {
+            let sql = "INSERT INTO prompt (tenant, name, file) VALUES (?, ?, ?)
+                 ON CONFLICT (tenant, name) DO UPDATE SET name = excluded.name, file = excluded.file";
+            run(db, sqlx::query(sql).bind(t).bind(&o.name).bind(&o.file)).await?;
+        }
+        Object::Application(o) => {
+            let sql = "INSERT INTO application (tenant, name, document) VALUES (?, ?, ?)
+                 ON CONFLICT (tenant, name) DO UPDATE SET name = excluded.name, document = excluded.document";
+            run(db, sqlx::query(sql).bind(t).bind(&o.name).bind(&o.document)).await?;
+        }
+        Object::Dn(o) => put_dn(db, t, o).await?,
+        Object::Place(o) => put_place(db, t, o).await?,
+        Object::Person(o) => put_person(db, t, o).await?,
+        Object::Number(o) => {
+            let sql = "INSERT INTO number (tenant, number, name, dn) VALUES (?, ?, ?, ?)
+                 ON CONFLICT (tenant, number) DO UPDATE SET name = excluded.name, dn = excluded.dn";
+            run(db, sqlx::query(sql).bind(t).bind(&o.number).bind(&o.name).bind(&o.dn)).await?;
+        }
+        Object::Trunk(o) => put_trunk(db, t, o).await?,
+        Object::FeatureCode(o) => put_feature_code(db, t, o).await?,
+    }
+    Ok(())
+}
+
+async fn put_tenant(db: &mut SqliteConnection, o: &Tenant, revision: i64) -> Result<()> {
+    let sql = "INSERT INTO tenant (id, revision, name, realm, hold_music, no_answer_s, wrap_up_s, confirmation_prompt,
+             refusal_prompt, country_prefix, national_prefix, international_prefix)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+         ON CONFLICT (id) DO UPDATE SET name = excluded.name, realm = excluded.realm, hold_music = excluded.hold_music,
+             no_answer_s = excluded.no_answer_s, wrap_up_s = excluded.wrap_up_s,
+             confirmation_prompt = excluded.confirmation_prompt, refusal_prompt = excluded.refusal_prompt,
+             country_prefix = excluded.country_prefix, national_prefix = excluded.national_prefix,
+             international_prefix = excluded.international_prefix";
+    let query = sqlx::query(sql)
+        .bind(&o.id)
+        .bind(revision)
+        .bind(&o.name)
+        .bind(&o.realm)
+        .bind(&o.hold_music)
+        .bind(o.no_answer_s)
+        .bind(o.wrap_up_s)
+        .bind(&o.confirmation_prompt)
+        .bind(&o.refusal_prompt)
+        .bind(&o.country_prefix)
+        .bind(&o.national_prefix)
+        .bind(&o.international_prefix);
+    run(db, query).await?;
+    run(db, sqlx::query("DELETE FROM tenant_codec WHERE tenant = ?").bind(&o.id)).await?;
+    for (place, codec) in (0_i64..).zip(&o.codecs) {
+        let sql = "INSERT INTO tenant_codec (tenant, place, codec) VALUES (?, ?, ?)";
+        run(db, sqlx::query(sql).bind(&o.id).bind(place).bind(codec)).await?;
+    }
+    Ok(())
+}
+
+async fn put_dn(db: &mut SqliteConnection, tenant: &str, o: &Dn) -> Result<()> {
+    let (kind, password, no_answer_s, application, default_dn) = match &o.kind {
+        DnKind::Extension { password, no_answer_s } => ("extension", Some(password.reveal()), *no_answer_s, None, None),
+        DnKind::RoutePoint { application, default_dn } => {
+            ("route_point", None, None, Some(application.as_str()), default_dn.as_deref())
+        }
+        DnKind::VirtualQueue => ("virtual_queue", None, None, None, None),
+        DnKind::Echo => ("echo", None, None, None, None),
+        DnKind::Announcement { .. } => ("announcement", None, None, None, None),
+    };
+    let sql = "INSERT INTO dn (tenant, number, type, password, no_answer_s, application, default_dn)
+         VALUES (?, ?, ?, ?, ?, ?, ?)
+         ON CONFLICT (tenant, number) DO UPDATE SET type = excluded.type, password = excluded.password,
+             no_answer_s = excluded.no_answer_s, application = excluded.application, default_dn = excluded.default_dn";
+    let query = sqlx::query(sql)
+        .bind(tenant)
+        .bind(&o.number)
+        .bind(kind)
+        .bind(password)
+        .bind(no_answer_s)
+        .bind(application)
+        .bind(default_dn);
+    run(db, query).await?;
+    run(db, sqlx::query("DELETE FROM dn_prompt WHERE tenant = ? AND number = ?").bind(tenant).bind(&o.number)).await?;
+    let DnKind::Announcement { prompts } = &o.kind else { return Ok(()) };
+    for (place, prompt) in (0_i64..).zip(prompts) {
+        let sql = "INSERT INTO dn_prompt (tenant, number, place, prompt) VALUES (?, ?, ?, ?)";
+        run(db, sqlx::query(sql).bind(tenant).bind(&o.number).bind(place).bind(prompt)).await?;
+    }
+    Ok(())
+}
+
+async fn put_place(db: &mut SqliteConnection, tenant: &str, o: &Place) -> Result<()> {
+    let sql =
+        "INSERT INTO place (tenant, name) VALUES (?, ?) ON CONFLICT (tenant, name) DO UPDATE SET name = excluded.name";
+    run(db, sqlx::query(sql).bind(tenant).bind(&o.name)).await?;
+    run(db, sqlx::query("DELETE FROM place_dn WHERE tenant = ? AND name = ?").bind(tenant).bind(&o.name)).await?;
+    for (place, dn) in (0_i64..).zip(&o.dns) {
+        let sql = "INSERT INTO place_dn (tenant, name, place, dn) VALUES (?, ?, ?, ?)";
+        run(db, sqlx::query(sql).bind(tenant).bind(&o.name).bind(place).bind(dn)).await?;
+    }
+    Ok(())
+}
+
+async fn put_person(db: &mut SqliteConnection, tenant: &str, o: &Person) -> Result<()> {
+    let agent = o.agent.as_ref();
+    let sql = "INSERT INTO person (tenant, user_name, first_name, last_name, agent_id, login_code, pin, default_place,
+             wrap_up_s)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+         ON CONFLICT (tenant, user_name) DO UPDATE SET user_name = excluded.user_name, first_name = excluded.first_name,
+             last_name = excluded.last_name, agent_id = excluded.agent_id, login_code = excluded.login_code,
+             pin = excluded.pin, default_place = excluded.default_place, wrap_up_s = excluded.wrap_up_s";
+    let query = sqlx::query(sql)
+        .bind(tenant)
+        .bind(&o.user_name)
+        .bind(&o.first_name)
+        .bind(&o.last_name)
+        .bind(agent.map(|a| a.id.as_str()))
+        .bind(agent.map(|a| a.login_code.as_str()))
+        .bind(agent.and_then(|a| a.pin.as_ref()).map(contracts::provisioning::Secret::reveal))
+        .bind(agent.and_then(|a| a.default_place.as_deref()))
+        .bind(agent.and_then(|a| a.wrap_up_s));
+    run(db, query).await?;
+    let clear = "DELETE FROM person_skill WHERE tenant = ? AND user_name = ?";
+    run(db, sqlx::query(clear).bind(tenant).bind(&o.user_name)).await?;
+    for (place, level) in (0_i64..).zip(agent.map(|a| a.skills.as_slice()).unwrap_or_default()) {
+        let sql = "INSERT INTO person_skill (tenant, user_name, place, skill, level) VALUES (?, ?, ?, ?, ?)";
+        let query = sqlx::query(sql).bind(tenant).bind(&o.user_name).bind(place).bind(&level.skill).bind(level.level);
+        run(db, query).await?;
+    }
+    Ok(())
+}
+
+async fn put_trunk(db: &mut SqliteConnection, tenant: &str, o: &Trunk) -> Result<()> {
+    let sql = "INSERT INTO trunk (tenant, name, contact, prefix) VALUES (?, ?, ?, ?)
+         ON CONFLICT (tenant, name) DO UPDATE SET name = excluded.name, contact = excluded.contact, prefix = excluded.prefix";
+    run(db, sqlx::query(sql).bind(tenant).bind(&o.name).bind(&o.contact).bind(&o.prefix)).await?;
+    run(db, sqlx::query("DELETE FROM trunk_source WHERE tenant = ? AND name = ?").bind(tenant).bind(&o.name)).await?;
+    for (place, source) in (0_i64..).zip(&o.allow) {
+        let sql = "INSERT INTO trunk_source (tenant, name, place, source) VALUES (?, ?, ?, ?)";
+        run(db, sqlx::query(sql).bind(tenant).bind(&o.name).bind(place).bind(source)).await?;
+    }
+    Ok(())
+}
+
+async fn put_feature_code(db: &mut SqliteConnection, tenant: &str, o: &FeatureCode) -> Result<()> {
+    let action = match o.action {
+        FeatureAction::Login => "login",
+        FeatureAction::Logout => "logout",
+        FeatureAction::Ready => "ready",
+        FeatureAction::NotReady => "not_ready",
+    };
+    let sql = "INSERT INTO feature_code (tenant, code, action, ask_pin) VALUES (?, ?, ?, ?)
+         ON CONFLICT (tenant, code) DO UPDATE SET action = excluded.action, ask_pin = excluded.ask_pin";
+    run(db, sqlx::query(sql).bind(tenant).bind(&o.code).bind(action).bind(o.ask_pin)).await?;
+    Ok(())
+}
+
+async fn delete(db: &mut SqliteConnection, tenant: &TenantId, key: &ObjectKey) -> Result<()> {
+    let statements: &[&'static str] = match key.kind {
+        ObjectKind::Tenant => {
+            return Err(StoreError::Invalid("a tenant's own record is not deleted with its objects".to_owned()));
+        }
+        ObjectKind::Skill => &["DELETE FROM skill WHERE tenant = ? AND name = ?"],
+        ObjectKind::Prompt => &["DELETE FROM prompt WHERE tenant = ? AND name = ?"],
+        ObjectKind::Application => &["DELETE FROM application WHERE tenant = ? AND name = ?"],
+        ObjectKind::Dn => {
+            &["DELETE FROM dn_prompt WHERE tenant = ? AND number = ?", "DELETE FROM dn WHERE tenant = ? AND number = ?"]
+        }
+        ObjectKind::Place => {
+            &["DELETE FROM place_dn WHERE tenant = ? AND name = ?", "DELETE FROM place WHERE tenant = ? AND name = ?"]
+        }
+        ObjectKind::Person => &[
+            "DELETE FROM person_skill WHERE tenant = ? AND user_name = ?",
+            "DELETE FROM person WHERE tenant = ? AND user_name = ?",
+        ],
+        ObjectKind::Number => &["DELETE FROM number WHERE tenant = ? AND number = ?"],
+        ObjectKind::Trunk => &[
+            "DELETE FROM trunk_source WHERE tenant = ? AND name = ?",
+            "DELETE FROM trunk WHERE tenant = ? AND name = ?",
+        ],
+        ObjectKind::FeatureCode => &["DELETE FROM feature_code WHERE tenant = ? AND code = ?"],
+    };
+    for sql in statements {
+        run(db, sqlx::query(*sql).bind(tenant.as_str()).bind(&key.id)).await?;
+    }
+    Ok(())
+}
+
+async fn run(db: &mut SqliteConnection, query: Query<'_, Sqlite, SqliteArguments>) -> Result<u64> {
+    query.execute(db).await.map(|done| done.rows_affected()).map_err(refused)
+}

@@ -1,0 +1,73 @@
+//! Answers of config (9100) that are not objects as they are stored.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
+
+use crate::provisioning::ObjectKind;
+
+/// `GET /versions`: which version each tenant's configuration has.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Versions {
+    /// Names this whole state: handed back, the answer waits until the state differs.
+    pub etag: String,
+    /// By tenant, `generation-revision`.
+    pub tenants: BTreeMap<String, String>,
+}
+
+/// `GET /tenants/{tenant}/objects`: every object, or what changed after a version.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Changes {
+    /// The version after these objects.
+    pub version: String,
+    /// Whether these are all objects: others are gone.
+    pub whole: bool,
+    /// Objects as they are now; secrets are blank.
+    pub objects: Vec<Listed>,
+    /// Objects that are gone.
+    pub gone: Vec<Listed>,
+}
+
+/// An object in a list of several kinds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Listed {
+    /// Its kind.
+    pub kind: ObjectKind,
+    /// Its name, number or code.
+    pub id: String,
+    /// The object; null for one that is gone.
+    pub object: Json,
+}
+
+/// `GET /tenants/{tenant}/route-points/{dn}`: a route point with what it runs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RoutePoint {
+    /// Its number.
+    pub dn: String,
+    /// The application's name.
+    pub application: String,
+    /// Where a call goes when no instruction comes in time.
+    pub default_dn: Option<String>,
+    /// The SCXML document.
+    pub document: String,
+}
+
+/// `GET /tenants/{tenant}/credentials/{dn}`: what a phone's digest is checked against.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Credentials {
+    /// The phone's number and SIP user.
+    pub dn: String,
+    /// The realm of the hashes.
+    pub realm: String,
+    /// H(user:realm:password) with MD5, in lower-case hexadecimal.
+    pub md5: String,
+    /// The same with SHA-256.
+    pub sha256: String,
+}
+
+impl std::fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Credentials").field("dn", &self.dn).field("realm", &self.realm).finish_non_exhaustive()
+    }
+}

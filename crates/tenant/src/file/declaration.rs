@@ -1,0 +1,148 @@
+//! The declaration of the tenant's file.
+
+use serde_json::{Value as Json, json};
+
+use super::shape::Need::{Optional, Required};
+use super::shape::{Field, Need, Shape, schema};
+
+const NAME: Shape = Shape::Text { max: 255 };
+const NAMES: Shape = Shape::List { of: &NAME, max: 1_000 };
+const SECRET: Shape = Shape::Text { max: 128 };
+const PATH: Shape = Shape::Text { max: 1_024 };
+
+/// The most objects of a kind.
+const OBJECTS_MAX: usize = 50_000;
+
+/// A tenant's file.
+pub(super) static TENANT: Shape = Shape::Record(&[
+    field("tenant", Required, &NAME, "The tenant's id: in keys, tokens and paths. It cannot be changed later."),
+    field("name", Required, &NAME, "What people call the tenant."),
+    field("realm", Required, &NAME, "Realm of the phones' digests and host part of their addresses."),
+    field("codecs", Optional, &CODECS, "Codecs in order of preference; without it PCMA, PCMU."),
+    field("hold_music", Required, &NAME, "The prompt that a held party hears."),
+    field("no_answer_s", Optional, &RING, "How long a phone rings before the call goes elsewhere; without it 15."),
+    field("wrap_up_s", Optional, &WRAP_UP, "After-call work in seconds; without it 0, which is none."),
+    field("confirmation_prompt", Optional, &NAME, "The prompt that confirms a feature code."),
+    field("refusal_prompt", Optional, &NAME, "The prompt that refuses a feature code."),
+    field("country_prefix", Optional, &NAME, "What a national number begins with when dialled in full, as \"+49\"."),
+    field("national_prefix", Optional, &NAME, "What stands before a national number, as \"0\"."),
+    field("international_prefix", Optional, &NAME, "What stands before an international number, as \"00\"."),
+    field("skills", Optional, &NAMES, "Names of skills."),
+    field(
+        "prompts",
+        Optional,
+        &PROMPTS,
+        "Prompts and music by name: the sound file, relative to the folder of prompts.",
+    ),
+    field("applications", Optional, &APPLICATIONS, "Applications by name: the SCXML file, relative to this file."),
+    field("phones", Optional, &PHONES, "Phones that register."),
+    field("route_points", Optional, &ROUTE_POINTS, "DNs at which calls wait while an application decides."),
+    field("services", Optional, &SERVICES, "DNs that need no application."),
+    field("queues", Optional, &NAMES, "Virtual queues, in which waiting calls are counted."),
+    field("places", Optional, &PLACES, "Seats with their DNs; a DN is in at most one."),
+    field("people", Optional, &PEOPLE, "The people of the tenant."),
+    field("numbers", Optional, &NUMBERS, "Numbers that the outside dials."),
+    field("trunks", Optional, &TRUNKS, "Lines to carriers."),
+    field("feature_codes", Optional, &FEATURE_CODES, "Codes that agents dial."),
+]);
+
+static CODECS: Shape = Shape::List { of: &Shape::OneOf(&["PCMU", "PCMA"]), max: 2 };
+static RING: Shape = Shape::Number { min: 1, max: 600 };
+static WRAP_UP: Shape = Shape::Number { min: 0, max: 3_600 };
+static PROMPTS: Shape = Shape::Named { of: &PATH, max: 10_000 };
+static APPLICATIONS: Shape = Shape::Named { of: &PATH, max: 1_000 };
+
+static PHONES: Shape = Shape::List {
+    of: &Shape::Record(&[
+        field("number", Required, &NAME, "Its number, which is its SIP user too."),
+        field("password", Required, &SECRET, "Its SIP password."),
+        field("no_answer_s", Optional, &RING, "How long it rings; without it as the tenant says."),
+    ]),
+    max: OBJECTS_MAX,
+};
+
+static ROUTE_POINTS: Shape = Shape::List {
+    of: &Shape::Record(&[
+        field("number", Required, &NAME, "Its number."),
+        field("application", Required, &NAME, "The application that it runs."),
+        field("default_dn", Optional, &NAME, "Where a call goes when no instruction comes in time."),
+    ]),
+    max: OBJECTS_MAX,
+};
+
+static SERVICES: Shape = Shape::List {
+    of: &Shape::Record(&[
+        field("number", Required, &NAME, "Its number."),
+        field("type", Required, &Shape::OneOf(&["echo", "announcement"]), "What the caller hears."),
+        field("prompts", Optional, &NAMES, "For an announcement: prompts one after the other."),
+    ]),
+    max: OBJECTS_MAX,
+};
+
+static PLACES: Shape = Shape::List {
+    of: &Shape::Record(&[field("name", Required, &NAME, "Its name."), field("dns", Required, &NAMES, "Its DNs.")]),
+    max: OBJECTS_MAX,
+};
+
+static PEOPLE: Shape = Shape::List {
+    of: &Shape::Record(&[
+        field("user", Required, &NAME, "The name by which the person signs in."),
+        field("first_name", Required, &NAME, "First name."),
+        field("last_name", Required, &NAME, "Last name."),
+        field("agent", Optional, &AGENT, "The person's work as an agent."),
+    ]),
+    max: OBJECTS_MAX,
+};
+
+static AGENT: Shape = Shape::Record(&[
+    field("id", Required, &NAME, "The employee id."),
+    field("login_code", Optional, &NAME, "The login code on the switch; without it the id."),
+    field("pin", Optional, &SECRET, "What the agent types to log in by phone."),
+    field("place", Optional, &NAME, "The place whose phone logs this agent in."),
+    field("wrap_up_s", Optional, &WRAP_UP, "After-call work in seconds; without it as the tenant says."),
+    field("skills", Optional, &LEVELS, "Skills and levels; a skill that is not listed is 0."),
+]);
+
+static LEVELS: Shape = Shape::Named { of: &Shape::Number { min: 1, max: 1_000 }, max: 1_000 };
+
+static NUMBERS: Shape = Shape::List {
+    of: &Shape::Record(&[
+        field("number", Required, &NAME, "In E.164 form, as \"+15550100\"."),
+        field("name", Required, &NAME, "What is meant by it, as \"sales\"."),
+        field("dn", Required, &NAME, "The DN that takes the call."),
+    ]),
+    max: OBJECTS_MAX,
+};
+
+static TRUNKS: Shape = Shape::List {
+    of: &Shape::Record(&[
+        field("name", Required, &NAME, "Its name."),
+        field("allow", Required, &NAMES, "Sources from which its calls come, as 127.0.0.0/8."),
+        field("contact", Optional, &NAME, "Where calls to it go, as host:port; without it none go there."),
+        field("prefix", Optional, &NAME, "Numbers that lead to it begin with this."),
+    ]),
+    max: 10_000,
+};
+
+static FEATURE_CODES: Shape = Shape::List {
+    of: &Shape::Record(&[
+        field("code", Required, &NAME, "What is dialled, as \"*50\"."),
+        field("action", Required, &Shape::OneOf(&["login", "logout", "ready", "not_ready"]), "What it does."),
+        field("ask_pin", Optional, &Shape::Flag, "Whether the agent's PIN is asked for first; without it false."),
+    ]),
+    max: 100,
+};
+
+const fn field(key: &'static str, need: Need, shape: &'static Shape, doc: &'static str) -> Field {
+    Field { key, doc, shape, need }
+}
+
+/// The JSON Schema (2020-12) of the tenant's file.
+pub fn json_schema() -> Json {
+    let mut root =
+        json!({ "$schema": "https://json-schema.org/draft/2020-12/schema", "title": "A tenant of Trunkline" });
+    if let (Json::Object(root), Json::Object(shape)) = (&mut root, schema(&TENANT)) {
+        root.extend(shape);
+    }
+    root
+}

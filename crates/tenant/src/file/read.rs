@@ -1,0 +1,229 @@
+//! From the tree to objects. What the shape has already reported is left out here, not reported again.
+
+use std::collections::HashMap;
+
+use contracts::provisioning::{
+    Agent, Application, Dn, DnKind, FeatureAction, FeatureCode, Number, ObjectKey, ObjectKind, Person, Place, Prompt,
+    Secret, Skill, SkillLevel, Tenant, TenantObjects, Trunk,
+};
+
+use super::Fault;
+use super::tree::{Node, Value};
+
+/// How long a phone rings where nothing is said, in seconds.
+const NO_ANSWER_S: u32 = 15;
+
+/// The objects of a file and where they stand in it.
+pub(super) struct Read {
+    pub(super) objects: TenantObjects,
+    pub(super) lines: HashMap<ObjectKey, usize>,
+}
+
+/// Gives the text of an application's file.
+pub(super) type Documents<'a> = dyn FnMut(&str) -> Result<String, String> + 'a;
+
+/// Turns a tree into objects; faults are names that stand twice and documents that cannot be read.
+pub(super) fn objects(root: &Node, documents: &mut Documents<'_>, faults: &mut Vec<Fault>) -> Read {
+    let mut reader = Reader { objects: TenantObjects::new(tenant(root)), lines: HashMap::new(), faults };
+    reader.names_and_files(root, documents);
+    reader.dns(root);
+    reader.places_and_people(root);
+    reader.numbers_and_lines(root);
+    Read { objects: reader.objects, lines: reader.lines }
+}
+
+fn tenant(root: &Node) -> Tenant {
+    let codecs: Vec<String> = texts(root, "codecs");
+    Tenant {
+        id: text(root, "tenant").unwrap_or_default(),
+        name: text(root, "name").unwrap_or_default(),
+        realm: text(root, "realm").unwrap_or_default(),
+        codecs: if codecs.is_empty() { vec!["PCMA".to_owned(), "PCMU".to_owned()] } else { codecs },
+        hold_music: text(root, "hold_music").unwrap_or_default(),
+        no_answer_s: number(root, "no_answer_s").unwrap_or(NO_ANSWER_S),
+        wrap_up_s: number(root, "wrap_up_s").unwrap_or_default(),
+        confirmation_prompt: text(root, "confirmation_prompt"),
+        refusal_prompt: text(root, "refusal_prompt"),
+        country_prefix: text(root, "country_prefix"),
+        national_prefix: text(root, "national_prefix"),
+        international_prefix: text(root, "international_prefix"),
+    }
+}
+
+struct Reader<'a> {
+    objects: TenantObjects,
+    lines: HashMap<ObjectKey, usize>,
+    faults: &'a mut Vec<Fault>,
+}
+
+impl Reader<'_> {
+    /// Remembers where an object stands; a second one of its name is a fault and is left out.
+    fn first(&mut self, kind: ObjectKind, id: &str, line: usize, key: String) -> bool {
+        // Names of skills, places and people differ by more than case.
+        let id = if kind == ObjectKind::Dn { id.to_owned() } else { id.to_lowercase() };
+        let before = *self.lines.entry(ObjectKey { kind, id }).or_insert(line);
+        if before == line {
+            return true;
+        }
+        self.faults.push(Fault { line, key, reason: format!("the name stands on line {before} already") });
+        false
+    }
+
+    fn names_and_files(&mut self, root: &Node, documents: &mut Documents<'_>) {
+        for (index, item) in list(root, "skills").iter().enumerate() {
+            if let Some(name) = item.text()
+                && self.first(ObjectKind::Skill, name, item.line, format!("skills[{index}]"))
+            {
+                self.objects.skills.push(Skill { name: name.to_owned() });
+            }
+        }
+        for entry in root.get("prompts").map(Node::entries).unwrap_or_default() {
+            if let Some(file) = entry.node.text()
+                && self.first(ObjectKind::Prompt, &entry.key, entry.line, format!("prompts.{}", entry.key))
+            {
+                self.objects.prompts.push(Prompt { name: entry.key.clone(), file: file.to_owned() });
+            }
+        }
+        for entry in root.get("applications").map(Node::entries).unwrap_or_default() {
+            let key = format!("applications.{}", entry.key);
+            let Some(file) = entry.node.text() else { continue };
+            if !self.first(ObjectKind::Application, &entry.key, entry.line, key.clone()) {
+                continue;
+            }
+            let document = documents(file).unwrap_or_else(|reason| {
+                self.faults.push(Fault { line: entry.node.line, key, reason });
+                String::new()
+            });
+            self.objects.applications.push(Application { name: entry.key.clone(), document });
+        }
+    }
+
+    fn dns(&mut self, root: &Node) {
+        for (index, item) in list(root, "phones").iter().enumerate() {
+            let password = Secret(text(item, "password").unwrap_or_default());
+            let kind = DnKind::Extension { password, no_answer_s: number(item, "no_answer_s") };
+            self.dn(item, format!("phones[{index}]"), kind);
+        }
+        for (index, item) in list(root, "route_points").iter().enumerate() {
+            let application = text(item, "application").unwrap_or_default();
+            let kind = DnKind::RoutePoint { application, default_dn: text(item, "default_dn") };
+            self.dn(item, format!("route_points[{index}]"), kind);
+        }
+        for (index, item) in list(root, "services").iter().enumerate() {
+            let kind = match text(item, "type").as_deref() {
+                Some("announcement") => DnKind::Announcement { prompts: texts(item, "prompts") },
+                _ => DnKind::Echo,
+            };
+            self.dn(item, format!("services[{index}]"), kind);
+        }
+        for (index, item) in list(root, "queues").iter().enumerate() {
+            if let Some(name) = item.text()
+                && self.first(ObjectKind::Dn, name, item.line, format!("queues[{index}]"))
+            {
+                self.objects.dns.push(Dn { number: name.to_owned(), kind: DnKind::VirtualQueue });
+            }
+        }
+    }
+
+    fn dn(&mut self, item: &Node, key: String, kind: DnKind) {
+        if let Some(number) = text(item, "number")
+            && self.first(ObjectKind::Dn, &number, item.line, key)
+        {
+            self.objects.dns.push(Dn { number, kind });
+        }
+    }
+
+    fn places_and_people(&mut self, root: &Node) {
+        for (index, item) in list(root, "places").iter().enumerate() {
+            if let Some(name) = text(item, "name")
+                && self.first(ObjectKind::Place, &name, item.line, format!("places[{index}]"))
+            {
+                self.objects.places.push(Place { name, dns: texts(item, "dns") });
+            }
+        }
+        for (index, item) in list(root, "people").iter().enumerate() {
+            if let Some(user_name) = text(item, "user")
+                && self.first(ObjectKind::Person, &user_name, item.line, format!("people[{index}]"))
+            {
+                self.objects.people.push(Person {
+                    user_name,
+                    first_name: text(item, "first_name").unwrap_or_default(),
+                    last_name: text(item, "last_name").unwrap_or_default(),
+                    agent: item.get("agent").and_then(agent),
+                });
+            }
+        }
+    }
+
+    fn numbers_and_lines(&mut self, root: &Node) {
+        for (index, item) in list(root, "numbers").iter().enumerate() {
+            if let (Some(number), Some(name), Some(dn)) = (text(item, "number"), text(item, "name"), text(item, "dn"))
+                && self.first(ObjectKind::Number, &number, item.line, format!("numbers[{index}]"))
+            {
+                self.objects.numbers.push(Number { number, name, dn });
+            }
+        }
+        for (index, item) in list(root, "trunks").iter().enumerate() {
+            if let Some(name) = text(item, "name")
+                && self.first(ObjectKind::Trunk, &name, item.line, format!("trunks[{index}]"))
+            {
+                let (contact, prefix) = (text(item, "contact"), text(item, "prefix"));
+                self.objects.trunks.push(Trunk { name, allow: texts(item, "allow"), contact, prefix });
+            }
+        }
+        for (index, item) in list(root, "feature_codes").iter().enumerate() {
+            if let (Some(code), Some(action)) = (text(item, "code"), text(item, "action").as_deref().and_then(action))
+                && self.first(ObjectKind::FeatureCode, &code, item.line, format!("feature_codes[{index}]"))
+            {
+                let ask_pin = matches!(item.get("ask_pin").map(|n| &n.value), Some(Value::Bool(true)));
+                self.objects.feature_codes.push(FeatureCode { code, action, ask_pin });
+            }
+        }
+    }
+}
+
+fn agent(item: &Node) -> Option<Agent> {
+    let id = text(item, "id")?;
+    let levels = item.get("skills").map(Node::entries).unwrap_or_default();
+    let skills = levels.iter().filter_map(|entry| match entry.node.value {
+        Value::Number(level) => Some(SkillLevel { skill: entry.key.clone(), level: u16::try_from(level).ok()? }),
+        _ => None,
+    });
+    Some(Agent {
+        login_code: text(item, "login_code").unwrap_or_else(|| id.clone()),
+        pin: text(item, "pin").map(Secret),
+        default_place: text(item, "place"),
+        wrap_up_s: number(item, "wrap_up_s"),
+        skills: skills.collect(),
+        id,
+    })
+}
+
+fn action(name: &str) -> Option<FeatureAction> {
+    match name {
+        "login" => Some(FeatureAction::Login),
+        "logout" => Some(FeatureAction::Logout),
+        "ready" => Some(FeatureAction::Ready),
+        "not_ready" => Some(FeatureAction::NotReady),
+        _ => None,
+    }
+}
+
+fn list<'a>(node: &'a Node, key: &str) -> &'a [Node] {
+    node.get(key).map(Node::items).unwrap_or_default()
+}
+
+fn text(node: &Node, key: &str) -> Option<String> {
+    node.get(key)?.text().map(str::to_owned)
+}
+
+fn texts(node: &Node, key: &str) -> Vec<String> {
+    list(node, key).iter().filter_map(|item| item.text().map(str::to_owned)).collect()
+}
+
+fn number(node: &Node, key: &str) -> Option<u32> {
+    match node.get(key)?.value {
+        Value::Number(number) => u32::try_from(number).ok(),
+        _ => None,
+    }
+}

@@ -1,0 +1,169 @@
+//! What objects say about each other: every name that is used exists, and what must be unique is.
+
+use std::collections::{HashMap, HashSet};
+use std::net::IpAddr;
+
+use contracts::provisioning::{DnKind, ObjectKey, ObjectKind, TenantObjects};
+
+use super::Fault;
+use super::read::Read;
+
+/// Adds every broken rule to `faults`.
+pub(super) fn check(read: &Read, faults: &mut Vec<Fault>) {
+    let mut rules = Rules::new(read, faults);
+    rules.tenant();
+    rules.dns();
+    rules.places();
+    rules.people();
+    rules.numbers_and_trunks();
+}
+
+struct Rules<'a> {
+    objects: &'a TenantObjects,
+    lines: &'a HashMap<ObjectKey, usize>,
+    dns: HashSet<&'a str>,
+    prompts: HashSet<&'a str>,
+    skills: HashSet<&'a str>,
+    faults: &'a mut Vec<Fault>,
+}
+
+impl<'a> Rules<'a> {
+    fn new(read: &'a Read, faults: &'a mut Vec<Fault>) -> Self {
+        let objects = &read.objects;
+        Self {
+            objects,
+            lines: &read.lines,
+            dns: objects.dns.iter().map(|dn| dn.number.as_str()).collect(),
+            prompts: objects.prompts.iter().map(|prompt| prompt.name.as_str()).collect(),
+            skills: objects.skills.iter().map(|skill| skill.name.as_str()).collect(),
+            faults,
+        }
+    }
+
+    fn fault(&mut self, kind: ObjectKind, id: &str, key: String, reason: String) {
+        let id = if kind == ObjectKind::Dn { id.to_owned() } else { id.to_lowercase() };
+        let line = self.lines.get(&ObjectKey { kind, id }).copied().unwrap_or(1);
+        self.faults.push(Fault { line, key, reason });
+    }
+
+    fn tenant(&mut self) {
+        let tenant = &self.objects.tenant;
+        let is_id = |text: &str| {
+            text.len() <= 63 && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+        };
+        if !is_id(&tenant.id) {
+            let reason = "it may have at most 63 lower-case letters, digits and dashes".to_owned();
+            self.fault(ObjectKind::Tenant, "", "tenant".to_owned(), reason);
+        }
+        let is_host = |text: &str| text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'.' || b == b'-');
+        if !is_host(&tenant.realm) {
+            self.fault(ObjectKind::Tenant, "", "realm".to_owned(), "it is not a host name".to_owned());
+        }
+        let prompts = [
+            ("hold_music", Some(&tenant.hold_music)),
+            ("confirmation_prompt", tenant.confirmation_prompt.as_ref()),
+            ("refusal_prompt", tenant.refusal_prompt.as_ref()),
+        ];
+        for (key, prompt) in prompts {
+            if let Some(prompt) = prompt.filter(|p| !p.is_empty() && !self.prompts.contains(p.as_str())) {
+                self.fault(ObjectKind::Tenant, "", key.to_owned(), format!("there is no prompt {prompt}"));
+            }
+        }
+    }
+
+    fn dns(&mut self) {
+        for dn in &self.objects.dns {
+            match &dn.kind {
+                DnKind::RoutePoint { application, default_dn } => {
+                    if !application.is_empty() && !self.objects.applications.iter().any(|a| a.name == *application) {
+                        self.dn_fault(&dn.number, "application", format!("there is no application {application}"));
+                    }
+                    if let Some(default) = default_dn.as_ref().filter(|d| !self.dns.contains(d.as_str())) {
+                        self.dn_fault(&dn.number, "default_dn", format!("there is no DN {default}"));
+                    }
+                }
+                DnKind::Announcement { prompts } => {
+                    if prompts.is_empty() {
+                        self.dn_fault(&dn.number, "prompts", "an announcement needs at least one".to_owned());
+                    }
+                    for prompt in prompts.iter().filter(|p| !self.prompts.contains(p.as_str())).collect::<Vec<_>>() {
+                        self.dn_fault(&dn.number, "prompts", format!("there is no prompt {prompt}"));
+                    }
+                }
+                DnKind::Extension { .. } | DnKind::VirtualQueue | DnKind::Echo => {}
+            }
+        }
+    }
+
+    fn dn_fault(&mut self, number: &str, key: &str, reason: String) {
+        self.fault(ObjectKind::Dn, number, format!("{number}.{key}"), reason);
+    }
+
+    fn places(&mut self) {
+        let mut at: HashMap<&str, &str> = HashMap::new();
+        for place in &self.objects.places {
+            for dn in &place.dns {
+                let key = format!("places.{}.dns", place.name);
+                if !self.dns.contains(dn.as_str()) {
+                    self.fault(ObjectKind::Place, &place.name, key, format!("there is no DN {dn}"));
+                } else if let Some(other) = at.insert(dn, &place.name) {
+                    self.fault(ObjectKind::Place, &place.name, key, format!("the DN {dn} is in place {other} already"));
+                }
+            }
+        }
+    }
+
+    fn people(&mut self) {
+        let places: HashSet<&str> = self.objects.places.iter().map(|place| place.name.as_str()).collect();
+        let (mut ids, mut codes, mut seats) = (HashMap::new(), HashMap::new(), HashMap::new());
+        for person in &self.objects.people {
+            let Some(agent) = &person.agent else { continue };
+            let mut fault = |key: &str, reason: String| {
+                let key = format!("people.{}.agent.{key}", person.user_name);
+                self.fault(ObjectKind::Person, &person.user_name, key, reason);
+            };
+            let user = person.user_name.as_str();
+            if let Some(other) = ids.insert(agent.id.as_str(), user) {
+                fault("id", format!("{other} has the id {} already", agent.id));
+            }
+            if let Some(other) = codes.insert(agent.login_code.as_str(), user) {
+                fault("login_code", format!("{other} has the login code {} already", agent.login_code));
+            }
+            if let Some(place) = agent.default_place.as_deref() {
+                if !places.contains(place) {
+                    fault("place", format!("there is no place {place}"));
+                } else if let Some(other) = seats.insert(place, user) {
+                    fault("place", format!("{other} has the place {place} already"));
+                }
+            }
+            let unknown: Vec<_> = agent.skills.iter().filter(|l| !self.skills.contains(l.skill.as_str())).collect();
+            for level in unknown {
+                let key = format!("people.{user}.agent.skills.{}", level.skill);
+                self.fault(ObjectKind::Person, user, key, format!("there is no skill {}", level.skill));
+            }
+        }
+    }
+
+    fn numbers_and_trunks(&mut self) {
+        for number in &self.objects.numbers {
+            if !self.dns.contains(number.dn.as_str()) {
+                let key = format!("numbers.{}.dn", number.number);
+                self.fault(ObjectKind::Number, &number.number, key, format!("there is no DN {}", number.dn));
+            }
+        }
+        for trunk in &self.objects.trunks {
+            for source in trunk.allow.iter().filter(|source| !is_network(source)) {
+                let key = format!("trunks.{}.allow", trunk.name);
+                let reason = format!("{source} is not an address or a network as 192.0.2.0/24");
+                self.fault(ObjectKind::Trunk, &trunk.name, key, reason);
+            }
+        }
+    }
+}
+
+fn is_network(text: &str) -> bool {
+    let (address, bits) = text.split_once('/').map_or((text, None), |(address, bits)| (address, Some(bits)));
+    let Ok(address) = address.parse::<IpAddr>() else { return false };
+    let most = if address.is_ipv4() { 32 } else { 128 };
+    bits.is_none_or(|bits| bits.parse::<u8>().is_ok_and(|bits| bits <= most))
+}

@@ -1,0 +1,157 @@
+//! Shapes: what a declaration can say, the check of a tree against it, and its JSON Schema.
+
+use serde_json::{Map, Value as Json, json};
+
+use super::Fault;
+use super::tree::{Node, Value};
+
+/// The shape of a value.
+pub(super) enum Shape {
+    /// Text of 1 to so many bytes.
+    Text { max: usize },
+    /// One of these texts.
+    OneOf(&'static [&'static str]),
+    /// A whole number within bounds, both included.
+    Number { min: i64, max: i64 },
+    /// True or false.
+    Flag,
+    /// A list of at most so many.
+    List { of: &'static Shape, max: usize },
+    /// A map whose keys are names.
+    Named { of: &'static Shape, max: usize },
+    /// A map with these keys.
+    Record(&'static [Field]),
+}
+
+/// A key of a record.
+pub(super) struct Field {
+    pub(super) key: &'static str,
+    pub(super) doc: &'static str,
+    pub(super) shape: &'static Shape,
+    pub(super) need: Need,
+}
+
+/// Whether a key must be there.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Need {
+    Required,
+    Optional,
+}
+
+/// Adds every fault of `node` to `faults`; `at` is its key.
+pub(super) fn check(node: &Node, shape: &Shape, at: &str, faults: &mut Vec<Fault>) {
+    match shape {
+        Shape::Text { max } => check_text(node, *max, at, faults),
+        Shape::OneOf(names) => {
+            if !node.text().is_some_and(|text| names.contains(&text)) {
+                fault(faults, node.line, at, format!("it must be one of {}", names.join(", ")));
+            }
+        }
+        Shape::Number { min, max } => match node.value {
+            Value::Number(number) if (*min..=*max).contains(&number) => {}
+            Value::Number(number) => fault(faults, node.line, at, format!("{number} is not from {min} to {max}")),
+            _ => fault(faults, node.line, at, format!("a number is needed, this is {}", node.noun())),
+        },
+        Shape::Flag => {
+            if !matches!(node.value, Value::Bool(_)) {
+                fault(faults, node.line, at, format!("true or false is needed, this is {}", node.noun()));
+            }
+        }
+        Shape::List { of, max } => check_list(node, of, *max, at, faults),
+        Shape::Named { of, max } => check_named(node, of, *max, at, faults),
+        Shape::Record(fields) => check_record(node, fields, at, faults),
+    }
+}
+
+fn check_text(node: &Node, max: usize, at: &str, faults: &mut Vec<Fault>) {
+    let reason = match &node.value {
+        Value::Text(text) if text.is_empty() => "it is empty".to_owned(),
+        Value::Text(text) if text.len() > max => format!("it has more than {max} bytes"),
+        Value::Text(text) if text.chars().any(char::is_control) => "it has a control character".to_owned(),
+        Value::Text(_) => return,
+        Value::Number(_) | Value::Bool(_) => format!("text is needed, this is {}: put it in quotes", node.noun()),
+        _ => format!("text is needed, this is {}", node.noun()),
+    };
+    fault(faults, node.line, at, reason);
+}
+
+fn check_list(node: &Node, of: &Shape, max: usize, at: &str, faults: &mut Vec<Fault>) {
+    let Value::List(items) = &node.value else {
+        return fault(faults, node.line, at, format!("a list is needed, this is {}", node.noun()));
+    };
+    if items.len() > max {
+        fault(faults, node.line, at, format!("it has more than {max} entries"));
+    }
+    for (index, item) in items.iter().enumerate() {
+        check(item, of, &format!("{at}[{index}]"), faults);
+    }
+}
+
+fn check_named(node: &Node, of: &Shape, max: usize, at: &str, faults: &mut Vec<Fault>) {
+    let Value::Map(entries) = &node.value else {
+        return fault(faults, node.line, at, format!("a map is needed, this is {}", node.noun()));
+    };
+    if entries.len() > max {
+        fault(faults, node.line, at, format!("it has more than {max} entries"));
+    }
+    for entry in entries {
+        check(&entry.node, of, &join(at, &entry.key), faults);
+    }
+}
+
+fn check_record(node: &Node, fields: &[Field], at: &str, faults: &mut Vec<Fault>) {
+    let Value::Map(entries) = &node.value else {
+        return fault(faults, node.line, at, format!("a map is needed, this is {}", node.noun()));
+    };
+    for entry in entries {
+        match fields.iter().find(|field| field.key == entry.key) {
+            Some(field) => check(&entry.node, field.shape, &join(at, field.key), faults),
+            None => {
+                let known: Vec<_> = fields.iter().map(|field| field.key).collect();
+                let reason = format!("there is no such key; the keys here are {}", known.join(", "));
+                fault(faults, entry.line, &join(at, &entry.key), reason);
+            }
+        }
+    }
+    for field in fields.iter().filter(|field| field.need == Need::Required) {
+        if node.get(field.key).is_none() {
+            fault(faults, node.line, &join(at, field.key), "it is needed".to_owned());
+        }
+    }
+}
+
+/// The key of an entry below another.
+pub(super) fn join(at: &str, key: &str) -> String {
+    if at.is_empty() { key.to_owned() } else { format!("{at}.{key}") }
+}
+
+fn fault(faults: &mut Vec<Fault>, line: usize, key: &str, reason: String) {
+    faults.push(Fault { line, key: key.to_owned(), reason });
+}
+
+/// The JSON Schema (2020-12) of a shape.
+pub(super) fn schema(shape: &Shape) -> Json {
+    match shape {
+        Shape::Text { max } => json!({ "type": "string", "minLength": 1, "maxLength": max }),
+        Shape::OneOf(names) => json!({ "enum": names }),
+        Shape::Number { min, max } => json!({ "type": "integer", "minimum": min, "maximum": max }),
+        Shape::Flag => json!({ "type": "boolean" }),
+        Shape::List { of, max } => json!({ "type": "array", "items": schema(of), "maxItems": max }),
+        Shape::Named { of, max } => {
+            json!({ "type": "object", "additionalProperties": schema(of), "maxProperties": max })
+        }
+        Shape::Record(fields) => {
+            let properties: Map<String, Json> = fields
+                .iter()
+                .map(|field| {
+                    let mut described = schema(field.shape);
+                    described["description"] = json!(field.doc);
+                    (field.key.to_owned(), described)
+                })
+                .collect();
+            let required: Vec<_> =
+                fields.iter().filter(|field| field.need == Need::Required).map(|field| field.key).collect();
+            json!({ "type": "object", "properties": properties, "required": required, "additionalProperties": false })
+        }
+    }
+}

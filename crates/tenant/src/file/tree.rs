@@ -1,0 +1,133 @@
+//! YAML as a tree whose every node knows its line.
+
+use saphyr::{LoadableYamlNode, MarkedYaml, Scalar, YamlData};
+
+use super::Fault;
+
+/// The deepest nesting that is read; the declaration needs five.
+const DEPTH_MAX: usize = 32;
+
+/// A node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Node {
+    pub(super) line: usize,
+    pub(super) value: Value,
+}
+
+/// What a node is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Value {
+    Null,
+    Bool(bool),
+    Number(i64),
+    Text(String),
+    List(Vec<Node>),
+    Map(Vec<Entry>),
+    /// Something that no tenant's file needs, in words.
+    Other(&'static str),
+}
+
+/// A key with its value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Entry {
+    pub(super) key: String,
+    pub(super) line: usize,
+    pub(super) node: Node,
+}
+
+impl Node {
+    /// The value under a key of a map.
+    pub(super) fn get(&self, key: &str) -> Option<&Self> {
+        self.entries().iter().find(|entry| entry.key == key).map(|entry| &entry.node)
+    }
+
+    /// The entries of a map; none if it is no map.
+    pub(super) fn entries(&self) -> &[Entry] {
+        match &self.value {
+            Value::Map(entries) => entries,
+            _ => &[],
+        }
+    }
+
+    /// The items of a list; none if it is no list.
+    pub(super) fn items(&self) -> &[Self] {
+        match &self.value {
+            Value::List(items) => items,
+            _ => &[],
+        }
+    }
+
+    /// The text, if it is one.
+    pub(super) fn text(&self) -> Option<&str> {
+        match &self.value {
+            Value::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// What it is, in words.
+    pub(super) const fn noun(&self) -> &'static str {
+        match &self.value {
+            Value::Null => "nothing",
+            Value::Bool(_) => "true or false",
+            Value::Number(_) => "a number",
+            Value::Text(_) => "text",
+            Value::List(_) => "a list",
+            Value::Map(_) => "a map",
+            Value::Other(words) => words,
+        }
+    }
+}
+
+/// Parses a file of one document.
+pub(super) fn parse(text: &str) -> Result<Node, Fault> {
+    let fault = |line: usize, reason: String| Fault { line, key: String::new(), reason };
+    let documents = MarkedYaml::load_from_str(text)
+        .map_err(|error| fault(error.marker().line(), format!("it is not YAML: {}", error.info())))?;
+    match documents.as_slice() {
+        [one] => Ok(node(one, 0)),
+        [] => Err(fault(1, "it is empty".to_owned())),
+        [_, second, ..] => Err(fault(second.span.start.line(), "it has a second document".to_owned())),
+    }
+}
+
+fn node(yaml: &MarkedYaml<'_>, depth: usize) -> Node {
+    let value = match &yaml.data {
+        _ if depth >= DEPTH_MAX => Value::Other("something nested too deeply"),
+        YamlData::Value(scalar) => scalar_value(scalar),
+        YamlData::Representation(text, ..) => Value::Text(text.to_string()),
+        YamlData::Sequence(items) => Value::List(items.iter().map(|item| node(item, depth + 1)).collect()),
+        YamlData::Mapping(map) => {
+            let entries = map.iter().map(|(key, value)| Entry {
+                key: key_text(key),
+                line: key.span.start.line(),
+                node: node(value, depth + 1),
+            });
+            Value::Map(entries.collect())
+        }
+        YamlData::Tagged(..) => Value::Other("a tagged value"),
+        YamlData::Alias(_) => Value::Other("an alias"),
+        YamlData::BadValue => Value::Other("a bad value"),
+    };
+    Node { line: yaml.span.start.line(), value }
+}
+
+fn scalar_value(scalar: &Scalar<'_>) -> Value {
+    match scalar {
+        Scalar::Null => Value::Null,
+        Scalar::Boolean(value) => Value::Bool(*value),
+        Scalar::Integer(number) => Value::Number(*number),
+        Scalar::FloatingPoint(_) => Value::Other("a number with a fraction"),
+        Scalar::String(text) => Value::Text(text.to_string()),
+    }
+}
+
+fn key_text(key: &MarkedYaml<'_>) -> String {
+    match &key.data {
+        YamlData::Value(Scalar::String(text)) => text.to_string(),
+        YamlData::Value(Scalar::Integer(number)) => number.to_string(),
+        YamlData::Value(Scalar::Boolean(value)) => value.to_string(),
+        // Such a key is in no declaration, so it is reported as unknown.
+        _ => "?".to_owned(),
+    }
+}

@@ -1,0 +1,188 @@
+//! From objects back to a tenant's file.
+
+use std::fmt::Write;
+use std::path::PathBuf;
+
+use contracts::provisioning::{DnKind, FeatureAction, Person, Tenant, TenantObjects};
+
+/// A tenant as files.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Exported {
+    /// The tenant's file.
+    pub yaml: String,
+    /// The applications' files, by their paths in it.
+    pub documents: Vec<(PathBuf, String)>,
+}
+
+/// Writes a tenant as files that read back to the same objects.
+pub fn write(objects: &TenantObjects) -> Exported {
+    let mut yaml = String::new();
+    head(&mut yaml, &objects.tenant);
+    names(&mut yaml, "skills", objects.skills.iter().map(|skill| skill.name.as_str()));
+    section(&mut yaml, "prompts", objects.prompts.iter().map(|p| format!("{}: {}", text(&p.name), text(&p.file))));
+    let path = |name: &str| format!("applications/{}.scxml", file_name(name));
+    section(
+        &mut yaml,
+        "applications",
+        objects.applications.iter().map(|a| format!("{}: {}", text(&a.name), text(&path(&a.name)))),
+    );
+    dns(&mut yaml, objects);
+    section(
+        &mut yaml,
+        "places",
+        objects.places.iter().map(|place| {
+            format!("- {{name: {}, dns: {}}}", text(&place.name), flow(place.dns.iter().map(String::as_str)))
+        }),
+    );
+    section(&mut yaml, "people", objects.people.iter().map(person));
+    section(
+        &mut yaml,
+        "numbers",
+        objects
+            .numbers
+            .iter()
+            .map(|n| format!("- {{number: {}, name: {}, dn: {}}}", text(&n.number), text(&n.name), text(&n.dn))),
+    );
+    section(
+        &mut yaml,
+        "trunks",
+        objects.trunks.iter().map(|trunk| {
+            let allow = flow(trunk.allow.iter().map(String::as_str));
+            let more = optional("contact", trunk.contact.as_deref()) + &optional("prefix", trunk.prefix.as_deref());
+            format!("- {{name: {}, allow: {allow}{more}}}", text(&trunk.name))
+        }),
+    );
+    section(
+        &mut yaml,
+        "feature_codes",
+        objects.feature_codes.iter().map(|code| {
+            let action = match code.action {
+                FeatureAction::Login => "login",
+                FeatureAction::Logout => "logout",
+                FeatureAction::Ready => "ready",
+                FeatureAction::NotReady => "not_ready",
+            };
+            format!("- {{code: {}, action: {action}, ask_pin: {}}}", text(&code.code), code.ask_pin)
+        }),
+    );
+    let documents = objects.applications.iter().map(|a| (PathBuf::from(path(&a.name)), a.document.clone()));
+    Exported { yaml, documents: documents.collect() }
+}
+
+fn head(yaml: &mut String, tenant: &Tenant) {
+    let mut put = |key: &str, value: Option<String>| {
+        if let Some(value) = value {
+            // Writing to a String has no case that fails; the same holds below.
+            let _ = writeln!(yaml, "{key}: {value}");
+        }
+    };
+    put("tenant", Some(text(&tenant.id)));
+    put("name", Some(text(&tenant.name)));
+    put("realm", Some(text(&tenant.realm)));
+    put("codecs", Some(flow(tenant.codecs.iter().map(String::as_str))));
+    put("hold_music", Some(text(&tenant.hold_music)));
+    put("no_answer_s", Some(tenant.no_answer_s.to_string()));
+    put("wrap_up_s", Some(tenant.wrap_up_s.to_string()));
+    put("confirmation_prompt", tenant.confirmation_prompt.as_deref().map(text));
+    put("refusal_prompt", tenant.refusal_prompt.as_deref().map(text));
+    put("country_prefix", tenant.country_prefix.as_deref().map(text));
+    put("national_prefix", tenant.national_prefix.as_deref().map(text));
+    put("international_prefix", tenant.international_prefix.as_deref().map(text));
+}
+
+fn dns(yaml: &mut String, objects: &TenantObjects) {
+    let (mut phones, mut points, mut services, mut queues) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    for dn in &objects.dns {
+        let number = text(&dn.number);
+        match &dn.kind {
+            DnKind::Extension { password, no_answer_s } => {
+                let ring = no_answer_s.map(|s| format!(", no_answer_s: {s}")).unwrap_or_default();
+                phones.push(format!("- {{number: {number}, password: {}{ring}}}", text(password.reveal())));
+            }
+            DnKind::RoutePoint { application, default_dn } => {
+                let default = optional("default_dn", default_dn.as_deref());
+                points.push(format!("- {{number: {number}, application: {}{default}}}", text(application)));
+            }
+            DnKind::Echo => services.push(format!("- {{number: {number}, type: echo}}")),
+            DnKind::Announcement { prompts } => {
+                let prompts = flow(prompts.iter().map(String::as_str));
+                services.push(format!("- {{number: {number}, type: announcement, prompts: {prompts}}}"));
+            }
+            DnKind::VirtualQueue => queues.push(dn.number.as_str()),
+        }
+    }
+    section(yaml, "phones", phones.into_iter());
+    section(yaml, "route_points", points.into_iter());
+    section(yaml, "services", services.into_iter());
+    names(yaml, "queues", queues.into_iter());
+}
+
+fn person(person: &Person) -> String {
+    let agent = person.agent.as_ref().map(|agent| {
+        let levels: Vec<_> = agent.skills.iter().map(|l| format!("{}: {}", text(&l.skill), l.level)).collect();
+        let wrap_up = agent.wrap_up_s.map(|s| format!(", wrap_up_s: {s}")).unwrap_or_default();
+        format!(
+            ", agent: {{id: {}, login_code: {}{}{}{wrap_up}, skills: {{{}}}}}",
+            text(&agent.id),
+            text(&agent.login_code),
+            optional("pin", agent.pin.as_ref().map(contracts::provisioning::Secret::reveal)),
+            optional("place", agent.default_place.as_deref()),
+            levels.join(", "),
+        )
+    });
+    format!(
+        "- {{user: {}, first_name: {}, last_name: {}{}}}",
+        text(&person.user_name),
+        text(&person.first_name),
+        text(&person.last_name),
+        agent.unwrap_or_default(),
+    )
+}
+
+fn section(yaml: &mut String, key: &str, lines: impl Iterator<Item = String>) {
+    let lines: Vec<_> = lines.collect();
+    if lines.is_empty() {
+        return;
+    }
+    let _ = writeln!(yaml, "\n{key}:");
+    for line in lines {
+        let _ = writeln!(yaml, "  {line}");
+    }
+}
+
+fn names<'a>(yaml: &mut String, key: &str, names: impl Iterator<Item = &'a str>) {
+    let list = flow(names);
+    if list != "[]" {
+        let _ = writeln!(yaml, "\n{key}: {list}");
+    }
+}
+
+fn flow<'a>(texts: impl Iterator<Item = &'a str>) -> String {
+    format!("[{}]", texts.map(text).collect::<Vec<_>>().join(", "))
+}
+
+fn optional(key: &str, value: Option<&str>) -> String {
+    value.map(|value| format!(", {key}: {}", text(value))).unwrap_or_default()
+}
+
+/// A text as a YAML scalar: bare where nobody can take it for anything else, else in double quotes (which JSON's are).
+fn text(value: &str) -> String {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b'/');
+    let bare = value.starts_with(|c: char| c.is_ascii_alphabetic())
+        && value.bytes().all(plain)
+        && !["true", "false", "null", "yes", "no", "on", "off", "y", "n"].contains(&value.to_lowercase().as_str());
+    if bare { value.to_owned() } else { serde_json::Value::from(value).to_string() }
+}
+
+/// A name that every file system takes, and no two names the same one.
+fn file_name(name: &str) -> String {
+    let mut out = String::new();
+    for byte in name.bytes() {
+        if byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-' {
+            out.push(char::from(byte));
+        } else {
+            let _ = write!(out, "_{byte:02x}");
+        }
+    }
+    out
+}

@@ -1,0 +1,107 @@
+//! `trunkline tenant import|export|check`: between a tenant's file and the persistent configuration.
+
+use std::path::{Path, PathBuf};
+
+use contracts::provisioning::{Object, ObjectKey, TenantObjects};
+use infra::{ObjectChange, ProvisioningStore, Revision, StoreError};
+use model::TenantId;
+
+use crate::file::{self, Faults};
+
+/// Attempts at an import while others change the tenant too.
+const ATTEMPTS_MAX: usize = 5;
+
+/// Why a command failed.
+#[derive(Debug, thiserror::Error)]
+pub enum ImportError {
+    /// The file cannot be read.
+    #[error("{} cannot be read", path.display())]
+    Unreadable {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The file has faults.
+    #[error(transparent)]
+    Faults(#[from] Faults),
+    /// The tenant's id is none.
+    #[error("not a tenant id")]
+    Tenant(#[from] model::id::InvalidId),
+    /// There is no such tenant.
+    #[error("there is no tenant {0}")]
+    Missing(TenantId),
+    /// The store refused or failed.
+    #[error("the configuration cannot be stored")]
+    Store(#[from] StoreError),
+}
+
+/// What an import did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Imported {
+    /// The tenant.
+    pub tenant: TenantId,
+    /// Its revision now.
+    pub revision: Revision,
+    /// Objects that are new or changed.
+    pub put: usize,
+    /// Objects that are gone.
+    pub deleted: usize,
+}
+
+/// Reads a tenant's file and the applications that it names.
+///
+/// # Errors
+/// Every fault of the file at once.
+pub fn read_file(path: &Path) -> Result<TenantObjects, ImportError> {
+    let text =
+        std::fs::read_to_string(path).map_err(|source| ImportError::Unreadable { path: path.to_owned(), source })?;
+    let folder = path.parent().unwrap_or_else(|| Path::new(".")).to_owned();
+    Ok(file::read(&text, |document| std::fs::read_to_string(folder.join(document)))?)
+}
+
+/// Makes the stored tenant what the file says: objects that it does not name are deleted. Nothing changes if nothing differs.
+///
+/// # Errors
+/// Those of the store; a change by somebody else meanwhile is met by reading again.
+pub async fn import(store: &dyn ProvisioningStore, objects: &TenantObjects) -> Result<Imported, ImportError> {
+    let tenant = TenantId::parse(&objects.tenant.id)?;
+    let mut attempt = 1;
+    loop {
+        let stored = store.load(&tenant).await?;
+        let (at, held) = stored.map_or((Revision(0), None), |(revision, held)| (revision, Some(held)));
+        let changes = difference(held.as_ref(), objects);
+        let deleted = changes.iter().filter(|change| matches!(change, ObjectChange::Delete(_))).count();
+        let put = changes.len() - deleted;
+        if changes.is_empty() {
+            return Ok(Imported { tenant, revision: at, put, deleted });
+        }
+        match store.update(&tenant, at, changes).await {
+            Ok(revision) => return Ok(Imported { tenant, revision, put, deleted }),
+            Err(StoreError::Conflict { .. }) if attempt < ATTEMPTS_MAX => attempt += 1,
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// Reads a stored tenant as files.
+///
+/// # Errors
+/// When there is no such tenant, or the store fails.
+pub async fn export(store: &dyn ProvisioningStore, tenant: &TenantId) -> Result<file::Exported, ImportError> {
+    let stored = store.load(tenant).await?;
+    let (_, objects) = stored.ok_or_else(|| ImportError::Missing(tenant.clone()))?;
+    Ok(file::write(&objects))
+}
+
+/// What leads from one state to the other.
+fn difference(from: Option<&TenantObjects>, to: &TenantObjects) -> Vec<ObjectChange> {
+    let before: std::collections::HashMap<ObjectKey, Object> =
+        from.into_iter().flat_map(TenantObjects::objects).map(|object| (object.key(), object)).collect();
+    let after: std::collections::HashSet<ObjectKey> = to.objects().map(|object| object.key()).collect();
+    let put = to.objects().filter(|object| before.get(&object.key()) != Some(object)).map(ObjectChange::Put);
+    let mut gone: Vec<_> = before.keys().filter(|key| !after.contains(key)).cloned().collect();
+    gone.sort();
+    put.chain(gone.into_iter().map(ObjectChange::Delete)).collect()
+}

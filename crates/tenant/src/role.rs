@@ -1,0 +1,77 @@
+//! tenant: the one writer of a tenant's objects. It publishes them into the cache (tenant-21), serves them on 8888 and the tenant's
+//! call events on 8000, and tells rq its agents (voice-16).
+
+mod agents;
+mod configuration;
+mod events;
+mod publish;
+mod view;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use contracts::provisioning::TenantObjects;
+use contracts::v1::configuration_server::ConfigurationServer;
+use contracts::v1::events_server::EventsServer;
+use infra::Revision;
+use model::TenantId;
+use runtime::spec::{Listen, Place, Protocol};
+use runtime::{RoleContext, RoleSpec};
+use tokio::sync::watch;
+use tonic::service::Routes;
+
+/// What tenant declares.
+pub const SPEC: RoleSpec = RoleSpec {
+    name: "tenant",
+    number: 16,
+    summary: "a tenant's objects, call events and requests",
+    listens: &[
+        Listen {
+            name: "configuration",
+            protocol: Protocol::Grpc,
+            port: 8888,
+            place: Place::Cluster,
+            accepts: &[
+                "voice-01",
+                "voice-02",
+                "voice-03",
+                "voice-04",
+                "voice-05",
+                "tenant-01",
+                "tenant-02",
+                "tenant-04",
+                "tenant-07",
+                "tenant-11",
+                "tenant-12",
+            ],
+        },
+        Listen {
+            name: "events",
+            protocol: Protocol::Grpc,
+            port: 8000,
+            place: Place::Cluster,
+            accepts: &["voice-02", "voice-04", "tenant-03", "tenant-08", "tenant-13"],
+        },
+    ],
+    opens: &["voice-13", "tenant-21", "voice-14", "voice-16", "voice-31"],
+    settings: &[],
+    admin_port: 15000,
+    start: |ctx| Box::pin(run(ctx)),
+};
+
+/// The objects of every tenant and their revisions, as last read from the persistent configuration.
+type Held = Arc<BTreeMap<TenantId, (Revision, Arc<TenantObjects>)>>;
+
+async fn run(ctx: RoleContext) -> anyhow::Result<()> {
+    ctx.ready.require("configuration published");
+    let (tell, held) = watch::channel(Held::default());
+    ctx.spawn("publisher", publish::run(ctx.clone(), tell));
+    ctx.spawn("agents to rq", agents::run(ctx.clone(), held.clone()));
+    let configuration = configuration::Server::new(ctx.stores.provisioning.clone(), held);
+    net::grpc::serve(&ctx, "configuration", Routes::new(ConfigurationServer::new(configuration))).await?;
+    let events = events::Server::new(&ctx)?;
+    net::grpc::serve(&ctx, "events", Routes::new(EventsServer::new(events))).await?;
+    ctx.ready.started();
+    ctx.drain.begun().await;
+    Ok(())
+}

@@ -1,0 +1,147 @@
+//! gRPC 8888: the tenant's objects, to read and to follow.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use contracts::provisioning::{DnKind, Object, ObjectKey, Secret};
+use contracts::v1;
+use contracts::v1::configuration_server::Configuration;
+use contracts::v1::read_objects_response::What;
+use futures::{Stream, StreamExt as _};
+use infra::{ObjectChange, ProvisioningStore, Revision, StoreError};
+use model::TenantId;
+use tokio::sync::{mpsc, watch};
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Request, Response, Status};
+
+use super::Held;
+
+/// Changes that may wait for a slow reader; the reader's own flow control holds the rest back.
+const WAITING_MAX: usize = 16;
+/// An answer comes at least this often.
+const SILENCE_MAX: Duration = Duration::from_secs(5);
+
+type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
+
+/// The service.
+pub(super) struct Server {
+    store: Arc<dyn ProvisioningStore>,
+    held: watch::Receiver<Held>,
+}
+
+/// What a caller may see.
+#[derive(Clone)]
+struct View {
+    tenant: TenantId,
+    kinds: Vec<String>,
+    secrets: bool,
+}
+
+impl View {
+    fn shows(&self, key: &ObjectKey) -> bool {
+        self.kinds.is_empty() || self.kinds.iter().any(|kind| kind == key.kind.as_str())
+    }
+
+    fn object(&self, object: Object) -> v1::ConfigObject {
+        let key = object.key();
+        let object = if self.secrets { object } else { without_secrets(object) };
+        let json = String::from_utf8(object.to_json()).unwrap_or_default();
+        v1::ConfigObject { kind: key.kind.as_str().to_owned(), id: key.id, json }
+    }
+}
+
+fn without_secrets(mut object: Object) -> Object {
+    match &mut object {
+        Object::Dn(dn) => {
+            if let DnKind::Extension { password, .. } = &mut dn.kind {
+                *password = Secret::default();
+            }
+        }
+        Object::Person(person) => {
+            if let Some(agent) = &mut person.agent {
+                agent.pin = None;
+            }
+        }
+        _ => {}
+    }
+    object
+}
+
+impl Server {
+    pub fn new(store: Arc<dyn ProvisioningStore>, held: watch::Receiver<Held>) -> Self {
+        Self { store, held }
+    }
+
+    #[allow(clippy::result_large_err, reason = "tonic's handlers return Status as it is")]
+    fn view<T>(request: &Request<T>, kinds: Vec<String>) -> Result<View, Status> {
+        let caller = net::grpc::caller(request)?;
+        caller.needs_scope("config:read").map_err(|problem| Status::permission_denied(problem.to_string()))?;
+        let secrets = caller.needs_scope("config:secrets").is_ok();
+        Ok(View { tenant: net::grpc::tenant(request)?, kinds, secrets })
+    }
+}
+
+fn status(error: StoreError) -> Status {
+    match error {
+        StoreError::Missing { .. } => Status::not_found(error.to_string()),
+        _ => Status::unavailable(error.to_string()),
+    }
+}
+
+#[tonic::async_trait]
+impl Configuration for Server {
+    type ReadObjectsStream = Answers<v1::ReadObjectsResponse>;
+
+    async fn read_objects(
+        &self,
+        request: Request<v1::ReadObjectsRequest>,
+    ) -> Result<Response<Self::ReadObjectsStream>, Status> {
+        let view = Self::view(&request, request.get_ref().kinds.clone())?;
+        let id = request.into_inner().id;
+        let stored = self.store.load(&view.tenant).await.map_err(status)?;
+        let (revision, objects) = stored.ok_or_else(|| Status::not_found(format!("no tenant {}", view.tenant)))?;
+        let wanted = objects.objects().filter(|object| {
+            let key = object.key();
+            view.shows(&key) && (id.is_empty() || key.id == id)
+        });
+        let wanted: Vec<Object> = wanted.collect();
+        let last = v1::ReadObjectsResponse { what: Some(What::Revision(revision.0)) };
+        let objects = futures::stream::iter(wanted)
+            .map(move |object| v1::ReadObjectsResponse { what: Some(What::Object(view.object(object))) });
+        Ok(Response::new(Box::pin(objects.chain(futures::stream::iter([last])).map(Ok))))
+    }
+
+    type FollowStream = Answers<v1::FollowResponse>;
+
+    async fn follow(&self, request: Request<v1::FollowRequest>) -> Result<Response<Self::FollowStream>, Status> {
+        let view = Self::view(&request, request.get_ref().kinds.clone())?;
+        let mut after = Revision(request.into_inner().after_revision);
+        let (store, mut held) = (self.store.clone(), self.held.clone());
+        let (answers, stream) = mpsc::channel(WAITING_MAX);
+        tokio::spawn(async move {
+            loop {
+                let changes = match store.changes(&view.tenant, after).await {
+                    Ok(changes) => changes,
+                    Err(error) => return drop(answers.send(Err(status(error))).await),
+                };
+                after = changes.revision;
+                let shown = changes.changes.into_iter().filter_map(|change| match change {
+                    ObjectChange::Put(object) => view.shows(&object.key()).then(|| view.object(object)),
+                    ObjectChange::Delete(key) => view.shows(&key).then(|| v1::ConfigObject {
+                        kind: key.kind.as_str().to_owned(),
+                        id: key.id,
+                        json: String::new(),
+                    }),
+                });
+                let answer = v1::FollowResponse { revision: after.0, objects: shown.collect() };
+                if answers.send(Ok(answer)).await.is_err() {
+                    return;
+                }
+                // An error of the wait is only that the time is up.
+                let _ = tokio::time::timeout(SILENCE_MAX, held.changed()).await;
+            }
+        });
+        Ok(Response::new(Box::pin(ReceiverStream::new(stream))))
+    }
+}

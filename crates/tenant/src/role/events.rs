@@ -1,0 +1,214 @@
+//! gRPC 8000: a tenant's events from a snapshot or a position, and requests on their way to frontend (voice-31).
+
+use std::collections::HashMap;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use contracts::v1;
+use contracts::v1::delivery::What;
+use contracts::v1::events_server::Events;
+use contracts::{json, wire};
+use futures::Stream;
+use infra::{EventEntry, EventStream, Position, StoreError};
+use model::{Stamped, TenantId};
+use net::http::{CallError, Client};
+use runtime::RoleContext;
+use tokio::sync::{Mutex, mpsc};
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Request, Response, Status};
+
+use super::view::View;
+
+/// Deliveries that may wait for a slow reader; a reader that is further behind reads from the stream again.
+const WAITING_MAX: usize = 64;
+/// Events per read.
+const BATCH: usize = 256;
+/// A delivery comes at least this often.
+const SILENCE_MAX: Duration = Duration::from_secs(5);
+/// The most subscriptions of one replica.
+const SUBSCRIPTIONS_MAX: usize = 10_000;
+/// The most tenants whose view is kept.
+const VIEWS_MAX: usize = 10_000;
+
+type Deliveries = Pin<Box<dyn Stream<Item = Result<v1::Delivery, Status>> + Send>>;
+
+/// A tenant's view and how far it has read.
+#[derive(Clone, Default)]
+struct Folded {
+    view: View,
+    position: Position,
+}
+
+/// The service.
+pub(super) struct Server {
+    events: Arc<dyn EventStream>,
+    views: Mutex<HashMap<TenantId, Folded>>,
+    subscriptions: Arc<tokio::sync::Semaphore>,
+    frontend: Client,
+}
+
+impl Server {
+    pub fn new(ctx: &RoleContext) -> anyhow::Result<Self> {
+        Ok(Self {
+            events: ctx.stores.events.clone(),
+            views: Mutex::new(HashMap::new()),
+            subscriptions: Arc::new(tokio::sync::Semaphore::new(SUBSCRIPTIONS_MAX)),
+            frontend: Client::new(ctx, "voice-31")?,
+        })
+    }
+
+    /// The tenant's state now: the kept view, brought up to the stream's end.
+    async fn snapshot(&self, tenant: &TenantId) -> Result<(View, Position), StoreError> {
+        let mut views = self.views.lock().await;
+        if views.len() >= VIEWS_MAX && !views.contains_key(tenant) {
+            return Err(StoreError::Full { what: "the table of views", bound: VIEWS_MAX as u64 });
+        }
+        let folded = views.entry(tenant.clone()).or_default();
+        loop {
+            let entries = match self.events.read(tenant, folded.position, BATCH, Duration::ZERO).await {
+                Ok(entries) => entries,
+                Err(StoreError::Trimmed { first }) => {
+                    // What is older than the stream keeps is over but for the longest calls; they show with their next event.
+                    folded.position = Position { minor: first.minor.saturating_sub(1), ..first };
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
+            let Some(last) = entries.last() else { return Ok((folded.view.clone(), folded.position)) };
+            folded.position = last.position;
+            for entry in &entries {
+                folded.view.fold(&entry.event);
+            }
+        }
+    }
+}
+
+fn status(error: StoreError) -> Status {
+    match error {
+        StoreError::Trimmed { .. } => Status::out_of_range(error.to_string()),
+        _ => Status::unavailable(error.to_string()),
+    }
+}
+
+#[tonic::async_trait]
+impl Events for Server {
+    type SubscribeStream = Deliveries;
+
+    async fn subscribe(&self, request: Request<v1::SubscribeRequest>) -> Result<Response<Deliveries>, Status> {
+        let caller = net::grpc::caller(&request)?;
+        caller.needs_scope("events:read").map_err(|problem| Status::permission_denied(problem.to_string()))?;
+        let subject = caller.subject().to_owned();
+        let tenant = net::grpc::tenant(&request)?;
+        let permit = self.subscriptions.clone().try_acquire_owned();
+        let permit = permit.map_err(|_| Status::resource_exhausted("too many subscriptions"))?;
+        let asked = request.into_inner();
+        let (deliveries, stream) = mpsc::channel(WAITING_MAX);
+        let after = if asked.after.is_empty() {
+            let (view, position) = self.snapshot(&tenant).await.map_err(status)?;
+            let snapshot = restricted(view.snapshot(position.to_string()), &asked.dns);
+            // The channel is empty, so this does not wait.
+            let _ = deliveries.send(Ok(v1::Delivery { what: Some(What::Snapshot(snapshot)) })).await;
+            position
+        } else {
+            asked.after.parse().map_err(|_| Status::invalid_argument("after: it is not a position"))?
+        };
+        let subscription = Subscription { events: self.events.clone(), tenant, subject, dns: asked.dns, deliveries };
+        tokio::spawn(async move {
+            subscription.run(after).await;
+            drop(permit);
+        });
+        Ok(Response::new(Box::pin(ReceiverStream::new(stream))))
+    }
+
+    async fn ask(&self, request: Request<v1::AskRequest>) -> Result<Response<v1::AskResponse>, Status> {
+        let caller = net::grpc::caller(&request)?;
+        caller.needs_scope("requests").map_err(|problem| Status::permission_denied(problem.to_string()))?;
+        let subject = caller.subject().to_owned();
+        let tenant = net::grpc::tenant(&request)?;
+        let asked = request.into_inner().request.ok_or_else(|| Status::invalid_argument("request: it is absent"))?;
+        let asked = v1::Request { tenant: tenant.to_string(), requester: subject, ..asked };
+        let asked = wire::request_from_wire(asked).map_err(|e| Status::invalid_argument(e.to_string()))?;
+        let frame = json::request_frame(&asked, None);
+        let path = format!("/api/voice/v1/{tenant}/requests");
+        match self.frontend.post(&path).json(&frame).send().await {
+            Ok(_) => Ok(Response::new(v1::AskResponse { reference: asked.reference.0 })),
+            Err(CallError::Refused(problem)) if problem.status < 500 => {
+                Err(Status::failed_precondition(problem.to_string()))
+            }
+            Err(error) => Err(Status::unavailable(error.to_string())),
+        }
+    }
+}
+
+/// A subscription that is being served.
+struct Subscription {
+    events: Arc<dyn EventStream>,
+    tenant: TenantId,
+    /// Who reads: references of others' requests are not shown.
+    subject: String,
+    dns: Vec<String>,
+    deliveries: mpsc::Sender<Result<v1::Delivery, Status>>,
+}
+
+impl Subscription {
+    /// Delivers until the reader goes or the stream fails.
+    async fn run(self, mut after: Position) {
+        loop {
+            let read = self.events.read(&self.tenant, after, BATCH, SILENCE_MAX);
+            let entries = tokio::select! {
+                () = self.deliveries.closed() => return,
+                entries = read => entries,
+            };
+            let entries = match entries {
+                Ok(entries) => entries,
+                Err(error) => return drop(self.deliveries.send(Err(status(error))).await),
+            };
+            let mut shown = false;
+            for entry in &entries {
+                after = entry.position;
+                if let Some(event) = self.show(entry) {
+                    shown = true;
+                    if self.send(What::Event(event)).await.is_err() {
+                        return;
+                    }
+                }
+            }
+            if !shown && self.send(What::Reached(after.to_string())).await.is_err() {
+                return;
+            }
+        }
+    }
+
+    async fn send(&self, what: What) -> Result<(), ()> {
+        self.deliveries.send(Ok(v1::Delivery { what: Some(what) })).await.map_err(|_| ())
+    }
+
+    fn show(&self, entry: &EventEntry) -> Option<v1::PositionedEvent> {
+        if !self.concerns(&entry.event) {
+            return None;
+        }
+        let mut envelope = wire::stamped_to_wire(&entry.event);
+        if let Some(event) = &mut envelope.event
+            && event.requester.as_deref() != Some(&self.subject)
+        {
+            event.reference = 0;
+        }
+        Some(v1::PositionedEvent { position: entry.position.to_string(), envelope: Some(envelope) })
+    }
+
+    fn concerns(&self, stamped: &Stamped) -> bool {
+        let named = |dn: &model::Dn| self.dns.iter().any(|wanted| wanted == dn.as_str());
+        self.dns.is_empty() || stamped.event.this_dn.as_ref().is_some_and(named)
+    }
+}
+
+/// The part of a snapshot that concerns some DNs; none means all.
+fn restricted(mut snapshot: v1::Snapshot, dns: &[String]) -> v1::Snapshot {
+    if !dns.is_empty() {
+        snapshot.calls.retain(|call| call.parties.iter().any(|party| dns.contains(&party.dn)));
+        snapshot.agents.retain(|agent| dns.contains(&agent.dn));
+        snapshot.dns_in_service.retain(|dn| dns.contains(dn));
+    }
+    snapshot
+}

@@ -1,0 +1,117 @@
+//! From the persistent configuration into the cache: everything at start, then what changes.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use infra::{ConfigVersion, Document, Extent, ObjectChange, Publication, Revision, StoreError};
+use model::TenantId;
+use runtime::RoleContext;
+use tokio::sync::watch;
+
+use super::Held;
+
+/// How often the store is asked for revisions: an import is a process of its own and tells nobody.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// Publishes until the role ends.
+pub(super) async fn run(ctx: RoleContext, tell: watch::Sender<Held>) -> anyhow::Result<()> {
+    let mut publisher = Publisher { ctx: ctx.clone(), published: BTreeMap::new(), tell };
+    let mut look = tokio::time::interval(LOOK);
+    look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            () = ctx.drain.ended() => return Ok(()),
+            _ = look.tick() => {}
+        }
+        match publisher.turn().await {
+            Ok(()) => ctx.ready.holds("configuration published"),
+            // Tried again with the next look; readers go on with what they have.
+            Err(error) => tracing::warn!(%error, "the configuration cannot be published"),
+        }
+    }
+}
+
+struct Publisher {
+    ctx: RoleContext,
+    /// What this life of the role has published.
+    published: BTreeMap<TenantId, ConfigVersion>,
+    tell: watch::Sender<Held>,
+}
+
+impl Publisher {
+    async fn turn(&mut self) -> infra::Result<()> {
+        for (tenant, revision) in self.ctx.stores.provisioning.tenants().await? {
+            match self.published.get(&tenant).copied() {
+                Some(version) if version.revision == revision.0 => {}
+                Some(version) => self.publish_changes(&tenant, version).await?,
+                None => self.publish_whole(&tenant).await?,
+            }
+        }
+        Ok(())
+    }
+
+    async fn publish_whole(&mut self, tenant: &TenantId) -> infra::Result<()> {
+        let Some((revision, objects)) = self.ctx.stores.provisioning.load(tenant).await? else { return Ok(()) };
+        let cached = self.ctx.stores.configuration.tenants().await?;
+        let before = cached.iter().find(|(held, _)| held == tenant).map_or(0, |(_, version)| version.generation);
+        let version = ConfigVersion { generation: before + 1, revision: revision.0 };
+        let documents = objects.objects().map(|object| {
+            let key = object.key();
+            Document {
+                kind: key.kind.as_str().to_owned(),
+                id: key.id,
+                revision: revision.0,
+                body: Some(object.to_json().into()),
+            }
+        });
+        let documents = documents.collect();
+        let publication = Publication { tenant: tenant.clone(), version, extent: Extent::Whole, documents };
+        self.ctx.stores.configuration.publish(publication).await?;
+        tracing::info!(%tenant, generation = version.generation, revision = revision.0, "configuration published");
+        self.done(tenant, version, revision, Arc::new(objects));
+        Ok(())
+    }
+
+    async fn publish_changes(&mut self, tenant: &TenantId, since: ConfigVersion) -> infra::Result<()> {
+        let changes = self.ctx.stores.provisioning.changes(tenant, Revision(since.revision)).await?;
+        let version = ConfigVersion { generation: since.generation, revision: changes.revision.0 };
+        let documents = changes.changes.into_iter().map(|change| {
+            let (key, body) = match change {
+                ObjectChange::Put(object) => (object.key(), Some(object.to_json().into())),
+                ObjectChange::Delete(key) => (key, None),
+            };
+            Document { kind: key.kind.as_str().to_owned(), id: key.id, revision: version.revision, body }
+        });
+        let documents = documents.collect();
+        let publication = Publication { tenant: tenant.clone(), version, extent: Extent::Changes, documents };
+        match self.ctx.stores.configuration.publish(publication).await {
+            Ok(()) => {}
+            Err(StoreError::Conflict { .. }) => {
+                // The cache is not where this life left it: begin a new generation.
+                self.published.remove(tenant);
+                return self.publish_whole(tenant).await;
+            }
+            Err(error) => return Err(error),
+        }
+        tracing::info!(%tenant, revision = version.revision, "configuration changes published");
+        let Some((revision, objects)) = self.ctx.stores.provisioning.load(tenant).await? else { return Ok(()) };
+        self.done(tenant, version, revision, Arc::new(objects));
+        Ok(())
+    }
+
+    fn done(
+        &mut self,
+        tenant: &TenantId,
+        version: ConfigVersion,
+        revision: Revision,
+        objects: Arc<contracts::provisioning::TenantObjects>,
+    ) {
+        self.published.insert(tenant.clone(), version);
+        self.tell.send_modify(|held| {
+            let mut next = BTreeMap::clone(held);
+            next.insert(tenant.clone(), (revision, objects));
+            *held = Arc::new(next);
+        });
+    }
+}

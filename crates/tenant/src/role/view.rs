@@ -1,0 +1,156 @@
+//! What a tenant's events add up to: the snapshot that a subscription on 8000 begins with.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use contracts::v1::{self, PartyState};
+use contracts::wire;
+use model::{AgentId, ConnId, Event, EventName, Stamped, Timestamp, UserData, WorkMode};
+
+/// The most calls that are kept: a call whose end was lost must not stay for ever.
+const CALLS_MAX: usize = 100_000;
+
+/// The folded state of one tenant.
+#[derive(Clone, Debug, Default)]
+pub(super) struct View {
+    calls: BTreeMap<ConnId, Call>,
+    agents: BTreeMap<AgentId, Agent>,
+    in_service: BTreeSet<String>,
+}
+
+#[derive(Clone, Debug)]
+struct Call {
+    call: v1::CallRef,
+    parties: BTreeMap<String, v1::PartyStatus>,
+    user_data: UserData,
+    changed: Timestamp,
+}
+
+#[derive(Clone, Debug)]
+struct Agent {
+    dn: String,
+    ready: bool,
+    work_mode: Option<WorkMode>,
+    since: Timestamp,
+}
+
+impl View {
+    /// Folds a fact in. A fact that was folded already changes nothing that the facts after it do not set again.
+    pub fn fold(&mut self, stamped: &Stamped) {
+        let event = &stamped.event;
+        match event.name {
+            EventName::AgentLogin | EventName::AgentReady | EventName::AgentNotReady | EventName::AgentLogout => {
+                self.fold_agent(event, stamped.at);
+            }
+            EventName::DNBackInService => {
+                self.in_service.extend(event.this_dn.as_ref().map(ToString::to_string));
+            }
+            EventName::DNOutOfService => {
+                if let Some(dn) = &event.this_dn {
+                    self.in_service.remove(dn.as_str());
+                }
+            }
+            _ => self.fold_call(event, stamped.at),
+        }
+    }
+
+    fn fold_agent(&mut self, event: &Event, at: Timestamp) {
+        let Some(id) = &event.agent else { return };
+        if event.name == EventName::AgentLogout {
+            self.agents.remove(id);
+            return;
+        }
+        let known = self.agents.get(id).map(|agent| agent.dn.clone()).unwrap_or_default();
+        let dn = event.this_dn.as_ref().map_or(known, ToString::to_string);
+        let ready = event.name == EventName::AgentReady;
+        self.agents.insert(id.clone(), Agent { dn, ready, work_mode: event.work_mode, since: at });
+    }
+
+    fn fold_call(&mut self, event: &Event, at: Timestamp) {
+        let Some(call_ref) = &event.call else { return };
+        let id = call_ref.conn_id;
+        if event.name == EventName::CallDeleted {
+            self.calls.remove(&id);
+            return;
+        }
+        if !self.calls.contains_key(&id) {
+            if ends_party(event.name) {
+                return;
+            }
+            self.make_room();
+        }
+        let call = self.calls.entry(id).or_insert_with(|| Call {
+            call: wire::call_ref_to_wire(call_ref),
+            parties: BTreeMap::new(),
+            user_data: UserData::new(),
+            changed: at,
+        });
+        call.call = wire::call_ref_to_wire(call_ref);
+        call.changed = at;
+        if !event.user_data.is_empty() {
+            call.user_data = event.user_data.clone();
+        }
+        let Some(dn) = &event.this_dn else { return };
+        if ends_party(event.name) {
+            call.parties.remove(dn.as_str());
+        } else if let Some(state) = party_state(event.name) {
+            call.parties.insert(
+                dn.to_string(),
+                v1::PartyStatus {
+                    dn: dn.to_string(),
+                    state: state.into(),
+                    role: event.this_role.map(wire::dn_role_to_wire),
+                    other_dn: event.other_dn.clone(),
+                    this_queue: event.this_queue.clone(),
+                },
+            );
+        }
+    }
+
+    /// Drops the call that has been silent for longest when there are too many.
+    fn make_room(&mut self) {
+        if self.calls.len() >= CALLS_MAX
+            && let Some(oldest) = self.calls.iter().min_by_key(|(_, call)| call.changed).map(|(id, _)| *id)
+        {
+            self.calls.remove(&oldest);
+        }
+    }
+
+    /// The state at `position`.
+    pub fn snapshot(&self, position: String) -> v1::Snapshot {
+        let calls = self.calls.values().map(|call| v1::CallStatus {
+            call: Some(call.call.clone()),
+            parties: call.parties.values().cloned().collect(),
+            user_data: Some(wire::user_data_to_wire(&call.user_data)),
+            changed_at_us: call.changed.as_micros(),
+        });
+        let agents = self.agents.iter().map(|(id, agent)| v1::AgentStatus {
+            agent: id.to_string(),
+            dn: agent.dn.clone(),
+            ready: agent.ready,
+            work_mode: agent.work_mode.map(wire::work_mode_to_wire),
+            since_us: agent.since.as_micros(),
+        });
+        v1::Snapshot {
+            position,
+            calls: calls.collect(),
+            agents: agents.collect(),
+            dns_in_service: self.in_service.iter().cloned().collect(),
+        }
+    }
+}
+
+const fn ends_party(name: EventName) -> bool {
+    matches!(name, EventName::Released | EventName::Abandoned | EventName::Diverted)
+}
+
+const fn party_state(name: EventName) -> Option<PartyState> {
+    match name {
+        EventName::Dialing | EventName::NetworkReached => Some(PartyState::Dialing),
+        EventName::Ringing => Some(PartyState::Alerting),
+        EventName::Established | EventName::Retrieved => Some(PartyState::Connected),
+        EventName::Held => Some(PartyState::Held),
+        EventName::Queued | EventName::RouteRequest => Some(PartyState::Queued),
+        EventName::DestinationBusy => Some(PartyState::Failed),
+        _ => None,
+    }
+}

@@ -1,0 +1,54 @@
+//! config: the tenants' configuration over HTTP (9100), for the voice roles. It reads the cache that the tenant role writes.
+//!
+//! | path below `/tenants/{tenant}` | answer |
+//! |---|---|
+//! | (none) | the tenant |
+//! | `/dns`, `/dns/{number}`, `/skills`, `/prompts`, `/places`, `/people`, `/people/{user}`, `/numbers`, `/trunks`, `/feature-codes`, `/applications/{name}` | objects |
+//! | `/agents/{id}`, `/agent-logins/{code}` | the person who is that agent |
+//! | `/route-points/{dn}` | the route point with its application's document |
+//! | `/credentials/{dn}` | what a phone's digest is checked against (scope `config:secrets`) |
+//! | `/objects?after=G-R` | every object, or what changed after a version |
+//!
+//! `/tenants` lists ids; `/versions?etag=..&wait_s=20` answers as soon as any tenant's version differs; `/keep-alive` answers at once.
+//! Answers carry `ETag` (the tenant's version) and honour `If-None-Match`. Secrets are blank everywhere but in `/credentials`.
+
+mod copies;
+mod metrics;
+mod server;
+
+use runtime::spec::{Listen, Place, Protocol};
+use runtime::{RoleContext, RoleSpec};
+
+use copies::Copies;
+
+/// What config declares.
+pub const SPEC: RoleSpec = RoleSpec {
+    name: "config",
+    number: 6,
+    summary: "the tenants' configuration, for the voice roles",
+    listens: &[Listen {
+        name: "http",
+        protocol: Protocol::Http,
+        port: 9100,
+        place: Place::Cluster,
+        accepts: &[
+            "voice-15", "voice-22", "voice-23", "voice-26", "voice-28", "voice-32", "voice-34", "voice-35", "own-03",
+            "own-04", "own-07",
+        ],
+    }],
+    opens: &["voice-17"],
+    settings: &[],
+    admin_port: 9090,
+    start: |ctx| Box::pin(run(ctx)),
+};
+
+async fn run(ctx: RoleContext) -> anyhow::Result<()> {
+    ctx.ready.require("configuration");
+    let copies = Copies::new(metrics::Metrics::new(&ctx.metrics));
+    net::http::serve(&ctx, "http", server::router(copies.clone())).await?;
+    let following = copies.clone().follow(ctx.stores.configuration.clone(), ctx.drain.clone(), ctx.ready.clone());
+    ctx.spawn("configuration follower", following);
+    ctx.ready.started();
+    ctx.drain.begun().await;
+    Ok(())
+}

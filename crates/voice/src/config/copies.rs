@@ -1,0 +1,159 @@
+//! Copies of the tenants' configuration in memory, kept fresh from the cache.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use contracts::provisioning::{DnKind, Object, ObjectKey, ObjectKind, Secret};
+use infra::{ConfigCache, ConfigVersion, Extent, Reading};
+use model::TenantId;
+use runtime::{Drain, Readiness};
+use tokio::sync::watch;
+
+use super::metrics::Metrics;
+
+/// How often the cache is asked which versions there are: so long a change takes at most to be seen here.
+const LOOK: Duration = Duration::from_millis(250);
+
+/// One tenant's configuration.
+pub(super) struct TenantCopy {
+    pub version: ConfigVersion,
+    /// Every object and the revision that wrote it.
+    pub objects: BTreeMap<ObjectKey, (u64, Object)>,
+    /// Objects that went, and the revision that removed them; begins with the generation.
+    pub gone: BTreeMap<ObjectKey, u64>,
+}
+
+impl TenantCopy {
+    /// The object of that name.
+    pub fn get(&self, kind: ObjectKind, id: &str) -> Option<&Object> {
+        self.objects.get(&ObjectKey { kind, id: id.to_owned() }).map(|(_, object)| object)
+    }
+
+    /// The objects of a kind.
+    pub fn of_kind(&self, kind: ObjectKind) -> impl Iterator<Item = &Object> {
+        self.objects.iter().filter(move |(key, _)| key.kind == kind).map(|(_, (_, object))| object)
+    }
+
+    fn with(&self, reading: Reading) -> Self {
+        let mut copy = match reading.extent {
+            Extent::Whole => Self { version: reading.version, objects: BTreeMap::new(), gone: BTreeMap::new() },
+            Extent::Changes => {
+                Self { version: reading.version, objects: self.objects.clone(), gone: self.gone.clone() }
+            }
+        };
+        for document in reading.documents {
+            let Some(kind) = ObjectKind::parse(&document.kind) else { continue };
+            let key = ObjectKey { kind, id: document.id };
+            let object = document.body.and_then(|body| match Object::from_json(kind, &body) {
+                Ok(object) => Some(object),
+                Err(error) => {
+                    tracing::error!(?key, %error, "a configuration document cannot be read");
+                    None
+                }
+            });
+            match object {
+                Some(object) => {
+                    copy.gone.remove(&key);
+                    copy.objects.insert(key, (document.revision, object));
+                }
+                None => {
+                    copy.objects.remove(&key);
+                    copy.gone.insert(key, document.revision);
+                }
+            }
+        }
+        copy
+    }
+}
+
+/// The object without its secrets.
+pub(super) fn without_secrets(object: &Object) -> Object {
+    let mut object = object.clone();
+    match &mut object {
+        Object::Dn(dn) => {
+            if let DnKind::Extension { password, .. } = &mut dn.kind {
+                *password = Secret::default();
+            }
+        }
+        Object::Person(person) => {
+            if let Some(agent) = &mut person.agent {
+                agent.pin = None;
+            }
+        }
+        _ => {}
+    }
+    object
+}
+
+/// All copies.
+#[derive(Clone)]
+pub(super) struct Copies {
+    tenants: Arc<RwLock<HashMap<TenantId, Arc<TenantCopy>>>>,
+    changed: Arc<watch::Sender<u64>>,
+    metrics: Metrics,
+}
+
+impl Copies {
+    pub fn new(metrics: Metrics) -> Self {
+        Self { tenants: Arc::default(), changed: Arc::new(watch::Sender::new(0)), metrics }
+    }
+
+    /// A tenant's copy.
+    pub fn tenant(&self, tenant: &TenantId) -> Option<Arc<TenantCopy>> {
+        self.tenants.read().unwrap_or_else(PoisonError::into_inner).get(tenant).cloned()
+    }
+
+    /// Every tenant's version.
+    pub fn versions(&self) -> BTreeMap<TenantId, ConfigVersion> {
+        let tenants = self.tenants.read().unwrap_or_else(PoisonError::into_inner);
+        tenants.iter().map(|(tenant, copy)| (tenant.clone(), copy.version)).collect()
+    }
+
+    /// Told of every change.
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.changed.subscribe()
+    }
+
+    /// Follows the cache until the role ends.
+    pub async fn follow(self, cache: Arc<dyn ConfigCache>, drain: Drain, ready: Readiness) -> anyhow::Result<()> {
+        let mut look = tokio::time::interval(LOOK);
+        look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                () = drain.ended() => return Ok(()),
+                _ = look.tick() => {}
+            }
+            match self.refresh(&*cache).await {
+                Ok(()) => ready.holds("configuration"),
+                Err(error) => {
+                    // What is held stays good: reads go on from memory while the cache is away.
+                    self.metrics.read_failed();
+                    tracing::warn!(%error, "the configuration cache cannot be read");
+                }
+            }
+        }
+    }
+
+    async fn refresh(&self, cache: &dyn ConfigCache) -> infra::Result<()> {
+        let mut changed = false;
+        for (tenant, version) in cache.tenants().await? {
+            let held = self.tenant(&tenant);
+            if held.as_ref().is_some_and(|copy| copy.version == version) {
+                continue;
+            }
+            let reading = cache.read(&tenant, held.as_ref().map(|copy| copy.version), Duration::ZERO).await?;
+            let empty = TenantCopy { version, objects: BTreeMap::new(), gone: BTreeMap::new() };
+            let copy = held.as_deref().unwrap_or(&empty).with(reading);
+            let mut tenants = self.tenants.write().unwrap_or_else(PoisonError::into_inner);
+            tenants.insert(tenant, Arc::new(copy));
+            self.metrics.refreshed();
+            self.metrics.tenants_held(tenants.len());
+            changed = true;
+        }
+        if changed {
+            self.changed.send_modify(|count| *count += 1);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,283 @@
+//! HTTP 9100.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use contracts::configuration::{Changes, Credentials, RoutePoint, Versions};
+use contracts::provisioning::{Agent, DnKind, Object, ObjectKey, ObjectKind, Person};
+use infra::ConfigVersion;
+use model::TenantId;
+use runtime::{Caller, Problem};
+use serde::Deserialize;
+use serde_json::{Value as Json, json};
+use sip::digest::{Algorithm, ha1};
+
+use super::copies::{Copies, TenantCopy, without_secrets};
+
+/// The longest that a caller may wait for a change.
+const WAIT_MAX: Duration = Duration::from_secs(30);
+
+/// The scope of who may see secrets.
+const SECRETS: &str = "config:secrets";
+
+/// The scope of who may read.
+const READ: &str = "config:read";
+
+type Answer = Result<Response, Problem>;
+
+pub(super) fn router(copies: Copies) -> Router {
+    Router::new()
+        .route("/keep-alive", get(async || axum::Json(json!({ "status": "ok" }))))
+        .route("/versions", get(versions))
+        .route("/tenants", get(tenants))
+        .route("/tenants/{tenant}", get(tenant))
+        .route("/tenants/{tenant}/objects", get(objects))
+        .route("/tenants/{tenant}/credentials/{dn}", get(credentials))
+        .route("/tenants/{tenant}/agents/{id}", get(agent))
+        .route("/tenants/{tenant}/agent-logins/{code}", get(agent_login))
+        .route("/tenants/{tenant}/route-points/{dn}", get(route_point))
+        .route("/tenants/{tenant}/{kind}", get(list))
+        .route("/tenants/{tenant}/{kind}/{id}", get(one))
+        .with_state(copies)
+}
+
+// === who may see what ===
+
+/// The copy of a tenant that the caller may see.
+fn copy_for(copies: &Copies, caller: &Caller, tenant: &str) -> Result<Arc<TenantCopy>, Problem> {
+    let tenant = TenantId::parse(tenant).map_err(|e| Problem::bad_request(e.to_string()))?;
+    caller.may_act_for(&tenant)?;
+    caller.needs_scope(READ)?;
+    copies.tenant(&tenant).ok_or_else(|| Problem::not_found(format!("there is no tenant {tenant}")))
+}
+
+/// The answer with its version, or 304 where the caller has it already.
+fn versioned(headers: &HeaderMap, version: ConfigVersion, body: &impl serde::Serialize) -> Answer {
+    let etag = format!("\"{}\"", tag(version));
+    let has_it = headers.get(header::IF_NONE_MATCH).is_some_and(|seen| seen.as_bytes() == etag.as_bytes());
+    let mut response =
+        if has_it { StatusCode::NOT_MODIFIED.into_response() } else { axum::Json(body).into_response() };
+    if let Ok(etag) = HeaderValue::from_str(&etag) {
+        response.headers_mut().insert(header::ETAG, etag);
+    }
+    Ok(response)
+}
+
+fn tag(version: ConfigVersion) -> String {
+    format!("{}-{}", version.generation, version.revision)
+}
+
+fn version(text: &str) -> Option<ConfigVersion> {
+    let (generation, revision) = text.split_once('-')?;
+    Some(ConfigVersion { generation: generation.parse().ok()?, revision: revision.parse().ok()? })
+}
+
+// === versions ===
+
+#[derive(Deserialize)]
+struct VersionsQuery {
+    etag: Option<String>,
+    wait_s: Option<u64>,
+}
+
+async fn versions(State(copies): State<Copies>, caller: Caller, Query(query): Query<VersionsQuery>) -> Answer {
+    caller.needs_scope(READ)?;
+    let wait = Duration::from_secs(query.wait_s.unwrap_or_default()).min(WAIT_MAX);
+    let mut changes = copies.changes();
+    let deadline = tokio::time::sleep(wait);
+    tokio::pin!(deadline);
+    loop {
+        let now = versions_now(&copies, &caller);
+        if query.etag.as_ref() != Some(&now.etag) {
+            return Ok(axum::Json(now).into_response());
+        }
+        tokio::select! {
+            () = &mut deadline => return Ok(axum::Json(now).into_response()),
+            ended = changes.changed() => ended.map_err(|_| Problem::unavailable("stopping"))?,
+        }
+    }
+}
+
+/// The versions that the caller may see. Equal states have equal etags on every replica.
+fn versions_now(copies: &Copies, caller: &Caller) -> Versions {
+    let all = copies.versions();
+    let seen = all.iter().filter(|(tenant, _)| caller.may_act_for(tenant).is_ok());
+    let tenants: std::collections::BTreeMap<_, _> =
+        seen.map(|(tenant, version)| (tenant.to_string(), tag(*version))).collect();
+    let listed: Vec<_> = tenants.iter().map(|(tenant, version)| format!("{tenant}={version}")).collect();
+    Versions { etag: listed.join(","), tenants }
+}
+
+async fn tenants(State(copies): State<Copies>, caller: Caller) -> Answer {
+    caller.needs_scope(READ)?;
+    let names: Vec<String> = versions_now(&copies, &caller).tenants.into_keys().collect();
+    Ok(axum::Json(names).into_response())
+}
+
+// === objects ===
+
+async fn tenant(
+    State(copies): State<Copies>,
+    caller: Caller,
+    Path(tenant): Path<String>,
+    headers: HeaderMap,
+) -> Answer {
+    let copy = copy_for(&copies, &caller, &tenant)?;
+    let object = copy.get(ObjectKind::Tenant, "").ok_or_else(|| Problem::not_found("the tenant has no record"))?;
+    versioned(&headers, copy.version, &json_of(object))
+}
+
+#[derive(Deserialize)]
+struct ObjectsQuery {
+    after: Option<String>,
+}
+
+async fn objects(
+    State(copies): State<Copies>,
+    caller: Caller,
+    Path(tenant): Path<String>,
+    Query(query): Query<ObjectsQuery>,
+    headers: HeaderMap,
+) -> Answer {
+    let copy = copy_for(&copies, &caller, &tenant)?;
+    let after = query.after.as_deref().and_then(version);
+    let since = after.filter(|v| v.generation == copy.version.generation && v.revision <= copy.version.revision);
+    let newer = |revision: u64| since.is_none_or(|since| revision > since.revision);
+    let changed = copy.objects.iter().filter(|(_, (revision, _))| newer(*revision));
+    let gone = copy.gone.iter().filter(|(_, revision)| since.is_some() && newer(**revision));
+    let body = Changes {
+        version: tag(copy.version),
+        whole: since.is_none(),
+        objects: changed.map(|(key, (_, object))| listed(key, json_of(object))).collect(),
+        gone: gone.map(|(key, _)| listed(key, Json::Null)).collect(),
+    };
+    versioned(&headers, copy.version, &body)
+}
+
+fn listed(key: &ObjectKey, object: Json) -> contracts::configuration::Listed {
+    contracts::configuration::Listed { kind: key.kind, id: key.id.clone(), object }
+}
+
+async fn list(
+    State(copies): State<Copies>,
+    caller: Caller,
+    Path((tenant, kind)): Path<(String, String)>,
+    headers: HeaderMap,
+) -> Answer {
+    let copy = copy_for(&copies, &caller, &tenant)?;
+    let all: Vec<Json> = copy.of_kind(kind_of(&kind)?).map(json_of).collect();
+    versioned(&headers, copy.version, &all)
+}
+
+async fn one(
+    State(copies): State<Copies>,
+    caller: Caller,
+    Path((tenant, kind, id)): Path<(String, String, String)>,
+    headers: HeaderMap,
+) -> Answer {
+    let copy = copy_for(&copies, &caller, &tenant)?;
+    let object = copy.get(kind_of(&kind)?, &id);
+    let object = object.ok_or_else(|| Problem::not_found(format!("there is no {id} among the {kind}")))?;
+    versioned(&headers, copy.version, &json_of(object))
+}
+
+fn kind_of(segment: &str) -> Result<ObjectKind, Problem> {
+    match segment {
+        "dns" => Ok(ObjectKind::Dn),
+        "skills" => Ok(ObjectKind::Skill),
+        "prompts" => Ok(ObjectKind::Prompt),
+        "places" => Ok(ObjectKind::Place),
+        "people" => Ok(ObjectKind::Person),
+        "numbers" => Ok(ObjectKind::Number),
+        "trunks" => Ok(ObjectKind::Trunk),
+        "feature-codes" => Ok(ObjectKind::FeatureCode),
+        "applications" => Ok(ObjectKind::Application),
+        other => Err(Problem::not_found(format!("there are no objects called {other}"))),
+    }
+}
+
+fn json_of(object: &Object) -> Json {
+    serde_json::from_slice(&without_secrets(object).to_json()).unwrap_or_default()
+}
+
+// === views ===
+
+async fn agent(
+    State(copies): State<Copies>,
+    caller: Caller,
+    Path((tenant, id)): Path<(String, String)>,
+    headers: HeaderMap,
+) -> Answer {
+    let copy = copy_for(&copies, &caller, &tenant)?;
+    person_with(&copy, &headers, |agent| agent.id == id)
+}
+
+async fn agent_login(
+    State(copies): State<Copies>,
+    caller: Caller,
+    Path((tenant, code)): Path<(String, String)>,
+    headers: HeaderMap,
+) -> Answer {
+    let copy = copy_for(&copies, &caller, &tenant)?;
+    person_with(&copy, &headers, |agent| agent.login_code == code)
+}
+
+fn person_with(copy: &TenantCopy, headers: &HeaderMap, wanted: impl Fn(&Agent) -> bool) -> Answer {
+    let is_it = |person: &Person| person.agent.as_ref().is_some_and(&wanted);
+    let found = copy.of_kind(ObjectKind::Person).find(|object| matches!(object, Object::Person(p) if is_it(p)));
+    let found = found.ok_or_else(|| Problem::not_found("there is no such agent"))?;
+    versioned(headers, copy.version, &json_of(found))
+}
+
+async fn route_point(
+    State(copies): State<Copies>,
+    caller: Caller,
+    Path((tenant, number)): Path<(String, String)>,
+    headers: HeaderMap,
+) -> Answer {
+    let copy = copy_for(&copies, &caller, &tenant)?;
+    let Some(Object::Dn(dn)) = copy.get(ObjectKind::Dn, &number) else {
+        return Err(Problem::not_found(format!("there is no DN {number}")));
+    };
+    let DnKind::RoutePoint { application, default_dn } = &dn.kind else {
+        return Err(Problem::not_found(format!("{number} is not a route point")));
+    };
+    let Some(Object::Application(held)) = copy.get(ObjectKind::Application, application) else {
+        return Err(Problem::not_found(format!("there is no application {application}")));
+    };
+    let body = RoutePoint {
+        dn: number,
+        application: application.clone(),
+        default_dn: default_dn.clone(),
+        document: held.document.clone(),
+    };
+    versioned(&headers, copy.version, &body)
+}
+
+async fn credentials(
+    State(copies): State<Copies>,
+    caller: Caller,
+    Path((tenant, number)): Path<(String, String)>,
+    headers: HeaderMap,
+) -> Answer {
+    let copy = copy_for(&copies, &caller, &tenant)?;
+    caller.needs_scope(SECRETS)?;
+    let realm = match copy.get(ObjectKind::Tenant, "") {
+        Some(Object::Tenant(tenant)) => tenant.realm.clone(),
+        _ => return Err(Problem::not_found("the tenant has no record")),
+    };
+    let Some(Object::Dn(dn)) = copy.get(ObjectKind::Dn, &number) else {
+        return Err(Problem::not_found(format!("there is no DN {number}")));
+    };
+    let DnKind::Extension { password, .. } = &dn.kind else {
+        return Err(Problem::not_found(format!("{number} is not a phone")));
+    };
+    let hash = |algorithm| ha1(algorithm, &number, &realm, password.reveal());
+    let body = Credentials { dn: number.clone(), md5: hash(Algorithm::Md5), sha256: hash(Algorithm::Sha256), realm };
+    versioned(&headers, copy.version, &body)
+}

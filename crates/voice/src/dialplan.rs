@@ -1,0 +1,39 @@
+//! dialplan: says where a dialled number leads (8800). The rules are `call::dial_plan`; numbers come from config (voice-22), phones
+//! from the registrations (voice-12).
+//!
+//! `POST /tenants/{tenant}/resolve` with `{"caller": {"phone": "7101"}, "dialled": "*50"}` or
+//! `{"caller": {"trunk": "carrier", "number": "+15550199"}, "dialled": "+15550100"}`.
+
+mod plans;
+mod server;
+
+use runtime::spec::{Listen, Place, Protocol};
+use runtime::{RoleContext, RoleSpec};
+
+/// What dialplan declares.
+pub const SPEC: RoleSpec = RoleSpec {
+    name: "dialplan",
+    number: 5,
+    summary: "says where a dialled number leads",
+    listens: &[Listen {
+        name: "http",
+        protocol: Protocol::Http,
+        port: 8800,
+        place: Place::Cluster,
+        accepts: &["voice-27"],
+    }],
+    opens: &["voice-12", "voice-22"],
+    settings: &[],
+    admin_port: 9090,
+    start: |ctx| Box::pin(run(ctx)),
+};
+
+async fn run(ctx: RoleContext) -> anyhow::Result<()> {
+    let configuration = net::configuration::Configuration::follow(&ctx, "voice-22")?;
+    let plans = plans::Plans::new(configuration);
+    let state = server::Resolver::new(plans, ctx.stores.registrations.clone(), ctx.clock.clone(), &ctx.metrics);
+    net::http::serve(&ctx, "http", server::router(state)).await?;
+    ctx.ready.started();
+    ctx.drain.begun().await;
+    Ok(())
+}

@@ -1,0 +1,113 @@
+//! HTTP 8800.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{Path, State};
+use axum::routing::post;
+use infra::{Clock, Registrations};
+use model::plan::{Caller as CallingParty, Contact, Destination};
+use model::{Dn, TenantId};
+use net::http::JsonBody;
+use prometheus_client::metrics::counter::Counter;
+use runtime::{Caller, Problem};
+use serde::Deserialize;
+use serde_json::Value as Json;
+
+use super::plans::Plans;
+
+/// What a resolution needs.
+#[derive(Clone)]
+pub(super) struct Resolver {
+    plans: Plans,
+    registrations: Arc<dyn Registrations>,
+    clock: Arc<dyn Clock>,
+    resolved: Counter,
+    refused: Counter,
+}
+
+impl Resolver {
+    pub fn new(
+        plans: Plans,
+        registrations: Arc<dyn Registrations>,
+        clock: Arc<dyn Clock>,
+        metrics: &runtime::Metrics,
+    ) -> Self {
+        Self {
+            plans,
+            registrations,
+            clock,
+            resolved: metrics.counter("dialplan_numbers_resolved", "Dialled numbers that lead somewhere"),
+            refused: metrics.counter("dialplan_numbers_refused", "Dialled numbers that lead nowhere"),
+        }
+    }
+}
+
+pub(super) fn router(resolver: Resolver) -> Router {
+    Router::new().route("/tenants/{tenant}/resolve", post(resolve)).with_state(resolver)
+}
+
+#[derive(Deserialize)]
+struct Question {
+    caller: Calling,
+    dialled: String,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Calling {
+    Phone { phone: String },
+    Trunk { trunk: String, number: String },
+}
+
+async fn resolve(
+    State(resolver): State<Resolver>,
+    caller: Caller,
+    Path(tenant): Path<String>,
+    JsonBody(question): JsonBody<Question>,
+) -> Result<axum::Json<Json>, Problem> {
+    let tenant = TenantId::parse(&tenant).map_err(|e| Problem::bad_request(e.to_string()))?;
+    caller.may_act_for(&tenant)?;
+    caller.needs_scope("dialplan")?;
+    let calling = match question.caller {
+        Calling::Phone { phone } => {
+            CallingParty::Phone(Dn::parse(&phone).map_err(|e| Problem::bad_request(e.to_string()))?)
+        }
+        Calling::Trunk { trunk, number } => CallingParty::Trunk { trunk, number },
+    };
+    let destination = resolver.resolve(&tenant, &calling, &question.dialled).await?;
+    Ok(axum::Json(contracts::json::destination_to_json(&destination)))
+}
+
+impl Resolver {
+    async fn resolve(
+        &self,
+        tenant: &TenantId,
+        caller: &CallingParty,
+        dialled: &str,
+    ) -> Result<Destination, Problem> {
+        let plan =
+            self.plans.of(tenant).ok_or_else(|| Problem::not_found(format!("there is no tenant {tenant}")))?;
+        let mut destination = call::dial_plan::resolve(&plan, caller, dialled, |_| Vec::new());
+        // The rules are pure; where the phone is stands in the store.
+        if let Destination::Extension { dn, contacts, .. } = &mut destination {
+            *contacts = self.contacts(tenant, dn).await?;
+        }
+        let counter = if matches!(destination, Destination::Reject { .. }) { &self.refused } else { &self.resolved };
+        counter.inc();
+        Ok(destination)
+    }
+
+    /// Where a phone is registered, newest first.
+    async fn contacts(&self, tenant: &TenantId, dn: &Dn) -> Result<Vec<Contact>, Problem> {
+        let registration = self.registrations.load(tenant, dn).await.map_err(|error| {
+            tracing::warn!(%tenant, %dn, %error, "the registrations cannot be read");
+            Problem::unavailable("the registrations cannot be read")
+        })?;
+        let now = self.clock.now();
+        let mut bindings = registration.bindings;
+        bindings.retain(|binding| binding.expires_at > now);
+        bindings.sort_by_key(|binding| std::cmp::Reverse(binding.refreshed_at));
+        Ok(bindings.into_iter().map(|binding| binding.contact).collect())
+    }
+}
