@@ -16,7 +16,7 @@ pub use connection::{Closed, ConnectionId};
 pub use counters::Counters;
 pub use limits::Limits;
 pub use node::{LinkEvent, LinkId, NodeIdentity, NodeLinks};
-pub use tcp::{TcpEvent, TcpTable};
+pub use tcp::{ListenerId, TcpEvent, TcpTable};
 pub use udp::{Datagram, UdpEndpoint};
 
 #[cfg(test)]

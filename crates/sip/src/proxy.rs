@@ -43,7 +43,7 @@ mod tests;
 
 pub use counts::Counts;
 pub use nodes::Announcement;
-pub use settings::{Credentials, Limits, Network, Settings, Trunk};
+pub use settings::{Credentials, Hashes, Limits, Network, Settings, Trunk};
 
 use exchange::Exchange;
 use nodes::Nodes;
@@ -184,6 +184,16 @@ impl Proxy {
     /// From now on new calls are refused with 503; what is under way goes on.
     pub fn drain(&mut self) {
         self.draining = true;
+    }
+
+    /// Whether new calls are refused.
+    pub const fn is_draining(&self) -> bool {
+        self.draining
+    }
+
+    /// Whether calls of trunks go elsewhere than to nodes.
+    pub const fn has_static_route(&self) -> bool {
+        self.settings.static_route.is_some()
     }
 
     /// Whether no request waits for a final response.

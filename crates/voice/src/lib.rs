@@ -1,4 +1,10 @@
 //! The Voice roles.
+pub mod dialog_records;
+pub mod media_server;
 pub mod rq;
 pub mod sip_cluster;
 pub mod frontend;
+pub mod config;
+pub mod dialplan;
+pub mod sip_proxy;
+pub mod registrar;

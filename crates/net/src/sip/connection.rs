@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
+use runtime::PeerMeter;
 use sip::framer::PONG;
 use sip::{Frame, Framer, Message, ParseError};
 use tokio::net::TcpStream;
@@ -43,7 +44,6 @@ const READ_BYTES: usize = 16 * 1024;
 const WRITE_QUEUE_ENTRIES: usize = 4_096;
 
 /// The writing half, owned by the role's loop. Dropping it closes the connection.
-#[derive(Debug)]
 pub struct Writer {
     queue: mpsc::Sender<Bytes>,
     waiting: Arc<AtomicUsize>,
@@ -51,6 +51,7 @@ pub struct Writer {
     task: JoinHandle<()>,
     bytes_max: usize,
     counters: Arc<Counters>,
+    meter: Option<PeerMeter>,
 }
 
 /// The peer does not read: its queue is full.
@@ -71,6 +72,10 @@ impl Writer {
     pub fn send(&self, bytes: Bytes) -> Result<(), QueueFull> {
         self.counters.messages_out.one();
         self.counters.bytes_out.more(bytes.len() as u64);
+        if let Some(meter) = &self.meter {
+            meter.request();
+            meter.bytes_out(bytes.len());
+        }
         let mut rest = bytes;
         if self.waiting.load(Ordering::Acquire) == 0
             && let Some(stream) = self.stream.get()
@@ -91,6 +96,12 @@ impl Writer {
     /// True when everything that was sent has reached the kernel.
     pub fn is_flushed(&self) -> bool {
         self.waiting.load(Ordering::Acquire) == 0
+    }
+}
+
+impl std::fmt::Debug for Writer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Writer").field("waiting", &self.waiting).finish_non_exhaustive()
     }
 }
 
@@ -134,6 +145,7 @@ pub(super) fn spawn<E: Send + 'static>(
     origin: Origin,
     limits: Limits,
     counters: Arc<Counters>,
+    meter: Option<PeerMeter>,
     events: mpsc::Sender<E>,
     deliver: impl Fn(Happened) -> E + Send + Sync + 'static,
 ) -> Writer {
@@ -141,24 +153,66 @@ pub(super) fn spawn<E: Send + 'static>(
     let waiting = Arc::new(AtomicUsize::new(0));
     let slot = Arc::new(std::sync::OnceLock::new());
     let task = {
-        let (waiting, slot, counters) = (waiting.clone(), slot.clone(), counters.clone());
+        let (waiting, slot) = (waiting.clone(), slot.clone());
+        let counted = Counted { counters: counters.clone(), meter: meter.clone() };
         tokio::spawn(async move {
-            let why = run(origin, limits, &counters, &events, &deliver, pending, &waiting, &slot).await;
-            count_close(&counters, why);
+            let why = run(origin, limits, counted, &events, &deliver, pending, &waiting, &slot).await;
             // Ignored: the loop has ended and nobody listens.
             let _ = events.send(deliver(Happened::Closed(why))).await;
         })
     };
-    Writer { queue, waiting, stream: slot, task, bytes_max: limits.write_queue_bytes, counters }
+    Writer { queue, waiting, stream: slot, task, bytes_max: limits.write_queue_bytes, counters, meter }
 }
 
-fn count_close(counters: &Counters, why: Closed) {
-    match why {
-        Closed::NotOpened => counters.connects_failed.one(),
-        Closed::Idle => counters.closed_idle.one(),
-        Closed::Unread => counters.closed_unread.one(),
-        Closed::BadInput => counters.closed_bad_input.one(),
-        Closed::ByPeer | Closed::ByUs => {}
+/// The counts of one connection; one that was opened is counted as closed when this goes, also when its task is ended.
+struct Counted {
+    counters: Arc<Counters>,
+    meter: Option<PeerMeter>,
+}
+
+impl Counted {
+    fn attempted(&self) {
+        self.meter.iter().for_each(PeerMeter::attempted);
+    }
+
+    fn failed(&self) {
+        self.meter.iter().for_each(PeerMeter::error);
+        self.counters.connects_failed.one();
+    }
+
+    fn opened(&self) -> Standing<'_> {
+        self.counters.connections_opened.one();
+        self.meter.iter().for_each(PeerMeter::opened);
+        Standing(self)
+    }
+
+    fn received(&self, bytes: usize) {
+        self.counters.bytes_in.more(bytes as u64);
+        if let Some(meter) = &self.meter {
+            meter.bytes_in(bytes);
+        }
+    }
+
+    fn message(&self) {
+        self.counters.messages_in.one();
+        self.meter.iter().for_each(PeerMeter::request);
+    }
+
+    fn closed(&self, why: Closed) {
+        match why {
+            Closed::Idle => self.counters.closed_idle.one(),
+            Closed::Unread => self.counters.closed_unread.one(),
+            Closed::BadInput => self.counters.closed_bad_input.one(),
+            Closed::NotOpened | Closed::ByPeer | Closed::ByUs => {}
+        }
+    }
+}
+
+struct Standing<'a>(&'a Counted);
+
+impl Drop for Standing<'_> {
+    fn drop(&mut self) {
+        self.0.meter.iter().for_each(PeerMeter::closed);
     }
 }
 
@@ -166,7 +220,7 @@ fn count_close(counters: &Counters, why: Closed) {
 async fn run<E>(
     origin: Origin,
     limits: Limits,
-    counters: &Counters,
+    counted: Counted,
     events: &mpsc::Sender<E>,
     deliver: &(impl Fn(Happened) -> E + Sync),
     pending: mpsc::Receiver<Bytes>,
@@ -176,24 +230,30 @@ async fn run<E>(
     let stream = match origin {
         Origin::Accepted(stream) => stream,
         Origin::Connect { local, remote } => {
+            counted.attempted();
             match tokio::time::timeout(limits.connect_time, connect(local, remote)).await {
                 Ok(Ok(stream)) => stream,
-                Ok(Err(_)) | Err(_) => return Closed::NotOpened,
+                Ok(Err(_)) | Err(_) => {
+                    counted.failed();
+                    return Closed::NotOpened;
+                }
             }
         }
     };
     // Signalling is small messages that somebody waits for (RFC 3261 says nothing; Nagle costs 40 ms).
     let _ = stream.set_nodelay(true);
-    counters.connections_opened.one();
+    let _standing = counted.opened();
     let stream = Arc::new(stream);
     let _ = slot.set(stream.clone());
     if events.send(deliver(Happened::Opened)).await.is_err() {
         return Closed::ByUs;
     }
-    tokio::select! {
-        why = read(&stream, &limits, counters, events, deliver) => why,
+    let why = tokio::select! {
+        why = read(&stream, &limits, &counted, events, deliver) => why,
         why = write(&stream, limits.write_stall, pending, waiting) => why,
-    }
+    };
+    counted.closed(why);
+    why
 }
 
 async fn connect(local: std::net::IpAddr, remote: SocketAddr) -> io::Result<TcpStream> {
@@ -205,7 +265,7 @@ async fn connect(local: std::net::IpAddr, remote: SocketAddr) -> io::Result<TcpS
 async fn read<E>(
     stream: &TcpStream,
     limits: &Limits,
-    counters: &Counters,
+    counted: &Counted,
     events: &mpsc::Sender<E>,
     deliver: &(impl Fn(Happened) -> E + Sync),
 ) -> Closed {
@@ -226,12 +286,12 @@ async fn read<E>(
             Err(e) if e.kind() == io::ErrorKind::WouldBlock => continue,
             Err(_) => return Closed::ByPeer,
         };
-        counters.bytes_in.more(length as u64);
+        counted.received(length);
         framer.push(chunk.get(..length).unwrap_or_default());
         let mut complete = false;
         while let Some(frame) = framer.next() {
             complete = true;
-            let (happened, ends) = sort(frame, counters);
+            let (happened, ends) = sort(frame, counted);
             if events.send(deliver(happened)).await.is_err() {
                 return Closed::ByUs;
             }
@@ -251,14 +311,14 @@ async fn read<E>(
     }
 }
 
-fn sort(frame: Result<Frame, ParseError>, counters: &Counters) -> (Happened, bool) {
+fn sort(frame: Result<Frame, ParseError>, counted: &Counted) -> (Happened, bool) {
     match frame {
         Ok(Frame::Message(message)) => {
-            counters.messages_in.one();
+            counted.message();
             (Happened::Message(message), false)
         }
         Ok(Frame::KeepAlive) => {
-            counters.keep_alives_in.one();
+            counted.counters.keep_alives_in.one();
             (Happened::Ping, false)
         }
         Err(error) => (Happened::Malformed(error), true),

@@ -10,16 +10,26 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::Context as _;
 use bytes::Bytes;
 use model::{Entropy, Owner};
+use runtime::{PeerMeter, RoleContext};
 use sip::proxy::headers;
 use sip::{CSeq, HeaderName, Message, Method, StatusCode};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use tracing::error;
 
 use super::connection::{self, Happened, Origin, Writer};
 use super::tcp::SendError;
 use super::{Counters, Limits};
+
+/// The role that they lead to.
+const PROXY: &str = "sip-proxy";
+
+/// Says on which meter the connection to a proxy counts.
+type PeerMeterOf = Arc<dyn Fn(SocketAddr) -> Option<PeerMeter> + Send + Sync>;
 
 /// The port on which a sip-proxy takes the connections of nodes.
 pub const NODE_PORT: u16 = 5080;
@@ -171,8 +181,24 @@ pub fn live_nodes(message: &Message) -> Vec<Owner> {
 // === impl NodeLinks ===
 
 impl NodeLinks {
-    /// Opens a connection from `local` to port 5080 of each address in `proxies`, and keeps them, following changes
-    /// of the list. Must be called inside a tokio runtime.
+    /// Opens a connection from the role's address to port 5080 of every sip-proxy in the directory, and keeps them,
+    /// following its changes; counted on the row of the table that the role declares. Must be called inside a tokio runtime.
+    ///
+    /// # Errors
+    /// When the role's spec declares no connection to sip-proxy.
+    pub fn of_role(ctx: &RoleContext, limits: Limits, counters: Arc<Counters>) -> anyhow::Result<Self> {
+        let mut opens = ctx.spec.opens.iter().copied();
+        let id = opens.find(|id| runtime::connections::find(id).is_some_and(|c| c.to == PROXY));
+        let id = id.with_context(|| format!("{} declares no connection to {PROXY}", ctx.spec.name))?;
+        let (meter, directory, caller) = (ctx.meter(id), ctx.directory.clone(), ctx.clone());
+        let token =
+            move || caller.token_for(PROXY).inspect_err(|e| error!("no token for {PROXY}: {e:#}")).unwrap_or_default();
+        let identity = NodeIdentity { role: ctx.spec.name, owner: ctx.owner(), token: Arc::new(token) };
+        let meter_of: PeerMeterOf = Arc::new(move |proxy| Some(meter.peer(&directory.node_at(proxy.ip()))));
+        Ok(Self::metered(identity, ctx.address, ctx.directory.watch(PROXY), limits, counters, meter_of, ctx.entropy()))
+    }
+
+    /// As [`Self::of_role`], from its parts and without a meter.
     pub fn start(
         identity: NodeIdentity,
         local: IpAddr,
@@ -181,11 +207,24 @@ impl NodeLinks {
         counters: Arc<Counters>,
         entropy: Box<dyn Entropy>,
     ) -> Self {
+        Self::metered(identity, local, proxies, limits, counters, Arc::new(|_| None), entropy)
+    }
+
+    fn metered(
+        identity: NodeIdentity,
+        local: IpAddr,
+        proxies: watch::Receiver<Vec<IpAddr>>,
+        limits: Limits,
+        counters: Arc<Counters>,
+        meter_of: PeerMeterOf,
+        entropy: Box<dyn Entropy>,
+    ) -> Self {
         let (sender, events) = mpsc::channel(limits.event_queue);
         let (work, follows) = watch::channel(Work::Accepted);
         // Silence, not the general idle time, tells a node that a proxy is gone without a word.
         let limits = Limits { idle: SILENCE_MAX, ..limits };
-        let keeper = Keeper { identity: identity.clone(), local, limits, counters, events: sender, work: follows };
+        let keeper =
+            Keeper { identity: identity.clone(), local, limits, counters, meter_of, events: sender, work: follows };
         let supervisor = tokio::spawn(supervise(keeper, proxies, entropy));
         Self { identity, writers: HashMap::new(), events, supervisor, work }
     }
@@ -283,6 +322,7 @@ struct Keeper {
     local: IpAddr,
     limits: Limits,
     counters: Arc<Counters>,
+    meter_of: PeerMeterOf,
     events: mpsc::Sender<Raw>,
     work: watch::Receiver<Work>,
 }
@@ -302,7 +342,9 @@ async fn supervise(keeper: Keeper, mut proxies: watch::Receiver<Vec<IpAddr>>, mu
                 let first = appeared << CONNECTIONS_BITS;
                 // Nodes that lost the same proxy shall not all come back in the same millisecond.
                 let jitter = Duration::from_micros(entropy.below(BACK_OFF_FIRST.as_micros() as u64));
-                KeeperTask(tokio::spawn(keeper.clone().keep(SocketAddr::new(proxy, NODE_PORT), first, jitter)))
+                let stop = CancellationToken::new();
+                tokio::spawn(keeper.clone().keep(SocketAddr::new(proxy, NODE_PORT), first, jitter, stop.clone()));
+                KeeperTask(stop)
             });
         }
         if proxies.changed().await.is_err() {
@@ -312,38 +354,43 @@ async fn supervise(keeper: Keeper, mut proxies: watch::Receiver<Vec<IpAddr>>, mu
     }
 }
 
+/// Tells the keeper of a proxy that is no longer listed to say that its connection is down, and to end.
 #[derive(Debug)]
-struct KeeperTask(JoinHandle<()>);
+struct KeeperTask(CancellationToken);
 
 impl Drop for KeeperTask {
     fn drop(&mut self) {
-        self.0.abort();
+        self.0.cancel();
     }
 }
 
 impl Keeper {
-    async fn keep(self, proxy: SocketAddr, first: u64, jitter: Duration) {
+    async fn keep(self, proxy: SocketAddr, first: u64, jitter: Duration, stop: CancellationToken) {
         let mut link = LinkId(first);
         let mut back_off = BACK_OFF_FIRST;
         loop {
             link.0 += 1;
-            if self.connected(proxy, link).await {
+            if self.connected(proxy, link, &stop).await {
                 back_off = BACK_OFF_FIRST;
                 if self.events.send(Raw::Down(link)).await.is_err() {
                     return;
                 }
             }
-            tokio::time::sleep(back_off + jitter).await;
+            tokio::select! {
+                () = tokio::time::sleep(back_off + jitter) => {}
+                () = stop.cancelled() => return,
+            }
             back_off = (back_off * 2).min(BACK_OFF_MAX);
         }
     }
 
     /// One connection, from its opening to its end; says whether the proxy had accepted us.
-    async fn connected(&self, proxy: SocketAddr, link: LinkId) -> bool {
+    async fn connected(&self, proxy: SocketAddr, link: LinkId, stop: &CancellationToken) -> bool {
         // Room for what the kernel delivers in one turn; the bound that counts is that of `events`.
         let (sender, mut happens) = mpsc::channel(64);
         let origin = Origin::Connect { local: self.local, remote: proxy };
-        let writer = Arc::new(connection::spawn(origin, self.limits, self.counters.clone(), sender, |h| h));
+        let (counters, meter) = (self.counters.clone(), (self.meter_of)(proxy));
+        let writer = Arc::new(connection::spawn(origin, self.limits, counters, meter, sender, |h| h));
         let Ok(Some(greeting)) = tokio::time::timeout(GREETING_TIME, self.greet(&writer, &mut happens)).await else {
             return false;
         };
@@ -356,6 +403,7 @@ impl Keeper {
         loop {
             let happened = tokio::select! {
                 happened = happens.recv() => happened,
+                () = stop.cancelled() => return true,
                 Ok(()) = work.changed() => {
                     sequence += 1;
                     let now = *work.borrow();

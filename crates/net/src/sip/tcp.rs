@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use runtime::PeerMeter;
 use sip::{Message, ParseError};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
@@ -51,12 +52,14 @@ pub enum TcpEvent {
     },
 }
 
+/// Says on which meter a connection counts: by the peer's address and the listener that took it (`None`: we open it).
+pub type MeterOf = Box<dyn Fn(SocketAddr, Option<ListenerId>) -> Option<PeerMeter> + Send>;
+
 /// A listener of a [`TcpTable`], numbered from 0 in the order of `listen`.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct ListenerId(pub usize);
 
 /// The TCP connections of one role, owned by its loop.
-#[derive(Debug)]
 pub struct TcpTable {
     limits: Limits,
     counters: Arc<Counters>,
@@ -65,6 +68,7 @@ pub struct TcpTable {
     per_source: HashMap<IpAddr, usize>,
     listeners: Vec<Listener>,
     last_id: u64,
+    meter_of: MeterOf,
     sender: mpsc::Sender<Raw>,
     events: mpsc::Receiver<Raw>,
 }
@@ -118,7 +122,7 @@ pub enum SendError {
 
 impl TcpTable {
     /// An empty table.
-    pub fn new(limits: Limits, counters: Arc<Counters>) -> Self {
+    pub fn new(limits: Limits, counters: Arc<Counters>, meter_of: MeterOf) -> Self {
         let (sender, events) = mpsc::channel(limits.event_queue);
         Self {
             limits,
@@ -128,6 +132,7 @@ impl TcpTable {
             per_source: HashMap::new(),
             listeners: Vec::new(),
             last_id: 0,
+            meter_of,
             sender,
             events,
         }
@@ -281,10 +286,9 @@ impl TcpTable {
             return false;
         }
         *of_source += 1;
-        let writer =
-            connection::spawn(origin, self.limits, self.counters.clone(), self.sender.clone(), move |happened| {
-                Raw::From(id, happened)
-            });
+        let (counters, meter) = (self.counters.clone(), (self.meter_of)(remote, listener));
+        let deliver = move |happened| Raw::From(id, happened);
+        let writer = connection::spawn(origin, self.limits, counters, meter, self.sender.clone(), deliver);
         self.open.insert(id, Open { writer, remote, listener });
         self.by_remote.insert(remote, id);
         true

@@ -1,0 +1,279 @@
+//! Real sockets on loopback. Nothing waits for time to pass but for what must happen.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use model::entropy::Seeded;
+use model::{Epoch, NodeId, Owner};
+use sip::{Message, Method, StatusCode};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+
+use super::node::{NODE_PORT, Work};
+use super::tcp::SendError;
+use super::*;
+
+const OPTIONS: &str = "OPTIONS sip:a@127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/TCP 127.0.0.1;branch=z9hG4bK1\r\n\
+    From: <sip:a@b>;tag=1\r\nTo: <sip:a@b>\r\nCall-ID: 1\r\nCSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n";
+
+fn loopback() -> IpAddr {
+    IpAddr::V4(Ipv4Addr::LOCALHOST)
+}
+
+fn any_port() -> SocketAddr {
+    SocketAddr::new(loopback(), 0)
+}
+
+fn table(limits: Limits) -> (TcpTable, SocketAddr) {
+    let mut table = TcpTable::new(limits, Arc::default(), Box::new(|_, _| None));
+    let (_, at) = table.listen(any_port()).unwrap();
+    (table, at)
+}
+
+/// What must happen happens within this, or the test fails.
+async fn soon<T>(what: impl Future<Output = T>) -> T {
+    tokio::time::timeout(Duration::from_secs(10), what).await.expect("nothing happened for 10 s")
+}
+
+async fn opened(table: &mut TcpTable) -> ConnectionId {
+    match soon(table.next()).await {
+        TcpEvent::Opened { connection, .. } => connection,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn datagrams_keep_their_order_and_keep_alives_are_skipped() {
+    let counters = Arc::new(Counters::default());
+    let mut server = UdpEndpoint::bind(any_port(), &Limits::default(), counters.clone()).unwrap();
+    let client = UdpEndpoint::bind(any_port(), &Limits::default(), Arc::default()).unwrap();
+    client.send(server.local(), b"\r\n\r\n");
+    client.send(server.local(), b"");
+    for n in 0..100_u8 {
+        client.send(server.local(), &[b'm', n, b'.', b'.', b'.']);
+    }
+    let mut got = Vec::new();
+    while got.len() < 100 {
+        soon(server.readable()).await.unwrap();
+        while let Some(datagram) = server.try_receive() {
+            assert_eq!(datagram.remote, client.local());
+            got.push(datagram.bytes[1]);
+        }
+    }
+    assert_eq!(got, (0..100).collect::<Vec<u8>>());
+    assert_eq!(counters.keep_alives_in.value(), 2);
+}
+
+#[tokio::test]
+async fn a_connection_carries_messages_both_ways_and_pings_are_answered() {
+    let (mut table, at) = table(Limits::default());
+    let mut phone = TcpStream::connect(at).await.unwrap();
+    let connection = opened(&mut table).await;
+    let (first, second) = OPTIONS.as_bytes().split_at(40);
+    phone.write_all(b"\r\n\r\n").await.unwrap();
+    phone.write_all(first).await.unwrap();
+    phone.write_all(second).await.unwrap();
+    match soon(table.next()).await {
+        TcpEvent::Message { connection: by, message } => {
+            assert_eq!((by, message.method()), (connection, Method::Options));
+            let ok = Message::response_to(&message, StatusCode::OK).build().to_bytes();
+            table.send(connection, ok).unwrap();
+        }
+        other => panic!("{other:?}"),
+    }
+    let mut read = vec![0; 17];
+    soon(phone.read_exact(&mut read)).await.unwrap();
+    assert_eq!(read, b"\r\nSIP/2.0 200 OK\r"[..17]);
+    drop(phone);
+    assert!(matches!(soon(table.next()).await, TcpEvent::Closed { why: Closed::ByPeer, .. }));
+    assert_eq!(table.send(connection, Bytes::from_static(b"x")), Err(SendError::Gone));
+}
+
+#[tokio::test]
+async fn an_opened_connection_is_found_again_and_comes_from_our_address() {
+    let (mut server, at) = table(Limits::default());
+    let mut client = TcpTable::new(Limits::default(), Arc::default(), Box::new(|_, _| None));
+    let local = IpAddr::from([127, 0, 0, 9]);
+    let id = ConnectionId(1 << 63);
+    client.open_as(id, at, local).unwrap();
+    assert_eq!(client.connection_to(at), Some(id));
+    client.send(id, Bytes::from_static(OPTIONS.as_bytes())).unwrap();
+    match soon(server.next()).await {
+        TcpEvent::Opened { remote, listener, .. } => assert_eq!((remote.ip(), listener), (local, Some(ListenerId(0)))),
+        other => panic!("{other:?}"),
+    }
+    assert!(matches!(soon(server.next()).await, TcpEvent::Message { .. }));
+}
+
+#[tokio::test]
+async fn a_connection_that_cannot_be_opened_is_reported() {
+    let free = std::net::TcpListener::bind(any_port()).unwrap().local_addr().unwrap();
+    let mut client = TcpTable::new(Limits::default(), Arc::default(), Box::new(|_, _| None));
+    let id = client.open(free, loopback()).unwrap();
+    match soon(client.next()).await {
+        TcpEvent::Closed { connection, why } => assert_eq!((connection, why), (id, Closed::NotOpened)),
+        other => panic!("{other:?}"),
+    }
+    assert!(client.is_empty());
+}
+
+#[tokio::test]
+async fn what_is_no_sip_is_reported_and_the_connection_closed() {
+    let (mut table, at) = table(Limits::default());
+    let mut peer = TcpStream::connect(at).await.unwrap();
+    opened(&mut table).await;
+    peer.write_all(&OPTIONS.replace("Content-Length: 0", "Content-Length: x").into_bytes()).await.unwrap();
+    assert!(matches!(soon(table.next()).await, TcpEvent::Malformed { .. }));
+    assert!(matches!(soon(table.next()).await, TcpEvent::Closed { why: Closed::BadInput, .. }));
+    assert_eq!(soon(peer.read(&mut [0; 16])).await.unwrap_or(0), 0);
+}
+
+#[tokio::test]
+async fn an_endless_message_ends_its_connection() {
+    let (mut table, at) = table(Limits::default());
+    let mut peer = TcpStream::connect(at).await.unwrap();
+    opened(&mut table).await;
+    let flood = tokio::spawn(async move {
+        let line = format!("X-Long: {}\r\n", "x".repeat(4_000));
+        // Fails when the other side has had enough.
+        while peer.write_all(line.as_bytes()).await.is_ok() {}
+    });
+    assert!(matches!(soon(table.next()).await, TcpEvent::Malformed { .. }));
+    assert!(matches!(soon(table.next()).await, TcpEvent::Closed { why: Closed::BadInput, .. }));
+    soon(flood).await.unwrap();
+}
+
+#[tokio::test]
+async fn one_source_gets_its_share_of_connections_only() {
+    let (mut table, at) = table(Limits { connections_per_source: 2, ..Limits::default() });
+    let _first = TcpStream::connect(at).await.unwrap();
+    let _second = TcpStream::connect(at).await.unwrap();
+    opened(&mut table).await;
+    opened(&mut table).await;
+    let mut third = TcpStream::connect(at).await.unwrap();
+    let end = async { third.read(&mut [0; 1]).await.unwrap_or(0) };
+    let end = tokio::select! { end = soon(end) => end, event = table.next() => panic!("{event:?}") };
+    assert_eq!((end, table.len()), (0, 2));
+}
+
+#[tokio::test]
+async fn a_peer_that_does_not_read_is_closed_at_its_limit() {
+    let (mut table, at) = table(Limits { write_queue_bytes: 100_000, ..Limits::default() });
+    let _deaf = TcpStream::connect(at).await.unwrap();
+    let connection = opened(&mut table).await;
+    let message = Bytes::from(vec![b'x'; 60_000]);
+    let mut sent = 0_usize;
+    let error = loop {
+        match table.send(connection, message.clone()) {
+            Ok(()) => sent += 1,
+            Err(error) => break error,
+        }
+        assert!(sent < 10_000, "the kernel's buffers are not that large");
+    };
+    assert_eq!((error, table.len()), (SendError::Unread, 0));
+}
+
+#[tokio::test]
+async fn silent_and_dribbling_connections_are_closed() {
+    let time = Duration::from_millis(50);
+    let limits = Limits { idle: time, message_time: time, ..Limits::default() };
+    let (mut table, at) = table(limits);
+    let _silent = TcpStream::connect(at).await.unwrap();
+    let idle = opened(&mut table).await;
+    match soon(table.next()).await {
+        TcpEvent::Closed { connection, why } => assert_eq!((connection, why), (idle, Closed::Idle)),
+        other => panic!("{other:?}"),
+    }
+    let mut slow = TcpStream::connect(at).await.unwrap();
+    let dribbling = opened(&mut table).await;
+    slow.write_all(b"OPTIONS sip:").await.unwrap();
+    match soon(table.next()).await {
+        TcpEvent::Closed { connection, why } => assert_eq!((connection, why), (dribbling, Closed::BadInput)),
+        other => panic!("{other:?}"),
+    }
+}
+
+// === nodes ===
+
+fn identity() -> NodeIdentity {
+    let owner = Owner { node: NodeId::parse("sip-cluster-1").unwrap(), epoch: Epoch(17) };
+    NodeIdentity { role: "sip-cluster", owner, token: Arc::new(|| "a-token".into()) }
+}
+
+/// A stand-in for a proxy's cluster listener, on an address of its own.
+fn proxy_at(address: IpAddr) -> TcpTable {
+    let mut table = TcpTable::new(Limits::default(), Arc::default(), Box::new(|_, _| None));
+    table.listen(SocketAddr::new(address, NODE_PORT)).unwrap();
+    table
+}
+
+async fn greeted(proxy: &mut TcpTable) -> (ConnectionId, Message) {
+    let connection = opened(proxy).await;
+    let TcpEvent::Message { message, .. } = soon(proxy.next()).await else { panic!("no announcement") };
+    let greeting = Message::response_to(&message, StatusCode::OK)
+        .header(&sip::proxy::headers::EDGE, "127.0.0.1:5060")
+        .header(&sip::proxy::headers::LIVE, "sip-cluster-1.17, media-1.4")
+        .to_tag("p")
+        .build();
+    proxy.send(connection, greeting.to_bytes()).unwrap();
+    (connection, message)
+}
+
+fn links(proxies: &watch::Sender<Vec<IpAddr>>, local: IpAddr) -> NodeLinks {
+    let entropy = Box::new(Seeded::new(1));
+    NodeLinks::start(identity(), local, proxies.subscribe(), Limits::default(), Arc::default(), entropy)
+}
+
+#[tokio::test]
+async fn a_node_announces_itself_answers_keep_alives_and_comes_back() {
+    let (address, local) = (IpAddr::from([127, 213, 1, 1]), IpAddr::from([127, 213, 2, 1]));
+    let mut proxy = proxy_at(address);
+    let proxies = watch::Sender::new(vec![address]);
+    let mut links = links(&proxies, local);
+    let (connection, announcement) = greeted(&mut proxy).await;
+    assert_eq!(proxy.remote(connection).unwrap().ip(), local);
+    assert_eq!(announcement.header(&sip::proxy::headers::TOKEN), Some("a-token"));
+    let node = announcement.header(&sip::proxy::headers::NODE);
+    assert_eq!(node, Some("sip-cluster;node=sip-cluster-1;epoch=17"));
+    let LinkEvent::Up { link, edge, live, .. } = soon(links.next()).await else { panic!("not up") };
+    assert_eq!((edge.as_str(), live.len()), ("127.0.0.1:5060", 2));
+    assert_eq!(links.by_edge("127.0.0.1:5060"), Some(link));
+
+    let keep_alive = OPTIONS.replace("CSeq", "Trunkline-Live: sip-cluster-1.17\r\nCSeq");
+    proxy.send(connection, keep_alive.into()).unwrap();
+    let LinkEvent::Message { message, .. } = soon(links.next()).await else { panic!("no message") };
+    let answer = links.keep_alive_answer(&message).unwrap();
+    links.send(link, answer).unwrap();
+    let TcpEvent::Message { message, .. } = soon(proxy.next()).await else { panic!("no answer") };
+    assert_eq!(message.status(), Some(StatusCode::OK));
+
+    links.announce(Work::Draining);
+    let TcpEvent::Message { message, .. } = soon(proxy.next()).await else { panic!("no announcement") };
+    assert!(message.header(&sip::proxy::headers::NODE).unwrap().ends_with(";draining"));
+
+    proxy.close(connection);
+    assert!(matches!(soon(links.next()).await, LinkEvent::Down { link: down } if down == link));
+    assert_eq!(links.send(link, Bytes::from_static(b"x")), Err(SendError::Gone));
+    greeted(&mut proxy).await;
+    assert!(matches!(soon(links.next()).await, LinkEvent::Up { link: again, .. } if again != link));
+}
+
+#[tokio::test]
+async fn a_node_follows_the_list_of_proxies() {
+    let addresses = [IpAddr::from([127, 213, 1, 2]), IpAddr::from([127, 213, 1, 3])];
+    let mut first = proxy_at(addresses[0]);
+    let mut second = proxy_at(addresses[1]);
+    let proxies = watch::Sender::new(vec![addresses[0]]);
+    let mut links = links(&proxies, IpAddr::from([127, 213, 2, 2]));
+    greeted(&mut first).await;
+    assert!(matches!(soon(links.next()).await, LinkEvent::Up { .. }));
+    proxies.send_replace(addresses.to_vec());
+    greeted(&mut second).await;
+    assert!(matches!(soon(links.next()).await, LinkEvent::Up { proxy, .. } if proxy.ip() == addresses[1]));
+    assert_eq!(links.all().count(), 2);
+    proxies.send_replace(vec![addresses[1]]);
+    assert!(matches!(soon(first.next()).await, TcpEvent::Closed { .. }));
+}

@@ -4,7 +4,7 @@ use model::{Dn, TenantId, Timestamp};
 
 use super::answer::Answer;
 use super::exchange::{Origin, Stage};
-use super::settings::{Credentials, RETRY_AFTER_S};
+use super::settings::{Credentials, Hashes, RETRY_AFTER_S};
 use super::target::{Destination, REGISTRAR};
 use super::{Proxy, flow_token, headers};
 use crate::digest::{self, Algorithm, Challenge, NonceVerdict, Secret};
@@ -79,8 +79,8 @@ impl Proxy {
         let trunk = remote.and_then(|r| self.trunk_of(r.ip()));
         let trunk =
             trunk.filter(|_| !register).map(|t| Source::Trunk { tenant: t.tenant.clone(), name: t.name.clone() });
-        let (tenant, dn, realm, password) = match credentials {
-            Credentials::Phone { tenant, dn, realm, password } => (tenant, dn, realm, password),
+        let (tenant, dn, realm, hashes) = match credentials {
+            Credentials::Phone { tenant, dn, realm, hashes } => (tenant, dn, realm, hashes),
             Credentials::Unavailable => return trunk.ok_or_else(Answer::unavailable),
             Credentials::Unknown => {
                 return trunk.ok_or_else(|| {
@@ -96,7 +96,7 @@ impl Proxy {
             let seconds = wait.as_secs().max(1).min(u64::from(RETRY_AFTER_S) * 60);
             return Err(Answer::new(StatusCode::SERVICE_UNAVAILABLE).with(HeaderName::RetryAfter, seconds));
         }
-        match self.prove(message, header, &dn, &realm, &password, now) {
+        match self.prove(message, header, &dn, &realm, &hashes, now) {
             Proof::Given => return Ok(Source::Phone { tenant, dn }),
             Proof::Wrong => {
                 self.counts.wrong_passwords += 1;
@@ -116,7 +116,7 @@ impl Proxy {
         header: HeaderName,
         dn: &Dn,
         realm: &str,
-        password: &str,
+        hashes: &Hashes,
         now: Timestamp,
     ) -> Proof {
         let method = message.method();
@@ -127,9 +127,15 @@ impl Proxy {
                 verdict = Proof::Wrong;
                 continue;
             }
+            let ha1 = match given.algorithm {
+                Algorithm::Md5 => &hashes.md5,
+                Algorithm::Sha256 => &hashes.sha256,
+                // Not among those that can be asked for.
+                _ => continue,
+            };
             match self.nonces.check(&given.nonce, realm, now) {
                 NonceVerdict::Foreign => verdict = Proof::Missing,
-                _ if !digest::verify(&given, method.as_str(), Secret::Password(password)) => verdict = Proof::Wrong,
+                _ if !digest::verify(&given, method.as_str(), Secret::Ha1(ha1)) => verdict = Proof::Wrong,
                 NonceVerdict::Stale => verdict = Proof::Stale,
                 NonceVerdict::Fresh => return Proof::Given,
             }

@@ -119,6 +119,15 @@ impl Network {
     }
 }
 
+/// What a phone's digest is checked against: see [`crate::digest::ha1`].
+#[derive(Clone, PartialEq, Eq)]
+pub struct Hashes {
+    /// With MD5.
+    pub md5: String,
+    /// With SHA-256.
+    pub sha256: String,
+}
+
 /// What is known of a user who wants to register or call.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Credentials {
@@ -130,8 +139,8 @@ pub enum Credentials {
         dn: Dn,
         /// The realm of its digest.
         realm: String,
-        /// Its password.
-        password: String,
+        /// H(number:realm:password) with each hash.
+        hashes: Hashes,
     },
     /// Nobody has that number as a phone.
     Unknown,

@@ -132,7 +132,10 @@ impl Lab {
                 tenant: TenantId::parse("acme").unwrap(),
                 dn: Dn::parse(user).unwrap(),
                 realm: "acme.example".into(),
-                password: (*password).into(),
+                hashes: Hashes {
+                    md5: crate::digest::ha1(crate::digest::Algorithm::Md5, user, "acme.example", password),
+                    sha256: crate::digest::ha1(crate::digest::Algorithm::Sha256, user, "acme.example", password),
+                },
             },
         }
     }

@@ -1,0 +1,105 @@
+//! sip-proxy, the edge of the SIP side: phones and carriers on 5060, nodes on 5080.
+//!
+//! RFC 3261 §16 (stateful, record-routing), RFC 3327 (Path), RFC 3581 (rport), RFC 5626 (flows), RFC 5923 (connection
+//! reuse). The decisions are those of [`sip::proxy::Proxy`]; this role gives it sockets, time, tokens, and the tenants'
+//! phones and trunks from config (voice-23). One task owns it all, so nothing is locked and order is kept.
+
+mod authority;
+mod clients;
+mod metrics;
+mod server;
+mod settings;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result};
+use net::sip::{Counters, ListenerId, TcpTable, UdpEndpoint};
+use runtime::{Listen, Place, Protocol, RoleContext, RoleSpec};
+use sip::Seal;
+use sip::proxy::{Proxy, Settings as ProxySettings};
+
+use authority::TokenAuthority;
+use clients::Users;
+use server::Server;
+use settings::Settings;
+
+/// What sip-proxy declares.
+pub const SPEC: RoleSpec = RoleSpec {
+    name: "sip-proxy",
+    number: 1,
+    summary: "the edge for phones and carriers; gives every dialog to the node that owns it",
+    listens: &[
+        Listen {
+            name: "sip-udp",
+            protocol: Protocol::SipUdp,
+            port: 5060,
+            place: Place::Edge,
+            accepts: &["own-17", "own-18"],
+        },
+        Listen {
+            name: "sip-tcp",
+            protocol: Protocol::SipTcp,
+            port: 5060,
+            place: Place::Edge,
+            accepts: &["own-17", "own-18"],
+        },
+        Listen {
+            name: "nodes",
+            protocol: Protocol::SipTcp,
+            port: 5080,
+            place: Place::Cluster,
+            accepts: &["voice-51", "voice-58", "own-01"],
+        },
+    ],
+    opens: &["voice-23", "voice-59"],
+    settings: Settings::TABLE,
+    admin_port: 11400,
+    start: |ctx| Box::pin(run(ctx)),
+};
+
+/// The listeners of connections, in the order in which they are bound.
+pub(crate) const EDGE: ListenerId = ListenerId(0);
+pub(crate) const NODES: ListenerId = ListenerId(1);
+
+async fn run(ctx: RoleContext) -> Result<()> {
+    let settings: Settings = ctx.settings()?;
+    let (udp_at, tcp_at, nodes_at) = (ctx.bound("sip-udp")?, ctx.bound("sip-tcp")?, ctx.bound("nodes")?);
+    let counters = Arc::new(Counters::default());
+    let limits = settings.socket_limits();
+    let udp = UdpEndpoint::bind(udp_at.listen, &limits, counters.clone())
+        .map_err(|e| runtime::listener::in_words("udp", udp_at.listen, &e))?;
+    let meters = server::Meters::new(&ctx);
+    let mut tcp = TcpTable::new(limits, counters.clone(), meters.of_connections(&ctx));
+    for (at, expected) in [(tcp_at.listen, EDGE), (nodes_at.listen, NODES)] {
+        let (listener, _) = tcp.listen(at).map_err(|e| runtime::listener::in_words("tcp", at, &e))?;
+        anyhow::ensure!(listener == expected, "the listeners are bound in the order of their numbers");
+    }
+    let proxy_settings = ProxySettings {
+        edge: udp_at.advertise.to_string(),
+        udp_listeners: vec![udp_at.listen],
+        aliases: vec![tcp_at.listen.to_string(), tcp_at.advertise.to_string()],
+        cluster: nodes_at.listen.to_string(),
+        static_route: settings.static_route()?,
+        algorithms: settings.algorithms()?,
+        limits: settings.proxy_limits(),
+    };
+    let seal = Seal::new(ctx.installation_key.bytes());
+    let authority = Box::new(TokenAuthority::new(ctx.tokens.clone()));
+    let proxy = Proxy::new(proxy_settings, seal, authority, ctx.entropy());
+    let metrics = metrics::Metrics::register(&ctx.metrics, counters);
+    ctx.ready.require("nodes");
+    ctx.ready.require("configuration");
+    let users = Users::start(&ctx, settings.credentials_cache).context("the client of config")?;
+    ctx.ready.started();
+    let edge_ip = tcp_at.listen.ip();
+    Server { ctx, proxy, udp, tcp, users, meters, metrics, edge_ip }.run().await
+}
+
+/// An address and port as settings take it; empty is none.
+fn optional_address(text: &str) -> Result<Option<SocketAddr>, String> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    text.parse().map(Some).map_err(|_| format!("{text:?} is not an address with a port"))
+}

@@ -1,0 +1,36 @@
+//! Whether a peer on the nodes' port is what it says: its caller token says so.
+
+use model::Timestamp;
+use runtime::Tokens;
+use sip::proxy::{Announcement, NodeAuthority};
+use tracing::warn;
+
+use super::SPEC;
+
+pub(super) struct TokenAuthority(Tokens);
+
+impl TokenAuthority {
+    pub(super) const fn new(tokens: Tokens) -> Self {
+        Self(tokens)
+    }
+}
+
+impl NodeAuthority for TokenAuthority {
+    /// The token must be one of the installation's own, of that role and that node.
+    fn accepts(&self, token: &str, announcement: &Announcement, _: Timestamp) -> bool {
+        let owner = &announcement.owner;
+        match self.0.verify(token, SPEC.name) {
+            Ok(caller) => {
+                let is = caller.role() == Some(&announcement.role) && caller.name() == owner.node.as_str();
+                if !is {
+                    warn!(%owner, role = %announcement.role, caller = caller.subject(), "a node says it is another");
+                }
+                is
+            }
+            Err(error) => {
+                warn!(%owner, %error, "a peer without a valid token on the nodes' port");
+                false
+            }
+        }
+    }
+}

@@ -1,0 +1,263 @@
+//! The client of config (9100, voice-23): which phones and trunks there are, and what a phone's digest is checked against.
+//!
+//! Phones and trunks of all tenants are held here and follow config within a second, so that a call from a trunk asks
+//! nobody. Credentials are asked for one by one when a phone shows itself, and kept until its tenant's version changes.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Result;
+use contracts::configuration::{Credentials as Answer, Versions};
+use contracts::provisioning::{Dn as DnObject, DnKind, Tenant, Trunk as TrunkObject};
+use model::{Dn, TenantId};
+use net::http::Client;
+use runtime::{Drain, RoleContext};
+use sip::proxy::{Credentials, Hashes, Network, Trunk};
+use tokio::sync::mpsc;
+use tracing::{info, warn};
+
+/// What the client has found out.
+#[derive(Debug)]
+pub(super) enum Found {
+    /// The answer to a look-up.
+    User {
+        /// Which one.
+        lookup: u64,
+        /// Who it is.
+        credentials: Credentials,
+    },
+    /// The trunks have changed.
+    Trunks(Vec<Trunk>),
+}
+
+/// Who may register and call.
+pub(super) struct Users {
+    client: Client,
+    // None until config has answered once.
+    tenants: Option<Vec<Arc<Held>>>,
+    known: HashMap<(TenantId, Dn), Credentials>,
+    known_max: usize,
+    answers: mpsc::Sender<News>,
+    news: mpsc::Receiver<News>,
+}
+
+/// What is held of a tenant.
+#[derive(Debug)]
+struct Held {
+    id: TenantId,
+    version: String,
+    realm: String,
+    phones: HashSet<String>,
+    trunks: Vec<Trunk>,
+}
+
+#[derive(Debug)]
+enum News {
+    User { lookup: u64, key: (TenantId, Dn), version: String, credentials: Credentials },
+    Tenants(Vec<Arc<Held>>),
+}
+
+// The core bounds its look-ups; the follower waits.
+const NEWS_MAX: usize = 1_024;
+// How long config may hold the question whether anything has changed.
+const WAIT_S: u64 = 20;
+// After config has not answered.
+const PAUSE: Duration = Duration::from_millis(500);
+// A phone that shows itself waits no longer than this for its credentials.
+const LOOKUP_TIME: Duration = Duration::from_secs(2);
+
+// === impl Users ===
+
+impl Users {
+    /// Begins to follow config.
+    pub(super) fn start(ctx: &RoleContext, known_max: usize) -> Result<Self> {
+        let client = Client::new(ctx, "voice-23")?;
+        let (answers, news) = mpsc::channel(NEWS_MAX);
+        ctx.spawn("follower of config", follow(client.clone(), answers.clone(), ctx.drain.clone()));
+        Ok(Self { client, tenants: None, known: HashMap::new(), known_max, answers, news })
+    }
+
+    /// Waits for what is found out next. Cancel-safe.
+    pub(super) async fn next(&mut self) -> Found {
+        loop {
+            // A sender lives in self, so this never ends.
+            let Some(news) = self.news.recv().await else { continue };
+            match news {
+                News::Tenants(tenants) => return Found::Trunks(self.replace(tenants)),
+                News::User { lookup, key, version, credentials } => {
+                    let current = self.tenants.iter().flatten().any(|t| t.id == key.0 && t.version == version);
+                    if current && !matches!(credentials, Credentials::Unavailable) {
+                        self.keep(key, credentials.clone());
+                    }
+                    return Found::User { lookup, credentials };
+                }
+            }
+        }
+    }
+
+    /// Who `user` is; `None` if it has to be asked for, and comes by [`Self::next`].
+    pub(super) fn look_up(&self, lookup: u64, user: &str, host: &str) -> Option<Credentials> {
+        let Some(tenants) = &self.tenants else { return Some(Credentials::Unavailable) };
+        let mut having = tenants.iter().filter(|t| t.phones.contains(user));
+        // By its domain; phones that are told an address alone are found by their number.
+        let in_domain = having.clone().find(|t| t.realm.eq_ignore_ascii_case(host));
+        let Some(tenant) = in_domain.or_else(|| having.next()) else { return Some(Credentials::Unknown) };
+        let Ok(dn) = Dn::parse(user) else { return Some(Credentials::Unknown) };
+        let key = (tenant.id.clone(), dn);
+        if let Some(known) = self.known.get(&key) {
+            return Some(known.clone());
+        }
+        let (client, answers, version) = (self.client.clone(), self.answers.clone(), tenant.version.clone());
+        tokio::spawn(async move {
+            let credentials = ask(&client, &key).await;
+            // The role has ended.
+            let _ = answers.send(News::User { lookup, key, version, credentials }).await;
+        });
+        None
+    }
+
+    fn keep(&mut self, key: (TenantId, Dn), credentials: Credentials) {
+        if self.known.len() >= self.known_max
+            && let Some(any) = self.known.keys().next().cloned()
+        {
+            self.known.remove(&any);
+        }
+        self.known.insert(key, credentials);
+    }
+
+    fn replace(&mut self, tenants: Vec<Arc<Held>>) -> Vec<Trunk> {
+        let before = self.tenants.replace(tenants).unwrap_or_default();
+        let now = self.tenants.iter().flatten();
+        let same: HashSet<&TenantId> =
+            now.filter(|t| before.iter().any(|b| b.id == t.id && b.version == t.version)).map(|t| &t.id).collect();
+        self.known.retain(|(tenant, _), _| same.contains(tenant));
+        self.tenants.iter().flatten().flat_map(|t| t.trunks.iter().cloned()).collect()
+    }
+}
+
+async fn ask(client: &Client, (tenant, dn): &(TenantId, Dn)) -> Credentials {
+    let path = format!("/tenants/{}/credentials/{}", segment(tenant.as_str()), segment(dn.as_str()));
+    match client.get(&path).idempotent().deadline(LOOKUP_TIME).send_any().await {
+        Ok(answer) if answer.status == http::StatusCode::NOT_FOUND => Credentials::Unknown,
+        Ok(answer) if answer.status.is_success() => match answer.json::<Answer>() {
+            Ok(Answer { realm, md5, sha256, .. }) => {
+                let hashes = Hashes { md5, sha256 };
+                Credentials::Phone { tenant: tenant.clone(), dn: dn.clone(), realm, hashes }
+            }
+            Err(error) => unavailable(tenant, &error.to_string()),
+        },
+        Ok(answer) => unavailable(tenant, answer.status.as_str()),
+        Err(error) => unavailable(tenant, &error.to_string()),
+    }
+}
+
+fn unavailable(tenant: &TenantId, reason: &str) -> Credentials {
+    warn!(%tenant, reason, "config does not give credentials");
+    Credentials::Unavailable
+}
+
+/// Follows config: asks what has changed, reads the tenants that have.
+async fn follow(client: Client, news: mpsc::Sender<News>, drain: Drain) -> Result<()> {
+    let mut held: BTreeMap<String, Arc<Held>> = BTreeMap::new();
+    let mut etag = String::new();
+    loop {
+        let changed = tokio::select! {
+            changed = changed(&client, &mut held, &etag) => changed,
+            () = drain.ended() => return Ok(()),
+        };
+        match changed {
+            Ok(Some(now)) => {
+                etag = now;
+                if news.send(News::Tenants(held.values().cloned().collect())).await.is_err() {
+                    return Ok(());
+                }
+                info!(tenants = held.len(), "phones and trunks read");
+            }
+            Ok(None) => {}
+            Err(error) => {
+                warn!(error = format!("{error:#}"), "config does not answer; what is known stays in use");
+                tokio::select! {
+                    () = tokio::time::sleep(PAUSE) => {}
+                    () = drain.ended() => return Ok(()),
+                }
+            }
+        }
+    }
+}
+
+/// Waits until the state differs from `etag` and brings `held` up to it.
+async fn changed(client: &Client, held: &mut BTreeMap<String, Arc<Held>>, etag: &str) -> Result<Option<String>> {
+    let path = format!("/versions?etag={}&wait_s={WAIT_S}", segment(etag));
+    let patience = Duration::from_secs(WAIT_S + 5);
+    let versions: Versions = client.get(&path).idempotent().deadline(patience).fetch().await?;
+    // At first there may be no tenant at all: that is an answer too.
+    if versions.etag == etag && !(etag.is_empty() && held.is_empty()) {
+        return Ok(None);
+    }
+    held.retain(|tenant, _| versions.tenants.contains_key(tenant));
+    for (tenant, version) in versions.tenants {
+        if held.get(&tenant).is_none_or(|h| h.version != version) {
+            let read = read(client, &tenant, version).await?;
+            held.insert(tenant, Arc::new(read));
+        }
+    }
+    Ok(Some(versions.etag))
+}
+
+async fn read(client: &Client, tenant: &str, version: String) -> Result<Held> {
+    let base = format!("/tenants/{}", segment(tenant));
+    let id = TenantId::parse(tenant).map_err(|e| anyhow::anyhow!("{tenant}: {e}"))?;
+    let record: Tenant = client.get(&base).idempotent().fetch().await?;
+    let dns: Vec<DnObject> = client.get(&format!("{base}/dns")).idempotent().fetch().await?;
+    let trunks: Vec<TrunkObject> = client.get(&format!("{base}/trunks")).idempotent().fetch().await?;
+    let phones = dns.into_iter().filter(|dn| matches!(dn.kind, DnKind::Extension { .. })).map(|dn| dn.number).collect();
+    let trunks = trunks.into_iter().map(|trunk| trunk_of(&id, trunk)).collect();
+    Ok(Held { id, version, realm: record.realm, phones, trunks })
+}
+
+fn trunk_of(tenant: &TenantId, trunk: TrunkObject) -> Trunk {
+    let allow = trunk.allow.iter().filter_map(|text| {
+        let network = Network::parse(text);
+        if network.is_none() {
+            warn!(%tenant, trunk = trunk.name, source = text, "not a network; calls from it are refused");
+        }
+        network
+    });
+    Trunk { tenant: tenant.clone(), allow: allow.collect(), name: trunk.name.clone() }
+}
+
+/// A text as one segment of a path or value of a query.
+fn segment(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for b in text.bytes() {
+        if b.is_ascii_alphanumeric() || b"-_.~".contains(&b) {
+            out.push(char::from(b));
+        } else {
+            out.push_str(&format!("%{b:02X}"));
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_with_signs_are_one_segment() {
+        assert_eq!(segment("+1 555/*50"), "%2B1%20555%2F%2A50");
+    }
+
+    #[test]
+    fn a_trunk_keeps_the_networks_that_are_networks() {
+        let trunk = TrunkObject {
+            name: "carrier".into(),
+            allow: vec!["127.0.0.0/8".into(), "everywhere".into()],
+            contact: None,
+            prefix: None,
+        };
+        let trunk = trunk_of(&TenantId::parse("acme").unwrap(), trunk);
+        assert_eq!(trunk.allow, [Network::parse("127.0.0.0/8").unwrap()]);
+    }
+}

@@ -1,0 +1,247 @@
+//! The one loop: sockets, time and lookups into the core, its outputs to the sockets.
+
+use std::net::{IpAddr, SocketAddr};
+use std::pin::pin;
+use std::sync::{Arc, RwLock};
+use std::time::Duration;
+
+use anyhow::Result;
+use model::Timestamp;
+use net::sip::tcp::{MeterOf, SendError};
+use net::sip::{ConnectionId, TcpEvent, TcpTable, UdpEndpoint};
+use runtime::{PeerMeter, RoleContext};
+use sip::proxy::{Network, Output, Proxy, Side};
+use sip::{Flow, Transmit};
+use tokio::time::{Instant, sleep_until};
+use tracing::{info, warn};
+
+use super::clients::{Found, Users};
+use super::metrics::Metrics;
+use super::{EDGE, NODES};
+
+/// How many datagrams or messages are taken from one socket before the others have their turn.
+const BATCH: usize = 64;
+/// How often the metrics are refreshed, and draining is looked at.
+const TICK: Duration = Duration::from_millis(500);
+/// The first listener of UDP, the only one.
+const UDP: u16 = 0;
+
+pub(super) struct Server {
+    pub ctx: RoleContext,
+    pub proxy: Proxy,
+    pub udp: UdpEndpoint,
+    pub tcp: TcpTable,
+    pub users: Users,
+    pub meters: Meters,
+    pub metrics: Metrics,
+    pub edge_ip: IpAddr,
+}
+
+impl Server {
+    /// Serves until the role has drained.
+    pub(super) async fn run(mut self) -> Result<()> {
+        let drain = self.ctx.drain.clone();
+        let mut timer = pin!(sleep_until(Instant::now()));
+        let mut tick = tokio::time::interval(TICK);
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
+        let mut armed = Timestamp::ZERO;
+        loop {
+            tokio::select! {
+                readable = self.udp.readable() => {
+                    readable?;
+                    self.take_datagrams();
+                }
+                event = self.tcp.next() => self.take_events(event),
+                found = self.users.next() => self.take_found(found),
+                () = &mut timer => armed = Timestamp::MAX,
+                _ = tick.tick() => {
+                    self.metrics.refresh(&self.proxy);
+                    if drain.is_draining() && self.proxy.is_idle() && self.tcp.is_flushed() {
+                        return Ok(());
+                    }
+                }
+                () = drain.begun(), if !self.proxy.is_draining() => {
+                    info!("no new calls from now on");
+                    self.proxy.drain();
+                }
+            }
+            let now = self.ctx.clock.now();
+            if self.proxy.next_timeout().is_some_and(|due| due <= now) {
+                self.proxy.handle_timeout(now);
+                self.perform(now);
+            }
+            if let Some(due) = self.proxy.next_timeout().filter(|due| *due < armed) {
+                armed = due;
+                timer.as_mut().reset(Instant::now() + due.since(now));
+            }
+        }
+    }
+
+    // === inputs ===
+
+    fn take_datagrams(&mut self) {
+        for _ in 0..BATCH {
+            let Some(datagram) = self.udp.try_receive() else { return };
+            let now = self.ctx.clock.now();
+            self.meters.received(datagram.remote, datagram.bytes.len());
+            self.proxy.handle_datagram(UDP, datagram.remote, datagram.bytes, now);
+            self.perform(now);
+        }
+    }
+
+    fn take_events(&mut self, first: TcpEvent) {
+        let mut next = Some(first);
+        for _ in 0..BATCH {
+            let Some(event) = next else { return };
+            self.take_event(event);
+            next = self.tcp.try_next();
+        }
+        if let Some(event) = next {
+            self.take_event(event);
+        }
+    }
+
+    fn take_event(&mut self, event: TcpEvent) {
+        let now = self.ctx.clock.now();
+        match event {
+            TcpEvent::Opened { connection, remote, listener } => {
+                let side = if listener == Some(NODES) { Side::Cluster } else { Side::Edge };
+                self.proxy.handle_opened(connection.0, remote, side);
+            }
+            TcpEvent::Message { connection, message } => self.proxy.handle_message(connection.0, message, now),
+            TcpEvent::Malformed { connection, error } => self.proxy.handle_malformed(connection.0, &error, now),
+            TcpEvent::Closed { connection, .. } => self.proxy.handle_closed(connection.0, now),
+        }
+        self.perform(now);
+    }
+
+    fn take_found(&mut self, found: Found) {
+        let now = self.ctx.clock.now();
+        match found {
+            Found::User { lookup, credentials } => self.proxy.handle_credentials(lookup, credentials, now),
+            Found::Trunks(trunks) => {
+                self.meters.set_trunks(trunks.iter().flat_map(|t| t.allow.iter().copied()).collect());
+                self.proxy.set_trunks(trunks);
+                self.ctx.ready.holds("configuration");
+            }
+        }
+        self.perform(now);
+    }
+
+    // === outputs ===
+
+    fn perform(&mut self, now: Timestamp) {
+        while let Some(output) = self.proxy.poll_output() {
+            match output {
+                Output::Transmit(Transmit { flow: Flow::Udp { remote, .. }, bytes }) => {
+                    self.meters.sent(remote, &bytes);
+                    self.udp.send(remote, &bytes);
+                }
+                Output::Transmit(Transmit { flow: Flow::Stream { connection }, bytes }) => {
+                    if self.tcp.send(ConnectionId(connection), bytes) == Err(SendError::Unread) {
+                        warn!(connection, "a peer does not read; its connection is closed");
+                        self.proxy.handle_closed(connection, now);
+                    }
+                }
+                Output::Connect { connection, remote } => {
+                    if self.tcp.open_as(ConnectionId(connection), remote, self.edge_ip).is_err() {
+                        self.proxy.handle_closed(connection, now);
+                    }
+                }
+                Output::Close { connection } => {
+                    self.tcp.close(ConnectionId(connection));
+                    self.proxy.handle_closed(connection, now);
+                }
+                Output::NeedCredentials { lookup, user, host } => {
+                    if let Some(credentials) = self.users.look_up(lookup, &user, &host) {
+                        self.proxy.handle_credentials(lookup, credentials, now);
+                    }
+                }
+                Output::NodeUp(node) => {
+                    info!(owner = %node.owner, role = %node.role, "a node is live");
+                    self.show_nodes();
+                }
+                Output::NodeDown(owner, why) => {
+                    warn!(%owner, ?why, "a node is not live any more");
+                    self.show_nodes();
+                }
+            }
+        }
+    }
+
+    fn show_nodes(&self) {
+        if self.proxy.live().any(|n| *n.role == *"sip-cluster") || self.proxy.has_static_route() {
+            self.ctx.ready.holds("nodes");
+        } else {
+            self.ctx.ready.fails("nodes", "no sip-cluster node is live");
+        }
+    }
+}
+
+/// The meters of the edge: a datagram or connection belongs to a trunk if its address is on a trunk's list, else to a phone.
+#[derive(Clone)]
+pub(super) struct Meters {
+    phone: PeerMeter,
+    carrier: PeerMeter,
+    to_carrier: PeerMeter,
+    trunks: Arc<RwLock<Vec<Network>>>,
+}
+
+impl Meters {
+    pub(super) fn new(ctx: &RoleContext) -> Self {
+        Self {
+            phone: ctx.meter("own-17").peer("phones"),
+            carrier: ctx.meter("own-18").peer("carriers"),
+            to_carrier: ctx.meter("voice-59").peer("carriers"),
+            trunks: Arc::default(),
+        }
+    }
+
+    /// Which meter a connection counts on.
+    pub(super) fn of_connections(&self, ctx: &RoleContext) -> MeterOf {
+        let (edge, ctx) = (self.clone(), ctx.clone());
+        Box::new(move |remote, listener| match listener {
+            None => Some(edge.to_carrier.clone()),
+            Some(EDGE) => Some(edge.of(remote).clone()),
+            Some(_) => {
+                let id = match ctx.directory.role_at(remote.ip())? {
+                    "sip-cluster" => "voice-51",
+                    "media" => "voice-58",
+                    "registrar" => "own-01",
+                    _ => return None,
+                };
+                Some(ctx.meter(id).peer(&ctx.directory.node_at(remote.ip())))
+            }
+        })
+    }
+
+    fn set_trunks(&self, networks: Vec<Network>) {
+        *self.trunks.write().unwrap_or_else(std::sync::PoisonError::into_inner) = networks;
+    }
+
+    fn is_trunk(&self, remote: SocketAddr) -> bool {
+        // Written when configuration changes, read by the loop alone: never contended.
+        let trunks = self.trunks.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        trunks.iter().any(|n| n.contains(remote.ip()))
+    }
+
+    fn of(&self, remote: SocketAddr) -> &PeerMeter {
+        if self.is_trunk(remote) { &self.carrier } else { &self.phone }
+    }
+
+    fn received(&self, remote: SocketAddr, bytes: usize) {
+        let meter = self.of(remote);
+        meter.request();
+        meter.bytes_in(bytes);
+    }
+
+    fn sent(&self, remote: SocketAddr, bytes: &[u8]) {
+        let meter = match self.is_trunk(remote) {
+            true if bytes.starts_with(b"SIP/2.0 ") => &self.carrier,
+            true => &self.to_carrier,
+            false => &self.phone,
+        };
+        meter.request();
+        meter.bytes_out(bytes.len());
+    }
+}

@@ -1,0 +1,74 @@
+//! The settings of sip-proxy.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use anyhow::{Result, anyhow};
+use sip::digest::Algorithm;
+
+runtime::settings! {
+    /// Settings of sip-proxy.
+    pub struct Settings {
+        /// The hash that phones are asked for: `md5`, `sha-256` or `both`. Many phones understand MD5 only, and some
+        /// stop at a challenge that offers more.
+        digest: String = "md5".to_owned(), |v| algorithms(v).map(drop);
+        /// Where calls from trunks go instead of to sip-cluster, as `192.0.2.1:5060`; empty: nowhere else.
+        static_route: String = String::new(), |v| super::optional_address(v).map(drop);
+        /// Requests a second that a source may send that is on no trunk's list.
+        source_requests_per_s: u32 = 200, |v| positive(*v);
+        /// Requests a second that a source may send that is on a trunk's list.
+        trunk_requests_per_s: u32 = 24_000, |v| positive(*v);
+        /// Wrong passwords from one source before it has to wait.
+        wrong_passwords_free: u8 = 5;
+        /// TCP connections at once.
+        connections: usize = 10_000;
+        /// TCP connections at once from one address.
+        connections_per_source: usize = 256;
+        /// How long a TCP connection may be silent; phones ping each two minutes.
+        idle: Duration = Duration::from_secs(600);
+        /// Phones whose credentials are remembered.
+        credentials_cache: usize = 20_000;
+    }
+}
+
+impl Settings {
+    pub(super) fn socket_limits(&self) -> net::sip::Limits {
+        net::sip::Limits {
+            connections: self.connections,
+            connections_per_source: self.connections_per_source,
+            idle: self.idle,
+            ..net::sip::Limits::default()
+        }
+    }
+
+    pub(super) fn proxy_limits(&self) -> sip::proxy::Limits {
+        sip::proxy::Limits {
+            source_requests_per_s: self.source_requests_per_s,
+            trunk_requests_per_s: self.trunk_requests_per_s,
+            wrong_passwords_free: self.wrong_passwords_free,
+            ..sip::proxy::Limits::default()
+        }
+    }
+
+    pub(super) fn static_route(&self) -> Result<Option<SocketAddr>> {
+        super::optional_address(&self.static_route).map_err(|reason| anyhow!("static_route: {reason}"))
+    }
+
+    pub(super) fn algorithms(&self) -> Result<Vec<Algorithm>> {
+        algorithms(&self.digest).map_err(|reason| anyhow!("digest: {reason}"))
+    }
+}
+
+fn algorithms(text: &str) -> Result<Vec<Algorithm>, String> {
+    match text {
+        "md5" => Ok(vec![Algorithm::Md5]),
+        "sha-256" => Ok(vec![Algorithm::Sha256]),
+        // The stronger one first (RFC 8760 §2.3).
+        "both" => Ok(vec![Algorithm::Sha256, Algorithm::Md5]),
+        _ => Err(format!("{text:?} is none of md5, sha-256, both")),
+    }
+}
+
+fn positive(value: u32) -> Result<(), String> {
+    if value > 0 { Ok(()) } else { Err("must be at least 1".to_owned()) }
+}
