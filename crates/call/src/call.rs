@@ -33,8 +33,9 @@ pub use timer::{Timer, Timers};
 
 use ending::Ending;
 
-/// The most phones of one DN that ring at once; further registrations are left out.
-pub const FORK_MAX: usize = 4;
+/// The most phones of one DN that ring at once; further registrations are left out. With the caller they are the four members that
+/// a conference of media has.
+pub const FORK_MAX: usize = 3;
 /// How often a call is routed by default before it is given up: a default DN that never answers must not loop.
 pub const DEFAULT_ROUTES_MAX: u8 = 3;
 /// How often a call may enter a route point: an application that sends calls in a circle must not loop.

@@ -28,7 +28,7 @@ mod turn;
 use std::sync::Arc;
 use std::time::Duration;
 
-use net::sip::{Counters, NodeIdentity, NodeLinks};
+use net::sip::{Counters, NodeLinks};
 use runtime::{Listen, Place, Protocol, RoleContext, RoleSpec};
 
 use clients::Clients;
@@ -64,7 +64,7 @@ runtime::settings! {
         /// The session interval that is asked for (RFC 4028), in seconds.
         session_expires_s: u32 = 1_800;
         /// After how much silence a party is probed.
-        probe_after: Duration = Duration::from_secs(20);
+        probe_after: Duration = Duration::from_secs(40);
     }
 }
 
@@ -80,7 +80,6 @@ async fn run(ctx: RoleContext) -> anyhow::Result<()> {
     let (inbox, letters) = Inbox::new();
     net::http::serve(&ctx, "http", server::router(inbox.clone())).await?;
     let clients = Clients::new(&ctx, inbox.clone())?;
-    let links = links(&ctx);
     let limits = Limits {
         calls_max: settings.calls_max,
         session_expires_s: settings.session_expires_s,
@@ -99,20 +98,37 @@ async fn run(ctx: RoleContext) -> anyhow::Result<()> {
     });
     repairs::watch(&ctx, clients.clone(), inbox);
     ctx.ready.started();
-    Turns { ctx, node, links, clients, letters }.run().await
+    let former = former_calls(&ctx, &clients).await?;
+    // Only now: the first message of a proxy may belong to one of those calls.
+    let links = NodeLinks::of_role(&ctx, net::sip::Limits::default(), Arc::new(Counters::default()))?;
+    Turns { ctx, node, links, clients, letters, former }.run().await
 }
 
-fn links(ctx: &RoleContext) -> NodeLinks {
-    let tokens = ctx.clone();
-    let token = move || tokens.token_for("sip-proxy").unwrap_or_default();
-    let identity = NodeIdentity { role: SPEC.name, owner: ctx.owner(), token: Arc::new(token) };
-    let counters = Arc::new(Counters::default());
-    NodeLinks::start(
-        identity,
-        ctx.address,
-        ctx.directory.watch("sip-proxy"),
-        net::sip::Limits::default(),
-        counters,
-        ctx.entropy(),
-    )
+/// How long config may take to name the tenants at start, before the node goes on without its former calls.
+const TENANTS_WITHIN: Duration = Duration::from_secs(15);
+/// How often it is asked until then.
+const TENANTS_AGAIN: Duration = Duration::from_millis(100);
+
+async fn former_calls(ctx: &RoleContext, clients: &Clients) -> anyhow::Result<Vec<infra::Record<model::ConnId>>> {
+    let asking = async {
+        loop {
+            match clients.tenants().await {
+                Ok(tenants) => return tenants,
+                Err(_) => tokio::time::sleep(TENANTS_AGAIN).await,
+            }
+        }
+    };
+    let tenants = tokio::select! {
+        tenants = tokio::time::timeout(TENANTS_WITHIN, asking) => tenants,
+        () = ctx.drain.begun() => return Ok(Vec::new()),
+    };
+    let Ok(tenants) = tenants else {
+        tracing::error!("config does not name the tenants: calls of a former life are not gone on with");
+        return Ok(Vec::new());
+    };
+    let former = restore::claim_former(ctx, &tenants).await?;
+    if !former.is_empty() {
+        tracing::info!(calls = former.len(), "calls of a former life are gone on with");
+    }
+    Ok(former)
 }

@@ -1,7 +1,7 @@
 //! A call's state: plain public data, which is also its photograph.
 
-use model::plan::FeatureCode;
 use model::event::CallRef;
+use model::plan::FeatureCode;
 use model::plan::{Caller, Service};
 use model::request::Treatment;
 use model::{AgentId, CallType, CallUuid, ConnId, Dn, LegId, ReferenceId, TenantId, Timestamp, Token, UserData};

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use infra::{Position, Posted, Recipient, Stores};
+use infra::{Claim, Claimed, Position, Posted, Recipient, Record, Stores};
 use model::plan::{Caller, Destination};
-use model::{ConnId, EventName, Request, TenantId};
+use model::{ConnId, EventName, Owner, Request, TenantId};
 use net::http::Client;
 use runtime::RoleContext;
 use serde_json::json;
@@ -31,6 +31,7 @@ struct Inner {
     dialplan: Client,
     config: Client,
     stores: Stores,
+    owner: Owner,
     inbox: Inbox,
 }
 
@@ -41,6 +42,7 @@ impl Clients {
             dialplan: Client::new(ctx, "voice-27")?,
             config: Client::new(ctx, "voice-28")?,
             stores: ctx.stores.clone(),
+            owner: ctx.owner(),
             inbox,
         };
         Ok(Self { inner: Arc::new(inner) })
@@ -61,6 +63,13 @@ impl Clients {
                         false
                     });
                     inner.inbox.agent_answered(conn_id, done).await;
+                }
+                Order::Claim { tenant, conn_id, message, link } => {
+                    let records = inner.claim(tenant, conn_id).await.unwrap_or_else(|error| {
+                        tracing::warn!(%conn_id, %error, "a call cannot be claimed now");
+                        Vec::new()
+                    });
+                    inner.inbox.claimed(records, message, link).await;
                 }
             }
         });
@@ -90,6 +99,17 @@ impl Inner {
             tracing::warn!(%tenant, %error, "the dial plan has no answer");
             Destination::Reject { status: 503, reason: "the dial plan has no answer".to_owned() }
         })
+    }
+
+    /// Claims a call from whoever had it. Safe: its next commit is refused by token.
+    async fn claim(&self, tenant: TenantId, conn_id: ConnId) -> anyhow::Result<Vec<Record<ConnId>>> {
+        let claims = vec![Claim { tenant, key: conn_id, seen: None }];
+        let outcomes = self.stores.calls.claim(&self.owner, claims).await?;
+        let ours = |outcome| match outcome {
+            Claimed::Yours(record) => Some(record),
+            _ => None,
+        };
+        Ok(outcomes.into_iter().filter_map(ours).collect())
     }
 
     /// Posts the request and looks for the event that answers it.

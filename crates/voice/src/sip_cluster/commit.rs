@@ -40,7 +40,7 @@ impl Node {
             Stored::No | Stored::Live => {}
         }
         let entry = self.calls.get(&conn_id)?;
-        let state = || records::encode(entry, &self.agent);
+        let state = || records::encode(entry, &self.agent, |link| self.edge(link));
         let change = match (entry.stored, over) {
             (_, true) => Change::End,
             (Stored::No, false) => Change::Create { state: state(), intentions: bytes::Bytes::new() },

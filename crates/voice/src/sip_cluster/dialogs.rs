@@ -259,9 +259,11 @@ impl Node {
 
     /// Media has answered the party's offer.
     fn relayed(&mut self, conn_id: ConnId, id: LegId, answer: Bytes, now: Timestamp) {
-        let Some((phone, offer)) = self.leg(conn_id, id).and_then(|leg| leg.phone).and_then(|phone| {
-            Some((phone, self.agent.leg(phone)?.offer_answer.open()?.clone()))
-        }) else {
+        let Some((phone, offer)) = self
+            .leg(conn_id, id)
+            .and_then(|leg| leg.phone)
+            .and_then(|phone| Some((phone, self.agent.leg(phone)?.offer_answer.open()?.clone())))
+        else {
             return;
         };
         note("an answer", self.agent.accept_offer(phone, answer, now));
@@ -355,4 +357,3 @@ const fn hold_input(leg: LegId, way: HoldWay) -> Input {
         HoldWay::Retrieve => Input::LegRetrieved(leg),
     }
 }
-

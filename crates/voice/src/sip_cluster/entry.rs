@@ -164,6 +164,22 @@ pub enum Order {
         /// The request.
         request: model::Request,
     },
+    /// Claim a call whose owner is gone; its message waits.
+    Claim {
+        /// The tenant.
+        tenant: TenantId,
+        /// The call.
+        conn_id: model::ConnId,
+        /// The message.
+        message: Box<sip::Message>,
+        /// The connection that it came by.
+        link: u64,
+    },
+}
+
+impl Order {
+    /// The most messages that wait for a claim at once: a burst of one dead node.
+    pub const CLAIMS_MAX: usize = 1_024;
 }
 
 /// Orders in their order.

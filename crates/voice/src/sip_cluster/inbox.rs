@@ -1,9 +1,10 @@
 //! What comes to the loop beside SIP: answers, requests, repairs.
 
-use infra::Repair;
+use infra::{Record, Repair};
 use model::event::ErrorCode;
 use model::plan::Destination;
 use model::{ConnId, Request};
+use sip::Message;
 use tokio::sync::{mpsc, oneshot};
 
 use super::limits::INBOX_MAX;
@@ -34,6 +35,15 @@ pub enum Letter {
         /// Whether the call is here; told after the commit.
         reply: oneshot::Sender<Result<(), ErrorCode>>,
     },
+    /// Calls that were claimed, and the message that was the reason.
+    Claimed {
+        /// Their records; empty when somebody else was faster, or there is no such call.
+        records: Vec<Record<ConnId>>,
+        /// The message and the connection that it came by.
+        message: Box<Message>,
+        /// The connection.
+        link: u64,
+    },
     /// A repair of the auditor.
     Repair {
         /// What to do.
@@ -62,6 +72,11 @@ impl Inbox {
     /// The outcome of a feature code.
     pub async fn agent_answered(&self, conn_id: ConnId, done: bool) {
         let _ = self.0.send(Letter::AgentAnswered { conn_id, done }).await;
+    }
+
+    /// Calls that were claimed.
+    pub async fn claimed(&self, records: Vec<Record<ConnId>>, message: Box<Message>, link: u64) {
+        let _ = self.0.send(Letter::Claimed { records, message, link }).await;
     }
 
     /// A request; the answer says whether the call is here. None when the box is full or the loop has ended.

@@ -8,8 +8,8 @@ use sip::header::HeaderName;
 use sip::proxy::headers;
 use sip::{Flow, Message, NameAddr, StatusCode, Uri};
 
-use super::node::{NewCallParts, Node};
 use super::entry::Stored;
+use super::node::{NewCallParts, Node};
 
 /// The longest display name that is passed on, in bytes.
 const NAME_MAX: usize = 128;
@@ -34,8 +34,10 @@ impl Node {
 
     fn accept(&self, dialog: DialogId, request: &Message, flow: Flow) -> Result<NewCallParts, StatusCode> {
         const BAD: StatusCode = StatusCode::BAD_REQUEST;
-        let asking = || self.calls.values().filter(|entry| entry.stored == Stored::No).take(self.limits.asking_max);
-        if self.draining || self.calls.len() >= self.limits.calls_max || asking().count() >= self.limits.asking_max {
+        let few = self.calls.len() < self.limits.asking_max;
+        let asking = || self.calls.values().filter(|entry| entry.stored == Stored::No).count();
+        let full = self.calls.len() >= self.limits.calls_max || (!few && asking() >= self.limits.asking_max);
+        if self.draining || full {
             return Err(StatusCode(503));
         }
         let Flow::Stream { connection: link } = flow else {

@@ -13,6 +13,8 @@ pub struct Limits {
     pub session_expires_s: u32,
     /// After how much silence a party is probed by OPTIONS within its dialog.
     pub probe_after: Duration,
+    /// How long a probed party may take to answer; the proxy repeats the probe meanwhile.
+    pub probe_within: Duration,
     /// How long a proxy that was lost may take to come back before what waits on it fails.
     pub proxy_return: Duration,
 }
@@ -25,8 +27,9 @@ impl Default for Limits {
             asking_max: 1_000,
             // A phone that is gone fails the refresh at half of it; the probe below finds it sooner.
             session_expires_s: 1_800,
-            // 20 s of silence and 32 s of timer F: a vanished phone is gone within 60 s.
-            probe_after: Duration::from_secs(20),
+            // 40 s of silence, 8 s for the answer, a sweep each 2 s: a vanished phone is gone within 60 s.
+            probe_after: Duration::from_secs(40),
+            probe_within: Duration::from_secs(8),
             proxy_return: Duration::from_secs(5),
         }
     }
@@ -39,7 +42,7 @@ pub const MESSAGES_PER_TURN: usize = 64;
 pub const INBOX_MAX: usize = 4_096;
 
 /// How often silent parties are looked for.
-pub const SWEEP_EVERY: Duration = Duration::from_secs(5);
+pub const SWEEP_EVERY: Duration = Duration::from_secs(2);
 
 /// The longest body of a treatment's report that is read, in bytes.
 pub const NOTICE_MAX: usize = 32_768;

@@ -49,8 +49,8 @@ pub struct Node {
     pub(super) dialogs: HashMap<DialogId, Place>,
     /// INFOs that start a treatment, until media has answered.
     pub(super) treatments: HashMap<RequestId, (ConnId, u32)>,
-    /// Liveness probes that wait for an answer.
-    pub(super) probes: HashMap<RequestId, Place>,
+    /// Liveness probes that wait for an answer, and until when.
+    pub(super) probes: HashMap<RequestId, (Place, Timestamp)>,
     /// Calls that want to be woken.
     pub(super) due: BTreeSet<(Timestamp, ConnId)>,
     /// Calls that the next batch stores.
@@ -149,7 +149,18 @@ impl Node {
     }
 
     /// A message from a proxy that is no keep-alive.
+    ///
+    /// One for a call of an owner that is gone waits until the call is claimed: [`Order::Claim`] brings it back here.
     pub fn receive(&mut self, message: Message, link: u64, now: Timestamp) {
+        if let Some((tenant, conn_id)) = self.orphaned(&message) {
+            self.orders.push_back(Order::Claim { tenant, conn_id, message: Box::new(message), link });
+            return;
+        }
+        self.take_in(message, link, now);
+    }
+
+    /// A message of a call that is here, or whose claim has had its answer.
+    pub(super) fn take_in(&mut self, message: Message, link: u64, now: Timestamp) {
         self.agent.receive(message, Flow::Stream { connection: link }, now);
         self.settle(now);
     }
@@ -224,8 +235,7 @@ impl Node {
         let NewCallParts { tenant, caller, caller_name, dialled, dialog, link, invite } = call;
         let conn_id = self.ids.next(now);
         let uuid = ids::call_uuid(&mut *self.entropy);
-        let incoming =
-            Incoming { tenant: tenant.clone(), conn_id, uuid, token: model::Token(1), caller, dialled };
+        let incoming = Incoming { tenant: tenant.clone(), conn_id, uuid, token: model::Token(1), caller, dialled };
         let mut leg = Leg::new(call::call::CALLER_LEG, link, LegStage::Offered, now);
         leg.phone = Some(dialog);
         let place = Place { conn_id, leg: leg.id, side: Side::Phone };
@@ -311,7 +321,8 @@ impl Node {
 
     /// The edge of the proxy at that connection.
     pub(super) fn edge(&self, link: u64) -> &str {
-        self.links.get(&link).map_or("edge.trunkline.invalid", String::as_str)
+        let lost = || self.lost.iter().find(|(_, (number, _))| *number == link).map(|(edge, _)| edge);
+        self.links.get(&link).or_else(lost).map_or("edge.trunkline.invalid", String::as_str)
     }
 
     fn move_legs(&mut self, old: Flow, new: u64) {

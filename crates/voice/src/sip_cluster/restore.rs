@@ -1,1 +1,145 @@
-//! The calls of a former life of this node.
+//! The calls of a former life of this node: claimed, read, and gone on with.
+
+use infra::{Claim, Claimed, Record};
+use model::{ConnId, Owner, TenantId, Timestamp};
+use runtime::RoleContext;
+use sip::agent::{DialogSnapshot, Restore};
+use sip::proxy::headers;
+use sip::{Flow, LocalTag, Message};
+
+use super::entry::{Entry, LegStage};
+use super::node::{Node, Place, Side};
+use super::records::{self, Decoded};
+
+impl Node {
+    /// The call of a message that is marked as its owner being unreachable, unless that call is here already.
+    pub(super) fn orphaned(&self, message: &Message) -> Option<(TenantId, ConnId)> {
+        message.header(&headers::UNREACHABLE)?;
+        let tag = if message.is_request() { message.to() } else { message.from() };
+        let tag = tag.ok().and_then(|address| address.tag().and_then(|tag| LocalTag::open(tag, &self.seal)))?;
+        if self.calls.contains_key(&tag.call) {
+            return None;
+        }
+        let tenant = message.header(&headers::TENANT).and_then(|tenant| TenantId::parse(tenant).ok())?;
+        Some((tenant, tag.call))
+    }
+
+    /// Goes on with a claimed call. Needs the connection to its proxy, so that its messages find their way.
+    ///
+    /// A call whose record cannot be read is left to the auditor, who sees an owner without the call.
+    pub fn restore(&mut self, record: &Record<ConnId>, now: Timestamp) -> bool {
+        let conn_id = record.key;
+        let Decoded { mut entry, dialogs } = match records::decode(&record.state, |edge| self.link_at(edge)) {
+            Ok(decoded) => decoded,
+            Err(error) => {
+                tracing::error!(%conn_id, %error, "a call's record cannot be read");
+                return false;
+            }
+        };
+        if entry.call.state().token != record.token {
+            entry.call.claim(record.token);
+        }
+        for (at, (phone, media)) in dialogs.into_iter().enumerate() {
+            self.restore_leg(&mut entry, at, conn_id, phone, media, now);
+        }
+        self.calls.insert(conn_id, entry);
+        self.metrics.calls.set(i64::try_from(self.calls.len()).unwrap_or(i64::MAX));
+        self.metrics.call_claimed();
+        self.call_changed(conn_id, now);
+        self.settle(now);
+        true
+    }
+
+    fn restore_leg(
+        &mut self,
+        entry: &mut Entry,
+        at: usize,
+        conn_id: ConnId,
+        phone: Option<DialogSnapshot>,
+        media: Option<DialogSnapshot>,
+        now: Timestamp,
+    ) {
+        let Some(leg) = entry.legs.get_mut(at) else {
+            return;
+        };
+        // Every commit came before its messages, so the sequence numbers stand; what was sent last may be lost.
+        let how = Restore { stream: Some(Flow::Stream { connection: leg.link }), resend: true, cseq_jump: 0 };
+        for (side, snapshot) in [(Side::Phone, phone), (Side::Media, media)] {
+            let Some(snapshot) = snapshot else {
+                continue;
+            };
+            match self.agent.restore(vec![snapshot], how, now).map(|mut ids| ids.pop()) {
+                Ok(Some(dialog)) => {
+                    self.dialogs.insert(dialog, Place { conn_id, leg: leg.id, side });
+                    match side {
+                        Side::Phone => leg.phone = Some(dialog),
+                        Side::Media => leg.media = Some(dialog),
+                    }
+                }
+                Ok(None) => {}
+                Err(error) => tracing::error!(%conn_id, %error, "a dialog cannot be gone on with"),
+            }
+        }
+        // Silence is counted from here: the party could not reach us while we were away.
+        leg.heard_at = now;
+        if leg.phone.is_none() && leg.stage == LegStage::Up {
+            leg.stage = LegStage::Closing;
+        }
+    }
+
+    /// The connection to the proxy with that edge; any, if that one is not there.
+    fn link_at(&self, edge: &str) -> u64 {
+        let own = self.links.iter().find(|(_, at)| at.as_str() == edge);
+        own.or_else(|| self.links.iter().next()).map_or(0, |(link, _)| *link)
+    }
+}
+
+/// Claims what former lives of this node have left in the ledger.
+///
+/// # Errors
+/// When the ledger cannot be read.
+pub async fn claim_former(ctx: &RoleContext, tenants: &[TenantId]) -> anyhow::Result<Vec<Record<ConnId>>> {
+    let us = ctx.owner();
+    let calls = &ctx.stores.calls;
+    let mut claimed = Vec::new();
+    for tenant in tenants {
+        for holding in calls.owners(tenant).await? {
+            let former = holding.owner;
+            if former.node != us.node || former.epoch >= us.epoch {
+                continue;
+            }
+            claim_all(ctx, tenant, &former, &us, &mut claimed).await?;
+        }
+    }
+    Ok(claimed)
+}
+
+async fn claim_all(
+    ctx: &RoleContext,
+    tenant: &TenantId,
+    former: &Owner,
+    us: &Owner,
+    claimed: &mut Vec<Record<ConnId>>,
+) -> anyhow::Result<()> {
+    let calls = &ctx.stores.calls;
+    loop {
+        let orphans = calls.orphans(tenant, former, infra::bounds::CLAIM_BATCH).await?;
+        if orphans.is_empty() {
+            return Ok(());
+        }
+        let claims = orphans
+            .iter()
+            .map(|record| Claim { tenant: tenant.clone(), key: record.key, seen: Some(record.token) })
+            .collect();
+        let before = claimed.len();
+        for outcome in calls.claim(us, claims).await? {
+            if let Claimed::Yours(record) = outcome {
+                claimed.push(record);
+            }
+        }
+        // Somebody else claims them as well: what is left is theirs.
+        if claimed.len() == before {
+            return Ok(());
+        }
+    }
+}

@@ -18,8 +18,7 @@ pub fn with_direction(description: &[u8], way: HoldWay) -> Option<Bytes> {
         HoldWay::Retrieve => "sendrecv",
     };
     let audio = description.media.iter_mut().find(|media| media.kind == "audio")?;
-    let is_direction =
-        |line: &Line| matches!(line, Line::Attribute(a) if ["sendrecv", "sendonly", "recvonly", "inactive"].contains(&a.name.as_str()));
+    let is_direction = |line: &Line| matches!(line, Line::Attribute(a) if ["sendrecv", "sendonly", "recvonly", "inactive"].contains(&a.name.as_str()));
     audio.lines.retain(|line| !is_direction(line));
     audio.lines.push(Line::flag(wanted));
     let version = description.origin.version + 1;

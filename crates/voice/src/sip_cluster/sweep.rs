@@ -19,6 +19,16 @@ impl Node {
                 self.agent.flow_failed(Flow::Stream { connection: link }, now);
             }
         }
+        let overdue: Vec<_> = self
+            .probes
+            .iter()
+            .filter(|(_, (_, until))| *until <= now)
+            .map(|(request, (place, _))| (*request, *place))
+            .collect();
+        for (request, place) in overdue {
+            self.probes.remove(&request);
+            self.vanished(place.conn_id, place.leg, now);
+        }
         for place in self.silent(now) {
             self.probe(place, now);
         }
@@ -34,6 +44,13 @@ impl Node {
             .collect()
     }
 
+    /// Probes a party that media hears nothing of.
+    pub(super) fn probe_leg(&mut self, conn_id: ConnId, leg: LegId, now: Timestamp) {
+        if self.leg(conn_id, leg).is_some_and(|leg| leg.stage == LegStage::Up) {
+            self.probe(Place { conn_id, leg, side: Side::Phone }, now);
+        }
+    }
+
     fn probe(&mut self, place: Place, now: Timestamp) {
         let Some(leg) = self.leg_mut(place.conn_id, place.leg) else {
             return;
@@ -45,7 +62,7 @@ impl Node {
         };
         match self.agent.options(phone, Vec::new(), now) {
             Ok(request) => {
-                self.probes.insert(request, place);
+                self.probes.insert(request, (place, now + self.limits.probe_within));
                 self.mark(place.conn_id);
             }
             Err(error) => tracing::debug!(conn_id = %place.conn_id, %error, "a party cannot be probed now"),

@@ -1,0 +1,6 @@
+//! The node between user agents that play caller, media and agent's phone, on virtual time.
+
+mod bench;
+mod calls;
+mod endings;
+mod restart;

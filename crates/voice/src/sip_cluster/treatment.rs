@@ -78,7 +78,7 @@ impl Node {
 
     /// An INFO from media: a dialog has ended. (Phones send theirs for DTMF; media hears RFC 4733.)
     pub(super) fn info(&mut self, dialog: DialogId, message: &Message, now: Timestamp) {
-        let Some(Place { conn_id, side: Side::Media, .. }) = self.place(dialog) else {
+        let Some(Place { conn_id, leg, side: Side::Media }) = self.place(dialog) else {
             return;
         };
         if message.body().len() > NOTICE_MAX {
@@ -91,6 +91,8 @@ impl Node {
                     self.feed(conn_id, Input::TreatmentEnded { id, cause: cause(&event), digits }, now);
                 }
             }
+            // Nothing comes from the phone: it is asked whether it lives, now and not when its time comes.
+            Ok(Notice::Event(event)) if event.name == NO_RTP => self.probe_leg(conn_id, leg, now),
             Ok(_) => {}
             Err(error) => tracing::warn!(%conn_id, %error, "media sent a notice that cannot be read"),
         }
@@ -104,15 +106,14 @@ impl Node {
         response: Option<&Message>,
         now: Timestamp,
     ) {
-        if let Some(place) = self.probes.remove(&request) {
+        if let Some((place, _)) = self.probes.remove(&request) {
             return self.probed(place, status, now);
         }
         let Some((conn_id, id)) = self.treatments.remove(&request) else {
             return;
         };
-        let code = response
-            .and_then(|response| msml::parse_notice(response.body()).ok())
-            .and_then(|notice| match notice {
+        let code =
+            response.and_then(|response| msml::parse_notice(response.body()).ok()).and_then(|notice| match notice {
                 Notice::Result(result) => Some(result.code),
                 Notice::Event(_) => None,
             });
@@ -163,6 +164,9 @@ fn dialog(treatment: &Treatment) -> Option<Dialog> {
 fn audio(prompt: &str) -> String {
     format!("prompt:{prompt}")
 }
+
+/// The event by which media tells that a phone has fallen silent.
+const NO_RTP: &str = "trunkline.no-rtp";
 
 /// The tone of a ringing phone, which media makes itself.
 const RING_BACK: &str = "tone:ringback";

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use infra::Record;
 use model::event::ErrorCode;
 use model::{ConnId, Timestamp};
 use net::sip::node::Work;
@@ -10,11 +11,11 @@ use runtime::RoleContext;
 use sip::Flow;
 use tokio::sync::{mpsc, oneshot};
 
+use super::PROXY;
 use super::clients::Clients;
 use super::inbox::Letter;
 use super::limits::MESSAGES_PER_TURN;
 use super::node::Node;
-use super::PROXY;
 
 /// The loop and what it owns.
 pub struct Turns {
@@ -28,6 +29,8 @@ pub struct Turns {
     pub clients: Clients,
     /// What they answer.
     pub letters: mpsc::Receiver<Letter>,
+    /// Calls that our former life has left; they wait for the first proxy.
+    pub former: Vec<Record<ConnId>>,
 }
 
 /// What is told once the turn is stored.
@@ -89,6 +92,10 @@ impl Turns {
             LinkEvent::Up { link, edge, proxy, .. } => {
                 tracing::info!(%proxy, %edge, "a proxy has accepted this node");
                 self.node.link_up(link.0, &edge, now);
+                // The calls of our former life, before any of their messages is looked at.
+                for record in std::mem::take(&mut self.former) {
+                    self.node.restore(&record, now);
+                }
                 self.ctx.ready.holds(PROXY);
             }
             LinkEvent::Message { link, message } => {
@@ -122,6 +129,12 @@ impl Turns {
                 self.node.metrics.request();
                 let outcome = self.node.request(*request, now);
                 told.requests.push((reply, outcome));
+            }
+            Letter::Claimed { records, message, link } => {
+                for record in &records {
+                    self.node.restore(record, now);
+                }
+                self.node.take_in(*message, link, now);
             }
             Letter::Repair { repair, done } => {
                 self.node.repair(&repair, now);

@@ -1,0 +1,175 @@
+//! The call model's record to its snapshot.
+
+use call::CallSnapshot;
+use call::call::{
+    Asked, CallerLeg, Feature, HoldAsked, HoldWay, Party, Playing, Point, Purpose, Routing, Stage, Timer, Waiting,
+};
+use contracts::v1;
+use contracts::v1::call_model_record::Stage as StageRecord;
+use contracts::wire::{treatment_from_wire, user_data_from_wire, uuid_from_wire};
+use model::plan::{Caller, FeatureCode, Service};
+use model::{AgentId, ConnId, Dn, LegId, ReferenceId, TenantId, Timestamp, Token};
+
+use crate::dialog_records::RecordError;
+
+type Read<T> = Result<T, RecordError>;
+
+pub(super) fn snapshot(record: v1::CallModelRecord) -> Read<CallSnapshot> {
+    let caller_leg = match record.caller_leg() {
+        v1::CallerLegRecord::Offered => CallerLeg::Offered,
+        v1::CallerLegRecord::Answering => CallerLeg::Answering,
+        v1::CallerLegRecord::Answered => CallerLeg::Answered,
+        v1::CallerLegRecord::Gone => CallerLeg::Gone,
+        v1::CallerLegRecord::Unspecified => return Err(RecordError("caller_leg")),
+    };
+    let caller = match record.caller_dn {
+        Some(number) => Caller::Phone(dn(&number)?),
+        None => Caller::Trunk { trunk: record.caller_trunk, number: record.caller_number },
+    };
+    Ok(CallSnapshot {
+        tenant: TenantId::parse(&record.tenant).map_err(|_| RecordError("tenant"))?,
+        conn_id: ConnId(record.conn_id),
+        uuid: uuid_from_wire(&record.uuid, "uuid").map_err(|_| RecordError("uuid"))?,
+        token: Token(record.token),
+        seq: record.seq,
+        created_at: Timestamp::from_micros(record.created_at_us),
+        last_at: Timestamp::from_micros(record.last_at_us),
+        caller,
+        dialled: record.dialled,
+        user_data: user_data_from_wire(record.user_data).map_err(|_| RecordError("user_data"))?,
+        caller_leg,
+        caller_held: record.caller_held,
+        caller_established: record.caller_established,
+        next_leg: small(record.next_leg, "next_leg")?,
+        next_treatment: record.next_treatment,
+        next_ask: record.next_ask,
+        default_routes: small(record.default_routes, "default_routes")?,
+        parks: small(record.parks, "parks")?,
+        stage: stage(record.stage.ok_or(RecordError("stage"))?)?,
+        playing: record.playing.into_iter().map(playing).collect::<Read<_>>()?,
+        hold_asked: record.hold_asked.map(hold_asked).transpose()?,
+        timers: record.timers.into_iter().map(timer).collect::<Read<_>>()?,
+    })
+}
+
+fn small<T: TryFrom<u32>>(number: u32, field: &'static str) -> Read<T> {
+    T::try_from(number).map_err(|_| RecordError(field))
+}
+
+fn dn(text: &str) -> Read<Dn> {
+    Dn::parse(text).map_err(|_| RecordError("a DN"))
+}
+
+fn agent(text: Option<String>) -> Read<Option<AgentId>> {
+    text.map(|text| AgentId::parse(&text).map_err(|_| RecordError("an agent"))).transpose()
+}
+
+fn leg(number: u32) -> Read<LegId> {
+    small(number, "a leg").map(LegId)
+}
+
+fn stage(record: StageRecord) -> Read<Stage> {
+    Ok(match record {
+        StageRecord::Asking(ask) => Stage::Asking { ask },
+        StageRecord::Waiting(waiting) => Stage::Waiting(Waiting {
+            point: point(waiting.point.ok_or(RecordError("waiting.point"))?)?,
+            routing: waiting.routing.map(routing).transpose()?,
+        }),
+        StageRecord::Offering(called) => Stage::Offering(party(called)?),
+        StageRecord::Talking(called) => Stage::Talking(party(called)?),
+        StageRecord::Service(service) if service.announcement => {
+            Stage::Service(Service::Announcement { prompts: service.prompts })
+        }
+        StageRecord::Service(_) => Stage::Service(Service::Echo),
+        StageRecord::Feature(feature) => Stage::Feature(Feature {
+            code: match feature.code() {
+                v1::FeatureRecordCode::Login => FeatureCode::Login,
+                v1::FeatureRecordCode::Logout => FeatureCode::Logout,
+                v1::FeatureRecordCode::Ready => FeatureCode::Ready,
+                v1::FeatureRecordCode::NotReady => FeatureCode::NotReady,
+                v1::FeatureRecordCode::Unspecified => return Err(RecordError("feature.code")),
+            },
+            told: feature.told,
+        }),
+        StageRecord::Over(_) => Stage::Over,
+    })
+}
+
+fn routing(record: v1::RouteUnderWayRecord) -> Read<Routing> {
+    Ok(Routing {
+        ask: record.ask,
+        dn: dn(&record.dn)?,
+        agent: agent(record.agent)?,
+        asked: record.asked.map(asked).transpose()?,
+    })
+}
+
+fn point(record: v1::PointRecord) -> Read<Point> {
+    Ok(Point {
+        dn: dn(&record.dn)?,
+        application: record.application,
+        default_dn: record.default_dn.as_deref().map(dn).transpose()?,
+    })
+}
+
+fn asked(record: v1::AskedRecord) -> Read<Asked> {
+    Ok(Asked { this_dn: dn(&record.this_dn)?, requester: record.requester, reference: ReferenceId(record.reference) })
+}
+
+fn party(record: v1::PartyRecord) -> Read<Party> {
+    Ok(Party {
+        dn: dn(&record.dn)?,
+        agent: agent(record.agent)?,
+        legs: record.legs.into_iter().map(leg).collect::<Read<_>>()?,
+        rang: record.rang,
+        held: record.held,
+        point: record.point.map(point).transpose()?,
+        refusal: record.refusal.map(|status| small(status, "party.refusal")).transpose()?,
+    })
+}
+
+fn playing(record: v1::PlayingRecord) -> Read<Playing> {
+    let purpose = match record.purpose() {
+        v1::PlayingRecordPurpose::Applied => {
+            Purpose::Applied(asked(record.asked.clone().ok_or(RecordError("playing.asked"))?)?)
+        }
+        v1::PlayingRecordPurpose::RingBack => Purpose::RingBack,
+        v1::PlayingRecordPurpose::HoldMusic => Purpose::HoldMusic,
+        v1::PlayingRecordPurpose::Service => Purpose::Service,
+        v1::PlayingRecordPurpose::Unspecified => return Err(RecordError("playing.purpose")),
+    };
+    let treatment = record.treatment.ok_or(RecordError("playing.treatment"))?;
+    Ok(Playing {
+        id: record.id,
+        leg: leg(record.leg)?,
+        treatment: treatment_from_wire(treatment).map_err(|_| RecordError("playing.treatment"))?,
+        purpose,
+        issued: record.issued,
+        started: record.started,
+    })
+}
+
+fn hold_asked(record: v1::HoldAskedRecord) -> Read<HoldAsked> {
+    let way = match record.way() {
+        v1::HoldRecordWay::Hold => HoldWay::Hold,
+        v1::HoldRecordWay::Retrieve => HoldWay::Retrieve,
+        v1::HoldRecordWay::Unspecified => return Err(RecordError("hold_asked.way")),
+    };
+    Ok(HoldAsked { leg: leg(record.leg)?, way, asked: asked(record.asked.ok_or(RecordError("hold_asked.asked"))?)? })
+}
+
+fn timer(record: v1::CallTimerRecord) -> Read<(Timer, Timestamp)> {
+    use v1::CallTimerRecordName as Record;
+    let name = match record.name() {
+        Record::DialPlan => Timer::DialPlan,
+        Record::Instruction => Timer::Instruction,
+        Record::Quiet => Timer::Quiet,
+        Record::NoAnswer => Timer::NoAnswer,
+        Record::Treatment => Timer::Treatment,
+        Record::AgentAnswer => Timer::AgentAnswer,
+        Record::HoldAnswer => Timer::HoldAnswer,
+        Record::Lifetime => Timer::Lifetime,
+        Record::Unspecified => return Err(RecordError("timers.name")),
+    };
+    Ok((name, Timestamp::from_micros(record.due_us)))
+}

@@ -1,0 +1,153 @@
+//! The call model's snapshot to its record.
+
+use call::CallSnapshot;
+use call::call::{Asked, CallerLeg, HoldWay, Party, Playing, Point, Purpose, Stage, Timer};
+use contracts::v1;
+use contracts::v1::call_model_record::Stage as StageRecord;
+use contracts::wire::{treatment_to_wire, user_data_to_wire, uuid_to_wire};
+use model::plan::{Caller, FeatureCode, Service};
+use model::{AgentId, Timestamp};
+
+pub(super) fn snapshot(state: &CallSnapshot) -> v1::CallModelRecord {
+    let (caller_dn, caller_trunk, caller_number) = match &state.caller {
+        Caller::Phone(dn) => (Some(dn.to_string()), String::new(), String::new()),
+        Caller::Trunk { trunk, number } => (None, trunk.clone(), number.clone()),
+    };
+    v1::CallModelRecord {
+        tenant: state.tenant.to_string(),
+        conn_id: state.conn_id.0,
+        uuid: uuid_to_wire(state.uuid),
+        token: state.token.0,
+        seq: state.seq,
+        created_at_us: state.created_at.as_micros(),
+        last_at_us: state.last_at.as_micros(),
+        caller_dn,
+        caller_trunk,
+        caller_number,
+        dialled: state.dialled.clone(),
+        user_data: Some(user_data_to_wire(&state.user_data)),
+        caller_leg: match state.caller_leg {
+            CallerLeg::Offered => v1::CallerLegRecord::Offered,
+            CallerLeg::Answering => v1::CallerLegRecord::Answering,
+            CallerLeg::Answered => v1::CallerLegRecord::Answered,
+            CallerLeg::Gone => v1::CallerLegRecord::Gone,
+        }
+        .into(),
+        caller_held: state.caller_held,
+        caller_established: state.caller_established,
+        next_leg: state.next_leg.into(),
+        next_treatment: state.next_treatment,
+        next_ask: state.next_ask,
+        default_routes: state.default_routes.into(),
+        parks: state.parks.into(),
+        stage: Some(stage(&state.stage)),
+        playing: state.playing.iter().map(playing).collect(),
+        hold_asked: state.hold_asked.as_ref().map(|open| v1::HoldAskedRecord {
+            leg: open.leg.0.into(),
+            way: way(open.way).into(),
+            asked: Some(asked(&open.asked)),
+        }),
+        timers: state.timers.iter().map(|(name, due)| timer(name, due)).collect(),
+    }
+}
+
+fn stage(stage: &Stage) -> StageRecord {
+    match stage {
+        Stage::Asking { ask } => StageRecord::Asking(*ask),
+        Stage::Waiting(waiting) => StageRecord::Waiting(v1::WaitingRecord {
+            point: Some(point(&waiting.point)),
+            routing: waiting.routing.as_ref().map(|routing| v1::RouteUnderWayRecord {
+                ask: routing.ask,
+                dn: routing.dn.to_string(),
+                agent: routing.agent.as_ref().map(AgentId::to_string),
+                asked: routing.asked.as_ref().map(asked),
+            }),
+        }),
+        Stage::Offering(called) => StageRecord::Offering(party(called)),
+        Stage::Talking(called) => StageRecord::Talking(party(called)),
+        Stage::Service(Service::Echo) => StageRecord::Service(v1::ServiceRecord::default()),
+        Stage::Service(Service::Announcement { prompts }) => {
+            StageRecord::Service(v1::ServiceRecord { announcement: true, prompts: prompts.clone() })
+        }
+        Stage::Feature(feature) => StageRecord::Feature(v1::FeatureRecord {
+            code: match feature.code {
+                FeatureCode::Login => v1::FeatureRecordCode::Login,
+                FeatureCode::Logout => v1::FeatureRecordCode::Logout,
+                FeatureCode::Ready => v1::FeatureRecordCode::Ready,
+                FeatureCode::NotReady => v1::FeatureRecordCode::NotReady,
+            }
+            .into(),
+            told: feature.told,
+        }),
+        Stage::Over => StageRecord::Over(v1::NothingRecord {}),
+    }
+}
+
+fn point(point: &Point) -> v1::PointRecord {
+    v1::PointRecord {
+        dn: point.dn.to_string(),
+        application: point.application.clone(),
+        default_dn: point.default_dn.as_ref().map(ToString::to_string),
+    }
+}
+
+fn asked(asked: &Asked) -> v1::AskedRecord {
+    v1::AskedRecord {
+        this_dn: asked.this_dn.to_string(),
+        requester: asked.requester.clone(),
+        reference: asked.reference.0,
+    }
+}
+
+fn party(party: &Party) -> v1::PartyRecord {
+    v1::PartyRecord {
+        dn: party.dn.to_string(),
+        agent: party.agent.as_ref().map(AgentId::to_string),
+        legs: party.legs.iter().map(|leg| leg.0.into()).collect(),
+        rang: party.rang,
+        held: party.held,
+        point: party.point.as_ref().map(point),
+        refusal: party.refusal.map(u32::from),
+    }
+}
+
+fn playing(playing: &Playing) -> v1::PlayingRecord {
+    use v1::PlayingRecordPurpose as Record;
+    let (purpose, by) = match &playing.purpose {
+        Purpose::Applied(by) => (Record::Applied, Some(asked(by))),
+        Purpose::RingBack => (Record::RingBack, None),
+        Purpose::HoldMusic => (Record::HoldMusic, None),
+        Purpose::Service => (Record::Service, None),
+    };
+    v1::PlayingRecord {
+        id: playing.id,
+        leg: playing.leg.0.into(),
+        treatment: Some(treatment_to_wire(&playing.treatment)),
+        purpose: purpose.into(),
+        asked: by,
+        issued: playing.issued,
+        started: playing.started,
+    }
+}
+
+pub(super) const fn way(way: HoldWay) -> v1::HoldRecordWay {
+    match way {
+        HoldWay::Hold => v1::HoldRecordWay::Hold,
+        HoldWay::Retrieve => v1::HoldRecordWay::Retrieve,
+    }
+}
+
+fn timer(name: Timer, due: Timestamp) -> v1::CallTimerRecord {
+    use v1::CallTimerRecordName as Record;
+    let name = match name {
+        Timer::DialPlan => Record::DialPlan,
+        Timer::Instruction => Record::Instruction,
+        Timer::Quiet => Record::Quiet,
+        Timer::NoAnswer => Record::NoAnswer,
+        Timer::Treatment => Record::Treatment,
+        Timer::AgentAnswer => Record::AgentAnswer,
+        Timer::HoldAnswer => Record::HoldAnswer,
+        Timer::Lifetime => Record::Lifetime,
+    };
+    v1::CallTimerRecord { name: name.into(), due_us: due.as_micros() }
+}

@@ -1,0 +1,348 @@
+//! A node, its ledger's answers, and three peers that speak real SIP to it.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use infra::{CallWrite, Written};
+use ivr::msml;
+use model::entropy::Seeded;
+use model::plan::{Contact, Destination};
+use model::{ConnId, Epoch, EventName, LegId, NodeId, Owner, Timestamp};
+use sip::agent::{
+    AgentConfig, Body, DialogId, Event, IncomingId, Invite, LocalIdentity, Provisionals, Reply, UserAgent,
+};
+use sip::{Flow, LocalTag, Message, Seal, StatusCode};
+
+use crate::sip_cluster::entry::Order;
+use crate::sip_cluster::limits::Limits;
+use crate::sip_cluster::metrics::Metrics;
+use crate::sip_cluster::node::{Node, Parts};
+
+pub const EDGE: &str = "192.0.2.1:5060";
+pub const PHONE_SDP: &str =
+    "v=0\r\no=- 1 1 IN IP4 192.0.2.9\r\ns=-\r\nc=IN IP4 192.0.2.9\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0\r\n";
+pub const MEDIA_SDP: &str =
+    "v=0\r\no=- 2 1 IN IP4 192.0.2.5\r\ns=-\r\nc=IN IP4 192.0.2.5\r\nt=0 0\r\nm=audio 6000 RTP/AVP 0\r\n";
+const LINK: Flow = Flow::Stream { connection: 1 };
+
+/// Who plays.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Peer {
+    Caller,
+    Media,
+    Phone,
+}
+
+pub struct Bench {
+    pub node: Node,
+    pub now: Timestamp,
+    pub peers: HashMap<Peer, UserAgent>,
+    /// What the caller and the phone have seen.
+    pub seen: Vec<(Peer, Event)>,
+    /// Names of the facts that were stored.
+    pub story: Vec<String>,
+    pub writes: Vec<CallWrite>,
+    pub orders: Vec<Order>,
+    /// What media was asked to play, by dialog.
+    pub played: Vec<(DialogId, msml::Command)>,
+    pub media_dialogs: Vec<DialogId>,
+    pub caller_dialog: Option<DialogId>,
+    pub phone_dialog: Option<DialogId>,
+    /// Whether media and phone are silent.
+    pub mute: Vec<Peer>,
+    tags: u64,
+}
+
+pub fn owner(node: &str, epoch: u64) -> Owner {
+    Owner { node: NodeId::parse(node).expect("a node"), epoch: Epoch(epoch) }
+}
+
+pub fn seal() -> Seal {
+    Seal::new(&[7; 32])
+}
+
+pub fn new_node(epoch: u64) -> Node {
+    Node::new(Parts {
+        owner: owner("sip-cluster-1", epoch),
+        replica: 1,
+        seal: seal(),
+        limits: Limits::default(),
+        metrics: Metrics::default(),
+        sent_by: "127.0.2.1".to_owned(),
+        entropy: Box::new(Seeded::new(epoch)),
+        agent_entropy: Box::new(Seeded::new(epoch + 1)),
+    })
+}
+
+impl Bench {
+    pub fn new() -> Self {
+        let now = Timestamp::from_millis(1_763_622_000_000);
+        let mut node = new_node(1);
+        node.link_up(1, EDGE, now);
+        let peer = |seed| UserAgent::new(AgentConfig::default(), Box::new(Seeded::new(seed)));
+        let peers = [(Peer::Caller, peer(11)), (Peer::Media, peer(12)), (Peer::Phone, peer(13))].into();
+        Self {
+            node,
+            now,
+            peers,
+            seen: Vec::new(),
+            story: Vec::new(),
+            writes: Vec::new(),
+            orders: Vec::new(),
+            played: Vec::new(),
+            media_dialogs: Vec::new(),
+            caller_dialog: None,
+            phone_dialog: None,
+            mute: Vec::new(),
+            tags: 0,
+        }
+    }
+
+    /// Somebody behind a trunk dials `number`; the dial plan answers with `destination`.
+    pub fn call(&mut self, number: &str, destination: Destination) -> ConnId {
+        self.dial(number, "trunk;name=carrier");
+        self.plan(destination)
+    }
+
+    pub fn dial(&mut self, number: &str, source: &str) {
+        let headers =
+            vec![(sip::proxy::headers::TENANT, "t1".to_owned()), (sip::proxy::headers::SOURCE, source.to_owned())];
+        let invite = Invite {
+            flow: LINK,
+            target: format!("sip:{number}@{EDGE}"),
+            from: "\"Ann\" <sip:+4930123456@example.com>".to_owned(),
+            to: format!("<sip:{number}@{EDGE}>"),
+            call_id: "caller-1".to_owned(),
+            local: LocalIdentity { tag: "caller".to_owned(), contact: "<sip:ann@192.0.2.9>".to_owned() },
+            routes: Vec::new(),
+            headers,
+            offer: Some(PHONE_SDP.into()),
+            provisionals: Provisionals::Plain,
+        };
+        let caller = self.peers.get_mut(&Peer::Caller).expect("a peer");
+        self.caller_dialog = Some(caller.invite(invite, self.now).expect("an INVITE"));
+        self.run();
+    }
+
+    /// The dial plan answers the open question.
+    pub fn plan(&mut self, destination: Destination) -> ConnId {
+        let at = self.orders.iter().position(|order| matches!(order, Order::AskDialPlan { .. })).expect("a question");
+        let Order::AskDialPlan { conn_id, ask, .. } = self.orders.remove(at) else {
+            unreachable!("the position is that of a question");
+        };
+        self.node.dial_plan_answered(conn_id, ask, destination, self.now);
+        self.run();
+        conn_id
+    }
+
+    /// Passes messages until nobody has anything to say.
+    pub fn run(&mut self) {
+        loop {
+            self.turn();
+            let mut quiet = true;
+            while let Some(transmit) = self.node.poll_transmit() {
+                quiet = false;
+                let message = Message::parse(transmit.bytes).expect("the node speaks SIP");
+                let peer = peer_of(message.call_id().expect("a Call-ID"));
+                if !self.mute.contains(&peer) {
+                    self.peers.get_mut(&peer).expect("a peer").receive(message, LINK, self.now);
+                }
+            }
+            while let Some(order) = self.node.poll_order() {
+                self.orders.push(order);
+            }
+            for peer in [Peer::Caller, Peer::Media, Peer::Phone] {
+                quiet &= !self.play(peer);
+            }
+            if quiet {
+                return;
+            }
+        }
+    }
+
+    /// Stores the turn.
+    fn turn(&mut self) {
+        let batch = self.node.batch();
+        for write in &batch {
+            for fact in &write.events {
+                let at = fact.event.this_dn.as_ref().map(|dn| format!("@{dn}")).unwrap_or_default();
+                if !matches!(fact.event.name, EventName::CallCreated) {
+                    self.story.push(format!("{}{at}", fact.event.name.as_str().trim_start_matches("Event")));
+                }
+            }
+        }
+        let answers: Vec<_> = batch.iter().map(|write| (write.conn_id, Written::Done { position: None })).collect();
+        self.writes.extend(batch);
+        self.node.committed(answers);
+    }
+
+    fn play(&mut self, peer: Peer) -> bool {
+        let mut busy = false;
+        let agent = self.peers.get_mut(&peer).expect("a peer");
+        agent.handle_timeout(self.now);
+        let mut events = Vec::new();
+        while let Some(event) = agent.poll_event() {
+            events.push(event);
+        }
+        for event in events {
+            busy = true;
+            if peer == Peer::Media {
+                self.media(event);
+            } else {
+                if let (Peer::Phone, Event::Incoming { dialog, .. }) = (peer, &event) {
+                    self.tags += 1;
+                    let tag = format!("phone{}", self.tags);
+                    let local = LocalIdentity { tag, contact: "<sip:7101@192.0.2.7>".to_owned() };
+                    self.agent(peer).identify(*dialog, local).expect("an INVITE");
+                    self.phone_dialog = Some(*dialog);
+                }
+                if let Event::Request { request, .. } = &event {
+                    let request: IncomingId = *request;
+                    let now = self.now;
+                    let _ = self.agent(peer).respond(request, Reply::new(StatusCode::OK), now);
+                }
+                self.seen.push((peer, event));
+            }
+        }
+        let agent = self.peers.get_mut(&peer).expect("a peer");
+        let mut sent = Vec::new();
+        while let Some(transmit) = agent.poll_transmit() {
+            sent.push(transmit.bytes);
+        }
+        for bytes in sent {
+            busy = true;
+            if !self.mute.contains(&peer) {
+                let message = Message::parse(bytes).expect("a peer speaks SIP");
+                self.node.receive(message, 1, self.now);
+            }
+        }
+        busy
+    }
+
+    /// Media as it is: answers offers, makes them, and takes MSML.
+    fn media(&mut self, event: Event) {
+        let now = self.now;
+        match event {
+            Event::Incoming { dialog, request, .. } => {
+                self.tags += 1;
+                let tag = LocalTag { call: ConnId(1), leg: LegId(self.tags as u16), owner: owner("media-1", 5) };
+                let local = LocalIdentity { tag: tag.seal(&seal()), contact: "<sip:media@192.0.2.5>".to_owned() };
+                let target = request.request_uri().expect("a URI").to_owned();
+                if !self.media_dialogs.is_empty() {
+                    assert!(target.ends_with("@media-1.5.media.trunkline.invalid"), "pinned: {target}");
+                }
+                self.media_dialogs.push(dialog);
+                let agent = self.agent(Peer::Media);
+                agent.identify(dialog, local).expect("an INVITE");
+                agent.answer(dialog, Reply::session(MEDIA_SDP), now).expect("an INVITE");
+            }
+            Event::Info { dialog, request, message } => {
+                let commands = msml::parse_request(message.body()).expect("MSML");
+                self.played.extend(commands.into_iter().map(|command| (dialog, command)));
+                let ok = msml::Response { code: 200, description: None, dialogs: Vec::new() };
+                let body = Body::new(msml::CONTENT_TYPE, msml::build_result(&ok));
+                let reply = Reply::new(StatusCode::OK).body(body);
+                self.agent(Peer::Media).respond(request, reply, now).expect("an INFO");
+            }
+            Event::Offered { dialog, .. } => {
+                self.agent(Peer::Media).accept_offer(dialog, MEDIA_SDP.into(), now).expect("an offer");
+            }
+            _ => {}
+        }
+    }
+
+    /// Media reports that the dialog it played last has come to its end.
+    pub fn play_ends(&mut self, values: &[(msml::Variable, &str)]) {
+        let (dialog, name, connection) = self
+            .played
+            .iter()
+            .rev()
+            .find_map(|(dialog, command)| match command {
+                msml::Command::DialogStart { connection, name, .. } => {
+                    Some((*dialog, name.clone().expect("a name"), connection.clone()))
+                }
+                _ => None,
+            })
+            .expect("something was played");
+        let event = msml::Event {
+            name: msml::DIALOG_EXIT.to_owned(),
+            id: format!("conn:{connection}/dialog:{name}"),
+            values: values.iter().map(|(name, value)| (name.as_str().to_owned(), (*value).to_owned())).collect(),
+        };
+        let body = Body::new(msml::CONTENT_TYPE, msml::build_event(&event));
+        let now = self.now;
+        self.agent(Peer::Media).info(dialog, body, Vec::new(), now).expect("a dialog");
+        self.run();
+    }
+
+    pub fn agent(&mut self, peer: Peer) -> &mut UserAgent {
+        self.peers.get_mut(&peer).expect("a peer")
+    }
+
+    pub fn pass(&mut self, time: Duration) {
+        let until = self.now + time;
+        loop {
+            let peers = self.peers.values().filter_map(UserAgent::next_timeout);
+            let next = self.node.next_timeout().into_iter().chain(peers).min().filter(|next| *next <= until);
+            let Some(next) = next else {
+                break;
+            };
+            self.now = self.now.max(next) + Duration::from_micros(1);
+            self.node.handle_timeout(self.now);
+            self.run();
+        }
+        self.now = self.now.max(until);
+    }
+
+    pub fn phone_rings(&mut self) {
+        let (dialog, now) = (self.phone_dialog.expect("an INVITE"), self.now);
+        self.agent(Peer::Phone).provisional(dialog, Reply::new(StatusCode::RINGING), now).expect("a dialog");
+        self.run();
+    }
+
+    pub fn phone_answers(&mut self) {
+        let (dialog, now) = (self.phone_dialog.expect("an INVITE"), self.now);
+        self.agent(Peer::Phone).answer(dialog, Reply::session(PHONE_SDP), now).expect("a dialog");
+        self.run();
+    }
+
+    pub fn bye(&mut self, peer: Peer) {
+        let now = self.now;
+        let dialog = if peer == Peer::Caller { self.caller_dialog } else { self.phone_dialog };
+        self.agent(peer).bye(dialog.expect("a dialog"), Vec::new(), now).expect("a dialog");
+        self.run();
+    }
+
+    pub fn saw(&self, peer: Peer, what: impl Fn(&Event) -> bool) -> bool {
+        self.seen.iter().any(|(who, event)| *who == peer && what(event))
+    }
+
+    /// Nothing is left of any call, in the node and with its peers.
+    pub fn is_clear(&self) -> bool {
+        self.node.calls() == 0
+            && self.node.dialogs.is_empty()
+            && self.node.due.is_empty()
+            && self.peers.values().all(|peer| peer.dialogs() == 0)
+    }
+}
+
+fn peer_of(call_id: &str) -> Peer {
+    match call_id {
+        "caller-1" => Peer::Caller,
+        id if id.get(16..17) == Some(".") => Peer::Media,
+        _ => Peer::Phone,
+    }
+}
+
+pub fn phone(no_answer_ms: u64) -> Destination {
+    let contact = Contact { uri: "sip:7101@192.0.2.7".to_owned(), path: vec![format!("<sip:flow@{EDGE};lr>")] };
+    Destination::Extension { dn: model::Dn::parse("7101").expect("a DN"), contacts: vec![contact], no_answer_ms }
+}
+
+pub fn point() -> Destination {
+    Destination::RoutePoint {
+        dn: model::Dn::parse("9000").expect("a DN"),
+        application: "sales".to_owned(),
+        default_dn: None,
+    }
+}

@@ -1,0 +1,107 @@
+use std::time::Duration;
+
+use model::plan::Destination;
+use model::request::RequestKind;
+use sip::StatusCode;
+use sip::agent::{Event, Release};
+
+use super::bench::{Bench, Peer, phone, point};
+use super::calls::{request, talking};
+
+#[test]
+fn an_unknown_number_is_404_and_leaves_no_record() {
+    let mut bench = Bench::new();
+    bench.call("1234", Destination::Reject { status: 404, reason: "no such number".to_owned() });
+    assert!(bench.saw(Peer::Caller, |event| matches!(event, Event::Failed { status: StatusCode(404), .. })));
+    assert!(bench.writes.is_empty());
+    bench.pass(Duration::from_secs(40));
+    assert!(bench.is_clear());
+}
+
+#[test]
+fn a_caller_without_tenant_or_source_is_403() {
+    let mut bench = Bench::new();
+    bench.dial("9000", "nobody");
+    assert!(bench.saw(Peer::Caller, |event| matches!(event, Event::Failed { status: StatusCode(403), .. })));
+}
+
+#[test]
+fn a_silent_dial_plan_is_503() {
+    let mut bench = Bench::new();
+    bench.dial("9000", "trunk;name=carrier");
+    bench.pass(Duration::from_secs(6));
+    assert!(bench.saw(Peer::Caller, |event| matches!(event, Event::Failed { status: StatusCode(503), .. })));
+}
+
+#[test]
+fn a_caller_who_cancels_while_a_phone_rings_clears_everything() {
+    let mut bench = Bench::new();
+    bench.call("7101", phone(15_000));
+    bench.phone_rings();
+    let (dialog, now) = (bench.caller_dialog.expect("a dialog"), bench.now);
+    bench.agent(Peer::Caller).cancel(dialog, Vec::new(), now).expect("an INVITE");
+    bench.run();
+    let cancelled = |event: &Event| matches!(event, Event::Released { reason: Release::Cancelled(_), .. });
+    assert!(bench.saw(Peer::Phone, cancelled));
+    bench.pass(Duration::from_secs(40));
+    assert!(bench.is_clear());
+    assert_eq!(bench.story, ["Ringing@7101", "Abandoned@7101", "CallDeleted"]);
+}
+
+#[test]
+fn a_phone_that_nobody_answers_is_cancelled_and_the_caller_told_480() {
+    let mut bench = Bench::new();
+    bench.call("7101", phone(15_000));
+    bench.phone_rings();
+    bench.pass(Duration::from_secs(16));
+    assert!(bench.saw(Peer::Caller, |event| matches!(event, Event::Failed { status: StatusCode(480), .. })));
+    bench.pass(Duration::from_secs(40));
+    assert!(bench.is_clear());
+}
+
+#[test]
+fn a_caller_who_hangs_up_while_waiting_clears_everything() {
+    let mut bench = Bench::new();
+    bench.call("9000", point());
+    bench.bye(Peer::Caller);
+    assert!(bench.is_clear());
+    assert_eq!(bench.story, ["Queued@9000", "RouteRequest@9000", "Abandoned@9000", "CallDeleted"]);
+}
+
+#[test]
+fn a_phone_that_vanishes_is_found_within_60_seconds() {
+    let (mut bench, _) = talking();
+    bench.mute.push(Peer::Phone);
+    bench.pass(Duration::from_secs(60));
+    assert!(bench.story.contains(&"Released@7101".to_owned()), "{:?}", bench.story);
+    assert!(bench.saw(Peer::Caller, |event| matches!(event, Event::Released { .. })));
+}
+
+#[test]
+fn parties_that_answer_their_probes_keep_their_call() {
+    let (mut bench, _) = talking();
+    bench.pass(Duration::from_secs(300));
+    assert_eq!(bench.node.calls(), 1);
+    assert_eq!(bench.story.last().map(String::as_str), Some("Established@7101"));
+}
+
+#[test]
+fn clearing_by_request_hangs_up_both_sides() {
+    let (mut bench, conn_id) = talking();
+    bench.node.request(request(conn_id, "7101", RequestKind::ClearCall), bench.now).expect("the call is here");
+    bench.run();
+    for peer in [Peer::Caller, Peer::Phone] {
+        assert!(bench.saw(peer, |event| matches!(event, Event::Released { .. })), "{peer:?}");
+    }
+    assert!(bench.is_clear());
+}
+
+#[test]
+fn a_proxy_that_comes_back_goes_on_with_its_calls() {
+    let (mut bench, _) = talking();
+    bench.node.link_down(1, bench.now);
+    bench.node.link_up(2, super::bench::EDGE, bench.now);
+    bench.run();
+    bench.bye(Peer::Caller);
+    assert!(bench.is_clear());
+}
