@@ -6,6 +6,8 @@
 
 mod convert;
 
+pub(crate) use convert::{from_json, to_json};
+
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;

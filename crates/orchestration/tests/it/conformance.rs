@@ -112,9 +112,18 @@ fn data() {
 #[test]
 fn scripts() {
     all(&[
-        ("302", "<script>var v = 1;</script><state id='a'><transition cond='v == 1' target='pass'/><transition target='fail'/></state>"),
-        ("303", "<script>function twice(x) { return 2 * x; }</script><state id='a'><onentry><script>var w = twice(2);</script></onentry><transition cond='w == 4' target='pass'/><transition target='fail'/></state>"),
-        ("304", "<script>var v = 1;</script><datamodel><data id='w' expr='1'/></datamodel><state id='a'><onentry><script>v = v + w</script></onentry><transition cond='v == 2' target='pass'/><transition target='fail'/></state>"),
+        (
+            "302",
+            "<script>var v = 1;</script><state id='a'><transition cond='v == 1' target='pass'/><transition target='fail'/></state>",
+        ),
+        (
+            "303",
+            "<script>function twice(x) { return 2 * x; }</script><state id='a'><onentry><script>var w = twice(2);</script></onentry><transition cond='w == 4' target='pass'/><transition target='fail'/></state>",
+        ),
+        (
+            "304",
+            "<script>var v = 1;</script><datamodel><data id='w' expr='1'/></datamodel><state id='a'><onentry><script>v = v + w</script></onentry><transition cond='v == 2' target='pass'/><transition target='fail'/></state>",
+        ),
     ]);
 }
 
@@ -145,7 +154,11 @@ fn system_variables() {
         ("501", "<state id='a'><onentry><send event='foo' targetexpr=\"_ioprocessors['scxml'].location\"/></onentry><transition event='foo' target='pass'/><transition event='*' target='fail'/></state>"),
         ("198", "<state id='a'><onentry><send event='foo'/></onentry><transition event='foo' cond=\"_event.origintype == 'http://www.w3.org/TR/scxml/#SCXMLEventProcessor'\" target='pass'/><transition event='*' target='fail'/></state>"),
     ]);
-    check("323", "name='machine'", "<state id='a'><transition cond=\"_name === 'machine'\" target='pass'/><transition target='fail'/></state>");
+    check(
+        "323",
+        "name='machine'",
+        "<state id='a'><transition cond=\"_name === 'machine'\" target='pass'/><transition target='fail'/></state>",
+    );
 }
 
 #[test]

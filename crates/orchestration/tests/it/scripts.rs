@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use orchestration::ecmascript::{ScriptLimits, SyntaxChecker};
 use infra::SystemClock;
+use orchestration::ecmascript::{ScriptLimits, SyntaxChecker};
 use proptest::prelude::*;
 use scxml::document::Syntax;
 use scxml::{Document, End, Event, LimitKind, Limits, Output, Session, Value, Vocabulary};
@@ -12,7 +12,9 @@ use scxml::{Document, End, Event, LimitKind, Limits, Output, Session, Value, Voc
 use crate::harness::{T0, data, document, limited, outputs};
 
 fn entry(script: &str) -> String {
-    format!("<scxml version='1.0' datamodel='ecmascript'><state id='a'><onentry><script><![CDATA[{script}]]></script></onentry></state></scxml>")
+    format!(
+        "<scxml version='1.0' datamodel='ecmascript'><state id='a'><onentry><script><![CDATA[{script}]]></script></onentry></state></scxml>"
+    )
 }
 
 fn ends_by(script: &str, limits: ScriptLimits) -> Option<End> {
@@ -27,13 +29,20 @@ fn ends_by(script: &str, limits: ScriptLimits) -> Option<End> {
 fn an_endless_script_is_cut_and_cannot_catch_it() {
     let limits = ScriptLimits { evaluation: Duration::from_millis(20), ..ScriptLimits::default() };
     assert_eq!(ends_by("for (;;) {}", limits), Some(End::Limit(LimitKind::ScriptTime)));
-    assert_eq!(ends_by("for (;;) { try { for (;;) {} } catch (e) {} finally { } }", limits), Some(End::Limit(LimitKind::ScriptTime)));
+    assert_eq!(
+        ends_by("for (;;) { try { for (;;) {} } catch (e) {} finally { } }", limits),
+        Some(End::Limit(LimitKind::ScriptTime))
+    );
     assert_eq!(ends_by("/(a+)+$/.test('a'.repeat(40) + 'b')", limits), Some(End::Limit(LimitKind::ScriptTime)));
 }
 
 #[test]
 fn many_short_scripts_share_one_allowance_per_input() {
-    let limits = ScriptLimits { evaluation: Duration::from_millis(30), input: Duration::from_millis(60), ..ScriptLimits::default() };
+    let limits = ScriptLimits {
+        evaluation: Duration::from_millis(30),
+        input: Duration::from_millis(60),
+        ..ScriptLimits::default()
+    };
     let text = "<scxml version='1.0' datamodel='ecmascript'><script>function burn(ms) { var t = Date.now(); while (Date.now() - t &lt; ms); }</script>
         <state id='a'><onentry><foreach array='[1,2,3,4,5,6,7,8,9,10]' item='i'><script>burn(10)</script></foreach></onentry></state></scxml>";
     let mut session = Session::start(document(text), limited(limits), "s1", T0);
@@ -43,7 +52,10 @@ fn many_short_scripts_share_one_allowance_per_input() {
 #[test]
 fn memory_and_stack_are_limited() {
     let limits = ScriptLimits { memory_bytes: 1 << 20, ..ScriptLimits::default() };
-    assert_eq!(ends_by("var all = []; for (;;) all.push('x'.repeat(1000) + all.length);", limits), Some(End::Limit(LimitKind::ScriptMemory)));
+    assert_eq!(
+        ends_by("var all = []; for (;;) all.push('x'.repeat(1000) + all.length);", limits),
+        Some(End::Limit(LimitKind::ScriptMemory))
+    );
     assert_eq!(ends_by("(function f() { return f() + 1; })()", limits), Some(End::Limit(LimitKind::ScriptStack)));
 }
 
@@ -53,7 +65,13 @@ fn nothing_outside_the_language_can_be_reached() {
         <log expr=\"['require','process','std','os','print','console','setTimeout','fetch','Worker','SharedArrayBuffer','WebAssembly'].filter(function (n) { return typeof globalThis[n] !== 'undefined'; }).join()\"/>
         <log expr='_data.dnis + _genesys.ixn.count'/></onentry></state></scxml>";
     let mut session = Session::start(document(text), data(), "s1", T0);
-    let texts: Vec<String> = outputs(&mut session).into_iter().filter_map(|o| match o { Output::Log { text, .. } => Some(text), _ => None }).collect();
+    let texts: Vec<String> = outputs(&mut session)
+        .into_iter()
+        .filter_map(|o| match o {
+            Output::Log { text, .. } => Some(text),
+            _ => None,
+        })
+        .collect();
     assert_eq!(texts, ["", "+155501001"]);
 }
 

@@ -204,7 +204,9 @@ impl Loader<'_> {
 
     fn host_attributes(&mut self, element: &Element, request_id: RequestId) -> Vec<(String, Expr)> {
         let mut attributes = Vec::new();
-        for (name, text) in element.attributes.iter().filter(|(name, _)| request_id == RequestId::Named || name != "requestid") {
+        for (name, text) in
+            element.attributes.iter().filter(|(name, _)| request_id == RequestId::Named || name != "requestid")
+        {
             let expr = self.checked(element, text, Syntax::Expression);
             attributes.extend(expr.map(|e| (name.clone(), e)));
         }

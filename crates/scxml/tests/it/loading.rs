@@ -19,7 +19,14 @@ const PHONE: Vocabulary = Vocabulary {
                 required: &["number"],
                 children: &["phone:tone", "param"],
             },
-            Element { name: "tone", place: Place::Child, request_id: RequestId::Stored, attributes: &["hertz"], required: &[], children: &[] },
+            Element {
+                name: "tone",
+                place: Place::Child,
+                request_id: RequestId::Stored,
+                attributes: &["hertz"],
+                required: &[],
+                children: &[],
+            },
         ],
     }],
 };

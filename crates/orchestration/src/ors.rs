@@ -1,0 +1,203 @@
+//! ors, orchestration: runs a tenant's application (SCXML) for each call on a route point. Admin and metrics on 11200.
+//!
+//! New calls come from their stream (voice-46), applications from config (voice-34). What an application does becomes requests
+//! at frontend (voice-38) and at rq (voice-30); what comes of it stands in the tenant's event stream (voice-46). A session's
+//! record is written after each step (voice-47), before anything is sent, so that another node can go on with it.
+
+mod applications;
+mod call_session;
+mod committer;
+mod errands;
+mod intentions;
+mod metrics;
+mod queue_link;
+mod records;
+mod tenant_desk;
+mod vocabulary;
+mod worker;
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Result;
+use infra::Clock;
+use model::{ConnId, TenantId};
+use runtime::{RoleContext, RoleSpec};
+use tokio::sync::mpsc;
+
+use crate::ecmascript::ScriptLimits;
+use applications::Applications;
+use metrics::Metrics;
+use worker::{INBOX_MAX, Work, Worker};
+
+/// The role.
+pub const SPEC: RoleSpec = RoleSpec {
+    name: "ors",
+    number: 11,
+    summary: "runs the application of each call: announcements, digits, queues, routing",
+    listens: &[],
+    opens: &["voice-30", "voice-34", "voice-38", "voice-46", "voice-47"],
+    settings: Settings::TABLE,
+    admin_port: 11200,
+    start: |ctx| Box::pin(run(ctx)),
+};
+
+runtime::settings! {
+    /// Settings of ors.
+    pub struct Settings {
+        /// Threads that run applications' scripts.
+        workers: usize = 2, |v| if (1..=64).contains(v) { Ok(()) } else { Err("it must be from 1 to 64".to_owned()) };
+        /// Greatest number of sessions at once; further calls wait for another node, or for their default route.
+        sessions_max: usize = 4_000;
+        /// Memory of one session's variables, in bytes.
+        script_memory: usize = 4_194_304;
+        /// Time that one evaluation of a script may take.
+        script_time: Duration = Duration::from_millis(100);
+    }
+}
+
+/// What every part of the role needs.
+#[derive(Clone)]
+struct Shared {
+    ctx: RoleContext,
+    metrics: Metrics,
+    applications: Arc<Applications>,
+    workers: Workers,
+    sessions: Arc<std::sync::atomic::AtomicUsize>,
+    sessions_max: usize,
+}
+
+/// The ways to the workers.
+#[derive(Clone)]
+struct Workers(Arc<[mpsc::Sender<Work>]>);
+
+/// How often the tenants are asked for; the answer also shows that config is there.
+const TENANTS_EVERY: Duration = Duration::from_secs(3);
+/// Tenants that one node serves.
+const TENANTS_MAX: usize = 1_000;
+/// Steps that wait to be written.
+const STEPS_MAX: usize = 1_024;
+
+async fn run(ctx: RoleContext) -> Result<()> {
+    let settings: Settings = ctx.settings()?;
+    let metrics = Metrics::register(&ctx.metrics);
+    let limits = ScriptLimits {
+        memory_bytes: settings.script_memory,
+        evaluation: settings.script_time,
+        ..ScriptLimits::default()
+    };
+    let config = net::http::Client::new(&ctx, "voice-34")?;
+    let (steps, written) = mpsc::channel(STEPS_MAX);
+    let workers = start_workers(&settings, limits, &ctx.clock, &steps)?;
+    drop(steps);
+    let shared = Shared {
+        applications: Arc::new(Applications::new(config.clone(), Arc::clone(&ctx.clock), limits)),
+        metrics,
+        workers,
+        sessions: Arc::default(),
+        sessions_max: settings.sessions_max,
+        ctx: ctx.clone(),
+    };
+    let errands = errands::Errands::start(&shared, config.clone())?;
+    let links = queue_link::Links::new(shared.clone());
+    let committer = committer::Committer::new(shared.clone(), written, errands.clone(), links);
+    ctx.spawn("session committer", committer.run());
+    renew_lease(&ctx);
+    ctx.ready.require("config");
+    ctx.ready.started();
+    follow_tenants(&shared, &config, &errands).await?;
+    // Others need not wait for the lease to run out.
+    ctx.stores.leases.release(&ctx.owner()).await?;
+    Ok(())
+}
+
+/// Serves every tenant that config knows, until the role drains.
+async fn follow_tenants(shared: &Shared, config: &net::http::Client, errands: &errands::Errands) -> Result<()> {
+    let mut served: HashSet<TenantId> = HashSet::new();
+    loop {
+        match config.get("/tenants").idempotent().fetch::<Vec<String>>().await {
+            Ok(names) => {
+                shared.ctx.ready.holds("config");
+                for tenant in names.iter().filter_map(|name| TenantId::parse(name).ok()) {
+                    if served.len() < TENANTS_MAX && served.insert(tenant.clone()) {
+                        tenant_desk::start(shared, &tenant, errands);
+                    }
+                }
+            }
+            Err(error) => shared.ctx.ready.fails("config", error.to_string()),
+        }
+        tokio::select! {
+            () = shared.ctx.drain.begun() => return Ok(()),
+            () = tokio::time::sleep(TENANTS_EVERY) => {}
+        }
+    }
+}
+
+/// A node whose lease has run out is dead: others take its sessions.
+fn renew_lease(ctx: &RoleContext) {
+    const EVERY: Duration = Duration::from_millis(500);
+    let task = ctx.clone();
+    ctx.spawn("session lease", async move {
+        let owner = task.owner();
+        loop {
+            if let Err(error) = task.stores.leases.renew(&owner, SPEC.name, infra::bounds::LEASE).await {
+                tracing::warn!(%error, "the lease was not renewed");
+            }
+            tokio::select! {
+                () = task.drain.begun() => return Ok(()),
+                () = tokio::time::sleep(EVERY) => {}
+            }
+        }
+    });
+}
+
+fn start_workers(
+    settings: &Settings,
+    limits: ScriptLimits,
+    clock: &Arc<dyn Clock>,
+    steps: &mpsc::Sender<worker::Step>,
+) -> Result<Workers> {
+    let mut senders = Vec::new();
+    for number in 1..=settings.workers {
+        let (sender, inbox) = mpsc::channel(INBOX_MAX);
+        let (clock, steps) = (Arc::clone(clock), steps.clone());
+        // The thread ends when its inbox closes: with the last of the role's tasks.
+        std::thread::Builder::new().name(format!("ors-{number}")).spawn(move || {
+            match tokio::runtime::Builder::new_current_thread().enable_time().build() {
+                Ok(runtime) => runtime.block_on(Worker::new(inbox, steps, clock, limits).run()),
+                Err(error) => tracing::error!(%error, "a worker did not start"),
+            }
+        })?;
+        senders.push(sender);
+    }
+    Ok(Workers(senders.into()))
+}
+
+// === impl Workers ===
+
+impl Workers {
+    /// Hands work to the worker that the call belongs to; waits while it is busy.
+    async fn send(&self, conn_id: ConnId, work: Work) {
+        // The inbox closes only with the process.
+        let _ = self.of(conn_id).send(work).await;
+    }
+
+    /// Hands work over if there is room.
+    fn try_send(&self, conn_id: ConnId, work: Work) -> bool {
+        self.of(conn_id).try_send(work).is_ok()
+    }
+
+    /// Hands work to every worker.
+    async fn send_all(&self, mut work: impl FnMut() -> Work) {
+        for sender in self.0.iter() {
+            let _ = sender.send(work()).await;
+        }
+    }
+
+    fn of(&self, conn_id: ConnId) -> &mpsc::Sender<Work> {
+        let at = usize::try_from(conn_id.0 % self.0.len() as u64).unwrap_or_default();
+        // There is at least one worker: the setting's check says so.
+        &self.0[at]
+    }
+}

@@ -1,0 +1,121 @@
+//! The tenants' applications, read from config (voice-34), checked once and kept by version.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use contracts::provisioning;
+use http::{HeaderValue, StatusCode, header};
+use infra::Clock;
+use model::TenantId;
+use scxml::{Document, Limits};
+
+use super::vocabulary::DIALECT;
+use crate::ecmascript::{ScriptLimits, SyntaxChecker};
+
+/// An application, ready to run.
+pub(super) struct Application {
+    /// The document.
+    pub document: Arc<Document>,
+    /// A digest of its text.
+    pub digest: u64,
+    /// The version that config gave it.
+    version: Option<HeaderValue>,
+}
+
+/// Why a call's application cannot run.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum LoadFailure {
+    /// Config did not give it.
+    #[error("config did not answer with the application")]
+    Config(#[source] net::http::CallError),
+    /// Its answer is no application.
+    #[error("config's answer is no application")]
+    Shape(#[source] serde_json::Error),
+    /// The document has faults.
+    #[error("the document has faults")]
+    Document(#[source] scxml::LoadError),
+    /// The document wants another data model.
+    #[error("the data model must be ecmascript")]
+    Datamodel,
+    /// It was not checked in time.
+    #[error("the check was given up")]
+    Check,
+}
+
+/// Applications that are kept; more are read again each time.
+const KEPT_MAX: usize = 1_000;
+
+/// The applications of all tenants.
+pub(super) struct Applications {
+    config: net::http::Client,
+    clock: Arc<dyn Clock>,
+    limits: ScriptLimits,
+    kept: Mutex<HashMap<(TenantId, String), Arc<Application>>>,
+}
+
+impl Applications {
+    pub fn new(config: net::http::Client, clock: Arc<dyn Clock>, limits: ScriptLimits) -> Self {
+        Self { config, clock, limits, kept: Mutex::default() }
+    }
+
+    /// The application of that name in its present version.
+    ///
+    /// # Errors
+    /// While config is away, the version that is known still runs.
+    pub async fn load(&self, tenant: &TenantId, name: &str) -> Result<Arc<Application>, LoadFailure> {
+        let key = (tenant.clone(), name.to_owned());
+        let known = self.lock().get(&key).cloned();
+        let path = format!("/tenants/{tenant}/applications/{name}");
+        let mut call = self.config.get(&path).idempotent();
+        if let Some(version) = known.as_ref().and_then(|k| k.version.clone()) {
+            call = call.header(header::IF_NONE_MATCH, version);
+        }
+        let answer = match (call.send_any().await, &known) {
+            (Ok(answer), Some(known)) if answer.status == StatusCode::NOT_MODIFIED => return Ok(Arc::clone(known)),
+            (Ok(answer), _) if answer.status.is_success() => answer,
+            (Ok(answer), _) => return Err(LoadFailure::Config(net::http::CallError::Refused(answer.problem()))),
+            (Err(error), Some(known)) => {
+                tracing::warn!(%tenant, application = name, %error, "config is away: the known version runs");
+                return Ok(Arc::clone(known));
+            }
+            (Err(error), None) => return Err(LoadFailure::Config(error)),
+        };
+        let version = answer.headers.get(header::ETAG).cloned();
+        let object: provisioning::Application = serde_json::from_slice(&answer.body).map_err(LoadFailure::Shape)?;
+        let application = Arc::new(self.check(object.document, version).await?);
+        let mut kept = self.lock();
+        if kept.len() < KEPT_MAX || kept.contains_key(&key) {
+            kept.insert(key, Arc::clone(&application));
+        }
+        Ok(application)
+    }
+
+    /// Parsing and compiling take a while: not on the threads that serve others.
+    async fn check(&self, text: String, version: Option<HeaderValue>) -> Result<Application, LoadFailure> {
+        let (clock, limits) = (Arc::clone(&self.clock), self.limits);
+        let checked = tokio::task::spawn_blocking(move || {
+            let document = load_document(&text, clock, limits)?;
+            Ok(Application { document: Arc::new(document), digest: digest(&text), version })
+        });
+        checked.await.map_err(|_| LoadFailure::Check)?
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<(TenantId, String), Arc<Application>>> {
+        // The map is whole after every statement, so a panic elsewhere leaves it usable.
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Loads a document of the dialect, its expressions checked.
+pub(super) fn load_document(text: &str, clock: Arc<dyn Clock>, limits: ScriptLimits) -> Result<Document, LoadFailure> {
+    let mut checker = SyntaxChecker::new(limits, clock).map_err(|_| LoadFailure::Check)?;
+    let mut check = |syntax, text: &str| checker.check(syntax, text);
+    let document =
+        Document::load(text, &DIALECT, Limits::default(), Some(&mut check)).map_err(LoadFailure::Document)?;
+    if document.datamodel() == "ecmascript" { Ok(document) } else { Err(LoadFailure::Datamodel) }
+}
+
+/// FNV-1a: tells two texts apart, the same in every version of this program.
+fn digest(text: &str) -> u64 {
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+}

@@ -1,0 +1,472 @@
+//! The session of one call, without I/O: the application's actions become requests, facts become the application's events.
+//!
+//! Nothing stays stuck: each request has a deadline, and an application that fails, ends early, or leaves the call waiting
+//! with nothing under way gives the call back to the route point's default.
+
+mod actions;
+mod facts;
+mod queueing;
+#[cfg(test)]
+mod tests;
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use contracts::v1::queue_command::Command as QueueCommand;
+use infra::Position;
+use model::event::CallRef;
+use model::request::RequestKind;
+use model::{Dn, Owner, Timestamp, UserData, Value as Pair};
+use scxml::{Document, End, Event, LimitKind, Output, Session, Value};
+
+pub(super) use queueing::Queueing;
+
+use crate::ecmascript::{Ecmascript, PlatformObjects};
+
+/// What a session starts from: the entry of the stream of new calls.
+#[derive(Clone, Debug)]
+pub(super) struct Caller {
+    /// The call.
+    pub call: CallRef,
+    /// The route point that holds it.
+    pub this_dn: Dn,
+    /// The application that the route point names.
+    pub application: String,
+    /// Business data of the call.
+    pub user_data: UserData,
+    /// The sip-cluster node that owns the call.
+    pub owner: Option<Owner>,
+}
+
+/// What the shell shall do for the session, after the session's record is written.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Command {
+    /// Send a request to frontend.
+    Request {
+        /// Comes back in the answering event.
+        reference: u64,
+        /// What is asked.
+        kind: RequestKind,
+    },
+    /// Tell rq.
+    Queue(QueueCommand),
+    /// Send the call where its route point's default leads.
+    DefaultRoute,
+    /// The application logged something.
+    Log {
+        /// The level that the application gave.
+        level: Option<f64>,
+        /// Label and text.
+        text: String,
+    },
+    /// The session is over.
+    Ended(Ended),
+}
+
+/// How a session ended.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Ended {
+    /// The application is through, or the call is gone.
+    Through,
+    /// The application has a fault.
+    Failed {
+        /// Which, as a label of metrics.
+        fault: Fault,
+        /// In words, with the line where it is known.
+        reason: String,
+    },
+}
+
+/// What can be wrong with an application while it runs.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(super) enum Fault {
+    /// An error event that it does not take.
+    UnhandledError,
+    /// It reached a limit.
+    Limit(LimitKind),
+    /// It ended while the call still waited.
+    EndedEarly,
+    /// It left the call waiting with nothing under way.
+    Stalled,
+    /// Its data cannot be stored.
+    Unstorable,
+}
+
+impl Fault {
+    /// Its name in logs and labels.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::UnhandledError => "unhandled_error",
+            Self::Limit(limit) => limit.as_str(),
+            Self::EndedEarly => "ended_early",
+            Self::Stalled => "stalled",
+            Self::Unstorable => "unstorable",
+        }
+    }
+}
+
+/// Where the call is, as the session has last seen it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Stage {
+    /// On the route point: can be treated and routed.
+    Waiting,
+    /// Sent to a target that has not answered yet.
+    Offered,
+    /// Answered by a target.
+    Answered,
+    /// Gone.
+    Over,
+}
+
+/// A request under way.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Pending {
+    pub reference: u64,
+    /// The action's id; empty for what the platform asked for by itself.
+    pub request_id: String,
+    /// The action, as `dialog.play`.
+    pub action: String,
+    /// When it counts as lost.
+    pub due: Timestamp,
+}
+
+/// What the caller hears, or will when the request is carried out.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Playing {
+    pub reference: u64,
+    pub request_id: String,
+    pub action: String,
+    /// It plays while a queue request waits; the next one of the list follows it.
+    pub while_waiting: bool,
+}
+
+/// A call with its application.
+pub(super) struct CallSession {
+    pub(super) machine: Session,
+    platform: Rc<RefCell<PlatformObjects>>,
+    pub(super) caller: Caller,
+    pub(super) stage: Stage,
+    /// The last entry of the tenant's events that is taken in.
+    pub(super) position: Position,
+    pub(super) next_reference: u64,
+    pub(super) pending: Vec<Pending>,
+    pub(super) playing: Option<Playing>,
+    pub(super) queueing: Option<Queueing>,
+    /// Since when the call waits with nothing under way.
+    pub(super) idle_since: Option<Timestamp>,
+    commands: VecDeque<Command>,
+    /// Events for the application that arose while it ran.
+    feedback: VecDeque<Event>,
+    ended: bool,
+}
+
+/// How long frontend and the call's owner may take to say what became of a request.
+const REQUEST_DEADLINE: Duration = Duration::from_secs(10);
+/// How long a call may wait with nothing under way before the application counts as stalled.
+const STALLED_AFTER: Duration = Duration::from_secs(30);
+/// Events that one input may cause by failed actions: an application that answers each failure with the next is cut here.
+const FEEDBACK_MAX: usize = 64;
+/// Requests under way at once.
+const PENDING_MAX: usize = 64;
+
+impl CallSession {
+    /// Starts the application and tells it of its call.
+    pub fn start(
+        document: Arc<Document>,
+        data: Ecmascript,
+        platform: Rc<RefCell<PlatformObjects>>,
+        caller: Caller,
+        id: &str,
+        now: Timestamp,
+    ) -> Self {
+        platform.borrow_mut().set(platform_objects(&caller));
+        let machine = Session::start(document, Box::new(data), id, now);
+        let mut session = Self::with_machine(machine, platform, caller);
+        // A call may have had a session before, whose references must not be taken for ours. Below 2^53, as JSON needs it.
+        session.next_reference = now.as_micros();
+        let present = session.about_call([]);
+        session.feedback.push_back(Event::external("interaction.present", present));
+        session.settle(now);
+        session
+    }
+
+    pub(super) fn with_machine(machine: Session, platform: Rc<RefCell<PlatformObjects>>, caller: Caller) -> Self {
+        platform.borrow_mut().set(platform_objects(&caller));
+        Self {
+            machine,
+            platform,
+            caller,
+            stage: Stage::Waiting,
+            position: Position::START,
+            next_reference: 1,
+            pending: Vec::new(),
+            playing: None,
+            queueing: None,
+            idle_since: None,
+            commands: VecDeque::new(),
+            feedback: VecDeque::new(),
+            ended: false,
+        }
+    }
+
+    /// What the shell shall do next.
+    pub fn poll_command(&mut self) -> Option<Command> {
+        self.commands.pop_front()
+    }
+
+    /// Whether the session is over; its record can go.
+    pub const fn is_over(&self) -> bool {
+        self.ended
+    }
+
+    /// When something is due.
+    pub fn next_timeout(&self) -> Option<Timestamp> {
+        if self.ended {
+            return None;
+        }
+        let pending = self.pending.iter().map(|p| p.due);
+        let stalled = self.idle_since.map(|since| since + STALLED_AFTER);
+        let again = self.queueing.as_ref().and_then(|q| q.play_again_at);
+        pending.chain(stalled).chain(again).chain(self.machine.next_timeout()).min()
+    }
+
+    /// What is due at `now`.
+    pub fn handle_timeout(&mut self, now: Timestamp) {
+        if self.ended {
+            return;
+        }
+        let late: Vec<Pending> = self.pending.extract_if(.., |p| p.due <= now).collect();
+        for pending in late {
+            self.request_failed(&pending, "timeout", "nobody said what became of the request", now);
+        }
+        self.play_again(now);
+        self.machine.handle_timeout(now);
+        if self.idle_since.is_some_and(|since| since + STALLED_AFTER <= now) {
+            return self.fail(Fault::Stalled, "the call waits and nothing is under way", now);
+        }
+        self.settle(now);
+    }
+
+    /// A request could not be delivered or was refused at the door.
+    pub fn request_refused(&mut self, reference: u64, error: &str, description: &str, now: Timestamp) {
+        if let Some(at) = self.pending.iter().position(|p| p.reference == reference) {
+            let pending = self.pending.remove(at);
+            self.request_failed(&pending, error, description, now);
+            self.settle(now);
+        }
+    }
+
+    /// The session ends from outside: its record cannot be stored, or its document is gone.
+    pub fn fail(&mut self, fault: Fault, reason: &str, now: Timestamp) {
+        if self.ended {
+            return;
+        }
+        let waiting = matches!(self.stage, Stage::Waiting);
+        self.leave_queue();
+        self.machine.terminate(now);
+        // What it still wants to do on its way out no longer counts.
+        while self.machine.poll_output().is_some() {}
+        if waiting {
+            // The call's own data tell why it took its default.
+            let mut why = UserData::new();
+            why.set("RStrategyName", self.caller.application.as_str());
+            why.set("RStrategyError", fault.as_str());
+            let kind = RequestKind::UpdateUserData(self.caller.call.conn_id, why);
+            self.commands.push_back(Command::Request { reference: 0, kind });
+            self.commands.push_back(Command::DefaultRoute);
+        }
+        self.end(Ended::Failed { fault, reason: reason.to_owned() });
+    }
+
+    // ---- one input ----
+
+    /// Carries out what the application wants, and tells it what came of it, until there is nothing left.
+    fn settle(&mut self, now: Timestamp) {
+        let mut told = 0;
+        while !self.ended {
+            self.drain_machine(now);
+            let Some(event) = self.feedback.pop_front() else { break };
+            told += 1;
+            if told > FEEDBACK_MAX {
+                return self.fail(Fault::Limit(LimitKind::EventsPerInput), "actions fail one after the other", now);
+            }
+            self.platform_changed();
+            self.machine.handle(event, now);
+        }
+        if !self.ended && self.stage == Stage::Over {
+            self.machine.terminate(now);
+            self.drain_machine(now);
+        }
+        self.watch_idle(now);
+    }
+
+    fn drain_machine(&mut self, now: Timestamp) {
+        while !self.ended {
+            let Some(output) = self.machine.poll_output() else { return };
+            match output {
+                Output::Action(action) => self.act(action, now),
+                Output::Log { label, level, text } => {
+                    let text = if label.is_empty() { text } else { format!("{label} {text}") };
+                    self.commands.push_back(Command::Log { level, text });
+                }
+                Output::UnhandledError(event) => {
+                    let reason = format!("{} {}", event.name, event.data.to_display());
+                    self.fail(Fault::UnhandledError, &reason, now);
+                }
+                Output::Done(end) => self.machine_ended(&end, now),
+            }
+        }
+    }
+
+    fn machine_ended(&mut self, end: &End, now: Timestamp) {
+        if let End::Limit(limit) = end {
+            return self.fail(Fault::Limit(*limit), &format!("the limit {limit} was reached"), now);
+        }
+        let leaving = self.pending.iter().any(|p| p.action.starts_with("interaction."));
+        if self.stage == Stage::Waiting && !leaving {
+            return self.fail(Fault::EndedEarly, "the application ended while the call waited", now);
+        }
+        self.leave_queue();
+        self.end(Ended::Through);
+    }
+
+    fn end(&mut self, how: Ended) {
+        self.ended = true;
+        self.pending.clear();
+        self.feedback.clear();
+        self.commands.push_back(Command::Ended(how));
+    }
+
+    fn watch_idle(&mut self, now: Timestamp) {
+        let idle = self.stage == Stage::Waiting
+            && self.playing.is_none()
+            && self.queueing.is_none()
+            && self.pending.is_empty()
+            && !self.machine.has_timers();
+        self.idle_since = if idle { self.idle_since.or(Some(now)) } else { None };
+    }
+
+    // ---- requests ----
+
+    /// Asks frontend; the answer comes as an event with the reference, or not in time.
+    fn request(&mut self, kind: RequestKind, request_id: &str, action: &str, now: Timestamp) -> Option<u64> {
+        if self.pending.len() >= PENDING_MAX {
+            self.tell_failed(request_id, action, "overload", "too many requests under way");
+            return None;
+        }
+        let reference = self.next_reference;
+        self.next_reference += 1;
+        self.pending.push(Pending {
+            reference,
+            request_id: request_id.to_owned(),
+            action: action.to_owned(),
+            due: now + REQUEST_DEADLINE,
+        });
+        self.commands.push_back(Command::Request { reference, kind });
+        Some(reference)
+    }
+
+    fn request_failed(&mut self, pending: &Pending, error: &str, description: &str, now: Timestamp) {
+        if self.playing.as_ref().is_some_and(|p| p.reference == pending.reference) {
+            let playing = self.playing.take();
+            if playing.is_some_and(|p| p.while_waiting) {
+                return self.play_later(now);
+            }
+        }
+        if self.queueing.as_ref().is_some_and(|q| q.route_reference == pending.reference) {
+            return self.return_to_queue(error, now);
+        }
+        if !pending.request_id.is_empty() {
+            self.tell_failed(&pending.request_id, &pending.action, error, description);
+        }
+    }
+
+    // ---- the application's events ----
+
+    fn tell_done(&mut self, request_id: &str, action: &str, more: impl IntoIterator<Item = (&'static str, Value)>) {
+        let mut data = vec![("requestid", Value::from(request_id))];
+        data.extend(more);
+        let data = self.about_call(data);
+        self.feedback.push_back(Event::external(format!("{action}.done"), data));
+    }
+
+    fn tell_failed(&mut self, request_id: &str, action: &str, error: &str, description: &str) {
+        let data = self.about_call([
+            ("requestid", Value::from(request_id)),
+            ("error", Value::from(error)),
+            ("description", Value::from(description)),
+        ]);
+        self.feedback.push_back(Event::external(format!("error.{action}"), data));
+    }
+
+    fn about_call(&self, more: impl IntoIterator<Item = (&'static str, Value)>) -> Value {
+        let own = ("interactionid", Value::from(self.caller.call.conn_id.to_string()));
+        std::iter::once(own).chain(more).collect()
+    }
+
+    fn platform_changed(&mut self) {
+        self.platform.borrow_mut().set(platform_objects(&self.caller));
+    }
+}
+
+/// `_genesys`: read access to the call.
+fn platform_objects(caller: &Caller) -> Value {
+    let text = |text: &Option<String>| text.as_deref().map_or(Value::Undefined, Value::from);
+    let id = caller.call.conn_id.to_string();
+    let voice: Value = [
+        ("ani", text(&caller.call.ani)),
+        ("dnis", text(&caller.call.dnis)),
+        ("connid", Value::from(id.as_str())),
+        ("callid", Value::from(caller.call.uuid.to_string())),
+        ("type", Value::from(caller.call.call_type.as_str())),
+        ("thisdn", Value::from(caller.this_dn.as_str())),
+    ]
+    .into_iter()
+    .collect();
+    let interaction: Value = [
+        ("g_uid", Value::from(id.as_str())),
+        ("category", Value::from("Inbound")),
+        ("media", Value::from("voice")),
+        ("voice", voice),
+        ("udata", pairs_to_value(&caller.user_data)),
+    ]
+    .into_iter()
+    .collect();
+    let interactions = Value::Map(vec![(id, interaction)]);
+    let ixn = Value::Map(vec![("interactions".to_owned(), interactions)]);
+    Value::Map(vec![("ixn".to_owned(), ixn)])
+}
+
+/// `_data`: what the session starts with.
+pub(super) fn start_parameters(caller: &Caller) -> Value {
+    let text = |text: &Option<String>| text.as_deref().map_or(Value::Undefined, Value::from);
+    [
+        ("interactionid", Value::from(caller.call.conn_id.to_string())),
+        ("ani", text(&caller.call.ani)),
+        ("dnis", text(&caller.call.dnis)),
+        ("routepoint", Value::from(caller.this_dn.as_str())),
+        ("application", Value::from(caller.application.as_str())),
+    ]
+    .into_iter()
+    .collect()
+}
+
+fn pairs_to_value(pairs: &UserData) -> Value {
+    Value::Map(
+        pairs
+            .iter()
+            .map(|(key, pair)| {
+                let value = match pair {
+                    Pair::Text(text) => Value::from(text.as_str()),
+                    Pair::Int(number) => Value::Number(*number as f64),
+                    Pair::List(list) => pairs_to_value(list),
+                    Pair::Binary(_) => Value::Null,
+                };
+                (key.to_owned(), value)
+            })
+            .collect(),
+    )
+}

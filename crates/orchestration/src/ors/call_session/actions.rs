@@ -1,0 +1,216 @@
+//! The application's actions become requests.
+
+use model::request::{RequestKind, RouteTo, Treatment};
+use model::{Dn, Timestamp, UserData};
+use scxml::{Action, ActionNode, Value};
+
+use super::{CallSession, Playing, Stage};
+
+/// The most digits that are collected at once.
+const DIGITS_MAX: f64 = 64.0;
+/// Seconds to wait for the first digit where the application says nothing.
+const FIRST_DIGIT_S: f64 = 5.0;
+/// Seconds to wait between digits where the application says nothing.
+const INTER_DIGIT_S: f64 = 3.0;
+/// The longest time that an application may name, in seconds: a day.
+const SECONDS_MAX: f64 = 86_400.0;
+
+impl CallSession {
+    pub(super) fn act(&mut self, action: Action, now: Timestamp) {
+        let Action { request_id, node, .. } = action;
+        let name = format!("{}.{}", node.module, node.name);
+        let done = match name.as_str() {
+            "queue.submit" => self.submit(&request_id, &node, now),
+            "queue.update" => self.update_queue(&node),
+            "queue.cancel" => self.cancel_queue(&node, now),
+            "dialog.stop" => self.stop_playing(&request_id, now),
+            "interaction.redirect" => self.redirect(&request_id, &node, now),
+            "interaction.terminate" => {
+                let kind = match self.stage {
+                    Stage::Waiting => RequestKind::RouteCall(self.conn(), RouteTo::Disconnect),
+                    _ => RequestKind::ClearCall(self.conn()),
+                };
+                self.leave_queue();
+                self.request(kind, &request_id, &name, now);
+                Ok(())
+            }
+            "interaction.udata" => self.change_user_data(&request_id, &node, now),
+            _ => treatment(&node).and_then(|treatment| self.treat(treatment, &request_id, &name, now)),
+        };
+        if let Err(reason) = done {
+            self.tell_failed(&request_id, &name, "invalid", &reason);
+        }
+    }
+
+    pub(super) fn conn(&self) -> model::ConnId {
+        self.caller.call.conn_id
+    }
+
+    fn treat(&mut self, treatment: Treatment, request_id: &str, action: &str, now: Timestamp) -> Result<(), String> {
+        if self.stage != Stage::Waiting {
+            return Err("the call does not wait on the route point".to_owned());
+        }
+        let kind = RequestKind::ApplyTreatment(self.conn(), treatment);
+        if let Some(reference) = self.request(kind, request_id, action, now) {
+            let playing = Playing {
+                reference,
+                request_id: request_id.to_owned(),
+                action: action.to_owned(),
+                while_waiting: false,
+            };
+            self.replace_playing(playing);
+        }
+        Ok(())
+    }
+
+    /// The caller hears one thing at a time: a new treatment ends the one before, whose end is told as an error.
+    fn replace_playing(&mut self, playing: Playing) {
+        if let Some(before) = self.playing.replace(playing)
+            && !before.while_waiting
+        {
+            self.pending.retain(|p| p.reference != before.reference);
+            self.tell_failed(&before.request_id, &before.action, "replaced", "another treatment took its place");
+        }
+    }
+
+    pub(super) fn play_while_waiting(&mut self, treatment: Treatment, now: Timestamp) {
+        let kind = RequestKind::ApplyTreatment(self.conn(), treatment);
+        if let Some(reference) = self.request(kind, "", "dialog.runtreatments", now) {
+            let (request_id, action) = (String::new(), "dialog.runtreatments".to_owned());
+            self.playing = Some(Playing { reference, request_id, action, while_waiting: true });
+        }
+    }
+
+    fn stop_playing(&mut self, request_id: &str, now: Timestamp) -> Result<(), String> {
+        if self.playing.is_none() {
+            self.tell_done(request_id, "dialog.stop", []);
+            return Ok(());
+        }
+        self.request(RequestKind::StopTreatment(self.conn()), request_id, "dialog.stop", now);
+        Ok(())
+    }
+
+    fn redirect(&mut self, request_id: &str, node: &ActionNode, now: Timestamp) -> Result<(), String> {
+        let to = node.attribute("to").map(Value::to_display).unwrap_or_default();
+        // `7101@switch.DN` names the DN with its kind; the kind changes nothing here.
+        let number = to.split('@').next().unwrap_or_default();
+        let dn = Dn::parse(number).map_err(|e| format!("to: {e}"))?;
+        if self.stage != Stage::Waiting {
+            return Err("the call does not wait on the route point".to_owned());
+        }
+        let agent = self.take_selected(&dn);
+        let kind = RequestKind::RouteCall(self.conn(), RouteTo::Dn { dn, agent });
+        self.request(kind, request_id, "interaction.redirect", now);
+        Ok(())
+    }
+
+    fn change_user_data(&mut self, request_id: &str, node: &ActionNode, now: Timestamp) -> Result<(), String> {
+        let keys: Vec<String> = match node.attribute("delete") {
+            None => Vec::new(),
+            Some(Value::List(keys)) => keys.iter().map(Value::to_display).collect(),
+            Some(key) => vec![key.to_display()],
+        };
+        let mut pairs = UserData::new();
+        for (key, value) in &node.params {
+            match value {
+                Value::Number(number) if number.fract() == 0.0 => pairs.set(key, *number as i64),
+                value => pairs.set(key, value.to_display()),
+            }
+        }
+        if pairs.is_empty() && keys.is_empty() {
+            return Err("there is neither a param nor a key to delete".to_owned());
+        }
+        if pairs.len() + keys.len() > UserData::PAIRS_MAX {
+            return Err(format!("more than {} pairs", UserData::PAIRS_MAX));
+        }
+        if !pairs.is_empty() {
+            let kind = RequestKind::UpdateUserData(self.conn(), pairs);
+            self.request(kind, request_id, "interaction.udata", now);
+        }
+        for key in keys {
+            let kind = RequestKind::DeletePair(self.conn(), key);
+            self.request(kind, request_id, "interaction.udata", now);
+        }
+        Ok(())
+    }
+}
+
+/// The treatment that a dialog element describes.
+pub(super) fn treatment(node: &ActionNode) -> Result<Treatment, String> {
+    match node.name.as_str() {
+        "play" => Ok(Treatment::PlayAnnouncement { prompts: prompts(node)? }),
+        "playandcollect" | "collect" => collect(node),
+        "playsound" => sound(node),
+        "start" => match text(node, "type").as_deref() {
+            Some("echo") => Ok(Treatment::Echo),
+            Some(other) => Err(format!("type: {other:?} is not supported; use 'echo'")),
+            None => Err("type: is absent".to_owned()),
+        },
+        other => Err(format!("dialog:{other} is not supported here")),
+    }
+}
+
+fn collect(node: &ActionNode) -> Result<Treatment, String> {
+    let max_digits = number(node, "maxdigits", 1.0, DIGITS_MAX)?;
+    let terminator = match text(node, "termdigit") {
+        None => None,
+        Some(text) if text.chars().count() == 1 => text.chars().next(),
+        Some(_) => return Err("termdigit: must be one digit".to_owned()),
+    };
+    Ok(Treatment::PlayAndCollect {
+        prompts: if node.attribute("prompts").is_some() { prompts(node)? } else { Vec::new() },
+        max_digits: max_digits.max(1.0) as u8,
+        first_digit_timeout_ms: millis(number(node, "timeout", FIRST_DIGIT_S, SECONDS_MAX)?),
+        inter_digit_timeout_ms: millis(number(node, "interdigittimeout", INTER_DIGIT_S, SECONDS_MAX)?),
+        terminator,
+    })
+}
+
+fn sound(node: &ActionNode) -> Result<Treatment, String> {
+    match text(node, "type").as_deref() {
+        Some("music") => Ok(Treatment::Music {
+            resource: text(node, "resource").map(prompt_name).ok_or("resource: music needs one")?,
+            duration_ms: match node.attribute("duration") {
+                None => None,
+                Some(_) => Some(millis(number(node, "duration", 0.0, SECONDS_MAX)?.max(1.0))),
+            },
+        }),
+        Some("ringback") => Ok(Treatment::RingBack),
+        Some("silence") => Ok(Treatment::Silence),
+        Some(other) => Err(format!("type: {other:?} is not supported; use 'music', 'ringback' or 'silence'")),
+        None => Err("type: is absent".to_owned()),
+    }
+}
+
+fn prompts(node: &ActionNode) -> Result<Vec<String>, String> {
+    let names: Vec<String> = match node.attribute("prompts") {
+        Some(Value::List(items)) => items.iter().map(Value::to_display).collect(),
+        Some(one) => vec![one.to_display()],
+        None => Vec::new(),
+    };
+    if names.is_empty() || names.iter().any(String::is_empty) {
+        return Err("prompts: must name at least one prompt".to_owned());
+    }
+    Ok(names.into_iter().map(prompt_name).collect())
+}
+
+/// Prompts are named without the ending of their file.
+fn prompt_name(name: String) -> String {
+    name.strip_suffix(".wav").map(str::to_owned).unwrap_or(name)
+}
+
+fn text(node: &ActionNode, name: &str) -> Option<String> {
+    node.attribute(name).map(Value::to_display)
+}
+
+pub(super) fn number(node: &ActionNode, name: &str, default: f64, max: f64) -> Result<f64, String> {
+    let Some(value) = node.attribute(name) else { return Ok(default) };
+    match value.as_number() {
+        Some(number) if (0.0..=max).contains(&number) => Ok(number),
+        _ => Err(format!("{name}: must be a number from 0 to {max}")),
+    }
+}
+
+pub(super) fn millis(seconds: f64) -> u64 {
+    (seconds * 1_000.0).round() as u64
+}

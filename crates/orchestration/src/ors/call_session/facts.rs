@@ -1,0 +1,171 @@
+//! Facts of the tenant's stream become the application's events.
+
+use infra::Position;
+use model::{CallState, DnRole, Event as Fact, EventName, Timestamp};
+use scxml::{Event, Value};
+
+use super::{CallSession, Pending, Stage};
+
+impl CallSession {
+    /// Takes in a fact about the call. One that was taken in before is passed over, so the stream may be read again.
+    pub fn handle_fact(&mut self, position: Position, fact: &Fact, now: Timestamp) {
+        let Some(call) = fact.call.as_ref().filter(|c| c.conn_id == self.conn()) else { return };
+        if self.is_over() || position <= self.position {
+            return;
+        }
+        self.position = position;
+        if self.caller.call != *call {
+            self.caller.call = call.clone();
+        }
+        let answered = self.take_pending(fact);
+        self.apply(fact, answered.as_ref(), now);
+        self.settle(now);
+    }
+
+    fn apply(&mut self, fact: &Fact, answered: Option<&Pending>, now: Timestamp) {
+        match fact.name {
+            EventName::TreatmentEnd | EventName::TreatmentNotApplied => self.treatment_over(fact, now),
+            EventName::ACK => self.done(answered),
+            EventName::Error => {
+                let (code, text) = fact.error.clone().map_or((0, String::new()), |(code, text)| (code.0, text));
+                if let Some(pending) = answered {
+                    self.request_failed(pending, &code.to_string(), &text, now);
+                }
+            }
+            EventName::RouteUsed if self.is_here(fact) => {
+                self.stage = if fact.third_party_dn.is_some() { Stage::Offered } else { Stage::Over };
+                self.playing = None;
+                self.done(answered);
+            }
+            EventName::RouteRequest => self.came_back(fact, now),
+            EventName::Ringing => self.tell_party(fact, "alerting"),
+            EventName::Established if fact.this_role == Some(DnRole::Destination) => self.established(fact),
+            EventName::AttachedDataChanged => self.user_data_changed(fact, answered),
+            EventName::Abandoned if self.is_here(fact) => self.over(),
+            EventName::CallDeleted => {
+                self.done(answered);
+                self.over();
+            }
+            _ => {}
+        }
+    }
+
+    /// The request that this fact answers. A treatment's first sign says that it was carried out.
+    fn take_pending(&mut self, fact: &Fact) -> Option<Pending> {
+        let from_us = fact.requester.as_deref().is_none_or(|r| r.starts_with("ors"));
+        if fact.reference.0 == 0 || !from_us {
+            return None;
+        }
+        let at = self.pending.iter().position(|p| p.reference == fact.reference.0)?;
+        Some(self.pending.remove(at))
+    }
+
+    fn is_here(&self, fact: &Fact) -> bool {
+        fact.this_dn.as_ref() == Some(&self.caller.this_dn)
+    }
+
+    fn done(&mut self, answered: Option<&Pending>) {
+        if let Some(pending) = answered.filter(|p| !p.request_id.is_empty()) {
+            self.tell_done(&pending.request_id, &pending.action, []);
+        }
+    }
+
+    fn treatment_over(&mut self, fact: &Fact, now: Timestamp) {
+        let Some(playing) = self.playing.take_if(|p| p.reference == fact.reference.0) else { return };
+        // The request to stop it has no event of its own.
+        let stops: Vec<Pending> = self.pending.extract_if(.., |p| p.action == "dialog.stop").collect();
+        for stop in &stops {
+            self.done(Some(stop));
+        }
+        let result = fact.extensions.text("Result").unwrap_or_default().to_owned();
+        let failed = fact.name == EventName::TreatmentNotApplied || result == "Failed";
+        if playing.while_waiting {
+            return if failed { self.play_later(now) } else { self.play_next(now) };
+        }
+        if failed {
+            return self.tell_failed(
+                &playing.request_id,
+                &playing.action,
+                "failed",
+                "the treatment could not be played",
+            );
+        }
+        let mut more = vec![("result", Value::from(result))];
+        if let Some(digits) = &fact.collected_digits {
+            more.push(("digits", Value::from(digits.as_str())));
+        }
+        self.tell_done(&playing.request_id, &playing.action, more);
+        // The queue's own treatments go on after one that the application put between.
+        self.play_next(now);
+    }
+
+    /// The route point wants instructions again: the target did not take the call.
+    fn came_back(&mut self, fact: &Fact, now: Timestamp) {
+        if !self.is_here(fact) {
+            // It moved to another route point, whose application has a session of its own.
+            return self.over();
+        }
+        if self.stage == Stage::Waiting {
+            return;
+        }
+        self.stage = Stage::Waiting;
+        self.playing = None;
+        let why = fact.extensions.text("FailedCallState").unwrap_or("NoAnswer").to_owned();
+        if self.queueing.as_ref().is_some_and(|q| q.selected.is_some()) {
+            let reason = match CallState::parse(&why) {
+                Some(CallState::NoAnswer | CallState::DroppedNoAnswer) => "no-answer",
+                Some(CallState::Busy) => "busy",
+                _ => "rejected",
+            };
+            return self.return_to_queue(reason, now);
+        }
+        self.tell_failed("", "interaction.redirect", &why, "the target did not take the call");
+    }
+
+    fn established(&mut self, fact: &Fact) {
+        if self.stage != Stage::Offered {
+            return;
+        }
+        self.stage = Stage::Answered;
+        if self.queueing.as_ref().is_some_and(|q| q.selected.is_some() && q.route) {
+            self.answered_by_agent();
+        } else {
+            self.queueing = None;
+        }
+        self.tell_party(fact, "connected");
+    }
+
+    fn tell_party(&mut self, fact: &Fact, state: &str) {
+        let dn = fact.this_dn.as_ref().map_or(Value::Undefined, |dn| Value::from(dn.as_str()));
+        let data = self.about_call([("state", Value::from(state)), ("dn", dn)]);
+        self.feedback.push_back(Event::external("interaction.partystatechanged", data));
+    }
+
+    fn user_data_changed(&mut self, fact: &Fact, answered: Option<&Pending>) {
+        if self.caller.user_data != fact.user_data {
+            self.caller.user_data = fact.user_data.clone();
+            self.platform_changed();
+            let data = self.about_call([]);
+            self.feedback.push_back(Event::external("interaction.udata.changed", data));
+        }
+        self.done(answered);
+    }
+
+    /// The call has left the route point for another one.
+    pub fn moved(&mut self, now: Timestamp) {
+        self.over();
+        self.settle(now);
+    }
+
+    /// The call is gone: the application hears of it, then its session ends.
+    fn over(&mut self) {
+        if self.stage == Stage::Over {
+            return;
+        }
+        self.stage = Stage::Over;
+        self.playing = None;
+        self.leave_queue();
+        let data = self.about_call([]);
+        self.feedback.push_back(Event::external("interaction.deleted", data));
+    }
+}

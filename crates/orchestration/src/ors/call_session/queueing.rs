@@ -1,0 +1,323 @@
+//! Waiting for an agent: the request at rq, the treatments meanwhile, the call sent out and come back.
+
+use std::time::Duration;
+
+use contracts::v1;
+use contracts::v1::queue_command::Command as QueueCommand;
+use contracts::v1::queue_outcome::Outcome;
+use model::request::{RequestKind, RouteTo, Treatment};
+use model::{AgentId, Dn, Timestamp, UserData};
+use scxml::{ActionNode, Event, Value};
+
+use super::actions::{millis, number, treatment};
+use super::{CallSession, Command, Stage};
+
+/// A queue request of the application.
+#[derive(Clone, PartialEq, Debug)]
+pub(crate) struct Queueing {
+    pub request_id: String,
+    pub queue: String,
+    pub skill_expression: String,
+    pub priority: i32,
+    /// How long it may wait in all, in milliseconds; 0 means without end.
+    pub timeout_ms: u64,
+    /// Since when it counts as waiting.
+    pub since: Timestamp,
+    pub treatments: Vec<Treatment>,
+    pub next_treatment: usize,
+    /// When to try again to play something, after a treatment failed.
+    pub play_again_at: Option<Timestamp>,
+    /// The agent to which the call was sent, with its phone.
+    pub selected: Option<(AgentId, Dn)>,
+    /// Whether the selection routes the call by itself.
+    pub route: bool,
+    /// The reference of the request to route; 0 if there is none.
+    pub route_reference: u64,
+}
+
+/// The most treatments in one list.
+const TREATMENTS_MAX: usize = 32;
+/// The longest time in a queue, in seconds: a day.
+const TIMEOUT_MAX_S: f64 = 86_400.0;
+/// The greatest priority.
+const PRIORITY_MAX: f64 = 1_000_000.0;
+/// A treatment that fails at once is not asked for again before this.
+const PLAY_AGAIN: Duration = Duration::from_secs(2);
+
+impl CallSession {
+    pub(super) fn submit(&mut self, request_id: &str, node: &ActionNode, now: Timestamp) -> Result<(), String> {
+        if self.stage != Stage::Waiting {
+            return Err("the call does not wait on the route point".to_owned());
+        }
+        let queueing = read_submit(request_id, node, now)?;
+        if self.queueing.is_some() && node.attribute("clear").and_then(Value::as_bool) == Some(false) {
+            return Err("clear: one queue request at a time; leave it out or say true".to_owned());
+        }
+        self.leave_queue();
+        self.commands.push_back(Command::Queue(self.submission(&queueing)));
+        self.queueing = Some(queueing);
+        self.play_next(now);
+        Ok(())
+    }
+
+    fn submission(&self, queueing: &Queueing) -> QueueCommand {
+        QueueCommand::Submit(v1::Submit {
+            request_id: queueing.request_id.clone(),
+            conn_id: self.conn().0,
+            queue: queueing.queue.clone(),
+            skill_expression: queueing.skill_expression.clone(),
+            priority: queueing.priority,
+            timeout_ms: queueing.timeout_ms,
+            waiting_since_us: queueing.since.as_micros(),
+            excluded_agents: Vec::new(),
+            trace: contracts::wire::uuid_to_wire(self.caller.call.uuid),
+        })
+    }
+
+    /// The submission again, for an rq that may have lost it: the same id means the same request.
+    pub(in super::super) fn resubmission(&self) -> Option<QueueCommand> {
+        self.queueing.as_ref().filter(|q| q.selected.is_none()).map(|q| self.submission(q))
+    }
+
+    pub(super) fn update_queue(&mut self, node: &ActionNode) -> Result<(), String> {
+        let priority = number(node, "priority", 0.0, PRIORITY_MAX)? as i32;
+        let request_id = self.named_request(node)?;
+        if let Some(queueing) = &mut self.queueing {
+            queueing.priority = priority;
+        }
+        let update = v1::Update { request_id: request_id.clone(), priority };
+        self.commands.push_back(Command::Queue(QueueCommand::Update(update)));
+        self.tell_done(&request_id, "queue.update", []);
+        Ok(())
+    }
+
+    pub(super) fn cancel_queue(&mut self, node: &ActionNode, now: Timestamp) -> Result<(), String> {
+        let request_id = self.named_request(node)?;
+        self.leave_queue();
+        self.stop_waiting_treatment(now);
+        self.tell_done(&request_id, "queue.cancel", []);
+        Ok(())
+    }
+
+    fn named_request(&self, node: &ActionNode) -> Result<String, String> {
+        let named = node.attribute("requestid").map(Value::to_display).unwrap_or_default();
+        match &self.queueing {
+            Some(queueing) if queueing.request_id == named => Ok(named),
+            _ => Err(format!("requestid: {named:?} waits in no queue")),
+        }
+    }
+
+    /// Takes the request back, if there is one.
+    pub(super) fn leave_queue(&mut self) {
+        if let Some(queueing) = self.queueing.take() {
+            let cancel = v1::Cancel { request_id: queueing.request_id };
+            self.commands.push_back(Command::Queue(QueueCommand::Cancel(cancel)));
+        }
+    }
+
+    // ---- what rq says ----
+
+    /// An outcome of the session's queue request; one of an older request is passed over.
+    pub fn handle_outcome(&mut self, outcome: v1::QueueOutcome, now: Timestamp) {
+        let ours = self.queueing.as_ref().is_some_and(|q| q.request_id == outcome.request_id);
+        let Some(what) = outcome.outcome.filter(|_| ours && !self.is_over()) else { return };
+        let id = outcome.request_id;
+        match what {
+            Outcome::Accepted(accepted) => {
+                let data = self.about_call([
+                    ("requestid", Value::from(id)),
+                    ("position", Value::Number(f64::from(accepted.position))),
+                    ("agents", Value::Number(f64::from(accepted.agents_logged_in))),
+                ]);
+                self.feedback.push_back(Event::external("queue.submit.accepted", data));
+            }
+            Outcome::Selected(selected) => self.agent_selected(&selected, now),
+            Outcome::TimedOut(_) => {
+                self.queueing = None;
+                self.stop_waiting_treatment(now);
+                self.tell_failed(&id, "queue.submit", "timeout", "no agent in time");
+            }
+            Outcome::Cancelled(_) => {
+                self.queueing = None;
+                self.stop_waiting_treatment(now);
+                self.tell_failed(&id, "queue.submit", "cancelled", "the request was taken out of the queue");
+            }
+            Outcome::Refused(refused) => {
+                self.queueing = None;
+                self.stop_waiting_treatment(now);
+                let at = refused.at.map(|at| format!(" (at {at} of the skill expression)")).unwrap_or_default();
+                let description = format!("{}{at}", refused.message);
+                self.tell_failed(&id, "queue.submit", &refused.code.to_string(), &description);
+            }
+        }
+        self.settle(now);
+    }
+
+    fn agent_selected(&mut self, selected: &v1::Selected, now: Timestamp) {
+        let (Ok(agent), Ok(dn)) = (AgentId::parse(&selected.agent), Dn::parse(&selected.dn)) else {
+            return self.return_agent(&selected.agent, "invalid");
+        };
+        if self.stage != Stage::Waiting {
+            return self.return_agent(agent.as_str(), "rejected");
+        }
+        let Some(queueing) = &mut self.queueing else { return };
+        if queueing.selected.is_some() {
+            // A repeat after rq's stream broke.
+            return;
+        }
+        queueing.selected = Some((agent.clone(), dn.clone()));
+        queueing.play_again_at = None;
+        let mut pairs = UserData::new();
+        pairs.set("RTargetAgentSelected", agent.as_str());
+        pairs.set("RTargetObjectSelected", queueing.skill_expression.as_str());
+        pairs.set("RVQID", queueing.request_id.as_str());
+        if !queueing.queue.is_empty() {
+            pairs.set("RVQName", queueing.queue.as_str());
+        }
+        if !queueing.route {
+            return self.tell_selected();
+        }
+        let conn = self.conn();
+        self.request(RequestKind::UpdateUserData(conn, pairs), "", "interaction.udata", now);
+        let route = RequestKind::RouteCall(conn, RouteTo::Dn { dn, agent: Some(agent) });
+        let reference = self.request(route, "", "queue.submit", now).unwrap_or_default();
+        if let Some(queueing) = &mut self.queueing {
+            queueing.route_reference = reference;
+        }
+    }
+
+    /// The agent did not take the call: it waits on, with its age.
+    pub(super) fn return_to_queue(&mut self, reason: &str, now: Timestamp) {
+        let Some(queueing) = &mut self.queueing else { return };
+        queueing.route_reference = 0;
+        let Some((agent, _)) = queueing.selected.take() else { return };
+        self.return_agent(agent.as_str(), reason);
+        if self.stage == Stage::Waiting && self.playing.is_none() {
+            self.play_next(now);
+        }
+    }
+
+    fn return_agent(&mut self, agent: &str, reason: &str) {
+        let Some(queueing) = &self.queueing else { return };
+        let back =
+            v1::Return { request_id: queueing.request_id.clone(), agent: agent.to_owned(), reason: reason.to_owned() };
+        self.commands.push_back(Command::Queue(QueueCommand::Return(back)));
+    }
+
+    /// The call is answered by the agent: now the application hears of it.
+    pub(super) fn answered_by_agent(&mut self) {
+        self.tell_selected();
+        self.queueing = None;
+    }
+
+    fn tell_selected(&mut self) {
+        let Some(Queueing { request_id, queue, skill_expression, selected: Some((agent, dn)), .. }) =
+            self.queueing.clone()
+        else {
+            return;
+        };
+        let data = [
+            ("targetselected", Value::from(dn.as_str())),
+            ("targetcomponentselected", Value::from(agent.as_str())),
+            ("targetobjectselected", Value::from(skill_expression)),
+            ("vqselected", Value::from(queue)),
+            ("resource", Value::from(dn.as_str())),
+        ];
+        self.tell_done(&request_id, "queue.submit", data);
+    }
+
+    /// The agent that rq selected for this phone, where the application routes by itself.
+    pub(super) fn take_selected(&self, dn: &Dn) -> Option<AgentId> {
+        let (agent, phone) = self.queueing.as_ref()?.selected.as_ref()?;
+        (phone == dn).then(|| agent.clone())
+    }
+
+    // ---- what plays meanwhile ----
+
+    /// Plays the next treatment of the list, from the first again after the last.
+    pub(super) fn play_next(&mut self, now: Timestamp) {
+        if self.stage != Stage::Waiting || self.playing.as_ref().is_some_and(|p| !p.while_waiting) {
+            return;
+        }
+        let Some(queueing) = self.queueing.as_mut().filter(|q| q.selected.is_none()) else { return };
+        queueing.play_again_at = None;
+        let count = queueing.treatments.len();
+        let Some(treatment) = queueing.treatments.get(queueing.next_treatment % count.max(1)).cloned() else { return };
+        queueing.next_treatment = (queueing.next_treatment + 1) % count;
+        self.play_while_waiting(treatment, now);
+    }
+
+    /// A treatment failed: the next one comes a little later, so that a missing prompt makes no storm.
+    pub(super) fn play_later(&mut self, now: Timestamp) {
+        if let Some(queueing) = &mut self.queueing {
+            queueing.play_again_at = Some(now + PLAY_AGAIN);
+        }
+    }
+
+    pub(super) fn play_again(&mut self, now: Timestamp) {
+        if self.queueing.as_ref().and_then(|q| q.play_again_at).is_some_and(|at| at <= now) {
+            self.play_next(now);
+            if let Some(queueing) = &mut self.queueing {
+                queueing.play_again_at = None;
+            }
+        }
+    }
+
+    fn stop_waiting_treatment(&mut self, now: Timestamp) {
+        if self.playing.as_ref().is_some_and(|p| p.while_waiting) {
+            self.playing = None;
+            self.pending.retain(|p| p.action != "dialog.runtreatments");
+            self.request(RequestKind::StopTreatment(self.conn()), "", "dialog.stop", now);
+        }
+    }
+}
+
+fn read_submit(request_id: &str, node: &ActionNode, now: Timestamp) -> Result<Queueing, String> {
+    for (name, only) in [("ordertype", "max"), ("orderstat", "StatTimeInReadyState")] {
+        if let Some(value) = node.attribute(name)
+            && value.as_text() != Some(only)
+        {
+            return Err(format!("{name}: only {only:?} (longest ready first) is supported"));
+        }
+    }
+    let targets: Vec<&ActionNode> = node.children_named("targets").flat_map(|t| t.children.iter()).collect();
+    let mut treatments = Vec::new();
+    for element in node.children_named("runtreatments").flat_map(|t| t.children.iter()) {
+        treatments.push(treatment(element)?);
+    }
+    if treatments.len() > TREATMENTS_MAX {
+        return Err(format!("runtreatments: more than {TREATMENTS_MAX} treatments"));
+    }
+    Ok(Queueing {
+        request_id: request_id.to_owned(),
+        queue: node.attribute("queue").map(Value::to_display).unwrap_or_default(),
+        skill_expression: skill_expression(&targets)?,
+        priority: number(node, "priority", 0.0, PRIORITY_MAX)? as i32,
+        timeout_ms: millis(number(node, "timeout", 0.0, TIMEOUT_MAX_S)?),
+        since: now,
+        treatments,
+        next_treatment: 0,
+        play_again_at: None,
+        selected: None,
+        route: node.attribute("route").and_then(Value::as_bool).unwrap_or(true),
+        route_reference: 0,
+    })
+}
+
+/// Several targets are alternatives.
+fn skill_expression(targets: &[&ActionNode]) -> Result<String, String> {
+    let mut all = Vec::new();
+    for target in targets {
+        match target.attribute("type").map(Value::to_display).as_deref() {
+            None | Some("agentgroup") => {}
+            Some(other) => return Err(format!("target type {other:?} is not supported; use 'agentgroup'")),
+        }
+        let expression = target.attribute("skillexpr").map(Value::to_display).filter(|e| !e.trim().is_empty());
+        all.push(expression.ok_or("skillexpr: a target needs one")?);
+    }
+    match all.as_slice() {
+        [] => Err("targets: there is none".to_owned()),
+        [one] => Ok(one.clone()),
+        many => Ok(many.iter().map(|e| format!("({e})")).collect::<Vec<_>>().join(" | ")),
+    }
+}

@@ -1,0 +1,170 @@
+//! Requests to frontend (voice-38), in order for each call.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use contracts::provisioning;
+use http::{HeaderName, HeaderValue};
+use model::request::{RequestKind, RouteTo};
+use model::{ConnId, Dn, TenantId};
+use net::http::{CallError, Client};
+use serde_json::Value as Json;
+use tokio::sync::mpsc;
+
+use super::Shared;
+use super::call_session::Caller;
+use super::intentions::frame;
+use super::worker::{Step, Work};
+
+/// Lanes: calls that are served side by side.
+const LANES: usize = 32;
+/// Requests that wait in one lane.
+const LANE_MAX: usize = 256;
+/// How long frontend may take to accept a request.
+const ACCEPT_WITHIN: Duration = Duration::from_secs(6);
+
+/// The way to frontend.
+#[derive(Clone)]
+pub(super) struct Errands {
+    lanes: Arc<[mpsc::Sender<Errand>]>,
+}
+
+struct Errand {
+    tenant: TenantId,
+    conn_id: ConnId,
+    /// Tells repeats of the same request apart from new ones.
+    key: String,
+    what: What,
+}
+
+enum What {
+    Request { reference: u64, frame: Json },
+    DefaultRoute(Box<Caller>),
+}
+
+impl Errands {
+    /// Starts the lanes.
+    pub fn start(shared: &Shared, config: Client) -> anyhow::Result<Self> {
+        let frontend = Client::new(&shared.ctx, "voice-38")?;
+        let mut lanes = Vec::new();
+        for _ in 0..LANES {
+            let (sender, receiver) = mpsc::channel(LANE_MAX);
+            let lane = Lane { shared: shared.clone(), frontend: frontend.clone(), config: config.clone() };
+            shared.ctx.spawn("requests to frontend", lane.run(receiver));
+            lanes.push(sender);
+        }
+        Ok(Self { lanes: lanes.into() })
+    }
+
+    /// Sends a request of a session.
+    pub async fn request(&self, step: &Step, reference: u64, kind: RequestKind) {
+        let frame = frame(&step.tenant, &step.caller, reference, kind);
+        self.send(&step.tenant, step.caller.call.conn_id, &step.session.0, reference, frame).await;
+    }
+
+    /// Sends a request that stands in a record already.
+    pub async fn send(&self, tenant: &TenantId, conn_id: ConnId, session: &str, reference: u64, frame: Json) {
+        let key = format!("{session}:{reference}");
+        self.put(Errand { tenant: tenant.clone(), conn_id, key, what: What::Request { reference, frame } }).await;
+    }
+
+    /// Sends the call to its route point's default.
+    pub async fn default_route(&self, step: &Step) {
+        self.default_route_of(&step.tenant, step.caller.clone(), &step.session.0).await;
+    }
+
+    /// Sends a call without a session to its route point's default.
+    pub async fn default_route_of(&self, tenant: &TenantId, caller: Caller, key: &str) {
+        let conn_id = caller.call.conn_id;
+        let key = format!("{key}:default");
+        let what = What::DefaultRoute(Box::new(caller));
+        self.put(Errand { tenant: tenant.clone(), conn_id, key, what }).await;
+    }
+
+    async fn put(&self, errand: Errand) {
+        let at = usize::try_from(errand.conn_id.0 % LANES as u64).unwrap_or_default();
+        // A lane ends with the role only.
+        let _ = self.lanes[at].send(errand).await;
+    }
+}
+
+struct Lane {
+    shared: Shared,
+    frontend: Client,
+    config: Client,
+}
+
+impl Lane {
+    async fn run(self, mut errands: mpsc::Receiver<Errand>) -> anyhow::Result<()> {
+        loop {
+            tokio::select! {
+                () = self.shared.ctx.drain.ended() => return Ok(()),
+                errand = errands.recv() => match errand {
+                    Some(errand) => self.perform(errand).await,
+                    None => return Ok(()),
+                },
+            }
+        }
+    }
+
+    async fn perform(&self, errand: Errand) {
+        let Errand { tenant, conn_id, key, what } = errand;
+        match what {
+            What::Request { reference, frame } => {
+                if let Err(error) = self.post(&tenant, &key, &frame).await {
+                    self.refused(tenant, conn_id, reference, &error);
+                }
+            }
+            What::DefaultRoute(caller) => {
+                let to = self.default_of(&tenant, &caller.this_dn).await;
+                tracing::info!(call = %conn_id, %tenant, to = ?to, "call takes its route point's default");
+                let frame = frame(&tenant, &caller, 0, RequestKind::RouteCall(conn_id, to));
+                if let Err(error) = self.post(&tenant, &key, &frame).await {
+                    // The call's owner applies the default by itself when no instruction comes.
+                    tracing::warn!(call = %conn_id, %error, "the default route could not be asked for");
+                }
+            }
+        }
+    }
+
+    async fn post(&self, tenant: &TenantId, key: &str, frame: &Json) -> Result<(), CallError> {
+        const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+        let value = HeaderValue::from_str(key).map_err(|e| CallError::Shape(e.to_string()))?;
+        let call = self.frontend.post(&format!("/api/voice/v1/{tenant}/requests")).json(frame);
+        call.header(IDEMPOTENCY_KEY, value).deadline(ACCEPT_WITHIN).idempotent().send().await.map(|_| ())
+    }
+
+    /// Where a route point sends calls that nobody instructs.
+    async fn default_of(&self, tenant: &TenantId, point: &Dn) -> RouteTo {
+        let path = format!("/tenants/{tenant}/dns/{point}");
+        match self.config.get(&path).idempotent().fetch::<provisioning::Dn>().await {
+            Ok(provisioning::Dn { kind: provisioning::DnKind::RoutePoint { default_dn: Some(dn), .. }, .. }) => {
+                Dn::parse(&dn).map_or(RouteTo::Disconnect, |dn| RouteTo::Dn { dn, agent: None })
+            }
+            Ok(_) => RouteTo::Disconnect,
+            Err(error) => {
+                tracing::warn!(%tenant, dn = %point, %error, "the default of a route point is not known");
+                RouteTo::Disconnect
+            }
+        }
+    }
+
+    fn refused(&self, tenant: TenantId, conn_id: ConnId, reference: u64, error: &CallError) {
+        self.shared.metrics.request_refused();
+        let code = match error {
+            CallError::Refused(problem) => problem.code.map_or_else(|| problem.status.to_string(), |c| c.to_string()),
+            CallError::Deadline(_) => "timeout".to_owned(),
+            _ => "unreachable".to_owned(),
+        };
+        let description = error.to_string();
+        tracing::warn!(call = %conn_id, reference, code, description, "request refused");
+        // If the worker has no room the session's own deadline for the request tells it the same.
+        if !self
+            .shared
+            .workers
+            .try_send(conn_id, Work::Refused { tenant, conn_id, reference, error: code, description })
+        {
+            self.shared.metrics.overflowed();
+        }
+    }
+}

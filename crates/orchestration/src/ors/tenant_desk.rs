@@ -1,0 +1,258 @@
+//! One tenant's inputs: new calls, facts, and sessions that a dead node has left.
+
+use std::collections::HashSet;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use contracts::v1;
+use infra::{Claim, Claimed, Position, Record, SessionId, StoreError, TakenCall};
+use model::{Dn, Owner, TenantId};
+use prost::Message as _;
+
+use super::call_session::Caller;
+use super::errands::Errands;
+use super::worker::{Restore, Start, Work};
+use super::{SPEC, Shared, intentions, records};
+
+/// New calls that are taken at once.
+const TAKE_MAX: usize = 16;
+/// Facts that are read at once.
+const FACTS_MAX: usize = 256;
+/// How long a read waits for the first entry.
+const WAIT: Duration = Duration::from_secs(1);
+/// Pause after a failed read, so that a store that is away is not stormed.
+const AGAIN: Duration = Duration::from_millis(500);
+/// An entry that somebody has held for so long without a session is taken over.
+const RECLAIM_IDLE: Duration = Duration::from_secs(5);
+/// How often left-over entries and sessions are looked for.
+const SWEEP_EVERY: Duration = Duration::from_secs(1);
+
+/// Serves a tenant until the role ends.
+pub(super) fn start(shared: &Shared, tenant: &TenantId, errands: &Errands) {
+    let desk = Arc::new(Desk {
+        shared: shared.clone(),
+        tenant: tenant.clone(),
+        errands: errands.clone(),
+        rewind: Mutex::default(),
+    });
+    let (calls, facts, sweep) = (Arc::clone(&desk), Arc::clone(&desk), desk);
+    shared.ctx.spawn("new calls", async move { calls.take_calls().await });
+    shared.ctx.spawn("facts for sessions", async move { facts.read_facts().await });
+    shared.ctx.spawn("sessions left over", async move { sweep.sweep().await });
+}
+
+struct Desk {
+    shared: Shared,
+    tenant: TenantId,
+    errands: Errands,
+    /// Where the facts are to be read again from, for sessions that were taken over.
+    rewind: Mutex<Option<Position>>,
+}
+
+impl Desk {
+    // ---- new calls ----
+
+    async fn take_calls(&self) -> anyhow::Result<()> {
+        let ctx = &self.shared.ctx;
+        let owner = ctx.owner();
+        while !ctx.drain.is_draining() {
+            if self.shared.sessions.load(Relaxed) >= self.shared.sessions_max {
+                tracing::warn!(tenant = %self.tenant, "no room for another session");
+                tokio::time::sleep(AGAIN).await;
+                continue;
+            }
+            match ctx.stores.new_calls.take(&self.tenant, &owner, TAKE_MAX, WAIT).await {
+                Ok(calls) => self.enter(calls).await,
+                Err(error) => self.away(&error, "new calls").await,
+            }
+        }
+        Ok(())
+    }
+
+    async fn enter(&self, calls: Vec<TakenCall>) {
+        for taken in calls {
+            let held = caller_of(&taken).map(|caller| caller.this_dn);
+            if let Ok(this_dn) = held
+                && self.has_session(&taken, &this_dn).await
+            {
+                // The call came back to its route point: its session hears of that from the facts.
+                let _ = self.shared.ctx.stores.new_calls.ack(&self.tenant, &[taken.position]).await;
+            } else {
+                self.begin(taken).await;
+            }
+        }
+    }
+
+    /// Whether a session serves the call on this route point already.
+    async fn has_session(&self, taken: &TakenCall, this_dn: &Dn) -> bool {
+        let sessions = self.shared.ctx.stores.sessions.of_call(&self.tenant, taken.call.conn_id).await;
+        let serves = |record: &Record<SessionId>| {
+            records::decode(&record.state).is_ok_and(|session| session.this_dn == this_dn.as_str())
+        };
+        sessions.is_ok_and(|sessions| sessions.iter().any(serves))
+    }
+
+    async fn begin(&self, taken: TakenCall) {
+        let conn_id = taken.call.conn_id;
+        let caller = match caller_of(&taken) {
+            Ok(caller) => caller,
+            Err(reason) => {
+                tracing::error!(call = %conn_id, reason, "an entry of the new calls cannot be read");
+                let _ = self.shared.ctx.stores.new_calls.ack(&self.tenant, &[taken.position]).await;
+                return;
+            }
+        };
+        let session = SessionId(format!("{conn_id}-{}", taken.position));
+        match self.shared.applications.load(&self.tenant, &caller.application).await {
+            Ok(application) => {
+                let (tenant, entry) = (self.tenant.clone(), taken.position);
+                let start = Start { tenant, session, caller, application, entry };
+                self.shared.workers.send(conn_id, Work::Start(Box::new(start))).await;
+            }
+            Err(error) => {
+                self.shared.metrics.load_failed();
+                let reason = format!("{:#}", anyhow::Error::new(error));
+                let application = &caller.application;
+                tracing::error!(call = %conn_id, tenant = %self.tenant, application, reason, "application not loaded");
+                self.errands.default_route_of(&self.tenant, caller, &session.0).await;
+                let _ = self.shared.ctx.stores.new_calls.ack(&self.tenant, &[taken.position]).await;
+            }
+        }
+    }
+
+    // ---- facts ----
+
+    async fn read_facts(&self) -> anyhow::Result<()> {
+        let ctx = &self.shared.ctx;
+        let mut position = self.end_of_facts().await;
+        loop {
+            if let Some(back) = self.rewind().take() {
+                position = position.min(back);
+            }
+            let read = tokio::select! {
+                () = ctx.drain.ended() => return Ok(()),
+                read = ctx.stores.events.read(&self.tenant, position, FACTS_MAX, WAIT) => read,
+            };
+            match read {
+                Ok(entries) => {
+                    for entry in entries {
+                        position = entry.position;
+                        if let Some(call) = &entry.event.event.call {
+                            let conn_id = call.conn_id;
+                            self.shared.metrics.fact_taken();
+                            self.shared.workers.send(conn_id, Work::Fact(self.tenant.clone(), entry)).await;
+                        }
+                    }
+                }
+                Err(StoreError::Trimmed { first }) => {
+                    tracing::error!(tenant = %self.tenant, %first, "facts were trimmed before they were read");
+                    // The read is "after": what stands at `first` itself is lost to sessions, their deadlines heal it.
+                    position = first;
+                }
+                Err(error) => self.away(&error, "facts").await,
+            }
+        }
+    }
+
+    async fn end_of_facts(&self) -> Position {
+        loop {
+            match self.shared.ctx.stores.events.end(&self.tenant).await {
+                Ok(position) => return position,
+                Err(error) => self.away(&error, "facts").await,
+            }
+        }
+    }
+
+    fn rewind(&self) -> std::sync::MutexGuard<'_, Option<Position>> {
+        self.rewind.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    // ---- what others have left ----
+
+    async fn sweep(&self) -> anyhow::Result<()> {
+        let ctx = &self.shared.ctx;
+        loop {
+            tokio::select! {
+                () = ctx.drain.begun() => return Ok(()),
+                () = tokio::time::sleep(SWEEP_EVERY) => {}
+            }
+            let owner = ctx.owner();
+            match ctx.stores.new_calls.reclaim(&self.tenant, &owner, RECLAIM_IDLE, TAKE_MAX).await {
+                Ok(calls) => self.enter(calls).await,
+                Err(error) => self.away(&error, "new calls").await,
+            }
+            if let Err(error) = self.take_over(&owner).await {
+                self.away(&error, "sessions").await;
+            }
+        }
+    }
+
+    async fn take_over(&self, owner: &Owner) -> infra::Result<()> {
+        let stores = &self.shared.ctx.stores;
+        let live: HashSet<Owner> = stores.leases.live(SPEC.name).await?.into_iter().map(|lease| lease.owner).collect();
+        for holding in stores.sessions.owners(&self.tenant).await? {
+            if holding.owner == *owner || live.contains(&holding.owner) {
+                continue;
+            }
+            let orphans = stores.sessions.orphans(&self.tenant, &holding.owner, infra::bounds::CLAIM_BATCH).await?;
+            let claims = orphans.into_iter().map(|r| Claim { tenant: r.tenant, key: r.key, seen: Some(r.token) });
+            for claimed in stores.sessions.claim(owner, claims.collect()).await? {
+                if let Claimed::Yours(record) = claimed {
+                    self.restore(record).await;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn restore(&self, record: Record<SessionId>) {
+        let decoded = match records::decode(&record.state) {
+            Ok(decoded) => decoded,
+            Err(error) => {
+                tracing::error!(session = record.key.0, %error, "a session's record cannot be read");
+                return;
+            }
+        };
+        let Some(conn_id) = decoded.call.as_ref().map(|call| model::ConnId(call.conn_id)) else { return };
+        tracing::info!(call = %conn_id, session = record.key.0, "session taken over");
+        self.shared.metrics.session_restored();
+        self.shared.metrics.sessions_run(1);
+        self.shared.sessions.fetch_add(1, Relaxed);
+        let application = self.shared.applications.load(&self.tenant, &decoded.application).await;
+        let application = application.inspect_err(|error| tracing::error!(%error, "application not loaded")).ok();
+        let position = records::position(&decoded);
+        for (reference, frame) in intentions::decode(&record.intentions) {
+            self.errands.send(&self.tenant, conn_id, &record.key.0, reference, frame).await;
+        }
+        let restore = Restore {
+            tenant: self.tenant.clone(),
+            session: record.key,
+            record: decoded,
+            token: record.token,
+            application,
+        };
+        self.shared.workers.send(conn_id, Work::Restore(Box::new(restore))).await;
+        // After the session is there: what happened meanwhile is read again.
+        let mut rewind = self.rewind();
+        *rewind = Some(rewind.map_or(position, |before| before.min(position)));
+    }
+
+    async fn away(&self, error: &StoreError, what: &'static str) {
+        tracing::warn!(tenant = %self.tenant, %error, what, "cannot be read");
+        tokio::time::sleep(AGAIN).await;
+    }
+}
+
+/// What an entry of the new calls says.
+fn caller_of(taken: &TakenCall) -> Result<Caller, String> {
+    let record = v1::NewCallRecord::decode(&taken.call.body[..]).map_err(|e| e.to_string())?;
+    let call = record.call.ok_or("it names no call")?;
+    Ok(Caller {
+        call: contracts::wire::call_ref_from_wire(call).map_err(|e| e.to_string())?,
+        this_dn: Dn::parse(&record.this_dn).map_err(|e| e.to_string())?,
+        application: record.application,
+        user_data: contracts::wire::user_data_from_wire(record.user_data).map_err(|e| e.to_string())?,
+        owner: record.owner.parse().ok(),
+    })
+}

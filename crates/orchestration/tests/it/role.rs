@@ -1,0 +1,358 @@
+//! The role over real sockets: config, frontend and rq are played by the test.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::Path as UrlPath;
+use axum::routing::{get, post};
+use bytes::Bytes;
+use contracts::v1::routing_server::{Routing, RoutingServer};
+use contracts::{v1, wire};
+use futures::StreamExt as _;
+use infra::embedded::{Embedded, FileLog};
+use infra::{Answer, CallWrite, Change, NewCall, ObjectChange, ObjectChanges, Revision, StoreError, Stores, SystemClock, Written};
+use model::event::CallRef;
+use model::{
+    CallType, CallUuid, ConnId, Dn, DnRole, Epoch, Event, EventId, EventName, NodeId, Owner, ReferenceId, Seq, Stamped,
+    Subject, TenantId, Token,
+};
+use prost::Message as _;
+use runtime::process::{self, Plan, Replica};
+use runtime::{Listen, Place, Protocol, RoleContext, RoleSpec};
+use serde_json::{Value as JsonValue, json};
+use tokio::sync::mpsc;
+
+/// An instance of its own, so that the sockets meet no other test's.
+const INSTANCE: u8 = 111;
+const CONN: ConnId = ConnId(0x0070_0392_f1a4_c009);
+
+/// Frames that frontend has taken, with their idempotency keys.
+static FRAMES: OnceLock<mpsc::Sender<(String, JsonValue)>> = OnceLock::new();
+
+const CONFIG: RoleSpec = RoleSpec {
+    name: "config",
+    number: 6,
+    summary: "plays config",
+    listens: &[Listen { name: "http", protocol: Protocol::Http, port: 9100, place: Place::Cluster, accepts: &["voice-34"] }],
+    opens: &[],
+    settings: &[],
+    admin_port: 9090,
+    start: |ctx| Box::pin(play_config(ctx)),
+};
+
+const FRONTEND: RoleSpec = RoleSpec {
+    name: "frontend",
+    number: 7,
+    summary: "plays frontend",
+    listens: &[Listen { name: "http", protocol: Protocol::Http, port: 9101, place: Place::Cluster, accepts: &["voice-38"] }],
+    opens: &[],
+    settings: &[],
+    admin_port: 9090,
+    start: |ctx| Box::pin(play_frontend(ctx)),
+};
+
+const RQ: RoleSpec = RoleSpec {
+    name: "rq",
+    number: 10,
+    summary: "plays rq",
+    listens: &[Listen { name: "routing", protocol: Protocol::Grpc, port: 12100, place: Place::Cluster, accepts: &["voice-30"] }],
+    opens: &[],
+    settings: &[],
+    admin_port: 9090,
+    start: |ctx| Box::pin(play_rq(ctx)),
+};
+
+async fn play_config(ctx: RoleContext) -> anyhow::Result<()> {
+    async fn application(UrlPath((_, name)): UrlPath<(String, String)>) -> Json<JsonValue> {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../data/applications");
+        let document = match name.as_str() {
+            "broken" => "<scxml version='1.0'><nonsense/></scxml>".to_owned(),
+            name => std::fs::read_to_string(folder.join(format!("{name}.scxml"))).expect("an example"),
+        };
+        Json(json!({ "name": name, "document": document }))
+    }
+    async fn point(UrlPath((_, number)): UrlPath<(String, String)>) -> Json<JsonValue> {
+        Json(json!({ "number": number, "type": "route_point", "application": "x", "default_dn": "7199" }))
+    }
+    let router = axum::Router::new()
+        .route("/tenants", get(|| async { Json(json!(["acme"])) }))
+        .route("/tenants/{tenant}/applications/{name}", get(application))
+        .route("/tenants/{tenant}/dns/{dn}", get(point));
+    net::http::serve(&ctx, "http", router).await?;
+    ctx.ready.started();
+    ctx.drain.begun().await;
+    Ok(())
+}
+
+async fn play_frontend(ctx: RoleContext) -> anyhow::Result<()> {
+    async fn take(headers: http::HeaderMap, Json(frame): Json<JsonValue>) -> (http::StatusCode, Json<JsonValue>) {
+        let key = headers["idempotency-key"].to_str().unwrap_or_default().to_owned();
+        let reference = frame["ReferenceID"].clone();
+        FRAMES.get().expect("set by the test").send((key, frame)).await.expect("the test listens");
+        (http::StatusCode::ACCEPTED, Json(json!({ "ReferenceID": reference })))
+    }
+    let router = axum::Router::new().route("/api/voice/v1/{tenant}/requests", post(take));
+    net::http::serve(&ctx, "http", router).await?;
+    ctx.ready.started();
+    ctx.drain.begun().await;
+    Ok(())
+}
+
+struct Rq;
+
+type Stream<T> = std::pin::Pin<Box<dyn futures::Stream<Item = Result<T, tonic::Status>> + Send>>;
+
+#[tonic::async_trait]
+impl Routing for Rq {
+    type QueueStream = Stream<v1::QueueOutcome>;
+    async fn queue(
+        &self,
+        request: tonic::Request<tonic::Streaming<v1::QueueCommand>>,
+    ) -> Result<tonic::Response<Self::QueueStream>, tonic::Status> {
+        assert_eq!(net::grpc::tenant(&request)?.as_str(), "acme");
+        let outcomes = request.into_inner().flat_map(|command| {
+            let request_id = match command.ok().and_then(|c| c.command) {
+                Some(v1::queue_command::Command::Submit(submit)) => submit.request_id,
+                _ => return futures::stream::iter(Vec::new()),
+            };
+            let selected = v1::Selected { agent: "1001".into(), dn: "7101".into(), ..v1::Selected::default() };
+            let outcomes = [
+                v1::queue_outcome::Outcome::Accepted(v1::Accepted { position: 1, agents_logged_in: 1 }),
+                v1::queue_outcome::Outcome::Selected(selected),
+            ];
+            let of = |outcome| Ok(v1::QueueOutcome { request_id: request_id.clone(), outcome: Some(outcome) });
+            futures::stream::iter(outcomes.map(of).to_vec())
+        });
+        Ok(tonic::Response::new(Box::pin(outcomes)))
+    }
+
+    type PushAgentsStream = Stream<v1::AgentsTaken>;
+    async fn push_agents(
+        &self,
+        _: tonic::Request<tonic::Streaming<v1::AgentsUpdate>>,
+    ) -> Result<tonic::Response<Self::PushAgentsStream>, tonic::Status> {
+        Err(tonic::Status::unimplemented("not played"))
+    }
+
+    type PushCallsStream = Stream<v1::CallsTaken>;
+    async fn push_calls(
+        &self,
+        _: tonic::Request<tonic::Streaming<v1::CallDetails>>,
+    ) -> Result<tonic::Response<Self::PushCallsStream>, tonic::Status> {
+        Err(tonic::Status::unimplemented("not played"))
+    }
+
+    async fn explain(
+        &self,
+        _: tonic::Request<v1::ExplainRequest>,
+    ) -> Result<tonic::Response<v1::ExplainResponse>, tonic::Status> {
+        Err(tonic::Status::unimplemented("not played"))
+    }
+}
+
+async fn play_rq(ctx: RoleContext) -> anyhow::Result<()> {
+    net::grpc::serve(&ctx, "routing", tonic::service::Routes::new(RoutingServer::new(Rq))).await?;
+    ctx.ready.started();
+    ctx.drain.begun().await;
+    Ok(())
+}
+
+/// Nobody here provisions anything.
+struct NoProvisioning;
+
+impl infra::ProvisioningStore for NoProvisioning {
+    fn tenants(&self) -> Answer<'_, Vec<(TenantId, Revision)>> {
+        Box::pin(async { Ok(Vec::new()) })
+    }
+    fn load<'a>(&'a self, _: &'a TenantId) -> Answer<'a, Option<(Revision, contracts::provisioning::TenantObjects)>> {
+        Box::pin(async { Ok(None) })
+    }
+    fn update<'a>(&'a self, _: &'a TenantId, _: Revision, _: Vec<ObjectChange>) -> Answer<'a, Revision> {
+        Box::pin(async { Err(StoreError::Invalid("not played".to_owned())) })
+    }
+    fn changes<'a>(&'a self, _: &'a TenantId, _: Revision) -> Answer<'a, ObjectChanges> {
+        Box::pin(async { Err(StoreError::Invalid("not played".to_owned())) })
+    }
+}
+
+/// The call's owner, as sip-cluster would be.
+struct Switch {
+    stores: Stores,
+    call: CallRef,
+    seq: u64,
+}
+
+impl Switch {
+    fn owner() -> Owner {
+        Owner { node: NodeId::parse("sip-cluster-1").expect("a node"), epoch: Epoch(1) }
+    }
+
+    async fn commit(&mut self, change: Change, events: Vec<Stamped>, new_call: Option<NewCall>) {
+        let write = CallWrite {
+            tenant: tenant(),
+            conn_id: self.call.conn_id,
+            owner: Self::owner(),
+            token: Token(1),
+            change,
+            due: None,
+            dialogs: Vec::new(),
+            events,
+            new_call,
+        };
+        let written = self.stores.calls.commit(vec![write]).await.expect("the store writes");
+        assert!(matches!(written[0], Written::Done { .. }), "{written:?}");
+    }
+
+    async fn enters(&mut self, application: &str) {
+        let record = v1::NewCallRecord {
+            call: Some(wire::call_ref_to_wire(&self.call)),
+            this_dn: "9000".to_owned(),
+            application: application.to_owned(),
+            user_data: None,
+            owner: Self::owner().to_string(),
+            at_us: 1,
+        };
+        let at = self.stores.clock.now();
+        let body = Bytes::from(record.encode_to_vec());
+        let new_call = NewCall { conn_id: self.call.conn_id, trace: self.call.uuid, at, body };
+        let change = Change::Create { state: Bytes::from_static(b"x"), intentions: Bytes::new() };
+        self.commit(change, Vec::new(), Some(new_call)).await;
+    }
+
+    async fn says(&mut self, name: EventName, reference: u64, fill: impl FnOnce(&mut Event)) {
+        let mut event = Event::new(name);
+        event.call = Some(self.call.clone());
+        event.this_dn = Dn::parse("9000").ok();
+        event.reference = ReferenceId(reference);
+        event.requester = Some("ors/ors-1".to_owned());
+        fill(&mut event);
+        self.seq += 1;
+        let id = EventId { subject: Subject::Call(self.call.conn_id), token: Token(1), seq: Seq(self.seq) };
+        let stamped = Stamped { id, tenant: tenant(), at: self.stores.clock.now(), trace: Some(self.call.uuid), event };
+        self.commit(Change::Keep, vec![stamped], None).await;
+    }
+}
+
+fn tenant() -> TenantId {
+    TenantId::parse("acme").expect("a tenant")
+}
+
+fn call(conn_id: ConnId) -> CallRef {
+    CallRef {
+        conn_id,
+        uuid: CallUuid(9),
+        thread: CallUuid(9),
+        previous: None,
+        call_type: CallType::Inbound,
+        propagated_type: None,
+        ani: Some("+4930123456".to_owned()),
+        dnis: Some("+15550100".to_owned()),
+    }
+}
+
+/// Runs the four roles; gives the stores once they are ready.
+async fn installation() -> Stores {
+    static ALL: [RoleSpec; 4] = [orchestration::ors::SPEC, CONFIG, FRONTEND, RQ];
+    let table: Vec<&'static RoleSpec> = ALL.iter().collect();
+    let sections = process::sections::all(&table);
+    let values = runtime::settings::load(&sections, &runtime::settings::Sources::default()).expect("defaults are valid");
+    let data_dir = std::env::temp_dir().join(format!("ors-role-test-{}", std::process::id()));
+    let plan = Plan {
+        instance: INSTANCE,
+        replicas: table.iter().map(|spec| Replica { spec, number: 1 }).collect(),
+        values,
+        data_dir: data_dir.clone(),
+        sharing: runtime::data_dir::Sharing::Alone,
+        log_level: runtime::log::LogLevel::fixed(),
+        clock: Arc::new(SystemClock::start()),
+    };
+    let (ready, is_ready) = tokio::sync::oneshot::channel();
+    let ready = Mutex::new(Some(ready));
+    let open: process::OpenStores = Box::new(move |installation| {
+        Box::pin(async move {
+            let embedded = Arc::new(Embedded::in_memory(installation.clock.clone()));
+            let reporting = Arc::new(FileLog::open(&data_dir.join("reporting"), installation.clock.clone())?);
+            Ok(Stores {
+                calls: embedded.clone(),
+                agents: embedded.clone(),
+                sessions: embedded.clone(),
+                queues: embedded.clone(),
+                media: embedded.clone(),
+                registrations: embedded.clone(),
+                configuration: embedded.clone(),
+                events: embedded.clone(),
+                new_calls: embedded.clone(),
+                requests: embedded.clone(),
+                leases: embedded.clone(),
+                outbox: embedded,
+                reporting,
+                provisioning: Arc::new(NoProvisioning),
+                clock: installation.clock,
+            })
+        })
+    });
+    let when_ready: process::WhenReady = Box::new(move |_, stores| {
+        Box::pin(async move {
+            if let Some(ready) = ready.lock().ok().and_then(|mut r| r.take()) {
+                let _ = ready.send(stores);
+            }
+            Ok(())
+        })
+    });
+    tokio::spawn(process::run(plan, open, when_ready));
+    tokio::time::timeout(Duration::from_secs(30), is_ready).await.expect("ready in time").expect("it runs")
+}
+
+async fn next(frames: &mut mpsc::Receiver<(String, JsonValue)>) -> (String, JsonValue) {
+    tokio::time::timeout(Duration::from_secs(20), frames.recv()).await.expect("a request in time").expect("a request")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_call_runs_its_application_to_the_agent_and_a_broken_one_takes_the_default() {
+    let (sender, mut frames) = mpsc::channel(64);
+    FRAMES.set(sender).expect("one test uses it");
+    let stores = installation().await;
+
+    let mut switch = Switch { stores: stores.clone(), call: call(CONN), seq: 0 };
+    switch.enters("sales").await;
+    let (key, frame) = next(&mut frames).await;
+    assert_eq!((frame["req"].as_str(), frame["TreatmentType"].as_str()), (Some("TApplyTreatment"), Some("PlayAnnouncement")));
+    assert_eq!(frame["ConnID"], format!("{CONN}@sip-cluster-1.1"));
+    assert!(key.starts_with(&format!("{CONN}-")), "{key}");
+    let reference = frame["ReferenceID"].as_u64().expect("a reference");
+    switch.says(EventName::TreatmentApplied, reference, |_| {}).await;
+    switch.says(EventName::TreatmentEnd, reference, |e| e.extensions.set("Result", "Completed")).await;
+
+    // Music, then the agent that rq selects: user data, then the route.
+    let (_, music) = next(&mut frames).await;
+    assert_eq!(music["TreatmentType"], "Music");
+    let (_, pairs) = next(&mut frames).await;
+    assert_eq!((pairs["req"].as_str(), pairs["UserData"]["RTargetAgentSelected"].as_str()), (Some("TUpdateUserData"), Some("1001")));
+    let (_, route) = next(&mut frames).await;
+    assert_eq!((route["req"].as_str(), route["OtherDN"].as_str(), route["AgentID"].as_str()), (Some("TRouteCall"), Some("7101"), Some("1001")));
+    assert_eq!(stores.sessions.of_call(&tenant(), CONN).await.expect("readable").len(), 1);
+
+    let reference = route["ReferenceID"].as_u64().expect("a reference");
+    switch.says(EventName::RouteUsed, reference, |e| e.third_party_dn = Some("7101".to_owned())).await;
+    switch
+        .says(EventName::Established, 0, |e| {
+            e.this_dn = Dn::parse("7101").ok();
+            e.this_role = Some(DnRole::Destination);
+        })
+        .await;
+    let gone = async {
+        while !stores.sessions.of_call(&tenant(), CONN).await.expect("readable").is_empty() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), gone).await.expect("the session ends when the agent has answered");
+
+    let other = ConnId(CONN.0 + 1);
+    let mut switch = Switch { stores, call: call(other), seq: 0 };
+    switch.enters("broken").await;
+    let (_, frame) = next(&mut frames).await;
+    assert_eq!((frame["req"].as_str(), frame["OtherDN"].as_str()), (Some("TRouteCall"), Some("7199")));
+    assert_eq!(frame["ConnID"], format!("{other}@sip-cluster-1.1"));
+}
