@@ -1,0 +1,95 @@
+//! Routing decisions per second with 10,000 agents, and the cost of an event while 1,000 and 100,000 calls wait.
+//!
+//! `cargo bench -p trunkline-routing --bench decisions`
+
+#![allow(missing_docs, clippy::disallowed_methods, clippy::print_stdout, clippy::unwrap_used, reason = "a measurement")]
+
+use std::hint::black_box;
+use std::time::Instant;
+
+use model::plan::AgentProfile;
+use model::{AgentId, CallUuid, ConnId, Dn, Event, EventName, QueueName, SkillName, TenantId, Timestamp};
+use routing::{Output, RequestId, Router, Submission, Target};
+
+const AGENTS: usize = 10_000;
+const SKILLS: usize = 40;
+
+fn main() {
+    let mut router = with_agents();
+    let decisions = 100_000;
+    let start = Instant::now();
+    for call in 0..decisions {
+        decide(&mut router, call, at(call));
+    }
+    let each = start.elapsed().as_nanos() as f64 / decisions as f64;
+    println!("{AGENTS} agents: {each:.0} ns a decision with its confirmation, {:.0} decisions/s", 1e9 / each);
+    for waiting in [1_000, 10_000, 100_000] {
+        println!("{waiting} calls wait: {:.0} ns an agent's event", event_cost(waiting));
+    }
+}
+
+fn at(n: usize) -> Timestamp {
+    Timestamp::from_millis(1_000_000_000 + n as u64)
+}
+
+fn agent(n: usize) -> AgentId {
+    AgentId::parse(&format!("a{n}")).unwrap()
+}
+
+fn agent_event(name: EventName, n: usize) -> Event {
+    Event { agent: Some(agent(n)), this_dn: Some(Dn::parse(&n.to_string()).unwrap()), ..Event::new(name) }
+}
+
+fn with_agents() -> Router {
+    let mut router = Router::new();
+    for n in 0..AGENTS {
+        let skills = (0..5).map(|k| (SkillName::parse(&format!("S{}", (n * 7 + k) % SKILLS)).unwrap(), (n % 10) as u16));
+        let profile =
+            AgentProfile { tenant: TenantId::parse("t").unwrap(), agent: agent(n), skills: skills.collect() };
+        router.set_profile(&profile, at(0));
+        router.observe(&agent_event(EventName::AgentLogin, n), at(0), at(0));
+        router.observe(&agent_event(EventName::AgentReady, n), at(n), at(n));
+    }
+    router
+}
+
+fn submission(call: usize, expression: &str, now: Timestamp) -> Submission {
+    Submission {
+        id: RequestId(call.to_string()),
+        call: ConnId(call as u64),
+        trace: CallUuid(call as u128),
+        queue: QueueName::parse("VQ").unwrap(),
+        targets: vec![Target::parse(expression).unwrap()],
+        priority: 0,
+        queued_at: now,
+        times_out_at: None,
+        excluded: vec![],
+    }
+}
+
+/// A call comes, an agent is chosen, the call ends.
+fn decide(router: &mut Router, call: usize, now: Timestamp) {
+    let expression = format!("S{} >= 3 & S{} >= 1", call % SKILLS, (call + 1) % SKILLS);
+    let _ = router.submit(submission(call, &expression, now), now);
+    router.abandon(ConnId(call as u64), now);
+    while let Some(output) = router.poll_output() {
+        black_box(matches!(output, Output::Offered { .. }));
+    }
+    black_box(router.take_changes());
+}
+
+/// An agent goes ready and not ready while nobody waits for it.
+fn event_cost(waiting: usize) -> f64 {
+    let mut router = with_agents();
+    for call in 0..waiting {
+        // A level that nobody has: all of them wait.
+        router.submit(submission(call, &format!("S{} >= 11", call % SKILLS), at(call)), at(call)).unwrap();
+    }
+    let events = 100_000_u32;
+    let start = Instant::now();
+    for n in 0..events as usize {
+        let name = if n % 2 == 0 { EventName::AgentNotReady } else { EventName::AgentReady };
+        router.observe(&agent_event(name, n / 2 % AGENTS), at(n), at(n));
+    }
+    start.elapsed().as_nanos() as f64 / f64::from(events)
+}
