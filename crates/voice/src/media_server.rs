@@ -1,0 +1,115 @@
+//! media: announcements, music, digits, echo and the relay of every call's audio (RFC 3550, 4240, 4733, 5707).
+//!
+//! Connections: SIP to every sip-proxy, kept open (voice-58); audio with phones at the edge (own-19); the names of tenants
+//! from config (own-04); records of legs (own-06).
+//! A media dialog is one leg of a call: an INVITE to `sip:conf=<id>@...` (two members of a conference are relayed),
+//! `sip:annc@...;play=<prompt>` (plays, then BYE) or `sip:msml@...`; treatments are MSML in INFO.
+
+mod commit;
+mod former;
+mod incoming;
+mod leg;
+mod limits;
+mod metrics;
+mod negotiate;
+mod node;
+mod prompts;
+mod records;
+mod service;
+#[cfg(test)]
+mod tests;
+mod treatment;
+mod turn;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use net::rtp::RtpDriver;
+use net::sip::{Counters, NodeIdentity, NodeLinks};
+use runtime::{Listen, Place, Protocol, RoleContext, RoleSpec};
+
+use limits::Limits;
+use metrics::Metrics;
+use node::{Node, Parts};
+use prompts::Prompts;
+use turn::Turns;
+
+/// The role.
+pub const SPEC: RoleSpec = RoleSpec {
+    name: "media",
+    number: 13,
+    summary: "the voice platform: announcements, music, digits, and the relay of calls' audio",
+    listens: &[Listen { name: "rtp", protocol: Protocol::Rtp, port: 0, place: Place::Edge, accepts: &["own-19"] }],
+    opens: &["voice-58", "own-04", "own-06"],
+    settings: Settings::TABLE,
+    admin_port: 9_090,
+    start: |ctx| Box::pin(run(ctx)),
+};
+
+runtime::settings! {
+    /// Settings of media.
+    pub struct Settings {
+        /// First port for RTP; a leg takes an even port and the one above.
+        rtp_port_first: u16 = 20_000, |p| if *p >= 1_024 { Ok(()) } else { Err("ports below 1024 are not for audio".to_owned()) };
+        /// Last port for RTP.
+        rtp_port_last: u16 = 29_999;
+        /// Threads that move packets; one moves about 50,000 packets a second.
+        rtp_threads: usize = 1, |n| if (1..=64).contains(n) { Ok(()) } else { Err("it must be 1 to 64".to_owned()) };
+        /// Legs at once; the next one is answered 503.
+        legs_max: usize = 4_000;
+        /// After how long without a packet of a phone its call's owner is told.
+        quiet_after: Duration = Duration::from_secs(20);
+    }
+}
+
+/// The condition that at least one proxy has accepted this node.
+const PROXY: &str = "sip-proxy";
+
+async fn run(ctx: RoleContext) -> anyhow::Result<()> {
+    let settings: Settings = ctx.settings()?;
+    ctx.ready.require(PROXY);
+    let bound = ctx.bound("rtp")?;
+    let advertise: IpAddr = bound
+        .advertise
+        .host
+        .parse()
+        .with_context(|| format!("{:?} is not an address for SDP", bound.advertise.host))?;
+    let (driver, news) = RtpDriver::start(net::rtp::Settings {
+        address: bound.listen.ip(),
+        ports: settings.rtp_port_first..=settings.rtp_port_last,
+        threads: settings.rtp_threads,
+        clock: ctx.clock.clone(),
+    })
+    .context("the RTP threads cannot be started")?;
+    let limits = Limits { legs_max: settings.legs_max, quiet_after: settings.quiet_after, ..Limits::default() };
+    let node = Node::new(Parts {
+        owner: ctx.owner(),
+        seal: sip::Seal::new(ctx.installation_key.bytes()),
+        limits,
+        metrics: Metrics::register(&ctx.metrics),
+        sent_by: ctx.address.to_string(),
+        advertise,
+        driver,
+        prompts: Prompts::new(ctx.data_dir.join("prompts")),
+        entropy: ctx.entropy(),
+        agent_entropy: ctx.entropy(),
+    });
+    let meter = ctx.meter("own-19").peer("phones");
+    ctx.meter("own-06").embedded();
+    ctx.ready.started();
+    let former = former::claim(&ctx).await?;
+    // Only now: the first message of a proxy may belong to one of those legs.
+    let links = links(&ctx);
+    Turns { ctx, node, links, news, former, meter }.run().await
+}
+
+fn links(ctx: &RoleContext) -> NodeLinks {
+    let tokens = ctx.clone();
+    let token = move || tokens.token_for("sip-proxy").unwrap_or_default();
+    let identity = NodeIdentity { role: SPEC.name, owner: ctx.owner(), token: Arc::new(token) };
+    let counters = Arc::new(Counters::default());
+    let proxies = ctx.directory.watch("sip-proxy");
+    NodeLinks::start(identity, ctx.address, proxies, net::sip::Limits::default(), counters, ctx.entropy())
+}

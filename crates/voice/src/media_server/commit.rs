@@ -1,0 +1,103 @@
+//! A turn's batch for the ledger, and what its answers mean.
+
+use std::collections::HashMap;
+
+use bytes::Bytes;
+use infra::{Change, MediaSessionId, MediaWrite, Written};
+use model::{TenantId, Timestamp, Token};
+use net::rtp::{LegId, Order, Photograph};
+use sip::agent::DialogId;
+use tokio::sync::oneshot;
+
+use super::leg::Stored;
+use super::node::{Node, STORE_TREATMENTS_EVERY};
+use super::records;
+
+/// A leg that ended and whose record is still there.
+#[derive(Debug)]
+pub struct Over {
+    tenant: TenantId,
+    tag: MediaSessionId,
+    token: Token,
+}
+
+impl Node {
+    /// The leg is part of the next commit.
+    pub(super) fn mark(&mut self, dialog: DialogId) {
+        self.changed.insert(dialog);
+    }
+
+    /// Positions of treatments go into the record each second; everything else when it changes.
+    pub(super) fn mark_treatments(&mut self, now: Timestamp) {
+        if self.treatments_stored + STORE_TREATMENTS_EVERY > now {
+            return;
+        }
+        self.treatments_stored = now;
+        let playing = self.legs.iter().filter(|(_, leg)| leg.is_treated()).map(|(dialog, _)| *dialog);
+        self.changed.extend(playing);
+    }
+
+    /// The record of a leg that ended goes with the next commit.
+    pub(super) fn end_record(&mut self, tenant: TenantId, tag: MediaSessionId, token: Token) {
+        self.over.push(Over { tenant, tag, token });
+    }
+
+    /// Asks the RTP threads for photographs of the legs that changed.
+    pub fn photographs(&mut self) -> Vec<oneshot::Receiver<Vec<Photograph>>> {
+        let mut wanted: HashMap<usize, Vec<LegId>> = HashMap::new();
+        for leg in self.changed.iter().filter_map(|dialog| self.legs.get(dialog)) {
+            wanted.entry(leg.shard).or_default().push(leg.id);
+        }
+        let mut answers = Vec::with_capacity(wanted.len());
+        for (shard, legs) in wanted {
+            let (reply, answer) = oneshot::channel();
+            if self.order(shard, Order::Photograph(legs, reply)) {
+                answers.push(answer);
+            }
+        }
+        answers
+    }
+
+    /// What has changed since the last batch. The answers go to [`Node::committed`], in the same order.
+    pub fn batch(&mut self, photographs: &[Photograph]) -> Vec<MediaWrite> {
+        let taken: HashMap<LegId, &Photograph> = photographs.iter().map(|p| (p.leg, p)).collect();
+        let mut batch = Vec::with_capacity(self.changed.len() + self.over.len());
+        for dialog in std::mem::take(&mut self.changed) {
+            let Some(leg) = self.legs.get_mut(&dialog) else { continue };
+            let Some(snapshot) = self.agent.snapshot(&[dialog]).pop() else { continue };
+            let audio = taken.get(&leg.id).map(|photograph| &photograph.session);
+            let state = records::encode(leg, &leg.edge, snapshot, audio);
+            let change = match leg.stored {
+                Stored::No => Change::Create { state, intentions: Bytes::new() },
+                Stored::Live => Change::Save { state, intentions: Bytes::new() },
+            };
+            leg.stored = Stored::Live;
+            batch.push(MediaWrite {
+                tenant: leg.tenant.clone(),
+                session: leg.tag.clone(),
+                owner: self.owner.clone(),
+                token: leg.token,
+                change,
+                due: None,
+            });
+        }
+        for Over { tenant, tag, token } in self.over.drain(..) {
+            let owner = self.owner.clone();
+            batch.push(MediaWrite { tenant, session: tag, owner, token, change: Change::End, due: None });
+        }
+        batch
+    }
+
+    /// The ledger's answers. A leg that somebody else has is let go of without a word: it is theirs to speak for.
+    pub fn committed(&mut self, answers: impl IntoIterator<Item = (MediaSessionId, Written)>) {
+        for (tag, written) in answers {
+            let (Written::Fenced { owner, .. } | Written::Exists { owner, .. }) = written else { continue };
+            tracing::warn!(tag = %tag.0, %owner, "a leg belongs to somebody else");
+            let dialog = self.legs.iter().find(|(_, leg)| leg.tag == tag).map(|(dialog, _)| *dialog);
+            if let Some(leg) = dialog.and_then(|dialog| self.legs.remove(&dialog)) {
+                self.by_id.remove(&leg.id);
+                self.order(leg.shard, Order::Close(leg.id));
+            }
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! The legs of a former life of this node: claimed, read, and gone on with.
+
+use std::time::Duration;
+
+use infra::{Claim, Claimed, MediaSessionId, Record};
+use media::session::Session;
+use model::{Owner, TenantId, Timestamp};
+use net::http::Client;
+use net::rtp::Order;
+use runtime::RoleContext;
+use sip::Flow;
+use sip::agent::Restore;
+
+use super::leg::{Leg, Stored};
+use super::node::{Node, note};
+use super::records::{self, Decoded};
+
+/// How long config may take to name the tenants at start, before the node goes on without its former legs.
+const TENANTS_WITHIN: Duration = Duration::from_secs(15);
+/// How often it is asked until then.
+const TENANTS_AGAIN: Duration = Duration::from_millis(100);
+
+impl Node {
+    /// Goes on with a claimed leg. Needs a connection to a proxy, so that its messages find their way.
+    pub fn restore(&mut self, record: &Record<MediaSessionId>, now: Timestamp) {
+        let tag = record.key.0.as_str();
+        let decoded = match records::decode(&record.state, self.advertise) {
+            Ok(decoded) => decoded,
+            Err(error) => return tracing::error!(tag, %error, "a leg's record cannot be read"),
+        };
+        let Decoded { dialog, edge, request_uri, service, connection, local, described, treatments, audio } = decoded;
+        let Some(link) = self.link_at(&edge) else {
+            return tracing::error!(tag, "there is no proxy by which a leg could go on");
+        };
+        let how = Restore { stream: Some(Flow::Stream { connection: link }), resend: true, cseq_jump: 0 };
+        let dialog = match self.agent.restore(vec![dialog], how, now).map(|mut dialogs| dialogs.pop()) {
+            Ok(Some(dialog)) => dialog,
+            Ok(None) => return,
+            Err(error) => return tracing::error!(tag, %error, "a dialog cannot be gone on with"),
+        };
+        let ports = match self.driver.ports().bind_again(local.port) {
+            Ok(ports) => ports,
+            Err(error) => {
+                // Without its port the phone cannot be heard: the owner begins a new leg.
+                tracing::error!(tag, %error, "a leg's ports are lost");
+                return note("the end of a leg", self.agent.bye(dialog, Vec::new(), now));
+            }
+        };
+        let id = self.new_leg_id();
+        let echo = connection.snapshot().echo;
+        let key = service.conference().map_or_else(|| id.0.to_string(), str::to_owned);
+        let tenant = record.tenant.clone();
+        let stream = audio.as_ref().and_then(|audio| audio.stream.clone());
+        let prompts = std::cell::RefCell::new(&mut self.prompts);
+        let session = audio.map(|audio| Session::restore(audio, now, |name| prompts.borrow_mut().find(&tenant, name)));
+        let mut leg = Leg {
+            id,
+            shard: self.driver.shard_of(&key),
+            tenant,
+            service,
+            request_uri,
+            edge,
+            tag: record.key.clone(),
+            token: record.token,
+            stored: Stored::Live,
+            connection,
+            local,
+            described,
+            stream,
+            treatments,
+            ports: None,
+        };
+        let shard = leg.shard;
+        let conference = leg.conference().map(str::to_owned);
+        match session {
+            Some(session) => {
+                self.order(shard, Order::Open { leg: id, ports, session: Box::new(session) });
+                if let Some(conference) = conference {
+                    self.order(shard, Order::Join(id, conference));
+                }
+                self.order(shard, Order::Echo(id, echo));
+            }
+            None => leg.ports = Some(ports),
+        }
+        self.legs.insert(dialog, leg);
+        self.by_id.insert(id, dialog);
+        self.mark(dialog);
+    }
+}
+
+/// Claims what former lives of this node have left in the ledger.
+///
+/// # Errors
+/// When the ledger cannot be read.
+pub async fn claim(ctx: &RoleContext) -> anyhow::Result<Vec<Record<MediaSessionId>>> {
+    let config = Client::new(ctx, "own-04")?;
+    let asking = async {
+        loop {
+            match config.get("/tenants").idempotent().fetch::<Vec<String>>().await {
+                Ok(names) => return names,
+                Err(_) => tokio::time::sleep(TENANTS_AGAIN).await,
+            }
+        }
+    };
+    let names = tokio::select! {
+        names = tokio::time::timeout(TENANTS_WITHIN, asking) => names,
+        () = ctx.drain.begun() => return Ok(Vec::new()),
+    };
+    let Ok(names) = names else {
+        tracing::error!("config does not name the tenants: legs of a former life are not gone on with");
+        return Ok(Vec::new());
+    };
+    let us = ctx.owner();
+    let mut claimed = Vec::new();
+    for tenant in names.iter().filter_map(|name| TenantId::parse(name).ok()) {
+        for holding in ctx.stores.media.owners(&tenant).await? {
+            if holding.owner.node == us.node && holding.owner.epoch < us.epoch {
+                claim_all(ctx, &tenant, &holding.owner, &us, &mut claimed).await?;
+            }
+        }
+    }
+    if !claimed.is_empty() {
+        tracing::info!(legs = claimed.len(), "legs of a former life are gone on with");
+    }
+    Ok(claimed)
+}
+
+async fn claim_all(
+    ctx: &RoleContext,
+    tenant: &TenantId,
+    former: &Owner,
+    us: &Owner,
+    claimed: &mut Vec<Record<MediaSessionId>>,
+) -> anyhow::Result<()> {
+    let ledger = &ctx.stores.media;
+    loop {
+        let orphans = ledger.orphans(tenant, former, infra::bounds::CLAIM_BATCH).await?;
+        if orphans.is_empty() {
+            return Ok(());
+        }
+        let claims = orphans
+            .into_iter()
+            .map(|record| Claim { tenant: tenant.clone(), key: record.key, seen: Some(record.token) })
+            .collect();
+        let before = claimed.len();
+        for outcome in ledger.claim(us, claims).await? {
+            if let Claimed::Yours(record) = outcome {
+                claimed.push(record);
+            }
+        }
+        // Somebody else claims them as well: what is left is theirs.
+        if claimed.len() == before {
+            return Ok(());
+        }
+    }
+}

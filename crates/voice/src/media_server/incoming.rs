@@ -1,0 +1,132 @@
+//! New media dialogs.
+
+use infra::MediaSessionId;
+use ivr::msml::Connection;
+use media::exchange::MEMBERS_MAX;
+use media::sdp::LocalAudio;
+use model::{TenantId, Timestamp, Token};
+use sip::agent::{DialogId, Reply};
+use sip::proxy::headers;
+use sip::{Flow, Message, StatusCode};
+
+use super::leg::{Leg, Stored};
+use super::limits::BODY_BYTES_MAX;
+use super::node::{Node, note};
+use super::service::Service;
+
+/// Why an INVITE is refused.
+enum Refusal {
+    /// It asks for something that cannot be.
+    Request(StatusCode),
+    /// A limit is reached.
+    Overload(StatusCode),
+}
+
+impl Node {
+    pub(super) fn incoming(&mut self, dialog: DialogId, request: &Message, flow: Flow, now: Timestamp) {
+        let begun = self.begin(dialog, request, flow).and_then(|()| {
+            let described = if request.body().is_empty() {
+                self.make_offer(dialog)
+            } else {
+                self.make_answer(dialog, request.body(), now)
+            };
+            described.map_err(Refusal::Request)
+        });
+        match begun {
+            Ok(description) => {
+                self.mark(dialog);
+                self.metrics.leg_opened();
+                note("the answer", self.agent.answer(dialog, Reply::session(description), now));
+            }
+            Err(refusal) => {
+                let status = match refusal {
+                    Refusal::Request(status) => {
+                        self.metrics.leg_refused();
+                        status
+                    }
+                    Refusal::Overload(status) => {
+                        self.metrics.leg_overloaded();
+                        status
+                    }
+                };
+                self.close(dialog);
+                note("the refusal", self.agent.reject(dialog, Reply::new(status), now));
+            }
+        }
+    }
+
+    /// Checks what is asked for and reserves a pair of ports for it.
+    fn begin(&mut self, dialog: DialogId, request: &Message, flow: Flow) -> Result<(), Refusal> {
+        let bad = Refusal::Request;
+        let service = Service::of(request.request_uri().unwrap_or_default()).map_err(bad)?;
+        let tenant = request.header(&headers::TENANT).and_then(|t| TenantId::parse(t).ok());
+        let tenant = tenant.ok_or(bad(StatusCode::FORBIDDEN))?;
+        if request.body().len() > BODY_BYTES_MAX {
+            return Err(bad(StatusCode::REQUEST_ENTITY_TOO_LARGE));
+        }
+        let is_sdp = matches!(request.content_type(), Ok(Some(kind)) if kind.is("application", "sdp"));
+        if !request.body().is_empty() && !is_sdp {
+            return Err(bad(StatusCode::UNSUPPORTED_MEDIA_TYPE));
+        }
+        if let Service::Announcement { play, .. } = &service
+            && self.prompts.find(&tenant, play).is_none()
+        {
+            return Err(bad(StatusCode::NOT_FOUND));
+        }
+        if self.draining || self.legs.len() >= self.limits.legs_max {
+            return Err(Refusal::Overload(StatusCode::SERVICE_UNAVAILABLE));
+        }
+        let id = self.new_leg_id();
+        let (key, conference) = match &service {
+            Service::Conference(conference) => (conference.clone(), Some(conference.as_str())),
+            Service::Announcement { .. } | Service::Msml => (id.0.to_string(), None),
+        };
+        if conference.is_some_and(|c| self.members(c).count() >= MEMBERS_MAX) {
+            return Err(Refusal::Overload(StatusCode::BUSY_HERE));
+        }
+        let ports = self.driver.ports().bind().map_err(|error| {
+            tracing::error!(%error, "a leg gets no ports");
+            Refusal::Overload(StatusCode::SERVICE_UNAVAILABLE)
+        })?;
+        let identity = self.identity(conference, id, flow);
+        let connection = request.from().ok().and_then(|from| from.tag().map(str::to_owned)).unwrap_or_default();
+        let tag = MediaSessionId(identity.tag.clone());
+        self.agent.identify(dialog, identity).map_err(|error| {
+            tracing::warn!(%error, "an INVITE was gone before it was looked at");
+            Refusal::Overload(StatusCode::SERVER_INTERNAL_ERROR)
+        })?;
+        let local = LocalAudio {
+            address: self.advertise,
+            port: ports.port(),
+            // 63 bits: some readers take it as a signed number.
+            session_id: self.entropy.next_u64() >> 1,
+            version: 1,
+        };
+        let leg = Leg {
+            id,
+            shard: self.driver.shard_of(&key),
+            tenant,
+            service,
+            request_uri: request.request_uri().unwrap_or_default().to_owned(),
+            edge: self.edge_of(flow).to_owned(),
+            tag,
+            // The record is made by us.
+            token: Token(1),
+            stored: Stored::No,
+            connection: Connection::new(connection),
+            local,
+            described: None,
+            stream: None,
+            treatments: 0,
+            ports: Some(ports),
+        };
+        self.legs.insert(dialog, leg);
+        self.by_id.insert(id, dialog);
+        Ok(())
+    }
+
+    /// The members of a conference.
+    pub(super) fn members(&self, conference: &str) -> impl Iterator<Item = &Leg> {
+        self.legs.values().filter(move |leg| leg.conference() == Some(conference))
+    }
+}

@@ -1,0 +1,115 @@
+//! Offers and answers of a leg (RFC 3264): the first one opens its session.
+
+use bytes::Bytes;
+use media::sdp::{self, AudioStream, Direction, Preference, negotiation};
+use media::session::{Session, Setup};
+use model::Timestamp;
+use net::rtp::Order;
+use sip::StatusCode;
+use sip::agent::DialogId;
+
+use super::node::{Node, note};
+use super::service::Service;
+
+impl Node {
+    /// Our offer, for an INVITE without one.
+    pub(super) fn make_offer(&mut self, dialog: DialogId) -> Result<Bytes, StatusCode> {
+        let preference = self.preference(dialog);
+        let leg = self.legs.get_mut(&dialog).ok_or(StatusCode::SERVER_INTERNAL_ERROR)?;
+        let offer = negotiation::offer(&leg.local, preference);
+        let bytes = Bytes::from(offer.to_string());
+        leg.described = Some(offer);
+        Ok(bytes)
+    }
+
+    /// Our answer to an offer, first or later. The stream is in force from now on.
+    pub(super) fn make_answer(&mut self, dialog: DialogId, offer: &[u8], now: Timestamp) -> Result<Bytes, StatusCode> {
+        let offer = sdp::parse(offer).map_err(|error| {
+            tracing::debug!(%error, "an offer cannot be read");
+            StatusCode::BAD_REQUEST
+        })?;
+        let preference = self.preference(dialog);
+        let leg = self.legs.get_mut(&dialog).ok_or(StatusCode::SERVER_INTERNAL_ERROR)?;
+        let (mut answer, stream) = negotiation::answer(&offer, &leg.local, preference).map_err(|error| {
+            tracing::debug!(%error, "an offer cannot be taken");
+            StatusCode::NOT_ACCEPTABLE_HERE
+        })?;
+        // A description that says the same keeps its version (RFC 3264 §8); else it grows by one.
+        if leg.described.as_ref().is_some_and(|before| *before != answer) {
+            leg.local.version += 1;
+            answer = answer.with_version(leg.local.version);
+        }
+        let bytes = Bytes::from(answer.to_string());
+        leg.described = Some(answer);
+        self.apply(dialog, stream, now);
+        Ok(bytes)
+    }
+
+    /// The ACK came: with the answer to our offer, if we made one. An announcement begins.
+    pub(super) fn acknowledged(&mut self, dialog: DialogId, answer: Option<&[u8]>, now: Timestamp) {
+        if let Some(answer) = answer {
+            let preference = self.preference(dialog);
+            let Some(leg) = self.legs.get(&dialog) else { return };
+            let stream = sdp::parse(answer).ok().zip(leg.described.as_ref()).and_then(|(answer, offered)| {
+                let stream = negotiation::accept_answer(offered, &answer, preference);
+                stream.inspect_err(|error| tracing::debug!(%error, "an answer cannot be taken")).ok()
+            });
+            // Without a stream the leg is silent; its owner, who made the answer, will end it.
+            if let Some(stream) = stream {
+                self.apply(dialog, stream, now);
+            }
+        }
+        self.begin_announcement(dialog, now);
+    }
+
+    /// The peer wants to change the session: hold, resume, another address.
+    pub(super) fn offered(&mut self, dialog: DialogId, offer: &[u8], now: Timestamp) {
+        match self.make_answer(dialog, offer, now) {
+            Ok(answer) => note("an answer", self.agent.accept_offer(dialog, answer, now)),
+            Err(status) => note("a refusal", self.agent.refuse_offer(dialog, status, now)),
+        }
+    }
+
+    /// The law of the other member, so that nothing needs transcoding.
+    fn preference(&self, dialog: DialogId) -> Preference {
+        let Some(leg) = self.legs.get(&dialog) else { return Preference::default() };
+        let own = leg.stream.as_ref().map(|stream| stream.law);
+        let other = leg.conference().and_then(|conference| {
+            self.members(conference).filter(|m| m.id != leg.id).find_map(|m| m.stream.as_ref().map(|s| s.law))
+        });
+        let law = own.or(other).unwrap_or(Preference::default().law);
+        Preference { law, direction: Direction::SendRecv }
+    }
+
+    /// Puts a stream into force; the first one gives the leg its session.
+    fn apply(&mut self, dialog: DialogId, stream: AudioStream, now: Timestamp) {
+        let random = self.entropy.next_u64();
+        let start = self.entropy.next_u64();
+        let Some(leg) = self.legs.get_mut(&dialog) else { return };
+        leg.stream = Some(stream.clone());
+        let (id, shard) = (leg.id, leg.shard);
+        let Some(ports) = leg.ports.take() else {
+            self.order(shard, Order::Negotiate(id, stream));
+            return;
+        };
+        let mut session = Session::new(
+            Setup {
+                ssrc: random as u32,
+                sequence: (random >> 32) as u16,
+                timestamp: start as u32,
+                cname: format!("{:x}@{}", start >> 32, self.owner.node),
+                quiet_after: self.limits.quiet_after,
+            },
+            now,
+        );
+        session.negotiate(stream, now);
+        let conference = match &leg.service {
+            Service::Conference(conference) => Some(conference.clone()),
+            Service::Announcement { .. } | Service::Msml => None,
+        };
+        self.order(shard, Order::Open { leg: id, ports, session: Box::new(session) });
+        if let Some(conference) = conference {
+            self.order(shard, Order::Join(id, conference));
+        }
+    }
+}

@@ -1,0 +1,304 @@
+//! The node: all legs that it has, their dialogs, and one turn after the other. Its only I/O is to give orders to the
+//! RTP threads.
+
+use std::collections::{BTreeSet, HashMap};
+use std::net::IpAddr;
+use std::time::Duration;
+
+use model::{ConnId, Entropy, LegId as CallLegId, Owner, Timestamp};
+use net::rtp::{LegId, News, Order, RtpDriver};
+use sip::agent::{AgentConfig, Body, CommandError, DialogId, Event, LocalIdentity, Release, UserAgent};
+use sip::{Flow, LocalTag, Message, Seal, StatusCode, Transmit};
+
+use super::commit::Over;
+use super::leg::{Leg, Stored};
+use super::limits::Limits;
+use super::metrics::Metrics;
+use super::prompts::Prompts;
+
+/// A node. See the module.
+pub struct Node {
+    pub(super) owner: Owner,
+    pub(super) seal: Seal,
+    pub(super) limits: Limits,
+    pub(super) metrics: Metrics,
+    pub(super) advertise: IpAddr,
+    pub(super) driver: RtpDriver,
+    pub(super) prompts: Prompts,
+    pub(super) entropy: Box<dyn Entropy>,
+    pub(super) agent: UserAgent,
+    pub(super) legs: HashMap<DialogId, Leg>,
+    pub(super) by_id: HashMap<LegId, DialogId>,
+    /// Legs that the next batch stores.
+    pub(super) changed: BTreeSet<DialogId>,
+    /// Legs that ended since the last batch.
+    pub(super) over: Vec<Over>,
+    /// When positions of treatments were stored last.
+    pub(super) treatments_stored: Timestamp,
+    pub(super) draining: bool,
+    /// Connections to proxies that are up, and the edges of their proxies.
+    links: HashMap<u64, String>,
+    /// Edges whose connection broke, with its number, and when its dialogs go on by another.
+    lost: HashMap<String, (u64, Timestamp)>,
+    next_leg: u64,
+}
+
+/// What a node is made of.
+pub struct Parts {
+    /// Who it is.
+    pub owner: Owner,
+    /// Seals its tags.
+    pub seal: Seal,
+    /// Its limits.
+    pub limits: Limits,
+    /// Its metrics.
+    pub metrics: Metrics,
+    /// Host of its Via.
+    pub sent_by: String,
+    /// The address in its descriptions.
+    pub advertise: IpAddr,
+    /// The RTP threads.
+    pub driver: RtpDriver,
+    /// The prompts.
+    pub prompts: Prompts,
+    /// Randomness for SSRCs and the like.
+    pub entropy: Box<dyn Entropy>,
+    /// Randomness for the user agent.
+    pub agent_entropy: Box<dyn Entropy>,
+}
+
+impl Node {
+    /// A node without legs.
+    pub fn new(parts: Parts) -> Self {
+        let config = AgentConfig {
+            sent_by: parts.sent_by,
+            product: Some("Trunkline".to_owned()),
+            session_expires_s: Some(parts.limits.session_expires_s),
+            dialogs_max: parts.limits.legs_max.saturating_mul(2),
+            ..AgentConfig::default()
+        };
+        Self {
+            owner: parts.owner,
+            seal: parts.seal,
+            limits: parts.limits,
+            metrics: parts.metrics,
+            advertise: parts.advertise,
+            driver: parts.driver,
+            prompts: parts.prompts,
+            entropy: parts.entropy,
+            agent: UserAgent::new(config, parts.agent_entropy),
+            legs: HashMap::new(),
+            by_id: HashMap::new(),
+            changed: BTreeSet::new(),
+            over: Vec::new(),
+            treatments_stored: Timestamp::ZERO,
+            draining: false,
+            links: HashMap::new(),
+            lost: HashMap::new(),
+            next_leg: 0,
+        }
+    }
+
+    /// How many legs there are.
+    pub fn legs(&self) -> usize {
+        self.legs.len()
+    }
+
+    /// Whether no proxy is there.
+    pub fn is_alone(&self) -> bool {
+        self.links.is_empty()
+    }
+
+    /// Takes no new legs from now on.
+    pub const fn drain(&mut self) {
+        self.draining = true;
+    }
+
+    // ---- inputs
+
+    /// A proxy may be used; it may be one that we had lost.
+    pub fn link_up(&mut self, link: u64, edge: &str, now: Timestamp) {
+        self.links.insert(link, edge.to_owned());
+        if let Some((old, _)) = self.lost.remove(edge) {
+            self.agent.move_flow(stream(old), stream(link));
+        }
+        self.settle(now);
+    }
+
+    /// The connection to a proxy broke. Its dialogs wait for its return.
+    pub fn link_down(&mut self, link: u64, now: Timestamp) {
+        if let Some(edge) = self.links.remove(&link) {
+            self.lost.insert(edge, (link, now + self.limits.proxy_return));
+        }
+    }
+
+    /// A message from a proxy that is no keep-alive.
+    pub fn receive(&mut self, message: Message, link: u64, now: Timestamp) {
+        self.agent.receive(message, stream(link), now);
+        self.settle(now);
+    }
+
+    /// News of a leg's audio.
+    pub fn news(&mut self, news: News, now: Timestamp) {
+        if let Some(dialog) = self.by_id.get(&news.leg).copied() {
+            self.mark(dialog);
+            self.audio_event(dialog, news.event, now);
+        }
+        self.settle(now);
+    }
+
+    /// Lets time pass.
+    pub fn handle_timeout(&mut self, now: Timestamp) {
+        self.agent.handle_timeout(now);
+        self.mark_treatments(now);
+        // Proxies find us by our tags, so a dialog can go on by any of them.
+        if let Some(other) = self.links.keys().next().copied() {
+            let over: Vec<String> =
+                self.lost.iter().filter(|(_, (_, until))| *until <= now).map(|(edge, _)| edge.clone()).collect();
+            for (old, _) in over.iter().filter_map(|edge| self.lost.remove(edge)) {
+                self.agent.move_flow(stream(old), stream(other));
+            }
+        }
+        self.settle(now);
+    }
+
+    /// When [`Node::handle_timeout`] is wanted next.
+    pub fn next_timeout(&self) -> Option<Timestamp> {
+        let lost = self.lost.values().map(|(_, until)| *until).min().filter(|_| !self.links.is_empty());
+        let treated = self.legs.values().any(Leg::is_treated);
+        let store = treated.then_some(self.treatments_stored + STORE_TREATMENTS_EVERY);
+        [self.agent.next_timeout(), lost, store].into_iter().flatten().min()
+    }
+
+    /// The next message to be sent.
+    pub fn poll_transmit(&mut self) -> Option<Transmit> {
+        self.agent.poll_transmit()
+    }
+
+    /// The metrics, and what the threads have counted.
+    pub fn count(&self, edge: &runtime::meter::PeerMeter) {
+        self.metrics.legs(self.legs.len());
+        self.metrics.packets(self.driver.counters(), self.driver.ports().free(), edge);
+    }
+
+    // ---- inside
+
+    fn settle(&mut self, now: Timestamp) {
+        while let Some(event) = self.agent.poll_event() {
+            self.dialog_event(event, now);
+        }
+    }
+
+    fn dialog_event(&mut self, event: Event, now: Timestamp) {
+        if let Event::Acknowledged { dialog, .. }
+        | Event::Offered { dialog, .. }
+        | Event::Info { dialog, .. }
+        | Event::Refreshed { dialog }
+        | Event::Responded { dialog: Some(dialog), .. } = &event
+        {
+            self.mark(*dialog);
+        }
+        match event {
+            Event::Incoming { dialog, request, flow } => self.incoming(dialog, &request, flow, now),
+            Event::Acknowledged { dialog, answer } => self.acknowledged(dialog, answer.as_deref(), now),
+            Event::Offered { dialog, offer, .. } => self.offered(dialog, &offer, now),
+            Event::Info { dialog, request, message } => self.info(dialog, request, &message, now),
+            Event::Request { request, .. } => {
+                // OPTIONS: we are here.
+                let reply = sip::agent::Reply::new(StatusCode::OK);
+                note("the answer to OPTIONS", self.agent.respond(request, reply, now));
+            }
+            Event::Released { dialog, reason } => self.released(dialog, &reason),
+            Event::Failed { dialog, .. } => self.close(dialog),
+            Event::Responded { dialog: Some(dialog), status, .. } if !status.is_success() => {
+                tracing::debug!(?dialog, status = status.code(), "an owner refused a notice");
+            }
+            // We send no INVITE of our own, and offer nothing within a dialog.
+            Event::Responded { .. }
+            | Event::Refreshed { .. }
+            | Event::Progress { .. }
+            | Event::Answered { .. }
+            | Event::Renegotiated { .. }
+            | Event::Proposed { .. }
+            | Event::Refused { .. } => {}
+        }
+    }
+
+    fn released(&mut self, dialog: DialogId, reason: &Release) {
+        if matches!(reason, Release::Expired | Release::Gone(_) | Release::Unacknowledged) {
+            tracing::info!(?reason, "a media dialog ended without its owner");
+        }
+        self.close(dialog);
+    }
+
+    /// The leg is gone: its ports are free again.
+    pub(super) fn close(&mut self, dialog: DialogId) {
+        if let Some(leg) = self.legs.remove(&dialog) {
+            self.by_id.remove(&leg.id);
+            self.order(leg.shard, Order::Close(leg.id));
+            if leg.stored == Stored::Live {
+                self.end_record(leg.tenant, leg.tag, leg.token);
+            }
+        }
+    }
+
+    /// The edge of the proxy at that connection.
+    pub(super) fn edge_of(&self, flow: Flow) -> &str {
+        let edge = match flow {
+            Flow::Stream { connection } => self.links.get(&connection),
+            Flow::Udp { .. } => None,
+        };
+        edge.map_or("media.trunkline.invalid", String::as_str)
+    }
+
+    /// The connection to the proxy with that edge; any, if that one is not there.
+    pub(super) fn link_at(&self, edge: &str) -> Option<u64> {
+        let own = self.links.iter().find(|(_, at)| at.as_str() == edge);
+        own.or_else(|| self.links.iter().next()).map(|(link, _)| *link)
+    }
+
+    /// A new name for a leg towards the driver.
+    pub(super) fn new_leg_id(&mut self) -> LegId {
+        self.next_leg += 1;
+        LegId(self.next_leg)
+    }
+
+    /// Who we are in a leg's dialog: the tag names this node, so that in-dialog requests find it.
+    pub(super) fn identity(&mut self, conference: Option<&str>, id: LegId, flow: Flow) -> LocalIdentity {
+        let call = conference.and_then(|c| c.parse().ok()).unwrap_or_else(|| ConnId(self.entropy.next_u64()));
+        // Among the legs of one call the low bits of the count are unique.
+        let leg = CallLegId((id.0 & 0xFFFF) as u16);
+        let tag = LocalTag { call, leg, owner: self.owner.clone() }.seal(&self.seal);
+        let contact = format!("<sip:{tag}@{}>", self.edge_of(flow));
+        LocalIdentity { tag, contact }
+    }
+
+    /// Tells the owner of a dialog something.
+    pub(super) fn notify(&mut self, dialog: DialogId, body: String, now: Timestamp) {
+        let body = Body::new(ivr::msml::CONTENT_TYPE, body);
+        note("a notice", self.agent.info(dialog, body, Vec::new(), now).map(drop));
+    }
+
+    /// Gives an order to the RTP threads. A thread that does not keep up is an overload that metrics and log show.
+    pub(super) fn order(&self, shard: usize, order: Order) -> bool {
+        let given = self.driver.order(shard, order);
+        if let Err(error) = &given {
+            tracing::error!(%error, "an order to the RTP threads was lost");
+        }
+        given.is_ok()
+    }
+}
+
+/// How often positions of treatments are stored: what a caller hears twice after a restart.
+pub(super) const STORE_TREATMENTS_EVERY: Duration = Duration::from_secs(1);
+
+/// A command that came too late is no fault: the peer was faster.
+pub(super) fn note(what: &'static str, done: Result<(), CommandError>) {
+    if let Err(error) = done {
+        tracing::debug!(%error, what, "came too late");
+    }
+}
+
+fn stream(connection: u64) -> Flow {
+    Flow::Stream { connection }
+}

@@ -1,0 +1,166 @@
+//! Prompts: a tenant's files, else the installation's, else those that come with the program; and tones.
+//!
+//! A prompt is asked for as `prompt:<name>`, `file://<name>.wav` or plainly by name. Names are letters, digits, `-` and
+//! `_`, so none leads out of the folder. Files are `prompts/<tenant>/<name>.wav` and `prompts/<name>.wav` in the data
+//! directory; a changed file is read again.
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use media::session::Prompt;
+use media::{tone, wav};
+use model::TenantId;
+
+/// Longest name.
+const NAME_MAX: usize = 64;
+/// Largest file: half an hour of 16-bit audio.
+const FILE_BYTES_MAX: u64 = 2 * wav::SAMPLES_MAX as u64 + 4_096;
+/// Prompts that are kept; beyond that the cache starts anew.
+const CACHED_MAX: usize = 1_024;
+
+/// The prompts that come with the program.
+const OWN: [(&str, &[u8]); 12] = [
+    ("welcome", include_bytes!("../../../../prompts/welcome.wav")),
+    ("menu", include_bytes!("../../../../prompts/menu.wav")),
+    ("please-hold", include_bytes!("../../../../prompts/please-hold.wav")),
+    ("all-agents-busy", include_bytes!("../../../../prompts/all-agents-busy.wav")),
+    ("closed", include_bytes!("../../../../prompts/closed.wav")),
+    ("logged-in", include_bytes!("../../../../prompts/logged-in.wav")),
+    ("logged-out", include_bytes!("../../../../prompts/logged-out.wav")),
+    ("ready", include_bytes!("../../../../prompts/ready.wav")),
+    ("not-ready", include_bytes!("../../../../prompts/not-ready.wav")),
+    ("error", include_bytes!("../../../../prompts/error.wav")),
+    ("announcement", include_bytes!("../../../../prompts/announcement.wav")),
+    ("music", include_bytes!("../../../../prompts/music.wav")),
+];
+
+/// The prompts of a node.
+#[derive(Debug)]
+pub struct Prompts {
+    folder: PathBuf,
+    cached: HashMap<PathBuf, (Option<SystemTime>, Prompt)>,
+}
+
+impl Prompts {
+    /// Prompts from that folder.
+    pub fn new(folder: PathBuf) -> Self {
+        Self { folder, cached: HashMap::new() }
+    }
+
+    /// The prompt of a URI, for a tenant; `None` if there is none or it cannot be played.
+    pub fn find(&mut self, tenant: &TenantId, uri: &str) -> Option<Prompt> {
+        if let Some(name) = uri.strip_prefix("tone:") {
+            return self.tone(name);
+        }
+        let name = name_of(uri)?;
+        // A tenant's id is a name of ours too, but nothing obliges it to be one folder's name.
+        let of_tenant = name_of(tenant.as_str()).map(|tenant| self.folder.join(tenant));
+        let folders = of_tenant.into_iter().chain([self.folder.clone()]);
+        for folder in folders {
+            if let Some(prompt) = self.file(&folder.join(format!("{name}.wav")), name) {
+                return Some(prompt);
+            }
+        }
+        let (_, bytes) = OWN.iter().find(|(own, _)| *own == name)?;
+        self.keep(PathBuf::from(format!("own/{name}")), None, name, || wav::parse(bytes).ok())
+    }
+
+    /// Ring-back and busy as Europe hears them: 425 Hz.
+    fn tone(&mut self, name: &str) -> Option<Prompt> {
+        let (on_ms, off_ms) = match name {
+            "ringback" => (1_000, 4_000),
+            "busy" => (500, 500),
+            _ => return None,
+        };
+        let samples = || {
+            let mut samples = tone::pair(425, 425, on_ms, 6_000);
+            samples.extend(tone::pair(0, 0, off_ms, 0));
+            Some(samples)
+        };
+        self.keep(PathBuf::from(format!("tone/{name}")), None, &format!("tone:{name}"), samples)
+    }
+
+    fn file(&mut self, path: &Path, name: &str) -> Option<Prompt> {
+        // A prompt has a few hundred kilobytes and is read once: the loop waits a millisecond for it.
+        let about = fs::metadata(path).ok().filter(|about| about.is_file() && about.len() <= FILE_BYTES_MAX)?;
+        let read = || {
+            let samples = wav::parse(&fs::read(path).ok()?);
+            samples
+                .inspect_err(|error| tracing::warn!(path = %path.display(), %error, "a prompt cannot be played"))
+                .ok()
+        };
+        self.keep(path.to_owned(), about.modified().ok(), name, read)
+    }
+
+    fn keep(
+        &mut self,
+        key: PathBuf,
+        changed: Option<SystemTime>,
+        name: &str,
+        read: impl FnOnce() -> Option<Vec<i16>>,
+    ) -> Option<Prompt> {
+        if let Some((known, prompt)) = self.cached.get(&key)
+            && *known == changed
+        {
+            return Some(prompt.clone());
+        }
+        let prompt = Prompt { name: name.into(), samples: read()?.into() };
+        if self.cached.len() >= CACHED_MAX {
+            self.cached.clear();
+        }
+        self.cached.insert(key, (changed, prompt.clone()));
+        Some(prompt)
+    }
+}
+
+fn name_of(uri: &str) -> Option<&str> {
+    let name = uri.strip_prefix("prompt:").or_else(|| uri.strip_prefix("file://")).unwrap_or(uri);
+    let name = name.strip_suffix(".wav").unwrap_or(name);
+    let valid = (1..=NAME_MAX).contains(&name.len())
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
+    valid.then_some(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tenant(name: &str) -> TenantId {
+        TenantId::parse(name).unwrap()
+    }
+
+    #[test]
+    fn every_prompt_that_comes_with_the_program_can_be_played() {
+        let mut prompts = Prompts::new(PathBuf::from("/nonexistent"));
+        for (name, _) in OWN {
+            let prompt = prompts.find(&tenant("example"), &format!("prompt:{name}")).unwrap();
+            assert!(prompt.samples.len() > 8_000, "{name}");
+        }
+        assert_eq!(prompts.find(&tenant("example"), "tone:ringback").unwrap().samples.len(), 40_000);
+        assert!(prompts.find(&tenant("example"), "prompt:unknown").is_none());
+    }
+
+    #[test]
+    fn names_do_not_lead_out_of_the_folder() {
+        for uri in ["file:///etc/passwd", "prompt:../../key", "prompt:a/b", "prompt:", "a.wav.wav", "prompt:a\0"] {
+            assert_eq!(name_of(uri), None, "{uri}");
+        }
+        assert_eq!(name_of("file://welcome.wav"), Some("welcome"));
+    }
+
+    #[test]
+    fn a_tenants_file_goes_before_the_installations_and_a_change_is_seen() {
+        let folder = std::env::temp_dir().join(format!("trunkline-prompts-{}", std::process::id()));
+        fs::create_dir_all(folder.join("acme")).unwrap();
+        fs::write(folder.join("menu.wav"), wav::build(&[1; 10])).unwrap();
+        fs::write(folder.join("acme/menu.wav"), wav::build(&[2; 20])).unwrap();
+        let mut prompts = Prompts::new(folder.clone());
+        assert_eq!(prompts.find(&tenant("acme"), "prompt:menu").unwrap().samples.len(), 20);
+        assert_eq!(prompts.find(&tenant("other"), "prompt:menu").unwrap().samples.len(), 10);
+        fs::remove_file(folder.join("acme/menu.wav")).unwrap();
+        assert_eq!(prompts.find(&tenant("acme"), "prompt:menu").unwrap().samples.len(), 10);
+        fs::remove_dir_all(folder).unwrap();
+    }
+}

@@ -1,0 +1,113 @@
+//! Legs as versioned records: the dialog, the MSML state, the audio session.
+
+mod audio_read;
+mod audio_write;
+
+use bytes::Bytes;
+use contracts::v1;
+use ivr::msml::{self, Command, Connection, ConnectionSnapshot, Running};
+use media::sdp::{self, LocalAudio};
+use media::session::SessionSnapshot;
+use prost::Message as _;
+use sip::agent::DialogSnapshot;
+
+use super::leg::Leg;
+use super::service::Service;
+use crate::dialog_records::{RecordError, dialog_from_record, dialog_to_record};
+
+/// The kind of the record.
+const KIND: &str = "media";
+/// The form of the record's body. A reader knows its own and the one before.
+const VERSION: u32 = 1;
+
+/// A leg from its record: without ports, which are bound again.
+#[derive(Debug)]
+pub struct Decoded {
+    /// Its dialog.
+    pub dialog: DialogSnapshot,
+    /// The edge of the proxy by which it came.
+    pub edge: String,
+    /// The Request-URI that it was invited by.
+    pub request_uri: String,
+    /// What that asks for.
+    pub service: Service,
+    /// Its MSML state.
+    pub connection: Connection,
+    /// Its side of the description.
+    pub local: LocalAudio,
+    /// Its last description.
+    pub described: Option<sdp::Description>,
+    /// The number of its last treatment.
+    pub treatments: u64,
+    /// Its audio, if it had any yet.
+    pub audio: Option<SessionSnapshot>,
+}
+
+/// A leg's record.
+pub fn encode(leg: &Leg, edge: &str, dialog: DialogSnapshot, audio: Option<&SessionSnapshot>) -> Bytes {
+    let ConnectionSnapshot { id, running, echo, named } = leg.connection.snapshot();
+    let running = running.map(|Running { name, dialog }| {
+        msml::build_request(&[Command::DialogStart { connection: id.clone(), name: Some(name), dialog }])
+    });
+    let body = v1::MediaRecord {
+        dialog: Some(dialog_to_record(dialog)),
+        request_uri: leg.request_uri.clone(),
+        edge: edge.to_owned(),
+        connection: id,
+        running: running.unwrap_or_default(),
+        echo,
+        named,
+        treatments: leg.treatments,
+        port: leg.local.port.into(),
+        session_id: leg.local.session_id,
+        version: leg.local.version,
+        described: leg.described.as_ref().map(ToString::to_string).unwrap_or_default(),
+        audio: audio.map(audio_write::session),
+    };
+    let record = v1::StateRecord { kind: KIND.to_owned(), version: VERSION, body: body.encode_to_vec().into() };
+    record.encode_to_vec().into()
+}
+
+/// Reads a leg's record. `address` is what our descriptions say.
+///
+/// # Errors
+/// Names the part that is not as it should be.
+pub fn decode(bytes: &[u8], address: std::net::IpAddr) -> Result<Decoded, RecordError> {
+    let record = v1::StateRecord::decode(bytes).map_err(|_| RecordError("state record"))?;
+    if record.kind != KIND || record.version != VERSION {
+        return Err(RecordError("kind or version"));
+    }
+    let body = v1::MediaRecord::decode(record.body).map_err(|_| RecordError("media record"))?;
+    let service = Service::of(&body.request_uri).map_err(|_| RecordError("request_uri"))?;
+    let running = if body.running.is_empty() { None } else { Some(running(&body.running)?) };
+    let described = if body.described.is_empty() {
+        None
+    } else {
+        Some(sdp::parse(body.described.as_bytes()).map_err(|_| RecordError("described"))?)
+    };
+    let port = u16::try_from(body.port).map_err(|_| RecordError("port"))?;
+    Ok(Decoded {
+        dialog: dialog_from_record(body.dialog.ok_or(RecordError("dialog"))?)?,
+        edge: body.edge,
+        request_uri: body.request_uri,
+        service,
+        connection: Connection::restore(ConnectionSnapshot {
+            id: body.connection,
+            running,
+            echo: body.echo,
+            named: body.named,
+        }),
+        local: LocalAudio { address, port, session_id: body.session_id, version: body.version },
+        described,
+        treatments: body.treatments,
+        audio: body.audio.map(audio_read::session).transpose()?,
+    })
+}
+
+fn running(request: &str) -> Result<Running, RecordError> {
+    const BAD: RecordError = RecordError("running");
+    match msml::parse_request(request.as_bytes()).map_err(|_| BAD)?.pop() {
+        Some(Command::DialogStart { name: Some(name), dialog, .. }) => Ok(Running { name, dialog }),
+        _ => Err(BAD),
+    }
+}

@@ -1,0 +1,187 @@
+//! An audio session from its record.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use contracts::v1;
+use media::dtmf::Digit;
+use media::g711::Law;
+use media::rtcp::ReceptionSnapshot;
+use media::sdp::{AudioStream, Direction};
+use media::session::{
+    Collect, CollectEnd, InboundSnapshot, OutboundSnapshot, Phase, PlayEnd, Progress, Repeat, Run, SessionSnapshot,
+    Totals, TreatmentSnapshot,
+};
+use model::Timestamp;
+
+use crate::dialog_records::RecordError;
+
+type Read<T> = Result<T, RecordError>;
+
+pub fn session(r: v1::AudioRecord) -> Read<SessionSnapshot> {
+    Ok(SessionSnapshot {
+        at: time(r.at_us),
+        cname: r.cname,
+        quiet_after: Duration::from_micros(r.quiet_after_us),
+        stream: r.stream.as_ref().map(stream).transpose()?,
+        inbound: inbound(&r.inbound.ok_or(RecordError("audio.inbound"))?)?,
+        outbound: outbound(&r.outbound.ok_or(RecordError("audio.outbound"))?)?,
+        treatment: r.treatment.as_ref().map(treatment).transpose()?,
+        digits: keys(&r.digits)?,
+        alive: time(r.alive_us),
+        quiet: r.quiet,
+        report_due: time(r.report_due_us),
+        quiet_due: time(r.quiet_due_us),
+    })
+}
+
+fn stream(r: &v1::AudioStreamRecord) -> Read<AudioStream> {
+    Ok(AudioStream {
+        remote: address(r.remote.as_deref())?,
+        remote_rtcp: address(r.remote_rtcp.as_deref())?,
+        rtcp_mux: r.rtcp_mux,
+        law: match r.law() {
+            v1::AudioLaw::Mu => Law::Mu,
+            v1::AudioLaw::A => Law::A,
+            v1::AudioLaw::Unspecified => return Err(RecordError("audio.stream.law")),
+        },
+        pcmu: r.pcmu.map(narrow).transpose()?,
+        pcma: r.pcma.map(narrow).transpose()?,
+        telephone_event: r.telephone_event.map(narrow).transpose()?,
+        direction: match r.direction() {
+            v1::AudioDirection::Sendrecv => Direction::SendRecv,
+            v1::AudioDirection::Sendonly => Direction::SendOnly,
+            v1::AudioDirection::Recvonly => Direction::RecvOnly,
+            v1::AudioDirection::Inactive => Direction::Inactive,
+            v1::AudioDirection::Unspecified => return Err(RecordError("audio.stream.direction")),
+        },
+    })
+}
+
+fn inbound(r: &v1::AudioInboundRecord) -> Read<InboundSnapshot> {
+    Ok(InboundSnapshot {
+        learned: address(r.learned.as_deref())?,
+        learned_rtcp: address(r.learned_rtcp.as_deref())?,
+        lock: address(r.locked_address.as_deref())?.zip(r.locked_ssrc),
+        last_packet: time(r.last_packet_us),
+        reception: r.reception.as_ref().map(reception).transpose()?,
+        last_key: r.last_key,
+        totals: Totals {
+            received: r.received,
+            received_octets: r.received_octets,
+            lost_before: r.lost_before,
+            strangers: r.strangers,
+            invalid: r.invalid,
+            first_packet: r.first_packet_us.map(time),
+            remote_fraction_lost: narrow(r.remote_fraction_lost)?,
+        },
+    })
+}
+
+fn reception(r: &v1::ReceptionRecord) -> Read<ReceptionSnapshot> {
+    Ok(ReceptionSnapshot {
+        ssrc: r.ssrc,
+        base: narrow(r.base)?,
+        highest: r.highest,
+        received: r.received,
+        expected_prior: r.expected_prior,
+        received_prior: r.received_prior,
+        jitter_16: r.jitter_16,
+        transit: r.transit,
+        sender_report: r.sender_report.map(|middle| (middle, time(r.sender_report_us))),
+    })
+}
+
+fn outbound(r: &v1::AudioOutboundRecord) -> Read<OutboundSnapshot> {
+    Ok(OutboundSnapshot {
+        ssrc: r.ssrc,
+        next_sequence: narrow(r.next_sequence)?,
+        anchor_timestamp: r.anchor_timestamp,
+        anchor: time(r.anchor_us),
+        run: r.run.as_ref().map(run).transpose()?,
+        playing: r.playing,
+        packets: r.packets,
+        octets: r.octets,
+        packets_at_report: r.packets_at_report,
+        unrelayed: r.unrelayed,
+    })
+}
+
+fn run(r: &v1::RelayRunRecord) -> Read<Run> {
+    Ok(Run {
+        source: r.source,
+        first: narrow(r.first)?,
+        highest: narrow(r.highest)?,
+        sequence_offset: narrow(r.sequence_offset)?,
+        timestamp_offset: r.timestamp_offset,
+    })
+}
+
+fn treatment(r: &v1::TreatmentRecord) -> Read<TreatmentSnapshot> {
+    let phase = match r.phase() {
+        v1::TreatmentPhase::Playing => Phase::Playing { due: time(r.due_us) },
+        v1::TreatmentPhase::Collecting => Phase::Collecting { deadline: time(r.due_us) },
+        v1::TreatmentPhase::Over => Phase::Over,
+        v1::TreatmentPhase::Unspecified => return Err(RecordError("treatment.phase")),
+    };
+    let play_end = match r.play_end {
+        0 => None,
+        1 => Some(PlayEnd::Complete),
+        2 => Some(PlayEnd::Interrupted),
+        3 => Some(PlayEnd::Stopped),
+        _ => return Err(RecordError("treatment.play_end")),
+    };
+    let collect_end = match r.collect_end {
+        0 => None,
+        1 => Some(CollectEnd::Match),
+        2 => Some(CollectEnd::NoInput),
+        3 => Some(CollectEnd::NoMatch),
+        4 => Some(CollectEnd::Stopped),
+        _ => return Err(RecordError("treatment.collect_end")),
+    };
+    Ok(TreatmentSnapshot {
+        prompts: r.prompts.iter().map(|name| name.as_str().into()).collect(),
+        repeat: r.times.map_or(Ok(Repeat::Forever), |times| narrow(times).map(Repeat::Times))?,
+        interruptible: r.interruptible,
+        collect: r.collect.as_ref().map(collect).transpose()?,
+        progress: Progress {
+            id: r.id,
+            phase,
+            prompt: narrow(r.prompt)?,
+            sample: narrow(r.sample)?,
+            rounds: narrow(r.rounds)?,
+            frames: r.frames,
+            play_end,
+            digits: keys(&r.digits)?,
+            last: keys(&r.last)?.pop(),
+            collect_end,
+        },
+    })
+}
+
+fn collect(r: &v1::CollectRecord) -> Read<Collect> {
+    Ok(Collect {
+        clear_buffer: r.clear_buffer,
+        first_digit: Duration::from_micros(r.first_digit_us),
+        inter_digit: Duration::from_micros(r.inter_digit_us),
+        min: narrow(r.min)?,
+        max: narrow(r.max)?,
+        return_key: keys(&r.return_key)?.pop(),
+    })
+}
+
+fn keys(text: &str) -> Read<Vec<Digit>> {
+    text.chars().map(|c| Digit::from_char(c).ok_or(RecordError("digits"))).collect()
+}
+
+fn address(text: Option<&str>) -> Read<Option<SocketAddr>> {
+    text.map(|text| text.parse().map_err(|_| RecordError("address"))).transpose()
+}
+
+fn narrow<A, B: TryFrom<A>>(number: A) -> Read<B> {
+    B::try_from(number).map_err(|_| RecordError("number out of range"))
+}
+
+const fn time(micros: u64) -> Timestamp {
+    Timestamp::from_micros(micros)
+}

@@ -1,0 +1,96 @@
+//! What a Request-URI asks for (RFC 4240, RFC 5707 §5).
+
+use sip::uri::escape::unescape;
+use sip::{StatusCode, Uri};
+
+/// A service of this node.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Service {
+    /// `conf=<id>`: a member of that conference.
+    Conference(String),
+    /// `annc`: plays and hangs up.
+    Announcement {
+        /// What to play.
+        play: String,
+        /// How often; none is forever.
+        repeat: Option<u16>,
+    },
+    /// `msml`: alone, until a dialog is started.
+    Msml,
+}
+
+/// Longest conference id.
+const CONFERENCE_MAX: usize = 64;
+
+impl Service {
+    /// The conference that it makes a leg a member of.
+    pub fn conference(&self) -> Option<&str> {
+        match self {
+            Self::Conference(id) => Some(id),
+            Self::Announcement { .. } | Self::Msml => None,
+        }
+    }
+
+    /// Reads a Request-URI.
+    ///
+    /// # Errors
+    /// The status to answer: 404 for a service that is not here, 400 and 501 for parameters.
+    pub fn of(request_uri: &str) -> Result<Self, StatusCode> {
+        let uri = Uri::parse(request_uri).map_err(|_| StatusCode::BAD_REQUEST)?;
+        let user = unescape(uri.user().ok_or(StatusCode::NOT_FOUND)?);
+        if let Some(id) = user.strip_prefix("conf=") {
+            let valid = (1..=CONFERENCE_MAX).contains(&id.len())
+                && id.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_'));
+            return if valid { Ok(Self::Conference(id.to_owned())) } else { Err(StatusCode::NOT_FOUND) };
+        }
+        match &*user {
+            "annc" => announcement(&uri),
+            "msml" => Ok(Self::Msml),
+            _ => Err(StatusCode::NOT_FOUND),
+        }
+    }
+}
+
+fn announcement(uri: &Uri<'_>) -> Result<Service, StatusCode> {
+    let params = uri.params();
+    // RFC 4240 §3.1 knows these two as well; to play without heeding them would be wrong.
+    if params.contains("delay") || params.contains("duration") {
+        return Err(StatusCode::NOT_IMPLEMENTED);
+    }
+    let play = unescape(params.get("play").ok_or(StatusCode::BAD_REQUEST)?).into_owned();
+    let repeat = match params.get("repeat") {
+        None => Some(1),
+        Some("forever") => None,
+        Some(times) => Some(times.parse().ok().filter(|n| *n > 0).ok_or(StatusCode::BAD_REQUEST)?),
+    };
+    Ok(Service::Announcement { play, repeat })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn services_are_named_in_the_user_part() {
+        let annc = |play: &str, repeat| Ok(Service::Announcement { play: play.to_owned(), repeat });
+        let cases = [
+            ("sip:conf=00a1b2@media.trunkline.invalid", Ok(Service::Conference("00a1b2".to_owned()))),
+            ("sip:conf%3D7@192.0.2.1:5080", Ok(Service::Conference("7".to_owned()))),
+            ("sip:conf=@h", Err(StatusCode::NOT_FOUND)),
+            ("sip:conf=a%2Fb@h", Err(StatusCode::NOT_FOUND)),
+            ("sip:annc@h;play=welcome", annc("welcome", Some(1))),
+            ("sip:annc@h;play=prompt%3awelcome;repeat=3", annc("prompt:welcome", Some(3))),
+            ("sip:annc@h;play=music;repeat=forever", annc("music", None)),
+            ("sip:annc@h", Err(StatusCode::BAD_REQUEST)),
+            ("sip:annc@h;play=x;repeat=0", Err(StatusCode::BAD_REQUEST)),
+            ("sip:annc@h;play=x;delay=5", Err(StatusCode::NOT_IMPLEMENTED)),
+            ("sip:msml@h", Ok(Service::Msml)),
+            ("sip:dialog@h", Err(StatusCode::NOT_FOUND)),
+            ("sip:h", Err(StatusCode::NOT_FOUND)),
+            ("nonsense", Err(StatusCode::BAD_REQUEST)),
+        ];
+        for (uri, expected) in cases {
+            assert_eq!(Service::of(uri), expected, "{uri}");
+        }
+    }
+}

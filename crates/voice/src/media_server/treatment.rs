@@ -1,0 +1,151 @@
+//! Treatments of a leg: MSML in INFO, and what becomes of them.
+
+use ivr::msml::{self, Action, Dialog, DtmfEnd, Iterate, Running};
+use media::dtmf::Digit;
+use media::session::{self, Collect, CollectEnd, Event, Outcome, PlayEnd, Repeat, Treatment};
+use model::Timestamp;
+use net::rtp::Order;
+use sip::agent::{Body, DialogId, IncomingId, Reply};
+use sip::{Message, StatusCode};
+
+use super::limits::BODY_BYTES_MAX;
+use super::node::{Node, note};
+use super::service::Service;
+
+/// The event that tells an owner of a phone that is not heard any more.
+pub const NO_RTP: &str = "trunkline.no-rtp";
+
+impl Node {
+    /// An INFO from the owner: an MSML request.
+    pub(super) fn info(&mut self, dialog: DialogId, request: IncomingId, message: &Message, now: Timestamp) {
+        let refuse = |status| Reply::new(status);
+        let is_msml = matches!(message.content_type(), Ok(Some(kind)) if kind.is("application", "msml+xml"));
+        if !is_msml || message.body().len() > BODY_BYTES_MAX {
+            let status =
+                if is_msml { StatusCode::REQUEST_ENTITY_TOO_LARGE } else { StatusCode::UNSUPPORTED_MEDIA_TYPE };
+            return note("a refusal", self.agent.respond(request, refuse(status), now));
+        }
+        let Some(leg) = self.legs.get_mut(&dialog) else {
+            let gone = refuse(StatusCode::CALL_DOES_NOT_EXIST);
+            return note("a refusal", self.agent.respond(request, gone, now));
+        };
+        let (prompts, tenant) = (std::cell::RefCell::new(&mut self.prompts), &leg.tenant);
+        let exists = |uri: &str| prompts.borrow_mut().find(tenant, uri).is_some();
+        let answer = leg.connection.handle_request(message.body(), exists);
+        let body = Body::new(msml::CONTENT_TYPE, answer.body);
+        note("an answer", self.agent.respond(request, Reply::new(StatusCode::OK).body(body), now));
+        for action in answer.actions {
+            self.act(dialog, action);
+        }
+        for notice in answer.notices {
+            self.notify(dialog, notice, now);
+        }
+    }
+
+    /// Something happened to a leg's audio.
+    pub(super) fn audio_event(&mut self, dialog: DialogId, event: Event, now: Timestamp) {
+        match event {
+            Event::Ended(outcome) => self.ended(dialog, &outcome, now),
+            Event::Quiet { .. } => {
+                self.metrics.leg_quiet();
+                if let Some(leg) = self.legs.get(&dialog) {
+                    let id = format!("conn:{}", leg.connection.snapshot().id);
+                    let event = msml::Event { name: NO_RTP.to_owned(), id, values: Vec::new() };
+                    self.notify(dialog, msml::build_event(&event), now);
+                }
+            }
+            Event::Digit(_) => self.metrics.digit_pressed(),
+            Event::Learned(_) | Event::Resumed => {}
+        }
+    }
+
+    /// The announcement of RFC 4240 §3: it begins with the ACK.
+    pub(super) fn begin_announcement(&mut self, dialog: DialogId, now: Timestamp) {
+        let Some(leg) = self.legs.get_mut(&dialog).filter(|leg| leg.treatments == 0) else { return };
+        let Service::Announcement { play, repeat } = leg.service.clone() else { return };
+        let repeat = repeat.map_or(Repeat::Forever, Repeat::Times);
+        let prompts: Vec<_> = self.prompts.find(&leg.tenant, &play).into_iter().collect();
+        leg.treatments += 1;
+        let (id, shard) = (leg.id, leg.shard);
+        let heard = leg.stream.is_some() && !prompts.is_empty();
+        if heard {
+            self.metrics.treatment_started();
+            self.order(shard, Order::Play(id, 1, Treatment { prompts, repeat, ..Treatment::default() }));
+        } else {
+            note("the end of an announcement", self.agent.bye(dialog, Vec::new(), now));
+        }
+    }
+
+    fn act(&mut self, dialog: DialogId, action: Action) {
+        let Some(leg) = self.legs.get_mut(&dialog) else { return };
+        let (id, shard) = (leg.id, leg.shard);
+        let order = match action {
+            Action::Start(Running { dialog: what, .. }) => {
+                leg.treatments += 1;
+                let tenant = leg.tenant.clone();
+                let number = leg.treatments;
+                self.metrics.treatment_started();
+                Order::Play(id, number, self.treatment(&tenant, &what))
+            }
+            Action::Stop => Order::Stop(id),
+            Action::Echo => Order::Echo(id, true),
+            Action::EndEcho => Order::Echo(id, false),
+        };
+        self.order(shard, order);
+    }
+
+    fn treatment(&mut self, tenant: &model::TenantId, dialog: &Dialog) -> Treatment {
+        let play = dialog.play.as_ref();
+        let uris = play.map(|p| p.audio.as_slice()).unwrap_or_default();
+        Treatment {
+            prompts: uris.iter().filter_map(|uri| self.prompts.find(tenant, uri)).collect(),
+            repeat: play.map_or(Repeat::default(), |p| match p.iterate {
+                Iterate::Times(times) => Repeat::Times(times),
+                Iterate::Forever => Repeat::Forever,
+            }),
+            interruptible: play.is_some_and(|p| p.barge),
+            collect: dialog.collect.as_ref().map(|c| Collect {
+                clear_buffer: c.clear_buffer,
+                first_digit: c.first_digit,
+                inter_digit: c.inter_digit,
+                min: c.pattern.min,
+                max: c.pattern.max,
+                return_key: c.pattern.return_key.and_then(Digit::from_char),
+            }),
+        }
+    }
+
+    fn ended(&mut self, dialog: DialogId, outcome: &Outcome, now: Timestamp) {
+        let Some(leg) = self.legs.get_mut(&dialog) else { return };
+        // The end of a treatment that another has replaced meanwhile was told already.
+        if outcome.id != leg.treatments {
+            return;
+        }
+        if matches!(leg.service, Service::Announcement { .. }) {
+            return note("the end of an announcement", self.agent.bye(dialog, Vec::new(), now));
+        }
+        for notice in leg.connection.handle_ended(&told(outcome)) {
+            self.notify(dialog, notice, now);
+        }
+    }
+}
+
+/// The outcome in the words of MSML.
+fn told(outcome: &session::Outcome) -> msml::Outcome {
+    msml::Outcome {
+        play_end: outcome.play_end.map(|end| match end {
+            PlayEnd::Complete => msml::PlayEnd::Complete,
+            PlayEnd::Interrupted => msml::PlayEnd::Barge,
+            PlayEnd::Stopped => msml::PlayEnd::Terminated,
+        }),
+        played: outcome.played,
+        digits: outcome.digits.clone(),
+        last: outcome.last.map(Digit::as_char),
+        dtmf_end: outcome.collect_end.map(|end| match end {
+            CollectEnd::Match => DtmfEnd::Match,
+            CollectEnd::NoInput => DtmfEnd::NoInput,
+            CollectEnd::NoMatch => DtmfEnd::NoMatch,
+            CollectEnd::Stopped => DtmfEnd::Terminated,
+        }),
+    }
+}

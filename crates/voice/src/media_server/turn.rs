@@ -1,0 +1,160 @@
+//! The loop that owns the legs' dialogs. Packets never come here: they have threads of their own.
+
+use std::time::Duration;
+
+use infra::{MediaSessionId, Record};
+use model::Timestamp;
+use net::rtp::News;
+use net::sip::node::Work;
+use net::sip::{LinkEvent, LinkId, NodeLinks};
+use runtime::RoleContext;
+use runtime::meter::PeerMeter;
+use sip::Flow;
+use tokio::sync::mpsc;
+
+use super::PROXY;
+use super::limits::INPUTS_PER_TURN;
+use super::node::Node;
+
+/// The loop and what it owns.
+pub struct Turns {
+    /// The role's context.
+    pub ctx: RoleContext,
+    /// The legs.
+    pub node: Node,
+    /// The connections to the proxies.
+    pub links: NodeLinks,
+    /// News of the legs' audio.
+    pub news: mpsc::Receiver<News>,
+    /// Legs of a former life, until there is a proxy.
+    pub former: Vec<Record<MediaSessionId>>,
+    /// Counts what phones and we send each other.
+    pub meter: PeerMeter,
+}
+
+/// How long the loop sleeps at most: the packets' counters are taken over then.
+const SLEEP_MAX: Duration = Duration::from_millis(500);
+
+/// How long an RTP thread may take for photographs: it looks at its orders each time that a packet comes.
+const PHOTOGRAPH_WITHIN: Duration = Duration::from_millis(250);
+
+impl Turns {
+    /// Runs until the role has drained.
+    pub async fn run(mut self) -> anyhow::Result<()> {
+        loop {
+            let now = self.now();
+            let sleep = self.node.next_timeout().map_or(SLEEP_MAX, |due| due.since(now)).min(SLEEP_MAX);
+            tokio::select! {
+                event = self.links.next() => self.take_event(event),
+                news = self.news.recv() => match news {
+                    Some(news) => self.node.news(news, now),
+                    None => anyhow::bail!("the RTP threads have ended"),
+                },
+                () = tokio::time::sleep(sleep) => {}
+                () = self.ctx.drain.begun(), if !self.ctx.drain.is_draining() => {}
+            }
+            self.take_more();
+            self.node.handle_timeout(self.now());
+            self.store().await;
+            self.send();
+            self.node.count(&self.meter);
+            if self.drained() {
+                return Ok(());
+            }
+        }
+    }
+
+    fn now(&self) -> Timestamp {
+        self.ctx.clock.now()
+    }
+
+    /// What is there already.
+    fn take_more(&mut self) {
+        for _ in 0..INPUTS_PER_TURN {
+            match self.links.try_next() {
+                Some(event) => self.take_event(event),
+                None => break,
+            }
+        }
+        for _ in 0..INPUTS_PER_TURN {
+            let now = self.now();
+            match self.news.try_recv() {
+                Ok(news) => self.node.news(news, now),
+                Err(_) => break,
+            }
+        }
+    }
+
+    fn take_event(&mut self, event: LinkEvent) {
+        let now = self.now();
+        match event {
+            LinkEvent::Up { link, edge, proxy, .. } => {
+                tracing::info!(%proxy, %edge, "a proxy has accepted this node");
+                self.node.link_up(link.0, &edge, now);
+                for record in std::mem::take(&mut self.former) {
+                    self.node.restore(&record, now);
+                }
+                self.ctx.ready.holds(PROXY);
+            }
+            LinkEvent::Message { link, message } => {
+                // Answered by this loop, so that a stuck one is seen as dead.
+                match self.links.keep_alive_answer(&message) {
+                    Some(answer) => {
+                        if self.links.send(link, answer).is_err() {
+                            self.node.metrics.message_unsent();
+                        }
+                    }
+                    None => self.node.receive(message, link.0, now),
+                }
+            }
+            LinkEvent::Down { link } => {
+                tracing::warn!("the connection to a proxy broke");
+                self.node.link_down(link.0, now);
+                if self.node.is_alone() {
+                    self.ctx.ready.fails(PROXY, "no proxy has accepted this node");
+                }
+            }
+        }
+    }
+
+    /// Stores the turn. When the ledger is away the calls go on: what was not stored is lost only if we die too.
+    async fn store(&mut self) {
+        let answers = self.node.photographs();
+        let mut photographs = Vec::new();
+        for answer in answers {
+            match tokio::time::timeout(PHOTOGRAPH_WITHIN, answer).await {
+                Ok(Ok(taken)) => photographs.extend(taken),
+                Ok(Err(_)) | Err(_) => tracing::warn!("an RTP thread does not keep up"),
+            }
+        }
+        let batch = self.node.batch(&photographs);
+        if batch.is_empty() {
+            return;
+        }
+        let tags: Vec<_> = batch.iter().map(|write| write.session.clone()).collect();
+        match self.ctx.stores.media.commit(batch).await {
+            Ok(answers) => self.node.committed(tags.into_iter().zip(answers)),
+            Err(error) => tracing::warn!(%error, "the ledger cannot store what media has"),
+        }
+    }
+
+    fn send(&mut self) {
+        while let Some(transmit) = self.node.poll_transmit() {
+            let Flow::Stream { connection } = transmit.flow else { continue };
+            if self.links.send(LinkId(connection), transmit.bytes).is_err() {
+                self.node.metrics.message_unsent();
+            }
+        }
+    }
+
+    /// Whether draining is over: no leg is left, or its time is up.
+    fn drained(&mut self) -> bool {
+        if !self.ctx.drain.is_draining() {
+            return false;
+        }
+        self.links.announce(Work::Draining);
+        self.node.drain();
+        let late = self.ctx.drain.deadline().is_some_and(|deadline| deadline <= self.now());
+        late || (self.node.legs() == 0 && self.links.is_flushed())
+    }
+}
