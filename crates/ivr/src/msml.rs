@@ -31,6 +31,7 @@ pub const AUDIO_MAX: usize = 32;
 pub const DIGITS_MAX: u8 = 32;
 
 /// One request of an `<msml>` body.
+#[allow(clippy::large_enum_variant, reason = "one or two live for the time of a request")]
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Command {
     /// `<dialogstart>`: runs a dialog on a connection. A connection has one source of sound: a running dialog ends.

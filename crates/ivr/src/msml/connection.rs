@@ -39,6 +39,7 @@ pub struct Running {
 }
 
 /// What the media server has to do, in order.
+#[allow(clippy::large_enum_variant, reason = "one or two live for the time of a request")]
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Action {
     /// Start this dialog's sound and collection.
