@@ -275,5 +275,7 @@ async fn a_node_follows_the_list_of_proxies() {
     assert!(matches!(soon(links.next()).await, LinkEvent::Up { proxy, .. } if proxy.ip() == addresses[1]));
     assert_eq!(links.all().count(), 2);
     proxies.send_replace(vec![addresses[1]]);
+    assert!(matches!(soon(links.next()).await, LinkEvent::Down { .. }));
+    assert_eq!(links.all().count(), 1);
     assert!(matches!(soon(first.next()).await, TcpEvent::Closed { .. }));
 }
