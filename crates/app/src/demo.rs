@@ -14,13 +14,16 @@ use crate::roles;
 
 /// The example tenant's id.
 const TENANT: &str = "example";
+/// What says how to use the example, in the data directory.
+const FILE: &str = "demo.json";
 /// How long the printed tokens live: a month of trying things out.
 const TOKEN_LIFE: Duration = Duration::from_secs(30 * 24 * 3_600);
 /// People who are printed; `demo.json` has all.
 const PRINTED: usize = 4;
 
-/// Sees to it that the example tenant is there.
-pub async fn bring(stores: &Stores) -> anyhow::Result<()> {
+/// Sees to it that the example tenant is there. An old `demo.json` goes: it would say "ready" too early.
+pub async fn bring(installation: &Installation, stores: &Stores) -> anyhow::Result<()> {
+    let _ = std::fs::remove_file(installation.data_dir.join(FILE));
     let tenant = TenantId::parse(TENANT)?;
     let stored = stores.provisioning.load(&tenant).await?;
     stored.map(drop).context("there is no example tenant: import one with `trunkline tenant import`")
@@ -31,7 +34,7 @@ pub async fn announce(installation: &Installation, stores: &Stores) -> anyhow::R
     let tenant = TenantId::parse(TENANT)?;
     let (_, objects) = stores.provisioning.load(&tenant).await?.context("the example tenant is not there")?;
     let demo = describe(installation, &tenant, &objects)?;
-    let path = installation.data_dir.join("demo.json");
+    let path = installation.data_dir.join(FILE);
     data_dir::write_whole(&path, serde_json::to_string_pretty(&demo)?.as_bytes())
         .with_context(|| format!("writing {}", path.display()))?;
     // To stderr: stdout is the log, and secrets do not go into a log.

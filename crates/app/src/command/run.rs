@@ -56,7 +56,7 @@ fn start(
         Box::pin(async move {
             let opened = stores::open(&installation).await?;
             if example {
-                demo::bring(&opened).await?;
+                demo::bring(&installation, &opened).await?;
             }
             Ok(opened)
         })
