@@ -21,7 +21,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
-use infra::Clock;
 use model::{ConnId, TenantId};
 use runtime::{RoleContext, RoleSpec};
 use tokio::sync::mpsc;
@@ -29,7 +28,7 @@ use tokio::sync::mpsc;
 use crate::ecmascript::ScriptLimits;
 use applications::Applications;
 use metrics::Metrics;
-use worker::{INBOX_MAX, Work, Worker};
+use worker::{INBOX_MAX, Sharing, Work, Worker};
 
 /// The role.
 pub const SPEC: RoleSpec = RoleSpec {
@@ -89,13 +88,16 @@ async fn run(ctx: RoleContext) -> Result<()> {
     };
     let config = net::http::Client::new(&ctx, "voice-34")?;
     let (steps, written) = mpsc::channel(STEPS_MAX);
-    let workers = start_workers(&settings, limits, &ctx.clock, &steps)?;
+    let sessions = Arc::default();
+    let sharing =
+        Sharing { clock: Arc::clone(&ctx.clock), limits, metrics: metrics.clone(), sessions: Arc::clone(&sessions) };
+    let workers = start_workers(&settings, &sharing, &steps)?;
     drop(steps);
     let shared = Shared {
         applications: Arc::new(Applications::new(config.clone(), Arc::clone(&ctx.clock), limits)),
         metrics,
         workers,
-        sessions: Arc::default(),
+        sessions,
         sessions_max: settings.sessions_max,
         ctx: ctx.clone(),
     };
@@ -152,20 +154,15 @@ fn renew_lease(ctx: &RoleContext) {
     });
 }
 
-fn start_workers(
-    settings: &Settings,
-    limits: ScriptLimits,
-    clock: &Arc<dyn Clock>,
-    steps: &mpsc::Sender<worker::Step>,
-) -> Result<Workers> {
+fn start_workers(settings: &Settings, sharing: &Sharing, steps: &mpsc::Sender<worker::Step>) -> Result<Workers> {
     let mut senders = Vec::new();
     for number in 1..=settings.workers {
         let (sender, inbox) = mpsc::channel(INBOX_MAX);
-        let (clock, steps) = (Arc::clone(clock), steps.clone());
+        let (sharing, steps) = (sharing.clone(), steps.clone());
         // The thread ends when its inbox closes: with the last of the role's tasks.
         std::thread::Builder::new().name(format!("ors-{number}")).spawn(move || {
             match tokio::runtime::Builder::new_current_thread().enable_time().build() {
-                Ok(runtime) => runtime.block_on(Worker::new(inbox, steps, clock, limits).run()),
+                Ok(runtime) => runtime.block_on(Worker::new(inbox, steps, sharing).run()),
                 Err(error) => tracing::error!(%error, "a worker did not start"),
             }
         })?;

@@ -1,10 +1,9 @@
 //! Writes sessions' records, then does what the sessions want: never the other way round.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use infra::{Change, SessionBatch, SessionWrite, Written};
+use infra::{SessionBatch, SessionWrite, Written};
 use model::TenantId;
 use tokio::sync::mpsc;
 
@@ -95,20 +94,10 @@ impl Committer {
     async fn lost(&self, step: Step) {
         let conn_id = step.caller.call.conn_id;
         tracing::warn!(call = %conn_id, session = step.session.0, "another node runs this session");
-        self.session_gone(&step);
         self.shared.workers.try_send(conn_id, Work::Forget(step.tenant, conn_id));
     }
 
     async fn perform(&mut self, step: Step) {
-        match &step.change {
-            Some(Change::Create { .. }) => {
-                self.shared.metrics.session_started();
-                self.shared.metrics.sessions_run(1);
-                self.shared.sessions.fetch_add(1, Relaxed);
-            }
-            Some(Change::End) => self.session_gone(&step),
-            _ => {}
-        }
         for command in step.commands.iter() {
             match command {
                 Command::Request { reference, kind } => self.errands.request(&step, *reference, kind.clone()).await,
@@ -117,13 +106,6 @@ impl Committer {
                 Command::Log { level, text } => log(&step, *level, text),
                 Command::Ended(how) => self.ended(&step, how),
             }
-        }
-    }
-
-    fn session_gone(&self, step: &Step) {
-        if !matches!(step.change, Some(Change::Create { .. })) {
-            self.shared.metrics.sessions_run(-1);
-            let _ = self.shared.sessions.fetch_update(Relaxed, Relaxed, |n| n.checked_sub(1));
         }
     }
 

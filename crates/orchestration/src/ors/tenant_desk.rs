@@ -216,9 +216,6 @@ impl Desk {
         };
         let Some(conn_id) = decoded.call.as_ref().map(|call| model::ConnId(call.conn_id)) else { return };
         tracing::info!(call = %conn_id, session = record.key.0, "session taken over");
-        self.shared.metrics.session_restored();
-        self.shared.metrics.sessions_run(1);
-        self.shared.sessions.fetch_add(1, Relaxed);
         let application = self.shared.applications.load(&self.tenant, &decoded.application).await;
         let application = application.inspect_err(|error| tracing::error!(%error, "application not loaded")).ok();
         let position = records::position(&decoded);

@@ -7,6 +7,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
 use contracts::v1;
@@ -17,6 +18,7 @@ use tokio::sync::mpsc;
 
 use super::applications::Application;
 use super::call_session::{CallSession, Caller, Command, Fault, start_parameters};
+use super::metrics::Metrics;
 use super::{intentions, records};
 use crate::ecmascript::{Ecmascript, PlatformObjects, ScriptLimits};
 
@@ -84,12 +86,25 @@ struct Live {
     due: Option<Timestamp>,
 }
 
+/// What all workers share.
+#[derive(Clone)]
+pub(super) struct Sharing {
+    pub clock: Arc<dyn Clock>,
+    pub limits: ScriptLimits,
+    pub metrics: Metrics,
+    /// Counts the sessions of all workers.
+    pub sessions: Arc<AtomicUsize>,
+}
+
 /// One thread's sessions.
 pub(super) struct Worker {
     inbox: mpsc::Receiver<Work>,
     steps: mpsc::Sender<Step>,
     clock: Arc<dyn Clock>,
     limits: ScriptLimits,
+    metrics: Metrics,
+    /// Sessions of all workers.
+    sessions: Arc<AtomicUsize>,
     live: HashMap<Key, Live>,
     due: BTreeSet<(Timestamp, Key)>,
     ended: VecDeque<Key>,
@@ -97,14 +112,10 @@ pub(super) struct Worker {
 }
 
 impl Worker {
-    pub fn new(
-        inbox: mpsc::Receiver<Work>,
-        steps: mpsc::Sender<Step>,
-        clock: Arc<dyn Clock>,
-        limits: ScriptLimits,
-    ) -> Self {
+    pub fn new(inbox: mpsc::Receiver<Work>, steps: mpsc::Sender<Step>, shared: Sharing) -> Self {
+        let Sharing { clock, limits, metrics, sessions } = shared;
         let (live, due) = (HashMap::new(), BTreeSet::new());
-        Self { inbox, steps, clock, limits, live, due, ended: VecDeque::new(), out: Vec::new() }
+        Self { inbox, steps, clock, limits, metrics, sessions, live, due, ended: VecDeque::new(), out: Vec::new() }
     }
 
     /// Runs until the inbox closes.
@@ -144,7 +155,7 @@ impl Worker {
             Work::Forget(tenant, conn_id) => {
                 self.remove(&(tenant, conn_id));
             }
-            Work::Resubmit(tenant) => self.resubmit(&tenant),
+            Work::Resubmit(tenant) => self.resubmit(|(t, _)| *t == tenant),
         }
     }
 
@@ -188,7 +199,8 @@ impl Worker {
             entry: Some(start.entry),
             due: None,
         };
-        self.live.insert(key.clone(), live);
+        self.insert(key.clone(), live);
+        self.metrics.session_started();
         self.step(&key, now);
     }
 
@@ -215,8 +227,11 @@ impl Worker {
         match self.restored(&restore, caller.clone(), now) {
             Ok(session) => {
                 let live = Live { session, id: restore.session, token: restore.token, digest, entry: None, due: None };
-                self.live.insert(key.clone(), live);
+                self.insert(key.clone(), live);
+                self.metrics.session_restored();
                 self.step(&key, now);
+                // The outcome shall come to this node.
+                self.resubmit(|k| *k == key);
             }
             Err(reason) => {
                 tracing::error!(call = %key.1, application = caller.application, reason, "a session cannot go on");
@@ -262,8 +277,8 @@ impl Worker {
         }
     }
 
-    fn resubmit(&mut self, tenant: &TenantId) {
-        for ((_, _), live) in self.live.iter().filter(|((t, _), _)| t == tenant) {
+    fn resubmit(&mut self, which: impl Fn(&Key) -> bool) {
+        for ((tenant, _), live) in self.live.iter().filter(|(key, _)| which(key)) {
             if let Some(command) = live.session.resubmission() {
                 self.out.push(Step {
                     tenant: tenant.clone(),
@@ -342,9 +357,20 @@ impl Worker {
         }
     }
 
+    fn insert(&mut self, key: Key, live: Live) {
+        // One that was here before has lost its record to another node meanwhile.
+        self.remove(&key);
+        self.live.insert(key, live);
+        self.sessions.fetch_add(1, Relaxed);
+        self.metrics.sessions_run(1);
+    }
+
     fn remove(&mut self, key: &Key) {
         self.arm(key, None);
-        self.live.remove(key);
+        if self.live.remove(key).is_some() {
+            self.sessions.fetch_sub(1, Relaxed);
+            self.metrics.sessions_run(-1);
+        }
     }
 }
 

@@ -12,7 +12,10 @@ use contracts::v1::routing_server::{Routing, RoutingServer};
 use contracts::{v1, wire};
 use futures::StreamExt as _;
 use infra::embedded::{Embedded, FileLog};
-use infra::{Answer, CallWrite, Change, NewCall, ObjectChange, ObjectChanges, Revision, StoreError, Stores, SystemClock, Written};
+use infra::{
+    Answer, CallWrite, Change, Claim, Claimed, NewCall, ObjectChange, ObjectChanges, Revision, StoreError, Stores,
+    SystemClock, Written,
+};
 use model::event::CallRef;
 use model::{
     CallType, CallUuid, ConnId, Dn, DnRole, Epoch, Event, EventId, EventName, NodeId, Owner, ReferenceId, Seq, Stamped,
@@ -35,7 +38,13 @@ const CONFIG: RoleSpec = RoleSpec {
     name: "config",
     number: 6,
     summary: "plays config",
-    listens: &[Listen { name: "http", protocol: Protocol::Http, port: 9100, place: Place::Cluster, accepts: &["voice-34"] }],
+    listens: &[Listen {
+        name: "http",
+        protocol: Protocol::Http,
+        port: 9100,
+        place: Place::Cluster,
+        accepts: &["voice-34"],
+    }],
     opens: &[],
     settings: &[],
     admin_port: 9090,
@@ -46,7 +55,13 @@ const FRONTEND: RoleSpec = RoleSpec {
     name: "frontend",
     number: 7,
     summary: "plays frontend",
-    listens: &[Listen { name: "http", protocol: Protocol::Http, port: 9101, place: Place::Cluster, accepts: &["voice-38"] }],
+    listens: &[Listen {
+        name: "http",
+        protocol: Protocol::Http,
+        port: 9101,
+        place: Place::Cluster,
+        accepts: &["voice-38"],
+    }],
     opens: &[],
     settings: &[],
     admin_port: 9090,
@@ -57,7 +72,13 @@ const RQ: RoleSpec = RoleSpec {
     name: "rq",
     number: 10,
     summary: "plays rq",
-    listens: &[Listen { name: "routing", protocol: Protocol::Grpc, port: 12100, place: Place::Cluster, accepts: &["voice-30"] }],
+    listens: &[Listen {
+        name: "routing",
+        protocol: Protocol::Grpc,
+        port: 12100,
+        place: Place::Cluster,
+        accepts: &["voice-30"],
+    }],
     opens: &[],
     settings: &[],
     admin_port: 9090,
@@ -257,7 +278,8 @@ async fn installation() -> Stores {
     static ALL: [RoleSpec; 4] = [orchestration::ors::SPEC, CONFIG, FRONTEND, RQ];
     let table: Vec<&'static RoleSpec> = ALL.iter().collect();
     let sections = process::sections::all(&table);
-    let values = runtime::settings::load(&sections, &runtime::settings::Sources::default()).expect("defaults are valid");
+    let values =
+        runtime::settings::load(&sections, &runtime::settings::Sources::default()).expect("defaults are valid");
     let data_dir = std::env::temp_dir().join(format!("ors-role-test-{}", std::process::id()));
     let plan = Plan {
         instance: INSTANCE,
@@ -309,6 +331,31 @@ async fn next(frames: &mut mpsc::Receiver<(String, JsonValue)>) -> (String, Json
     tokio::time::timeout(Duration::from_secs(20), frames.recv()).await.expect("a request in time").expect("a request")
 }
 
+/// A session whose record belongs to a node without a lease is taken over, and its call goes on.
+async fn taken_over(stores: &Stores, frames: &mut mpsc::Receiver<(String, JsonValue)>) {
+    let conn_id = ConnId(CONN.0 + 2);
+    let mut switch = Switch { stores: stores.clone(), call: call(conn_id), seq: 0 };
+    switch.enters("closed").await;
+    let (_, frame) = next(frames).await;
+    let reference = frame["ReferenceID"].as_u64().expect("a reference");
+    let [record] = &stores.sessions.of_call(&tenant(), conn_id).await.expect("readable")[..] else {
+        panic!("no record")
+    };
+    let dead = Owner { node: NodeId::parse("ors-9").expect("a node"), epoch: Epoch(1) };
+    let claim = Claim { tenant: tenant(), key: record.key.clone(), seen: None };
+    let claimed = stores.sessions.claim(&dead, vec![claim]).await.expect("claimed");
+    assert!(matches!(claimed[0], Claimed::Yours(_)));
+    // The heir sends what was to be sent after the last commit once more, under the same key.
+    let (_, again) = next(frames).await;
+    assert_eq!(again, frame);
+    switch.says(EventName::TreatmentEnd, reference, |e| e.extensions.set("Result", "Completed")).await;
+    let (_, released) = next(frames).await;
+    assert_eq!(
+        (released["req"].as_str(), released["RouteType"].as_str()),
+        (Some("TRouteCall"), Some("CallDisconnect"))
+    );
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_call_runs_its_application_to_the_agent_and_a_broken_one_takes_the_default() {
     let (sender, mut frames) = mpsc::channel(64);
@@ -318,7 +365,10 @@ async fn a_call_runs_its_application_to_the_agent_and_a_broken_one_takes_the_def
     let mut switch = Switch { stores: stores.clone(), call: call(CONN), seq: 0 };
     switch.enters("sales").await;
     let (key, frame) = next(&mut frames).await;
-    assert_eq!((frame["req"].as_str(), frame["TreatmentType"].as_str()), (Some("TApplyTreatment"), Some("PlayAnnouncement")));
+    assert_eq!(
+        (frame["req"].as_str(), frame["TreatmentType"].as_str()),
+        (Some("TApplyTreatment"), Some("PlayAnnouncement"))
+    );
     assert_eq!(frame["ConnID"], format!("{CONN}@sip-cluster-1.1"));
     assert!(key.starts_with(&format!("{CONN}-")), "{key}");
     let reference = frame["ReferenceID"].as_u64().expect("a reference");
@@ -329,9 +379,15 @@ async fn a_call_runs_its_application_to_the_agent_and_a_broken_one_takes_the_def
     let (_, music) = next(&mut frames).await;
     assert_eq!(music["TreatmentType"], "Music");
     let (_, pairs) = next(&mut frames).await;
-    assert_eq!((pairs["req"].as_str(), pairs["UserData"]["RTargetAgentSelected"].as_str()), (Some("TUpdateUserData"), Some("1001")));
+    assert_eq!(
+        (pairs["req"].as_str(), pairs["UserData"]["RTargetAgentSelected"].as_str()),
+        (Some("TUpdateUserData"), Some("1001"))
+    );
     let (_, route) = next(&mut frames).await;
-    assert_eq!((route["req"].as_str(), route["OtherDN"].as_str(), route["AgentID"].as_str()), (Some("TRouteCall"), Some("7101"), Some("1001")));
+    assert_eq!(
+        (route["req"].as_str(), route["OtherDN"].as_str(), route["AgentID"].as_str()),
+        (Some("TRouteCall"), Some("7101"), Some("1001"))
+    );
     assert_eq!(stores.sessions.of_call(&tenant(), CONN).await.expect("readable").len(), 1);
 
     let reference = route["ReferenceID"].as_u64().expect("a reference");
@@ -348,6 +404,8 @@ async fn a_call_runs_its_application_to_the_agent_and_a_broken_one_takes_the_def
         }
     };
     tokio::time::timeout(Duration::from_secs(20), gone).await.expect("the session ends when the agent has answered");
+
+    taken_over(&stores, &mut frames).await;
 
     let other = ConnId(CONN.0 + 1);
     let mut switch = Switch { stores, call: call(other), seq: 0 };
