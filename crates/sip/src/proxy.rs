@@ -259,9 +259,11 @@ impl Proxy {
 
     /// A connection is gone, or could not be opened.
     pub fn handle_closed(&mut self, connection: u64, now: Timestamp) {
-        self.connections.remove(&connection);
-        if !self.lose(connection, NodeLoss::Closed, now) {
-            self.layer.flow_failed(Flow::Stream { connection });
+        // One that the core gave up itself is not known any more.
+        let Some(peer) = self.connections.remove(&connection) else { return };
+        match peer.side {
+            Side::Cluster => self.lose(connection, NodeLoss::Closed, now),
+            Side::Edge => self.layer.flow_failed(Flow::Stream { connection }),
         }
         self.settle(now);
     }

@@ -58,13 +58,12 @@ impl Proxy {
         self.answer(server, message, &greeting, now);
     }
 
-    /// A node is not live any more: what it was to answer goes elsewhere. Says whether it was one.
-    pub(super) fn lose(&mut self, connection: u64, why: NodeLoss, now: Timestamp) -> bool {
-        let Some(node) = self.nodes.leave(connection) else { return false };
+    /// A node is not live any more: what it was to answer goes elsewhere.
+    pub(super) fn lose(&mut self, connection: u64, why: NodeLoss, now: Timestamp) {
+        let Some(node) = self.nodes.leave(connection) else { return };
         self.counts.nodes_lost += 1;
         self.outputs.push_back(Output::NodeDown(node.announcement.owner.clone(), why));
         self.repeat_elsewhere(&node, now);
-        true
     }
 
     /// A node goes on by another connection.

@@ -45,6 +45,7 @@ impl Server {
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
         let mut armed = Timestamp::ZERO;
+        self.show_nodes();
         loop {
             tokio::select! {
                 readable = self.udp.readable() => {

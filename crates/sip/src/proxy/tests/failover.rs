@@ -107,6 +107,22 @@ fn an_invite_that_rang_waits_4_s_for_the_heirs_own_answer() {
 }
 
 #[test]
+fn a_silent_nodes_ringing_invite_waits_for_the_heir_though_its_connection_is_closed() {
+    let mut lab = Lab::new();
+    let (dead, heir, first) = invited(&mut lab);
+    lab.by(dead, &answer(&first, 180, "x"));
+    lab.take();
+    lab.pass(Duration::from_millis(1_300), &[heir]);
+    assert!(lab.outputs.contains(&Output::Close { connection: dead }));
+    lab.proxy.handle_closed(dead, lab.now);
+    lab.drain();
+    lab.pass(Duration::from_secs(2), &[heir]);
+    assert!(lab.take().is_empty());
+    lab.by(heir, &answer(&first, 200, "x"));
+    assert_eq!(lab.statuses(), [200]);
+}
+
+#[test]
 fn an_invite_that_rang_is_repeated_when_the_heir_says_nothing() {
     let mut lab = Lab::new();
     let (dead, heir, first) = invited(&mut lab);
