@@ -86,7 +86,7 @@ impl Writer {
     fn arrow(&mut self, arrow: &Arrow) {
         let target = usize::from(arrow.target) % self.total;
         // Sometimes a history instead of the state; where there is none the document is refused and drawn again.
-        let target = if arrow.target % 7 == 0 { format!("h{target}") } else { format!("s{target}") };
+        let target = if arrow.target.is_multiple_of(7) { format!("h{target}") } else { format!("s{target}") };
         let kind = if arrow.internal { "internal" } else { "external" };
         let guard = ["", "cond='n &lt; 40'", "cond='In(s1)'", "cond='n != 7'"][usize::from(arrow.guard)];
         let action = [

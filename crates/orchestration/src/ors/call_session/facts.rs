@@ -102,8 +102,12 @@ impl CallSession {
     /// The route point wants instructions again: the target did not take the call.
     fn came_back(&mut self, fact: &Fact, now: Timestamp) {
         if !self.is_here(fact) {
-            // It moved to another route point, whose application has a session of its own.
-            return self.over();
+            // Once it has left, it moved to another route point, whose application has a session of its own. Before that
+            // it is an older fact, of the route point that the call came from.
+            if self.stage == Stage::Offered {
+                self.over();
+            }
+            return;
         }
         if self.stage == Stage::Waiting {
             return;

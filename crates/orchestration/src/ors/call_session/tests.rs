@@ -444,6 +444,19 @@ fn the_queues_refusal_reaches_the_application() {
 }
 
 #[test]
+fn a_route_request_elsewhere_ends_the_session_once_the_call_has_left() {
+    let mut bench = Bench::new(SALES);
+    bench.played(None);
+    let elsewhere = |fact: &mut Fact| fact.this_dn = Dn::parse("9001").ok();
+    bench.fact(EventName::RouteRequest, 0, elsewhere);
+    assert_eq!(bench.ended(), None, "the call came from there");
+    let (reference, _) = bench.selected();
+    bench.fact(EventName::RouteUsed, reference, |f| f.third_party_dn = Some("9001".to_owned()));
+    bench.fact(EventName::RouteRequest, 0, elsewhere);
+    assert_eq!(bench.ended(), Some(&Ended::Through));
+}
+
+#[test]
 fn a_repeated_submission_is_the_same_request() {
     let mut bench = Bench::new(SALES);
     bench.played(None);
