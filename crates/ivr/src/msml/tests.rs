@@ -181,3 +181,33 @@ fn restored_goes_on_as_the_original() {
     let outcome = Outcome { play_end: Some(PlayEnd::Complete), ..Outcome::default() };
     assert_eq!(restored.handle_ended(&outcome), connection.handle_ended(&outcome));
 }
+
+#[test]
+fn damaged_bodies_are_answered_not_crashed_on() {
+    let command = Command::DialogStart { connection: "x".to_owned(), name: Some("m".to_owned()), dialog: menu() };
+    let whole = build_request(&[command, Command::Echo { connection: "x".to_owned() }]).into_bytes();
+    let mut random = 1_u64;
+    let mut next = |bound: usize| {
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (random >> 33) as usize % bound
+    };
+    for _ in 0..20_000 {
+        let mut body = whole.clone();
+        for _ in 0..=next(3) {
+            match next(3) {
+                0 => body[next(whole.len())] = next(256) as u8,
+                1 => body.truncate(next(whole.len()).max(whole.len() / 2)),
+                _ => {
+                    let (from, to) = (next(body.len()), next(body.len()));
+                    body.swap(from, to);
+                }
+            }
+            body.resize(whole.len(), b' ');
+        }
+        let mut connection = Connection::new("x");
+        let answer = connection.handle_request(&body, |_| true);
+        result_of(&answer);
+        let _ = parse_notice(&body);
+        connection.handle_ended(&Outcome::default()).iter().for_each(|notice| drop(event_of(notice)));
+    }
+}
