@@ -3,6 +3,7 @@
 pub mod bounds;
 pub mod clock;
 pub mod configuration;
+pub mod conformance;
 pub mod embedded;
 pub mod error;
 pub mod exporter;

@@ -64,6 +64,9 @@ type Held = Arc<BTreeMap<TenantId, (Revision, Arc<TenantObjects>)>>;
 
 async fn run(ctx: RoleContext) -> anyhow::Result<()> {
     ctx.ready.require("configuration published");
+    for id in ["voice-13", "tenant-21", "voice-14"] {
+        ctx.meter(id).embedded();
+    }
     let (tell, held) = watch::channel(Held::default());
     ctx.spawn("publisher", publish::run(ctx.clone(), tell));
     ctx.spawn("agents to rq", agents::run(ctx.clone(), held.clone()));

@@ -44,6 +44,7 @@ pub const SPEC: RoleSpec = RoleSpec {
 
 async fn run(ctx: RoleContext) -> anyhow::Result<()> {
     ctx.ready.require("configuration");
+    ctx.meter("voice-17").embedded();
     let copies = Copies::new(metrics::Metrics::new(&ctx.metrics));
     net::http::serve(&ctx, "http", server::router(copies.clone())).await?;
     let following = copies.clone().follow(ctx.stores.configuration.clone(), ctx.drain.clone(), ctx.ready.clone());

@@ -29,6 +29,7 @@ pub const SPEC: RoleSpec = RoleSpec {
 };
 
 async fn run(ctx: RoleContext) -> anyhow::Result<()> {
+    ctx.meter("voice-12").embedded();
     let configuration = net::configuration::Configuration::follow(&ctx, "voice-22")?;
     let plans = plans::Plans::new(configuration);
     let state = server::Resolver::new(plans, ctx.stores.registrations.clone(), ctx.clock.clone(), &ctx.metrics);

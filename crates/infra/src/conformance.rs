@@ -1,0 +1,71 @@
+//! The conformance suite: what every implementation of the stores must do. Each function panics with what it found.
+//!
+//! `stores` are empty and real ones must be emptied before; `clock` is the clock that they were made with.
+
+#![allow(clippy::unwrap_used, clippy::missing_panics_doc, reason = "a suite of tests reports by panicking")]
+
+mod fixtures;
+mod ledgers;
+mod others;
+mod streams;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use model::Timestamp;
+
+use crate::{Clock, Stores};
+
+/// A clock that stands until it is moved.
+#[derive(Debug)]
+pub struct SetClock(AtomicU64);
+
+impl SetClock {
+    /// A clock at that time.
+    pub fn at(now: Timestamp) -> Arc<Self> {
+        Arc::new(Self(AtomicU64::new(now.as_micros())))
+    }
+
+    /// Moves it on.
+    pub fn advance(&self, by: Duration) {
+        let by = u64::try_from(by.as_micros()).unwrap_or(u64::MAX);
+        self.0.fetch_add(by, Ordering::SeqCst);
+    }
+}
+
+impl Clock for SetClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_micros(self.0.load(Ordering::SeqCst))
+    }
+}
+
+/// Runs the whole suite. `fresh` gives empty stores on a clock each time that it is asked.
+pub async fn run(fresh: impl Fn() -> (Stores, Arc<SetClock>)) {
+    let stores = || fresh().0;
+    ledgers::a_commit_is_read_back(&stores()).await;
+    ledgers::an_older_token_is_fenced_and_nothing_of_the_write_is_done(&stores()).await;
+    ledgers::a_repeated_invite_makes_no_second_call(&stores()).await;
+    ledgers::one_of_many_claimers_wins(&stores()).await;
+    ledgers::a_dead_owners_calls_are_found_in_batches(&stores()).await;
+    let (with_time, clock) = fresh();
+    ledgers::an_ended_call_is_remembered_for_a_while(&with_time, &clock).await;
+    ledgers::concurrent_writers_lose_nothing(&stores()).await;
+    ledgers::a_session_takes_its_new_call_with_it(&stores()).await;
+    ledgers::a_view_keeps_its_place_with_its_state(&stores()).await;
+    ledgers::a_tenants_queues_have_one_writer(&stores()).await;
+    streams::events_are_read_in_order_from_any_position(&stores()).await;
+    streams::a_reader_is_woken_by_a_commit(&stores()).await;
+    streams::tenants_do_not_see_each_other(&stores()).await;
+    let (with_time, clock) = fresh();
+    streams::a_new_call_that_nobody_finished_is_given_again(&with_time, &clock).await;
+    streams::requests_reach_their_recipient_once(&stores()).await;
+    let (with_time, clock) = fresh();
+    others::an_epoch_never_repeats_and_fences_the_one_before(&with_time, &clock).await;
+    let (with_time, clock) = fresh();
+    others::a_job_has_one_holder_at_a_time(&with_time, &clock).await;
+    let (with_time, clock) = fresh();
+    others::an_exporter_that_was_replaced_is_fenced(&with_time, &clock).await;
+    others::registrations_change_by_compare_and_set(&stores()).await;
+    others::configuration_is_read_whole_and_by_changes(&stores()).await;
+}

@@ -1,0 +1,207 @@
+//! Ledgers: all or nothing, fencing, claims, tombstones.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::future::join_all;
+use model::{AgentId, ConnId, Timestamp, Token};
+
+use super::SetClock;
+use super::fixtures::{create, dialog, event, new_call, owner, save, tenant, write};
+use crate::{
+    AgentBatch, AgentWrite, CallWrite, Change, Claim, Claimed, Consumed, Loaded, Position, QueueBatch, SessionBatch,
+    SessionId, SessionWrite, Stores, Written, bounds,
+};
+
+pub(super) async fn a_commit_is_read_back(stores: &Stores) {
+    let (acme, me) = (tenant("acme"), owner("node-1.5"));
+    let due = Some(Timestamp::from_millis(1_700_000_005_000));
+    let first = CallWrite { due, ..write(&acme, 7, &me, 1, create("one")) };
+    let written = stores.calls.commit(vec![first]).await.unwrap();
+    assert_eq!(written, [Written::Done { position: None }]);
+    let with_event = CallWrite { events: vec![event(&acme, 7, 1, 1)], ..write(&acme, 7, &me, 1, save("two")) };
+    let written = stores.calls.commit(vec![with_event]).await.unwrap();
+    assert!(matches!(written[..], [Written::Done { position: Some(_) }]), "{written:?}");
+    let Loaded::Live(record) = stores.calls.load(&acme, ConnId(7)).await.unwrap() else { panic!("no record") };
+    assert_eq!((&record.state[..], &record.intentions[..]), (&b"two"[..], &b"send"[..]));
+    assert_eq!((record.owner, record.token, record.due), (me.clone(), Token(1), None));
+    let again = stores.calls.commit(vec![write(&acme, 7, &me, 1, create("three"))]).await.unwrap();
+    assert_eq!(again, [Written::Exists { owner: me, token: Token(1) }]);
+    assert_eq!(stores.calls.load(&acme, ConnId(8)).await.unwrap(), Loaded::Unknown);
+}
+
+pub(super) async fn an_older_token_is_fenced_and_nothing_of_the_write_is_done(stores: &Stores) {
+    let (acme, old, heir) = (tenant("acme"), owner("node-1.5"), owner("node-2.6"));
+    stores.calls.commit(vec![write(&acme, 7, &old, 1, create("one"))]).await.unwrap();
+    let claim = Claim { tenant: acme.clone(), key: ConnId(7), seen: Some(Token(1)) };
+    let claimed = stores.calls.claim(&heir, vec![claim.clone()]).await.unwrap();
+    assert!(matches!(&claimed[..], [Claimed::Yours(r)] if r.token == Token(2) && r.owner == heir), "{claimed:?}");
+    let late = CallWrite {
+        events: vec![event(&acme, 7, 1, 1)],
+        dialogs: vec![dialog("late")],
+        new_call: Some(new_call(7)),
+        ..write(&acme, 7, &old, 1, save("late"))
+    };
+    let written = stores.calls.commit(vec![late, write(&acme, 8, &old, 1, create("other"))]).await.unwrap();
+    assert_eq!(written[0], Written::Fenced { owner: heir.clone(), token: Token(2) });
+    assert!(matches!(written[1], Written::Done { .. }), "a neighbour in the batch is not touched by it");
+    assert_eq!(stores.events.read(&acme, Position::START, 10, Duration::ZERO).await.unwrap(), []);
+    assert_eq!(stores.calls.lookup(&acme, &dialog("late")).await.unwrap(), None);
+    assert_eq!(stores.new_calls.take(&acme, &heir, 10, Duration::ZERO).await.unwrap(), []);
+    let again = stores.calls.claim(&heir, vec![claim]).await.unwrap();
+    assert!(matches!(&again[..], [Claimed::Yours(r)] if r.token == Token(2)), "a repeated claim changes nothing");
+}
+
+pub(super) async fn a_repeated_invite_makes_no_second_call(stores: &Stores) {
+    let (acme, me, other) = (tenant("acme"), owner("node-1.5"), owner("node-2.6"));
+    let first = CallWrite { dialogs: vec![dialog("a")], ..write(&acme, 7, &me, 1, create("one")) };
+    let second = CallWrite {
+        dialogs: vec![dialog("a")],
+        events: vec![event(&acme, 8, 1, 1)],
+        ..write(&acme, 8, &other, 1, create("two"))
+    };
+    let written = stores.calls.commit(vec![first, second.clone()]).await.unwrap();
+    assert!(matches!(written[0], Written::Done { .. }));
+    assert_eq!(written[1], Written::Exists { owner: me, token: Token(1) });
+    assert_eq!(stores.calls.commit(vec![second]).await.unwrap()[0], written[1]);
+    assert_eq!(stores.calls.lookup(&acme, &dialog("a")).await.unwrap(), Some(ConnId(7)));
+    assert_eq!(stores.calls.load(&acme, ConnId(8)).await.unwrap(), Loaded::Unknown);
+    assert_eq!(stores.events.end(&acme).await.unwrap(), Position::START);
+}
+
+pub(super) async fn one_of_many_claimers_wins(stores: &Stores) {
+    let (acme, dead) = (tenant("acme"), owner("node-1.5"));
+    stores.calls.commit(vec![write(&acme, 7, &dead, 1, create("one"))]).await.unwrap();
+    let claimers: Vec<_> = (2..12).map(|n| owner(&format!("node-{n}.6"))).collect();
+    let claim = Claim { tenant: acme.clone(), key: ConnId(7), seen: Some(Token(1)) };
+    let answers = join_all(claimers.iter().map(|by| stores.calls.claim(by, vec![claim.clone()]))).await;
+    let answers: Vec<_> = answers.into_iter().map(|answer| answer.unwrap().remove(0)).collect();
+    let won: Vec<_> = answers.iter().filter(|answer| matches!(answer, Claimed::Yours(_))).collect();
+    assert_eq!(won.len(), 1, "{answers:?}");
+    assert!(answers.iter().all(|a| matches!(a, Claimed::Yours(r) if r.token == Token(2))
+        || matches!(a, Claimed::Raced { token, .. } if *token == Token(2))));
+}
+
+pub(super) async fn a_dead_owners_calls_are_found_in_batches(stores: &Stores) {
+    let (acme, dead, heir) = (tenant("acme"), owner("node-1.5"), owner("node-2.6"));
+    let batch: Vec<_> = (0..450).map(|n| write(&acme, n, &dead, 1, create("x"))).collect();
+    stores.calls.commit(batch).await.unwrap();
+    assert_eq!(stores.calls.owners(&acme).await.unwrap()[0].records, 450);
+    let mut taken = 0;
+    loop {
+        let orphans = stores.calls.orphans(&acme, &dead, bounds::CLAIM_BATCH).await.unwrap();
+        if orphans.is_empty() {
+            break;
+        }
+        let claims = orphans.into_iter().map(|r| Claim { tenant: r.tenant, key: r.key, seen: Some(r.token) }).collect();
+        taken += stores.calls.claim(&heir, claims).await.unwrap().len();
+    }
+    assert_eq!(taken, 450);
+    let owners = stores.calls.owners(&acme).await.unwrap();
+    assert_eq!((owners.len(), &owners[0].owner, owners[0].records), (1, &heir, 450));
+    let page = stores.calls.list(&acme, Some(ConnId(99)), 2).await.unwrap();
+    assert_eq!(page.iter().map(|r| r.key.0).collect::<Vec<_>>(), [100, 101]);
+}
+
+pub(super) async fn an_ended_call_is_remembered_for_a_while(stores: &Stores, clock: &SetClock) {
+    let (acme, me) = (tenant("acme"), owner("node-1.5"));
+    let first = CallWrite { dialogs: vec![dialog("a")], ..write(&acme, 7, &me, 1, create("one")) };
+    stores.calls.commit(vec![first]).await.unwrap();
+    stores.calls.commit(vec![write(&acme, 7, &me, 1, Change::End)]).await.unwrap();
+    assert_eq!(stores.calls.load(&acme, ConnId(7)).await.unwrap(), Loaded::Ended);
+    assert_eq!(stores.calls.lookup(&acme, &dialog("a")).await.unwrap(), Some(ConnId(7)));
+    let again = stores.calls.commit(vec![write(&acme, 7, &me, 1, save("two"))]).await.unwrap();
+    assert_eq!(again, [Written::Ended]);
+    clock.advance(bounds::TOMBSTONE + Duration::from_secs(1));
+    assert_eq!(stores.calls.load(&acme, ConnId(7)).await.unwrap(), Loaded::Unknown);
+    assert_eq!(stores.calls.lookup(&acme, &dialog("a")).await.unwrap(), None);
+}
+
+pub(super) async fn concurrent_writers_lose_nothing(stores: &Stores) {
+    let acme = tenant("acme");
+    let writers = (1..=8_u64).map(|node| {
+        let (acme, stores) = (acme.clone(), stores.clone());
+        async move {
+            let me = owner(&format!("node-{node}.5"));
+            for n in 0..50 {
+                let id = node * 1_000 + n;
+                let first = CallWrite { events: vec![event(&acme, id, 1, 1)], ..write(&acme, id, &me, 1, create("x")) };
+                let written = stores.calls.commit(vec![first]).await.unwrap();
+                assert!(matches!(written[..], [Written::Done { .. }]));
+            }
+        }
+    });
+    join_all(writers).await;
+    assert_eq!(stores.calls.list(&acme, None, 1_000).await.unwrap().len(), 400);
+    let entries = stores.events.read(&acme, Position::START, 1_000, Duration::ZERO).await.unwrap();
+    assert_eq!(entries.len(), 400);
+    assert!(entries.windows(2).all(|pair| pair[0].position < pair[1].position));
+}
+
+pub(super) async fn a_session_takes_its_new_call_with_it(stores: &Stores) {
+    let (acme, node, ors) = (tenant("acme"), owner("node-1.5"), owner("ors-1.5"));
+    let call = CallWrite { new_call: Some(new_call(7)), ..write(&acme, 7, &node, 1, create("x")) };
+    stores.calls.commit(vec![call]).await.unwrap();
+    let taken = stores.new_calls.take(&acme, &ors, 10, Duration::ZERO).await.unwrap();
+    assert_eq!((taken.len(), &taken[0].call), (1, &new_call(7)));
+    let begin = SessionBatch {
+        tenant: acme.clone(),
+        owner: ors.clone(),
+        writes: vec![SessionWrite {
+            session: SessionId("s1".to_owned()),
+            conn_id: Some(ConnId(7)),
+            token: Token(1),
+            change: create("session"),
+            due: None,
+            events: Vec::new(),
+            began_with: Some(taken[0].position),
+        }],
+        consumed: None,
+    };
+    stores.sessions.commit(begin).await.unwrap();
+    let other = owner("ors-2.5");
+    assert_eq!(stores.new_calls.reclaim(&acme, &other, Duration::ZERO, 10).await.unwrap(), []);
+    let of_call = stores.sessions.of_call(&acme, ConnId(7)).await.unwrap();
+    assert_eq!(of_call.iter().map(|r| r.key.0.as_str()).collect::<Vec<_>>(), ["s1"]);
+}
+
+pub(super) async fn a_view_keeps_its_place_with_its_state(stores: &Stores) {
+    let (acme, me) = (tenant("acme"), owner("agent-state-1.5"));
+    let position = Position { major: 0, minor: 42 };
+    let agent = AgentId::parse("1001").unwrap();
+    let batch = |token, change, position| AgentBatch {
+        tenant: acme.clone(),
+        owner: me.clone(),
+        writes: vec![AgentWrite { agent: agent.clone(), token: Token(token), change, due: None, events: Vec::new() }],
+        consumed: Some(Consumed { view: "agent-state", position }),
+    };
+    assert_eq!(stores.agents.consumed(&acme, "agent-state").await.unwrap(), Position::START);
+    stores.agents.commit(batch(1, create("ready"), position)).await.unwrap();
+    assert_eq!(stores.agents.consumed(&acme, "agent-state").await.unwrap(), position);
+    let listed = stores.agents.list(&acme, None, 10).await.unwrap();
+    assert_eq!(listed.iter().map(|r| (&r.key, &r.state[..])).collect::<Vec<_>>(), [(&agent, &b"ready"[..])]);
+}
+
+pub(super) async fn a_tenants_queues_have_one_writer(stores: &Stores) {
+    let (acme, first, second) = (tenant("acme"), owner("rq-1.5"), owner("rq-2.6"));
+    let batch = |owner: &model::Owner, token, body: Option<&'static [u8]>| QueueBatch {
+        tenant: acme.clone(),
+        owner: owner.clone(),
+        token: Token(token),
+        requests: vec![("r1".to_owned(), body.map(Bytes::from_static))],
+        reservations: Vec::new(),
+        state: None,
+        events: Vec::new(),
+        consumed: None,
+    };
+    assert_eq!(stores.queues.commit(batch(&first, 1, None)).await.unwrap(), Written::Unknown);
+    let record = stores.queues.claim(&first, &acme, None).await.unwrap().unwrap();
+    assert_eq!(record.token, Token(1));
+    assert!(matches!(stores.queues.commit(batch(&first, 1, Some(b"waits"))).await.unwrap(), Written::Done { .. }));
+    let heir = stores.queues.claim(&second, &acme, Some(Token(1))).await.unwrap().unwrap();
+    assert_eq!((heir.token, &heir.requests[..]), (Token(2), &[("r1".to_owned(), Bytes::from_static(b"waits"))][..]));
+    let late = stores.queues.commit(batch(&first, 1, None)).await.unwrap();
+    assert_eq!(late, Written::Fenced { owner: second.clone(), token: Token(2) });
+    let raced = stores.queues.claim(&first, &acme, Some(Token(1))).await.unwrap().unwrap_err();
+    assert_eq!((raced.owner, raced.token), (second, Token(2)));
+}

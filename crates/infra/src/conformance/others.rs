@@ -1,0 +1,126 @@
+//! Leases, the outbox, registrations, configuration.
+
+use std::time::Duration;
+
+use model::plan::Contact;
+use model::{Dn, Epoch, NodeId, Owner, Timestamp};
+
+use super::SetClock;
+use super::fixtures::{create, event, owner, tenant, write};
+use crate::{
+    Binding, CallWrite, Clock, ConfigVersion, Document, Extent, Publication, RegistrationWrite, RegistrationWritten,
+    StoreError, Stores,
+};
+
+const TTL: Duration = Duration::from_secs(2);
+
+pub(super) async fn an_epoch_never_repeats_and_fences_the_one_before(stores: &Stores, clock: &SetClock) {
+    let node = NodeId::parse("node-1").unwrap();
+    let first = stores.leases.next_epoch(&node).await.unwrap();
+    let second = stores.leases.next_epoch(&node).await.unwrap();
+    assert!(second > first && first >= Epoch(clock.now().as_millis()), "{first:?} {second:?}");
+    let (old, new) = (Owner { node: node.clone(), epoch: first }, Owner { node, epoch: second });
+    assert!(matches!(stores.leases.renew(&old, "sip-cluster", TTL).await, Err(StoreError::Fenced { .. })));
+    stores.leases.renew(&new, "sip-cluster", TTL).await.unwrap();
+    let live = stores.leases.live("sip-cluster").await.unwrap();
+    assert_eq!(live.iter().map(|lease| &lease.owner).collect::<Vec<_>>(), [&new]);
+    assert_eq!(stores.leases.live("ors").await.unwrap(), []);
+    clock.advance(TTL);
+    assert_eq!(stores.leases.live("sip-cluster").await.unwrap(), []);
+}
+
+pub(super) async fn a_job_has_one_holder_at_a_time(stores: &Stores, clock: &SetClock) {
+    let (first, second) = (owner("node-1.5"), owner("node-2.5"));
+    let token = stores.leases.take_job("sweep", &first, TTL).await.unwrap().unwrap();
+    assert_eq!(stores.leases.take_job("sweep", &second, TTL).await.unwrap(), None);
+    assert_eq!(stores.leases.take_job("sweep", &first, TTL).await.unwrap(), Some(token));
+    clock.advance(TTL);
+    let next = stores.leases.take_job("sweep", &second, TTL).await.unwrap().unwrap();
+    assert!(next > token);
+}
+
+pub(super) async fn an_exporter_that_was_replaced_is_fenced(stores: &Stores, clock: &SetClock) {
+    let (acme, first, second) = (tenant("acme"), owner("node-1.5"), owner("node-2.5"));
+    let call = CallWrite { events: vec![event(&acme, 7, 1, 1)], ..write(&acme, 7, &first, 1, create("x")) };
+    stores.calls.commit(vec![call]).await.unwrap();
+    assert_eq!(stores.outbox.tenants().await.unwrap(), [acme.clone()]);
+    let lease = stores.outbox.take(&acme, &first, TTL).await.unwrap().unwrap();
+    assert_eq!(stores.outbox.take(&acme, &second, TTL).await.unwrap(), None);
+    let end = stores.events.end(&acme).await.unwrap();
+    stores.outbox.exported(&acme, lease.token, end).await.unwrap();
+    clock.advance(TTL);
+    let heir = stores.outbox.take(&acme, &second, TTL).await.unwrap().unwrap();
+    assert_eq!(heir.position, end);
+    let late = stores.outbox.exported(&acme, lease.token, end).await;
+    assert!(matches!(late, Err(StoreError::Fenced { .. })), "{late:?}");
+}
+
+fn binding(uri: &str, expires_at: Timestamp) -> Binding {
+    Binding {
+        contact: Contact { uri: uri.to_owned(), path: vec!["<sip:flow@192.0.2.1;lr>".to_owned()] },
+        call_id: "a".to_owned(),
+        cseq: 1,
+        refreshed_at: Timestamp::from_millis(1_700_000_000_000),
+        expires_at,
+        q: 1_000,
+        user_agent: Some("phone".to_owned()),
+    }
+}
+
+pub(super) async fn registrations_change_by_compare_and_set(stores: &Stores) {
+    let (acme, dn) = (tenant("acme"), Dn::parse("7101").unwrap());
+    let ends = Timestamp::from_millis(1_700_000_060_000);
+    let write = |expected, bindings| RegistrationWrite {
+        tenant: acme.clone(),
+        dn: dn.clone(),
+        expected,
+        bindings,
+        events: vec![event(&acme, 7, 1, expected + 1)],
+    };
+    let bindings = vec![binding("sip:7101@192.0.2.7", ends)];
+    let written = stores.registrations.commit(vec![write(0, bindings.clone())]).await.unwrap();
+    assert_eq!(written, [RegistrationWritten::Done(1)]);
+    let stale = stores.registrations.commit(vec![write(0, Vec::new())]).await.unwrap();
+    assert_eq!(stale, [RegistrationWritten::Conflict(1)]);
+    let held = stores.registrations.load(&acme, &dn).await.unwrap();
+    assert_eq!((held.version, held.events, &held.bindings), (1, 1, &bindings));
+    assert_eq!(stores.registrations.ending(ends, 10).await.unwrap(), [(acme.clone(), dn.clone())]);
+    assert_eq!(stores.registrations.ending(ends - Duration::from_secs(1), 10).await.unwrap(), []);
+    stores.registrations.commit(vec![write(1, Vec::new())]).await.unwrap();
+    let held = stores.registrations.load(&acme, &dn).await.unwrap();
+    assert_eq!(
+        (held.version, held.events, held.bindings.len()),
+        (2, 2, 0),
+        "the count of events outlives the bindings"
+    );
+}
+
+fn document(id: &str, revision: u64, body: Option<&'static str>) -> Document {
+    let body = body.map(|text| bytes::Bytes::from_static(text.as_bytes()));
+    Document { kind: "skill".to_owned(), id: id.to_owned(), revision, body }
+}
+
+pub(super) async fn configuration_is_read_whole_and_by_changes(stores: &Stores) {
+    let acme = tenant("acme");
+    let publish = |generation, revision, extent, documents| {
+        let version = ConfigVersion { generation, revision };
+        stores.configuration.publish(Publication { tenant: acme.clone(), version, extent, documents })
+    };
+    let both = vec![document("Sales", 1, Some("{}")), document("English", 1, Some("{}"))];
+    publish(1, 1, Extent::Whole, both.clone()).await.unwrap();
+    let first = stores.configuration.read(&acme, None, Duration::ZERO).await.unwrap();
+    assert_eq!((first.extent, first.documents.len()), (Extent::Whole, 2));
+    let changed = vec![document("Sales", 2, Some("{1}")), document("English", 2, None)];
+    publish(1, 2, Extent::Changes, changed.clone()).await.unwrap();
+    let next = stores.configuration.read(&acme, Some(first.version), Duration::ZERO).await.unwrap();
+    assert_eq!((next.extent, next.documents.len()), (Extent::Changes, 2));
+    let nothing = stores.configuration.read(&acme, Some(next.version), Duration::ZERO).await.unwrap();
+    assert_eq!((nothing.extent, nothing.documents), (Extent::Changes, Vec::new()));
+    let whole = stores.configuration.read(&acme, None, Duration::ZERO).await.unwrap();
+    assert_eq!(whole.documents, [document("Sales", 2, Some("{1}"))], "what is gone is not in the whole");
+    let stale = publish(1, 2, Extent::Changes, changed).await;
+    assert!(matches!(stale, Err(StoreError::Conflict { .. })), "{stale:?}");
+    publish(2, 2, Extent::Whole, vec![document("Sales", 2, Some("{}"))]).await.unwrap();
+    let anew = stores.configuration.read(&acme, Some(next.version), Duration::ZERO).await.unwrap();
+    assert_eq!((anew.extent, anew.documents.len()), (Extent::Whole, 1));
+}

@@ -1,0 +1,243 @@
+//! The embedded stores: conformance, and what only they can show: restart, torn journal, full disk.
+
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use infra::conformance::{self, SetClock};
+use infra::embedded::{Embedded, FileLog, FsyncPolicy, JournalSettings};
+use infra::{
+    Answer, CallLedger, CallWrite, Change, Clock, EventStream, Loaded, NewCalls, ObjectChange, ObjectChanges, Position,
+    ProvisioningStore, Revision, StoreError, Stores, Written,
+};
+use model::{CallUuid, ConnId, Event, EventId, EventName, Owner, Seq, Stamped, Subject, TenantId, Timestamp, Token};
+
+/// A folder of a test's own, removed at its end.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("trunkline-infra-{}-{name}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&path);
+        std::fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// Stands where no case asks for persistent configuration.
+struct NoProvisioning;
+
+impl ProvisioningStore for NoProvisioning {
+    fn tenants(&self) -> Answer<'_, Vec<(TenantId, Revision)>> {
+        Box::pin(async { Ok(Vec::new()) })
+    }
+    fn load<'a>(&'a self, _: &'a TenantId) -> Answer<'a, Option<(Revision, contracts::provisioning::TenantObjects)>> {
+        Box::pin(async { Ok(None) })
+    }
+    fn update<'a>(&'a self, tenant: &'a TenantId, _: Revision, _: Vec<ObjectChange>) -> Answer<'a, Revision> {
+        Box::pin(async move { Err(StoreError::Missing { key: tenant.to_string() }) })
+    }
+    fn changes<'a>(&'a self, tenant: &'a TenantId, _: Revision) -> Answer<'a, ObjectChanges> {
+        Box::pin(async move { Err(StoreError::Missing { key: tenant.to_string() }) })
+    }
+}
+
+fn stores(embedded: Embedded, log: &Path, clock: Arc<SetClock>) -> Stores {
+    let embedded = Arc::new(embedded);
+    Stores {
+        calls: embedded.clone(),
+        agents: embedded.clone(),
+        sessions: embedded.clone(),
+        queues: embedded.clone(),
+        media: embedded.clone(),
+        registrations: embedded.clone(),
+        configuration: embedded.clone(),
+        events: embedded.clone(),
+        new_calls: embedded.clone(),
+        requests: embedded.clone(),
+        leases: embedded.clone(),
+        outbox: embedded,
+        reporting: Arc::new(FileLog::open(log, clock.clone()).unwrap()),
+        provisioning: Arc::new(NoProvisioning),
+        clock,
+    }
+}
+
+fn clock() -> Arc<SetClock> {
+    SetClock::at(Timestamp::from_millis(1_700_000_000_000))
+}
+
+fn acme() -> TenantId {
+    TenantId::parse("acme").unwrap()
+}
+
+fn me() -> Owner {
+    "node-1.5".parse().unwrap()
+}
+
+fn call(id: u64, state: &str) -> CallWrite {
+    let event = Stamped {
+        id: EventId { subject: Subject::Call(ConnId(id)), token: Token(1), seq: Seq(1) },
+        tenant: acme(),
+        at: Timestamp::from_millis(1_700_000_000_000),
+        trace: Some(CallUuid(id.into())),
+        event: Event::new(EventName::Queued),
+    };
+    CallWrite {
+        tenant: acme(),
+        conn_id: ConnId(id),
+        owner: me(),
+        token: Token(1),
+        change: Change::Create { state: Bytes::copy_from_slice(state.as_bytes()), intentions: Bytes::new() },
+        due: None,
+        dialogs: Vec::new(),
+        events: vec![event],
+        new_call: None,
+    }
+}
+
+async fn alive(store: &Embedded) -> Vec<u64> {
+    CallLedger::list(store, &acme(), None, 10_000).await.unwrap().iter().map(|record| record.key.0).collect()
+}
+
+#[tokio::test]
+async fn stores_in_memory_conform() {
+    let folder = Folder::new("memory");
+    conformance::run(|| {
+        let clock = clock();
+        (stores(Embedded::in_memory(clock.clone()), &folder.0, clock.clone()), clock)
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn stores_with_a_journal_conform() {
+    let folder = Folder::new("journal");
+    let count = std::sync::atomic::AtomicUsize::new(0);
+    conformance::run(|| {
+        let clock = clock();
+        let each = folder.0.join(count.fetch_add(1, std::sync::atomic::Ordering::Relaxed).to_string());
+        // Compacting all the time must change nothing.
+        let settings = JournalSettings { fsync: FsyncPolicy::Each, compact_at: 2_000 };
+        (stores(Embedded::open(&each, settings, clock.clone()).unwrap(), &folder.0, clock.clone()), clock)
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_restarted_process_finds_what_was_committed() {
+    for compact_at in [u64::MAX, 500] {
+        let (folder, clock) = (Folder::new(&format!("restart-{compact_at}")), clock());
+        let settings = JournalSettings { fsync: FsyncPolicy::Grouped, compact_at };
+        let before = {
+            let store = Embedded::open(&folder.0, settings, clock.clone()).unwrap();
+            for id in 1..=20 {
+                store.commit(vec![call(id, &format!("state {id}"))]).await.unwrap();
+            }
+            let end = CallWrite { change: Change::End, events: Vec::new(), ..call(3, "") };
+            CallLedger::commit(&store, vec![end]).await.unwrap();
+            EventStream::read(&store, &acme(), Position::START, 100, Duration::ZERO).await.unwrap()
+        };
+        let store = Embedded::open(&folder.0, settings, clock).unwrap();
+        let Loaded::Live(record) = CallLedger::load(&store, &acme(), ConnId(7)).await.unwrap() else {
+            panic!("no call")
+        };
+        assert_eq!((&record.state[..], record.owner, record.token), (&b"state 7"[..], me(), Token(1)));
+        assert_eq!(CallLedger::load(&store, &acme(), ConnId(3)).await.unwrap(), Loaded::Ended);
+        assert_eq!(alive(&store).await.len(), 19);
+        let after = EventStream::read(&store, &acme(), Position::START, 100, Duration::ZERO).await.unwrap();
+        assert_eq!(after, before);
+        store.commit(vec![call(99, "new")]).await.unwrap();
+        assert!(store.end(&acme()).await.unwrap() > before.last().unwrap().position, "positions go on");
+    }
+}
+
+#[tokio::test]
+async fn a_torn_tail_is_dropped_and_writing_goes_on_after_it() {
+    let (folder, clock) = (Folder::new("torn"), clock());
+    let settings = JournalSettings::default();
+    {
+        let store = Embedded::open(&folder.0, settings, clock.clone()).unwrap();
+        store.commit(vec![call(1, "one")]).await.unwrap();
+        store.commit(vec![call(2, "two")]).await.unwrap();
+    }
+    let path = folder.0.join("1.journal");
+    let whole = std::fs::read(&path).unwrap();
+    for cut in [1, 7, 8, 9, whole.len() / 3] {
+        std::fs::write(&path, &whole[..whole.len() - cut]).unwrap();
+        let store = Embedded::open(&folder.0, settings, clock.clone()).unwrap();
+        assert_eq!(alive(&store).await, [1], "cut by {cut}");
+        store.commit(vec![call(5, "five")]).await.unwrap();
+        drop(store);
+        let store = Embedded::open(&folder.0, settings, clock.clone()).unwrap();
+        assert_eq!(alive(&store).await, [1, 5], "cut by {cut}");
+    }
+    std::fs::write(&path, &whole).unwrap();
+    OpenOptions::new().append(true).open(&path).unwrap().write_all(b"\xff\xff\xff\x7fgarbage").unwrap();
+    let store = Embedded::open(&folder.0, settings, clock).unwrap();
+    assert_eq!(alive(&store).await, [1, 2]);
+}
+
+#[tokio::test]
+async fn a_snapshot_that_was_not_finished_does_not_count() {
+    let (folder, clock) = (Folder::new("snapshot"), clock());
+    {
+        let store = Embedded::open(&folder.0, JournalSettings::default(), clock.clone()).unwrap();
+        store.commit(vec![call(1, "one")]).await.unwrap();
+    }
+    std::fs::write(folder.0.join("2.snapshot"), b"\x10\x00\x00\x00half").unwrap();
+    let store = Embedded::open(&folder.0, JournalSettings::default(), clock).unwrap();
+    assert_eq!(alive(&store).await, [1]);
+}
+
+#[tokio::test]
+async fn a_full_disk_is_a_typed_error_and_nothing_of_the_write_remains() {
+    let (folder, clock) = (Folder::new("full"), clock());
+    // The device that takes nothing.
+    std::os::unix::fs::symlink("/dev/full", folder.0.join("1.journal")).unwrap();
+    let settings = JournalSettings { fsync: FsyncPolicy::Never, compact_at: u64::MAX };
+    let store = Embedded::open(&folder.0, settings, clock).unwrap();
+    let with_new_call = CallWrite {
+        new_call: Some(infra::NewCall {
+            conn_id: ConnId(1),
+            trace: CallUuid(1),
+            at: Timestamp::ZERO,
+            body: Bytes::new(),
+        }),
+        ..call(1, "one")
+    };
+    let refused = CallLedger::commit(&store, vec![with_new_call]).await;
+    assert!(matches!(refused, Err(StoreError::DiskFull { .. })), "{refused:?}");
+    assert_eq!(CallLedger::load(&store, &acme(), ConnId(1)).await.unwrap(), Loaded::Unknown);
+    assert_eq!(store.end(&acme()).await.unwrap(), Position::START);
+    assert_eq!(NewCalls::take(&store, &acme(), &me(), 1, Duration::ZERO).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn exported_facts_stand_in_the_log_once_and_the_exporter_goes_on_where_it_was() {
+    let (folder, clock) = (Folder::new("export"), clock());
+    let stores = stores(Embedded::in_memory(clock.clone()), &folder.0, clock.clone());
+    let written = stores.calls.commit((1..=3).map(|id| call(id, "x")).collect()).await.unwrap();
+    assert!(written.iter().all(|w| matches!(w, Written::Done { .. })));
+    assert_eq!(infra::exporter::export_turn(&stores, &acme(), &me()).await.unwrap(), 3);
+    assert_eq!(infra::exporter::export_turn(&stores, &acme(), &me()).await.unwrap(), 0);
+    stores.calls.commit(vec![call(4, "x")]).await.unwrap();
+    assert_eq!(infra::exporter::export_turn(&stores, &acme(), &me()).await.unwrap(), 1);
+    let day = &contracts::json::rfc3339(clock.now())[..10];
+    let log = std::fs::read_to_string(folder.0.join("voice-callthread").join(format!("{day}.jsonl"))).unwrap();
+    let ids: Vec<String> = log
+        .lines()
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()["id"].as_str().unwrap().to_owned())
+        .collect();
+    let expected: Vec<String> = (1..=4).map(|id| format!("call:{id:016x}:1:1")).collect();
+    assert_eq!(ids, expected);
+}
