@@ -32,14 +32,14 @@ Exit codes:
 #[command(name = "trunkline", version, after_help = format!("{EXAMPLES}{}", exit::table()))]
 struct Cli {
     #[command(flatten)]
-    common: Common,
+    site: Site,
     #[command(subcommand)]
     command: Command,
 }
 
 /// What every command takes.
 #[derive(Args, Clone)]
-struct Common {
+struct Site {
     /// Number of the installation on this machine: its addresses are 127.N.x.y
     #[arg(long, value_name = "N", default_value_t = 0, global = true)]
     instance: u8,
@@ -98,12 +98,12 @@ enum Command {
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let done = match cli.command {
-        Command::Up { example } => run::up(&cli.common, example),
-        Command::Run { roles, replica } => run::run(&cli.common, &roles, replica),
-        Command::Settings(arguments) => settings::run(&cli.common, &arguments),
-        Command::Tenant(arguments) => tenant::run(&cli.common, &arguments),
-        Command::Token(arguments) => token::run(&cli.common, &arguments),
-        Command::Topology(arguments) => topology::run(&cli.common, &arguments),
+        Command::Up { example } => run::up(&cli.site, example),
+        Command::Run { roles, replica } => run::run(&cli.site, &roles, replica),
+        Command::Settings(arguments) => settings::run(&cli.site, &arguments),
+        Command::Tenant(arguments) => tenant::run(&cli.site, &arguments),
+        Command::Token(arguments) => token::run(&cli.site, &arguments),
+        Command::Topology(arguments) => topology::run(&cli.site, &arguments),
         Command::Specs(arguments) => specs::run(&arguments),
     };
     let exit = done.unwrap_or_else(|error| {
@@ -116,7 +116,7 @@ pub fn main() -> ExitCode {
     ExitCode::from(exit.code())
 }
 
-impl Common {
+impl Site {
     fn data_dir(&self) -> PathBuf {
         let home = std::env::var_os("HOME").map(PathBuf::from);
         let default = || runtime::process::default_data_dir(home.as_deref(), self.instance);

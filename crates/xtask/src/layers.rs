@@ -70,7 +70,7 @@ fn edge(rules: &Rules, from: &str, layer: u8, to: &str, is_dev: bool) -> Option<
         return None;
     }
     let denied = |key: String| rules.deny.get(&key).map(|reason| format!("{from} -> {to}: {reason}"));
-    if target >= layer {
+    if *target >= layer {
         return Some(format!("{from} (layer {layer}) -> {to} (layer {target}): only lower layers may be used"));
     }
     denied(format!("{layer} -> {to}")).or_else(|| denied(format!("{layer} -> {target}")))

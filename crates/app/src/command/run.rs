@@ -7,22 +7,22 @@ use runtime::data_dir::Sharing;
 use runtime::exit::{Exit, ExitError};
 use runtime::process::{self, Plan, ProcessSettings, Replica, sections};
 
-use super::{Common, executor};
+use super::{Site, executor};
 use crate::{demo, roles, stores};
 
 /// Every replica of every role in one process.
-pub fn up(common: &Common, example: bool) -> anyhow::Result<Exit> {
-    let values = common.values()?;
+pub fn up(site: &Site, example: bool) -> anyhow::Result<Exit> {
+    let values = site.values()?;
     let replicas = roles::TABLE.iter().flat_map(|spec| {
         let count = sections::replica_count(&values, spec.name);
         (1..=count).map(move |number| Replica { spec, number })
     });
     let replicas = replicas.collect();
-    start(common, values, replicas, Sharing::Alone, example)
+    start(site, values, replicas, Sharing::Alone, example)
 }
 
 /// The named roles, one replica each.
-pub fn run(common: &Common, names: &[String], replica: u8) -> anyhow::Result<Exit> {
+pub fn run(site: &Site, names: &[String], replica: u8) -> anyhow::Result<Exit> {
     let find = |name: &String| match roles::find(name) {
         Some(spec) => Ok(Replica { spec, number: replica }),
         None => {
@@ -31,11 +31,11 @@ pub fn run(common: &Common, names: &[String], replica: u8) -> anyhow::Result<Exi
         }
     };
     let replicas = names.iter().map(find).collect::<Result<_, _>>()?;
-    start(common, common.values()?, replicas, Sharing::Shared, false)
+    start(site, site.values()?, replicas, Sharing::Shared, false)
 }
 
 fn start(
-    common: &Common,
+    site: &Site,
     values: runtime::settings::Values,
     replicas: Vec<Replica>,
     sharing: Sharing,
@@ -44,10 +44,10 @@ fn start(
     let settings: ProcessSettings = values.read(sections::PROCESS)?;
     let log_level = runtime::log::start(&settings.log).map_err(|reason| ExitError::new(Exit::Settings, reason))?;
     let plan = Plan {
-        instance: common.instance,
+        instance: site.instance,
         replicas,
         values,
-        data_dir: common.data_dir(),
+        data_dir: site.data_dir(),
         sharing,
         log_level,
         clock: Arc::new(SystemClock::start()),

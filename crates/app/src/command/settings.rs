@@ -7,7 +7,7 @@ use runtime::exit::Exit;
 use runtime::process::sections;
 use runtime::settings::{Sources, reference};
 
-use super::{Common, read_settings};
+use super::{Site, read_settings};
 use crate::roles;
 
 #[derive(Args)]
@@ -22,14 +22,14 @@ pub struct Arguments {
 
 /// Prints the reference, checks a file, or prints what is in force.
 #[allow(clippy::print_stdout, reason = "this is the command's answer")]
-pub fn run(common: &Common, arguments: &Arguments) -> anyhow::Result<Exit> {
+pub fn run(site: &Site, arguments: &Arguments) -> anyhow::Result<Exit> {
     let all = sections::all(roles::TABLE);
     if let Some(path) = &arguments.check {
         let sources = Sources { files: vec![read_settings(path)?], ..Sources::default() };
         runtime::settings::load(&all, &sources)?;
         eprintln!("no faults in {}", path.display());
     } else if arguments.in_force {
-        print!("{}", reference::in_force(&all, &common.values()?));
+        print!("{}", reference::in_force(&all, &site.values()?));
     } else {
         print!("{}", reference::markdown(&all));
     }

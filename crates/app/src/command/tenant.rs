@@ -9,7 +9,7 @@ use model::TenantId;
 use runtime::exit::{Exit, ExitError};
 use serde_json::json;
 
-use super::{Common, executor};
+use super::{Site, executor};
 
 #[derive(Subcommand)]
 pub enum Arguments {
@@ -39,7 +39,7 @@ pub enum Arguments {
 
 /// Imports, exports or checks.
 #[allow(clippy::print_stdout, reason = "this is the command's answer")]
-pub fn run(common: &Common, arguments: &Arguments) -> anyhow::Result<Exit> {
+pub fn run(site: &Site, arguments: &Arguments) -> anyhow::Result<Exit> {
     match arguments {
         Arguments::Check { file } => {
             read(file)?;
@@ -48,7 +48,7 @@ pub fn run(common: &Common, arguments: &Arguments) -> anyhow::Result<Exit> {
         Arguments::Import { file } => {
             let objects = read(file)?;
             let imported = executor()?.block_on(async {
-                let store = open(common).await?;
+                let store = open(site).await?;
                 anyhow::Ok(tenant::import::import(&store, &objects).await?)
             })?;
             let (tenant, revision) = (imported.tenant.as_str(), imported.revision.0);
@@ -60,7 +60,7 @@ pub fn run(common: &Common, arguments: &Arguments) -> anyhow::Result<Exit> {
         Arguments::Export { tenant, folder } => {
             let id = TenantId::parse(tenant).map_err(|error| ExitError::new(Exit::Usage, error.to_string()))?;
             let exported = executor()?.block_on(async {
-                let store = open(common).await?;
+                let store = open(site).await?;
                 anyhow::Ok(tenant::import::export(&store, &id).await?)
             })?;
             write(&folder.join(format!("{tenant}.yaml")), &exported.yaml)?;
@@ -75,8 +75,8 @@ fn read(file: &Path) -> anyhow::Result<contracts::provisioning::TenantObjects> {
     Ok(tenant::import::read_file(file).map_err(|error| ExitError::new(Exit::CheckFailed, error.to_string()))?)
 }
 
-async fn open(common: &Common) -> anyhow::Result<SqliteProvisioning> {
-    let folder = common.data_dir();
+async fn open(site: &Site) -> anyhow::Result<SqliteProvisioning> {
+    let folder = site.data_dir();
     std::fs::create_dir_all(&folder).with_context(|| format!("cannot use {}", folder.display()))?;
     SqliteProvisioning::open(&folder.join("configuration.sqlite")).await.context("the configuration")
 }

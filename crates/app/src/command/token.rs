@@ -10,7 +10,7 @@ use runtime::exit::{Exit, ExitError};
 use runtime::settings::SettingValue as _;
 use runtime::{data_dir, token};
 
-use super::Common;
+use super::Site;
 
 /// Longer tokens are refused: a lost one could not be called back.
 const LIFE_MAX: Duration = Duration::from_secs(31 * 24 * 3_600);
@@ -36,14 +36,14 @@ pub struct Arguments {
 
 /// Prints a token on stdout.
 #[allow(clippy::print_stdout, reason = "this is the command's answer")]
-pub fn run(common: &Common, arguments: &Arguments) -> anyhow::Result<Exit> {
+pub fn run(site: &Site, arguments: &Arguments) -> anyhow::Result<Exit> {
     let usage = |error: model::id::InvalidId| ExitError::new(Exit::Usage, format!("--tenant: {error}"));
     let tenant = arguments.tenant.as_deref().map(TenantId::parse).transpose().map_err(usage)?;
     if arguments.scopes.iter().any(|scope| scope.split_whitespace().any(|s| s == token::ROLE_SCOPE)) {
         // Only the installation's own processes are roles.
         return Err(ExitError::new(Exit::Usage, "the scope \"role\" is not issued to people").into());
     }
-    let tokens = data_dir::tokens(&common.data_dir(), Arc::new(SystemClock::start()))?;
+    let tokens = data_dir::tokens(&site.data_dir(), Arc::new(SystemClock::start()))?;
     let scope = arguments.scopes.join(" ");
     println!("{}", tokens.issue(tenant.as_ref(), &arguments.sub, &scope, &arguments.aud, arguments.life)?);
     Ok(Exit::Done)

@@ -13,7 +13,7 @@ use runtime::meter::{ConnectionReport, Side, State};
 use runtime::process::sections;
 use runtime::{address, data_dir, token};
 
-use super::{Common, executor};
+use super::{Site, executor};
 use crate::roles;
 
 /// A role that does not answer in this time is not there.
@@ -33,17 +33,17 @@ pub struct Arguments {
 
 /// Prints the connections of the running instance.
 #[allow(clippy::print_stdout, reason = "this is the command's answer")]
-pub fn run(common: &Common, arguments: &Arguments) -> anyhow::Result<Exit> {
-    let values = common.values()?;
-    let tokens = data_dir::tokens(&common.data_dir(), Arc::new(SystemClock::start()))?;
+pub fn run(site: &Site, arguments: &Arguments) -> anyhow::Result<Exit> {
+    let values = site.values()?;
+    let tokens = data_dir::tokens(&site.data_dir(), Arc::new(SystemClock::start()))?;
     let token = tokens.issue(None, "operator/cli", OPERATE_SCOPE, token::EVERY_ROLE, TOKEN_LIFE)?;
     let replicas =
         roles::TABLE.iter().flat_map(|spec| (1..=sections::replica_count(&values, spec.name)).map(move |k| (*spec, k)));
-    let asked = replicas.map(|(spec, k)| ask(spec, address::of_replica(common.instance, spec.number, k), &token));
+    let asked = replicas.map(|(spec, k)| ask(spec, address::of_replica(site.instance, spec.number, k), &token));
     let answers = executor()?.block_on(futures::future::join_all(asked));
     let running: Vec<TopologyReport> = answers.into_iter().flatten().collect();
     if running.is_empty() {
-        let message = format!("no role of instance {} answers: it does not run", common.instance);
+        let message = format!("no role of instance {} answers: it does not run", site.instance);
         return Err(ExitError::new(Exit::NotRunning, message).into());
     }
     if arguments.json {
