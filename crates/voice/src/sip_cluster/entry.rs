@@ -177,10 +177,5 @@ pub enum Order {
     },
 }
 
-impl Order {
-    /// The most messages that wait for a claim at once: a burst of one dead node.
-    pub const CLAIMS_MAX: usize = 1_024;
-}
-
 /// Orders in their order.
 pub type Orders = VecDeque<Order>;

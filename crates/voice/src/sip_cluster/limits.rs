@@ -41,6 +41,9 @@ pub const MESSAGES_PER_TURN: usize = 64;
 /// Answers, requests and repairs that wait for the loop.
 pub const INBOX_MAX: usize = 4_096;
 
+/// Messages that wait for the claim of their call: what one dead node's phones send within a second.
+pub const CLAIMS_MAX: usize = 1_024;
+
 /// How often silent parties are looked for.
 pub const SWEEP_EVERY: Duration = Duration::from_secs(2);
 

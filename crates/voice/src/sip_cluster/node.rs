@@ -6,7 +6,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use call::{Call, Incoming, Input};
-use infra::DialogKey;
+use infra::{DialogKey, Record};
 use model::event::ErrorCode;
 use model::plan::Destination;
 use model::{ConnId, Entropy, LegId, Owner, Request, Timestamp};
@@ -15,7 +15,7 @@ use sip::{Flow, LocalTag, Message, Seal, Transmit};
 
 use super::entry::{Entry, Leg, LegStage, MEDIA_TAG, Order, Orders, Stored};
 use super::ids::{self, ConnIds};
-use super::limits::Limits;
+use super::limits::{CLAIMS_MAX, Limits};
 use super::metrics::Metrics;
 
 /// Which dialog of a leg.
@@ -62,6 +62,8 @@ pub struct Node {
     pub(super) lost: HashMap<String, (u64, Timestamp)>,
     pub(super) draining: bool,
     pub(super) next_sweep: Timestamp,
+    /// Messages that wait for a claim.
+    claiming: usize,
     ids: ConnIds,
     pub(super) entropy: Box<dyn Entropy>,
 }
@@ -113,6 +115,7 @@ impl Node {
             lost: HashMap::new(),
             draining: false,
             next_sweep: Timestamp::ZERO,
+            claiming: 0,
             ids: ConnIds::new(parts.replica),
             entropy: parts.entropy,
         }
@@ -123,9 +126,9 @@ impl Node {
         self.calls.len()
     }
 
-    /// Takes no new calls from now on.
-    pub const fn drain(&mut self) {
-        self.draining = true;
+    /// Takes no new calls from now on; says whether that is new.
+    pub const fn drain(&mut self) -> bool {
+        !std::mem::replace(&mut self.draining, true)
     }
 
     // ---- inputs
@@ -153,14 +156,31 @@ impl Node {
     /// One for a call of an owner that is gone waits until the call is claimed: [`Order::Claim`] brings it back here.
     pub fn receive(&mut self, message: Message, link: u64, now: Timestamp) {
         if let Some((tenant, conn_id)) = self.orphaned(&message) {
+            if self.claiming >= CLAIMS_MAX {
+                // Its sender repeats it, or asks again when its own timer says so.
+                return self.metrics.call_overloaded();
+            }
+            self.claiming += 1;
             self.orders.push_back(Order::Claim { tenant, conn_id, message: Box::new(message), link });
             return;
         }
         self.take_in(message, link, now);
     }
 
-    /// A message of a call that is here, or whose claim has had its answer.
-    pub(super) fn take_in(&mut self, message: Message, link: u64, now: Timestamp) {
+    /// The claim that a message has waited for has had its answer: the call is here now, or nowhere.
+    pub fn claimed(&mut self, records: &[Record<ConnId>], message: Message, link: u64, now: Timestamp) {
+        self.claiming = self.claiming.saturating_sub(1);
+        for record in records {
+            // Another message may have brought the same call already.
+            if !self.calls.contains_key(&record.key) {
+                self.restore(record, now);
+            }
+        }
+        self.take_in(message, link, now);
+    }
+
+    /// A message of a call that is here, or of none.
+    fn take_in(&mut self, message: Message, link: u64, now: Timestamp) {
         self.agent.receive(message, Flow::Stream { connection: link }, now);
         self.settle(now);
     }

@@ -33,10 +33,13 @@ pub struct Turns {
     pub former: Vec<Record<ConnId>>,
 }
 
+/// Whether a request's call is here.
+type Outcome = Result<(), ErrorCode>;
+
 /// What is told once the turn is stored.
 #[derive(Default)]
 struct Told {
-    requests: Vec<(oneshot::Sender<Result<(), ErrorCode>>, Result<(), ErrorCode>)>,
+    requests: Vec<(oneshot::Sender<Outcome>, Outcome)>,
     repairs: Vec<oneshot::Sender<()>>,
 }
 
@@ -131,10 +134,7 @@ impl Turns {
                 told.requests.push((reply, outcome));
             }
             Letter::Claimed { records, message, link } => {
-                for record in &records {
-                    self.node.restore(record, now);
-                }
-                self.node.take_in(*message, link, now);
+                self.node.claimed(&records, *message, link, now);
             }
             Letter::Repair { repair, done } => {
                 self.node.repair(&repair, now);
@@ -177,8 +177,9 @@ impl Turns {
         if !self.ctx.drain.is_draining() {
             return false;
         }
-        self.links.announce(Work::Draining);
-        self.node.drain();
+        if self.node.drain() {
+            self.links.announce(Work::Draining);
+        }
         let late = self.ctx.drain.deadline().is_some_and(|deadline| deadline <= self.now());
         // What is left is in the ledger: the next life of this node goes on with it.
         late || (self.node.calls() == 0 && self.links.is_flushed())
