@@ -55,10 +55,9 @@ pub(super) async fn changes(
 async fn let_go(db: &mut SqliteConnection, tenant: &TenantId, object: &Object) -> Result<()> {
     let (sql, id) = match object {
         Object::Place(o) => ("DELETE FROM place_dn WHERE tenant = ? AND name = ?", &o.name),
-        Object::Person(o) => (
-            "UPDATE person SET agent_id = NULL, login_code = NULL WHERE tenant = ? AND user_name = ?",
-            &o.user_name,
-        ),
+        Object::Person(o) => {
+            ("UPDATE person SET agent_id = NULL, login_code = NULL WHERE tenant = ? AND user_name = ?", &o.user_name)
+        }
         _ => return Ok(()),
     };
     run(db, sqlx::query(sql).bind(tenant.as_str()).bind(id)).await.map(drop)
