@@ -19,7 +19,7 @@ fn an_unknown_number_is_answered_404() -> Result<()> {
 #[test]
 fn a_wrong_password_does_not_register() -> Result<()> {
     let site = Installation::start()?;
-    let speech = testkit::caller::prompt("welcome");
+    let speech = testkit::caller::prompt("sales-welcome");
     let setup = Setup {
         address: site.peer_address(10),
         registrar: &site.sip(),

@@ -20,7 +20,7 @@ fn agent_at(site: &Installation, host: u8, extension: &str, answer: Answer) -> R
         user: extension,
         password: &person.password,
         transport: "udp",
-        speech: &prompt("please-hold"),
+        speech: &prompt("support-welcome"),
         answer,
     })?;
     for code in ["*50", "*52"] {
@@ -46,9 +46,9 @@ fn a_sales_call_reaches_a_ready_agent_and_the_two_hear_each_other() -> Result<()
     let at_agent = audio::compare(&speech, &audio::read_wav(&agent.heard()?)?)?;
     assert!(at_agent.similarity > ALIKE, "the agent hears the caller: {at_agent:?}");
     let at_caller = caller_audio.received().samples;
-    let welcome = audio::compare(&prompt_samples("welcome")?, &at_caller)?;
+    let welcome = audio::compare(&prompt_samples("sales-welcome")?, &at_caller)?;
     assert!(welcome.similarity > ALIKE, "the caller hears the welcome: {welcome:?}");
-    let agent_speech = audio::compare(&prompt_samples("please-hold")?, &at_caller)?;
+    let agent_speech = audio::compare(&prompt_samples("support-welcome")?, &at_caller)?;
     assert!(agent_speech.similarity > ALIKE, "the caller hears the agent: {agent_speech:?}");
     Ok(())
 }

@@ -22,10 +22,11 @@ const CACHED_MAX: usize = 1_024;
 
 /// The prompts that come with the program.
 const OWN: [(&str, &[u8]); 12] = [
-    ("welcome", include_bytes!("../../../../prompts/welcome.wav")),
+    ("sales-welcome", include_bytes!("../../../../prompts/sales-welcome.wav")),
+    ("support-welcome", include_bytes!("../../../../prompts/support-welcome.wav")),
     ("menu", include_bytes!("../../../../prompts/menu.wav")),
-    ("please-hold", include_bytes!("../../../../prompts/please-hold.wav")),
-    ("all-agents-busy", include_bytes!("../../../../prompts/all-agents-busy.wav")),
+    ("menu-again", include_bytes!("../../../../prompts/menu-again.wav")),
+    ("all-busy", include_bytes!("../../../../prompts/all-busy.wav")),
     ("closed", include_bytes!("../../../../prompts/closed.wav")),
     ("logged-in", include_bytes!("../../../../prompts/logged-in.wav")),
     ("logged-out", include_bytes!("../../../../prompts/logged-out.wav")),
