@@ -10,6 +10,7 @@ use crate::Answer;
 pub struct Revision(pub u64);
 
 /// One object's change.
+#[allow(clippy::large_enum_variant, reason = "deletions are few; a box would cost each put an allocation")]
 #[derive(Clone, Debug, PartialEq)]
 pub enum ObjectChange {
     /// It is new or replaced.

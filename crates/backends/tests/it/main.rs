@@ -1,5 +1,7 @@
 //! The persistent configuration in SQLite.
 
+#![allow(clippy::unwrap_used, reason = "a test reports by panicking")]
+
 use std::path::PathBuf;
 
 use backends::sqlite::SqliteProvisioning;

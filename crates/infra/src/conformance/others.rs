@@ -43,7 +43,7 @@ pub(super) async fn an_exporter_that_was_replaced_is_fenced(stores: &Stores, clo
     let (acme, first, second) = (tenant("acme"), owner("node-1.5"), owner("node-2.5"));
     let call = CallWrite { events: vec![event(&acme, 7, 1, 1)], ..write(&acme, 7, &first, 1, create("x")) };
     stores.calls.commit(vec![call]).await.unwrap();
-    assert_eq!(stores.outbox.tenants().await.unwrap(), [acme.clone()]);
+    assert_eq!(stores.outbox.tenants().await.unwrap(), std::slice::from_ref(&acme));
     let lease = stores.outbox.take(&acme, &first, TTL).await.unwrap().unwrap();
     assert_eq!(stores.outbox.take(&acme, &second, TTL).await.unwrap(), None);
     let end = stores.events.end(&acme).await.unwrap();

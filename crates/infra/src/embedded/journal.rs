@@ -45,6 +45,8 @@ pub(super) struct Journal {
     sync: SyncSender<Order>,
     synced: watch::Receiver<u64>,
     policy: FsyncPolicy,
+    /// Held for the journal's life: two processes in one folder would write over each other.
+    _lock: File,
 }
 
 /// What the sync thread is told.
@@ -57,6 +59,10 @@ impl Journal {
     /// Opens the newest pair of files and hands every turn to `replay`.
     pub(super) fn open(folder: &Path, policy: FsyncPolicy, mut replay: impl FnMut(Turn)) -> Result<Self> {
         fs::create_dir_all(folder).map_err(|e| io_error("the journal's folder", &e))?;
+        let lock = File::create(folder.join("lock")).map_err(|e| io_error("the journal's lock", &e))?;
+        lock.try_lock().map_err(|_| StoreError::Unavailable {
+            reason: format!("another process has the stores in {}", folder.display()),
+        })?;
         let number = newest(folder)?;
         let snapshot = snapshot_path(folder, number);
         if snapshot.exists() {
@@ -73,8 +79,18 @@ impl Journal {
             .name("journal-sync".to_owned())
             .spawn(move || sync_loop(&orders, &announce))
             .map_err(|e| io_error("the journal's writer", &e))?;
-        let mut journal =
-            Self { folder: folder.to_owned(), number, file, good, dirty_tail, total: 0, sync, synced, policy };
+        let mut journal = Self {
+            folder: folder.to_owned(),
+            number,
+            file,
+            good,
+            dirty_tail,
+            total: 0,
+            sync,
+            synced,
+            policy,
+            _lock: lock,
+        };
         journal.drop_torn_tail()?;
         Ok(journal)
     }

@@ -1,5 +1,7 @@
 //! The embedded stores: conformance, and what only they can show: restart, torn journal, full disk.
 
+#![allow(clippy::unwrap_used, reason = "a test reports by panicking")]
+
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::path::{Path, PathBuf};
