@@ -55,6 +55,7 @@ impl AgentTable {
             return;
         };
         call.established = true;
+        self.changed.insert(agent.clone());
         if !call.business {
             return;
         }
