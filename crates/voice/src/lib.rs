@@ -1,4 +1,9 @@
 //! The Voice roles.
+pub mod agent_state;
+pub mod call_state;
+mod lease;
+#[cfg(test)]
+mod test_stores;
 pub mod dialog_records;
 pub mod media_server;
 pub mod rq;

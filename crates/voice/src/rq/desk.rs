@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 use contracts::v1::{self, queue_command::Command};
-use infra::{EventEntry, Position, QueueRecord, StoreError, Written};
+use infra::{EventEntry, Position, Posted, PostedEntry, QueueRecord, Recipient, StoreError, Written};
 use model::{ConnId, TenantId};
 use routing::RequestId;
 use runtime::RoleContext;
@@ -25,6 +25,10 @@ const COMMANDS_MAX: usize = 4_096;
 const TURN_MAX: usize = 256;
 /// Events that one turn folds.
 const EVENTS_MAX: usize = 500;
+/// Repairs that one turn takes in.
+const REPAIRS_MAX: usize = 64;
+/// A repair that another replica has held for so long without carrying it out is taken over.
+const REPAIR_IDLE: Duration = Duration::from_secs(5);
 /// How long a read waits for the first event.
 const READ_WAIT: Duration = Duration::from_secs(1);
 /// Pause before a store that is away, or an owner that lives, is asked again.
@@ -159,7 +163,9 @@ impl Desk {
     async fn run(mut self, asked: &mut mpsc::Receiver<Ask>) -> Result<End> {
         let mut batch = Vec::with_capacity(TURN_MAX);
         let mut reading = Box::pin(read(self.ctx.clone(), self.tenant.clone(), self.queues.position()));
+        let mut posting = Box::pin(repairs(self.ctx.clone(), self.tenant.clone()));
         loop {
+            let mut repaired = Vec::new();
             let now = self.ctx.clock.now();
             let wait = self.queues.next_timeout().map_or(READ_WAIT, |due| due.since(now));
             tokio::select! {
@@ -167,6 +173,10 @@ impl Desk {
                 entries = &mut reading => {
                     self.queues.observe(&entries?, self.ctx.clock.now());
                     reading = Box::pin(read(self.ctx.clone(), self.tenant.clone(), self.queues.position()));
+                }
+                entries = &mut posting => {
+                    repaired = self.repair(entries?);
+                    posting = Box::pin(repairs(self.ctx.clone(), self.tenant.clone()));
                 }
                 () = tokio::time::sleep(wait) => {}
                 () = self.ctx.drain.begun(), if batch.is_empty() => return Ok(End::Closed),
@@ -181,6 +191,29 @@ impl Desk {
             for answer in answers {
                 answer.send();
             }
+            self.acknowledge(&repaired).await;
+        }
+    }
+
+    fn repair(&mut self, entries: Vec<PostedEntry>) -> Vec<Position> {
+        let now = self.ctx.clock.now();
+        let mut positions = Vec::with_capacity(entries.len());
+        for entry in entries {
+            positions.push(entry.position);
+            if let Posted::Repair(repair) = entry.posted {
+                warn!(tenant = %self.tenant, subject = %repair.subject, why = repair.why, "a repair");
+                self.queues.repair(&repair, now);
+            }
+        }
+        positions
+    }
+
+    async fn acknowledge(&self, positions: &[Position]) {
+        if positions.is_empty() {
+            return;
+        }
+        if let Err(error) = self.ctx.stores.requests.ack(&self.tenant, &Recipient::Routing, positions).await {
+            warn!(tenant = %self.tenant, %error, "repairs were carried out but not acknowledged");
         }
     }
 
@@ -273,6 +306,27 @@ async fn read(ctx: RoleContext, tenant: TenantId, mut after: Position) -> Result
             }
             Err(error @ StoreError::Unavailable { .. }) => {
                 warn!(%tenant, %error, "events cannot be read yet");
+                tokio::time::sleep(ASK_AGAIN).await;
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// Takes the next repairs, those first that a dead owner has left.
+async fn repairs(ctx: RoleContext, tenant: TenantId) -> Result<Vec<PostedEntry>> {
+    let (requests, owner, to) = (&ctx.stores.requests, ctx.owner(), Recipient::Routing);
+    loop {
+        let left = requests.reclaim(&tenant, &to, &owner, REPAIR_IDLE, REPAIRS_MAX).await;
+        let taken = match left {
+            Ok(entries) if entries.is_empty() => requests.take(&tenant, &to, &owner, REPAIRS_MAX, REPAIR_IDLE).await,
+            other => other,
+        };
+        match taken {
+            Ok(entries) if entries.is_empty() => {}
+            Ok(entries) => return Ok(entries),
+            Err(error @ StoreError::Unavailable { .. }) => {
+                warn!(%tenant, %error, "repairs cannot be read yet");
                 tokio::time::sleep(ASK_AGAIN).await;
             }
             Err(error) => return Err(error.into()),

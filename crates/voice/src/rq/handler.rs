@@ -4,10 +4,12 @@ use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
 use contracts::v1::{self, queue_command::Command, queue_outcome::Outcome};
-use infra::{Consumed, EventEntry, Position, QueueBatch, QueueRecord};
+use infra::{Consumed, EventEntry, Position, QueueBatch, QueueRecord, Repair};
 use model::event::CallRef;
 use model::plan::AgentProfile;
-use model::{AgentId, CallUuid, ConnId, Owner, QueueName, SkillName, TenantId, Timestamp, Token};
+use model::{
+    AgentId, CallUuid, ConnId, Event, EventName, Owner, QueueName, SkillName, Subject, TenantId, Timestamp, Token,
+};
 use routing::{EndReason, Output, RequestId, Router, RouterSnapshot, Stage, Status, Submission, Target};
 
 use super::metrics::Metrics;
@@ -214,6 +216,20 @@ impl TenantQueues {
         } else if self.calls.len() < CALLS_MAX {
             self.calls.insert(call.conn_id, call);
         }
+    }
+
+    /// Carries a repair out: a call that there is not is over for routing too.
+    pub fn repair(&mut self, repair: &Repair, now: Timestamp) {
+        let Subject::Call(conn_id) = repair.subject else { return };
+        let request = self.router.of_call(conn_id).next().cloned().unwrap_or_else(|| RequestId(String::new()));
+        let end = Event { call: Some(self.call_ref(&request, conn_id)), ..Event::new(EventName::CallDeleted) };
+        self.router.observe(&end, now, now);
+        self.calls.remove(&conn_id);
+        let before = self.events.len();
+        while let Some(output) = self.router.poll_output() {
+            self.perform(output, now);
+        }
+        self.events.explain(before, &repair.why);
     }
 
     // === A turn ===

@@ -22,6 +22,18 @@ impl QueueEvents {
         Self { tenant, token, last: HashMap::new(), collected: Vec::new() }
     }
 
+    /// How many events the turn has so far.
+    pub fn len(&self) -> usize {
+        self.collected.len()
+    }
+
+    /// Says in the events from `first` on that they come of a repair, and why it was necessary.
+    pub fn explain(&mut self, first: usize, why: &str) {
+        for stamped in self.collected.iter_mut().skip(first) {
+            stamped.event.extensions.push("Repair", why);
+        }
+    }
+
     pub fn take(&mut self) -> Vec<Stamped> {
         std::mem::take(&mut self.collected)
     }

@@ -1,0 +1,78 @@
+//! agent-state: who is logged in where, who takes calls, who wraps up. Admin and metrics on 11000.
+//!
+//! Requests come from the request stream, to which sip-cluster posts what frontend and feature codes ask for; call events from
+//! the tenant's stream; people and places from config (voice-35). What comes of it is an agent's record (voice-37) and its
+//! events (voice-54), written in one commit. A tenant's agents have one owner among the replicas.
+
+mod desk;
+mod handler;
+mod metrics;
+mod people;
+mod records;
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use anyhow::Result;
+use model::TenantId;
+use runtime::{RoleContext, RoleSpec};
+
+/// The role's name, under which its nodes hold their leases.
+const ROLE: &str = "agent-state";
+
+/// The role.
+pub const SPEC: RoleSpec = RoleSpec {
+    name: ROLE,
+    number: 8,
+    summary: "keeps the sessions of agents: login, ready, not ready, after-call work",
+    listens: &[],
+    opens: &["voice-35", "voice-37", "voice-54"],
+    settings: &[],
+    admin_port: 11_000,
+    start: |ctx| Box::pin(run(ctx)),
+};
+
+/// The condition that config has answered.
+const CONFIG: &str = "config";
+/// How often the tenants are asked for.
+const TENANTS_EVERY: Duration = Duration::from_secs(3);
+/// Tenants that one node serves.
+const TENANTS_MAX: usize = 1_000;
+
+async fn run(ctx: RoleContext) -> Result<()> {
+    ctx.ready.require(CONFIG);
+    for id in ["voice-37", "voice-54"] {
+        ctx.meter(id).embedded();
+    }
+    let metrics = metrics::Metrics::register(&ctx.metrics);
+    let config = net::http::Client::new(&ctx, "voice-35")?;
+    crate::lease::keep(&ctx);
+    ctx.ready.started();
+    let mut served = HashSet::new();
+    let mut desks = tokio::task::JoinSet::new();
+    loop {
+        match config.get("/tenants").idempotent().fetch::<Vec<String>>().await {
+            Ok(names) => {
+                ctx.ready.holds(CONFIG);
+                for tenant in names.iter().filter_map(|name| TenantId::parse(name).ok()) {
+                    if served.len() < TENANTS_MAX && served.insert(tenant.clone()) {
+                        desks.spawn(desk::serve(ctx.clone(), tenant, config.clone(), metrics.clone()));
+                    }
+                }
+            }
+            Err(error) => ctx.ready.fails(CONFIG, error.to_string()),
+        }
+        tokio::select! {
+            () = ctx.drain.begun() => break,
+            // A desk ends only by a failure before the drain: the role fails with it.
+            Some(ended) = desks.join_next() => ended??,
+            () = tokio::time::sleep(TENANTS_EVERY) => {}
+        }
+    }
+    while let Some(ended) = desks.join_next().await {
+        ended??;
+    }
+    Ok(())
+}

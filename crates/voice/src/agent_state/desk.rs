@@ -1,0 +1,346 @@
+//! One task per tenant that owns its agents: commit first, then acknowledge.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+use infra::{
+    AgentBatch, AgentWrite, Change, Claim, Claimed, EventEntry, Loaded, Position, PostedEntry, Recipient, Record,
+    StoreError, Stores, Written, bounds,
+};
+use model::{AgentId, Owner, TenantId, Timestamp, Token};
+use net::http::Client;
+use runtime::RoleContext;
+use tracing::{info, warn};
+
+use super::ROLE;
+use super::handler::{TenantAgents, VIEW};
+use super::metrics::Metrics;
+use super::people::People;
+use super::records;
+
+/// The key, among a tenant's agents, of the record that says who has them all.
+const DESK: &str = "@desk";
+/// Requests that one turn takes in.
+const REQUESTS_MAX: usize = 256;
+/// Events that one turn folds.
+const EVENTS_MAX: usize = 500;
+/// How long a read waits for the first entry.
+const READ_WAIT: Duration = Duration::from_secs(1);
+/// Pause before a store that is away, or an owner that lives, is asked again.
+const ASK_AGAIN: Duration = Duration::from_millis(250);
+/// A request that somebody has held for so long without carrying it out is taken over.
+const RECLAIM_IDLE: Duration = Duration::from_secs(5);
+/// How old what config has said may be when a request comes.
+const FRESH_FOR_REQUEST: Duration = Duration::from_secs(1);
+/// How old it may be otherwise.
+const FRESH: Duration = Duration::from_secs(5);
+/// Records that one read of the ledger takes.
+const PAGE: usize = 500;
+
+/// Owns the tenant's agents whenever nobody else alive does, until the role drains.
+pub(super) async fn serve(ctx: RoleContext, tenant: TenantId, config: Client, metrics: Metrics) -> Result<()> {
+    loop {
+        let Some(agents) = take_over(&ctx, &tenant, &metrics).await? else { return Ok(()) };
+        let desk = Desk { ctx: ctx.clone(), tenant: tenant.clone(), agents };
+        match desk.run(&config).await? {
+            End::Drained => return Ok(()),
+            End::Lost => metrics.ownership_lost(),
+        }
+    }
+}
+
+// === taking over ===
+
+/// Claims the tenant's agents when nobody alive has them; none when the role drains before that.
+async fn take_over(ctx: &RoleContext, tenant: &TenantId, metrics: &Metrics) -> Result<Option<TenantAgents>> {
+    let owner = ctx.owner();
+    loop {
+        if ctx.drain.is_draining() {
+            return Ok(None);
+        }
+        match claim(&ctx.stores, tenant, &owner, metrics, ctx.clock.now()).await {
+            Ok(Some(agents)) => return Ok(Some(agents)),
+            Ok(None) => {}
+            Err(error @ StoreError::Unavailable { .. }) => warn!(%tenant, %error, "agents not taken over yet"),
+            Err(error) => return Err(error.into()),
+        }
+        tokio::select! {
+            () = tokio::time::sleep(ASK_AGAIN) => {}
+            () = ctx.drain.begun() => return Ok(None),
+        }
+    }
+}
+
+/// The tenant's agents with all that the ledger knows; none while somebody alive has them.
+pub(super) async fn claim(
+    stores: &Stores,
+    tenant: &TenantId,
+    owner: &Owner,
+    metrics: &Metrics,
+    now: Timestamp,
+) -> infra::Result<Option<TenantAgents>> {
+    let Some(desk) = claim_desk(stores, tenant, owner).await? else { return Ok(None) };
+    let mut taken = Vec::new();
+    let mut foreign = 0;
+    let mut after: Option<AgentId> = None;
+    loop {
+        let page = stores.agents.list(tenant, after.as_ref(), PAGE).await?;
+        let Some(last) = page.last() else { break };
+        after = Some(last.key.clone());
+        let (ours, theirs): (Vec<_>, Vec<_>) =
+            page.into_iter().filter(|record| record.key != desk.key).partition(|record| record.owner == *owner);
+        foreign += theirs.len();
+        taken.extend(ours);
+        taken.extend(claim_agents(stores, owner, &theirs).await?);
+    }
+    metrics.taken_over(foreign);
+    let position = stores.agents.consumed(tenant, VIEW).await?;
+    info!(%tenant, token = desk.token.0, agents = taken.len(), %position, "agents taken over");
+    Ok(Some(TenantAgents::restore(&desk, taken, position, metrics.clone(), now)))
+}
+
+async fn claim_desk(stores: &Stores, tenant: &TenantId, owner: &Owner) -> infra::Result<Option<Record<AgentId>>> {
+    let key = AgentId::parse(DESK).map_err(|error| StoreError::Invalid(error.to_string()))?;
+    let mut loaded = stores.agents.load(tenant, &key).await?;
+    if !matches!(loaded, Loaded::Live(_)) {
+        let change = Change::Create { state: records::encode_desk(Token(0)), intentions: bytes::Bytes::new() };
+        let write = AgentWrite { agent: key.clone(), token: Token(1), change, due: None, events: Vec::new() };
+        let batch = AgentBatch { tenant: tenant.clone(), owner: owner.clone(), writes: vec![write], consumed: None };
+        // Whoever was first, the record is there now.
+        stores.agents.commit(batch).await?;
+        loaded = stores.agents.load(tenant, &key).await?;
+    }
+    let Loaded::Live(seen) = loaded else { return Ok(None) };
+    if seen.owner != *owner {
+        let live = stores.leases.live(ROLE).await?;
+        if live.iter().any(|lease| lease.owner == seen.owner) {
+            return Ok(None);
+        }
+    }
+    let claim = Claim { tenant: tenant.clone(), key, seen: Some(seen.token) };
+    Ok(stores.agents.claim(owner, vec![claim]).await?.into_iter().find_map(yours))
+}
+
+/// Claims agents from whoever had them: the tenant's record says that they are ours.
+async fn claim_agents(
+    stores: &Stores,
+    owner: &Owner,
+    records: &[Record<AgentId>],
+) -> infra::Result<Vec<Record<AgentId>>> {
+    let mut taken = Vec::with_capacity(records.len());
+    for batch in records.chunks(bounds::CLAIM_BATCH) {
+        let claims = batch.iter().map(|r| Claim { tenant: r.tenant.clone(), key: r.key.clone(), seen: None });
+        taken.extend(stores.agents.claim(owner, claims.collect()).await?.into_iter().filter_map(yours));
+    }
+    Ok(taken)
+}
+
+fn yours(claimed: Claimed<AgentId>) -> Option<Record<AgentId>> {
+    match claimed {
+        Claimed::Yours(record) => Some(record),
+        Claimed::Raced { .. } | Claimed::Ended | Claimed::Unknown => None,
+    }
+}
+
+// === the loop ===
+
+enum End {
+    /// The role drains.
+    Drained,
+    /// Another replica owns the agents now.
+    Lost,
+}
+
+struct Desk {
+    ctx: RoleContext,
+    tenant: TenantId,
+    agents: TenantAgents,
+}
+
+impl Desk {
+    async fn run(mut self, config: &Client) -> Result<End> {
+        let door = Door::new(&self.ctx, &self.tenant, config);
+        let mut entering = Box::pin(door.take());
+        let mut reading = Box::pin(read(self.ctx.clone(), self.tenant.clone(), self.agents.position()));
+        loop {
+            let wait = self.agents.next_timeout().map_or(READ_WAIT, |due| due.since(self.now()));
+            let mut carried_out = Vec::new();
+            tokio::select! {
+                (door, intake) = &mut entering => {
+                    carried_out = self.take_in(intake);
+                    entering = Box::pin(door.take());
+                }
+                entries = &mut reading => {
+                    self.agents.observe(&entries?, self.now());
+                    reading = Box::pin(read(self.ctx.clone(), self.tenant.clone(), self.agents.position()));
+                }
+                () = tokio::time::sleep(wait) => {}
+                () = self.ctx.drain.begun() => return Ok(End::Drained),
+            }
+            if let Some(batch) = self.agents.turn(self.now())
+                && !self.commit(batch).await?
+            {
+                return Ok(End::Lost);
+            }
+            self.acknowledge(&carried_out).await;
+        }
+    }
+
+    fn now(&self) -> Timestamp {
+        self.ctx.clock.now()
+    }
+
+    fn take_in(&mut self, intake: Intake) -> Vec<Position> {
+        let now = self.now();
+        if let Some(people) = intake.people {
+            self.agents.people_changed(people, now);
+        }
+        let positions = intake.entries.iter().map(|entry| entry.position).collect();
+        for entry in intake.entries {
+            self.agents.posted(entry.posted, now);
+        }
+        positions
+    }
+
+    /// Writes the turn; `false` when somebody else owns the agents. Waits while the store is away.
+    async fn commit(&self, batch: AgentBatch) -> Result<bool> {
+        loop {
+            match self.ctx.stores.agents.commit(batch.clone()).await {
+                Ok(answers) => return self.all_written(&batch, &answers),
+                Err(error @ StoreError::Unavailable { .. }) => {
+                    warn!(tenant = %self.tenant, %error, "the turn waits for the store");
+                    tokio::time::sleep(ASK_AGAIN).await;
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    fn all_written(&self, batch: &AgentBatch, answers: &[Written]) -> Result<bool> {
+        for (write, written) in batch.writes.iter().zip(answers) {
+            match written {
+                Written::Done { .. } => {}
+                Written::Fenced { owner, .. } | Written::Exists { owner, .. } => {
+                    warn!(tenant = %self.tenant, agent = %write.agent, %owner, "agents belong to another replica now");
+                    return Ok(false);
+                }
+                other => bail!("the record of {} is not as it was left: {other:?}", write.agent),
+            }
+        }
+        Ok(true)
+    }
+
+    async fn acknowledge(&self, positions: &[Position]) {
+        if positions.is_empty() {
+            return;
+        }
+        // Unacknowledged, they are carried out again by the next owner: a repeat says the state again.
+        if let Err(error) = self.ctx.stores.requests.ack(&self.tenant, &Recipient::AgentState, positions).await {
+            warn!(tenant = %self.tenant, %error, "requests were carried out but not acknowledged");
+        }
+    }
+}
+
+// === what comes in ===
+
+/// What the door lets in at once.
+struct Intake {
+    /// What config says, if it is other than before.
+    people: Option<Arc<People>>,
+    entries: Vec<PostedEntry>,
+}
+
+/// Takes requests, and knows whom they may concern.
+struct Door {
+    ctx: RoleContext,
+    tenant: TenantId,
+    config: Client,
+    people: People,
+    asked_at: Option<Timestamp>,
+    reclaimed_at: Option<Timestamp>,
+}
+
+impl Door {
+    fn new(ctx: &RoleContext, tenant: &TenantId, config: &Client) -> Self {
+        Self {
+            ctx: ctx.clone(),
+            tenant: tenant.clone(),
+            config: config.clone(),
+            people: People::default(),
+            asked_at: None,
+            reclaimed_at: None,
+        }
+    }
+
+    /// The next requests, or a change of configuration. Nothing is taken before config has named the people.
+    async fn take(mut self) -> (Self, Intake) {
+        loop {
+            let mut changed = self.refresh(FRESH).await;
+            let entries = if self.people.is_known() { self.next().await } else { Vec::new() };
+            if !entries.is_empty() {
+                changed |= self.refresh(FRESH_FOR_REQUEST).await;
+            }
+            if changed || !entries.is_empty() {
+                let people = changed.then(|| Arc::new(self.people.clone()));
+                return (self, Intake { people, entries });
+            }
+            if !self.people.is_known() {
+                tokio::time::sleep(ASK_AGAIN).await;
+            }
+        }
+    }
+
+    async fn refresh(&mut self, age_max: Duration) -> bool {
+        let now = self.ctx.clock.now();
+        if self.people.is_known() && self.asked_at.is_some_and(|at| now.since(at) < age_max) {
+            return false;
+        }
+        self.asked_at = Some(now);
+        match self.people.refresh(&self.config, &self.tenant).await {
+            Ok(changed) => changed,
+            Err(error) => {
+                warn!(tenant = %self.tenant, %error, "config does not answer: what it said last holds");
+                false
+            }
+        }
+    }
+
+    async fn next(&mut self) -> Vec<PostedEntry> {
+        let (requests, owner, to) = (&self.ctx.stores.requests, self.ctx.owner(), Recipient::AgentState);
+        let now = self.ctx.clock.now();
+        let taken = if self.reclaimed_at.is_none_or(|at| now.since(at) >= RECLAIM_IDLE) {
+            self.reclaimed_at = Some(now);
+            requests.reclaim(&self.tenant, &to, &owner, RECLAIM_IDLE, REQUESTS_MAX).await
+        } else {
+            requests.take(&self.tenant, &to, &owner, REQUESTS_MAX, READ_WAIT).await
+        };
+        match taken {
+            Ok(entries) => entries,
+            Err(error) => {
+                warn!(tenant = %self.tenant, %error, "requests cannot be read yet");
+                tokio::time::sleep(ASK_AGAIN).await;
+                Vec::new()
+            }
+        }
+    }
+}
+
+/// Reads the tenant's next events, asking again while the store is away.
+async fn read(ctx: RoleContext, tenant: TenantId, mut after: Position) -> Result<Vec<EventEntry>> {
+    loop {
+        match ctx.stores.events.read(&tenant, after, EVENTS_MAX, READ_WAIT).await {
+            Ok(entries) if entries.is_empty() => {}
+            Ok(entries) => return Ok(entries),
+            Err(StoreError::Trimmed { first }) => {
+                warn!(%tenant, %after, %first, "events are gone before they were read; going on with the first");
+                after = Position { major: first.major, minor: first.minor.saturating_sub(1) };
+            }
+            Err(error @ StoreError::Unavailable { .. }) => {
+                warn!(%tenant, %error, "events cannot be read yet");
+                tokio::time::sleep(ASK_AGAIN).await;
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+}

@@ -1,0 +1,304 @@
+//! One tenant's agents: requests, facts and repairs in; records and events out.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use call::agent::{AgentSnapshot, AgentTable, Input, NoAnswerAction, Output, Profile};
+use infra::{AgentBatch, AgentWrite, Change, Consumed, EventEntry, Position, Posted, Record, Repair, RepairAction};
+use model::event::{CallRef, ErrorCode};
+use model::{
+    AgentId, AgentState, CallType, CallUuid, ConnId, Event, EventId, EventName, Owner, Request, Seq, Stamped, Subject,
+    TenantId, Timestamp, Token, UserData, WorkMode,
+};
+
+use super::metrics::Metrics;
+use super::people::People;
+use super::records;
+
+/// The view's name in the ledger.
+pub(super) const VIEW: &str = "agent-state";
+/// How many events may be folded without an effect before their position is written nevertheless.
+const POSITION_LAG_MAX: usize = 500;
+
+/// One tenant's agents, owned by this node.
+pub(super) struct TenantAgents {
+    tenant: TenantId,
+    owner: Owner,
+    /// The key of the record that says who has the tenant's agents, and its token.
+    desk: (AgentId, Token),
+    table: AgentTable,
+    /// Agents that have a record.
+    stored: BTreeSet<AgentId>,
+    people: Arc<People>,
+    facts: BTreeMap<AgentId, Vec<Stamped>>,
+    refusals: Vec<Stamped>,
+    last_refusal: Token,
+    position: Position,
+    unwritten: usize,
+    logged_in: i64,
+    metrics: Metrics,
+}
+
+impl TenantAgents {
+    /// Goes on from the ledger: `desk` is the claimed record of the tenant, `agents` the claimed records of its agents.
+    pub fn restore(
+        desk: &Record<AgentId>,
+        agents: Vec<Record<AgentId>>,
+        position: Position,
+        metrics: Metrics,
+        now: Timestamp,
+    ) -> Self {
+        let last_refusal = records::decode_desk(&desk.state).unwrap_or_else(|error| {
+            tracing::error!(tenant = %desk.tenant, %error, "refusals are numbered from the clock");
+            Token(0)
+        });
+        let mut this = Self {
+            tenant: desk.tenant.clone(),
+            owner: desk.owner.clone(),
+            desk: (desk.key.clone(), desk.token),
+            table: AgentTable::new(desk.tenant.clone()),
+            stored: BTreeSet::new(),
+            people: Arc::default(),
+            facts: BTreeMap::new(),
+            refusals: Vec::new(),
+            last_refusal,
+            position,
+            unwritten: 0,
+            logged_in: 0,
+            metrics,
+        };
+        for record in agents {
+            this.restore_agent(&record, now);
+        }
+        this.count_logged_in();
+        this
+    }
+
+    fn restore_agent(&mut self, record: &Record<AgentId>, now: Timestamp) {
+        let snapshot = records::decode(&self.tenant, &record.state).unwrap_or_else(|error| {
+            tracing::error!(agent = %record.key, %error, "the agent must log in again");
+            logged_out(record, now)
+        });
+        let claimed = snapshot.token != record.token;
+        self.table.restore(snapshot);
+        if claimed {
+            self.table.claim(&record.key, record.token);
+        }
+        self.stored.insert(record.key.clone());
+    }
+
+    /// The position up to which the tenant's events are folded.
+    pub fn position(&self) -> Position {
+        self.position
+    }
+
+    /// When [`TenantAgents::turn`] wants to be called although nothing has come in.
+    pub fn next_timeout(&self) -> Option<Timestamp> {
+        self.table.next_timeout()
+    }
+
+    // === Inputs ===
+
+    /// Takes what config says of people; agents that are known hear of what changed for them.
+    pub fn people_changed(&mut self, people: Arc<People>, now: Timestamp) {
+        self.people = people;
+        let known: Vec<Profile> = self.table.iter().map(|agent| agent.profile.clone()).collect();
+        for profile in known {
+            if let Some(fresh) = self.people.profile(&profile.agent).filter(|fresh| *fresh != profile) {
+                self.table.handle(Input::ProfileChanged(fresh), now);
+            }
+        }
+    }
+
+    /// Carries out what was posted.
+    pub fn posted(&mut self, posted: Posted, now: Timestamp) {
+        match posted {
+            Posted::Request(request) => {
+                self.metrics.request();
+                let profile = self.people.concerned(&request);
+                self.table.handle(Input::Request { request, profile }, now);
+                self.collect(None, now);
+            }
+            Posted::Repair(repair) => self.repair(repair, now),
+        }
+    }
+
+    fn repair(&mut self, repair: Repair, now: Timestamp) {
+        let Repair { subject, action, why } = repair;
+        tracing::warn!(tenant = %self.tenant, %subject, why, ?action, "a repair");
+        self.metrics.repair();
+        match (subject, action) {
+            (Subject::Agent(agent), RepairAction::Restate) => self.table.handle(Input::Restate(agent), now),
+            (Subject::Agent(agent), RepairAction::Free | RepairAction::Clear) => {
+                // It was found on no call; a call that has come since stays.
+                if self.table.agent(&agent).is_some_and(|session| session.calls.is_empty()) {
+                    self.table.handle(Input::Free { agent, why: why.clone() }, now);
+                }
+            }
+            (Subject::Call(conn_id), _) => self.call_missing(conn_id, now),
+            // The phone is gone, and the event that said so was not seen.
+            (Subject::Dn(dn), _) => self.table.handle(Input::PhoneLost(dn), now),
+            (Subject::Queue(_), _) => {}
+        }
+        self.collect(Some(&why), now);
+    }
+
+    /// There is no such call: whoever counts it has missed its end.
+    fn call_missing(&mut self, conn_id: ConnId, now: Timestamp) {
+        let counts = |agent: &&AgentSnapshot| agent.calls.iter().any(|call| call.conn_id == conn_id);
+        let concerned: Vec<(AgentId, u64)> =
+            self.table.iter().filter(counts).map(|agent| (agent.agent.clone(), agent.seq)).collect();
+        let mut end = Event::new(EventName::CallDeleted);
+        end.call = Some(CallRef {
+            conn_id,
+            uuid: CallUuid(0),
+            thread: CallUuid(0),
+            previous: None,
+            call_type: CallType::Unknown,
+            propagated_type: None,
+            ani: None,
+            dnis: None,
+        });
+        self.table.handle(Input::Call(&end), now);
+        for (agent, seq) in concerned {
+            // A call that was not answered ends without a word: the repair says the state again.
+            if self.table.agent(&agent).is_some_and(|session| session.seq == seq) {
+                self.table.handle(Input::Restate(agent), now);
+            }
+        }
+    }
+
+    /// Folds entries of the tenant's event stream.
+    pub fn observe(&mut self, entries: &[EventEntry], now: Timestamp) {
+        for entry in entries {
+            let (event, at) = (&entry.event.event, entry.event.at.min(now));
+            match (event.name, &event.this_dn) {
+                (EventName::DNOutOfService, Some(dn)) => self.table.handle(Input::PhoneLost(dn.clone()), at),
+                _ => self.table.handle(Input::Call(event), at),
+            }
+            self.position = entry.position;
+        }
+        self.unwritten += entries.len();
+        self.collect(None, now);
+    }
+
+    // === Outputs ===
+
+    fn collect(&mut self, repaired: Option<&str>, now: Timestamp) {
+        while let Some(output) = self.table.poll_output() {
+            match output {
+                Output::Fact(mut fact) => {
+                    if let Some(why) = repaired {
+                        fact.event.extensions.push("Repair", why);
+                    }
+                    if fact.event.name == EventName::Error {
+                        self.metrics.refused();
+                    }
+                    if let Subject::Agent(agent) = &fact.id.subject {
+                        self.facts.entry(agent.clone()).or_default().push(fact);
+                    }
+                }
+                Output::Refused { request, code, text } => self.refuse(request, code, text, now),
+            }
+        }
+    }
+
+    /// Answers a request that concerns no agent.
+    fn refuse(&mut self, request: Request, code: ErrorCode, text: &str, now: Timestamp) {
+        self.metrics.refused();
+        // No record counts the events of a DN without an agent. So each refusal is the only event of a token of its own, taken
+        // from the clock: far from the registrar's, and never given twice.
+        self.last_refusal = Token(now.as_micros().max(self.last_refusal.0 + 1));
+        let id = EventId { subject: Subject::Dn(request.this_dn.clone()), token: self.last_refusal, seq: Seq(1) };
+        let event = Event {
+            this_dn: Some(request.this_dn),
+            reference: request.reference,
+            requester: Some(request.requester),
+            extensions: request.extensions,
+            error: Some((code, text.to_owned())),
+            ..Event::new(EventName::Error)
+        };
+        self.refusals.push(Stamped { id, tenant: self.tenant.clone(), at: now, trace: None, event });
+    }
+
+    /// Ends what is due and collects what the turn has produced; none when nothing is to be written.
+    pub fn turn(&mut self, now: Timestamp) -> Option<AgentBatch> {
+        self.table.handle_timeout(now);
+        self.collect(None, now);
+        let mut writes: Vec<AgentWrite> = Vec::new();
+        for agent in self.table.take_changed() {
+            writes.extend(self.write(&agent));
+        }
+        if writes.is_empty() && self.refusals.is_empty() && self.unwritten < POSITION_LAG_MAX {
+            return None;
+        }
+        self.unwritten = 0;
+        // In every batch, so that a newer owner of the tenant is seen at once.
+        writes.insert(0, self.desk_write());
+        self.count_logged_in();
+        Some(AgentBatch {
+            tenant: self.tenant.clone(),
+            owner: self.owner.clone(),
+            writes,
+            consumed: Some(Consumed { view: VIEW, position: self.position }),
+        })
+    }
+
+    fn desk_write(&mut self) -> AgentWrite {
+        let change = if self.refusals.is_empty() {
+            Change::Keep
+        } else {
+            Change::Save { state: records::encode_desk(self.last_refusal), intentions: bytes::Bytes::new() }
+        };
+        let (agent, token) = self.desk.clone();
+        AgentWrite { agent, token, change, due: None, events: std::mem::take(&mut self.refusals) }
+    }
+
+    fn write(&mut self, agent: &AgentId) -> Option<AgentWrite> {
+        let session = self.table.agent(agent)?;
+        let (state, intentions) = (records::encode(session), bytes::Bytes::new());
+        let change = if self.stored.insert(agent.clone()) {
+            Change::Create { state, intentions }
+        } else {
+            Change::Save { state, intentions }
+        };
+        let events = self.facts.remove(agent).unwrap_or_default();
+        Some(AgentWrite { agent: agent.clone(), token: session.token, change, due: session.due, events })
+    }
+
+    fn count_logged_in(&mut self) {
+        let count = self.table.iter().filter(|agent| agent.state != AgentState::LoggedOut).count();
+        let count = i64::try_from(count).unwrap_or(i64::MAX);
+        self.metrics.logged_in(count - std::mem::replace(&mut self.logged_in, count));
+    }
+}
+
+impl Drop for TenantAgents {
+    fn drop(&mut self) {
+        self.metrics.logged_in(-self.logged_in);
+    }
+}
+
+/// The session of an agent of which only the record's frame is readable.
+fn logged_out(record: &Record<AgentId>, now: Timestamp) -> AgentSnapshot {
+    AgentSnapshot {
+        tenant: record.tenant.clone(),
+        agent: record.key.clone(),
+        token: record.token,
+        seq: 0,
+        last_at: now,
+        profile: Profile {
+            agent: record.key.clone(),
+            wrap_up_ms: 0,
+            no_answer: NoAnswerAction::default(),
+            logout_on_out_of_service: false,
+        },
+        dn: None,
+        state: AgentState::LoggedOut,
+        since: now,
+        mode: WorkMode::Unknown,
+        reasons: UserData::new(),
+        calls: Vec::new(),
+        due: None,
+    }
+}

@@ -1,0 +1,193 @@
+//! Who is an agent, and which phone is whose: a tenant's people and places as config tells them (voice-35).
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use call::agent::{NoAnswerAction, Profile};
+use contracts::configuration::{Changes, Listed};
+use contracts::provisioning::{Agent, Object, ObjectKind};
+use model::{AgentId, Dn, Request, RequestKind, TenantId};
+use net::http::{CallError, Client};
+
+/// How long config's answer is waited for.
+const ANSWER_WITHIN: Duration = Duration::from_secs(2);
+/// Agents and places of one tenant that are kept; ten times the largest tenant of the design.
+const OBJECTS_MAX: usize = 100_000;
+
+/// A tenant's people and places.
+#[derive(Clone, Debug, Default)]
+pub(super) struct People {
+    /// The state that config has told, as it names it.
+    version: Option<String>,
+    wrap_up_s: u32,
+    /// By the name under which the person signs in.
+    agents: HashMap<String, Agent>,
+    places: HashMap<String, Vec<String>>,
+    by_id: HashMap<AgentId, String>,
+    by_dn: HashMap<Dn, AgentId>,
+}
+
+impl People {
+    /// Asks config what has changed; tells whether anything did.
+    ///
+    /// # Errors
+    /// When config is away or its answer has another shape; what is known stays.
+    pub async fn refresh(&mut self, config: &Client, tenant: &TenantId) -> Result<bool, CallError> {
+        let path = match &self.version {
+            None => format!("/tenants/{tenant}/objects"),
+            Some(version) => format!("/tenants/{tenant}/objects?after={version}"),
+        };
+        let changes: Changes = config.get(&path).idempotent().deadline(ANSWER_WITHIN).fetch().await?;
+        Ok(self.take(changes))
+    }
+
+    /// Takes what config has told; tells whether anything changed.
+    pub fn take(&mut self, changes: Changes) -> bool {
+        if self.version.as_ref() == Some(&changes.version) {
+            return false;
+        }
+        if changes.whole {
+            *self = Self::default();
+        }
+        self.version = Some(changes.version);
+        for gone in &changes.gone {
+            match gone.kind {
+                ObjectKind::Person => drop(self.agents.remove(&gone.id)),
+                ObjectKind::Place => drop(self.places.remove(&gone.id)),
+                _ => {}
+            }
+        }
+        for listed in changes.objects {
+            self.put(listed);
+        }
+        self.index();
+        true
+    }
+
+    fn put(&mut self, listed: Listed) {
+        if !matches!(listed.kind, ObjectKind::Tenant | ObjectKind::Person | ObjectKind::Place) {
+            return;
+        }
+        let object = match Object::from_json(listed.kind, listed.object.to_string().as_bytes()) {
+            Ok(object) => object,
+            Err(error) => {
+                tracing::error!(kind = listed.kind.as_str(), id = listed.id, %error, "an object cannot be read");
+                return;
+            }
+        };
+        match object {
+            Object::Tenant(tenant) => self.wrap_up_s = tenant.wrap_up_s,
+            Object::Place(place) if self.places.len() < OBJECTS_MAX => {
+                self.places.insert(place.name, place.dns);
+            }
+            Object::Person(person) => match person.agent {
+                Some(agent) if self.agents.len() < OBJECTS_MAX => {
+                    self.agents.insert(person.user_name, agent);
+                }
+                _ => drop(self.agents.remove(&person.user_name)),
+            },
+            _ => {}
+        }
+    }
+
+    fn index(&mut self) {
+        self.by_id.clear();
+        self.by_dn.clear();
+        for (name, agent) in &self.agents {
+            let Ok(id) = AgentId::parse(&agent.id) else { continue };
+            let place = agent.default_place.as_ref().and_then(|place| self.places.get(place));
+            for dn in place.into_iter().flatten().filter_map(|dn| Dn::parse(dn).ok()) {
+                // Two agents of one place: the same one is meant each time, whatever the order of the map.
+                let first = self.by_dn.get(&dn).is_none_or(|other| id < *other);
+                if first {
+                    self.by_dn.insert(dn, id.clone());
+                }
+            }
+            self.by_id.insert(id, name.clone());
+        }
+    }
+
+    /// Whether config has answered.
+    pub fn is_known(&self) -> bool {
+        self.version.is_some()
+    }
+
+    /// What configuration says of an agent.
+    pub fn profile(&self, id: &AgentId) -> Option<Profile> {
+        let agent = self.agents.get(self.by_id.get(id)?)?;
+        let wrap_up_s = agent.wrap_up_s.unwrap_or(self.wrap_up_s);
+        Some(Profile {
+            agent: id.clone(),
+            wrap_up_ms: u64::from(wrap_up_s) * 1_000,
+            no_answer: NoAnswerAction::default(),
+            logout_on_out_of_service: false,
+        })
+    }
+
+    /// The agent that a request concerns: the one that a login names, else the one whose default place holds the DN.
+    pub fn concerned(&self, request: &Request) -> Option<Profile> {
+        match &request.kind {
+            RequestKind::AgentLogin { agent: Some(agent), .. } => self.profile(agent),
+            _ => self.profile(self.by_dn.get(&request.this_dn)?),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn listed(kind: ObjectKind, id: &str, object: serde_json::Value) -> Listed {
+        Listed { kind, id: id.to_owned(), object }
+    }
+
+    fn person(name: &str, agent: &str, place: &str, wrap_up_s: Option<u32>) -> Listed {
+        let agent =
+            json!({"id": agent, "login_code": "1", "default_place": place, "wrap_up_s": wrap_up_s, "skills": []});
+        let person = json!({"user_name": name, "first_name": "A", "last_name": "B", "agent": agent});
+        listed(ObjectKind::Person, name, person)
+    }
+
+    fn place(name: &str, dns: &[&str]) -> Listed {
+        listed(ObjectKind::Place, name, json!({"name": name, "dns": dns}))
+    }
+
+    fn changes(version: &str, whole: bool, objects: Vec<Listed>) -> Changes {
+        Changes { version: version.to_owned(), whole, objects, gone: Vec::new() }
+    }
+
+    fn at(people: &People, dn: &str) -> Option<String> {
+        people.by_dn.get(&Dn::parse(dn).unwrap()).map(ToString::to_string)
+    }
+
+    #[test]
+    fn the_agent_of_a_dn_is_the_one_whose_default_place_holds_it() {
+        let mut people = People::default();
+        let objects = vec![
+            person("anna", "a1", "desk-1", Some(7)),
+            person("bert", "a2", "desk-2", None),
+            place("desk-1", &["7101", "7102"]),
+            place("desk-2", &["7103"]),
+        ];
+        assert!(people.take(changes("1-1", true, objects)));
+        assert_eq!(at(&people, "7102").as_deref(), Some("a1"));
+        assert_eq!(at(&people, "7103").as_deref(), Some("a2"));
+        assert_eq!(at(&people, "7104"), None);
+        assert_eq!(people.profile(&AgentId::parse("a1").unwrap()).unwrap().wrap_up_ms, 7_000);
+        assert_eq!(people.profile(&AgentId::parse("a2").unwrap()).unwrap().wrap_up_ms, 0);
+        assert!(!people.take(changes("1-1", false, Vec::new())), "the same state is no change");
+    }
+
+    #[test]
+    fn changes_move_an_agent_and_take_one_away() {
+        let mut people = People::default();
+        people.take(changes("1-1", true, vec![person("anna", "a1", "desk-1", None), place("desk-1", &["7101"])]));
+        people.take(changes("1-2", false, vec![place("desk-1", &["7109"])]));
+        assert_eq!(at(&people, "7101"), None);
+        assert_eq!(at(&people, "7109").as_deref(), Some("a1"));
+        let gone = vec![listed(ObjectKind::Person, "anna", serde_json::Value::Null)];
+        people.take(Changes { gone, ..changes("1-3", false, Vec::new()) });
+        assert_eq!(at(&people, "7109"), None);
+    }
+}

@@ -1,0 +1,214 @@
+//! Agents ↔ the records of `proto/trunkline/v1/agent_record.proto`.
+
+use bytes::Bytes;
+use call::agent::{AgentSnapshot, NoAnswerAction, OnCall, Profile};
+use contracts::v1;
+use contracts::wire::{user_data_from_wire, user_data_to_wire, work_mode_from_wire, work_mode_to_wire};
+use model::agent::AfterBusy;
+use model::{AgentId, AgentState, ConnId, Dn, TenantId, Timestamp, Token};
+use prost::Message;
+
+/// The form that this version writes.
+const VERSION: u32 = 1;
+/// The kind of an agent's record.
+const AGENT: &str = "agent";
+/// The kind of the record that says who has the tenant's agents.
+const DESK: &str = "agent-desk";
+
+/// A record that cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[error("a record of agent-state cannot be read: {0}")]
+pub(super) struct RecordError(String);
+
+impl RecordError {
+    fn of(error: impl std::fmt::Display) -> Self {
+        Self(error.to_string())
+    }
+}
+
+fn seal(kind: &str, body: &impl Message) -> Bytes {
+    let record = v1::StateRecord { kind: kind.into(), version: VERSION, body: body.encode_to_vec().into() };
+    record.encode_to_vec().into()
+}
+
+fn open<T: Message + Default>(kind: &str, bytes: &[u8]) -> Result<T, RecordError> {
+    let record = v1::StateRecord::decode(bytes).map_err(RecordError::of)?;
+    if record.kind != kind {
+        return Err(RecordError(format!("its kind is {:?}, not {kind}", record.kind)));
+    }
+    if record.version != VERSION {
+        return Err(RecordError(format!("its version is {}, this program knows {VERSION}", record.version)));
+    }
+    T::decode(record.body).map_err(RecordError::of)
+}
+
+// === The desk ===
+
+pub(super) fn encode_desk(last_refusal: Token) -> Bytes {
+    seal(DESK, &v1::AgentDeskRecord { last_refusal: last_refusal.0 })
+}
+
+pub(super) fn decode_desk(bytes: &[u8]) -> Result<Token, RecordError> {
+    open::<v1::AgentDeskRecord>(DESK, bytes).map(|record| Token(record.last_refusal))
+}
+
+// === Agents ===
+
+pub(super) fn encode(agent: &AgentSnapshot) -> Bytes {
+    seal(
+        AGENT,
+        &v1::AgentRecord {
+            agent: agent.agent.to_string(),
+            token: agent.token.0,
+            seq: agent.seq,
+            last_at_us: agent.last_at.as_micros(),
+            wrap_up_ms: agent.profile.wrap_up_ms,
+            no_answer: no_answer_to_wire(agent.profile.no_answer).into(),
+            logout_on_out_of_service: agent.profile.logout_on_out_of_service,
+            dn: agent.dn.as_ref().map(Dn::to_string).unwrap_or_default(),
+            state: state_to_wire(agent.state).into(),
+            since_us: agent.since.as_micros(),
+            mode: work_mode_to_wire(agent.mode),
+            reasons: Some(user_data_to_wire(&agent.reasons)),
+            calls: agent.calls.iter().map(call_to_wire).collect(),
+            due_us: agent.due.map(Timestamp::as_micros),
+        },
+    )
+}
+
+pub(super) fn decode(tenant: &TenantId, bytes: &[u8]) -> Result<AgentSnapshot, RecordError> {
+    let record: v1::AgentRecord = open(AGENT, bytes)?;
+    let agent = AgentId::parse(&record.agent).map_err(RecordError::of)?;
+    let dn = match record.dn.as_str() {
+        "" => None,
+        text => Some(Dn::parse(text).map_err(RecordError::of)?),
+    };
+    let profile = Profile {
+        agent: agent.clone(),
+        wrap_up_ms: record.wrap_up_ms,
+        no_answer: no_answer_from_wire(record.no_answer()),
+        logout_on_out_of_service: record.logout_on_out_of_service,
+    };
+    Ok(AgentSnapshot {
+        tenant: tenant.clone(),
+        agent,
+        token: Token(record.token),
+        seq: record.seq,
+        last_at: Timestamp::from_micros(record.last_at_us),
+        profile,
+        dn,
+        state: state_from_wire(record.state())?,
+        since: Timestamp::from_micros(record.since_us),
+        mode: work_mode_from_wire(record.mode).map_err(RecordError::of)?,
+        reasons: user_data_from_wire(record.reasons).map_err(RecordError::of)?,
+        calls: record.calls.iter().map(call_from_wire).collect(),
+        due: record.due_us.map(Timestamp::from_micros),
+    })
+}
+
+fn call_to_wire(call: &OnCall) -> v1::AgentCallRecord {
+    v1::AgentCallRecord { conn_id: call.conn_id.0, business: call.business, established: call.established }
+}
+
+fn call_from_wire(call: &v1::AgentCallRecord) -> OnCall {
+    OnCall { conn_id: ConnId(call.conn_id), business: call.business, established: call.established }
+}
+
+const fn no_answer_to_wire(action: NoAnswerAction) -> v1::AgentNoAnswer {
+    match action {
+        NoAnswerAction::None => v1::AgentNoAnswer::None,
+        NoAnswerAction::NotReady => v1::AgentNoAnswer::NotReady,
+        NoAnswerAction::Logout => v1::AgentNoAnswer::Logout,
+    }
+}
+
+const fn no_answer_from_wire(action: v1::AgentNoAnswer) -> NoAnswerAction {
+    match action {
+        v1::AgentNoAnswer::None => NoAnswerAction::None,
+        v1::AgentNoAnswer::NotReady | v1::AgentNoAnswer::Unspecified => NoAnswerAction::NotReady,
+        v1::AgentNoAnswer::Logout => NoAnswerAction::Logout,
+    }
+}
+
+const fn state_to_wire(state: AgentState) -> v1::AgentRecordState {
+    use v1::AgentRecordState as Wire;
+    match state {
+        AgentState::LoggedOut => Wire::LoggedOut,
+        AgentState::NotReady => Wire::NotReady,
+        AgentState::Ready => Wire::Ready,
+        AgentState::AfterCallWork => Wire::AfterCallWork,
+        AgentState::Busy(AfterBusy::Ready) => Wire::BusyReady,
+        AgentState::Busy(AfterBusy::NotReady) => Wire::BusyNotReady,
+        AgentState::Busy(AfterBusy::AfterCallWork) => Wire::BusyAfterCallWork,
+    }
+}
+
+fn state_from_wire(state: v1::AgentRecordState) -> Result<AgentState, RecordError> {
+    use v1::AgentRecordState as Wire;
+    Ok(match state {
+        Wire::LoggedOut => AgentState::LoggedOut,
+        Wire::NotReady => AgentState::NotReady,
+        Wire::Ready => AgentState::Ready,
+        Wire::AfterCallWork => AgentState::AfterCallWork,
+        Wire::BusyReady => AgentState::Busy(AfterBusy::Ready),
+        Wire::BusyNotReady => AgentState::Busy(AfterBusy::NotReady),
+        Wire::BusyAfterCallWork => AgentState::Busy(AfterBusy::AfterCallWork),
+        Wire::Unspecified => return Err(RecordError("it names no state".to_owned())),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use model::{UserData, WorkMode};
+
+    #[test]
+    fn an_agent_survives_its_record_in_every_state() {
+        let tenant = TenantId::parse("t1").unwrap();
+        let agent = AgentId::parse("a-7101").unwrap();
+        for state in [
+            AgentState::LoggedOut,
+            AgentState::NotReady,
+            AgentState::Ready,
+            AgentState::AfterCallWork,
+            AgentState::Busy(AfterBusy::Ready),
+            AgentState::Busy(AfterBusy::NotReady),
+            AgentState::Busy(AfterBusy::AfterCallWork),
+        ] {
+            let snapshot = AgentSnapshot {
+                tenant: tenant.clone(),
+                agent: agent.clone(),
+                token: Token(3),
+                seq: 9,
+                last_at: Timestamp::from_millis(4),
+                profile: Profile {
+                    agent: agent.clone(),
+                    wrap_up_ms: 10_000,
+                    no_answer: NoAnswerAction::Logout,
+                    logout_on_out_of_service: true,
+                },
+                dn: (state != AgentState::LoggedOut).then(|| Dn::parse("7101").unwrap()),
+                state,
+                since: Timestamp::from_millis(2),
+                mode: WorkMode::AuxWork,
+                reasons: [("ReasonCode", "Lunch")].into_iter().collect::<UserData>(),
+                calls: vec![OnCall { conn_id: ConnId(7), business: true, established: false }],
+                due: Some(Timestamp::from_millis(5)),
+            };
+            assert_eq!(decode(&tenant, &encode(&snapshot)).unwrap(), snapshot);
+        }
+    }
+
+    #[test]
+    fn a_record_of_another_kind_or_a_later_version_is_refused() {
+        let tenant = TenantId::parse("t1").unwrap();
+        assert!(decode(&tenant, &encode_desk(Token(1))).is_err());
+        let later = v1::StateRecord { kind: AGENT.into(), version: VERSION + 1, body: Bytes::new() };
+        let refused = decode(&tenant, &later.encode_to_vec()).unwrap_err();
+        assert_eq!(
+            refused.to_string(),
+            "a record of agent-state cannot be read: its version is 2, this program knows 1"
+        );
+        assert_eq!(decode_desk(&encode_desk(Token(8))).unwrap(), Token(8));
+    }
+}

@@ -1,0 +1,343 @@
+//! The desk's claim and the tenant's agents on the embedded stores, with a clock moved by hand.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use contracts::configuration::{Changes, Listed};
+use contracts::provisioning::ObjectKind;
+use infra::{Loaded, Posted, Repair, RepairAction, Stores, Written};
+use model::event::CallRef;
+use model::{
+    AgentId, AgentState, CallState, CallType, CallUuid, ConnId, Dn, Epoch, Event, EventId, EventName, NodeId, Owner,
+    ReferenceId, Request, RequestKind, Seq, Stamped, Subject, TenantId, Token, UserData, WorkMode,
+};
+use serde_json::json;
+
+use super::handler::TenantAgents;
+use super::people::People;
+use super::{ROLE, desk, metrics, records};
+use crate::test_stores::{HandClock, stores};
+
+struct Site {
+    clock: Arc<HandClock>,
+    stores: Stores,
+    tenant: TenantId,
+    metrics: metrics::Metrics,
+    seq: u64,
+}
+
+fn owner(number: u8) -> Owner {
+    Owner { node: NodeId::parse(&format!("agent-state-{number}")).unwrap(), epoch: Epoch(7) }
+}
+
+fn people() -> Arc<People> {
+    let person = |name: &str, agent: &str, place: &str| {
+        let agent = json!({"id": agent, "login_code": "1", "default_place": place, "wrap_up_s": 10, "skills": []});
+        let object = json!({"user_name": name, "first_name": "A", "last_name": "B", "agent": agent});
+        Listed { kind: ObjectKind::Person, id: name.to_owned(), object }
+    };
+    let place = |name: &str, dn: &str| {
+        let object = json!({"name": name, "dns": [dn]});
+        Listed { kind: ObjectKind::Place, id: name.to_owned(), object }
+    };
+    let objects =
+        vec![person("anna", "a1", "d1"), person("bert", "a2", "d2"), place("d1", "7101"), place("d2", "7102")];
+    let mut people = People::default();
+    people.take(Changes { version: "1-1".to_owned(), whole: true, objects, gone: Vec::new() });
+    Arc::new(people)
+}
+
+impl Site {
+    fn new() -> Self {
+        let clock = HandClock::new();
+        Self {
+            stores: stores(clock.clone()),
+            clock,
+            tenant: TenantId::parse("t1").unwrap(),
+            metrics: metrics::Metrics::register(&runtime::Metrics::default()),
+            seq: 0,
+        }
+    }
+
+    fn now(&self) -> model::Timestamp {
+        self.stores.clock.now()
+    }
+
+    /// The tenant's agents in the hands of a node that has a lease.
+    async fn claim(&self, number: u8) -> Option<TenantAgents> {
+        let owner = owner(number);
+        self.stores.leases.renew(&owner, ROLE, infra::bounds::LEASE).await.unwrap();
+        let claimed = desk::claim(&self.stores, &self.tenant, &owner, &self.metrics, self.now()).await.unwrap();
+        claimed.map(|mut agents| {
+            agents.people_changed(people(), self.now());
+            agents
+        })
+    }
+
+    async fn turn(&self, agents: &mut TenantAgents) -> Vec<Written> {
+        match agents.turn(self.now()) {
+            Some(batch) => self.stores.agents.commit(batch).await.unwrap(),
+            None => Vec::new(),
+        }
+    }
+
+    async fn ask(&self, agents: &mut TenantAgents, dn: &str, kind: RequestKind) {
+        let request = Request {
+            tenant: self.tenant.clone(),
+            requester: "desk-of-anna".to_owned(),
+            reference: ReferenceId(17),
+            this_dn: Dn::parse(dn).unwrap(),
+            kind,
+            reasons: UserData::new(),
+            extensions: UserData::new(),
+        };
+        agents.posted(Posted::Request(request), self.now());
+        assert!(self.turn(agents).await.iter().all(|written| matches!(written, Written::Done { .. })));
+    }
+
+    async fn log_in(&self, agents: &mut TenantAgents) {
+        self.ask(agents, "7101", RequestKind::AgentLogin { agent: None, work_mode: WorkMode::AutoIn }).await;
+    }
+
+    /// A call's event, as it comes from the stream.
+    async fn call(&mut self, agents: &mut TenantAgents, name: EventName, state: CallState) {
+        let mut event = Event::new(name);
+        event.call = Some(CallRef {
+            conn_id: ConnId(5),
+            uuid: CallUuid(5),
+            thread: CallUuid(5),
+            previous: None,
+            call_type: CallType::Inbound,
+            propagated_type: None,
+            ani: None,
+            dnis: None,
+        });
+        event.this_dn = Some(Dn::parse("7101").unwrap());
+        event.call_state = Some(state);
+        event.extensions.push(call::call::BUSINESS_CALL, 1);
+        self.seq += 1;
+        let id = EventId { subject: Subject::Call(ConnId(5)), token: Token(1), seq: Seq(self.seq) };
+        let stamped = Stamped { id, tenant: self.tenant.clone(), at: self.now(), trace: None, event };
+        let position = infra::Position { major: 0, minor: 1_000 + self.seq };
+        agents.observe(&[infra::EventEntry { position, event: Arc::new(stamped) }], self.now());
+        self.turn(agents).await;
+    }
+
+    async fn state(&self, agent: &str) -> Option<AgentState> {
+        match self.stores.agents.load(&self.tenant, &AgentId::parse(agent).unwrap()).await.unwrap() {
+            Loaded::Live(record) => Some(records::decode(&self.tenant, &record.state).unwrap().state),
+            Loaded::Ended | Loaded::Unknown => None,
+        }
+    }
+
+    async fn story(&self) -> Vec<Arc<Stamped>> {
+        let events = &self.stores.events;
+        let read = events.read(&self.tenant, infra::Position::START, 1_000, Duration::ZERO).await.unwrap();
+        read.into_iter().map(|entry| entry.event).collect()
+    }
+
+    async fn names(&self) -> Vec<EventName> {
+        self.story().await.iter().map(|stamped| stamped.event.name).collect()
+    }
+}
+
+#[tokio::test]
+async fn a_feature_code_and_a_named_login_lead_to_the_same_agent() {
+    let site = Site::new();
+    let mut agents = site.claim(1).await.unwrap();
+    site.log_in(&mut agents).await;
+    site.ask(&mut agents, "7101", RequestKind::AgentLogout).await;
+    let named = RequestKind::AgentLogin { agent: Some(AgentId::parse("a1").unwrap()), work_mode: WorkMode::ManualIn };
+    site.ask(&mut agents, "7101", named).await;
+    assert_eq!(site.state("a1").await, Some(AgentState::NotReady));
+    let a1 = Subject::Agent(AgentId::parse("a1").unwrap());
+    let story = site.story().await;
+    assert!(story.iter().all(|stamped| stamped.id.subject == a1));
+    assert_eq!(story.iter().map(|stamped| stamped.id.seq.0).collect::<Vec<_>>(), [1, 2, 3, 4, 5]);
+    assert_eq!(story[0].event.requester.as_deref(), Some("desk-of-anna"));
+    assert_eq!(story[0].event.reference, ReferenceId(17));
+}
+
+#[tokio::test]
+async fn an_agent_may_log_in_on_a_phone_that_is_not_of_its_place() {
+    let site = Site::new();
+    let mut agents = site.claim(1).await.unwrap();
+    let named = RequestKind::AgentLogin { agent: Some(AgentId::parse("a2").unwrap()), work_mode: WorkMode::AutoIn };
+    site.ask(&mut agents, "7101", named).await;
+    // What comes from the phone concerns the agent on it, not the one whose place it is.
+    site.ask(&mut agents, "7101", RequestKind::AgentNotReady(WorkMode::AuxWork)).await;
+    assert_eq!((site.state("a2").await, site.state("a1").await), (Some(AgentState::NotReady), None));
+}
+
+#[tokio::test]
+async fn a_request_of_no_agent_is_answered_by_an_error_of_the_dn() {
+    let site = Site::new();
+    let mut agents = site.claim(1).await.unwrap();
+    for _ in 0..2 {
+        site.ask(&mut agents, "7999", RequestKind::AgentReady(WorkMode::ManualIn)).await;
+    }
+    let story = site.story().await;
+    assert_eq!(story.len(), 2);
+    for stamped in &story {
+        assert_eq!(stamped.id.subject, Subject::Dn(Dn::parse("7999").unwrap()));
+        assert_eq!(stamped.event.error.as_ref().map(|(code, _)| code.0), Some(53));
+        assert_eq!(stamped.event.requester.as_deref(), Some("desk-of-anna"));
+    }
+    assert_ne!(story[0].id, story[1].id, "each refusal has its own identity");
+    let before = story[1].id.clone();
+    drop(agents);
+    let mut agents = site.claim(1).await.unwrap();
+    site.ask(&mut agents, "7999", RequestKind::AgentReady(WorkMode::ManualIn)).await;
+    assert!(site.story().await[2].id.token > before.token, "also after a restore");
+}
+
+#[tokio::test]
+async fn a_refused_request_of_an_agent_is_an_error_of_the_agent() {
+    let site = Site::new();
+    let mut agents = site.claim(1).await.unwrap();
+    site.ask(&mut agents, "7101", RequestKind::AgentReady(WorkMode::ManualIn)).await;
+    let story = site.story().await;
+    assert_eq!(story[0].id.subject, Subject::Agent(AgentId::parse("a1").unwrap()));
+    assert_eq!(story[0].event.error.as_ref().map(|(code, _)| code.0), Some(93));
+}
+
+#[tokio::test]
+async fn a_business_call_makes_busy_then_wraps_up_for_the_configured_time() {
+    let mut site = Site::new();
+    let mut agents = site.claim(1).await.unwrap();
+    site.log_in(&mut agents).await;
+    site.call(&mut agents, EventName::Ringing, CallState::Ok).await;
+    site.call(&mut agents, EventName::Established, CallState::Ok).await;
+    assert!(matches!(site.state("a1").await, Some(AgentState::Busy(_))));
+    site.call(&mut agents, EventName::Released, CallState::Ok).await;
+    assert_eq!(site.state("a1").await, Some(AgentState::AfterCallWork));
+    assert_eq!(agents.next_timeout(), Some(site.now() + Duration::from_secs(10)));
+    site.clock.pass(Duration::from_secs(10));
+    site.turn(&mut agents).await;
+    assert_eq!(site.state("a1").await, Some(AgentState::Ready));
+}
+
+#[tokio::test]
+async fn an_heir_goes_on_with_agents_timers_and_position_once_the_lease_is_out() {
+    let mut site = Site::new();
+    let mut agents = site.claim(1).await.unwrap();
+    site.log_in(&mut agents).await;
+    for name in [EventName::Ringing, EventName::Established, EventName::Released] {
+        site.call(&mut agents, name, CallState::Ok).await;
+    }
+    let position = agents.position();
+    assert!(site.claim(2).await.is_none(), "the owner lives");
+    site.clock.pass(infra::bounds::LEASE + Duration::from_millis(1));
+    let mut heir = site.claim(2).await.unwrap();
+    assert_eq!(heir.position(), position);
+    // The former owner is not dead, only slow: it is refused.
+    agents.posted(restate(), site.now());
+    let written = site.turn(&mut agents).await;
+    assert!(written.iter().all(|written| matches!(written, Written::Fenced { .. })), "{written:?}");
+    site.clock.pass(Duration::from_secs(10));
+    site.turn(&mut heir).await;
+    assert_eq!(site.state("a1").await, Some(AgentState::Ready));
+    let story = site.story().await;
+    let last = &story.last().unwrap().id;
+    assert_eq!((last.token, last.seq), (Token(2), Seq(1)), "numbered anew under the heir's token");
+}
+
+fn restate() -> Posted {
+    let subject = Subject::Agent(AgentId::parse("a1").unwrap());
+    Posted::Repair(Repair { subject, action: RepairAction::Restate, why: "a test".to_owned() })
+}
+
+#[tokio::test]
+async fn a_restored_table_goes_on_as_the_one_that_wrote_it() {
+    let mut site = Site::new();
+    let mut agents = site.claim(1).await.unwrap();
+    site.log_in(&mut agents).await;
+    site.call(&mut agents, EventName::Ringing, CallState::Ok).await;
+    drop(agents);
+    let mut again = site.claim(1).await.unwrap();
+    site.call(&mut again, EventName::Released, CallState::NoAnswer).await;
+    assert_eq!(site.state("a1").await, Some(AgentState::NotReady), "the no-answer action");
+    let story = site.story().await;
+    let seqs: Vec<(u64, u64)> = story.iter().map(|stamped| (stamped.id.token.0, stamped.id.seq.0)).collect();
+    assert_eq!(seqs, [(1, 1), (1, 2), (1, 3)], "the same life of the node counts on");
+    let reason = story[2].event.reasons.text("ReasonCode").map(str::to_owned);
+    assert_eq!(reason.as_deref(), Some("NoAnswer"));
+}
+
+#[tokio::test]
+async fn a_phone_out_of_service_makes_its_agent_not_ready() {
+    let site = Site::new();
+    let mut agents = site.claim(1).await.unwrap();
+    site.log_in(&mut agents).await;
+    let dn = Dn::parse("7101").unwrap();
+    let event = Event { this_dn: Some(dn.clone()), ..Event::new(EventName::DNOutOfService) };
+    let id = EventId { subject: Subject::Dn(dn), token: Token(1), seq: Seq(1) };
+    let stamped = Stamped { id, tenant: site.tenant.clone(), at: site.now(), trace: None, event };
+    let position = infra::Position { major: 0, minor: 99 };
+    agents.observe(&[infra::EventEntry { position, event: Arc::new(stamped) }], site.now());
+    site.turn(&mut agents).await;
+    assert_eq!(site.state("a1").await, Some(AgentState::NotReady));
+}
+
+#[tokio::test]
+async fn a_repair_frees_who_counts_a_call_that_there_is_not_and_says_why() {
+    for answered in [true, false] {
+        let mut site = Site::new();
+        let mut agents = site.claim(1).await.unwrap();
+        site.log_in(&mut agents).await;
+        site.call(&mut agents, EventName::Ringing, CallState::Ok).await;
+        if answered {
+            site.call(&mut agents, EventName::Established, CallState::Ok).await;
+        }
+        let told = site.names().await.len();
+        let subject = Subject::Call(ConnId(5));
+        let repair = Repair { subject, action: RepairAction::Free, why: "there is no such call".to_owned() };
+        agents.posted(Posted::Repair(repair.clone()), site.now());
+        site.turn(&mut agents).await;
+        let expected = if answered { AgentState::AfterCallWork } else { AgentState::Ready };
+        assert_eq!(site.state("a1").await, Some(expected));
+        let story = site.story().await;
+        assert_eq!(story.len(), told + 1, "one event");
+        let why = story[told].event.extensions.text("Repair").map(str::to_owned);
+        assert_eq!(why.as_deref(), Some("there is no such call"));
+        agents.posted(Posted::Repair(repair), site.now());
+        site.turn(&mut agents).await;
+        assert_eq!(site.story().await.len(), told + 1, "a repeat does nothing");
+    }
+}
+
+#[tokio::test]
+async fn a_late_repair_does_not_free_an_agent_of_a_real_call() {
+    let mut site = Site::new();
+    let mut agents = site.claim(1).await.unwrap();
+    site.log_in(&mut agents).await;
+    site.call(&mut agents, EventName::Established, CallState::Ok).await;
+    for subject in [Subject::Call(ConnId(4)), Subject::Agent(AgentId::parse("a1").unwrap())] {
+        let repair = Repair { subject, action: RepairAction::Free, why: "late".to_owned() };
+        agents.posted(Posted::Repair(repair), site.now());
+        site.turn(&mut agents).await;
+    }
+    assert!(matches!(site.state("a1").await, Some(AgentState::Busy(_))));
+}
+
+#[tokio::test]
+async fn an_unreadable_record_costs_its_session_and_nothing_else() {
+    let site = Site::new();
+    let mut agents = site.claim(1).await.unwrap();
+    site.log_in(&mut agents).await;
+    drop(agents);
+    let change = infra::Change::Save { state: bytes::Bytes::from_static(b"\xff\xff"), intentions: bytes::Bytes::new() };
+    let write = infra::AgentWrite {
+        agent: AgentId::parse("a1").unwrap(),
+        token: Token(1),
+        change,
+        due: None,
+        events: Vec::new(),
+    };
+    let batch = infra::AgentBatch { tenant: site.tenant.clone(), owner: owner(1), writes: vec![write], consumed: None };
+    site.stores.agents.commit(batch).await.unwrap();
+    site.clock.pass(infra::bounds::LEASE + Duration::from_millis(1));
+    let mut heir = site.claim(2).await.unwrap();
+    site.log_in(&mut heir).await;
+    assert_eq!(site.state("a1").await, Some(AgentState::Ready));
+}

@@ -1,0 +1,236 @@
+//! One task per tenant: folds its events, writes the records of closed threads, and lets the auditor look.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use anyhow::Result;
+use infra::{EventEntry, LogRecord, Position, Posted, Recipient, Repair, StoreError};
+use model::{Subject, TenantId, Timestamp};
+use runtime::RoleContext;
+use tracing::{info, warn};
+
+use super::audit::{Auditor, Finding, Whom};
+use super::metrics::Metrics;
+use super::picture::{self, Known, Told};
+use super::record::log_record;
+use super::threads::{Folded, Threads};
+
+/// Events that one read takes.
+const EVENTS_MAX: usize = 500;
+/// How long a read waits for the first event; also how often due threads are looked for.
+const READ_WAIT: Duration = Duration::from_secs(1);
+/// Pause before a store that is away, or a node that has the tenant, is asked again.
+const ASK_AGAIN: Duration = Duration::from_millis(500);
+/// How long the right to follow a tenant is held without being renewed.
+const JOB: Duration = Duration::from_secs(5);
+/// How often it is renewed.
+const JOB_EVERY: Duration = Duration::from_secs(1);
+/// Records that wait while the reporting log is away: a minute of a very busy site. Beyond, the oldest are dropped and counted.
+const RECORDS_MAX: usize = 10_000;
+
+/// Follows the tenant whenever no other node does, until the role drains.
+pub(super) async fn serve(ctx: RoleContext, tenant: TenantId, metrics: Metrics) -> Result<()> {
+    while !ctx.drain.is_draining() {
+        if take_job(&ctx, &tenant).await == Some(true) {
+            info!(%tenant, "calls are followed");
+            let mut desk = Desk {
+                view: View::new(metrics.clone()),
+                ctx: ctx.clone(),
+                tenant: tenant.clone(),
+                waiting: VecDeque::new(),
+                metrics: metrics.clone(),
+            };
+            desk.run().await?;
+        }
+        tokio::select! {
+            () = tokio::time::sleep(ASK_AGAIN) => {}
+            () = ctx.drain.begun() => {}
+        }
+    }
+    Ok(())
+}
+
+/// Whether this node is the one that follows the tenant; none when the store does not say.
+async fn take_job(ctx: &RoleContext, tenant: &TenantId) -> Option<bool> {
+    match ctx.stores.leases.take_job(&format!("call-state:{tenant}"), &ctx.owner(), JOB).await {
+        Ok(token) => Some(token.is_some()),
+        Err(error) => {
+            warn!(%tenant, %error, "the right to follow calls cannot be renewed");
+            None
+        }
+    }
+}
+
+/// What is known of the tenant from its events.
+pub(super) struct View {
+    pub threads: Threads,
+    pub told: Told,
+    pub media_seen: bool,
+    position: Position,
+    counted: i64,
+    metrics: Metrics,
+}
+
+impl View {
+    pub fn new(metrics: Metrics) -> Self {
+        Self {
+            threads: Threads::default(),
+            told: Told::default(),
+            media_seen: false,
+            position: Position::START,
+            counted: 0,
+            metrics,
+        }
+    }
+
+    /// Folds entries of the tenant's event stream.
+    pub fn fold(&mut self, entries: &[EventEntry]) {
+        for entry in entries {
+            if self.threads.fold(&entry.event) == Folded::NoRoom {
+                self.metrics.dropped(1);
+            }
+            self.told.fold(&entry.event);
+            self.position = entry.position;
+        }
+        self.count();
+    }
+
+    /// The records of threads that close now.
+    pub fn close(&mut self, tenant: &TenantId, now: Timestamp) -> Vec<LogRecord> {
+        let closed = self.threads.close(now);
+        self.count();
+        closed.iter().filter_map(|thread| log_record(tenant, thread)).collect()
+    }
+
+    fn count(&mut self) {
+        let open = i64::try_from(self.threads.len()).unwrap_or(i64::MAX);
+        self.metrics.threads(open - std::mem::replace(&mut self.counted, open));
+    }
+}
+
+impl Drop for View {
+    fn drop(&mut self) {
+        self.metrics.threads(-self.counted);
+    }
+}
+
+struct Desk {
+    ctx: RoleContext,
+    tenant: TenantId,
+    view: View,
+    /// Records on their way to the log.
+    waiting: VecDeque<LogRecord>,
+    metrics: Metrics,
+}
+
+impl Desk {
+    /// Runs until the role drains or another node follows the tenant.
+    async fn run(&mut self) -> Result<()> {
+        let mut auditor = Auditor::default();
+        let mut renewed_at = self.now();
+        loop {
+            let read = self.ctx.stores.events.read(&self.tenant, self.view.position, EVENTS_MAX, READ_WAIT);
+            let read = tokio::select! {
+                read = read => read,
+                () = self.ctx.drain.begun() => return Ok(()),
+            };
+            let caught_up = self.take(read).await?;
+            let now = self.now();
+            if now.since(renewed_at) >= JOB_EVERY {
+                match take_job(&self.ctx, &self.tenant).await {
+                    Some(true) => renewed_at = now,
+                    None if now.since(renewed_at) < JOB => {}
+                    Some(false) | None => return Ok(()),
+                }
+            }
+            self.report(now).await;
+            // A view that lags would find faults that are none.
+            if caught_up && now >= auditor.next_round() {
+                self.audit(&mut auditor, now).await;
+            }
+        }
+    }
+
+    fn now(&self) -> Timestamp {
+        self.ctx.clock.now()
+    }
+
+    /// Takes what was read; tells whether there was nothing more.
+    async fn take(&mut self, read: infra::Result<Vec<EventEntry>>) -> Result<bool> {
+        match read {
+            Ok(entries) => {
+                self.view.fold(&entries);
+                Ok(entries.len() < EVENTS_MAX)
+            }
+            Err(StoreError::Trimmed { first }) => {
+                // The usual case of a node that begins: what is gone was seen by another, or is out.
+                info!(tenant = %self.tenant, %first, "the stream is followed from its first event on");
+                self.view.position = Position { major: first.major, minor: first.minor.saturating_sub(1) };
+                Ok(false)
+            }
+            Err(error @ StoreError::Unavailable { .. }) => {
+                warn!(tenant = %self.tenant, %error, "events cannot be read yet");
+                tokio::time::sleep(ASK_AGAIN).await;
+                Ok(false)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Writes the records of closed threads; keeps them while the log is away.
+    async fn report(&mut self, now: Timestamp) {
+        self.waiting.extend(self.view.close(&self.tenant, now));
+        let over = self.waiting.len().saturating_sub(RECORDS_MAX);
+        if over > 0 {
+            self.waiting.drain(..over);
+            self.metrics.dropped(over as u64);
+        }
+        if self.waiting.is_empty() {
+            return;
+        }
+        match self.ctx.stores.reporting.append(self.waiting.iter().cloned().collect()).await {
+            Ok(()) => {
+                self.metrics.closed(self.waiting.len());
+                self.waiting.clear();
+            }
+            Err(error) => warn!(tenant = %self.tenant, %error, waiting = self.waiting.len(), "call records wait"),
+        }
+    }
+
+    // === the auditor ===
+
+    async fn audit(&mut self, auditor: &mut Auditor, now: Timestamp) {
+        let view = &mut self.view;
+        let known = Known { threads: &view.threads, told: &view.told, media_seen: &mut view.media_seen };
+        let picture = match picture::look(&self.ctx.stores, &self.tenant, known, now).await {
+            Ok(picture) => picture,
+            Err(error) => return warn!(tenant = %self.tenant, %error, "the auditor cannot look"),
+        };
+        self.metrics.round();
+        for finding in auditor.round(&picture, now) {
+            self.repair(finding, now).await;
+        }
+    }
+
+    async fn repair(&mut self, finding: Finding, now: Timestamp) {
+        let Finding { fault, subject, to, action, why, .. } = finding;
+        warn!(tenant = %self.tenant, %subject, fault = fault.as_str(), why, "the auditor asks for a repair");
+        self.metrics.repair(fault);
+        let to = match to {
+            Whom::Owner(owner) => Recipient::Owner(owner),
+            Whom::AgentState => Recipient::AgentState,
+            Whom::Routing => Recipient::Routing,
+            Whom::Here => {
+                if let Subject::Call(call) = subject {
+                    self.view.threads.call_missing(call, now);
+                }
+                return;
+            }
+        };
+        let posted = Posted::Repair(Repair { subject, action, why });
+        if let Err(error) = self.ctx.stores.requests.post(&self.tenant, &to, None, posted).await {
+            // It is found again, and posted again.
+            warn!(tenant = %self.tenant, %error, "a repair could not be posted");
+        }
+    }
+}

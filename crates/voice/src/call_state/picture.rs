@@ -1,0 +1,150 @@
+//! One look at a tenant's stores for the auditor.
+
+use std::collections::{HashMap, HashSet};
+
+use contracts::v1;
+use infra::{QueueRecord, Record, Result, Stores};
+use model::{AgentId, ConnId, Dn, Seq, Stamped, Subject, TenantId, Timestamp, Token};
+use prost::Message as _;
+
+use super::audit::{AgentSeen, CallSeen, Picture};
+use super::threads::Threads;
+
+/// Records that one read takes.
+const PAGE: usize = 500;
+/// Agents of which the last event is kept.
+const AGENTS_MAX: usize = infra::bounds::RECORDS_MAX;
+/// The versions of other roles' records that are read; others are left alone.
+const VERSION: u32 = 1;
+
+/// The identity of the last event of each agent, from the stream.
+#[derive(Debug, Default)]
+pub struct Told(HashMap<AgentId, (Token, Seq)>);
+
+impl Told {
+    /// Takes an event.
+    pub fn fold(&mut self, stamped: &Stamped) {
+        let Subject::Agent(agent) = &stamped.id.subject else { return };
+        let id = (stamped.id.token, stamped.id.seq);
+        if let Some(last) = self.0.get_mut(agent) {
+            *last = id.max(*last);
+        } else if self.0.len() < AGENTS_MAX {
+            self.0.insert(agent.clone(), id);
+        }
+    }
+}
+
+/// What a look needs beside the stores.
+pub struct Known<'a> {
+    /// The open threads.
+    pub threads: &'a Threads,
+    /// The agents' events.
+    pub told: &'a Told,
+    /// Whether media has been seen to keep records of this tenant.
+    pub media_seen: &'a mut bool,
+}
+
+/// Looks. Calls are read last: whoever refers to a call that has just come finds it there.
+pub async fn look(stores: &Stores, tenant: &TenantId, known: Known<'_>, now: Timestamp) -> Result<Picture> {
+    let threads = known.threads.open_calls();
+    let agents = agents(stores, tenant, known.told).await?;
+    let queued = stores.queues.load(tenant).await?.map(|record| queued(&record)).unwrap_or_default();
+    let phones = phones(stores, tenant, now).await?;
+    let media = media(stores, tenant, known.media_seen).await?;
+    let nodes = stores.leases.live("sip-cluster").await?.into_iter().map(|lease| lease.owner).collect();
+    let calls = calls(stores, tenant, known.threads).await?;
+    Ok(Picture { calls, nodes, agents, queued, phones, media, threads })
+}
+
+async fn calls(stores: &Stores, tenant: &TenantId, threads: &Threads) -> Result<Vec<CallSeen>> {
+    let mut calls: Vec<CallSeen> = Vec::new();
+    loop {
+        let page = stores.calls.list(tenant, calls.last().map(|call| call.conn_id), PAGE).await?;
+        if page.is_empty() {
+            return Ok(calls);
+        }
+        calls.extend(page.into_iter().map(|record| CallSeen {
+            conn_id: record.key,
+            owner: record.owner,
+            due: record.due,
+            last_event: threads.last_event(record.key),
+        }));
+    }
+}
+
+// === agents ===
+
+async fn agents(stores: &Stores, tenant: &TenantId, told: &Told) -> Result<Vec<AgentSeen>> {
+    let mut agents = Vec::new();
+    let mut after: Option<AgentId> = None;
+    loop {
+        let page = stores.agents.list(tenant, after.as_ref(), PAGE).await?;
+        let Some(last) = page.last() else { return Ok(agents) };
+        after = Some(last.key.clone());
+        agents.extend(page.iter().filter_map(|record| agent(record, told)));
+    }
+}
+
+fn agent(record: &Record<AgentId>, told: &Told) -> Option<AgentSeen> {
+    use v1::AgentRecordState as State;
+    let body: v1::AgentRecord = open("agent", &record.state)?;
+    let state = body.state();
+    Some(AgentSeen {
+        agent: record.key.clone(),
+        stored: (Token(body.token), Seq(body.seq)),
+        told: told.0.get(&record.key).copied(),
+        dn: Dn::parse(&body.dn).ok(),
+        takes_calls: !matches!(state, State::Unspecified | State::LoggedOut | State::NotReady | State::BusyNotReady),
+        busy: matches!(state, State::BusyReady | State::BusyNotReady | State::BusyAfterCallWork),
+        calls: body.calls.iter().map(|call| ConnId(call.conn_id)).collect(),
+    })
+}
+
+/// The body of a role's record, if it is of that kind and of a version that is known here.
+fn open<T: prost::Message + Default>(kind: &str, bytes: &[u8]) -> Option<T> {
+    let record = v1::StateRecord::decode(bytes).ok()?;
+    (record.kind == kind && record.version == VERSION).then(|| T::decode(record.body).ok())?
+}
+
+// === queues ===
+
+fn queued(record: &QueueRecord) -> HashSet<ConnId> {
+    let requests = record.requests.iter().filter_map(|(_, bytes)| open::<v1::RequestRecord>("queue", bytes));
+    let agents = record.reservations.iter().filter_map(|(_, bytes)| open::<v1::RoutingAgentRecord>("queue", bytes));
+    requests.map(|request| request.conn_id).chain(agents.flat_map(|agent| agent.calls)).map(ConnId).collect()
+}
+
+// === phones ===
+
+async fn phones(stores: &Stores, tenant: &TenantId, now: Timestamp) -> Result<Option<HashSet<Dn>>> {
+    let mut phones: Option<HashSet<Dn>> = None;
+    let mut after: Option<Dn> = None;
+    loop {
+        let page = stores.registrations.list(tenant, after.as_ref(), PAGE).await?;
+        let Some((last, _)) = page.last() else { return Ok(phones) };
+        after = Some(last.clone());
+        let reachable = page.into_iter().filter(|(_, found)| found.bindings.iter().any(|b| b.expires_at > now));
+        phones.get_or_insert_default().extend(reachable.map(|(dn, _)| dn));
+    }
+}
+
+// === media ===
+
+/// The calls with a media session; none until media has kept a record of this tenant.
+async fn media(stores: &Stores, tenant: &TenantId, seen: &mut bool) -> Result<Option<HashSet<ConnId>>> {
+    let mut calls = HashSet::new();
+    for holding in stores.media.owners(tenant).await? {
+        for record in stores.media.orphans(tenant, &holding.owner, infra::bounds::RECORDS_MAX).await? {
+            // A session whose name tells no call may belong to any: then media judges none.
+            let Some(call) = call_of(&record.key.0) else { return Ok(None) };
+            *seen = true;
+            calls.insert(call);
+        }
+    }
+    Ok(seen.then_some(calls))
+}
+
+/// The call that a session's name begins with: it is a tag of a call's media dialog.
+fn call_of(session: &str) -> Option<ConnId> {
+    session.split('.').next()?.parse().ok()
+}

@@ -1,0 +1,376 @@
+//! Call threads: what happened to each call, party by party, folded from the tenant's events.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::time::Duration;
+
+use model::event::CallRef;
+use model::{AgentId, CallState, CallUuid, ConnId, DnRole, Event, EventName, Stamped, Subject, Timestamp, UserData};
+
+/// A thread closes when all its calls have been over for so long: what follows the end of a call has come by then.
+pub const GRACE: Duration = Duration::from_secs(5);
+/// Threads of one tenant that are open at once: as many as the ledger has calls.
+const THREADS_MAX: usize = infra::bounds::CALLS_MAX;
+/// Parties of one thread; a call that is routed more often keeps its first ones.
+const PARTIES_MAX: usize = 64;
+
+/// How a thread ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// A phone or agent took the call.
+    Answered,
+    /// The caller left before that.
+    Abandoned,
+    /// It ended without either: a service, a refusal, a failure.
+    Ended,
+}
+
+/// What a party is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PartyKind {
+    /// A phone.
+    Phone,
+    /// A route point or virtual queue.
+    Queue,
+}
+
+/// A stay of a call at a DN.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Party {
+    /// The call.
+    pub conn_id: ConnId,
+    /// Where.
+    pub dn: String,
+    /// What it is.
+    pub kind: PartyKind,
+    /// The role of the DN.
+    pub role: Option<DnRole>,
+    /// The agent on it, where events name one.
+    pub agent: Option<AgentId>,
+    /// When it began.
+    pub began_at: Timestamp,
+    /// When it ended.
+    pub ended_at: Option<Timestamp>,
+    /// Whether it was answered.
+    pub established: bool,
+    /// How it ended.
+    pub call_state: Option<CallState>,
+    /// Time waiting in the queue.
+    pub queue: Duration,
+    /// Time ringing, or hearing it ring.
+    pub ring: Duration,
+    /// Time talking.
+    pub talk: Duration,
+    /// Time in which the party held the call.
+    pub hold: Duration,
+    phase: Phase,
+    since: Timestamp,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Queue,
+    Ring,
+    Talk,
+    Hold,
+    Over,
+}
+
+/// The chain of calls that began with one call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Thread {
+    /// Its id.
+    pub id: CallUuid,
+    /// The call that it began with, as its first event names it.
+    pub first: CallRef,
+    /// Whether the events were seen from its beginning on.
+    pub complete: bool,
+    /// When it began.
+    pub began_at: Timestamp,
+    /// The time of its last event.
+    pub last_at: Timestamp,
+    /// Its calls; the time is that of the call's end.
+    pub calls: BTreeMap<ConnId, Option<Timestamp>>,
+    /// Its parties, in the order in which they joined.
+    pub parties: Vec<Party>,
+    /// The business data, as it was last.
+    pub user_data: UserData,
+    /// Whether a caller has left while waiting or ringing.
+    pub abandoned: bool,
+}
+
+impl Thread {
+    fn new(call: &CallRef, complete: bool, at: Timestamp) -> Self {
+        Self {
+            id: call.thread,
+            first: call.clone(),
+            complete,
+            began_at: at,
+            last_at: at,
+            calls: BTreeMap::new(),
+            parties: Vec::new(),
+            user_data: UserData::new(),
+            abandoned: false,
+        }
+    }
+
+    /// How it ended, or stands.
+    pub fn outcome(&self) -> Outcome {
+        let answered = |party: &Party| party.established && party.role != Some(DnRole::Origination);
+        if self.parties.iter().any(answered) {
+            Outcome::Answered
+        } else if self.abandoned {
+            Outcome::Abandoned
+        } else {
+            Outcome::Ended
+        }
+    }
+
+    /// When all its calls were over.
+    pub fn ended_at(&self) -> Option<Timestamp> {
+        self.calls.values().copied().collect::<Option<Vec<_>>>()?.into_iter().max()
+    }
+
+    fn fold(&mut self, call: &CallRef, stamped: &Stamped) -> Folded {
+        let (event, at) = (&stamped.event, stamped.at);
+        self.last_at = self.last_at.max(at);
+        if event.name == EventName::CallDeleted {
+            self.calls.insert(call.conn_id, Some(at));
+            self.end_parties(call.conn_id, event.call_state, at);
+        } else {
+            self.calls.entry(call.conn_id).or_insert(None);
+        }
+        if !event.user_data.is_empty() {
+            self.user_data = event.user_data.clone();
+        }
+        let queue = matches!(stamped.id.subject, Subject::Queue(_));
+        match event.name {
+            EventName::Queued => self.join(call.conn_id, event, Phase::Queue, at),
+            EventName::Ringing | EventName::Dialing => self.join(call.conn_id, event, Phase::Ring, at),
+            EventName::Established => {
+                let joined = self.join(call.conn_id, event, Phase::Talk, at);
+                self.pass(call.conn_id, event, Phase::Talk, at);
+                joined
+            }
+            EventName::Held => self.pass(call.conn_id, event, Phase::Hold, at),
+            EventName::Retrieved => self.pass(call.conn_id, event, Phase::Talk, at),
+            EventName::Released | EventName::Diverted => self.leave(call.conn_id, event, at),
+            EventName::Abandoned => {
+                self.abandoned |= !queue || event.call_state != Some(CallState::Redirected);
+                self.leave(call.conn_id, event, at)
+            }
+            _ => Folded::Done,
+        }
+    }
+
+    fn party(&mut self, conn_id: ConnId, dn: &str) -> Option<&mut Party> {
+        self.parties.iter_mut().rev().find(|p| p.conn_id == conn_id && p.dn == dn && p.phase != Phase::Over)
+    }
+
+    fn join(&mut self, conn_id: ConnId, event: &Event, phase: Phase, at: Timestamp) -> Folded {
+        let Some(dn) = event.this_dn.as_ref().map(ToString::to_string) else { return Folded::Done };
+        if self.party(conn_id, &dn).is_some() {
+            return Folded::Done;
+        }
+        if self.parties.len() >= PARTIES_MAX {
+            return Folded::NoRoom;
+        }
+        self.parties.push(Party {
+            conn_id,
+            dn,
+            kind: if phase == Phase::Queue { PartyKind::Queue } else { PartyKind::Phone },
+            role: event.this_role,
+            agent: event.agent.clone(),
+            began_at: at,
+            ended_at: None,
+            established: false,
+            call_state: None,
+            queue: Duration::ZERO,
+            ring: Duration::ZERO,
+            talk: Duration::ZERO,
+            hold: Duration::ZERO,
+            phase,
+            since: at,
+        });
+        Folded::Done
+    }
+
+    fn pass(&mut self, conn_id: ConnId, event: &Event, phase: Phase, at: Timestamp) -> Folded {
+        if let Some(dn) = &event.this_dn
+            && let Some(party) = self.party(conn_id, dn.as_str())
+        {
+            party.enter(phase, at);
+            if party.agent.is_none() {
+                party.agent = event.agent.clone();
+            }
+        }
+        Folded::Done
+    }
+
+    fn leave(&mut self, conn_id: ConnId, event: &Event, at: Timestamp) -> Folded {
+        if let Some(dn) = &event.this_dn
+            && let Some(party) = self.party(conn_id, dn.as_str())
+        {
+            party.end(event.call_state, at);
+        }
+        Folded::Done
+    }
+
+    fn end_parties(&mut self, conn_id: ConnId, why: Option<CallState>, at: Timestamp) {
+        for party in self.parties.iter_mut().filter(|p| p.conn_id == conn_id && p.phase != Phase::Over) {
+            party.end(why, at);
+        }
+    }
+}
+
+impl Party {
+    fn enter(&mut self, phase: Phase, at: Timestamp) {
+        let passed = at.since(self.since);
+        match self.phase {
+            Phase::Queue => self.queue += passed,
+            Phase::Ring => self.ring += passed,
+            Phase::Talk => self.talk += passed,
+            Phase::Hold => self.hold += passed,
+            Phase::Over => {}
+        }
+        self.established |= phase == Phase::Talk;
+        self.phase = phase;
+        self.since = at;
+    }
+
+    fn end(&mut self, why: Option<CallState>, at: Timestamp) {
+        self.enter(Phase::Over, at);
+        self.ended_at = Some(at);
+        self.call_state = why;
+    }
+}
+
+/// What became of an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Folded {
+    /// It is in its thread, or concerns none.
+    Done,
+    /// There was no room for it.
+    NoRoom,
+}
+
+/// The open threads of a tenant.
+#[derive(Debug, Default)]
+pub struct Threads {
+    open: HashMap<CallUuid, Thread>,
+    /// Threads whose calls are all over, by the time at which they close.
+    closing: BTreeSet<(Timestamp, u128)>,
+    /// When the last event of each open call was, and its thread.
+    calls: HashMap<ConnId, (Timestamp, CallUuid)>,
+}
+
+impl Threads {
+    /// Folds an event.
+    pub fn fold(&mut self, stamped: &Stamped) -> Folded {
+        let Some(call) = &stamped.event.call else { return Folded::Done };
+        if !is_of_call(stamped.event.name) {
+            return Folded::Done;
+        }
+        if !self.open.contains_key(&call.thread) {
+            if !begins(stamped.event.name) {
+                return Folded::Done;
+            }
+            if self.open.len() >= THREADS_MAX {
+                return Folded::NoRoom;
+            }
+            let complete = stamped.event.name == EventName::CallCreated;
+            self.open.insert(call.thread, Thread::new(call, complete, stamped.at));
+        }
+        let Some(thread) = self.open.get_mut(&call.thread) else { return Folded::Done };
+        let before = thread.ended_at();
+        let folded = thread.fold(call, stamped);
+        let (after, id) = (thread.ended_at(), thread.id);
+        if thread.calls.get(&call.conn_id).is_some_and(Option::is_none) {
+            self.calls.insert(call.conn_id, (stamped.at, id));
+        } else {
+            self.calls.remove(&call.conn_id);
+        }
+        self.rearm(id, before, after);
+        folded
+    }
+
+    fn rearm(&mut self, id: CallUuid, before: Option<Timestamp>, after: Option<Timestamp>) {
+        if before == after {
+            return;
+        }
+        if let Some(before) = before {
+            self.closing.remove(&(before + GRACE, id.0));
+        }
+        if let Some(after) = after {
+            self.closing.insert((after + GRACE, id.0));
+        }
+    }
+
+    /// Ends a call of which the end was never told.
+    pub fn call_missing(&mut self, conn_id: ConnId, now: Timestamp) {
+        let Some((_, id)) = self.calls.remove(&conn_id) else { return };
+        let Some(thread) = self.open.get_mut(&id) else { return };
+        let before = thread.ended_at();
+        thread.complete = false;
+        thread.calls.insert(conn_id, Some(now));
+        thread.end_parties(conn_id, None, now);
+        let after = thread.ended_at();
+        self.rearm(id, before, after);
+    }
+
+    /// Takes out the threads that are to close by `now`.
+    pub fn close(&mut self, now: Timestamp) -> Vec<Thread> {
+        let mut closed = Vec::new();
+        while let Some((at, id)) = self.closing.first().copied().filter(|(at, _)| *at <= now) {
+            self.closing.remove(&(at, id));
+            closed.extend(self.open.remove(&CallUuid(id)));
+        }
+        closed
+    }
+
+    /// How many threads are open.
+    pub fn len(&self) -> usize {
+        self.open.len()
+    }
+
+    /// When the last event of a call was that is not over.
+    pub fn last_event(&self, conn_id: ConnId) -> Option<Timestamp> {
+        self.calls.get(&conn_id).map(|(at, _)| *at)
+    }
+
+    /// The calls that are not over.
+    pub fn open_calls(&self) -> HashSet<ConnId> {
+        self.calls.keys().copied().collect()
+    }
+}
+
+/// Whether an event tells of a call, not of an agent that wraps it up.
+const fn is_of_call(name: EventName) -> bool {
+    !matches!(
+        name,
+        EventName::AgentLogin
+            | EventName::AgentLogout
+            | EventName::AgentReady
+            | EventName::AgentNotReady
+            | EventName::AgentReserved
+            | EventName::AddressInfo
+            | EventName::PartyInfo
+            | EventName::Error
+            | EventName::ACK
+    )
+}
+
+/// Whether an event of a thread that is not known shows that there is one; what ends something shows none.
+const fn begins(name: EventName) -> bool {
+    matches!(
+        name,
+        EventName::CallCreated
+            | EventName::Dialing
+            | EventName::Ringing
+            | EventName::Established
+            | EventName::Queued
+            | EventName::RouteRequest
+    )
+}
+
+#[cfg(test)]
+mod tests;

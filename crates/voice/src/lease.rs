@@ -1,0 +1,38 @@
+//! A node's lease: the sign of life by which others know that what it owns is not theirs to take.
+
+use std::time::Duration;
+
+use anyhow::bail;
+use infra::StoreError;
+use runtime::RoleContext;
+
+/// How often the lease is renewed: four times within its life, so that one lost answer is no verdict.
+const RENEW_EVERY: Duration = Duration::from_millis(500);
+
+/// Renews the node's lease until the role has drained, then gives it back.
+///
+/// The role fails when the node has a later epoch: this life of it is over.
+pub fn keep(ctx: &RoleContext) {
+    ctx.spawn("lease", renew(ctx.clone()));
+}
+
+async fn renew(ctx: RoleContext) -> anyhow::Result<()> {
+    let owner = ctx.owner();
+    loop {
+        match ctx.stores.leases.renew(&owner, ctx.spec.name, infra::bounds::LEASE).await {
+            Ok(()) => {}
+            Err(StoreError::Fenced { owner: later, .. }) => bail!("{owner} is over: {later} lives"),
+            // The owner goes on: it ceases to own only on seeing a higher token.
+            Err(error) => tracing::warn!(%owner, %error, "the lease was not renewed"),
+        }
+        tokio::select! {
+            () = ctx.drain.ended() => {
+                if let Err(error) = ctx.stores.leases.release(&owner).await {
+                    tracing::debug!(%owner, %error, "the lease runs out by itself");
+                }
+                return Ok(());
+            }
+            () = tokio::time::sleep(RENEW_EVERY) => {}
+        }
+    }
+}

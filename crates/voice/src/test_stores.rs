@@ -1,0 +1,90 @@
+//! Stores in memory and a clock that stands until it is moved, for the tests of roles.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use futures::FutureExt as _;
+use infra::embedded::Embedded;
+use infra::{
+    Answer, Clock, LogRecord, ObjectChange, ObjectChanges, ProvisioningStore, ReportingLog, Revision, StoreError,
+    Stores,
+};
+use model::{TenantId, Timestamp};
+
+/// A clock that is moved by hand.
+pub struct HandClock(AtomicU64);
+
+impl HandClock {
+    pub fn new() -> Arc<Self> {
+        Arc::new(Self(AtomicU64::new(Timestamp::from_millis(1_700_000_000_000).as_micros())))
+    }
+
+    pub fn pass(&self, time: Duration) {
+        self.0.fetch_add(u64::try_from(time.as_micros()).unwrap(), Relaxed);
+    }
+}
+
+impl Clock for HandClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_micros(self.0.load(Relaxed))
+    }
+}
+
+/// A reporting log that can be read.
+#[derive(Default)]
+pub struct MemoryLog(pub Mutex<Vec<LogRecord>>);
+
+impl ReportingLog for MemoryLog {
+    fn append(&self, records: Vec<LogRecord>) -> Answer<'_, ()> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend(records);
+        async { Ok(()) }.boxed()
+    }
+}
+
+/// Voice roles have no way to the persistent configuration.
+struct NoProvisioning;
+
+fn no_way<T: Send + 'static>() -> Answer<'static, T> {
+    async { Err(StoreError::Invalid("voice roles have no provisioning store".to_owned())) }.boxed()
+}
+
+impl ProvisioningStore for NoProvisioning {
+    fn tenants(&self) -> Answer<'_, Vec<(TenantId, Revision)>> {
+        no_way()
+    }
+
+    fn load<'a>(&'a self, _: &'a TenantId) -> Answer<'a, Option<(Revision, contracts::provisioning::TenantObjects)>> {
+        no_way()
+    }
+
+    fn update<'a>(&'a self, _: &'a TenantId, _: Revision, _: Vec<ObjectChange>) -> Answer<'a, Revision> {
+        no_way()
+    }
+
+    fn changes<'a>(&'a self, _: &'a TenantId, _: Revision) -> Answer<'a, ObjectChanges> {
+        no_way()
+    }
+}
+
+/// Stores that forget everything with the test.
+pub fn stores(clock: Arc<HandClock>) -> Stores {
+    let embedded = Arc::new(Embedded::in_memory(clock.clone()));
+    Stores {
+        calls: embedded.clone(),
+        agents: embedded.clone(),
+        sessions: embedded.clone(),
+        queues: embedded.clone(),
+        media: embedded.clone(),
+        registrations: embedded.clone(),
+        configuration: embedded.clone(),
+        events: embedded.clone(),
+        new_calls: embedded.clone(),
+        requests: embedded.clone(),
+        leases: embedded.clone(),
+        outbox: embedded,
+        reporting: Arc::new(MemoryLog::default()),
+        provisioning: Arc::new(NoProvisioning),
+        clock,
+    }
+}
