@@ -78,7 +78,9 @@ async fn run(ctx: RoleContext) -> anyhow::Result<()> {
         ctx.meter(id).embedded();
     }
     let (inbox, letters) = Inbox::new();
-    net::http::serve(&ctx, "http", server::router(inbox.clone())).await?;
+    let ways = server::Ways { inbox: inbox.clone(), stream: ctx.stores.requests.clone() };
+    net::http::serve(&ctx, "http", server::router(ways)).await?;
+    crate::lease::keep(&ctx);
     let clients = Clients::new(&ctx, inbox.clone())?;
     let limits = Limits {
         calls_max: settings.calls_max,

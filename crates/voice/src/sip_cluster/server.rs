@@ -1,12 +1,15 @@
-//! HTTP 11300: requests about calls, from frontend alone (voice-39).
+//! HTTP 11300: requests, from frontend alone (voice-39). Those about calls go to the loop, those about agents to agent-state.
+
+use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::State;
 use axum::routing::post;
 use contracts::json::read_request;
 use http::StatusCode;
-use model::TenantId;
+use infra::{Posted, Recipient, RequestStream, StoreError};
 use model::event::ErrorCode;
+use model::{Request, TenantId};
 use net::http::{Caller, JsonBody, Problem};
 use serde::Deserialize;
 
@@ -20,14 +23,23 @@ struct Forwarded {
     frame: serde_json::Value,
 }
 
+/// Where requests go.
+#[derive(Clone)]
+pub struct Ways {
+    /// The loop that owns the calls.
+    pub inbox: Inbox,
+    /// The way to agent-state.
+    pub stream: Arc<dyn RequestStream>,
+}
+
 /// The routes.
-pub fn router(inbox: Inbox) -> Router {
-    Router::new().route("/requests", post(request)).with_state(inbox)
+pub fn router(ways: Ways) -> Router {
+    Router::new().route("/requests", post(request)).with_state(ways)
 }
 
 async fn request(
     caller: Caller,
-    State(inbox): State<Inbox>,
+    State(ways): State<Ways>,
     JsonBody(forwarded): JsonBody<Forwarded>,
 ) -> Result<StatusCode, Problem> {
     if caller.role() != Some("frontend") {
@@ -36,12 +48,57 @@ async fn request(
     let tenant = TenantId::parse(&forwarded.tenant).map_err(|error| Problem::unprocessable(error.to_string()))?;
     let read = read_request(&forwarded.frame, &tenant, &forwarded.requester)
         .map_err(|error| Problem::unprocessable(error.to_string()).code(u32::from(error.code.0)))?;
-    match inbox.request(read.request).await {
+    if read.request.kind.conn_id().is_none() {
+        return post_to_agent_state(&*ways.stream, read.request).await;
+    }
+    match ways.inbox.request(read.request).await {
         Some(Ok(())) => Ok(StatusCode::ACCEPTED),
         Some(Err(ErrorCode::INVALID_CONN_ID)) => {
             Err(Problem::not_found("no such call here").code(u32::from(ErrorCode::INVALID_CONN_ID.0)))
         }
         Some(Err(code)) => Err(Problem::unprocessable("not a request about a call").code(u32::from(code.0))),
         None => Err(Problem::unavailable("too many requests wait")),
+    }
+}
+
+/// A request without a call concerns an agent; its outcome is the event that carries its reference.
+async fn post_to_agent_state(stream: &dyn RequestStream, request: Request) -> Result<StatusCode, Problem> {
+    let tenant = request.tenant.clone();
+    match stream.post(&tenant, &Recipient::AgentState, None, Posted::Request(request)).await {
+        Ok(_) => Ok(StatusCode::ACCEPTED),
+        Err(error @ StoreError::Full { .. }) => Err(Problem::unavailable(error.to_string())),
+        Err(error) => {
+            tracing::warn!(%tenant, %error, "a request about an agent was not posted");
+            Err(Problem::unavailable("agent-state cannot be reached now"))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use model::{Dn, Epoch, NodeId, Owner, ReferenceId, RequestKind, UserData};
+
+    use super::*;
+    use crate::test_stores::{HandClock, stores};
+
+    #[tokio::test]
+    async fn a_request_about_an_agent_reaches_agent_state() {
+        let stores = stores(HandClock::new());
+        let request = Request {
+            tenant: TenantId::parse("t1").unwrap(),
+            requester: "desk".to_owned(),
+            reference: ReferenceId(3),
+            this_dn: Dn::parse("7101").unwrap(),
+            kind: RequestKind::AgentLogout,
+            reasons: UserData::new(),
+            extensions: UserData::new(),
+        };
+        assert_eq!(post_to_agent_state(&*stores.requests, request.clone()).await.unwrap(), StatusCode::ACCEPTED);
+        let by = Owner { node: NodeId::parse("agent-state-1").unwrap(), epoch: Epoch(1) };
+        let taken = stores.requests.take(&request.tenant, &Recipient::AgentState, &by, 10, Duration::ZERO).await;
+        let posted: Vec<Posted> = taken.unwrap().into_iter().map(|entry| entry.posted).collect();
+        assert_eq!(posted, [Posted::Request(request)]);
     }
 }
