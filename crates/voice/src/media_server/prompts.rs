@@ -21,7 +21,7 @@ const FILE_BYTES_MAX: u64 = 2 * wav::SAMPLES_MAX as u64 + 4_096;
 const CACHED_MAX: usize = 1_024;
 
 /// The prompts that come with the program.
-const OWN: [(&str, &[u8]); 12] = [
+const OWN: [(&str, &[u8]); 13] = [
     ("sales-welcome", include_bytes!("../../../../prompts/sales-welcome.wav")),
     ("support-welcome", include_bytes!("../../../../prompts/support-welcome.wav")),
     ("menu", include_bytes!("../../../../prompts/menu.wav")),
