@@ -48,6 +48,8 @@ pub enum Letter {
     Repair {
         /// What to do.
         repair: Repair,
+        /// The call, if its owner is dead and it was claimed to be repaired.
+        orphan: Option<Record<ConnId>>,
         /// Told after the commit.
         done: oneshot::Sender<()>,
     },
@@ -86,9 +88,9 @@ impl Inbox {
         answer.await.ok()
     }
 
-    /// A repair; returns when it is stored.
-    pub async fn repair(&self, repair: Repair) -> bool {
+    /// A repair, with the record of its call if it was claimed for that; returns when it is stored.
+    pub async fn repair(&self, repair: Repair, orphan: Option<Record<ConnId>>) -> bool {
         let (done, stored) = oneshot::channel();
-        self.0.send(Letter::Repair { repair, done }).await.is_ok() && stored.await.is_ok()
+        self.0.send(Letter::Repair { repair, orphan, done }).await.is_ok() && stored.await.is_ok()
     }
 }

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use call::Input;
-use infra::{Posted, Recipient, Repair, RepairAction};
+use infra::{Claim, Claimed, Loaded, Posted, Recipient, Record, Repair, RepairAction, Stores};
 use model::request::RequestKind;
-use model::{ReferenceId, Request, Subject, Timestamp, UserData};
+use model::{ConnId, Owner, ReferenceId, Request, Subject, TenantId, Timestamp, UserData};
 use runtime::RoleContext;
 
 use super::clients::Clients;
@@ -13,6 +13,8 @@ use super::entry::Stored;
 use super::inbox::Inbox;
 use super::node::Node;
 
+/// The role, under whose name its nodes hold their leases.
+const ROLE: &str = "sip-cluster";
 /// How long one read of the stream waits.
 const WAIT: Duration = Duration::from_secs(2);
 /// How often the tenants are asked for again.
@@ -94,12 +96,83 @@ async fn follow(ctx: RoleContext, tenant: model::TenantId, inbox: Inbox) -> anyh
         };
         for entry in entries {
             let stored = match entry.posted {
-                Posted::Repair(repair) => inbox.repair(repair).await,
+                Posted::Repair(repair) => {
+                    let orphan = match claim_orphan(&ctx.stores, &tenant, &owner, &repair).await {
+                        Ok(orphan) => orphan,
+                        Err(error) => {
+                            tracing::warn!(%tenant, subject = %repair.subject, %error, "an orphan is not claimed now");
+                            None
+                        }
+                    };
+                    inbox.repair(repair, orphan).await
+                }
                 Posted::Request(request) => inbox.request(request).await.is_some(),
             };
             if stored && let Err(error) = ctx.stores.requests.ack(&tenant, &to, &[entry.position]).await {
                 tracing::warn!(%tenant, %error, "a repair was carried out but not acknowledged");
             }
         }
+    }
+}
+
+/// Claims the call of a repair when its owner holds no lease: nobody else will repair it.
+async fn claim_orphan(
+    stores: &Stores,
+    tenant: &TenantId,
+    by: &Owner,
+    repair: &Repair,
+) -> infra::Result<Option<Record<ConnId>>> {
+    let Subject::Call(conn_id) = repair.subject else { return Ok(None) };
+    let loaded = stores.calls.load(tenant, conn_id).await?;
+    let Loaded::Live(seen) = loaded else { return Ok(None) };
+    let live = stores.leases.live(ROLE).await?;
+    if seen.owner == *by || live.iter().any(|lease| lease.owner == seen.owner) {
+        return Ok(None);
+    }
+    let claim = Claim { tenant: tenant.clone(), key: conn_id, seen: Some(seen.token) };
+    let claimed = stores.calls.claim(by, vec![claim]).await?;
+    Ok(claimed.into_iter().find_map(|claimed| match claimed {
+        Claimed::Yours(record) => Some(record),
+        Claimed::Raced { .. } | Claimed::Ended | Claimed::Unknown => None,
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use infra::{CallWrite, Change};
+    use model::{Epoch, NodeId, Token};
+
+    use super::*;
+    use crate::test_stores::{HandClock, stores};
+
+    fn node(number: u8) -> Owner {
+        Owner { node: NodeId::parse(&format!("sip-cluster-{number}")).unwrap(), epoch: Epoch(1) }
+    }
+
+    #[tokio::test]
+    async fn a_call_is_claimed_for_its_repair_only_when_its_owner_is_dead() {
+        let clock = HandClock::new();
+        let stores = stores(clock.clone());
+        let tenant = TenantId::parse("t1").unwrap();
+        let write = CallWrite {
+            tenant: tenant.clone(),
+            conn_id: ConnId(1),
+            owner: node(1),
+            token: Token(1),
+            change: Change::Create { state: bytes::Bytes::from_static(b"c"), intentions: bytes::Bytes::new() },
+            due: None,
+            dialogs: Vec::new(),
+            events: Vec::new(),
+            new_call: None,
+        };
+        stores.calls.commit(vec![write]).await.unwrap();
+        let repair =
+            Repair { subject: Subject::Call(ConnId(1)), action: RepairAction::Clear, why: "orphaned".to_owned() };
+        stores.leases.renew(&node(1), ROLE, infra::bounds::LEASE).await.unwrap();
+        let claimed = claim_orphan(&stores, &tenant, &node(2), &repair).await.unwrap();
+        assert_eq!(claimed, None, "the owner lives");
+        clock.pass(infra::bounds::LEASE + Duration::from_millis(1));
+        let claimed = claim_orphan(&stores, &tenant, &node(2), &repair).await.unwrap();
+        assert_eq!(claimed.map(|record| (record.owner, record.token)), Some((node(2), Token(2))));
     }
 }

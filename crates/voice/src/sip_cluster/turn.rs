@@ -136,7 +136,10 @@ impl Turns {
             Letter::Claimed { records, message, link } => {
                 self.node.claimed(&records, *message, link, now);
             }
-            Letter::Repair { repair, done } => {
+            Letter::Repair { repair, orphan, done } => {
+                if let Some(record) = orphan {
+                    self.node.restore(&record, now);
+                }
                 self.node.repair(&repair, now);
                 told.repairs.push(done);
             }
