@@ -390,3 +390,53 @@ fn queue_dn(queue: &QueueName) -> Option<model::Dn> {
     model::Dn::parse(queue.as_str()).ok()
 }
 
+
+#[cfg(test)]
+mod tests {
+    use infra::RepairAction;
+    use model::{Epoch, NodeId};
+
+    use super::*;
+
+    fn queues() -> TenantQueues {
+        let record = QueueRecord {
+            tenant: TenantId::parse("t1").unwrap(),
+            owner: Owner { node: NodeId::parse("rq-1").unwrap(), epoch: Epoch(1) },
+            token: Token(4),
+            state: bytes::Bytes::new(),
+            requests: Vec::new(),
+            reservations: Vec::new(),
+            consumed: Position::START,
+        };
+        TenantQueues::restore(&record, Metrics::register(&runtime::Metrics::default())).unwrap()
+    }
+
+    #[test]
+    fn a_repair_ends_the_requests_of_a_call_that_there_is_not_and_says_why() {
+        let now = Timestamp::from_millis(1_000);
+        let mut queues = queues();
+        for (request_id, conn_id) in [("r1", 1), ("r2", 2)] {
+            let submit = v1::Submit {
+                request_id: request_id.to_owned(),
+                conn_id,
+                skill_expression: "Sales > 0".to_owned(),
+                queue: "VQ_Sales".to_owned(),
+                trace: vec![7; 16].into(),
+                ..v1::Submit::default()
+            };
+            queues.command(Command::Submit(submit), now);
+        }
+        queues.turn(now);
+        let repair =
+            Repair { subject: Subject::Call(ConnId(1)), action: RepairAction::Clear, why: "no such call".to_owned() };
+        queues.repair(&repair, now);
+        let batch = queues.turn(now).batch.unwrap();
+        assert_eq!(batch.requests, [("r1".to_owned(), None)]);
+        let [left] = batch.events.as_slice() else { panic!("one event: {:?}", batch.events) };
+        assert_eq!(left.event.name, EventName::Abandoned);
+        assert_eq!(left.event.extensions.text("Repair"), Some("no such call"));
+        queues.repair(&repair, now);
+        assert!(queues.turn(now).batch.is_none(), "a repeat does nothing");
+        assert!(queues.router.status(&RequestId("r2".to_owned())).is_some());
+    }
+}
