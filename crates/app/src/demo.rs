@@ -21,12 +21,33 @@ const TOKEN_LIFE: Duration = Duration::from_secs(30 * 24 * 3_600);
 /// People who are printed; `demo.json` has all.
 const PRINTED: usize = 4;
 
-/// Sees to it that the example tenant is there. An old `demo.json` goes: it would say "ready" too early.
+/// The example tenant's file and the applications that it names, by path.
+const TENANT_FILE: &str = include_str!("../../../data/example-tenant.yaml");
+const APPLICATIONS: &[(&str, &str)] = &[
+    ("applications/sales.scxml", include_str!("../../../data/applications/sales.scxml")),
+    ("applications/support.scxml", include_str!("../../../data/applications/support.scxml")),
+    ("applications/menu.scxml", include_str!("../../../data/applications/menu.scxml")),
+    ("applications/echo.scxml", include_str!("../../../data/applications/echo.scxml")),
+    ("applications/closed.scxml", include_str!("../../../data/applications/closed.scxml")),
+];
+
+fn example() -> anyhow::Result<TenantObjects> {
+    let document = |path: &std::path::Path| {
+        let found = APPLICATIONS.iter().find(|(name, _)| path == std::path::Path::new(name));
+        found.map(|(_, text)| (*text).to_owned()).ok_or_else(|| std::io::ErrorKind::NotFound.into())
+    };
+    Ok(tenant::file::read(TENANT_FILE, document)?)
+}
+
+/// Sees to it that the example tenant is there; one that is there already stays as it is, changes of its user included. An
+/// old `demo.json` goes: it would say "ready" too early.
 pub async fn bring(installation: &Installation, stores: &Stores) -> anyhow::Result<()> {
     let _ = std::fs::remove_file(installation.data_dir.join(FILE));
     let tenant = TenantId::parse(TENANT)?;
-    let stored = stores.provisioning.load(&tenant).await?;
-    stored.map(drop).context("there is no example tenant: import one with `trunkline tenant import`")
+    if stores.provisioning.load(&tenant).await?.is_none() {
+        tenant::import::import(&*stores.provisioning, &example()?).await?;
+    }
+    Ok(())
 }
 
 /// Writes `demo.json` into the data directory and prints what to dial. Called when every role is ready.

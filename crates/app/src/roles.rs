@@ -3,8 +3,21 @@
 use runtime::RoleSpec;
 
 /// Every role of this binary, in the order in which they start.
-pub const TABLE: &[&RoleSpec] =
-    &[&platform::ingress::SPEC, &voice::frontend::SPEC, &voice::rq::SPEC, &voice::sip_cluster::SPEC];
+pub const TABLE: &[&RoleSpec] = &[
+    &tenant::role::SPEC,
+    &voice::config::SPEC,
+    &voice::dialplan::SPEC,
+    &voice::sip_proxy::SPEC,
+    &voice::registrar::SPEC,
+    &voice::media_server::SPEC,
+    &voice::sip_cluster::SPEC,
+    &voice::agent_state::SPEC,
+    &voice::call_state::SPEC,
+    &voice::rq::SPEC,
+    &orchestration::ors::SPEC,
+    &voice::frontend::SPEC,
+    &platform::ingress::SPEC,
+];
 
 /// The role of that name.
 pub fn find(name: &str) -> Option<&'static RoleSpec> {

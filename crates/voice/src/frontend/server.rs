@@ -11,8 +11,10 @@ use serde_json::{Value, json};
 
 use super::door::{Door, Incoming};
 
-/// The scope that a caller needs.
-const SCOPE: &str = "voice:control";
+/// The scope for requests about calls.
+const CALLS: &str = "calls:control";
+/// The scope for requests about agents.
+const AGENTS: &str = "agents:control";
 /// The longest idempotency key, in bytes.
 const KEY_BYTES_MAX: usize = 200;
 
@@ -29,7 +31,7 @@ async fn request(
 ) -> Result<(StatusCode, Json<Value>), Problem> {
     let tenant = TenantId::parse(&tenant).map_err(|error| Problem::not_found(error.to_string()))?;
     caller.may_act_for(&tenant)?;
-    caller.needs_scope(SCOPE)?;
+    caller.needs_scope(if frame.get("ConnID").is_some() { CALLS } else { AGENTS })?;
     let idempotency_key = idempotency_key(&headers)?;
     let incoming = Incoming { tenant, requester: caller.subject().to_owned(), idempotency_key, frame };
     let reference = door.enter(incoming).await?;
