@@ -48,14 +48,25 @@ pub struct Phone {
     folder: tempfile::TempDir,
     buffer: Vec<u8>,
     events: Vec<Value>,
+    answers: Vec<String>,
     tokens: u64,
 }
 
 impl Phone {
-    /// Starts a phone and waits until it is registered.
+    /// Starts a phone and waits until it is registered; fails when it is refused.
     pub fn register(setup: &Setup<'_>) -> Result<Self> {
         let mut phone = Self::start(setup, 3_600)?;
-        phone.wait_for("REGISTER_OK", START_LIMIT)?;
+        // The event may have come before our connection: the state is asked for.
+        wait::until(START_LIMIT, || {
+            phone.command("reginfo", "")?;
+            phone.read_events()?;
+            let said = phone.answers.drain(..).collect::<String>();
+            match (said.contains("mOK "), said.contains("mERR")) {
+                (true, _) => Ok(Some(())),
+                (_, true) => bail!("the registration was refused: {said}"),
+                _ => Ok(None),
+            }
+        })?;
         Ok(phone)
     }
 
@@ -85,7 +96,7 @@ impl Phone {
             Ok(TcpStream::connect(address).ok())
         })?;
         control.set_read_timeout(Some(Duration::from_millis(20)))?;
-        Ok(Self { child, control, folder, buffer: Vec::new(), events: Vec::new(), tokens: 0 })
+        Ok(Self { child, control, folder, buffer: Vec::new(), events: Vec::new(), answers: Vec::new(), tokens: 0 })
     }
 
     /// Dials a number or a URI.
@@ -121,6 +132,7 @@ impl Phone {
     /// Any command of baresip's menu.
     pub fn command(&mut self, command: &str, parameters: &str) -> Result<()> {
         self.tokens += 1;
+        self.answers.clear();
         let text = json!({"command": command, "params": parameters, "token": self.tokens.to_string()}).to_string();
         self.control.write_all(format!("{}:{text},", text.len()).as_bytes())?;
         Ok(())
@@ -171,6 +183,8 @@ impl Phone {
             self.buffer = rest.to_vec();
             if value["event"] == true {
                 self.events.push(value);
+            } else if let Some(text) = value["data"].as_str() {
+                self.answers.push(text.to_owned());
             }
         }
         Ok(())
