@@ -201,13 +201,7 @@ pub enum CallType {
 
 impl CallType {
     /// All, in the published order.
-    pub const ALL: &'static [Self] = &[
-        Self::Unknown,
-        Self::Internal,
-        Self::Inbound,
-        Self::Outbound,
-        Self::Consult,
-    ];
+    pub const ALL: &'static [Self] = &[Self::Unknown, Self::Internal, Self::Inbound, Self::Outbound, Self::Consult];
 
     /// The published name.
     pub const fn as_str(self) -> &'static str {

@@ -43,9 +43,9 @@ fn agent_event(name: EventName, n: usize) -> Event {
 fn with_agents() -> Router {
     let mut router = Router::new();
     for n in 0..AGENTS {
-        let skills = (0..5).map(|k| (SkillName::parse(&format!("S{}", (n * 7 + k) % SKILLS)).unwrap(), (n % 10) as u16));
-        let profile =
-            AgentProfile { tenant: TenantId::parse("t").unwrap(), agent: agent(n), skills: skills.collect() };
+        let skills =
+            (0..5).map(|k| (SkillName::parse(&format!("S{}", (n * 7 + k) % SKILLS)).unwrap(), (n % 10) as u16));
+        let profile = AgentProfile { tenant: TenantId::parse("t").unwrap(), agent: agent(n), skills: skills.collect() };
         router.set_profile(&profile, at(0));
         router.observe(&agent_event(EventName::AgentLogin, n), at(0), at(0));
         router.observe(&agent_event(EventName::AgentReady, n), at(n), at(n));

@@ -23,12 +23,12 @@ pub mod uri;
 
 pub use build::Builder;
 pub use error::{HeaderError, ParseError, ParseErrorKind, Rule};
-pub use framer::{Frame, Framer};
 pub use flow::{Flow, Transmit};
-pub use local_tag::LocalTag;
-pub use seal::Seal;
+pub use framer::{Frame, Framer};
 pub use header::{CSeq, Contact, HeaderName, NameAddr, Via};
+pub use local_tag::LocalTag;
 pub use message::{Fault, Message, Start};
 pub use method::Method;
+pub use seal::Seal;
 pub use status::StatusCode;
 pub use uri::{OwnedUri, Uri};

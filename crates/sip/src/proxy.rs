@@ -23,6 +23,7 @@ use crate::seal::{Purpose, Seal};
 use crate::transaction::{Arena, Intervals, Received, TimerQueue, TransactionEvent, TransactionLayer};
 
 mod admission;
+mod answer;
 mod arrival;
 mod counts;
 mod exchange;
@@ -31,7 +32,6 @@ mod forward;
 pub mod headers;
 mod members;
 mod nodes;
-mod answer;
 mod rendezvous;
 mod request;
 mod response;
@@ -141,12 +141,7 @@ struct Peer {
 
 impl Proxy {
     /// A proxy without nodes, trunks and connections.
-    pub fn new(
-        settings: Settings,
-        seal: Seal,
-        authority: Box<dyn NodeAuthority>,
-        entropy: Box<dyn Entropy>,
-    ) -> Self {
+    pub fn new(settings: Settings, seal: Seal, authority: Box<dyn NodeAuthority>, entropy: Box<dyn Entropy>) -> Self {
         let listeners = settings.udp_listeners.iter().map(ToString::to_string);
         let names = listeners.chain(settings.aliases.iter().cloned()).chain([settings.edge.clone()]);
         let us = names.filter_map(|name| target::host_and_port(&name)).collect();

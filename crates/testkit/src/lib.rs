@@ -8,8 +8,8 @@ pub mod rtp;
 pub mod sipp;
 pub mod wait;
 
-pub use caller::Caller;
 pub use baresip::{Answer, Phone, Setup};
+pub use caller::Caller;
 pub use installation::Installation;
 pub use rtp::Endpoint;
 pub use sipp::Sipp;

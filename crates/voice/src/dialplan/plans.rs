@@ -4,7 +4,9 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use call::dial_plan::{Extension, NumberTarget, RoutePoint, TenantPlan};
-use contracts::provisioning::{Dn as DnObject, DnKind, FeatureAction, FeatureCode as FeatureCodeObject, Object, ObjectKind};
+use contracts::provisioning::{
+    Dn as DnObject, DnKind, FeatureAction, FeatureCode as FeatureCodeObject, Object, ObjectKind,
+};
 use model::plan::{FeatureCode, Service};
 use model::{Dn, TenantId};
 use net::configuration::{Configuration, TenantConfig};

@@ -81,7 +81,8 @@ impl Door {
     }
 
     async fn ask_owner(&self, incoming: &Incoming, read: &RequestFrame) -> Result<(), Problem> {
-        let body = json!({"tenant": incoming.tenant.as_str(), "requester": incoming.requester, "frame": incoming.frame});
+        let body =
+            json!({"tenant": incoming.tenant.as_str(), "requester": incoming.requester, "frame": incoming.frame});
         let mut unknown = None;
         for node in self.nodes(read.owner.as_ref()) {
             let request = self.cluster.post("/requests").json(&body).at(node).deadline(OWNER_ANSWERS_WITHIN);
@@ -94,9 +95,13 @@ impl Door {
                 Err(CallError::Refused(problem)) => return Err(problem),
                 Err(CallError::Connect(..)) => {}
                 Err(error) => {
-                    return Err(Problem::new(StatusCode::GATEWAY_TIMEOUT, "owner-silent", "The call's node does not answer")
-                        .detail(error.to_string())
-                        .code(u32::from(ErrorCode::TIMEOUT.0)));
+                    return Err(Problem::new(
+                        StatusCode::GATEWAY_TIMEOUT,
+                        "owner-silent",
+                        "The call's node does not answer",
+                    )
+                    .detail(error.to_string())
+                    .code(u32::from(ErrorCode::TIMEOUT.0)));
                 }
             }
         }

@@ -26,7 +26,11 @@ impl Metrics {
     }
 
     pub fn request_answered(&self, status: u16) {
-        if status < 300 { self.accepted.inc() } else { self.refused.inc() };
+        if status < 300 {
+            self.accepted.inc()
+        } else {
+            self.refused.inc()
+        };
     }
 
     pub fn write_conflicted(&self) {

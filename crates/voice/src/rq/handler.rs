@@ -67,8 +67,7 @@ impl TenantQueues {
             out_of_service: records::decode_phones(&record.state)?,
             ..RouterSnapshot::default()
         };
-        let queued_at =
-            snapshot.requests.iter().map(|r| (r.submission.id.clone(), r.submission.queued_at)).collect();
+        let queued_at = snapshot.requests.iter().map(|r| (r.submission.id.clone(), r.submission.queued_at)).collect();
         metrics.open_changed(i64::try_from(snapshot.requests.len()).unwrap_or(i64::MAX));
         Ok(Self {
             tenant: record.tenant.clone(),
@@ -158,7 +157,9 @@ impl TenantQueues {
     /// The client has lost its stream and asks again: it hears where the request stands.
     fn restate(&mut self, id: &RequestId, status: &Status) {
         self.accept(id, status);
-        let (Stage::Offered { agent, expires_at } | Stage::Ringing { agent, expires_at }) = &status.stage else { return };
+        let (Stage::Offered { agent, expires_at } | Stage::Ringing { agent, expires_at }) = &status.stage else {
+            return;
+        };
         let Some(dn) = self.router.agent(agent).and_then(|row| row.dn) else { return };
         let Some(request) = self.router.request(id) else { return };
         let decided = self.decisions.iter().rev().find(|(call, _)| *call == request.submission.call);
@@ -192,8 +193,7 @@ impl TenantQueues {
 
     /// Takes agents and skills from provisioning.
     pub fn take_agents(&mut self, update: &v1::AgentsUpdate, now: Timestamp) {
-        let named: Vec<AgentProfile> =
-            update.agents.iter().filter_map(|agent| profile(&self.tenant, agent)).collect();
+        let named: Vec<AgentProfile> = update.agents.iter().filter_map(|agent| profile(&self.tenant, agent)).collect();
         let mut gone: Vec<AgentId> = update.gone.iter().filter_map(|name| AgentId::parse(name).ok()).collect();
         if update.whole {
             let present: std::collections::HashSet<&AgentId> = named.iter().map(|profile| &profile.agent).collect();
@@ -337,7 +337,13 @@ impl TenantQueues {
                 .map(|request| v1::Waiting {
                     request_id: request.submission.id.0.clone(),
                     conn_id: request.submission.call.0,
-                    skill_expression: request.submission.targets.iter().map(Target::key).collect::<Vec<_>>().join(" | "),
+                    skill_expression: request
+                        .submission
+                        .targets
+                        .iter()
+                        .map(Target::key)
+                        .collect::<Vec<_>>()
+                        .join(" | "),
                     priority: request.submission.priority,
                     waiting_since_us: request.submission.queued_at.as_micros(),
                     candidates: explain_candidates(&self.router.candidates_of(&request.submission.id)),
@@ -389,7 +395,6 @@ fn profile(tenant: &TenantId, agent: &v1::AgentProfile) -> Option<AgentProfile> 
 fn queue_dn(queue: &QueueName) -> Option<model::Dn> {
     model::Dn::parse(queue.as_str()).ok()
 }
-
 
 #[cfg(test)]
 mod tests {

@@ -22,8 +22,10 @@ impl Metrics {
             submitted: registry.counter("rq_requests_submitted", "Requests for an agent that came in"),
             refused: registry.counter("rq_requests_refused", "Requests refused: a fault in them, or a limit reached"),
             offered: registry.counter("rq_decisions", "Pairings of a call with an agent"),
-            returned: registry.counter("rq_requests_returned", "Calls that came back because the agent did not take them"),
-            timed_out: registry.counter("rq_requests_timed_out", "Requests whose application was told that time is over"),
+            returned: registry
+                .counter("rq_requests_returned", "Calls that came back because the agent did not take them"),
+            timed_out: registry
+                .counter("rq_requests_timed_out", "Requests whose application was told that time is over"),
             ended: registry.counter("rq_requests_ended", "Requests that ended"),
             waiting: registry.gauge("rq_requests_open", "Requests that wait or are promised to an agent"),
             lost: registry.counter("rq_ownership_lost", "Times that another replica had taken a tenant's queues over"),

@@ -177,10 +177,7 @@ mod tests {
                     call: ConnId(7),
                     trace: CallUuid(8),
                     queue: QueueName::parse("VQ_Sales").unwrap(),
-                    targets: vec![
-                        Target::parse("Sales >= 1 & English > 2").unwrap(),
-                        Target::Agent(agent.clone()),
-                    ],
+                    targets: vec![Target::parse("Sales >= 1 & English > 2").unwrap(), Target::Agent(agent.clone())],
                     priority: -3,
                     queued_at: Timestamp::from_millis(5),
                     times_out_at: Some(Timestamp::from_millis(6)),
