@@ -27,7 +27,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use net::rtp::RtpDriver;
-use net::sip::{Counters, NodeIdentity, NodeLinks};
+use net::sip::{Counters, NodeLinks};
 use runtime::{Listen, Place, Protocol, RoleContext, RoleSpec};
 
 use limits::Limits;
@@ -101,15 +101,6 @@ async fn run(ctx: RoleContext) -> anyhow::Result<()> {
     ctx.ready.started();
     let former = former::claim(&ctx).await?;
     // Only now: the first message of a proxy may belong to one of those legs.
-    let links = links(&ctx);
+    let links = NodeLinks::of_role(&ctx, net::sip::Limits::default(), Arc::new(Counters::default()))?;
     Turns { ctx, node, links, news, former, meter }.run().await
-}
-
-fn links(ctx: &RoleContext) -> NodeLinks {
-    let tokens = ctx.clone();
-    let token = move || tokens.token_for("sip-proxy").unwrap_or_default();
-    let identity = NodeIdentity { role: SPEC.name, owner: ctx.owner(), token: Arc::new(token) };
-    let counters = Arc::new(Counters::default());
-    let proxies = ctx.directory.watch("sip-proxy");
-    NodeLinks::start(identity, ctx.address, proxies, net::sip::Limits::default(), counters, ctx.entropy())
 }
