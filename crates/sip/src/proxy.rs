@@ -221,7 +221,7 @@ impl Proxy {
         match self.admit(remote.ip(), now) {
             sources::Admission::Dropped => self.counts.rate_dropped += 1,
             admission => match Message::parse(bytes) {
-                Ok(message) => self.from_edge(message, flow, remote, admission, now),
+                Ok(message) => self.arrive_from_edge(message, flow, remote, admission, now),
                 Err(error) => self.malformed(&error, flow),
             },
         }
@@ -232,10 +232,10 @@ impl Proxy {
     pub fn handle_message(&mut self, connection: u64, message: Message, now: Timestamp) {
         let Some(peer) = self.connections.get(&connection).copied() else { return };
         match peer.side {
-            Side::Cluster => self.from_node(message, connection, now),
+            Side::Cluster => self.arrive_from_node(message, connection, now),
             Side::Edge => match self.admit(peer.remote.ip(), now) {
                 sources::Admission::Dropped => self.counts.rate_dropped += 1,
-                admission => self.from_edge(message, Flow::Stream { connection }, peer.remote, admission, now),
+                admission => self.arrive_from_edge(message, Flow::Stream { connection }, peer.remote, admission, now),
             },
         }
         self.settle(now);

@@ -97,7 +97,7 @@ impl Proxy {
             return Err(Answer::new(StatusCode::SERVICE_UNAVAILABLE).with(HeaderName::RetryAfter, seconds));
         }
         match self.prove(message, header, &dn, &realm, &hashes, now) {
-            Proof::Given => return Ok(Source::Phone { tenant, dn }),
+            Proof::Given => Ok(Source::Phone { tenant, dn }),
             Proof::Wrong => {
                 self.counts.wrong_passwords += 1;
                 if let Some(remote) = remote {

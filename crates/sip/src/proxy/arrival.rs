@@ -26,7 +26,7 @@ impl Proxy {
         self.trunks.iter().filter_map(|t| Some((narrowest(t)?, t))).max_by_key(|(bits, _)| *bits).map(|(_, t)| t)
     }
 
-    pub(super) fn from_edge(
+    pub(super) fn arrive_from_edge(
         &mut self,
         mut message: Message,
         flow: Flow,

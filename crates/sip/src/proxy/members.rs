@@ -18,7 +18,7 @@ use crate::transaction::ServerId;
 const KEEP_ALIVE_BRANCH: &str = "z9hG4bKkeepalive";
 
 impl Proxy {
-    pub(super) fn from_node(&mut self, message: Message, connection: u64, now: Timestamp) {
+    pub(super) fn arrive_from_node(&mut self, message: Message, connection: u64, now: Timestamp) {
         if !message.is_request() && is_keep_alive_answer(&message) {
             let says = message.header(&headers::NODE).and_then(Announcement::parse);
             self.nodes.answered(connection, says);

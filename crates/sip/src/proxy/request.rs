@@ -149,7 +149,7 @@ impl Proxy {
             self.outputs.push_back(Output::Close { connection });
             return;
         }
-        match self.from_node_to(&mut message) {
+        match self.destination_from_node(&mut message) {
             Ok(destination) => self.start(server, message, Origin::Node(connection), destination, now),
             Err(answer) => self.answer(server, &message, &answer, now),
         }
@@ -241,7 +241,7 @@ impl Proxy {
                     self.counts.nodes_refused += 1;
                     return;
                 }
-                (Origin::Node(connection), self.from_node_to(&mut message))
+                (Origin::Node(connection), self.destination_from_node(&mut message))
             }
             _ => {
                 self.undo_strict_routing(&mut message);

@@ -116,9 +116,9 @@ impl Proxy {
     }
 
     /// Where a node's request goes.
-    pub(super) fn from_node_to(&mut self, message: &mut Message) -> Result<Destination, Answer> {
+    pub(super) fn destination_from_node(&mut self, message: &mut Message) -> Result<Destination, Answer> {
         if let Some(token) = self.take_own_routes(message) {
-            return self.to_flow(&token);
+            return self.flow_destination(&token);
         }
         if let Some(destination) = self.take_node_route(message) {
             return Ok(destination);
@@ -133,11 +133,11 @@ impl Proxy {
         if let Some(tag) = self.owner_tag(message) {
             return self.to_owner(&tag);
         }
-        self.to_address(message)
+        self.address_destination(message)
     }
 
     /// Down the flow that a Route of ours names; 430 if it is dead (RFC 5626 §5.3).
-    fn to_flow(&mut self, token: &str) -> Result<Destination, Answer> {
+    fn flow_destination(&mut self, token: &str) -> Result<Destination, Answer> {
         match flow_token::open(token, &self.seal).filter(|flow| self.is_alive(*flow)) {
             Some(flow) => Ok(Destination::edge(flow)),
             None => {
@@ -177,7 +177,7 @@ impl Proxy {
     }
 
     /// To the address in the next Route or the Request-URI: a carrier (RFC 3261 §16.6 step 7). Names are not resolved.
-    fn to_address(&mut self, message: &Message) -> Result<Destination, Answer> {
+    fn address_destination(&mut self, message: &Message) -> Result<Destination, Answer> {
         let route = message.routes().next().and_then(Result::ok).and_then(|r| r.uri().ok());
         let uri = route.or_else(|| message.request_uri().and_then(|u| Uri::parse(u).ok()));
         let Some(uri) = uri.filter(Uri::is_sip) else { return Err(Answer::new(StatusCode::UNSUPPORTED_URI_SCHEME)) };
