@@ -78,8 +78,13 @@ struct Inner {
     decoding: DecodingKey,
     clock: Arc<dyn Clock>,
     verified: Mutex<HashMap<String, Claims>>,
-    own: Mutex<HashMap<(String, String, String), (String, Timestamp)>>,
+    own: Mutex<HashMap<Route, OwnToken>>,
 }
+
+/// Role, node and audience.
+type Route = (String, String, String);
+/// A token and when it is renewed.
+type OwnToken = (String, Timestamp);
 
 impl Tokens {
     /// A new signing key, as PKCS#8.
