@@ -10,8 +10,10 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 
-use crate::wait;
+use crate::{audio, wait};
 
+/// Two minutes: longer than any call of a test.
+const SILENCE_SAMPLES: usize = 120 * 8_000;
 const START_LIMIT: Duration = Duration::from_secs(20);
 
 /// What a phone is to be.
@@ -77,6 +79,10 @@ impl Phone {
 
     fn start(setup: &Setup<'_>, register_seconds: u32) -> Result<Self> {
         let folder = tempfile::tempdir()?;
+        // baresip hangs up at the end of its file: silence follows the speech.
+        let mut speech = audio::read_wav(setup.speech)?;
+        speech.resize(speech.len() + SILENCE_SAMPLES, 0);
+        audio::write_wav(&folder.path().join("speech.wav"), &speech)?;
         fs::write(folder.path().join("config"), config(setup, folder.path()))?;
         fs::write(folder.path().join("accounts"), account(setup, register_seconds))?;
         fs::write(folder.path().join("contacts"), "")?;
@@ -127,6 +133,13 @@ impl Phone {
     /// Sends a DTMF digit as RFC 4733 events.
     pub fn digit(&mut self, digit: char) -> Result<()> {
         self.command("sndcode", &digit.to_string())
+    }
+
+    /// Ends the phone as a crash does: no BYE, no audio, no answer to anything.
+    pub fn vanish(mut self) -> Result<()> {
+        self.child.kill()?;
+        self.child.wait()?;
+        Ok(())
     }
 
     /// Any command of baresip's menu.
@@ -212,14 +225,13 @@ fn netstring(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
 
 fn config(setup: &Setup<'_>, folder: &Path) -> String {
     let (address, folder) = (setup.address, folder.display());
-    let speech = setup.speech.display();
     format!(
         "poll_method epoll\n\
          sip_listen {address}:5060\n\
          net_interface {address}\n\
          call_max_calls 4\n\
          audio_player aufile,{folder}/played.wav\n\
-         audio_source aufile,{speech}\n\
+         audio_source aufile,{folder}/speech.wav\n\
          audio_alert aufile,{folder}/alert.wav\n\
          ausrc_srate 8000\n\
          auplay_srate 8000\n\

@@ -40,6 +40,16 @@ impl Caller {
         address_in_sdp(&sdp.with_context(|| format!("no answer\n{}", self.run.traces("_messages.log")))?)
     }
 
+    /// Every SIP message so far, as SIPp traced it.
+    pub fn messages(&self) -> String {
+        self.run.traces("_messages.log")
+    }
+
+    /// Ends SIPp as a crash does: no BYE, no audio, no answer to anything.
+    pub fn vanish(self) {
+        drop(self);
+    }
+
     /// Waits until the call is over as the scenario says.
     pub fn finish(self, limit: Duration) -> Result<(Endpoint, Outcome)> {
         let outcome = self.run.finish(limit)?;

@@ -1,9 +1,11 @@
 //! Drives the built binary with programs that others wrote: SIPp, baresip, curl. Links no role.
 
+pub mod agents;
 pub mod audio;
 pub mod baresip;
 pub mod caller;
 pub mod installation;
+pub mod observe;
 pub mod rtp;
 pub mod sipp;
 pub mod wait;

@@ -2,4 +2,5 @@
 
 mod hearing;
 mod refusals;
+mod restart;
 mod routing;

@@ -1,0 +1,76 @@
+//! Agents at phones: baresip with audio, or SIPp where many or ill-behaved phones are needed.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+
+use crate::caller::prompt;
+use crate::sipp::Running;
+use crate::{Answer, Endpoint, Installation, Phone, Setup, Sipp};
+
+const SOON: Duration = Duration::from_secs(15);
+
+fn password<'a>(site: &'a Installation, extension: &str) -> Result<&'a str> {
+    let person = site.demo.people.iter().find(|person| person.extension == extension);
+    Ok(&person.with_context(|| format!("nobody has the extension {extension}"))?.password)
+}
+
+/// A baresip phone, registered over UDP, that says `support-welcome`; nobody is logged in at it.
+pub fn baresip_phone(site: &Installation, host: u8, extension: &str, answer: Answer) -> Result<Phone> {
+    Phone::register(&Setup {
+        address: site.peer_address(host),
+        registrar: &site.sip(),
+        user: extension,
+        password: password(site, extension)?,
+        transport: "udp",
+        speech: &prompt("support-welcome"),
+        answer,
+    })
+}
+
+/// An agent at a baresip phone, logged in and ready.
+pub fn baresip_agent(site: &Installation, host: u8, extension: &str, answer: Answer) -> Result<Phone> {
+    let phone = baresip_phone(site, host, extension, answer)?;
+    site.log_in(extension)?;
+    Ok(phone)
+}
+
+/// Registers an extension at the address that a run of SIPp will listen on.
+pub fn sipp_register(site: &Installation, host: u8, extension: &str) -> Result<()> {
+    Sipp::new("register.xml", site.peer_address(host), &site.sip())
+        .with(&["-key", "user", extension, "-key", "password", password(site, extension)?])
+        .with(&["-s", extension, "-au", extension, "-ap", password(site, extension)?])
+        .calls(1, 1, 1)
+        .run(SOON)?
+        .expect_success()
+}
+
+/// A SIPp phone that plays a scenario for each call that comes; registered, and its agent logged in and ready.
+pub fn sipp_agent(
+    site: &Installation,
+    host: u8,
+    extension: &str,
+    scenario: &str,
+    audio: &Endpoint,
+    arguments: &[&str],
+) -> Result<Running> {
+    sipp_register(site, host, extension)?;
+    let phone = sipp_phone(site, host, scenario, audio, arguments)?;
+    site.log_in(extension)?;
+    Ok(phone)
+}
+
+/// A SIPp phone that plays a scenario for each call that comes.
+pub fn sipp_phone(
+    site: &Installation,
+    host: u8,
+    scenario: &str,
+    audio: &Endpoint,
+    arguments: &[&str],
+) -> Result<Running> {
+    let (ip, port) = (audio.address.ip().to_string(), audio.address.port().to_string());
+    Sipp::new(scenario, site.peer_address(host), &site.sip())
+        .with(&["-key", "rtp_host", &ip, "-key", "rtp_port", &port, "-trace_msg"])
+        .with(arguments)
+        .start()
+}

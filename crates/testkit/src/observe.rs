@@ -1,0 +1,162 @@
+//! What an installation says about itself: metrics, memory; and the public request interface.
+
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+use serde_json::Value;
+
+use crate::{Installation, wait};
+
+const ANSWER_LIMIT: Duration = Duration::from_secs(10);
+const SETTLE_LIMIT: Duration = Duration::from_secs(20);
+
+/// An answer to an HTTP request.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// Its status.
+    pub status: u16,
+    /// Its body.
+    pub body: String,
+}
+
+/// Third and fourth part of a role's first address, and the port of its admin interface.
+fn admin_place(role: &str) -> Result<(u8, u16)> {
+    Ok(match role {
+        "sip-proxy" => (1, 11_400),
+        "sip-cluster" => (2, 11_300),
+        "registrar" => (4, 11_500),
+        "frontend" => (7, 9_090),
+        "agent-state" => (8, 11_000),
+        "call-state" => (9, 11_900),
+        "rq" => (10, 9_090),
+        "ors" => (11, 11_200),
+        "media" => (13, 9_090),
+        "tenant" => (16, 15_000),
+        "ingress" => (40, 9_090),
+        _ => bail!("no role {role} is known here"),
+    })
+}
+
+impl Installation {
+    /// The address of a role's admin interface.
+    pub fn admin(&self, role: &str) -> Result<SocketAddr> {
+        let (third, port) = admin_place(role)?;
+        Ok((Ipv4Addr::new(127, self.demo.instance, third, 1), port).into())
+    }
+
+    /// The sum of a metric of a role over its labels.
+    ///
+    /// # Errors
+    /// When the role has no metric of that name.
+    pub fn metric(&self, role: &str, name: &str) -> Result<f64> {
+        let answer = self.http(self.admin(role)?, "GET", "/metrics", "")?;
+        ensure!(answer.status == 200, "metrics of {role}: {}", answer.status);
+        let named = answer.body.lines().filter_map(|line| {
+            let rest = line.strip_prefix(name)?;
+            (rest.starts_with(' ') || rest.starts_with('{')).then(|| rest.rsplit(' ').next())?
+        });
+        let values: Vec<f64> = named.filter_map(|value| value.parse().ok()).collect();
+        ensure!(!values.is_empty(), "{role} has no metric {name}");
+        Ok(values.iter().sum())
+    }
+
+    /// Waits until a metric has this value.
+    pub fn metric_becomes(&self, role: &str, name: &str, wanted: f64, limit: Duration) -> Result<()> {
+        let mut last = None;
+        let come = wait::until(limit, || {
+            // A role that starts again has no answer for a moment.
+            last = self.metric(role, name).ok();
+            Ok((last == Some(wanted)).then_some(()))
+        });
+        come.with_context(|| format!("{name} of {role} is {last:?}, not {wanted}"))
+    }
+
+    /// Sends a request frame to the public interface, as the operator of the demo.
+    pub fn request(&self, frame: &Value) -> Result<()> {
+        let place = self.demo.web.trim_start_matches("http://").parse()?;
+        let answer = self.http(place, "POST", "/api/voice/v1/example/requests", &frame.to_string())?;
+        ensure!(answer.status == 202, "{frame} is answered {} {}", answer.status, answer.body);
+        Ok(())
+    }
+
+    /// Logs an agent in at an extension and sets the agent ready, by the public interface.
+    pub fn log_in(&self, extension: &str) -> Result<()> {
+        let person = self.demo.people.iter().find(|person| person.extension == extension);
+        let agent = &person.with_context(|| format!("nobody has the extension {extension}"))?.agent;
+        self.request(&serde_json::json!({"req": "TAgentLogin", "ThisDN": extension, "AgentID": agent}))?;
+        self.request(&serde_json::json!({"req": "TAgentSetReady", "ThisDN": extension}))
+    }
+
+    /// One HTTP/1.1 exchange with the operator's token.
+    pub fn http(&self, to: SocketAddr, method: &str, path: &str, body: &str) -> Result<Answer> {
+        let token = self.demo.tokens.get("operator").context("no operator's token")?;
+        let mut stream = TcpStream::connect(to)?;
+        stream.set_read_timeout(Some(ANSWER_LIMIT))?;
+        let length = body.len();
+        stream.write_all(
+            format!(
+                "{method} {path} HTTP/1.1\r\nHost: {to}\r\nAuthorization: Bearer {token}\r\nConnection: close\r\n\
+                 Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
+            )
+            .as_bytes(),
+        )?;
+        let mut bytes = Vec::new();
+        stream.read_to_end(&mut bytes)?;
+        read_answer(&String::from_utf8_lossy(&bytes))
+    }
+
+    /// Waits until nothing is left of any call: no call, media dialog, session, queue request or call thread.
+    pub fn is_at_rest(&self) -> Result<()> {
+        for (role, name) in [
+            ("sip-cluster", "sipcluster_calls"),
+            ("media", "media_legs"),
+            ("ors", "orsnode_strategies"),
+            ("rq", "rq_requests_open"),
+            ("call-state", "callthread_call_threads"),
+        ] {
+            self.metric_becomes(role, name, 0.0, SETTLE_LIMIT)?;
+        }
+        Ok(())
+    }
+
+    /// Memory that the process holds, in KiB.
+    pub fn resident_kib(&self) -> Result<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid()))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
+        Ok(line.trim().trim_end_matches("kB").trim().parse()?)
+    }
+}
+
+fn read_answer(text: &str) -> Result<Answer> {
+    let status = text.split(' ').nth(1).and_then(|word| word.parse().ok()).context("no HTTP answer")?;
+    let (head, body) = text.split_once("\r\n\r\n").unwrap_or((text, ""));
+    let chunked = head.to_ascii_lowercase().contains("transfer-encoding: chunked");
+    Ok(Answer { status, body: if chunked { joined(body) } else { body.to_owned() } })
+}
+
+/// The chunks of a body, one after the other.
+fn joined(mut rest: &str) -> String {
+    let mut body = String::new();
+    while let Some((length, after)) = rest.split_once("\r\n") {
+        let Ok(length) = usize::from_str_radix(length.trim(), 16) else { break };
+        let Some(chunk) = after.get(..length).filter(|chunk| !chunk.is_empty()) else { break };
+        body.push_str(chunk);
+        rest = after.get(length + 2..).unwrap_or_default();
+    }
+    body
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_are_read_whole_and_in_chunks() {
+        let whole = read_answer("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi").unwrap();
+        assert_eq!((whole.status, whole.body.as_str()), (200, "hi"));
+        let chunks = "HTTP/1.1 404 Not Found\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n1\r\nc\r\n0\r\n\r\n";
+        assert_eq!(read_answer(chunks).unwrap().body, "abc");
+    }
+}

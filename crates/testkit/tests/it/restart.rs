@@ -1,0 +1,162 @@
+//! The whole process is killed and started again on its data: calls, agents and registrations go on.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use testkit::agents::{baresip_agent, baresip_phone};
+use testkit::caller::{Caller, prompt_samples};
+use testkit::{Answer, Installation, Phone, audio, wait};
+
+const SOON: Duration = Duration::from_secs(15);
+const LATER: Duration = Duration::from_secs(60);
+const ALIKE: f64 = 0.9;
+/// Samples in a second.
+const SECOND: usize = 8_000;
+
+/// Waits until the caller has heard so many samples more than `before`.
+fn hears_more(caller: &Caller, before: usize, samples: usize) -> Result<()> {
+    wait::until(LATER, || Ok((caller.audio.received().samples.len() >= before + samples).then_some(())))
+        .with_context(|| format!("{} samples heard, {before} of them before", caller.audio.received().samples.len()))
+}
+
+/// Waits until the phone has written down so many seconds more than `before` bytes.
+fn phone_hears_more(phone: &Phone, before: u64, seconds: u64) -> Result<()> {
+    wait::until(LATER, || Ok((heard_bytes(phone) >= before + seconds * 16_000).then_some(())))
+}
+
+fn heard_bytes(phone: &Phone) -> u64 {
+    phone.heard().and_then(|path| Ok(std::fs::metadata(path)?.len())).unwrap_or(0)
+}
+
+#[test]
+fn an_echo_call_goes_on_after_a_crash() -> Result<()> {
+    let site = Installation::start()?;
+    let speech = prompt_samples("announcement")?;
+    let mut caller = Caller::dial(&site, "caller.xml", 1, site.number("echo")?, &["-d", "30000"])?;
+    let media = caller.answered(SOON)?;
+    caller.audio.say(&speech, media)?;
+    hears_more(&caller, 0, 2 * SECOND)?;
+    let site = site.crash_and_restart()?;
+    caller.audio.finish_saying()?;
+    let before = caller.audio.received().samples.len();
+    caller.audio.say(&speech, media)?;
+    let (audio, outcome) = caller.finish(LATER)?;
+    outcome.expect_success()?;
+    let heard = audio.received();
+    let after = audio::compare(&speech, &heard.samples[before..])?;
+    assert!(after.similarity > ALIKE, "{after:?}");
+    assert_eq!(heard.sources, [media], "the audio comes from where it came before");
+    site.is_at_rest()
+}
+
+#[test]
+fn an_announcement_goes_on_and_ends_after_a_crash() -> Result<()> {
+    let site = Installation::start()?;
+    let caller = Caller::dial(&site, "caller-until-bye.xml", 1, site.number("announcement")?, &[])?;
+    caller.answered(SOON)?;
+    hears_more(&caller, 0, 2 * SECOND)?;
+    let site = site.crash_and_restart()?;
+    let before = caller.audio.received().samples.len();
+    let (audio, outcome) = caller.finish(LATER)?;
+    outcome.expect_success()?;
+    let (prompt, heard) = (prompt_samples("announcement")?, audio.received().samples);
+    let rest = audio::compare(&prompt[prompt.len() / 2..], &heard[before.min(heard.len())..])?;
+    assert!(rest.similarity > ALIKE, "the end of the announcement is heard after the crash: {rest:?}");
+    site.is_at_rest()
+}
+
+#[test]
+fn a_queued_call_keeps_its_place_and_reaches_an_agent_after_a_crash() -> Result<()> {
+    let site = Installation::start()?;
+    let first = Caller::dial(&site, "caller.xml", 1, site.number("sales")?, &["-d", "60000"])?;
+    first.answered(SOON)?;
+    site.metric_becomes("rq", "rq_requests_open", 1.0, LATER)?;
+    let second = Caller::dial(&site, "caller.xml", 2, site.number("sales")?, &["-d", "60000"])?;
+    second.answered(SOON)?;
+    site.metric_becomes("rq", "rq_requests_open", 2.0, LATER)?;
+    let site = site.crash_and_restart()?;
+    let before = first.audio.received().samples.len();
+    hears_more(&first, before, SECOND)?;
+    let mut agent = baresip_agent(&site, 10, "7101", Answer::Auto)?;
+    agent.wait_for("CALL_ESTABLISHED", LATER)?;
+    // The agent speaks to the first in the queue, and only to that one.
+    let before = (first.audio.received().samples.len(), second.audio.received().samples.len());
+    hears_more(&first, before.0, 6 * SECOND)?;
+    let (speech, at_first) = (prompt_samples("support-welcome")?, first.audio.received().samples);
+    let heard = audio::compare(&speech, &at_first[before.0..])?;
+    assert!(heard.similarity > ALIKE, "the first hears the agent: {heard:?}");
+    let at_second = second.audio.received().samples;
+    let heard = audio::compare(&speech, &at_second[before.1..])?;
+    assert!(heard.similarity < 0.5, "the second does not: {heard:?}");
+    agent.hang_up()?;
+    // The agent wraps up and takes the second.
+    agent.wait_for("CALL_CLOSED", SOON)?;
+    agent.wait_for("CALL_ESTABLISHED", LATER)?;
+    agent.hang_up()?;
+    site.is_at_rest()
+}
+
+#[test]
+fn a_conversation_goes_on_after_a_crash_and_the_caller_hangs_up() -> Result<()> {
+    let site = Installation::start()?;
+    let mut agent = baresip_agent(&site, 10, "7101", Answer::Auto)?;
+    let mut caller = Caller::dial(&site, "caller.xml", 1, site.number("sales")?, &["-d", "40000"])?;
+    let media = caller.answered(SOON)?;
+    agent.wait_for("CALL_ESTABLISHED", LATER)?;
+    let speech = prompt_samples("announcement")?;
+    caller.audio.say(&speech, media)?;
+    phone_hears_more(&agent, heard_bytes(&agent), 2)?;
+    let site = site.crash_and_restart()?;
+    caller.audio.finish_saying()?;
+    let (at_caller, at_agent) = (caller.audio.received().samples.len(), heard_bytes(&agent));
+    caller.audio.say(&speech, media)?;
+    let (audio, outcome) = caller.finish(LATER)?;
+    outcome.expect_success()?;
+    agent.wait_for("CALL_CLOSED", SOON)?;
+    let heard = audio::read_wav(&agent.heard()?)?;
+    let later = audio::compare(&speech, &heard[usize::try_from(at_agent / 2)?.min(heard.len())..])?;
+    assert!(later.similarity > ALIKE, "the agent hears the caller: {later:?}");
+    let later = audio::compare(&prompt_samples("support-welcome")?, &audio.received().samples[at_caller..])?;
+    assert!(later.similarity > ALIKE, "the caller hears the agent: {later:?}");
+    site.is_at_rest()?;
+    // Still registered, logged in and, after wrap-up, ready: the next call comes without a word of the agent's.
+    let next = Caller::dial(&site, "caller-until-bye.xml", 2, site.number("sales")?, &[])?;
+    agent.wait_for("CALL_ESTABLISHED", LATER)?;
+    agent.hang_up()?;
+    next.finish(LATER)?.1.expect_success()?;
+    site.is_at_rest()
+}
+
+#[test]
+fn a_conversation_goes_on_after_a_crash_and_the_agent_hangs_up() -> Result<()> {
+    let site = Installation::start()?;
+    let mut agent = baresip_agent(&site, 10, "7101", Answer::Auto)?;
+    let caller = Caller::dial(&site, "caller-until-bye.xml", 1, site.number("sales")?, &[])?;
+    agent.wait_for("CALL_ESTABLISHED", LATER)?;
+    let site = site.crash_and_restart()?;
+    agent.hang_up()?;
+    caller.finish(SOON)?.1.expect_success()?;
+    agent.wait_for("CALL_CLOSED", SOON)?;
+    site.is_at_rest()
+}
+
+#[test]
+fn agents_and_phones_are_as_before_after_a_crash() -> Result<()> {
+    let site = Installation::start()?;
+    let mut agent = baresip_agent(&site, 10, "7101", Answer::Auto)?;
+    let mut phone = baresip_phone(&site, 11, "7102", Answer::Auto)?;
+    site.metric_becomes("agent-state", "agentstate_agents_logged_in", 1.0, SOON)?;
+    let site = site.crash_and_restart()?;
+    site.metric_becomes("agent-state", "agentstate_agents_logged_in", 1.0, SOON)?;
+    let caller = Caller::dial(&site, "caller-until-bye.xml", 1, site.number("sales")?, &[])?;
+    agent.wait_for("CALL_ESTABLISHED", LATER)?;
+    agent.hang_up()?;
+    caller.finish(SOON)?.1.expect_success()?;
+    agent.wait_for("CALL_CLOSED", SOON)?;
+    // A phone at which nobody is logged in is called by a colleague.
+    agent.dial("7102")?;
+    phone.wait_for("CALL_ESTABLISHED", SOON)?;
+    phone.hang_up()?;
+    agent.wait_for("CALL_CLOSED", SOON)?;
+    site.is_at_rest()
+}
