@@ -7,7 +7,7 @@ const FRONTEND: (u8, u16) = (7, 9090);
 
 #[test]
 fn admin_http_asks_for_a_token_shows_what_it_should_and_drains_on_sigterm() {
-    let site = Site::new(236);
+    let site = Site::new();
     let running = site.start(&["run", "frontend"], "role starts");
     let ask = |head: &str| site.http(FRONTEND.0, FRONTEND.1, head);
 
@@ -37,7 +37,7 @@ fn admin_http_asks_for_a_token_shows_what_it_should_and_drains_on_sigterm() {
 
 #[test]
 fn a_second_up_on_a_data_directory_in_use_names_the_holder() {
-    let site = Site::new(237);
+    let site = Site::new();
     let running = site.start(&["up"], "role starts");
     let (code, _, said) = site.run(&["up"]);
     assert_eq!(code, 5);

@@ -1,5 +1,6 @@
 //! Runs the built binary with an instance number and a data directory of the test's own.
 
+use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
@@ -9,17 +10,28 @@ use std::time::Duration;
 /// Beyond this a test has failed; a busy machine needs a good part of it.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// An installation of one test. Instance numbers 230 to 254 are for this crate's tests, one each.
+/// Instance numbers of this crate's tests; the system tests have lower ones.
+const INSTANCES: std::ops::RangeInclusive<u8> = 230..=254;
+
+/// An installation of one test, with a number that no other test of this machine uses meanwhile.
 pub struct Site {
-    instance: u8,
+    pub instance: u8,
     pub data_dir: PathBuf,
+    _claim: File,
 }
 
 impl Site {
-    pub fn new(instance: u8) -> Self {
+    pub fn new() -> Self {
+        let claims = std::env::temp_dir().join("trunkline-test-instances");
+        std::fs::create_dir_all(&claims).unwrap();
+        let claim = |instance: u8| {
+            let file = File::create(claims.join(format!("{instance}.lock"))).unwrap();
+            file.try_lock().is_ok().then_some((instance, file))
+        };
+        let (instance, claim) = INSTANCES.into_iter().find_map(claim).expect("a free instance number");
         let data_dir = std::env::temp_dir().join(format!("trunkline-app-{instance}-{}", std::process::id()));
         let _ = std::fs::remove_dir_all(&data_dir);
-        Self { instance, data_dir }
+        Self { instance, data_dir, _claim: claim }
     }
 
     /// The command with instance and data directory.

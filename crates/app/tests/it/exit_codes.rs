@@ -6,17 +6,17 @@ use crate::binary::Site;
 
 #[test]
 fn a_wrong_command_line_is_2() {
-    let (code, _, said) = Site::new(230).run(&["upp"]);
+    let (code, _, said) = Site::new().run(&["upp"]);
     assert_eq!(code, 2);
     assert!(said.contains("unrecognized subcommand 'upp'"), "{said}");
-    let (code, _, said) = Site::new(230).run(&["run", "sip-proxi"]);
+    let (code, _, said) = Site::new().run(&["run", "sip-proxi"]);
     assert_eq!(code, 2);
     assert!(said.contains("no role \"sip-proxi\"; there are"), "{said}");
 }
 
 #[test]
 fn faulty_settings_are_3_and_every_fault_is_printed() {
-    let site = Site::new(231);
+    let site = Site::new();
     let mut command =
         site.command(&["up", "--set", "process.drain_dedline=5s", "--set", "process.log=[", "--set", "x.y=1"]);
     let output = command.env("TRUNKLINE_REPLICAS__RQ", "many").output().unwrap();
@@ -35,18 +35,19 @@ fn faulty_settings_are_3_and_every_fault_is_printed() {
 
 #[test]
 fn a_port_in_use_is_4_and_names_the_port_and_its_holder() {
-    let site = Site::new(232);
-    let held = TcpListener::bind("127.232.10.1:9090").unwrap();
+    let site = Site::new();
+    let host = format!("127.{}.10.1", site.instance);
+    let held = TcpListener::bind((host.as_str(), 9090)).unwrap();
     let (code, _, said) = site.run(&["run", "rq"]);
     drop(held);
     assert_eq!(code, 4, "{said}");
-    assert!(said.contains("tcp port 9090 on 127.232.10.1 is in use by"), "{said}");
+    assert!(said.contains(&format!("tcp port 9090 on {host} is in use by")), "{said}");
     assert!(said.contains(&format!("(process {})", std::process::id())), "{said}");
 }
 
 #[test]
 fn a_data_directory_in_use_is_5() {
-    let site = Site::new(233);
+    let site = Site::new();
     std::fs::create_dir_all(&site.data_dir).unwrap();
     let lock = std::fs::File::create(site.data_dir.join("lock")).unwrap();
     lock.try_lock().unwrap();
@@ -57,14 +58,15 @@ fn a_data_directory_in_use_is_5() {
 
 #[test]
 fn an_instance_that_does_not_run_is_8() {
-    let (code, _, said) = Site::new(234).run(&["topology"]);
+    let site = Site::new();
+    let (code, _, said) = site.run(&["topology"]);
     assert_eq!(code, 8);
-    assert!(said.contains("no role of instance 234 answers"), "{said}");
+    assert!(said.contains(&format!("no role of instance {} answers", site.instance)), "{said}");
 }
 
 #[test]
 fn what_was_asked_for_is_0() {
-    let site = Site::new(235);
+    let site = Site::new();
     for arguments in
         [&["--help"][..], &["up", "--help"], &["settings"], &["specs", "--check"], &["settings", "--in-force"]]
     {
