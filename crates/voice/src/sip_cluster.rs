@@ -1,12 +1,13 @@
 //! sip-cluster: the back-to-back user agent that owns calls (RFC 3261, 3264, 3725, 4028, 4240, 5707, 5923).
 //!
 //! Connections: SIP to every sip-proxy (voice-51), the dial plan (voice-27), config (voice-28), requests from frontend on 11300
-//! (voice-39), events and new calls to the stream (voice-40, voice-49), records (voice-41).
+//! (voice-39), events and new calls to the stream (voice-40, voice-49), records (voice-41), facts to the reporting log (voice-50).
 
 mod clients;
 mod commit;
 mod dialogs;
 mod entry;
+mod export;
 mod ids;
 mod inbox;
 mod incoming;
@@ -50,7 +51,7 @@ pub const SPEC: RoleSpec = RoleSpec {
         place: Place::Cluster,
         accepts: &["voice-39"],
     }],
-    opens: &["voice-51", "voice-27", "voice-28", "voice-40", "voice-41", "voice-49"],
+    opens: &["voice-51", "voice-27", "voice-28", "voice-40", "voice-41", "voice-49", "voice-50"],
     settings: Settings::TABLE,
     admin_port: 11_300,
     start: |ctx| Box::pin(run(ctx)),
@@ -63,8 +64,8 @@ runtime::settings! {
         calls_max: usize = 5_000;
         /// The session interval that is asked for (RFC 4028), in seconds.
         session_expires_s: u32 = 1_800;
-        /// After how much silence a party is probed.
-        probe_after: Duration = Duration::from_secs(40);
+        /// After how long without any message from it a party is probed; one whose audio stops is probed at once.
+        probe_after: Duration = Duration::from_secs(600);
     }
 }
 
@@ -74,7 +75,7 @@ const PROXY: &str = "sip-proxy";
 async fn run(ctx: RoleContext) -> anyhow::Result<()> {
     let settings: Settings = ctx.settings()?;
     ctx.ready.require(PROXY);
-    for id in ["voice-40", "voice-41", "voice-49"] {
+    for id in ["voice-40", "voice-41", "voice-49", "voice-50"] {
         ctx.meter(id).embedded();
     }
     let (inbox, letters) = Inbox::new();
@@ -99,6 +100,7 @@ async fn run(ctx: RoleContext) -> anyhow::Result<()> {
         agent_entropy: ctx.entropy(),
     });
     repairs::watch(&ctx, clients.clone(), inbox);
+    ctx.spawn("export", export::run(ctx.clone()));
     ctx.ready.started();
     let former = former_calls(&ctx, &clients).await?;
     // Only now: the first message of a proxy may belong to one of those calls.

@@ -226,14 +226,15 @@ async fn a_full_disk_is_a_typed_error_and_nothing_of_the_write_remains() {
 
 #[tokio::test]
 async fn exported_facts_stand_in_the_log_once_and_the_exporter_goes_on_where_it_was() {
+    use infra::exporter::{Exported, export_turn};
     let (folder, clock) = (Folder::new("export"), clock());
     let stores = stores(Embedded::in_memory(clock.clone()), &folder.0, clock.clone());
     let written = stores.calls.commit((1..=3).map(|id| call(id, "x")).collect()).await.unwrap();
     assert!(written.iter().all(|w| matches!(w, Written::Done { .. })));
-    assert_eq!(infra::exporter::export_turn(&stores, &acme(), &me()).await.unwrap(), 3);
-    assert_eq!(infra::exporter::export_turn(&stores, &acme(), &me()).await.unwrap(), 0);
+    assert_eq!(export_turn(&stores, &acme(), &me()).await.unwrap(), Exported::All(3));
+    assert_eq!(export_turn(&stores, &acme(), &me()).await.unwrap(), Exported::All(0));
     stores.calls.commit(vec![call(4, "x")]).await.unwrap();
-    assert_eq!(infra::exporter::export_turn(&stores, &acme(), &me()).await.unwrap(), 1);
+    assert_eq!(export_turn(&stores, &acme(), &me()).await.unwrap(), Exported::All(1));
     let day = &contracts::json::rfc3339(clock.now())[..10];
     let log = std::fs::read_to_string(folder.0.join("voice-callthread").join(format!("{day}.jsonl"))).unwrap();
     let ids: Vec<String> = log

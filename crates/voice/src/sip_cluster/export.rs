@@ -1,0 +1,106 @@
+//! Facts go out into the reporting log (voice-50): every tenant's stream, by one node at a time.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use infra::exporter::{Exported, export_turn};
+use model::{TenantId, Timestamp};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::gauge::Gauge;
+use runtime::RoleContext;
+
+/// How often each stream is looked at.
+const EVERY: Duration = Duration::from_secs(1);
+/// The longest pause after failures; the first is [`EVERY`], and each further one twice as long.
+const PAUSE_MAX: Duration = Duration::from_secs(30);
+/// Streams that one node exports.
+const TENANTS_MAX: usize = 10_000;
+/// Turns in a row for one tenant, so that a backlog does not keep the others waiting.
+const TURNS_MAX: usize = 20;
+
+struct Metrics {
+    facts: Counter,
+    failures: Counter,
+    lag: Gauge,
+}
+
+/// How one tenant's export goes.
+#[derive(Clone, Copy)]
+struct Progress {
+    /// When the stream was last seen to be out.
+    out_at: Timestamp,
+    failures: u32,
+    next: Timestamp,
+}
+
+/// Exports until the role has drained, and once more then: its last facts are out when it ends.
+pub(super) async fn run(ctx: RoleContext) -> anyhow::Result<()> {
+    let metrics = Metrics {
+        facts: ctx.metrics.counter("sipcluster_reporting_facts", "Facts written to the reporting log"),
+        failures: ctx.metrics.counter("sipcluster_reporting_failures", "Turns of the export that failed"),
+        lag: ctx.metrics.gauge(
+            "sipcluster_reporting_lag_seconds",
+            "For how long the reporting log has lacked facts, of the tenant that is furthest behind",
+        ),
+    };
+    let mut progress: HashMap<TenantId, Progress> = HashMap::new();
+    loop {
+        turn(&ctx, &metrics, &mut progress).await;
+        tokio::select! {
+            () = tokio::time::sleep(EVERY) => {}
+            () = ctx.drain.ended() => break,
+        }
+    }
+    for progress in progress.values_mut() {
+        progress.next = Timestamp::ZERO;
+    }
+    turn(&ctx, &metrics, &mut progress).await;
+    Ok(())
+}
+
+async fn turn(ctx: &RoleContext, metrics: &Metrics, progress: &mut HashMap<TenantId, Progress>) {
+    let tenants = match ctx.stores.outbox.tenants().await {
+        Ok(tenants) => tenants,
+        Err(error) => {
+            metrics.failures.inc();
+            return tracing::warn!(%error, "the tenants with a stream cannot be read");
+        }
+    };
+    for tenant in tenants.into_iter().take(TENANTS_MAX) {
+        let now = ctx.clock.now();
+        let fresh = Progress { out_at: now, failures: 0, next: now };
+        let of_tenant = progress.entry(tenant.clone()).or_insert(fresh);
+        if of_tenant.next <= now {
+            export(ctx, metrics, &tenant, of_tenant).await;
+        }
+    }
+    let now = ctx.clock.now();
+    let lag = progress.values().map(|progress| now.since(progress.out_at)).max().unwrap_or_default();
+    // A stream that was out at the last look, which is a second ago, lacks nothing that we know of.
+    metrics.lag.set(if lag > EVERY * 2 { i64::try_from(lag.as_secs()).unwrap_or(i64::MAX) } else { 0 });
+}
+
+async fn export(ctx: &RoleContext, metrics: &Metrics, tenant: &TenantId, progress: &mut Progress) {
+    for _ in 0..TURNS_MAX {
+        match export_turn(&ctx.stores, tenant, &ctx.owner()).await {
+            Ok(Exported::Part(facts)) => {
+                progress.failures = 0;
+                metrics.facts.inc_by(facts as u64);
+            }
+            Ok(outcome) => {
+                if let Exported::All(facts) = outcome {
+                    metrics.facts.inc_by(facts as u64);
+                }
+                *progress = Progress { out_at: ctx.clock.now(), failures: 0, next: Timestamp::ZERO };
+                return;
+            }
+            Err(error) => {
+                metrics.failures.inc();
+                let pause = (EVERY * 2_u32.saturating_pow(progress.failures.min(10))).min(PAUSE_MAX);
+                progress.failures = progress.failures.saturating_add(1);
+                progress.next = ctx.clock.now() + pause;
+                return tracing::warn!(%tenant, %error, ?pause, "facts do not get into the reporting log");
+            }
+        }
+    }
+}
