@@ -86,10 +86,15 @@ pub const TENANT_METADATA: &str = "trunkline-tenant";
 /// The tenant that a gRPC request means: the token's, or for a role the one that its metadata names.
 #[allow(clippy::result_large_err, reason = "tonic's handlers return Status as it is")]
 pub fn tenant<T>(request: &tonic::Request<T>) -> Result<model::TenantId, tonic::Status> {
-    if let Some(tenant) = caller(request)?.tenant() {
-        return Ok(tenant.clone());
-    }
     let named = request.metadata().get(TENANT_METADATA).and_then(|value| value.to_str().ok());
+    if let Some(tenant) = caller(request)?.tenant() {
+        return match named {
+            Some(named) if named != tenant.as_str() => {
+                Err(tonic::Status::permission_denied("the token is for another tenant"))
+            }
+            _ => Ok(tenant.clone()),
+        };
+    }
     let named = named.ok_or_else(|| tonic::Status::invalid_argument("no metadata trunkline-tenant"))?;
     model::TenantId::parse(named).map_err(|error| tonic::Status::invalid_argument(error.to_string()))
 }

@@ -10,6 +10,7 @@ use contracts::v1::delivery::What;
 use contracts::v1::events_server::Events;
 use contracts::{json, wire};
 use futures::Stream;
+use http::{HeaderName, HeaderValue};
 use infra::{EventEntry, EventStream, Position, StoreError};
 use model::{Stamped, TenantId};
 use net::http::{CallError, Client};
@@ -30,6 +31,9 @@ const SILENCE_MAX: Duration = Duration::from_secs(5);
 const SUBSCRIPTIONS_MAX: usize = 10_000;
 /// The most tenants whose view is kept.
 const VIEWS_MAX: usize = 10_000;
+
+/// Names to frontend who asked the role that hands the request on.
+const REQUESTER: HeaderName = HeaderName::from_static("trunkline-requester");
 
 type Deliveries = Pin<Box<dyn Stream<Item = Result<v1::Delivery, Status>> + Send>>;
 
@@ -97,7 +101,7 @@ impl Events for Server {
 
     async fn subscribe(&self, request: Request<v1::SubscribeRequest>) -> Result<Response<Deliveries>, Status> {
         let caller = net::grpc::caller(&request)?;
-        caller.needs_scope("events:read").map_err(|problem| Status::permission_denied(problem.to_string()))?;
+        caller.needs_scope("calls:read").map_err(|problem| Status::permission_denied(problem.to_string()))?;
         let subject = caller.subject().to_owned();
         let tenant = net::grpc::tenant(&request)?;
         let permit = self.subscriptions.clone().try_acquire_owned();
@@ -122,16 +126,19 @@ impl Events for Server {
     }
 
     async fn ask(&self, request: Request<v1::AskRequest>) -> Result<Response<v1::AskResponse>, Status> {
-        let caller = net::grpc::caller(&request)?;
-        caller.needs_scope("requests").map_err(|problem| Status::permission_denied(problem.to_string()))?;
-        let subject = caller.subject().to_owned();
+        let caller = net::grpc::caller(&request)?.clone();
         let tenant = net::grpc::tenant(&request)?;
         let asked = request.into_inner().request.ok_or_else(|| Status::invalid_argument("request: it is absent"))?;
-        let asked = v1::Request { tenant: tenant.to_string(), requester: subject, ..asked };
+        let asked = v1::Request { tenant: tenant.to_string(), requester: caller.subject().to_owned(), ..asked };
         let asked = wire::request_from_wire(asked).map_err(|e| Status::invalid_argument(e.to_string()))?;
+        let scope = if asked.kind.conn_id().is_some() { "calls:control" } else { "agents:control" };
+        caller.needs_scope(scope).map_err(|problem| Status::permission_denied(problem.to_string()))?;
         let frame = json::request_frame(&asked, None);
         let path = format!("/api/voice/v1/{tenant}/requests");
-        match self.frontend.post(&path).json(&frame).send().await {
+        // Our own token lets it in; the events that answer carry the name of who asked us.
+        let requester = HeaderValue::try_from(caller.subject())
+            .map_err(|_| Status::invalid_argument("the token's subject does not fit a header"))?;
+        match self.frontend.post(&path).header(REQUESTER, requester).json(&frame).send().await {
             Ok(_) => Ok(Response::new(v1::AskResponse { reference: asked.reference.0 })),
             Err(CallError::Refused(problem)) if problem.status < 500 => {
                 Err(Status::failed_precondition(problem.to_string()))

@@ -15,6 +15,10 @@ use super::door::{Door, Incoming};
 const CALLS: &str = "calls:control";
 /// The scope for requests about agents.
 const AGENTS: &str = "agents:control";
+/// By which a role names who asked it.
+const REQUESTER: &str = "trunkline-requester";
+/// The longest name of who asked, in bytes.
+const REQUESTER_BYTES_MAX: usize = 200;
 /// The longest idempotency key, in bytes.
 const KEY_BYTES_MAX: usize = 200;
 
@@ -33,9 +37,21 @@ async fn request(
     caller.may_act_for(&tenant)?;
     caller.needs_scope(if frame.get("ConnID").is_some() { CALLS } else { AGENTS })?;
     let idempotency_key = idempotency_key(&headers)?;
-    let incoming = Incoming { tenant, requester: caller.subject().to_owned(), idempotency_key, frame };
+    let incoming = Incoming { tenant, requester: requester(&caller, &headers)?, idempotency_key, frame };
     let reference = door.enter(incoming).await?;
     Ok((StatusCode::ACCEPTED, Json(json!({"ReferenceID": reference}))))
+}
+
+/// Who asks: the token's subject or, for a role that hands on what it was asked, whom it names.
+fn requester(caller: &Caller, headers: &HeaderMap) -> Result<String, Problem> {
+    match headers.get(REQUESTER).filter(|_| caller.role().is_some()) {
+        None => Ok(caller.subject().to_owned()),
+        Some(named) => {
+            let named = named.to_str().ok().filter(|named| (1..=REQUESTER_BYTES_MAX).contains(&named.len()));
+            let rule = || format!("{REQUESTER}: it must be text of 1 to {REQUESTER_BYTES_MAX} bytes");
+            named.map(str::to_owned).ok_or_else(|| Problem::bad_request(rule()))
+        }
+    }
 }
 
 fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
