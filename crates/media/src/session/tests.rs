@@ -395,6 +395,17 @@ fn keys_in_the_audio_count_where_there_are_no_events() {
 // === silence and reports ===
 
 #[test]
+fn a_phone_that_was_never_heard_is_told_later() {
+    let mut session = session();
+    let due = |session: &mut Session, ms| {
+        session.handle_timeout(at(ms));
+        events(session)
+    };
+    assert_eq!(due(&mut session, 44_999), []);
+    assert_eq!(due(&mut session, 45_000), [Event::Quiet { since: at(0) }]);
+}
+
+#[test]
 fn a_phone_that_falls_silent_is_told_once_and_again_when_heard() {
     let mut session = session();
     let phone = address("192.0.2.1:4000");
@@ -406,6 +417,8 @@ fn a_phone_that_falls_silent_is_told_once_and_again_when_heard() {
         told.extend(events(&mut session).into_iter().map(|e| (ms, e)));
     }
     assert_eq!(told, [(25_000, Event::Quiet { since: at(5_000) })]);
+    session.handle_timeout(at(70_000));
+    assert_eq!(events(&mut session), [Event::Quiet { since: at(5_000) }], "told again, in case it was lost");
     session.handle_rtp(&audio(0, 7, 1, 1), phone, at(60_000));
     assert_eq!(events(&mut session), [Event::Resumed]);
 }
