@@ -4,6 +4,7 @@ pub mod agents;
 pub mod audio;
 pub mod baresip;
 pub mod caller;
+pub mod facts;
 pub mod installation;
 pub mod observe;
 pub mod rtp;
@@ -12,6 +13,7 @@ pub mod wait;
 
 pub use baresip::{Answer, Phone, Setup};
 pub use caller::Caller;
+pub use facts::{Fact, Watch};
 pub use installation::Installation;
 pub use rtp::Endpoint;
 pub use sipp::Sipp;

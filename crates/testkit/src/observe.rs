@@ -92,12 +92,17 @@ impl Installation {
     /// One HTTP/1.1 exchange with the operator's token.
     pub fn http(&self, to: SocketAddr, method: &str, path: &str, body: &str) -> Result<Answer> {
         let token = self.demo.tokens.get("operator").context("no operator's token")?;
+        self.http_with(to, method, path, &format!("Authorization: Bearer {token}\r\n"), body)
+    }
+
+    /// One HTTP/1.1 exchange with these headers, each ended by CR LF.
+    pub fn http_with(&self, to: SocketAddr, method: &str, path: &str, headers: &str, body: &str) -> Result<Answer> {
         let mut stream = TcpStream::connect(to)?;
         stream.set_read_timeout(Some(ANSWER_LIMIT))?;
         let length = body.len();
         stream.write_all(
             format!(
-                "{method} {path} HTTP/1.1\r\nHost: {to}\r\nAuthorization: Bearer {token}\r\nConnection: close\r\n\
+                "{method} {path} HTTP/1.1\r\nHost: {to}\r\n{headers}Connection: close\r\n\
                  Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
             )
             .as_bytes(),

@@ -1,0 +1,433 @@
+//! What a tenant's facts say: as port 8000 tells them, as the reporting log keeps them, and the laws that hold for both.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+use contracts::v1;
+use contracts::v1::delivery::What;
+use contracts::v1::events_client::EventsClient;
+use serde_json::Value;
+use tokio::runtime::Runtime;
+use tonic::metadata::MetadataValue;
+use tonic::transport::Channel;
+
+use crate::{Installation, wait};
+
+const CONNECT_LIMIT: Duration = Duration::from_secs(10);
+const SOON: Duration = Duration::from_secs(15);
+
+/// A fact with its place in the stream.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Fact {
+    /// Its position on port 8000; empty in the reporting log.
+    pub position: String,
+    /// Its identity: subject, token and number.
+    pub id: String,
+    /// Its name, as `EventRinging`.
+    pub name: String,
+    /// The event frame.
+    pub frame: Value,
+}
+
+impl Fact {
+    fn of_cloud_event(position: String, event: &Value) -> Result<Self> {
+        let text = |value: &Value| value.as_str().map(str::to_owned).with_context(|| format!("in {event}"));
+        Ok(Self { position, id: text(&event["id"])?, name: text(&event["type"])?, frame: event["data"].clone() })
+    }
+
+    /// An attribute as text; empty if it is absent.
+    pub fn text(&self, attribute: &str) -> &str {
+        self.frame[attribute].as_str().unwrap_or_default()
+    }
+
+    /// The DN that it is for.
+    pub fn dn(&self) -> &str {
+        self.text("ThisDN")
+    }
+
+    /// In short: `Ringing@7101`, or `CallCreated` where there is no DN.
+    pub fn brief(&self) -> String {
+        let name = self.name.trim_start_matches("Event");
+        if self.dn().is_empty() { name.to_owned() } else { format!("{name}@{}", self.dn()) }
+    }
+}
+
+/// A runtime for a client of gRPC.
+pub fn runtime() -> Result<Runtime> {
+    Ok(tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?)
+}
+
+/// A place of the tenant role.
+pub fn tenant_role(site: &Installation, port: u16) -> SocketAddr {
+    (Ipv4Addr::new(127, site.demo.instance, 16, 1), port).into()
+}
+
+/// Connects to it.
+pub async fn connect(place: SocketAddr) -> Result<Channel> {
+    let endpoint = tonic::transport::Endpoint::from_shared(format!("http://{place}"))?.connect_timeout(CONNECT_LIMIT);
+    Ok(endpoint.connect().await?)
+}
+
+/// A request with a token.
+pub fn bearing<T>(message: T, token: &str) -> Result<tonic::Request<T>> {
+    let mut request = tonic::Request::new(message);
+    request.metadata_mut().insert("authorization", MetadataValue::try_from(format!("Bearer {token}"))?);
+    Ok(request)
+}
+
+/// A subscription on port 8000 that writes down what it is told; it ends with the value.
+pub struct Watch {
+    told: Arc<Mutex<Told>>,
+    _runtime: Runtime,
+}
+
+#[derive(Default)]
+struct Told {
+    snapshot: Option<v1::Snapshot>,
+    facts: Vec<Fact>,
+    ended: Option<String>,
+}
+
+impl Watch {
+    /// Subscribes as the operator, from a position; without one, with a snapshot. Waits until the subscription stands.
+    pub fn start(site: &Installation, after: &str) -> Result<Self> {
+        let token = site.demo.tokens.get("operator").context("no operator's token")?;
+        let request = bearing(v1::SubscribeRequest { after: after.to_owned(), dns: Vec::new() }, token)?;
+        let runtime = runtime()?;
+        let place = tenant_role(site, 8000);
+        let mut deliveries = runtime.block_on(async {
+            let answer = EventsClient::new(connect(place).await?).subscribe(request).await?;
+            anyhow::Ok(answer.into_inner())
+        })?;
+        let told: Arc<Mutex<Told>> = Arc::default();
+        let notes = Arc::clone(&told);
+        runtime.spawn(async move {
+            let ended = loop {
+                let noted = match deliveries.message().await {
+                    Ok(Some(delivery)) => note(&notes, delivery),
+                    Ok(None) => break "it ended".to_owned(),
+                    Err(status) => break status.to_string(),
+                };
+                if let Err(error) = noted {
+                    break format!("{error:#}");
+                }
+            };
+            notes.lock().unwrap_or_else(PoisonError::into_inner).ended = Some(ended);
+        });
+        Ok(Self { told, _runtime: runtime })
+    }
+
+    /// What it has been told so far, in the order in which it was told.
+    pub fn facts(&self) -> Vec<Fact> {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner).facts.clone()
+    }
+
+    /// The snapshot with which it began, once it is there.
+    pub fn snapshot(&self) -> Result<v1::Snapshot> {
+        wait::until(SOON, || Ok(self.told.lock().unwrap_or_else(PoisonError::into_inner).snapshot.clone()))
+    }
+
+    /// Waits until a fact in short, as `Ringing@7101`, has come; gives the first.
+    pub fn wait_for(&self, brief: &str, limit: Duration) -> Result<Fact> {
+        self.wait_for_count(brief, 1, limit)
+    }
+
+    /// Waits until it has come so often; gives the last of them.
+    pub fn wait_for_count(&self, brief: &str, count: usize, limit: Duration) -> Result<Fact> {
+        let come = wait::until(limit, || {
+            if let Some(ended) = &self.told.lock().unwrap_or_else(PoisonError::into_inner).ended {
+                bail!("the subscription is over: {ended}");
+            }
+            Ok(self.facts().into_iter().filter(|fact| fact.brief() == brief).nth(count - 1))
+        });
+        come.with_context(|| format!("no {brief} ({count}); told: {:?}", briefs(&self.facts())))
+    }
+
+    /// Waits until a request is answered; gives the answering fact.
+    pub fn answer_to(&self, reference: u64, limit: Duration) -> Result<Fact> {
+        let come = wait::until(limit, || Ok(self.facts().into_iter().find(|f| f.frame["ReferenceID"] == reference)));
+        come.with_context(|| format!("no answer to {reference}; told: {:?}", briefs(&self.facts())))
+    }
+}
+
+fn note(notes: &Mutex<Told>, delivery: v1::Delivery) -> Result<()> {
+    let mut told = notes.lock().unwrap_or_else(PoisonError::into_inner);
+    match delivery.what.context("an empty delivery")? {
+        What::Snapshot(snapshot) => {
+            ensure!(told.snapshot.is_none() && told.facts.is_empty(), "a snapshot that does not come first");
+            told.snapshot = Some(snapshot);
+        }
+        What::Event(event) => {
+            let stamped = contracts::wire::stamped_from_wire(event.envelope.context("an event without envelope")?)?;
+            told.facts.push(Fact::of_cloud_event(event.position, &contracts::json::cloud_event(&stamped))?);
+        }
+        What::Reached(_) => {}
+    }
+    Ok(())
+}
+
+/// Every fact in short.
+pub fn briefs(facts: &[Fact]) -> Vec<String> {
+    facts.iter().map(Fact::brief).collect()
+}
+
+/// The facts of one topic of the reporting log, in its order; summaries of call threads are left out.
+pub fn logged(site: &Installation, topic: &str) -> Result<Vec<Fact>> {
+    let mut days: Vec<PathBuf> = match std::fs::read_dir(site.data_dir().join("reporting").join(topic)) {
+        Ok(files) => files.flatten().map(|file| file.path()).collect(),
+        Err(_) => return Ok(Vec::new()),
+    };
+    days.sort();
+    let mut facts = Vec::new();
+    for day in days {
+        for line in std::fs::read_to_string(&day)?.lines() {
+            let event: Value = serde_json::from_str(line).with_context(|| format!("{} has {line}", day.display()))?;
+            ensure!(event["specversion"] == "1.0" && event["source"] == "/tenants/example", "{event}");
+            if event["type"] != "CallThread" {
+                facts.push(Fact::of_cloud_event(String::new(), &event)?);
+            }
+        }
+    }
+    Ok(facts)
+}
+
+/// Waits until the reporting log has what was told on port 8000, and checks both: the same facts in the same order by
+/// topic, and every law.
+pub fn check_log_and_laws(site: &Installation, told: &[Fact]) -> Result<()> {
+    for topic in ["voice-callthread", "voice-agentstate"] {
+        let of_agents = topic == "voice-agentstate";
+        let here = |fact: &&Fact| (fact.id.starts_with("agent:") || fact.id.starts_with("dn:")) == of_agents;
+        let wanted: Vec<&str> = told.iter().filter(here).map(|fact| fact.id.as_str()).collect();
+        let kept = wait::until(SOON, || {
+            let kept = logged(site, topic)?;
+            Ok((kept.len() >= wanted.len()).then_some(kept))
+        });
+        let kept = kept.with_context(|| {
+            format!("{topic} lacks facts: it has {}", briefs(&logged(site, topic).unwrap_or_default()).len())
+        })?;
+        let kept_ids: Vec<&str> = kept.iter().map(|fact| fact.id.as_str()).take(wanted.len()).collect();
+        ensure!(kept_ids == wanted, "{topic} has {kept_ids:?}, told was {wanted:?}");
+        for (kept, told) in kept.iter().zip(told.iter().filter(here)) {
+            ensure!(kept.frame == told.frame, "{} was told as {}", kept.frame, told.frame);
+        }
+    }
+    let broken = broken_laws(told);
+    ensure!(broken.is_empty(), "{broken:#?}\nin {:#?}", briefs(told));
+    Ok(())
+}
+
+/// The laws of facts that do not hold (after every call is over): one line each.
+pub fn broken_laws(facts: &[Fact]) -> Vec<String> {
+    let mut broken = identities(facts);
+    broken.extend(positions(facts));
+    broken.extend(parties(facts));
+    broken.extend(data(facts));
+    broken
+}
+
+/// Numbers are gapless from 1 within subject and token, tokens only grow, no identity comes twice, times never go back
+/// within a call.
+fn identities(facts: &[Fact]) -> Vec<String> {
+    let mut broken = Vec::new();
+    let (mut last, mut times) = (HashMap::new(), HashMap::new());
+    for fact in facts {
+        let number = |key: &str| fact.frame[key].as_u64().unwrap_or_default();
+        let (subject, token, seq) = (fact.text("subject"), number("token"), number("seq"));
+        if fact.id != format!("{subject}:{token}:{seq}") {
+            broken.push(format!("{} is not the identity of {subject} {token} {seq}", fact.id));
+        }
+        let (last_token, last_seq) = last.insert(subject, (token, seq)).unwrap_or((token, 0));
+        let follows = if token == last_token { seq == last_seq + 1 } else { token > last_token && seq == 1 };
+        if !follows {
+            broken.push(format!("{} follows {subject}:{last_token}:{last_seq}", fact.id));
+        }
+        let time = (fact.frame["time"]["s"].as_u64(), fact.frame["time"]["us"].as_u64());
+        let earlier = times.insert(subject, time).is_some_and(|before| before > time);
+        if earlier && subject.starts_with("call:") {
+            broken.push(format!("{} is earlier than the fact before it", fact.id));
+        }
+    }
+    broken
+}
+
+/// Positions grow.
+fn positions(facts: &[Fact]) -> Vec<String> {
+    let parsed = |fact: &Fact| {
+        let (major, minor) = fact.position.split_once('-')?;
+        Some((major.parse::<u64>().ok()?, minor.parse::<u64>().ok()?))
+    };
+    let pairs = facts.windows(2).filter(|pair| parsed(&pair[0]) >= parsed(&pair[1]) && !pair[0].position.is_empty());
+    pairs.map(|pair| format!("{} stands before {}", pair[0].position, pair[1].position)).collect()
+}
+
+/// What was entered is left once: queues by `Diverted` or `Abandoned`, ringing by an answer or a release, a connection by a
+/// release; a call begins and ends once, and nothing of it comes after its end.
+fn parties(facts: &[Fact]) -> Vec<String> {
+    let mut broken = Vec::new();
+    let mut open: BTreeMap<(String, String), &'static str> = BTreeMap::new();
+    let (mut created, mut deleted) = (HashSet::new(), HashSet::new());
+    let of_calls = facts.iter().filter(|f| !f.text("ConnID").is_empty() && !f.id.starts_with("agent:"));
+    for fact in of_calls {
+        let call = fact.text("ConnID").to_owned();
+        let key = (call.clone(), fact.dn().to_owned());
+        let at = format!("{} ({})", fact.brief(), fact.id);
+        let before = open.get(&key).copied();
+        let mut expect = |wanted: &[Option<&'static str>]| {
+            if !wanted.contains(&before) {
+                broken.push(format!("{at} although {before:?}"));
+            }
+        };
+        let after = match fact.name.as_str() {
+            "EventCallCreated" => {
+                if !created.insert(call) {
+                    broken.push(format!("{at} again"));
+                }
+                continue;
+            }
+            "EventCallDeleted" => {
+                if !deleted.insert(call) {
+                    broken.push(format!("{at} again"));
+                }
+                continue;
+            }
+            "EventQueued" => {
+                expect(&[None]);
+                Some("queued")
+            }
+            "EventRouteRequest" | "EventRouteUsed" | "EventTreatmentApplied" | "EventTreatmentEnd" => {
+                expect(&[Some("queued")]);
+                continue;
+            }
+            "EventDiverted" => {
+                expect(&[Some("queued")]);
+                None
+            }
+            "EventDialing" => {
+                expect(&[None]);
+                Some("dialing")
+            }
+            "EventRinging" => {
+                expect(&[None]);
+                Some("ringing")
+            }
+            "EventEstablished" => {
+                expect(&[Some("ringing"), Some("dialing")]);
+                Some("connected")
+            }
+            "EventHeld" => {
+                expect(&[Some("connected")]);
+                Some("held")
+            }
+            "EventRetrieved" => {
+                expect(&[Some("held")]);
+                Some("connected")
+            }
+            "EventAbandoned" => {
+                expect(&[Some("queued"), Some("ringing")]);
+                None
+            }
+            "EventReleased" => {
+                expect(&[Some("ringing"), Some("dialing"), Some("connected"), Some("held")]);
+                None
+            }
+            _ => continue,
+        };
+        let is_queue_of_routing = fact.id.starts_with("queue:");
+        if deleted.contains(&key.0) && !is_queue_of_routing {
+            broken.push(format!("{at} after the end of its call"));
+        }
+        match after {
+            Some(state) => drop(open.insert(key, state)),
+            None => drop(open.remove(&key)),
+        }
+    }
+    broken.extend(open.iter().map(|((call, dn), state)| format!("{dn} is left {state} in call {call}")));
+    broken.extend(created.difference(&deleted).map(|call| format!("call {call} has no end")));
+    broken.extend(deleted.difference(&created).map(|call| format!("call {call} has no beginning")));
+    broken
+}
+
+/// A change of data carries all of it; names and states are the published ones; roles are there where a DN is.
+fn data(facts: &[Fact]) -> Vec<String> {
+    let mut broken = Vec::new();
+    let mut known: HashMap<&str, &Value> = HashMap::new();
+    for fact in facts {
+        let call = fact.text("ConnID");
+        if fact.id.starts_with("call:") {
+            if fact.name == "EventAttachedDataChanged" {
+                known.insert(call, &fact.frame["UserData"]);
+            } else if known.get(call).is_some_and(|data| **data != fact.frame["UserData"]) {
+                broken.push(format!("{} carries other data than its call has", fact.id));
+            }
+            for attribute in ["ConnID", "CallUUID", "CallThreadID", "CallType"] {
+                if fact.text(attribute).is_empty() {
+                    broken.push(format!("{} has no {attribute}", fact.id));
+                }
+            }
+            let of_a_party = !fact.dn().is_empty() && fact.name != "EventError" && fact.name != "EventPartyInfo";
+            if of_a_party && (fact.text("ThisDNRole").is_empty() || fact.text("CallState").is_empty()) {
+                broken.push(format!("{} has no ThisDNRole or no CallState", fact.id));
+            }
+        }
+        if fact.name == "EventRouteRequest" && fact.text("ThisQueue") != fact.dn() {
+            broken.push(format!("{} is not for its own queue", fact.id));
+        }
+        if fact.name == "EventError"
+            && (fact.frame["ErrorCode"].as_u64().is_none() || fact.text("ErrorMessage").is_empty())
+        {
+            broken.push(format!("{} says nothing", fact.id));
+        }
+    }
+    broken
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn fact(seq: u64, name: &str, dn: &str) -> Fact {
+        let frame = json!({
+            "subject": "call:1", "token": 1, "seq": seq, "time": {"s": seq, "us": 0}, "ConnID": "1", "CallUUID": "1",
+            "CallThreadID": "1", "CallType": "Inbound", "CallState": "Ok", "ThisDN": dn, "ThisDNRole": "Destination",
+            "ThisQueue": dn,
+        });
+        Fact { position: format!("0-{seq}"), id: format!("call:1:1:{seq}"), name: name.to_owned(), frame }
+    }
+
+    fn call(names: &[&str]) -> Vec<Fact> {
+        let middle = names.iter().map(|name| (*name, "1"));
+        let all = [("EventCallCreated", "")].into_iter().chain(middle).chain([("EventCallDeleted", "")]);
+        all.zip(1..).map(|((name, dn), seq)| fact(seq, name, dn)).collect()
+    }
+
+    #[test]
+    fn a_lawful_call_breaks_nothing() {
+        let queued = ["EventQueued", "EventRouteRequest", "EventRouteUsed", "EventDiverted"];
+        assert_eq!(broken_laws(&call(&queued)), Vec::<String>::new());
+        let talked = ["EventRinging", "EventEstablished", "EventHeld", "EventRetrieved", "EventReleased"];
+        assert_eq!(broken_laws(&call(&talked)), Vec::<String>::new());
+    }
+
+    #[test]
+    fn every_kind_of_breach_is_found() {
+        for names in [
+            &["EventQueued"][..],
+            &["EventRinging"],
+            &["EventRinging", "EventEstablished"],
+            &["EventQueued", "EventDiverted", "EventDiverted"],
+            &["EventEstablished", "EventReleased"],
+            &["EventRinging", "EventEstablished", "EventHeld", "EventHeld", "EventReleased"],
+        ] {
+            assert_eq!(broken_laws(&call(names)).len(), 1, "{names:?}");
+        }
+        let mut gap = call(&[]);
+        gap.push(fact(4, "EventACK", "1"));
+        assert_eq!(broken_laws(&gap).len(), 1);
+        assert_eq!(broken_laws(&[fact(1, "EventCallCreated", "")]).len(), 1);
+    }
+}
