@@ -127,6 +127,7 @@ pub(super) enum Origin {
 
 /// What the task of a connection tells the loop through the `deliver` function.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "nearly every one is a message; a box would cost an allocation each")]
 pub(super) enum Happened {
     /// It is open (outgoing connections only).
     Opened,

@@ -40,6 +40,7 @@ pub struct LinkId(pub u64);
 
 /// What happens on the connections to the proxies.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "nearly every one is a message; a box would cost an allocation each")]
 pub enum LinkEvent {
     /// A proxy has accepted us: it may be used, and will use us.
     Up {
@@ -116,6 +117,7 @@ impl Drop for NodeLinks {
 }
 
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "nearly every one is a message; a box would cost an allocation each")]
 enum Raw {
     Up(LinkId, SocketAddr, Arc<Writer>, Greeting),
     Message(LinkId, Message),

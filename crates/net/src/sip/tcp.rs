@@ -19,6 +19,7 @@ use super::{Counters, Limits};
 
 /// What happens on the connections of a [`TcpTable`].
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "nearly every one is a message; a box would cost an allocation each")]
 pub enum TcpEvent {
     /// A peer has connected, or a connection that we open stands.
     Opened {
@@ -94,6 +95,7 @@ impl Drop for Listener {
 
 /// What the tasks tell the table.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "nearly every one is a message; a box would cost an allocation each")]
 enum Raw {
     Accepted(ListenerId, TcpStream, SocketAddr),
     From(ConnectionId, Happened),

@@ -11,11 +11,14 @@ use model::plan::{FeatureCode, Service};
 use model::{Dn, TenantId};
 use net::configuration::{Configuration, TenantConfig};
 
+/// The version of a configuration and the plan made of it.
+type Made = (String, Arc<TenantPlan>);
+
 /// The plans of all tenants, each made once per version of its configuration.
 #[derive(Clone)]
 pub(super) struct Plans {
     configuration: Configuration,
-    made: Arc<Mutex<HashMap<TenantId, (String, Arc<TenantPlan>)>>>,
+    made: Arc<Mutex<HashMap<TenantId, Made>>>,
 }
 
 impl Plans {

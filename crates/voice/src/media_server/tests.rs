@@ -219,7 +219,7 @@ fn the_next_life_of_a_node_goes_on_with_ports_stream_and_music() {
     bench.call("conf=9", &mut bob);
     let connection = bench.connection(dialog);
     assert_eq!(bench.msml(dialog, &[start(&connection, Dialog::looped(["prompt:music"]))]).code, 200);
-    let before = (0..10).map(|_| alice.packet().0).last().unwrap();
+    let before = (0..10).map(|_| alice.packet().0).next_back().unwrap();
     bench.restart();
     // What was in flight at the end of the old life comes first.
     let after = std::iter::repeat_with(|| alice.packet().0)

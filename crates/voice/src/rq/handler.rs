@@ -104,7 +104,7 @@ impl TenantQueues {
             Command::Update(update) => {
                 let id = RequestId(update.request_id);
                 if let Ok(false) | Err(_) = self.router.update(&id, Some(update.priority), None, now) {
-                    self.outcomes.push((id.clone(), refused(53, "no such request", None)));
+                    self.outcomes.push((id.clone(), Outcome::Refused(refused(53, "no such request", None))));
                 }
                 id
             }
@@ -140,7 +140,7 @@ impl TenantQueues {
             Err(refusal) => {
                 self.queued_at.remove(&id);
                 self.metrics.request_refused();
-                self.outcomes.push((id.clone(), refusal));
+                self.outcomes.push((id.clone(), Outcome::Refused(refusal)));
             }
         }
         id
@@ -354,7 +354,7 @@ impl TenantQueues {
     }
 }
 
-fn submission(submit: v1::Submit, now: Timestamp) -> Result<Submission, Outcome> {
+fn submission(submit: v1::Submit, now: Timestamp) -> Result<Submission, v1::Refused> {
     let target = Target::parse(&submit.skill_expression).map_err(|error| {
         let at = submit.skill_expression.chars().take(error.column - 1).map(char::len_utf8).sum::<usize>();
         refused(53, &format!("skill expression, {error}"), u32::try_from(at).ok())

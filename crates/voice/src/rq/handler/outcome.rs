@@ -4,8 +4,8 @@ use contracts::v1::{self, queue_outcome::Outcome};
 use model::{AgentId, Dn, QueueName, Timestamp};
 use routing::{Candidate, Decision};
 
-pub(super) fn refused(code: u32, message: &str, at: Option<u32>) -> Outcome {
-    Outcome::Refused(v1::Refused { code, message: message.to_owned(), at })
+pub(super) fn refused(code: u32, message: &str, at: Option<u32>) -> v1::Refused {
+    v1::Refused { code, message: message.to_owned(), at }
 }
 
 pub(super) fn selected(
