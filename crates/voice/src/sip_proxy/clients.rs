@@ -160,15 +160,15 @@ fn unavailable(tenant: &TenantId, reason: &str) -> Credentials {
 /// Follows config: asks what has changed, reads the tenants that have.
 async fn follow(client: Client, news: mpsc::Sender<News>, drain: Drain) -> Result<()> {
     let mut held: BTreeMap<String, Arc<Held>> = BTreeMap::new();
-    let mut etag = String::new();
+    let mut etag = None;
     loop {
         let changed = tokio::select! {
-            changed = changed(&client, &mut held, &etag) => changed,
+            changed = changed(&client, &mut held, etag.as_deref()) => changed,
             () = drain.ended() => return Ok(()),
         };
         match changed {
             Ok(Some(now)) => {
-                etag = now;
+                etag = Some(now);
                 if news.send(News::Tenants(held.values().cloned().collect())).await.is_err() {
                     return Ok(());
                 }
@@ -186,13 +186,20 @@ async fn follow(client: Client, news: mpsc::Sender<News>, drain: Drain) -> Resul
     }
 }
 
-/// Waits until the state differs from `etag` and brings `held` up to it.
-async fn changed(client: &Client, held: &mut BTreeMap<String, Arc<Held>>, etag: &str) -> Result<Option<String>> {
-    let path = format!("/versions?etag={}&wait_s={WAIT_S}", segment(etag));
+/// Waits until the state differs from `etag` and brings `held` up to it. Without an etag it does not wait: that there
+/// is no tenant is an answer, too.
+async fn changed(
+    client: &Client,
+    held: &mut BTreeMap<String, Arc<Held>>,
+    etag: Option<&str>,
+) -> Result<Option<String>> {
+    let path = match etag {
+        Some(etag) => format!("/versions?etag={}&wait_s={WAIT_S}", segment(etag)),
+        None => "/versions".to_owned(),
+    };
     let patience = Duration::from_secs(WAIT_S + 5);
     let versions: Versions = client.get(&path).idempotent().deadline(patience).fetch().await?;
-    // At first there may be no tenant at all: that is an answer too.
-    if versions.etag == etag && !(etag.is_empty() && held.is_empty()) {
+    if etag == Some(versions.etag.as_str()) {
         return Ok(None);
     }
     held.retain(|tenant, _| versions.tenants.contains_key(tenant));
