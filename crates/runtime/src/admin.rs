@@ -124,8 +124,12 @@ pub fn router(admin: Admin, gate: Gate) -> Router {
         .route("/topology", get(topology))
         .route("/build", get(build));
     let ask = move |request: Request, next: axum::middleware::Next| crate::caller::ask(gate.clone(), request, next);
-    let gated = gated.layer(axum::middleware::from_fn(ask));
-    Router::new().route("/live", get(live)).route("/ready", get(ready)).merge(gated).fallback(mounted).with_state(admin)
+    let gated = gated.layer(axum::middleware::from_fn(ask.clone()));
+    // Which paths there are is not told to strangers either.
+    let unknown =
+        Router::new().fallback(async || Problem::not_found("no such path")).layer(axum::middleware::from_fn(ask));
+    let rest = move |State(admin): State<Admin>, request: Request| mounted(admin, unknown.clone(), request);
+    Router::new().route("/live", get(live)).route("/ready", get(ready)).merge(gated).fallback(rest).with_state(admin)
 }
 
 async fn live() -> StatusCode {
@@ -172,10 +176,8 @@ async fn build(State(admin): State<Admin>) -> Json<serde_json::Value> {
 }
 
 /// Anything else goes to what the role mounted, which has a gate of its own.
-async fn mounted(State(admin): State<Admin>, request: Request) -> Response {
-    let Some(router) = admin.slot.life().mounted else {
-        return Problem::not_found("no such path").into_response();
-    };
+async fn mounted(admin: Admin, unknown: Router, request: Request) -> Response {
+    let router = admin.slot.life().mounted.unwrap_or(unknown);
     // A router never fails: its error type has no values.
     router.oneshot(request).await.unwrap_or_else(|never| match never {})
 }

@@ -2,7 +2,7 @@
 
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -33,12 +33,16 @@ pub struct DataDir {
 const SECRET_MODE: u32 = 0o600;
 /// So are the directories.
 const DIRECTORY_MODE: u32 = 0o700;
+/// The bits of everybody else.
+const OTHERS: u32 = 0o077;
+/// The file that is locked.
+const LOCK: &str = "lock";
 
 impl DataDir {
     /// Opens the directory, makes it if it is missing, and locks it.
     pub fn open(path: &Path, sharing: Sharing) -> Result<Self, ExitError> {
-        make_directory(path)?;
-        let lock_path = path.join("lock");
+        prepare(path)?;
+        let lock_path = path.join(LOCK);
         let opened =
             OpenOptions::new().create(true).truncate(false).read(true).write(true).mode(SECRET_MODE).open(&lock_path);
         let mut file = opened.map_err(|error| unusable(path, &error))?;
@@ -136,6 +140,29 @@ fn make_directory(path: &Path) -> Result<(), ExitError> {
     DirBuilder::new().recursive(true).mode(DIRECTORY_MODE).create(path).map_err(|error| unusable(path, &error))
 }
 
+/// Makes the data directory if it is missing, for the owner alone. One that somebody made for us, and one that we have
+/// used, is closed to others; a folder with other things in it stays as it is, and the log says so.
+///
+/// # Errors
+/// When it cannot be made or read.
+pub fn prepare(path: &Path) -> Result<(), ExitError> {
+    make_directory(path)?;
+    let close = || -> io::Result<bool> {
+        if fs::metadata(path)?.permissions().mode() & OTHERS == 0 {
+            return Ok(true);
+        }
+        let is_ours = path.join(LOCK).exists() || fs::read_dir(path)?.next().is_none();
+        if is_ours {
+            fs::set_permissions(path, fs::Permissions::from_mode(DIRECTORY_MODE))?;
+        }
+        Ok(is_ours)
+    };
+    if !close().map_err(|error| unusable(path, &error))? {
+        tracing::warn!(path = %path.display(), "others on this machine may look into the data directory: chmod 700 closes it");
+    }
+    Ok(())
+}
+
 fn unusable(path: &Path, error: &io::Error) -> ExitError {
     ExitError::new(Exit::DataDirectory, format!("cannot use {}: {error}", path.display()))
 }
@@ -155,8 +182,6 @@ fn in_use(path: &Path, lock: &mut File) -> ExitError {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt as _;
-
     use super::*;
 
     struct At(u64);
@@ -206,6 +231,22 @@ mod tests {
             let mode = fs::metadata(folder.0.join(name)).unwrap().permissions().mode();
             assert_eq!(mode & 0o777, SECRET_MODE, "{name}");
         }
+    }
+
+    #[test]
+    fn a_directory_made_for_us_is_closed_to_others_and_a_foreign_one_is_not_touched() {
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        let folder = Folder::new("closed");
+        DirBuilder::new().mode(0o755).create(&folder.0).unwrap();
+        prepare(&folder.0).unwrap();
+        assert_eq!(mode(&folder.0), DIRECTORY_MODE);
+
+        let foreign = Folder::new("foreign");
+        DirBuilder::new().mode(0o755).create(&foreign.0).unwrap();
+        fs::write(foreign.0.join("letters.txt"), "of somebody").unwrap();
+        fs::set_permissions(&foreign.0, fs::Permissions::from_mode(0o755)).unwrap();
+        prepare(&foreign.0).unwrap();
+        assert_eq!(mode(&foreign.0), 0o755);
     }
 
     #[test]

@@ -77,7 +77,7 @@ fn read(file: &Path) -> anyhow::Result<contracts::provisioning::TenantObjects> {
 
 async fn open(site: &Site) -> anyhow::Result<SqliteProvisioning> {
     let folder = site.data_dir();
-    std::fs::create_dir_all(&folder).with_context(|| format!("cannot use {}", folder.display()))?;
+    runtime::data_dir::prepare(&folder)?;
     SqliteProvisioning::open(&folder.join("configuration.sqlite")).await.context("the configuration")
 }
 

@@ -16,6 +16,7 @@ fn admin_http_asks_for_a_token_shows_what_it_should_and_drains_on_sigterm() {
     assert_eq!(status, 401);
     assert!(refusal.contains("application/problem+json") && refusal.contains("www-authenticate: Bearer"), "{refusal}");
     assert_eq!(ask("GET /metrics HTTP/1.1\r\nauthorization: Bearer x.y.z\r\n").0, 401);
+    assert_eq!(ask("GET /nothing HTTP/1.1\r\n").0, 401);
 
     let (code, token, _) = site.run(&["token", "--scope", "operate"]);
     assert_eq!(code, 0);
