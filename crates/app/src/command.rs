@@ -79,7 +79,11 @@ enum Command {
                             trunkline settings --in-force --settings site.toml")]
     Settings(settings::Arguments),
     /// Tenants: from and to files
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  trunkline tenant check acme.yaml\n  trunkline tenant import acme.yaml\n  \
+                      trunkline tenant export acme ./acme"
+    )]
     Tenant(tenant::Arguments),
     /// Issues a caller token
     #[command(after_help = "Examples:\n  trunkline token --tenant example --scope calls:read\n  \

@@ -21,6 +21,16 @@ pub fn up(site: &Site, example: bool) -> anyhow::Result<Exit> {
     start(site, values, replicas, Sharing::Alone, example)
 }
 
+/// What to do about an installation that serves nobody yet.
+fn no_tenant(installation: &process::Installation) -> String {
+    let (instance, folder) = (installation.instance, installation.data_dir.display());
+    format!(
+        "Ready, but there is no tenant yet: every call is refused. Bring one with\n  \
+         trunkline tenant import FILE --instance {instance} --data-dir {folder}\n\
+         (no restart is needed), or start with --example."
+    )
+}
+
 /// The named roles, one replica each.
 pub fn run(site: &Site, names: &[String], replica: u8) -> anyhow::Result<Exit> {
     let find = |name: &String| match roles::find(name) {
@@ -62,7 +72,15 @@ fn start(
         })
     });
     let when_ready: process::WhenReady = Box::new(move |installation, opened| {
-        Box::pin(async move { if example { demo::announce(&installation, &opened).await } else { Ok(()) } })
+        Box::pin(async move {
+            if example {
+                return demo::announce(&installation, &opened).await;
+            }
+            if opened.provisioning.tenants().await?.is_empty() {
+                eprintln!("{}", no_tenant(&installation));
+            }
+            Ok(())
+        })
     });
     let executor = executor()?;
     let ended = executor.block_on(process::run(plan, open, when_ready));
