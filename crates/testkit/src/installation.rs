@@ -161,6 +161,24 @@ impl Installation {
         self.log.lock().map(|lines| lines.clone()).unwrap_or_default()
     }
 
+    /// Changes a copy of the example tenant's files and imports it while the installation runs.
+    pub fn import_changed(&self, change: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
+        let files = tempfile::tempdir()?;
+        let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../data");
+        copy_folder(&example, files.path())?;
+        change(files.path())?;
+        let output = Command::new(binary()?)
+            .args(["tenant", "import"])
+            .arg(files.path().join("example-tenant.yaml"))
+            .args(["--instance", &self.demo.instance.to_string(), "--data-dir"])
+            .arg(self.data_dir())
+            .output()?;
+        if output.status.success() {
+            return Ok(());
+        }
+        bail!("import: {}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+    }
+
     /// Ends it as an operator does, with SIGTERM, and returns its exit code.
     pub fn stop(&mut self) -> Result<i32> {
         signal(self.child.id(), "TERM")?;
@@ -187,6 +205,20 @@ impl Drop for Installation {
             let _ = self.child.wait();
         }
     }
+}
+
+fn copy_folder(from: &Path, to: &Path) -> Result<()> {
+    fs::create_dir_all(to)?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let target = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            copy_folder(&entry.path(), &target)?;
+        } else {
+            fs::copy(entry.path(), target)?;
+        }
+    }
+    Ok(())
 }
 
 /// Sends a signal to one process.

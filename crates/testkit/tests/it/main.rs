@@ -1,6 +1,9 @@
 //! The whole system: the built binary, driven by SIPp and baresip, judged by what they heard and noted.
 
+mod facts;
 mod hearing;
+mod hostile;
 mod refusals;
 mod restart;
 mod routing;
+mod stuck;

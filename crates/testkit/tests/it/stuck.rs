@@ -1,0 +1,298 @@
+//! Nothing stays stuck: whoever vanishes or fails, the call is cleared and the agent is free again within a minute.
+
+use std::net::UdpSocket;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use testkit::agents::{baresip_agent, baresip_phone, sipp_agent, sipp_register};
+use testkit::caller::{Caller, prompt_samples};
+use testkit::{Answer, Endpoint, Installation, Phone, Sipp, audio, wait};
+
+const SOON: Duration = Duration::from_secs(15);
+const LATER: Duration = Duration::from_secs(60);
+/// What the product promises for a party that is gone.
+const CLEARED_WITHIN: Duration = Duration::from_secs(60);
+const ALIKE: f64 = 0.9;
+
+/// The next sales call reaches this agent, and both sides can end it.
+fn next_call_reaches(site: &Installation, host: u8, agent: &mut Phone) -> Result<()> {
+    let caller = Caller::dial(site, "caller-until-bye.xml", host, site.number("sales")?, &[])?;
+    agent.wait_for("CALL_ESTABLISHED", LATER).context("the next call does not reach the agent")?;
+    agent.hang_up()?;
+    caller.finish(SOON)?.1.expect_success()?;
+    agent.wait_for("CALL_CLOSED", SOON)?;
+    site.is_at_rest()
+}
+
+#[test]
+fn a_caller_who_hangs_up_during_announcement_or_music_leaves_nothing() -> Result<()> {
+    let site = Installation::start()?;
+    for (host, number, talk) in [(1, "announcement", "2000"), (2, "sales", "2000"), (3, "sales", "7000")] {
+        let caller = Caller::dial(&site, "caller.xml", host, site.number(number)?, &["-d", talk])?;
+        caller.finish(LATER)?.1.expect_success()?;
+        site.is_at_rest()?;
+    }
+    Ok(())
+}
+
+#[test]
+fn a_caller_who_hangs_up_while_it_rings_or_talks_or_is_held_frees_the_agent() -> Result<()> {
+    let site = Installation::start()?;
+    let mut agent = baresip_agent(&site, 10, "7101", Answer::Manual)?;
+    for (host, state) in [(1, "ringing"), (2, "talking"), (3, "held")] {
+        let caller = Caller::dial(&site, "caller.xml", host, site.number("sales")?, &["-d", "12000"])?;
+        agent.wait_for("CALL_INCOMING", LATER).with_context(|| format!("before {state}"))?;
+        if state != "ringing" {
+            agent.answer()?;
+            agent.wait_for("CALL_ESTABLISHED", SOON)?;
+        }
+        if state == "held" {
+            agent.hold()?;
+        }
+        caller.finish(LATER)?.1.expect_success()?;
+        agent.wait_for("CALL_CLOSED", SOON).with_context(|| format!("while {state}"))?;
+        site.is_at_rest().with_context(|| format!("while {state}"))?;
+    }
+    let caller = Caller::dial(&site, "caller-until-bye.xml", 4, site.number("sales")?, &[])?;
+    agent.wait_for("CALL_INCOMING", LATER)?;
+    agent.answer()?;
+    agent.wait_for("CALL_ESTABLISHED", SOON)?;
+    agent.hang_up()?;
+    caller.finish(SOON)?.1.expect_success()?;
+    site.is_at_rest()
+}
+
+#[test]
+fn a_caller_who_vanishes_is_cleared_and_the_agent_is_free_within_a_minute() -> Result<()> {
+    let site = Installation::start()?;
+    let mut agent = baresip_agent(&site, 10, "7101", Answer::Auto)?;
+    let mut caller = Caller::dial(&site, "caller.xml", 1, site.number("sales")?, &["-d", "120000"])?;
+    let media = caller.answered(SOON)?;
+    caller.audio.say(&prompt_samples("announcement")?.repeat(10), media)?;
+    agent.wait_for("CALL_ESTABLISHED", LATER)?;
+    caller.vanish();
+    agent.wait_for("CALL_CLOSED", CLEARED_WITHIN)?;
+    ensure!(site.metric("sip-cluster", "sipcluster_legs_vanished_total")? >= 1.0, "it is counted");
+    site.is_at_rest()?;
+    next_call_reaches(&site, 2, &mut agent)
+}
+
+#[test]
+fn a_caller_who_vanishes_from_the_queue_without_ever_having_spoken_is_cleared_within_a_minute() -> Result<()> {
+    let site = Installation::start()?;
+    let caller = Caller::dial(&site, "caller.xml", 1, site.number("sales")?, &["-d", "120000"])?;
+    caller.answered(SOON)?;
+    site.metric_becomes("rq", "rq_requests_open", 1.0, SOON)?;
+    caller.vanish();
+    site.metric_becomes("sip-cluster", "sipcluster_calls", 0.0, CLEARED_WITHIN)?;
+    site.is_at_rest()
+}
+
+#[test]
+fn an_agents_phone_that_vanishes_ends_the_call_and_the_agent_can_go_on_at_a_new_phone() -> Result<()> {
+    let site = Installation::start()?;
+    let mut agent = baresip_agent(&site, 10, "7101", Answer::Auto)?;
+    let mut caller = Caller::dial(&site, "caller-until-bye.xml", 1, site.number("sales")?, &[])?;
+    let media = caller.answered(SOON)?;
+    caller.audio.say(&prompt_samples("announcement")?.repeat(15), media)?;
+    agent.wait_for("CALL_ESTABLISHED", LATER)?;
+    agent.vanish()?;
+    caller.finish(CLEARED_WITHIN)?.1.expect_success()?;
+    site.is_at_rest()?;
+    let mut agent = baresip_phone(&site, 10, "7101", Answer::Auto)?;
+    site.log_in("7101")?;
+    next_call_reaches(&site, 2, &mut agent)
+}
+
+#[test]
+fn a_phone_that_never_answers_the_invite_gives_the_call_to_the_next_agent() -> Result<()> {
+    let site = Installation::start()?;
+    sipp_register(&site, 10, "7101")?;
+    // It takes every packet and says nothing.
+    let _silent = UdpSocket::bind((site.peer_address(10), 5060))?;
+    site.log_in("7101")?;
+    let mut caller = Caller::dial(&site, "caller-until-bye.xml", 1, site.number("sales")?, &[])?;
+    let media = caller.answered(SOON)?;
+    caller.audio.say(&prompt_samples("announcement")?.repeat(15), media)?;
+    site.metric_becomes("rq", "rq_decisions_total", 1.0, SOON)?;
+    let mut next = baresip_agent(&site, 11, "7102", Answer::Auto)?;
+    next.wait_for("CALL_ESTABLISHED", LATER)?;
+    next.hang_up()?;
+    caller.finish(SOON)?.1.expect_success()?;
+    site.is_at_rest()?;
+    // The silent one is not offered another call.
+    next.wait_for("CALL_CLOSED", SOON)?;
+    next_call_reaches(&site, 2, &mut next)
+}
+
+#[test]
+fn without_agents_a_caller_is_told_so_and_an_agent_who_comes_later_takes_the_call() -> Result<()> {
+    let site = Installation::start()?;
+    let caller = Caller::dial(&site, "caller-until-bye.xml", 1, site.number("sales")?, &[])?;
+    let busy = prompt_samples("all-busy")?;
+    let expected = prompt_samples("sales-welcome")?.len() + busy.len() + 8_000;
+    wait::until(LATER, || Ok((caller.audio.received().samples.len() > expected).then_some(())))?;
+    let heard = audio::compare(&busy, &caller.audio.received().samples)?;
+    ensure!(heard.similarity > ALIKE, "the caller hears that all agents are busy: {heard:?}");
+    let mut agent = baresip_agent(&site, 10, "7101", Answer::Auto)?;
+    agent.wait_for("CALL_ESTABLISHED", LATER)?;
+    agent.hang_up()?;
+    caller.finish(SOON)?.1.expect_success()?;
+    site.is_at_rest()
+}
+
+#[test]
+fn two_agents_who_become_free_at_once_get_one_call_each() -> Result<()> {
+    let site = Installation::start()?;
+    let mut phones = [baresip_phone(&site, 10, "7101", Answer::Auto)?, baresip_phone(&site, 11, "7102", Answer::Auto)?];
+    let calls: Vec<Caller> = (1..=2)
+        .map(|host| Caller::dial(&site, "caller-until-bye.xml", host, site.number("sales")?, &[]))
+        .collect::<Result<_>>()?;
+    site.metric_becomes("rq", "rq_requests_open", 2.0, SOON)?;
+    std::thread::scope(|scope| {
+        let both = ["7101", "7102"].map(|extension| scope.spawn(|| site.log_in(extension)));
+        both.into_iter().try_for_each(|one| one.join().unwrap())
+    })?;
+    for phone in &mut phones {
+        phone.wait_for("CALL_ESTABLISHED", SOON)?;
+    }
+    for phone in &mut phones {
+        assert!(!phone.has_seen("CALL_INCOMING").unwrap() || !phone.has_seen("CALL_ESTABLISHED").unwrap());
+        phone.hang_up()?;
+    }
+    calls.into_iter().try_for_each(|call| call.finish(SOON)?.1.expect_success())?;
+    assert_eq!(site.metric("rq", "rq_decisions_total")? as u64, 2, "each call is given away once");
+    site.is_at_rest()
+}
+
+/// Messages of this method that SIPp has received.
+fn received(messages: &str, method: &str) -> usize {
+    let blocks = messages.split("message received").skip(1);
+    blocks
+        .filter(|block| block.split_once("\n\n").is_some_and(|(_, text)| text.trim_start().starts_with(method)))
+        .count()
+}
+
+#[test]
+fn fifty_calls_for_three_agents_are_each_answered_once_or_abandoned() -> Result<()> {
+    let site = Installation::start()?;
+    let mut agents = Vec::new();
+    for (host, extension) in [(10, "7101"), (11, "7102"), (12, "7103")] {
+        let audio = Endpoint::listen(site.peer_address(host).into())?;
+        let run = sipp_agent(&site, host, extension, "agent.xml", &audio, &["-d", "200"])?;
+        agents.push((audio, run));
+    }
+    let audio = Endpoint::listen(site.peer_address(1).into())?;
+    testkit::caller::sipp(&site, "caller.xml", 1, &audio)
+        .dial(site.number("sales")?)
+        .calls(50, 3, 20)
+        .with(&["-d", "9000"])
+        .run(Duration::from_secs(120))?
+        .expect_success()?;
+    site.is_at_rest()?;
+    let answers: usize = agents.iter().map(|(_, run)| received(&run.traces("_messages.log"), "ACK ")).sum();
+    let (decisions, returned) =
+        (site.metric("rq", "rq_decisions_total")?, site.metric("rq", "rq_requests_returned_total")?);
+    let answered = site.metric("sip-cluster", "sipcluster_legs_answered_total")?;
+    assert_eq!(answered as usize, 50 + answers, "each caller once, and each agent that ACKs were sent to");
+    ensure!(answers >= 10 && answers <= 50, "{answers} calls were answered by an agent");
+    ensure!(answers as f64 <= decisions - returned, "{answers} answers, {decisions} decisions, {returned} returned");
+    // No agent is stuck: three callers at once reach all three.
+    let before: Vec<usize> = agents.iter().map(|(_, run)| received(&run.traces("_messages.log"), "ACK ")).collect();
+    testkit::caller::sipp(&site, "caller.xml", 1, &audio)
+        .dial(site.number("sales")?)
+        .calls(3, 3, 3)
+        .with(&["-d", "9000"])
+        .run(LATER)?
+        .expect_success()?;
+    for ((_, run), before) in agents.iter().zip(before) {
+        assert_eq!(received(&run.traces("_messages.log"), "ACK "), before + 1);
+    }
+    site.is_at_rest()
+}
+
+/// Growth that 500 calls may leave: records of the last minute, and the allocator's slack. In KiB.
+const GROWTH_MAX_KIB: u64 = 8 * 1_024;
+
+#[test]
+fn five_hundred_calls_leave_no_memory_and_nothing_open() -> Result<()> {
+    let site = Installation::start()?;
+    let calls = |count| {
+        Sipp::new("-sn uac", site.peer_address(1), &site.sip())
+            .dial(site.number("echo")?)
+            .calls(count, 25, 50)
+            .with(&["-d", "200"])
+            .run(Duration::from_secs(120))?
+            .expect_success()
+    };
+    calls(500)?;
+    site.is_at_rest()?;
+    let before = site.resident_kib()?;
+    calls(500)?;
+    site.is_at_rest()?;
+    let after = site.resident_kib()?;
+    ensure!(after <= before + GROWTH_MAX_KIB, "{before} KiB before, {after} KiB after 500 calls");
+    assert_eq!(site.metric("media", "media_rtp_ports_free")?, 5_000.0, "every port is free again");
+    Ok(())
+}
+
+/// An application that does this as soon as the call is there.
+fn application(inside: &str) -> String {
+    format!(
+        "<scxml version=\"1.0\" name=\"faulty\" initial=\"begin\" datamodel=\"ecmascript\" \
+         xmlns=\"http://www.w3.org/2005/07/scxml\" xmlns:dialog=\"urn:trunkline:dialog\">\
+         <state id=\"begin\"><transition event=\"interaction.present\" target=\"next\"/></state>{inside}</scxml>"
+    )
+}
+
+#[test]
+fn a_failing_application_sends_its_call_to_the_default_dn_or_releases_it() -> Result<()> {
+    let site = Installation::start()?;
+    // One waits in a script without end, one in transitions without end, one does nothing at all, one refers to nothing.
+    let endless_script = application("<state id=\"next\"><onentry><script>while (true) {}</script></onentry></state>");
+    let endless_steps = application(
+        "<state id=\"next\"><transition target=\"other\"/></state><state id=\"other\"><transition target=\"next\"/></state>",
+    );
+    let faulty =
+        application("<state id=\"next\"><onentry><assign location=\"nothing.there\" expr=\"1\"/></onentry></state>");
+    site.import_changed(|folder| {
+        let file = folder.join("example-tenant.yaml");
+        let text = std::fs::read_to_string(&file)?;
+        let point = "- {number: \"9000\", application: sales}";
+        ensure!(text.contains(point), "the example's route point has changed");
+        let changed = text.replace(point, "- {number: \"9000\", application: sales, default_dn: \"9004\"}");
+        let changed =
+            changed.replace("application: menu, default_dn: \"9000\"}", "application: menu, default_dn: \"9004\"}");
+        std::fs::write(&file, changed)?;
+        let applications = folder.join("applications");
+        std::fs::write(applications.join("sales.scxml"), &endless_script)?;
+        std::fs::write(applications.join("menu.scxml"), &endless_steps)?;
+        Ok(std::fs::write(applications.join("support.scxml"), &faulty)?)
+    })?;
+    let announcement = prompt_samples("announcement")?;
+    // The change is on its way to ors: the first call that hears the announcement has come by the new application.
+    for (host, number) in [(1, "sales"), (2, "menu")] {
+        let before = failed(&site);
+        wait::until(LATER, || {
+            let caller = Caller::dial(&site, "caller.xml", host, site.number(number)?, &["-d", "3000"])?;
+            caller.finish(LATER)?.1.expect_success()?;
+            Ok((failed(&site) > before).then_some(()))
+        })?;
+        let caller = Caller::dial(&site, "caller-until-bye.xml", host, site.number(number)?, &[])?;
+        let (audio, outcome) = caller.finish(LATER)?;
+        outcome.expect_success()?;
+        let heard = audio::compare(&announcement, &audio.received().samples)?;
+        ensure!(heard.similarity > ALIKE, "{number}: the default DN is heard: {heard:?}");
+    }
+    // Without a default DN the call is released.
+    let caller = Caller::dial(&site, "caller-until-bye.xml", 3, site.number("support")?, &[])?;
+    caller.finish(LATER)?.1.expect_success()?;
+    ensure!(site.log().iter().any(|line| line.contains("application failed")), "the log tells it");
+    site.is_at_rest()
+}
+
+/// How many sessions have ended by a fault.
+fn failed(site: &Installation) -> f64 {
+    // The metric appears with the first fault.
+    site.metric("ors", "orsnode_failed_strategies_total").unwrap_or(0.0)
+}
