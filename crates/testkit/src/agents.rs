@@ -38,8 +38,7 @@ pub fn baresip_agent(site: &Installation, host: u8, extension: &str, answer: Ans
 /// Registers an extension at the address that a run of SIPp will listen on.
 pub fn sipp_register(site: &Installation, host: u8, extension: &str) -> Result<()> {
     Sipp::new("register.xml", site.peer_address(host), &site.sip())
-        .with(&["-key", "user", extension, "-key", "password", password(site, extension)?])
-        .with(&["-s", extension, "-au", extension, "-ap", password(site, extension)?])
+        .with(&["-key", "user", extension, "-au", extension, "-ap", password(site, extension)?])
         .calls(1, 1, 1)
         .run(SOON)?
         .expect_success()

@@ -100,15 +100,18 @@ impl Installation {
         let mut stream = TcpStream::connect(to)?;
         stream.set_read_timeout(Some(ANSWER_LIMIT))?;
         let length = body.len();
-        stream.write_all(
-            format!(
-                "{method} {path} HTTP/1.1\r\nHost: {to}\r\n{headers}Connection: close\r\n\
+        let request = format!(
+            "{method} {path} HTTP/1.1\r\nHost: {to}\r\n{headers}Connection: close\r\n\
                  Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
-            )
-            .as_bytes(),
-        )?;
+        );
+        // A refusal may come before everything is sent, and the connection be closed behind it.
+        let sent = stream.write_all(request.as_bytes());
         let mut bytes = Vec::new();
-        stream.read_to_end(&mut bytes)?;
+        let read = stream.read_to_end(&mut bytes);
+        if bytes.is_empty() {
+            sent?;
+            read?;
+        }
         read_answer(&String::from_utf8_lossy(&bytes))
     }
 
