@@ -49,7 +49,7 @@ pub struct Setup {
     /// Our canonical name in RTCP.
     pub cname: String,
     /// After how long without a sign of life from a phone that was heard before [`Event::Quiet`] is told. A phone that
-    /// was never heard gets 9/4 of it, and so does each further telling: it may have nothing to say.
+    /// was never heard gets 5/2 of it, and so does each further telling: it may have nothing to say.
     pub quiet_after: Duration,
 }
 
@@ -288,7 +288,7 @@ impl Session {
 
     /// The patience with a phone that was never heard, or was told about already.
     fn long_quiet(&self) -> Duration {
-        self.quiet_after * 9 / 4
+        self.quiet_after * 5 / 2
     }
 
     /// The next packet that is due, written to `out`. Call until `None`.

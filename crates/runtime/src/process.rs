@@ -146,6 +146,12 @@ async fn all_ready(slots: &[AdminSlot]) {
     }
 }
 
+/// The roles that publish and serve configuration, in the order in which it passes through them. Where they are in the
+/// process they start first, so that no other begins with an empty configuration and refuses phones for a moment.
+const CONFIGURATION: [&str; 2] = ["tenant", "config"];
+/// How long the others wait for each of them.
+const CONFIGURATION_WITHIN: Duration = Duration::from_secs(5);
+
 /// What all roles of a process share.
 struct Shared {
     installation: Installation,
@@ -175,9 +181,14 @@ impl Roles {
             roles.slots.push(one.slot.clone());
             starts.push(one);
         }
+        // Stable: the others keep the order of the table.
+        starts.sort_by_key(|one| CONFIGURATION.iter().position(|name| *name == one.spec.name).unwrap_or(usize::MAX));
         for one in starts {
-            let drain = shared.drain.clone();
+            let (drain, slot, name) = (shared.drain.clone(), one.slot.clone(), one.spec.name);
             roles.running.spawn(async move { (one.spec.name, one.supervised(&drain).await) });
+            if CONFIGURATION.contains(&name) && tokio::time::timeout(CONFIGURATION_WITHIN, slot.ready()).await.is_err() {
+                tracing::warn!(role = name, "not ready yet: the others start without it");
+            }
         }
         Ok(roles)
     }

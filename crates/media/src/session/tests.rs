@@ -401,8 +401,8 @@ fn a_phone_that_was_never_heard_is_told_later() {
         session.handle_timeout(at(ms));
         events(session)
     };
-    assert_eq!(due(&mut session, 44_999), []);
-    assert_eq!(due(&mut session, 45_000), [Event::Quiet { since: at(0) }]);
+    assert_eq!(due(&mut session, 49_999), []);
+    assert_eq!(due(&mut session, 50_000), [Event::Quiet { since: at(0) }]);
 }
 
 #[test]
@@ -417,9 +417,9 @@ fn a_phone_that_falls_silent_is_told_once_and_again_when_heard() {
         told.extend(events(&mut session).into_iter().map(|e| (ms, e)));
     }
     assert_eq!(told, [(25_000, Event::Quiet { since: at(5_000) })]);
-    session.handle_timeout(at(70_000));
+    session.handle_timeout(at(75_000));
     assert_eq!(events(&mut session), [Event::Quiet { since: at(5_000) }], "told again, in case it was lost");
-    session.handle_rtp(&audio(0, 7, 1, 1), phone, at(60_000));
+    session.handle_rtp(&audio(0, 7, 1, 1), phone, at(80_000));
     assert_eq!(events(&mut session), [Event::Resumed]);
 }
 

@@ -27,10 +27,10 @@ impl Default for Limits {
             asking_max: 1_000,
             // A phone that is gone fails the refresh at half of it; the probe below finds it sooner.
             session_expires_s: 1_800,
-            // Media tells of a silent phone after 20 s, or 45 s if it was never heard, and the answer has 8 s: a vanished
+            // Media tells of a silent phone after 20 s, or 50 s if it was never heard, and the answer has 6 s: a vanished
             // phone is gone within 60 s. This is for what media does not tell.
             probe_after: Duration::from_secs(600),
-            probe_within: Duration::from_secs(8),
+            probe_within: Duration::from_secs(6),
             proxy_return: Duration::from_secs(5),
         }
     }

@@ -73,9 +73,9 @@ fn a_phone_that_vanishes_is_found_within_60_seconds() {
     let (mut bench, _) = talking();
     bench.mute.push(Peer::Phone);
     // The latest that media tells it: of a phone that was never heard.
-    bench.pass(Duration::from_secs(45));
+    bench.pass(Duration::from_secs(50));
     bench.phone_is_silent();
-    bench.pass(Duration::from_secs(15));
+    bench.pass(Duration::from_secs(10));
     assert!(bench.story.contains(&"Released@7101".to_owned()), "{:?}", bench.story);
     assert!(bench.saw(Peer::Caller, |event| matches!(event, Event::Released { .. })));
 }
