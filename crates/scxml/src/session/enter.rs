@@ -142,10 +142,7 @@ impl Session {
                 entry.states.insert(state);
                 entry.by_default.insert(state);
                 let Some(initial) = node.initial else { return };
-                for target in &document.transitions[initial.0].targets {
-                    self.add_descendants(document, *target, entry, depth + 1);
-                    self.add_ancestors(document, *target, state, entry);
-                }
+                self.add_targets(document, &document.transitions[initial.0].targets, state, entry, depth);
             }
             StateKind::Parallel => {
                 entry.states.insert(state);
@@ -172,9 +169,17 @@ impl Session {
                 document.transitions[default.0].targets.clone()
             }
         };
+        self.add_targets(document, &targets, parent, entry, depth);
+    }
+
+    /// Adds what the targets of an initial transition or a history enter. All of them come before the ancestors of any:
+    /// the region of a parallel state that a later target names must not be entered by its default first.
+    fn add_targets(&self, document: &Document, targets: &[StateIx], parent: StateIx, entry: &mut Entry, depth: usize) {
         for target in targets {
-            self.add_descendants(document, target, entry, depth + 1);
-            self.add_ancestors(document, target, parent, entry);
+            self.add_descendants(document, *target, entry, depth + 1);
+        }
+        for target in targets {
+            self.add_ancestors(document, *target, parent, entry);
         }
     }
 

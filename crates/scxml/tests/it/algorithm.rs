@@ -155,6 +155,28 @@ fn history_remembers_all_regions_of_a_parallel_state() {
 }
 
 #[test]
+fn a_history_above_a_parallel_state_enters_no_region_by_its_default() {
+    let body = "<state id='a'><history id='h' type='deep'><transition target='p'/></history>
+          <parallel id='p'><state id='x'/>
+            <state id='y'><state id='y1'><transition event='ny' target='y2'/></state><state id='y2'/></state></parallel>
+          <transition event='leave' target='away'/></state>
+        <state id='away'><transition event='back' target='h'/></state>";
+    let mut s = start(&root("", body));
+    for event in ["ny", "leave", "back"] {
+        tell(&mut s, event);
+    }
+    assert_eq!(s.active(), ["a", "p", "x", "y", "y2"]);
+}
+
+#[test]
+fn an_initial_transition_with_a_target_in_each_region_enters_those() {
+    let body = "<state id='a'><initial><transition target='x1 y2'/></initial>
+          <parallel id='p'><state id='x'><state id='x1'/></state>
+            <state id='y'><state id='y1'/><state id='y2'/></state></parallel></state>";
+    assert_eq!(start(&root("", body)).active(), ["a", "p", "x", "x1", "y", "y2"]);
+}
+
+#[test]
 fn an_initial_element_runs_its_content_between_parent_and_child() {
     let a = traced(
         "state",
