@@ -8,13 +8,15 @@ mod workspace;
 
 use std::path::Path;
 
+use ready::Extent;
+
 const USAGE: &str = "usage: cargo xtask TASK
   check-layers       who imports whom, by layers.toml
   check-connections  what the roles declare against data/*.tsv
   tidy               lengths, names, what must not stand in a public tree
   gen [--check]      the Rust form of proto/
   docs [--check]     the pages that are generated from declarations
-  ready [--quick]    everything that must hold before a change is landed";
+  ready [--quick]    everything that must hold before a change is landed; quick: what needs no compiler";
 
 fn main() -> anyhow::Result<()> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap_or_else(|| Path::new("."));
@@ -27,8 +29,8 @@ fn main() -> anyhow::Result<()> {
         ["gen", "--check"] => generate::check(root),
         ["docs"] => ready::write_docs(root),
         ["docs", "--check"] => ready::check_docs(root),
-        ["ready"] => ready::ready(root, false),
-        ["ready", "--quick"] => ready::ready(root, true),
+        ["ready"] => ready::ready(root, Extent::All),
+        ["ready", "--quick"] => ready::ready(root, Extent::Quick),
         _ => anyhow::bail!(USAGE),
     }
 }

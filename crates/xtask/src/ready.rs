@@ -5,34 +5,47 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
 
-/// A step: cargo's arguments.
-const STEPS: &[&[&str]] = &[
-    &["fmt", "--all", "--check"],
-    &["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"],
-    &["build", "--package", "trunkline"],
-    &["test", "--workspace", "--exclude", "trunkline-testkit"],
-];
+/// A step: cargo's arguments. All that compile select the whole workspace with its tests, since another selection gives
+/// the crates from outside other features, and most of them would be built twice.
+type Step = &'static [&'static str];
+const FORMAT: Step = &["fmt", "--all", "--check"];
+const LINTS: Step = &["clippy", "--locked", "--workspace", "--all-targets", "--", "--deny", "warnings"];
+const BUILD: Step = &["build", "--locked", "--workspace", "--bins", "--tests"];
+/// Every test but those of the whole system, whose target is `system`: `script/test` has them.
+const TESTS: Step = &["test", "--workspace", "--lib", "--bins", "--test", "[!s]*"];
 
 /// The reference of all settings, in the book.
 const SETTINGS_PAGE: &str = "docs/settings.md";
 
-/// The quick checks, then formatting, lints, build and tests. `quick` leaves out what compiles.
-pub fn ready(root: &Path, quick: bool) -> Result<()> {
+/// How much is checked.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Extent {
+    /// What needs no compiler.
+    Quick,
+    /// All but the system tests.
+    All,
+}
+
+/// The quick checks, then lints, build, declarations and tests.
+pub fn ready(root: &Path, extent: Extent) -> Result<()> {
     crate::layers::check(root)?;
     crate::tidy::check(root)?;
     crate::generate::check(root)?;
-    let steps = if quick { &STEPS[..1] } else { STEPS };
-    steps.iter().try_for_each(|step| cargo(root, step))?;
-    if quick {
+    cargo(root, FORMAT)?;
+    if extent == Extent::Quick {
         return Ok(());
     }
+    cargo(root, LINTS)?;
     check_connections(root)?;
-    check_docs(root)
+    check_docs(root)?;
+    cargo(root, TESTS)
 }
 
 /// `cargo xtask check-connections`: the binary compares its own table of roles with the table of connections.
 pub fn check_connections(root: &Path) -> Result<()> {
-    cargo(root, &["run", "--quiet", "--package", "trunkline", "--", "specs", "--check"])
+    let status = binary(root)?.args(["specs", "--check"]).status().context("running trunkline")?;
+    ensure!(status.success(), "trunkline specs --check failed");
+    Ok(())
 }
 
 /// `cargo xtask docs`: writes the pages that are generated from declarations.
@@ -49,13 +62,18 @@ pub fn check_docs(root: &Path) -> Result<()> {
 }
 
 fn settings_page(root: &Path) -> Result<Vec<u8>> {
-    let output = Command::new(env!("CARGO"))
-        .args(["run", "--quiet", "--package", "trunkline", "--", "settings"])
-        .current_dir(root)
-        .output()
-        .context("running cargo")?;
+    let output = binary(root)?.arg("settings").output().context("running trunkline")?;
     ensure!(output.status.success(), "trunkline settings: {}", String::from_utf8_lossy(&output.stderr));
     Ok(output.stdout)
+}
+
+/// The built program, of these sources: it stands beside this one.
+fn binary(root: &Path) -> Result<Command> {
+    cargo(root, BUILD)?;
+    let own = std::env::current_exe().context("the path of this program")?;
+    let mut command = Command::new(own.with_file_name("trunkline"));
+    command.current_dir(root);
+    Ok(command)
 }
 
 fn cargo(root: &Path, arguments: &[&str]) -> Result<()> {
