@@ -80,12 +80,26 @@ fn claim_instance() -> Result<(u8, File)> {
     for number in INSTANCES {
         let file = File::create(folder.join(format!("{number}.lock")))?;
         match file.try_lock() {
-            Ok(()) => return Ok((number, file)),
-            Err(TryLockError::WouldBlock) => {}
+            Ok(()) if !is_in_use(number) => return Ok((number, file)),
+            Ok(()) | Err(TryLockError::WouldBlock) => {}
             Err(TryLockError::Error(error)) => return Err(error.into()),
         }
     }
     bail!("every instance number from {INSTANCES:?} is in use")
+}
+
+/// Whether something listens on an address of that instance: one that somebody started by hand knows no claims.
+fn is_in_use(instance: u8) -> bool {
+    const LISTENING: &str = "0A";
+    let sockets = fs::read_to_string("/proc/net/tcp").unwrap_or_default();
+    sockets.lines().any(|line| {
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        let Some(address) = fields.get(1).and_then(|local| u32::from_str_radix(local.split(':').next()?, 16).ok())
+        else {
+            return false;
+        };
+        address.to_ne_bytes()[..2] == [127, instance] && fields.get(3) == Some(&LISTENING)
+    })
 }
 
 impl Installation {

@@ -26,7 +26,7 @@ impl Site {
         std::fs::create_dir_all(&claims).unwrap();
         let claim = |instance: u8| {
             let file = File::create(claims.join(format!("{instance}.lock"))).unwrap();
-            file.try_lock().is_ok().then_some((instance, file))
+            (file.try_lock().is_ok() && !is_in_use(instance)).then_some((instance, file))
         };
         let (instance, claim) = INSTANCES.into_iter().find_map(claim).expect("a free instance number");
         let data_dir = std::env::temp_dir().join(format!("trunkline-app-{instance}-{}", std::process::id()));
@@ -79,6 +79,20 @@ impl Site {
         let status = answer.split(' ').nth(1).and_then(|code| code.parse().ok()).unwrap();
         (status, answer)
     }
+}
+
+/// Whether something listens on an address of that instance: one that somebody started by hand knows no claims.
+fn is_in_use(instance: u8) -> bool {
+    const LISTENING: &str = "0A";
+    let sockets = std::fs::read_to_string("/proc/net/tcp").unwrap_or_default();
+    sockets.lines().any(|line| {
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        let Some(address) = fields.get(1).and_then(|local| u32::from_str_radix(local.split(':').next()?, 16).ok())
+        else {
+            return false;
+        };
+        address.to_ne_bytes()[..2] == [127, instance] && fields.get(3) == Some(&LISTENING)
+    })
 }
 
 impl Drop for Site {
