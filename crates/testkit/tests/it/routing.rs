@@ -76,3 +76,36 @@ fn a_call_that_an_agent_does_not_answer_goes_to_the_next() -> Result<()> {
     assert!(first.has_seen("CALL_CLOSED")?, "the first phone has stopped ringing");
     caller.finish(LATER)?.1.expect_success()
 }
+
+#[test]
+fn the_menu_leads_to_support_by_the_digit_two() -> Result<()> {
+    let site = Installation::start()?;
+    let mut support = agent_at(&site, 10, "7121", Answer::Auto)?;
+    let person = site.demo.people.iter().find(|person| person.extension == "7130").context("7130")?;
+    let mut caller = Phone::register(&Setup {
+        address: site.peer_address(11),
+        registrar: &site.sip(),
+        user: "7130",
+        password: &person.password,
+        transport: "udp",
+        speech: &prompt("announcement"),
+        answer: Answer::Manual,
+    })?;
+    caller.dial(site.number("menu")?)?;
+    caller.wait_for("CALL_ESTABLISHED", SOON)?;
+    caller.digit('2')?;
+    support.wait_for("CALL_ESTABLISHED", LATER)?;
+    testkit::wait::until(LATER, || heard_seconds(&caller, 12))?;
+    support.hang_up()?;
+    caller.wait_for("CALL_CLOSED", SOON)?;
+    let heard = audio::read_wav(&caller.heard()?)?;
+    let welcome = audio::compare(&prompt_samples("support-welcome")?, &heard)?;
+    assert!(welcome.similarity > ALIKE, "the caller hears the support desk: {welcome:?}");
+    Ok(())
+}
+
+/// So many seconds of what it hears are on the disk.
+fn heard_seconds(phone: &Phone, seconds: u64) -> Result<Option<()>> {
+    let length = phone.heard().and_then(|path| Ok(std::fs::metadata(path)?.len())).unwrap_or(0);
+    Ok((length > seconds * 16_000).then_some(()))
+}
