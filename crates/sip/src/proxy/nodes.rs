@@ -6,6 +6,7 @@ use model::{Epoch, NodeId, Owner};
 
 use super::rendezvous;
 use super::settings::MISSED_MAX;
+use super::target::OWNERS;
 
 /// What a node says about itself: `<role>;node=<node>;epoch=<epoch>[;draining]`.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -99,6 +100,17 @@ impl Nodes {
     /// The node of that role that a call is given to when nobody has it: by rendezvous hash among all that are live.
     pub(super) fn heir(&self, role: &str, key: u64) -> Option<&Node> {
         self.choose(role, key, |_| true)
+    }
+
+    /// Who goes on with what `owner` had, which is not live: for a call any node of the role, for anything else a later
+    /// life of the same node, since nobody else has its ports and records.
+    pub(super) fn heir_of(&self, owner: &Owner, key: u64) -> Option<&Node> {
+        // A node is named by its role and the number of its replica.
+        let role = owner.node.as_str().rsplit_once('-').map_or(OWNERS, |(role, _)| role);
+        if role == OWNERS {
+            return self.heir(OWNERS, key);
+        }
+        self.live.iter().filter(|n| n.announcement.owner.node == owner.node).max_by_key(|n| n.announcement.owner.epoch)
     }
 
     /// The node of that role for something new: one that drains only if all do.

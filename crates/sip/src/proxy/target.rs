@@ -97,13 +97,13 @@ impl Proxy {
         })
     }
 
-    /// The owner of a call if it is live, else its heir.
+    /// The owner of a dialog if it is live, else its heir.
     pub(super) fn to_owner(&self, tag: &LocalTag) -> Result<Destination, Answer> {
         let key = rendezvous::hash(&tag.call.0.to_be_bytes());
         if let Some(node) = self.nodes.by_owner(&tag.owner) {
             return Ok(Destination { target: Target::Node(node.connection), unreachable: None, key: Some(key) });
         }
-        let heir = self.nodes.heir(OWNERS, key).ok_or_else(Answer::unavailable)?;
+        let heir = self.nodes.heir_of(&tag.owner, key).ok_or_else(Answer::unavailable)?;
         let unreachable = Some(tag.owner.clone());
         Ok(Destination { target: Target::Node(heir.connection), unreachable, key: Some(key) })
     }

@@ -72,6 +72,24 @@ fn a_request_for_a_lost_owner_goes_marked_to_its_heir() {
 }
 
 #[test]
+fn a_dialog_of_media_goes_to_the_next_life_of_its_node_and_to_nobody_else() {
+    let mut lab = Lab::new();
+    lab.node(1, "sip-cluster", "sip-cluster-1.1");
+    lab.node(2, "media", "media-2.7");
+    let bye = |lab: &mut Lab, call: u64| {
+        let (to_tag, branch) = (tag(call, "media-1.1"), format!("z9hG4bK-{call}"));
+        lab.from(TRUNK, &Ask { method: "BYE", to_tag: Some(&to_tag), branch: &branch, ..Ask::default() }.text());
+        lab.only()
+    };
+    assert_eq!(bye(&mut lab, 1).1.status(), Some(StatusCode::SERVICE_UNAVAILABLE), "its ports are nobody's yet");
+    lab.node(3, "media", "media-1.2");
+    for call in 2..20 {
+        let (flow, bye) = bye(&mut lab, call);
+        assert_eq!((flow, header(&bye, &headers::UNREACHABLE)), (tcp(3), "media-1.1"));
+    }
+}
+
+#[test]
 fn an_unanswered_invite_of_a_killed_node_goes_to_the_other_with_a_new_branch() {
     let mut lab = Lab::new();
     let (dead, heir, first) = invited(&mut lab);
