@@ -8,6 +8,7 @@ mod workspace;
 
 use std::path::Path;
 
+use anyhow::Context as _;
 use ready::Extent;
 
 const USAGE: &str = "usage: cargo xtask TASK
@@ -19,7 +20,9 @@ const USAGE: &str = "usage: cargo xtask TASK
   ready [--quick]    everything that must hold before a change is landed; quick: what needs no compiler";
 
 fn main() -> anyhow::Result<()> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap_or_else(|| Path::new("."));
+    // As cargo runs it, not as it was built: checkouts that share built files share this program.
+    let package = std::env::var("CARGO_MANIFEST_DIR").context("run it as `cargo xtask`")?;
+    let root = Path::new(&package).ancestors().nth(2).context("the package stands in crates/")?;
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         ["check-layers"] => layers::check(root),
