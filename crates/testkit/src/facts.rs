@@ -285,80 +285,62 @@ fn parties(facts: &[Fact]) -> Vec<String> {
         let call = fact.text("ConnID").to_owned();
         let key = (call.clone(), fact.dn().to_owned());
         let at = format!("{} ({})", fact.brief(), fact.id);
+        let known = match fact.name.as_str() {
+            "EventCallCreated" => Some(&mut created),
+            "EventCallDeleted" => Some(&mut deleted),
+            _ => None,
+        };
+        if let Some(known) = known {
+            if !known.insert(call) {
+                broken.push(format!("{at} again"));
+            }
+            continue;
+        }
+        let Some((wanted, after)) = step(&fact.name) else { continue };
         let before = open.get(&key).copied();
-        let mut expect = |wanted: &[Option<&'static str>]| {
-            if !wanted.contains(&before) {
-                broken.push(format!("{at} although {before:?}"));
-            }
-        };
-        let after = match fact.name.as_str() {
-            "EventCallCreated" => {
-                if !created.insert(call) {
-                    broken.push(format!("{at} again"));
-                }
-                continue;
-            }
-            "EventCallDeleted" => {
-                if !deleted.insert(call) {
-                    broken.push(format!("{at} again"));
-                }
-                continue;
-            }
-            "EventQueued" => {
-                expect(&[None]);
-                Some("queued")
-            }
-            "EventRouteRequest" | "EventRouteUsed" | "EventTreatmentApplied" | "EventTreatmentEnd" => {
-                expect(&[Some("queued")]);
-                continue;
-            }
-            "EventDiverted" => {
-                expect(&[Some("queued")]);
-                None
-            }
-            "EventDialing" => {
-                expect(&[None]);
-                Some("dialing")
-            }
-            "EventRinging" => {
-                expect(&[None]);
-                Some("ringing")
-            }
-            "EventEstablished" => {
-                expect(&[Some("ringing"), Some("dialing")]);
-                Some("connected")
-            }
-            "EventHeld" => {
-                expect(&[Some("connected")]);
-                Some("held")
-            }
-            "EventRetrieved" => {
-                expect(&[Some("held")]);
-                Some("connected")
-            }
-            "EventAbandoned" => {
-                expect(&[Some("queued"), Some("ringing")]);
-                None
-            }
-            "EventReleased" => {
-                expect(&[Some("ringing"), Some("dialing"), Some("connected"), Some("held")]);
-                None
-            }
-            _ => continue,
-        };
+        if !wanted.contains(&before) {
+            broken.push(format!("{at} although {before:?}"));
+        }
         let is_queue_of_routing = fact.id.starts_with("queue:");
         if deleted.contains(&key.0) && !is_queue_of_routing {
             broken.push(format!("{at} after the end of its call"));
         }
         match after {
-            Some(state) => drop(open.insert(key, state)),
-            None => drop(open.remove(&key)),
+            After::Is(state) => drop(open.insert(key, state)),
+            After::Left => drop(open.remove(&key)),
+            After::Same => {}
         }
     }
     broken.extend(open.iter().map(|((call, dn), state)| format!("{dn} is left {state} in call {call}")));
     broken.extend(created.difference(&deleted).map(|call| format!("call {call} has no end")));
     broken.extend(deleted.difference(&created).map(|call| format!("call {call} has no beginning")));
     broken
+}
+
+/// What a party is after an event.
+enum After {
+    Is(&'static str),
+    Left,
+    Same,
+}
+
+/// In which states of a party an event may come, and what the party is then; `None` for events that say nothing of it.
+fn step(event: &str) -> Option<(&'static [Option<&'static str>], After)> {
+    Some(match event {
+        "EventQueued" => (&[None], After::Is("queued")),
+        "EventRouteRequest" | "EventRouteUsed" | "EventTreatmentApplied" | "EventTreatmentEnd" => {
+            (&[Some("queued")], After::Same)
+        }
+        "EventDiverted" => (&[Some("queued")], After::Left),
+        "EventDialing" => (&[None], After::Is("dialing")),
+        "EventRinging" => (&[None], After::Is("ringing")),
+        "EventEstablished" => (&[Some("ringing"), Some("dialing")], After::Is("connected")),
+        "EventHeld" => (&[Some("connected")], After::Is("held")),
+        "EventRetrieved" => (&[Some("held")], After::Is("connected")),
+        "EventAbandoned" => (&[Some("queued"), Some("ringing")], After::Left),
+        "EventReleased" => (&[Some("ringing"), Some("dialing"), Some("connected"), Some("held")], After::Left),
+        _ => return None,
+    })
 }
 
 /// A change of data carries all of it; names and states are the published ones; roles are there where a DN is.

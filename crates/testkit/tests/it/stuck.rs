@@ -195,7 +195,7 @@ fn fifty_calls_for_three_agents_are_each_answered_once_or_abandoned() -> Result<
         (site.metric("rq", "rq_decisions_total")?, site.metric("rq", "rq_requests_returned_total")?);
     let answered = site.metric("sip-cluster", "sipcluster_legs_answered_total")?;
     assert_eq!(answered as usize, 50 + answers, "each caller once, and each agent that ACKs were sent to");
-    ensure!(answers >= 10 && answers <= 50, "{answers} calls were answered by an agent");
+    ensure!((10..=50).contains(&answers), "{answers} calls were answered by an agent");
     ensure!(answers as f64 <= decisions - returned, "{answers} answers, {decisions} decisions, {returned} returned");
     // No agent is stuck: three callers at once reach all three.
     let before: Vec<usize> = agents.iter().map(|(_, run)| received(&run.traces("_messages.log"), "ACK ")).collect();
