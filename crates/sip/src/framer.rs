@@ -5,7 +5,7 @@ use bytes::{Buf, BytesMut};
 use crate::error::{ParseError, ParseErrorKind};
 use crate::header::name::{self, HeaderName};
 use crate::limits::{HEAD_MAX, MESSAGE_MAX};
-use crate::message::{Framing, Message, read};
+use crate::message::{Framing, Message, read, rescue};
 use crate::parse;
 
 /// What a stream delivers.
@@ -90,7 +90,8 @@ impl Framer {
     fn measure(&mut self) -> Option<Result<usize, ParseError>> {
         let Some(at) = memchr::memmem::find(self.buffer.get(self.scanned..)?, b"\r\n\r\n") else {
             if self.buffer.len() > HEAD_MAX {
-                return Some(Err(ParseError::new(ParseErrorKind::HeadTooLong)));
+                let partial = rescue(&self.buffer);
+                return Some(Err(ParseError { kind: ParseErrorKind::HeadTooLong, partial }));
             }
             self.scanned = self.buffer.len().saturating_sub(3);
             return None;
@@ -100,7 +101,10 @@ impl Framer {
         let length = content_length(self.buffer.get(..head)?).and_then(|body| head.checked_add(body));
         Some(match length {
             Some(length) if length <= MESSAGE_MAX => Ok(length),
-            Some(_) => Err(ParseError::new(ParseErrorKind::MessageTooLong)),
+            Some(_) => {
+                let partial = self.buffer.get(..head).and_then(rescue);
+                Err(ParseError { kind: ParseErrorKind::MessageTooLong, partial })
+            }
             // Read for its fault, and for what there is to answer.
             None => match read(&self.buffer.split_to(head).freeze(), Framing::Stream) {
                 Err(error) => Err(error),

@@ -18,11 +18,13 @@ mod capability;
 mod edit;
 mod fault;
 mod read;
+mod rescue;
 mod typed;
 
 pub use capability::{Capabilities, Refusal};
 pub use fault::Fault;
 pub(crate) use read::{Framing, read};
+pub(crate) use rescue::rescue;
 
 /// A request or a response. Clones share the received bytes.
 #[derive(Clone)]

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use smallvec::SmallVec;
 
-use super::{Message, Slot, Span, StartLine};
+use super::{Message, Slot, Span, StartLine, rescue};
 use crate::error::{ParseError, ParseErrorKind, Rule};
 use crate::header::HeaderName;
 use crate::header::name;
@@ -32,7 +32,7 @@ pub(crate) fn read(bytes: &Bytes, framing: Framing) -> Result<Message, ParseErro
         return Err(ParseError::new(ParseErrorKind::MessageTooLong));
     }
     let mut reader = Reader { raw: &raw, slots: SmallVec::new(), overlay: String::new(), fault: None };
-    let (start_line, body_at) = reader.head()?;
+    let (start_line, body_at) = reader.head().map_err(|error| answerable(error, &raw))?;
     let Some(head) = raw.get(..body_at).and_then(|head| std::str::from_utf8(head).ok()) else {
         return Err(ParseError::new(ParseErrorKind::NotText));
     };
@@ -49,6 +49,15 @@ pub(crate) fn read(bytes: &Bytes, framing: Framing) -> Result<Message, ParseErro
     match fault {
         None => Ok(message),
         Some(kind) => Err(ParseError { kind, partial: message.is_answerable().then(|| Box::new(message)) }),
+    }
+}
+
+/// A message that breaks a bound is refused unread, but answered if its sender can be told.
+fn answerable(error: ParseError, raw: &[u8]) -> ParseError {
+    use ParseErrorKind::{HeadTooLong, LineTooLong, TooManyHeaders};
+    match error.kind {
+        HeadTooLong | LineTooLong | TooManyHeaders => ParseError { partial: rescue(raw), ..error },
+        _ => error,
     }
 }
 
