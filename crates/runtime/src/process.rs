@@ -186,7 +186,8 @@ impl Roles {
         for one in starts {
             let (drain, slot, name) = (shared.drain.clone(), one.slot.clone(), one.spec.name);
             roles.running.spawn(async move { (one.spec.name, one.supervised(&drain).await) });
-            if CONFIGURATION.contains(&name) && tokio::time::timeout(CONFIGURATION_WITHIN, slot.ready()).await.is_err() {
+            if CONFIGURATION.contains(&name) && tokio::time::timeout(CONFIGURATION_WITHIN, slot.ready()).await.is_err()
+            {
                 tracing::warn!(role = name, "not ready yet: the others start without it");
             }
         }

@@ -59,7 +59,9 @@ mod tests {
     #[test]
     fn what_lacks_a_header_or_is_no_request_is_not_answered() {
         assert!(rescue(HEAD.replace("Call-ID: z\r\n", "").replace("FILL", "").as_bytes()).is_none());
-        assert!(rescue(HEAD.replace("OPTIONS sip:a@b SIP/2.0", "SIP/2.0 200 OK").replace("FILL", "").as_bytes()).is_none());
+        assert!(
+            rescue(HEAD.replace("OPTIONS sip:a@b SIP/2.0", "SIP/2.0 200 OK").replace("FILL", "").as_bytes()).is_none()
+        );
         assert!(rescue(b"").is_none());
         assert!(rescue(&[0xff; 70_000]).is_none());
     }

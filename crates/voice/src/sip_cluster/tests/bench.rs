@@ -278,7 +278,8 @@ impl Bench {
     /// Media hears nothing on the leg that it got last: the phone's.
     pub fn phone_is_silent(&mut self) {
         let dialog = *self.media_dialogs.last().expect("a media dialog");
-        let event = msml::Event { name: "trunkline.no-rtp".to_owned(), id: "conn:phone".to_owned(), values: Vec::new() };
+        let event =
+            msml::Event { name: "trunkline.no-rtp".to_owned(), id: "conn:phone".to_owned(), values: Vec::new() };
         let body = Body::new(msml::CONTENT_TYPE, msml::build_event(&event));
         let now = self.now;
         self.agent(Peer::Media).info(dialog, body, Vec::new(), now).expect("a dialog");
