@@ -8,7 +8,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
 /// Beyond this a test has failed; a busy machine needs a good part of it.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Instance numbers of this crate's tests; the system tests have lower ones.
 const INSTANCES: std::ops::RangeInclusive<u8> = 230..=254;

@@ -3,4 +3,5 @@
 
 mod admin;
 mod binary;
+mod empty;
 mod exit_codes;
