@@ -6,4 +6,5 @@ mod hostile;
 mod refusals;
 mod restart;
 mod routing;
+mod secrets;
 mod stuck;
