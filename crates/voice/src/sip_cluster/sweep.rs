@@ -88,6 +88,11 @@ impl Node {
         self.metrics.leg_vanished();
         tracing::info!(%conn_id, leg = %id, "a party does not answer any more");
         self.hang_up(conn_id, id, 480, now);
+        // The BYE is out, and nobody will answer it: the call does not wait for that.
+        if let Some(phone) = self.leg_mut(conn_id, id).and_then(|leg| leg.phone.take()) {
+            self.dialogs.remove(&phone);
+        }
         self.feed(conn_id, Input::LegDead(id), now);
+        self.drop_closed(conn_id);
     }
 }
