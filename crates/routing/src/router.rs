@@ -238,6 +238,12 @@ impl Router {
         self.end(id, EndReason::Cancelled, now)
     }
 
+    /// As [`Self::give_back`], said by whoever was told that this agent is chosen. Nothing happens when the request is promised to
+    /// another one by now: the fact that the first did not take the call was here before.
+    pub fn decline(&mut self, id: &RequestId, agent: &AgentId, now: Timestamp) -> bool {
+        self.promised_to(id).as_ref() == Some(agent) && self.give_back(id, now)
+    }
+
     /// The chosen agent did not take the call: the request waits again with its age, and passes that agent over for
     /// [`DECLINED_FOR`].
     /// Idempotent: nothing happens to a request that is not promised.

@@ -4370,6 +4370,11 @@ pub struct SessionQueueing {
     /// When to try again to play something, in microseconds since 1970; 0 if it plays.
     #[prost(uint64, tag = "13")]
     pub play_again_us: u64,
+    /// The next agent and its phone, when rq has seen before us that the present one did not take the call; empty if there is none.
+    #[prost(string, tag = "14")]
+    pub early_agent: ::prost::alloc::string::String,
+    #[prost(string, tag = "15")]
+    pub early_dn: ::prost::alloc::string::String,
 }
 /// The interpreter's photograph.
 #[derive(Clone, PartialEq, ::prost::Message)]

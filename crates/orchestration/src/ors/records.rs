@@ -230,10 +230,11 @@ fn playing_from_wire(playing: v1::SessionTreatment) -> Playing {
 }
 
 fn queueing_to_wire(queueing: &Queueing) -> v1::SessionQueueing {
-    let (agent, dn) = match &queueing.selected {
+    let texts = |promised: &Option<(AgentId, Dn)>| match promised {
         Some((agent, dn)) => (agent.to_string(), dn.to_string()),
         None => Default::default(),
     };
+    let ((agent, dn), (early_agent, early_dn)) = (texts(&queueing.selected), texts(&queueing.early));
     v1::SessionQueueing {
         request_id: queueing.request_id.clone(),
         queue: queueing.queue.clone(),
@@ -248,14 +249,18 @@ fn queueing_to_wire(queueing: &Queueing) -> v1::SessionQueueing {
         route: queueing.route,
         route_reference: queueing.route_reference,
         play_again_us: queueing.play_again_at.map_or(0, Timestamp::as_micros),
+        early_agent,
+        early_dn,
     }
 }
 
 fn queueing_from_wire(record: v1::SessionQueueing) -> Result<Queueing, WireError> {
-    let selected = match record.agent.is_empty() {
-        true => None,
-        false => Some((AgentId::parse(&record.agent).map_err(|e| field("agent", e))?, dn(&record.dn, "dn")?)),
+    let promised = |agent: &str, phone: &str| match agent.is_empty() {
+        true => Ok(None),
+        false => Ok(Some((AgentId::parse(agent).map_err(|e| field("agent", e))?, dn(phone, "dn")?))),
     };
+    let selected = promised(&record.agent, &record.dn)?;
+    let early = promised(&record.early_agent, &record.early_dn)?;
     let treatments = record.treatments.into_iter().map(wire::treatment_from_wire).collect::<Result<_, _>>()?;
     Ok(Queueing {
         request_id: record.request_id,
@@ -269,6 +274,7 @@ fn queueing_from_wire(record: v1::SessionQueueing) -> Result<Queueing, WireError
         play_again_at: (record.play_again_us != 0).then(|| Timestamp::from_micros(record.play_again_us)),
         selected,
         route: record.route,
+        early,
         route_reference: record.route_reference,
     })
 }

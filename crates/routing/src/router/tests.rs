@@ -397,3 +397,15 @@ proptest! {
         check_outputs(&log);
     }
 }
+
+#[test]
+fn an_agent_is_declined_only_while_the_request_is_promised_to_that_agent() {
+    let mut router = three();
+    ready(&mut router, "X", at(1));
+    ready(&mut router, "Y", at(2));
+    router.submit(submission(1, "Sales>6", 0, at(3)), at(3)).unwrap();
+    assert!(router.decline(&id(1), &agent("X"), at(5)));
+    assert!(!router.decline(&id(1), &agent("X"), at(5)), "said late: the next agent keeps the call");
+    assert_eq!(offers(&mut router), [(1, "X".into()), (1, "Y".into())]);
+    assert!(matches!(router.status(&id(1)).unwrap().stage, Stage::Offered { agent, .. } if agent.as_str() == "Y"));
+}

@@ -47,6 +47,8 @@ pub(super) struct TenantQueues {
     token: Token,
     router: Router,
     calls: HashMap<ConnId, CallRef>,
+    /// Calls that have ended in this turn.
+    over: Vec<ConnId>,
     events: QueueEvents,
     decisions: VecDeque<(ConnId, routing::Decision)>,
     outcomes: Vec<(RequestId, Outcome)>,
@@ -75,6 +77,7 @@ impl TenantQueues {
             token: record.token,
             router: Router::restore(snapshot),
             calls: HashMap::new(),
+            over: Vec::new(),
             events: QueueEvents::new(record.tenant.clone(), record.token),
             decisions: VecDeque::new(),
             outcomes: Vec::new(),
@@ -118,7 +121,9 @@ impl TenantQueues {
             }
             Command::Return(back) => {
                 let id = RequestId(back.request_id);
-                self.router.give_back(&id, now);
+                if let Ok(agent) = AgentId::parse(&back.agent) {
+                    self.router.decline(&id, &agent, now);
+                }
                 id
             }
         }
@@ -185,7 +190,8 @@ impl TenantQueues {
     fn remember(&mut self, event: &model::Event) {
         let Some(call) = &event.call else { return };
         if event.name == model::EventName::CallDeleted {
-            self.calls.remove(&call.conn_id);
+            // Remembered until the turn is over: its requests end by this fact, and their events name it.
+            self.over.push(call.conn_id);
         } else if self.calls.len() < CALLS_MAX || self.calls.contains_key(&call.conn_id) {
             self.calls.entry(call.conn_id).or_insert_with(|| call.clone());
         }
@@ -211,7 +217,7 @@ impl TenantQueues {
     pub fn take_call(&mut self, details: v1::CallDetails, now: Timestamp) {
         let Some(call) = details.call.and_then(|call| contracts::wire::call_ref_from_wire(call).ok()) else { return };
         if details.ended {
-            self.calls.remove(&call.conn_id);
+            self.over.push(call.conn_id);
             self.router.abandon(call.conn_id, now);
         } else if self.calls.len() < CALLS_MAX {
             self.calls.insert(call.conn_id, call);
@@ -239,6 +245,9 @@ impl TenantQueues {
         self.router.handle_timeout(now);
         while let Some(output) = self.router.poll_output() {
             self.perform(output, now);
+        }
+        for call in std::mem::take(&mut self.over) {
+            self.calls.remove(&call);
         }
         let changes = self.router.take_changes();
         let events = self.events.take();

@@ -29,6 +29,8 @@ pub(crate) struct Queueing {
     pub play_again_at: Option<Timestamp>,
     /// The agent to which the call was sent, with its phone.
     pub selected: Option<(AgentId, Dn)>,
+    /// The next selection, when rq has seen before us that the agent did not take the call.
+    pub early: Option<(AgentId, Dn)>,
     /// Whether the selection routes the call by itself.
     pub route: bool,
     /// The reference of the request to route; 0 if there is none.
@@ -157,13 +159,20 @@ impl CallSession {
         let (Ok(agent), Ok(dn)) = (AgentId::parse(&selected.agent), Dn::parse(&selected.dn)) else {
             return self.return_agent(&selected.agent, "invalid");
         };
+        self.take_agent(agent, dn, now);
+    }
+
+    fn take_agent(&mut self, agent: AgentId, dn: Dn, now: Timestamp) {
+        let Some(queueing) = &mut self.queueing else { return };
+        if let Some((known, _)) = &queueing.selected {
+            // The same agent is a repeat after rq's stream broke.
+            if *known != agent && self.stage != Stage::Answered {
+                queueing.early = Some((agent, dn));
+            }
+            return;
+        }
         if self.stage != Stage::Waiting {
             return self.return_agent(agent.as_str(), "rejected");
-        }
-        let Some(queueing) = &mut self.queueing else { return };
-        if queueing.selected.is_some() {
-            // A repeat after rq's stream broke.
-            return;
         }
         queueing.selected = Some((agent.clone(), dn.clone()));
         queueing.play_again_at = None;
@@ -191,7 +200,11 @@ impl CallSession {
         let Some(queueing) = &mut self.queueing else { return };
         queueing.route_reference = 0;
         let Some((agent, _)) = queueing.selected.take() else { return };
+        let early = queueing.early.take();
         self.return_agent(agent.as_str(), reason);
+        if let Some((agent, dn)) = early {
+            return self.take_agent(agent, dn, now);
+        }
         if self.stage == Stage::Waiting && self.playing.is_none() {
             self.play_next(now);
         }
@@ -299,6 +312,7 @@ fn read_submit(request_id: &str, node: &ActionNode, now: Timestamp) -> Result<Qu
         next_treatment: 0,
         play_again_at: None,
         selected: None,
+        early: None,
         route: node.attribute("route").and_then(Value::as_bool).unwrap_or(true),
         route_reference: 0,
     })

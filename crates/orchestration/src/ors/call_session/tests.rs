@@ -272,6 +272,23 @@ fn an_agent_who_does_not_answer_gives_the_call_back_with_its_age() {
 }
 
 #[test]
+fn the_next_selection_may_come_before_the_fact_that_the_agent_did_not_answer() {
+    let mut bench = Bench::new(SALES);
+    bench.played(None);
+    let (reference, _) = bench.selected();
+    bench.fact(EventName::RouteUsed, reference, |f| f.third_party_dn = Some("7101".to_owned()));
+    let next = v1::Selected { agent: "1002".to_owned(), dn: "7102".to_owned(), ..v1::Selected::default() };
+    bench.outcome(Outcome::Selected(next));
+    bench.fact(EventName::RouteRequest, 0, |f| f.extensions.set("FailedCallState", "NoAnswer"));
+    let returned = |agent: &str| {
+        let is = |c: &&Command| matches!(c, Command::Queue(QueueCommand::Return(b)) if b.agent == agent);
+        bench.commands.iter().filter(is).count()
+    };
+    assert_eq!((returned("1001"), returned("1002")), (1, 0));
+    assert_eq!(bench.session.queueing.as_ref().and_then(|q| q.selected.clone()).unwrap().0.as_str(), "1002");
+}
+
+#[test]
 fn a_route_that_the_switch_refuses_returns_the_agent() {
     let mut bench = Bench::new(SALES);
     bench.played(None);
