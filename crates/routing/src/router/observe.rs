@@ -6,6 +6,9 @@ use super::{RINGING_EXPIRY, Router};
 use crate::agents::{Presence, Session};
 use crate::request::{EndReason, RequestId, Stage};
 
+/// The extension of `RouteRequest` that names the phone from which the call came back.
+const FAILED_DN: &str = "FailedDN";
+
 impl Router {
     /// Takes a fact from the tenant's event stream. Facts may be repeated.
     pub fn observe(&mut self, event: &Event, at: Timestamp, now: Timestamp) {
@@ -18,6 +21,8 @@ impl Router {
             EventName::CallDeleted => self.call_ended(event, at, now),
             EventName::Dialing | EventName::Ringing | EventName::Established => self.on_phone(event, at, now),
             EventName::Released | EventName::Abandoned => self.off_phone(event, at, now),
+            EventName::RouteUsed => self.routed(event, now),
+            EventName::RouteRequest => self.came_back(event, now),
             _ => {}
         }
     }
@@ -58,6 +63,23 @@ impl Router {
             self.end(&request, EndReason::Answered, now);
         } else if let Some(agent) = self.promised_to(&request) {
             self.set_stage(&request, Stage::Ringing { agent, expires_at: now + RINGING_EXPIRY });
+        }
+    }
+
+    /// The agent's phone is being called: it has the time that a phone may ring, although it may say nothing of it.
+    fn routed(&mut self, event: &Event, now: Timestamp) {
+        let (Some(call), Some(to)) = (&event.call, &event.third_party_dn) else { return };
+        let Some(request) = Dn::parse(to).ok().and_then(|dn| self.promised_on(&dn, call.conn_id)) else { return };
+        if let Some(agent) = self.promised_to(&request) {
+            self.set_stage(&request, Stage::Ringing { agent, expires_at: now + RINGING_EXPIRY });
+        }
+    }
+
+    /// The call is back at its route point: the phone that it names did not take it.
+    fn came_back(&mut self, event: &Event, now: Timestamp) {
+        let (Some(call), Some(failed)) = (&event.call, event.extensions.text(FAILED_DN)) else { return };
+        if let Some(request) = Dn::parse(failed).ok().and_then(|dn| self.promised_on(&dn, call.conn_id)) {
+            self.give_back(&request, now);
         }
     }
 

@@ -201,6 +201,25 @@ fn a_promise_that_no_phone_confirms_expires() {
 }
 
 #[test]
+fn a_phone_that_says_nothing_has_the_time_of_a_ringing_one_and_its_failure_finds_the_next_agent() {
+    let mut router = three();
+    ready(&mut router, "X", at(1));
+    router.submit(submission(1, "Sales>0", 0, at(2)), at(2)).unwrap();
+    let routed = Event {
+        third_party_dn: Some("dn-X".into()),
+        ..call_event(EventName::RouteUsed, "9000", 1, Some(CallState::Ok))
+    };
+    router.observe(&routed, at(3), at(3));
+    ready(&mut router, "Y", at(4));
+    router.handle_timeout(at(14));
+    assert_eq!(offers(&mut router), [(1, "X".into())], "X is still being called");
+    let mut back = call_event(EventName::RouteRequest, "9000", 1, None);
+    back.extensions.push("FailedDN", "dn-X");
+    router.observe(&back, at(18), at(18));
+    assert_eq!(offers(&mut router), [(1, "Y".into())]);
+}
+
+#[test]
 fn a_caller_who_leaves_between_choice_and_ringing_frees_the_agent() {
     let mut router = three();
     ready(&mut router, "X", at(1));
