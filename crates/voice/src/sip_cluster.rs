@@ -15,6 +15,7 @@ mod legs;
 mod limits;
 mod metrics;
 mod node;
+mod prompts;
 mod records;
 mod repairs;
 mod restore;
@@ -29,6 +30,7 @@ mod turn;
 use std::sync::Arc;
 use std::time::Duration;
 
+use net::configuration::Configuration;
 use net::sip::{Counters, NodeLinks};
 use runtime::{Listen, Place, Protocol, RoleContext, RoleSpec};
 
@@ -98,6 +100,7 @@ async fn run(ctx: RoleContext) -> anyhow::Result<()> {
         sent_by: ctx.address.to_string(),
         entropy: ctx.entropy(),
         agent_entropy: ctx.entropy(),
+        prompts: prompts::from(Configuration::follow(&ctx, "voice-28")?),
     });
     repairs::watch(&ctx, clients.clone(), inbox);
     ctx.spawn("export", export::run(ctx.clone()));

@@ -22,8 +22,18 @@ pub(super) static TENANT: Shape = Shape::Record(&[
     field("hold_music", Required, &NAME, "The prompt that a held party hears."),
     field("no_answer_s", Optional, &RING, "How long a phone rings before the call goes elsewhere; without it 15."),
     field("wrap_up_s", Optional, &WRAP_UP, "After-call work in seconds; without it 0, which is none."),
-    field("confirmation_prompt", Optional, &NAME, "The prompt that confirms a feature code."),
-    field("refusal_prompt", Optional, &NAME, "The prompt that refuses a feature code."),
+    field(
+        "confirmation_prompt",
+        Optional,
+        &NAME,
+        "The prompt that confirms a feature code; without it logged-in, logged-out, ready and not-ready, which come with the program.",
+    ),
+    field(
+        "refusal_prompt",
+        Optional,
+        &NAME,
+        "The prompt that refuses a feature code; without it error, which comes with the program.",
+    ),
     field("country_prefix", Optional, &NAME, "What a national number begins with when dialled in full, as \"+49\"."),
     field("national_prefix", Optional, &NAME, "What stands before a national number, as \"0\"."),
     field("international_prefix", Optional, &NAME, "What stands before an international number, as \"00\"."),
@@ -32,7 +42,7 @@ pub(super) static TENANT: Shape = Shape::Record(&[
         "prompts",
         Optional,
         &PROMPTS,
-        "Prompts and music by name: the sound file, relative to the folder of prompts.",
+        "Prompts and music by name. The file is the name with .wav: in prompts/<tenant> or prompts of the data directory, else that of the program.",
     ),
     field("applications", Optional, &APPLICATIONS, "Applications by name: the SCXML file, relative to this file."),
     field("phones", Optional, &PHONES, "Phones that register."),
@@ -128,7 +138,7 @@ static FEATURE_CODES: Shape = Shape::List {
     of: &Shape::Record(&[
         field("code", Required, &NAME, "What is dialled, as \"*50\"."),
         field("action", Required, &Shape::OneOf(&["login", "logout", "ready", "not_ready"]), "What it does."),
-        field("ask_pin", Optional, &Shape::Flag, "Whether the agent's PIN is asked for first; without it false."),
+        field("ask_pin", Optional, &Shape::Flag, "Whether the agent's PIN is asked for first; only false is supported."),
     ]),
     max: 100,
 };

@@ -12,6 +12,8 @@ use super::read::Read;
 pub(super) fn check(read: &Read, faults: &mut Vec<Fault>) {
     let mut rules = Rules::new(read, faults);
     rules.tenant();
+    rules.prompts();
+    rules.feature_codes();
     rules.dns();
     rules.places();
     rules.people();
@@ -68,6 +70,31 @@ impl<'a> Rules<'a> {
             if let Some(prompt) = prompt.filter(|p| !p.is_empty() && !self.prompts.contains(p.as_str())) {
                 self.fault(ObjectKind::Tenant, "", key.to_owned(), format!("there is no prompt {prompt}"));
             }
+        }
+    }
+
+    /// Media finds a prompt by its name alone.
+    fn prompts(&mut self) {
+        let can_be_asked_for = |name: &str| {
+            name.len() <= 64 && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
+        };
+        for prompt in &self.objects.prompts {
+            let key = format!("prompts.{}", prompt.name);
+            if !can_be_asked_for(&prompt.name) {
+                let reason = "its name may have at most 64 letters, digits, - and _".to_owned();
+                self.fault(ObjectKind::Prompt, &prompt.name, key, reason);
+            } else if prompt.file.strip_suffix(".wav") != Some(&prompt.name) {
+                let reason = format!("a prompt is found by its name: call the file {}.wav", prompt.name);
+                self.fault(ObjectKind::Prompt, &prompt.name, key, reason);
+            }
+        }
+    }
+
+    /// Better refused than believed: nobody asks for a PIN.
+    fn feature_codes(&mut self) {
+        for code in self.objects.feature_codes.iter().filter(|code| code.ask_pin) {
+            let key = format!("feature_codes.{}.ask_pin", code.code);
+            self.fault(ObjectKind::FeatureCode, &code.code, key, "asking for the PIN is not supported".to_owned());
         }
     }
 

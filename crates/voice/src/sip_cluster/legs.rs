@@ -37,7 +37,10 @@ impl Node {
             Output::CancelLeg(leg) | Output::ReleaseLeg(leg) => self.hang_up(conn_id, leg, 480, now),
             Output::HoldLeg(leg) => self.ask_hold(conn_id, leg, HoldWay::Hold, now),
             Output::RetrieveLeg(leg) => self.ask_hold(conn_id, leg, HoldWay::Retrieve, now),
-            Output::StartTreatment { leg, id, treatment } => self.start_treatment(conn_id, leg, id, &treatment, now),
+            Output::StartTreatment { leg, id, treatment } => {
+                let treatment = self.as_chosen(conn_id, id, treatment);
+                self.start_treatment(conn_id, leg, id, &treatment, now);
+            }
             Output::StopTreatment { leg, id } => self.stop_treatment(conn_id, leg, id, now),
             // The batch writes the end; the entry stays until its dialogs are gone.
             Output::Over => {}

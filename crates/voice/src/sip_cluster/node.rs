@@ -17,6 +17,7 @@ use super::entry::{Entry, Leg, LegStage, MEDIA_TAG, Order, Orders, Stored};
 use super::ids::{self, ConnIds};
 use super::limits::{CLAIMS_MAX, Limits};
 use super::metrics::Metrics;
+use super::prompts::ReadPrompts;
 
 /// Which dialog of a leg.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -66,6 +67,7 @@ pub struct Node {
     claiming: usize,
     ids: ConnIds,
     pub(super) entropy: Box<dyn Entropy>,
+    pub(super) prompts: ReadPrompts,
 }
 
 /// What a node is made of.
@@ -86,6 +88,8 @@ pub struct Parts {
     pub entropy: Box<dyn Entropy>,
     /// Randomness for the user agent.
     pub agent_entropy: Box<dyn Entropy>,
+    /// What tenants want to be heard where the switch itself plays.
+    pub prompts: ReadPrompts,
 }
 
 impl Node {
@@ -118,6 +122,7 @@ impl Node {
             claiming: 0,
             ids: ConnIds::new(parts.replica),
             entropy: parts.entropy,
+            prompts: parts.prompts,
         }
     }
 

@@ -71,6 +71,10 @@ pub fn new_node(epoch: u64) -> Node {
         sent_by: "127.0.2.1".to_owned(),
         entropy: Box::new(Seeded::new(epoch)),
         agent_entropy: Box::new(Seeded::new(epoch + 1)),
+        prompts: Box::new(|_| crate::sip_cluster::prompts::SwitchPrompts {
+            hold_music: Some("harp".to_owned()),
+            ..Default::default()
+        }),
     })
 }
 

@@ -103,6 +103,7 @@ fn a_phone_that_holds_is_answered_by_media_and_the_caller_hears_music() {
     assert!(bench.saw(Peer::Phone, |event| matches!(event, Event::Renegotiated { .. })));
     let music = bench.played.last().expect("music");
     assert_eq!(music.0, bench.media_dialogs[0], "the caller hears it");
+    assert!(format!("{music:?}").contains("harp"), "as the tenant has chosen: {music:?}");
     bench.agent(Peer::Phone).reinvite(dialog, Some(PHONE_SDP.into()), Vec::new(), now).expect("a dialog");
     bench.run();
     assert!(matches!(bench.played.last(), Some((_, Command::DialogEnd { .. }))));

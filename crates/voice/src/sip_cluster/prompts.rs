@@ -1,0 +1,62 @@
+//! What is heard where the switch itself plays: the tenant's choice, else the prompts that come with the program.
+
+use call::call::{PROMPT_REFUSED, Purpose};
+use model::request::Treatment;
+use model::{ConnId, TenantId};
+use net::configuration::Configuration;
+
+use super::node::Node;
+
+/// A tenant's choice; where it has none the call's own names stand.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SwitchPrompts {
+    /// For a party that is held.
+    pub hold_music: Option<String>,
+    /// For a feature code that was carried out.
+    pub confirmation: Option<String>,
+    /// For a feature code that was refused.
+    pub refusal: Option<String>,
+}
+
+/// Reads a tenant's choice as it stands now.
+pub type ReadPrompts = Box<dyn Fn(&TenantId) -> SwitchPrompts + Send>;
+
+/// Reads it from config's copy; before config has answered nobody has chosen.
+pub(super) fn from(configuration: Configuration) -> ReadPrompts {
+    Box::new(move |tenant| {
+        let config = configuration.tenant(tenant);
+        let chosen = |text: Option<&String>| text.filter(|text| !text.is_empty()).cloned();
+        config.as_deref().and_then(|config| config.tenant()).map_or_else(SwitchPrompts::default, |tenant| {
+            SwitchPrompts {
+                hold_music: chosen(Some(&tenant.hold_music)),
+                confirmation: chosen(tenant.confirmation_prompt.as_ref()),
+                refusal: chosen(tenant.refusal_prompt.as_ref()),
+            }
+        })
+    })
+}
+
+impl Node {
+    /// The treatment with the tenant's prompts, if it is one of the switch's own.
+    pub(super) fn as_chosen(&self, conn_id: ConnId, id: u32, treatment: Treatment) -> Treatment {
+        let Some(entry) = self.calls.get(&conn_id) else {
+            return treatment;
+        };
+        let state = entry.call.state();
+        let purpose = state.playing.iter().find(|playing| playing.id == id).map(|playing| &playing.purpose);
+        let is_feature = matches!(state.stage, call::call::Stage::Feature(_));
+        match (purpose, treatment) {
+            (Some(Purpose::HoldMusic), Treatment::Music { resource, duration_ms }) => {
+                let resource = (self.prompts)(&entry.tenant).hold_music.unwrap_or(resource);
+                Treatment::Music { resource, duration_ms }
+            }
+            (Some(Purpose::Service), Treatment::PlayAnnouncement { prompts }) if is_feature => {
+                let chosen = (self.prompts)(&entry.tenant);
+                let refused = prompts.first().is_some_and(|prompt| prompt == PROMPT_REFUSED);
+                let chosen = if refused { chosen.refusal } else { chosen.confirmation };
+                Treatment::PlayAnnouncement { prompts: chosen.map_or(prompts, |prompt| vec![prompt]) }
+            }
+            (_, treatment) => treatment,
+        }
+    }
+}
