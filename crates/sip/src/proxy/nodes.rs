@@ -110,7 +110,13 @@ impl Nodes {
         if role == OWNERS {
             return self.heir(OWNERS, key);
         }
-        self.live.iter().filter(|n| n.announcement.owner.node == owner.node).max_by_key(|n| n.announcement.owner.epoch)
+        self.later_life(owner)
+    }
+
+    /// The node that `owner` was, started again.
+    pub(super) fn later_life(&self, owner: &Owner) -> Option<&Node> {
+        let lives = self.live.iter().filter(|n| n.announcement.owner.node == owner.node);
+        lives.filter(|n| n.announcement.owner.epoch > owner.epoch).max_by_key(|n| n.announcement.owner.epoch)
     }
 
     /// The node of that role for something new: one that drains only if all do.

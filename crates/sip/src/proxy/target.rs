@@ -166,7 +166,8 @@ impl Proxy {
     }
 
     fn to_one(&self, owner: &Owner, message: &Message) -> Result<Destination, Answer> {
-        match self.nodes.by_owner(owner) {
+        // What a call has at media is there again when media has been started again.
+        match self.nodes.by_owner(owner).or_else(|| self.nodes.later_life(owner)) {
             Some(node) => Ok(Destination { target: Target::Node(node.connection), unreachable: None, key: None }),
             // The dialog died with the process that had it (RFC 3261 §12.2.1.2).
             None if message.to().is_ok_and(|to| to.tag().is_some()) => {

@@ -251,6 +251,8 @@ fn nodes_reach_media_by_role_and_by_name() {
     };
     lab.by(1, &info("sip:x@n.1.media.trunkline.invalid", "z9hG4bK-i1"));
     assert_eq!(lab.only().0, tcp(3));
+    lab.by(1, &info("sip:x@n.0.media.trunkline.invalid", "z9hG4bK-i3"));
+    assert_eq!(lab.only().0, tcp(3), "started again, it has what it had");
     lab.by(1, &info("sip:x@gone.1.media.trunkline.invalid", "z9hG4bK-i2"));
     assert_eq!(lab.statuses(), [481]);
 }
