@@ -1,10 +1,11 @@
 //! Agents at phones: baresip with audio, or SIPp where many or ill-behaved phones are needed.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-use crate::caller::prompt;
+use crate::caller::prompt_samples;
 use crate::sipp::Running;
 use crate::{Answer, Endpoint, Installation, Phone, Setup, Sipp};
 
@@ -15,7 +16,19 @@ fn password<'a>(site: &'a Installation, extension: &str) -> Result<&'a str> {
     Ok(&person.with_context(|| format!("nobody has the extension {extension}"))?.password)
 }
 
-/// A baresip phone, registered over UDP, that says `support-welcome`; nobody is logged in at it.
+/// `support-welcome` many times over: who stops talking cannot be heard after a restart.
+pub fn long_speech() -> Result<PathBuf> {
+    let path = std::env::temp_dir().join(format!("trunkline-test-speech-{}.wav", std::process::id()));
+    if !path.exists() {
+        // Tests run side by side: nobody may find half a file.
+        let part = tempfile::NamedTempFile::new_in(std::env::temp_dir())?;
+        crate::audio::write_wav(part.path(), &prompt_samples("support-welcome")?.repeat(25))?;
+        part.persist(&path)?;
+    }
+    Ok(path)
+}
+
+/// A baresip phone, registered over UDP, that says `support-welcome` again and again; nobody is logged in at it.
 pub fn baresip_phone(site: &Installation, host: u8, extension: &str, answer: Answer) -> Result<Phone> {
     Phone::register(&Setup {
         address: site.peer_address(host),
@@ -23,7 +36,7 @@ pub fn baresip_phone(site: &Installation, host: u8, extension: &str, answer: Ans
         user: extension,
         password: password(site, extension)?,
         transport: "udp",
-        speech: &prompt("support-welcome"),
+        speech: &long_speech()?,
         answer,
     })
 }

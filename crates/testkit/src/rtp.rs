@@ -36,6 +36,8 @@ pub struct Endpoint {
     received: Arc<Mutex<Received>>,
     listener: Option<JoinHandle<()>>,
     speaker: Option<JoinHandle<()>>,
+    /// Packets that it has said: sequence numbers and timestamps go on from one speech to the next.
+    said: usize,
 }
 
 impl Endpoint {
@@ -50,14 +52,15 @@ impl Endpoint {
             std::thread::spawn(move || listen(&socket, &running, &received))
         };
         let address = socket.local_addr()?;
-        Ok(Self { address, socket, running, received, listener: Some(listener), speaker: None })
+        Ok(Self { address, socket, running, received, listener: Some(listener), speaker: None, said: 0 })
     }
 
     /// Says the samples once, towards `to`, in packets of 20 ms.
     pub fn say(&mut self, samples: &[i16], to: SocketAddr) -> Result<()> {
         let (socket, running) = (self.socket.try_clone()?, Arc::clone(&self.running));
-        let samples = samples.to_vec();
-        self.speaker = Some(std::thread::spawn(move || say(&socket, &running, &samples, to)));
+        let (samples, first) = (samples.to_vec(), self.said);
+        self.said += samples.len().div_ceil(FRAME);
+        self.speaker = Some(std::thread::spawn(move || say(&socket, &running, &samples, first, to)));
         Ok(())
     }
 
@@ -105,7 +108,7 @@ fn listen(socket: &UdpSocket, running: &AtomicBool, received: &Mutex<Received>) 
 }
 
 #[allow(clippy::disallowed_methods, reason = "a talker paces its packets in real time")]
-fn say(socket: &UdpSocket, running: &AtomicBool, samples: &[i16], to: SocketAddr) {
+fn say(socket: &UdpSocket, running: &AtomicBool, samples: &[i16], first: usize, to: SocketAddr) {
     let start = Instant::now();
     for (number, frame) in samples.chunks(FRAME).enumerate() {
         if !running.load(Ordering::Relaxed) {
@@ -114,8 +117,8 @@ fn say(socket: &UdpSocket, running: &AtomicBool, samples: &[i16], to: SocketAddr
         let due = start + Duration::from_millis(20 * number as u64);
         std::thread::sleep(due.saturating_duration_since(Instant::now()));
         let mut packet = vec![0x80, if number == 0 { 0x80 } else { 0 }];
-        packet.extend_from_slice(&(number as u16).to_be_bytes());
-        packet.extend_from_slice(&((number * FRAME) as u32).to_be_bytes());
+        packet.extend_from_slice(&((first + number) as u16).to_be_bytes());
+        packet.extend_from_slice(&(((first + number) * FRAME) as u32).to_be_bytes());
         packet.extend_from_slice(&0x1234_5678_u32.to_be_bytes());
         packet.extend(frame.iter().map(|&sample| mu_law(sample)));
         let _ = socket.send_to(&packet, to);

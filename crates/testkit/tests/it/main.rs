@@ -3,6 +3,7 @@
 mod facts;
 mod hearing;
 mod hostile;
+mod nat;
 mod refusals;
 mod restart;
 mod routing;

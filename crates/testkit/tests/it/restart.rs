@@ -82,7 +82,7 @@ fn a_queued_call_keeps_its_place_and_reaches_an_agent_after_a_crash() -> Result<
     let before = first.audio.received().samples.len();
     hears_more(&first, before, SECOND)?;
     let mut agent = baresip_agent(&site, 10, "7101", Answer::Auto)?;
-    agent.wait_for("CALL_ESTABLISHED", LATER)?;
+    agent.wait_for("CALL_ESTABLISHED", LATER).context("the first in the queue")?;
     // The agent speaks to the first in the queue, and only to that one.
     let before = (first.audio.received().samples.len(), second.audio.received().samples.len());
     hears_more(&first, before.0, 6 * SECOND)?;
@@ -95,7 +95,7 @@ fn a_queued_call_keeps_its_place_and_reaches_an_agent_after_a_crash() -> Result<
     agent.hang_up()?;
     // The agent wraps up and takes the second.
     agent.wait_for("CALL_CLOSED", SOON)?;
-    agent.wait_for("CALL_ESTABLISHED", LATER)?;
+    agent.wait_for("CALL_ESTABLISHED", LATER).context("the second in the queue")?;
     agent.hang_up()?;
     site.is_at_rest()
 }
@@ -118,7 +118,9 @@ fn a_conversation_goes_on_after_a_crash_and_the_caller_hangs_up() -> Result<()> 
     outcome.expect_success()?;
     agent.wait_for("CALL_CLOSED", SOON)?;
     let heard = audio::read_wav(&agent.heard()?)?;
-    let later = audio::compare(&speech, &heard[usize::try_from(at_agent / 2)?.min(heard.len())..])?;
+    let from = usize::try_from(at_agent / 2)?.min(heard.len());
+    let later = audio::compare(&speech, &heard[from..])
+        .with_context(|| format!("the agent heard {} samples, {from} of them before", heard.len()))?;
     assert!(later.similarity > ALIKE, "the agent hears the caller: {later:?}");
     let later = audio::compare(&prompt_samples("support-welcome")?, &audio.received().samples[at_caller..])?;
     assert!(later.similarity > ALIKE, "the caller hears the agent: {later:?}");

@@ -1,0 +1,203 @@
+//! A phone behind a NAT: a namespace of its own, a private address in its SIP and SDP, and a router that gives each of
+//! its flows another source port.
+
+use std::fs;
+use std::net::Ipv4Addr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+use testkit::agents::long_speech;
+use testkit::caller::{CALLER, prompt_samples};
+use testkit::rtp::address_in_sdp;
+use testkit::{Endpoint, Installation, Sipp, audio, wait};
+
+const SOON: Duration = Duration::from_secs(20);
+const LATER: Duration = Duration::from_secs(60);
+const ALIKE: f64 = 0.9;
+/// The phone's own address, of which the outside knows nothing.
+const PRIVATE: &str = "192.168.77.2";
+
+fn ip(arguments: &str) -> Result<()> {
+    let output = Command::new("ip").args(arguments.split(' ')).output().context("iproute2 is not installed")?;
+    ensure!(output.status.success(), "ip {arguments}: {}", String::from_utf8_lossy(&output.stderr));
+    Ok(())
+}
+
+/// Two namespaces: a router that translates, and behind it the phone's. They go with the value.
+struct Nat {
+    router: String,
+    home: String,
+    edge: Ipv4Addr,
+}
+
+impl Nat {
+    /// `None` where this user may make no namespaces.
+    fn set_up() -> Result<Option<Self>> {
+        let number = std::process::id();
+        let [third, second] = [number % 250, 100 + number / 250 % 100];
+        let nat = Self {
+            router: format!("tlr{number}"),
+            home: format!("tlp{number}"),
+            edge: format!("10.{second}.{third}.1").parse()?,
+        };
+        if let Err(error) = ip(&format!("netns add {}", nat.router)) {
+            eprintln!("not tested, because a namespace is needed: {error:#}");
+            return Ok(None);
+        }
+        let Self { router, home, edge } = &nat;
+        let (outer, inner, outside) =
+            (format!("tlo{number}"), format!("tli{number}"), format!("10.{second}.{third}.2"));
+        for step in [
+            format!("netns add {home}"),
+            format!("link add {outer} type veth peer name out netns {router}"),
+            format!("link add {inner} netns {router} type veth peer name eth netns {home}"),
+            format!("addr add {edge}/30 dev {outer}"),
+            format!("link set {outer} up"),
+            format!("-n {router} addr add {outside}/30 dev out"),
+            format!("-n {router} addr add 192.168.77.1/24 dev {inner}"),
+            format!("-n {router} link set out up"),
+            format!("-n {router} link set {inner} up"),
+            format!("-n {home} addr add {PRIVATE}/24 dev eth"),
+            format!("-n {home} link set eth up"),
+            format!("-n {home} link set lo up"),
+            format!("-n {home} route add default via 192.168.77.1"),
+            format!("netns exec {router} sysctl -qw net.ipv4.ip_forward=1"),
+            format!("netns exec {router} nft add table ip nat"),
+            format!("netns exec {router} nft add chain ip nat out {{ type nat hook postrouting priority 100 ; }}"),
+            format!("netns exec {router} nft add rule ip nat out oifname out masquerade random"),
+        ] {
+            ip(&step).context("script/bootstrap installs what tests use")?;
+        }
+        Ok(Some(nat))
+    }
+}
+
+impl Drop for Nat {
+    fn drop(&mut self) {
+        // Their interfaces go with them.
+        let _ = ip(&format!("netns del {}", self.home));
+        let _ = ip(&format!("netns del {}", self.router));
+    }
+}
+
+/// baresip behind the router. It answers by itself; nothing can reach it to tell it more.
+struct Phone {
+    child: Child,
+    folder: tempfile::TempDir,
+}
+
+impl Phone {
+    fn start(nat: &Nat, site: &Installation, extension: &str) -> Result<Self> {
+        let person = site.demo.people.iter().find(|person| person.extension == extension).context("no such person")?;
+        let folder = tempfile::tempdir()?;
+        let (path, edge, password) = (folder.path(), site.sip(), &person.password);
+        let speech = long_speech()?;
+        let config = format!(
+            "poll_method epoll\nsip_listen {PRIVATE}:5060\nnet_interface eth\n\
+             audio_player aufile,{folder}/played.wav\naudio_source aufile,{speech}\naudio_alert aufile,{folder}/alert.wav\n\
+             ausrc_srate 8000\nauplay_srate 8000\nmodule_path /usr/lib/baresip/modules\n\
+             module g711.so\nmodule aufile.so\nmodule sndfile.so\nsnd_path {folder}\n\
+             module_tmp account.so\nmodule_app menu.so\n",
+            folder = path.display(),
+            speech = speech.display(),
+        );
+        fs::write(path.join("config"), config)?;
+        fs::write(
+            path.join("accounts"),
+            format!(
+                "<sip:{extension}@{edge};transport=udp>;auth_user={extension};auth_pass={password};\
+                 outbound=\"sip:{edge};transport=udp;lr\";regint=60;answermode=auto;audio_codecs=PCMU,PCMA\n"
+            ),
+        )?;
+        fs::write(path.join("contacts"), "")?;
+        let child = Command::new("ip")
+            .args(["netns", "exec", &nat.home, "baresip", "-f"])
+            .arg(path)
+            .stdin(Stdio::null())
+            .stdout(fs::File::create(path.join("out.log"))?)
+            .stderr(fs::File::create(path.join("err.log"))?)
+            .spawn()?;
+        Ok(Self { child, folder })
+    }
+
+    fn output(&self) -> String {
+        ["out.log", "err.log"]
+            .map(|name| fs::read_to_string(self.folder.path().join(name)).unwrap_or_default())
+            .concat()
+    }
+
+    fn heard(&self) -> Result<PathBuf> {
+        let files = fs::read_dir(self.folder.path())?.flatten().map(|file| file.path());
+        files.filter(|path| path.to_string_lossy().ends_with("-dec.wav")).max().context("it has heard nothing")
+    }
+}
+
+impl Drop for Phone {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The SDP of the first 200 that SIPp received.
+fn answer(messages: &str) -> Option<std::net::SocketAddr> {
+    let answer = messages.split("SIP/2.0 200 ").skip(1).find(|text| text.contains("\nm=audio "))?;
+    address_in_sdp(answer).ok()
+}
+
+#[test]
+fn a_phone_behind_a_nat_is_called_hears_and_is_heard() -> Result<()> {
+    let Some(nat) = Nat::set_up()? else { return Ok(()) };
+    let edge = nat.edge;
+    let settings = [
+        format!("sip-proxy.sip_udp_listen={edge}:5060"),
+        format!("sip-proxy.sip_tcp_listen={edge}:5060"),
+        format!("media.rtp_listen={edge}:0"),
+    ];
+    let arguments: Vec<&str> = settings.iter().flat_map(|setting| ["--set", setting.as_str()]).collect();
+    let site = Installation::start_with(&arguments)?;
+    ensure!(site.sip() == format!("{edge}:5060"), "what it says of itself follows its settings: {}", site.sip());
+    let phone = Phone::start(&nat, &site, "7101")?;
+    let registered = wait::until(SOON, || Ok(phone.output().contains("200 OK").then_some(())));
+    registered.with_context(|| format!("not registered: {}", phone.output()))?;
+    site.log_in("7101")?;
+
+    let mut ears = Endpoint::listen(site.peer_address(1).into())?;
+    let (host, port) = (ears.address.ip().to_string(), ears.address.port().to_string());
+    let call = Sipp::new("caller.xml", site.peer_address(1), &site.sip())
+        .with(&["-key", "caller", CALLER, "-key", "rtp_host", &host, "-key", "rtp_port", &port, "-trace_msg"])
+        .dial(site.number("sales")?)
+        .calls(1, 1, 1)
+        .with(&["-d", "20000"])
+        .start()?;
+    let media = wait::until(SOON, || Ok(answer(&call.traces("_messages.log"))))?;
+    let talking = wait::until(LATER, || Ok(phone.heard().ok()));
+    talking.with_context(|| format!("the phone is not called: {}", phone.output()))?;
+    let speech = prompt_samples("announcement")?;
+    ears.say(&speech, media)?;
+    call.finish(LATER)?.expect_success().with_context(|| phone.output())?;
+
+    let at_phone = audio::compare(&speech, &read_when_whole(&phone)?)?;
+    ensure!(at_phone.similarity > ALIKE, "the phone hears the caller: {at_phone:?}");
+    let at_caller = audio::compare(&prompt_samples("support-welcome")?, &ears.received().samples)?;
+    ensure!(at_caller.similarity > ALIKE, "the caller hears the phone: {at_caller:?}");
+    site.is_at_rest()
+}
+
+/// The recording, once the phone has ended it.
+fn read_when_whole(phone: &Phone) -> Result<Vec<i16>> {
+    let path: PathBuf = phone.heard()?;
+    let mut length = 0;
+    wait::until(SOON, || {
+        let before = std::mem::replace(&mut length, size(&path)?);
+        Ok((length > 44 && before == length).then_some(()))
+    })?;
+    let samples = audio::read_wav(&path)?;
+    if samples.is_empty() { bail!("an empty recording") } else { Ok(samples) }
+}
+
+fn size(path: &Path) -> Result<u64> {
+    Ok(fs::metadata(path)?.len())
+}
