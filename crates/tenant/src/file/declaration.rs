@@ -138,7 +138,12 @@ static FEATURE_CODES: Shape = Shape::List {
     of: &Shape::Record(&[
         field("code", Required, &NAME, "What is dialled, as \"*50\"."),
         field("action", Required, &Shape::OneOf(&["login", "logout", "ready", "not_ready"]), "What it does."),
-        field("ask_pin", Optional, &Shape::Flag, "Whether the agent's PIN is asked for first; only false is supported."),
+        field(
+            "ask_pin",
+            Optional,
+            &Shape::Flag,
+            "Whether the agent's PIN is asked for first; only false is supported.",
+        ),
     ]),
     max: 100,
 };
