@@ -45,7 +45,8 @@ impl Sipp {
     /// A run of `scenario` (a file of `scenarios/`, or one of SIPp's own as `-sn uac`) from `local` towards `destination`.
     pub fn new(scenario: &str, local: Ipv4Addr, destination: &str) -> Self {
         // -aa: answers OPTIONS within a call, as every phone does.
-        let arguments = ["-i", &local.to_string(), "-p", "5060", "-nostdin", "-trace_err", "-aa"].map(str::to_owned).to_vec();
+        let arguments =
+            ["-i", &local.to_string(), "-p", "5060", "-nostdin", "-trace_err", "-aa"].map(str::to_owned).to_vec();
         Self { scenario: scenario.to_owned(), destination: destination.to_owned(), arguments }
     }
 
