@@ -41,10 +41,10 @@ impl CallSession {
             EventName::Ringing => self.tell_party(fact, "alerting"),
             EventName::Established if fact.this_role == Some(DnRole::Destination) => self.established(fact),
             EventName::AttachedDataChanged => self.user_data_changed(fact, answered),
-            EventName::Abandoned if self.is_here(fact) => self.over(),
+            EventName::Abandoned if self.is_here(fact) => self.call_ended(),
             EventName::CallDeleted => {
                 self.done(answered);
-                self.over();
+                self.call_ended();
             }
             _ => {}
         }
@@ -159,6 +159,13 @@ impl CallSession {
     pub fn moved(&mut self, now: Timestamp) {
         self.over();
         self.settle(now);
+    }
+
+    /// The call is over. rq reads so from the same fact, and says that the caller has left the queue; our taking the request
+    /// back could only come before, and would make it a withdrawal.
+    fn call_ended(&mut self) {
+        self.queueing = None;
+        self.over();
     }
 
     /// The call is gone: the application hears of it, then its session ends.
