@@ -194,6 +194,15 @@ pub fn answer(
     Ok((describe(local, media), stream))
 }
 
+/// Whether [`answer`] would take the offer: for who is to know before it has ports.
+///
+/// # Errors
+/// What [`answer`] would say.
+pub fn check_offer(offer: &Description) -> Result<(), NegotiationError> {
+    let taken = offer.media.iter().find(|media| acceptable(media)).ok_or(NegotiationError::NoAudio)?;
+    stream_of(offer, taken).map(drop)
+}
+
 /// The stream that a peer's answer to our offer makes.
 pub fn accept_answer(
     offered: &Description,

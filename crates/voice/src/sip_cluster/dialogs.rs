@@ -118,10 +118,13 @@ impl Node {
         };
         leg.stage = LegStage::Up;
         leg.heard_at = now;
+        let awaits_answer = leg.owes_media;
         let Some(phone) = leg.phone else {
             return self.close_media(conn_id, CALLER_LEG, now);
         };
         match self.agent.answer(phone, Reply::session(sdp), now) {
+            // Media has no stream before the caller's ACK brings the answer: nothing can be heard until then.
+            Ok(()) if awaits_answer => {}
             Ok(()) => {
                 self.metrics.leg_answered();
                 self.feed(conn_id, Input::LegAnswered(CALLER_LEG), now);
@@ -144,17 +147,29 @@ impl Node {
         }
         leg.stage = LegStage::Up;
         leg.heard_at = now;
-        let Session::Answer(answer) = session else {
-            tracing::warn!(%conn_id, leg = %id, "a phone answered without a session");
-            self.hang_up(conn_id, id, 488, now);
-            return self.feed(conn_id, Input::LegFailed { leg: id, status: 488 }, now);
+        let (phone, media) = (leg.phone, leg.media);
+        let answer = match session {
+            Session::Answer(answer) if self.fits(phone, &answer) => answer,
+            _ => {
+                tracing::warn!(%conn_id, leg = %id, "a phone answered without audio that we can take");
+                self.hang_up(conn_id, id, 488, now);
+                return self.feed(conn_id, Input::LegFailed { leg: id, status: 488 }, now);
+            }
         };
-        leg.owes_media = false;
-        if let Some(media) = leg.media {
+        if let Some(leg) = self.leg_mut(conn_id, id) {
+            leg.owes_media = false;
+        }
+        if let Some(media) = media {
             note("the ACK to media", self.agent.ack(media, answer, now));
         }
         self.metrics.leg_answered();
         self.feed(conn_id, Input::LegAnswered(id), now);
+    }
+
+    /// Whether a party's answer takes the audio that it was offered.
+    fn fits(&self, phone: Option<DialogId>, answer: &[u8]) -> bool {
+        let offer = phone.and_then(|phone| self.agent.leg(phone)?.offer_answer.local());
+        offer.is_some_and(|offer| session::takes_audio(offer, answer))
     }
 
     fn failed(&mut self, dialog: DialogId, status: u16, now: Timestamp) {
@@ -202,12 +217,21 @@ impl Node {
             return;
         };
         leg.heard_at = now;
-        let (Some(media), Some(answer)) = (leg.media, answer) else {
+        // Only the caller is offered a session in a 2xx; every other ACK settles nothing.
+        let (LegStage::Up, true, Some(media), Some(answer)) = (leg.stage, leg.owes_media, leg.media, answer) else {
             return;
         };
-        if std::mem::take(&mut leg.owes_media) {
-            note("the ACK to media", self.agent.ack(media, answer, now));
+        let phone = leg.phone;
+        if !self.fits(phone, &answer) {
+            tracing::info!(%conn_id, leg = %id, "a caller acknowledged without audio that we can take");
+            return self.feed(conn_id, Input::LegFailed { leg: id, status: 488 }, now);
         }
+        if let Some(leg) = self.leg_mut(conn_id, id) {
+            leg.owes_media = false;
+        }
+        note("the ACK to media", self.agent.ack(media, answer, now));
+        self.metrics.leg_answered();
+        self.feed(conn_id, Input::LegAnswered(id), now);
     }
 
     /// The party wants another session: media is asked, with the same ports, and its answer goes back.

@@ -10,6 +10,7 @@ use sip::{Flow, Message, NameAddr, StatusCode, Uri};
 
 use super::entry::Stored;
 use super::node::{NewCallParts, Node};
+use super::session;
 
 /// The longest display name that is passed on, in bytes.
 const NAME_MAX: usize = 128;
@@ -49,6 +50,11 @@ impl Node {
         let uri = request.request_uri().ok_or(BAD)?;
         let dialled = Uri::parse(uri).ok().and_then(|uri| uri.user().map(unescape)).ok_or(StatusCode::NOT_FOUND)?;
         let from = request.from().map_err(|_| BAD)?;
+        // Said before anybody's phone rings for a call that cannot be spoken.
+        let offer = self.agent.leg(dialog).and_then(|leg| leg.offer_answer.open());
+        if let Some(refusal) = offer.and_then(|offer| session::refusal(offer)) {
+            return Err(refusal);
+        }
         let invite = DialogKey {
             call_id: request.call_id().map_err(|_| BAD)?.to_owned(),
             from_tag: from.tag().unwrap_or_default().to_owned(),

@@ -4,3 +4,4 @@ mod bench;
 mod calls;
 mod endings;
 mod restart;
+mod sessions;
