@@ -11,7 +11,8 @@ use sip::{Flow, StatusCode};
 use super::bench::{Bench, EDGE, MEDIA_SDP, PHONE_SDP, Peer, phone, point};
 use super::calls::request;
 
-const G729: &str = "v=0\r\no=- 1 1 IN IP4 192.0.2.9\r\ns=-\r\nc=IN IP4 192.0.2.9\r\nt=0 0\r\nm=audio 4000 RTP/AVP 18\r\n";
+const G729: &str =
+    "v=0\r\no=- 1 1 IN IP4 192.0.2.9\r\ns=-\r\nc=IN IP4 192.0.2.9\r\nt=0 0\r\nm=audio 4000 RTP/AVP 18\r\n";
 const NO_AUDIO: &str = "v=0\r\no=- 1 1 IN IP4 192.0.2.9\r\ns=-\r\nt=0 0\r\n";
 const NO_VERSION: &str = "o=- 1 1 IN IP4 192.0.2.9\r\nm=audio 4000 RTP/AVP 0\r\n";
 
