@@ -126,7 +126,8 @@ pub struct Proxy {
     keep_alive_due: Option<Timestamp>,
     keep_alives: u32,
     opened: u64,
-    draining: bool,
+    // Since when new calls are refused.
+    draining: Option<Timestamp>,
     outputs: VecDeque<Output>,
     counts: Counts,
 }
@@ -165,7 +166,7 @@ impl Proxy {
             keep_alive_due: None,
             keep_alives: 0,
             opened: 0,
-            draining: false,
+            draining: None,
             outputs: VecDeque::new(),
             counts: Counts::default(),
         }
@@ -176,14 +177,25 @@ impl Proxy {
         self.trunks = trunks;
     }
 
-    /// From now on new calls are refused with 503; what is under way goes on.
-    pub fn drain(&mut self) {
-        self.draining = true;
+    /// From now on every request of the edge that begins something is refused with 503; what is under way, dialogs
+    /// included, goes on.
+    pub fn drain(&mut self, now: Timestamp) {
+        self.draining.get_or_insert(now);
     }
 
-    /// Whether new calls are refused.
+    /// Whether what is new is refused.
     pub const fn is_draining(&self) -> bool {
-        self.draining
+        self.draining.is_some()
+    }
+
+    /// Whether a proxy that drains is of no more use: no request waits, and no node that drains too still has calls to
+    /// end through it. A node that drains closes its connection when its last call is over. When nodes are live and
+    /// none of them has begun to drain after [`settings::DRAIN_ALONE_AFTER`], the proxy alone is being restarted: the
+    /// nodes keep their calls until it is back.
+    pub fn has_drained(&self, now: Timestamp) -> bool {
+        let Some(since) = self.draining else { return false };
+        let alone = now.since(since) >= settings::DRAIN_ALONE_AFTER && !self.live().any(|n| n.draining);
+        self.is_idle() && (self.nodes.len() == 0 || alone)
     }
 
     /// Whether calls of trunks go elsewhere than to nodes.

@@ -285,9 +285,9 @@ impl NodeLinks {
         &self.identity
     }
 
-    /// Tells every proxy that no new call shall come, or may come again.
+    /// Tells every proxy that no new call shall come, or may come again; what was said already is not said again.
     pub fn announce(&self, work: Work) {
-        self.work.send_replace(work);
+        self.work.send_if_modified(|said| std::mem::replace(said, work) != work);
     }
 
     /// The answer to a proxy's keep-alive, with what was announced last; `None` if `message` is something else.

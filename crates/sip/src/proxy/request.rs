@@ -34,6 +34,10 @@ impl Proxy {
         {
             return self.join(server, &message, connection, now);
         }
+        // Before anything else: a carrier that asks by OPTIONS whether we are there is to try the next proxy too.
+        if side == Side::Edge && self.is_draining() && message.to().is_ok_and(|to| to.tag().is_none()) {
+            return self.answer(server, &message, &Answer::unavailable(), now);
+        }
         match self.check(&message, &method, side) {
             Check::Forward => match (side, flow) {
                 (Side::Cluster, Flow::Stream { connection }) => self.of_node(server, message, connection, now),
@@ -94,9 +98,6 @@ impl Proxy {
                 Ok(destination) => self.start(server, message, origin, destination, now),
                 Err(answer) => self.answer(server, &message, &answer, now),
             };
-        }
-        if self.draining && message.method() == Method::Invite {
-            return self.answer(server, &message, &Answer::unavailable(), now);
         }
         self.look_up(server, message, origin, now);
     }

@@ -67,6 +67,8 @@ pub const HEIR_TIME: Duration = Duration::from_secs(4);
 pub const TIMER_C: Duration = Duration::from_secs(181);
 /// How long a nonce lives.
 pub const NONCE_LIFETIME: Duration = Duration::from_secs(300);
+/// How long a proxy that drains waits for nodes to say that they drain too, before it takes itself to be the only one.
+pub const DRAIN_ALONE_AFTER: Duration = Duration::from_secs(2);
 /// What a 503 asks for, in seconds.
 pub const RETRY_AFTER_S: u32 = 5;
 /// How often one request is given to another node because its node was lost.

@@ -57,13 +57,13 @@ impl Server {
                 () = &mut timer => armed = Timestamp::MAX,
                 _ = tick.tick() => {
                     self.metrics.refresh(&self.proxy);
-                    if drain.is_draining() && self.proxy.is_idle() && self.tcp.is_flushed() {
+                    if self.has_drained() {
                         return Ok(());
                     }
                 }
                 () = drain.begun(), if !self.proxy.is_draining() => {
                     info!("no new calls from now on");
-                    self.proxy.drain();
+                    self.proxy.drain(self.ctx.clock.now());
                 }
             }
             let now = self.ctx.clock.now();
@@ -76,6 +76,13 @@ impl Server {
                 timer.as_mut().reset(Instant::now() + due.since(now));
             }
         }
+    }
+
+    /// Whether draining is over: all calls have ended through us, or the time is up.
+    fn has_drained(&self) -> bool {
+        let now = self.ctx.clock.now();
+        let late = self.ctx.drain.deadline().is_some_and(|deadline| deadline <= now);
+        late || (self.proxy.has_drained(now) && self.tcp.is_flushed())
     }
 
     // === inputs ===

@@ -64,12 +64,63 @@ fn without_a_live_node_new_calls_get_503_with_retry_after() {
 fn a_draining_proxy_takes_no_new_calls() {
     let mut lab = Lab::new();
     lab.node(1, "sip-cluster", "a.1");
-    lab.proxy.drain();
-    lab.from(TRUNK, &Ask::default().text());
-    assert_eq!(lab.statuses(), [503]);
+    lab.proxy.drain(lab.now);
+    for (method, from, uri) in [
+        ("INVITE", TRUNK, "sip:+15550100@127.0.0.1:5060"),
+        ("REGISTER", PHONE, "sip:acme.example"),
+        ("OPTIONS", TRUNK, "sip:127.0.0.1"),
+        ("MESSAGE", PHONE, "sip:7102@acme.example"),
+    ] {
+        let branch = format!("z9hG4bK-{method}");
+        lab.from(from, &Ask { method, uri, branch: &branch, ..Ask::default() }.text());
+        let (_, refused) = lab.only();
+        assert_eq!(refused.status(), Some(StatusCode::SERVICE_UNAVAILABLE), "{method}");
+        assert_eq!(refused.retry_after().unwrap(), Some(5), "{method}");
+    }
     let to_tag = tag(1, "a.1");
     lab.from(TRUNK, &Ask { method: "BYE", to_tag: Some(&to_tag), branch: "z9hG4bK-2", ..Ask::default() }.text());
     assert_eq!(lab.only().0, tcp(1));
+}
+
+#[test]
+fn a_proxy_drains_until_the_nodes_that_drain_too_have_gone() {
+    let mut lab = Lab::new();
+    for (connection, role, owner) in [(1, "sip-cluster", "a.1"), (2, "media", "m.1")] {
+        lab.node(connection, role, owner);
+    }
+    lab.pass(Duration::from_secs(60), &[1, 2]);
+    assert!(!lab.proxy.has_drained(lab.now), "nobody told it to");
+    lab.proxy.drain(lab.now);
+    lab.announce(1, "sip-cluster;node=a;epoch=1;draining", TOKEN);
+    lab.announce(2, "media;node=m;epoch=1;draining", TOKEN);
+    lab.take();
+    lab.pass(Duration::from_secs(20), &[1, 2]);
+    assert!(!lab.proxy.has_drained(lab.now), "both have calls");
+    let to_tag = tag(1, "a.1");
+    lab.from(TRUNK, &Ask { method: "BYE", to_tag: Some(&to_tag), branch: "z9hG4bK-2", ..Ask::default() }.text());
+    let (_, bye) = lab.only();
+    lab.proxy.handle_closed(2, lab.now);
+    assert!(!lab.proxy.has_drained(lab.now), "the BYE is not answered");
+    lab.by(1, &answer(&bye, 200, &to_tag));
+    assert_eq!(lab.statuses(), [200]);
+    assert!(!lab.proxy.has_drained(lab.now), "one node is left");
+    lab.proxy.handle_closed(1, lab.now);
+    assert!(lab.proxy.has_drained(lab.now));
+}
+
+#[test]
+fn a_proxy_that_drains_alone_ends_when_no_request_waits() {
+    let mut lab = Lab::new();
+    lab.node(1, "sip-cluster", "a.1");
+    lab.proxy.drain(lab.now);
+    assert!(!lab.proxy.has_drained(lab.now), "the node may be about to say that it drains");
+    let to_tag = tag(1, "a.1");
+    lab.from(TRUNK, &Ask { method: "BYE", to_tag: Some(&to_tag), branch: "z9hG4bK-2", ..Ask::default() }.text());
+    let (_, bye) = lab.only();
+    lab.pass(settings::DRAIN_ALONE_AFTER, &[1]);
+    assert!(!lab.proxy.has_drained(lab.now), "the BYE is not answered");
+    lab.by(1, &answer(&bye, 200, &to_tag));
+    assert!(lab.proxy.has_drained(lab.now));
 }
 
 #[test]
