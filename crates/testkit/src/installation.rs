@@ -196,8 +196,13 @@ impl Installation {
     /// Ends it as an operator does, with SIGTERM, and returns its exit code.
     pub fn stop(&mut self) -> Result<i32> {
         signal(self.child.id(), "TERM")?;
+        self.ended(STOP_LIMIT)
+    }
+
+    /// Waits until it has ended and returns its exit code.
+    pub fn ended(&mut self, limit: Duration) -> Result<i32> {
         let child = &mut self.child;
-        let status = wait::until(STOP_LIMIT, || Ok(child.try_wait()?))?;
+        let status = wait::until(limit, || Ok(child.try_wait()?))?;
         Ok(status.code().unwrap_or(-1))
     }
 
