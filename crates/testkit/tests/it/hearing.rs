@@ -43,6 +43,25 @@ fn a_sipp_caller_hears_the_announcement_and_is_released() -> Result<()> {
 }
 
 #[test]
+fn a_caller_that_answers_our_offer_in_its_ack_hears_echo_and_announcement() -> Result<()> {
+    let site = Installation::start()?;
+    let speech = prompt_samples("announcement")?;
+    let mut caller = Caller::dial(&site, "caller-late-offer.xml", 1, site.number("echo")?, &["-d", "8000"])?;
+    let media = caller.answered(SOON)?;
+    caller.audio.say(&speech, media)?;
+    let (audio, outcome) = caller.finish(LATER)?;
+    outcome.expect_success()?;
+    assert_heard(&speech, &audio.received().samples)?;
+    let caller = Caller::dial(&site, "caller-late-offer.xml", 2, site.number("announcement")?, &["-d", "3000"])?;
+    let (audio, outcome) = caller.finish(LATER)?;
+    outcome.expect_success()?;
+    // It hangs up before the end: two seconds of it are as good as all.
+    let heard = audio.received().samples;
+    assert!(heard.len() > 16_000, "{} samples heard", heard.len());
+    assert_heard(&speech[..16_000], &heard)
+}
+
+#[test]
 fn sipps_own_caller_without_routes_is_served() -> Result<()> {
     let site = Installation::start()?;
     testkit::Sipp::new("-sn uac", site.peer_address(1), &site.sip())
