@@ -220,8 +220,12 @@ impl Desk {
     fn take(&mut self, ask: Ask, now: model::Timestamp) -> Option<Answer> {
         match ask {
             Ask::Command(command, listener) => {
+                // A return has no outcome of its own: nothing would ever take its listener out.
+                let is_heard = !matches!(command, Command::Return(_));
                 let id = self.queues.command(command, now);
-                self.listeners.insert(id, listener);
+                if is_heard {
+                    self.listeners.insert(id, listener);
+                }
                 None
             }
             Ask::Agents(update, taken) => {
@@ -257,6 +261,7 @@ impl Desk {
     }
 
     fn send(&mut self, turn: Turn) {
+        let ended = turn.ended();
         for (id, outcome) in turn.outcomes {
             let last = is_last(&outcome);
             if let Some(listener) = self.listeners.get(&id) {
@@ -270,7 +275,9 @@ impl Desk {
                 self.listeners.remove(&id);
             }
         }
-        self.listeners.retain(|_, listener| !listener.outcomes.is_closed());
+        for id in ended {
+            self.listeners.remove(&id);
+        }
     }
 }
 

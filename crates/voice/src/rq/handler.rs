@@ -40,6 +40,14 @@ pub(super) struct Turn {
     pub outcomes: Vec<(RequestId, Outcome)>,
 }
 
+impl Turn {
+    /// The requests that are over: nothing more will be said of them, answered ones included.
+    pub fn ended(&self) -> Vec<RequestId> {
+        let written = self.batch.iter().flat_map(|batch| &batch.requests);
+        written.filter(|(_, record)| record.is_none()).map(|(id, _)| RequestId(id.clone())).collect()
+    }
+}
+
 /// One tenant's queues, owned by this node.
 pub(super) struct TenantQueues {
     tenant: TenantId,
@@ -444,7 +452,9 @@ mod tests {
         let repair =
             Repair { subject: Subject::Call(ConnId(1)), action: RepairAction::Clear, why: "no such call".to_owned() };
         queues.repair(&repair, now);
-        let batch = queues.turn(now).batch.unwrap();
+        let turn = queues.turn(now);
+        assert_eq!(turn.ended(), [RequestId("r1".to_owned())], "its listener is let go");
+        let batch = turn.batch.unwrap();
         assert_eq!(batch.requests, [("r1".to_owned(), None)]);
         let [left] = batch.events.as_slice() else { panic!("one event: {:?}", batch.events) };
         assert_eq!(left.event.name, EventName::Abandoned);
