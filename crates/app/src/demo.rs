@@ -18,6 +18,11 @@ const TENANT: &str = "example";
 const FILE: &str = "demo.json";
 /// How long the printed tokens live: a month of trying things out.
 const TOKEN_LIFE: Duration = Duration::from_secs(30 * 24 * 3_600);
+/// What the operator may do: everything that people may.
+const OPERATOR_SCOPES: &str = "operate calls:read calls:control config:read agents:control statistics:read topology:read \
+                               trace:read trace:numbers";
+/// What a page on a wall may do: it is seen by everybody, so it sees no phone number and changes nothing.
+const WALLBOARD_SCOPES: &str = "statistics:read topology:read";
 /// People who are printed; `demo.json` has all.
 const PRINTED: usize = 4;
 
@@ -83,8 +88,8 @@ fn describe(installation: &Installation, tenant: &TenantId, objects: &TenantObje
         "numbers": numbers,
         "people": people,
         "tokens": {
-            "operator": issue("operator/demo", "operate calls:read calls:control config:read agents:control")?,
-            "wallboard": issue("wallboard/demo", "calls:read")?,
+            "operator": issue("operator/demo", OPERATOR_SCOPES)?,
+            "wallboard": issue("wallboard/demo", WALLBOARD_SCOPES)?,
         },
     }))
 }
