@@ -2,6 +2,7 @@
 
 pub mod configuration;
 pub mod connector;
+pub mod everyone;
 pub mod grpc;
 pub mod http;
 pub mod rtp;

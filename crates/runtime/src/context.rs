@@ -63,6 +63,8 @@ pub struct RoleContext {
     pub replica: u8,
     /// The replica's cluster address.
     pub address: IpAddr,
+    /// Every role of this program, whether this process runs it or not.
+    pub table: &'static [&'static RoleSpec],
     /// Where other roles are.
     pub directory: Directory,
     /// The role's conditions.

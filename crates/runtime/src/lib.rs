@@ -15,6 +15,7 @@ pub mod data_dir;
 pub mod directory;
 pub mod drain;
 pub mod entropy;
+pub mod everyone;
 pub mod exit;
 pub mod listener;
 pub mod log;

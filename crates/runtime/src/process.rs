@@ -45,6 +45,8 @@ pub struct Replica {
 pub struct Plan {
     /// Number of the instance.
     pub instance: u8,
+    /// Every role of this program.
+    pub table: &'static [&'static RoleSpec],
     /// The replicas.
     pub replicas: Vec<Replica>,
     /// The settings, checked.
@@ -103,6 +105,7 @@ pub async fn run(plan: Plan, open_stores: OpenStores, when_ready: WhenReady) -> 
         directory: sections::directory(plan.instance, &installation.values)?,
         stores: open_stores(installation.clone()).await.context("opening the stores")?,
         drain: Drain::new(settings.drain_deadline),
+        table: plan.table,
         log_level: plan.log_level,
         installation,
     };
@@ -154,6 +157,7 @@ const CONFIGURATION_WITHIN: Duration = Duration::from_secs(5);
 
 /// What all roles of a process share.
 struct Shared {
+    table: &'static [&'static RoleSpec],
     installation: Installation,
     installation_key: InstallationKey,
     directory: Directory,

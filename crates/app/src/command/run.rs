@@ -55,6 +55,7 @@ fn start(
     let log_level = runtime::log::start(&settings.log).map_err(|reason| ExitError::new(Exit::Settings, reason))?;
     let plan = Plan {
         instance: site.instance,
+        table: roles::TABLE,
         replicas,
         values,
         data_dir: site.data_dir(),

@@ -18,8 +18,8 @@ use crate::readiness::Readiness;
 use crate::spec::RoleSpec;
 use crate::supervisor::{Ended, Step, Tasks, supervise};
 
-/// The connection by which operators and Prometheus reach admin HTTP.
-const ADMIN_CONNECTIONS: &[&str] = &["own-20", "own-12"];
+/// The connection by which operators, their pages and Prometheus reach admin HTTP.
+const ADMIN_CONNECTIONS: &[&str] = &["own-20", "own-21", "own-12"];
 
 /// One replica and what outlives its lives.
 pub(super) struct OneRole {
@@ -43,6 +43,7 @@ impl OneRole {
             instance: installation.instance,
             replica: replica.number,
             address: address::of_replica(installation.instance, spec.number, replica.number),
+            table: shared.table,
             directory: shared.directory.clone(),
             ready: Readiness::default(),
             drain: shared.drain.clone(),

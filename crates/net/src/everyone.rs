@@ -1,0 +1,129 @@
+//! Asks the admin HTTP of every role of the instance for a path: in parallel, each with a deadline.
+//!
+//! What the whole installation does is known by its roles alone, each its part, in however many processes. The operator's
+//! commands ask with a token of their own; a role asks over the connection of the table that it declares for this.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use futures::future::join_all;
+use http::StatusCode;
+use runtime::everyone::{AdminPlace, admin_places};
+use runtime::{Directory, RoleContext, RoleSpec};
+use serde::de::DeserializeOwned;
+
+use crate::http::{Answer, CallError, Client, get_once};
+
+/// A role that has not answered in this time is taken as not there: every answer is made from memory.
+pub const ANSWER_WITHIN: Duration = Duration::from_secs(2);
+
+/// Asks everyone. Cheap to clone.
+#[derive(Clone)]
+pub struct Everyone {
+    table: &'static [&'static RoleSpec],
+    directory: Directory,
+    by: Asker,
+}
+
+/// Who asks.
+#[derive(Clone)]
+enum Asker {
+    /// An operator's command, with its token.
+    Operator(String),
+    /// A role: a client for each role that it asks.
+    Role(HashMap<&'static str, Client>),
+}
+
+/// What one replica has answered.
+#[derive(Clone, Debug)]
+pub struct Told {
+    /// Whom.
+    pub place: AdminPlace,
+    /// Its answer, or why there is none.
+    pub answer: Result<Answer, NoAnswer>,
+}
+
+/// Why a replica has not answered.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NoAnswer {
+    /// Nobody listens there: it does not run.
+    #[error("it does not run")]
+    NotThere,
+    /// It accepted the connection and did not answer in time.
+    #[error("it does not answer")]
+    Silent,
+    /// Something else went wrong.
+    #[error("{0}")]
+    Failed(String),
+}
+
+impl Told {
+    /// The answer as JSON; `None` where it is no success or does not have that shape.
+    pub fn json<T: DeserializeOwned>(&self) -> Option<T> {
+        let answer = self.answer.as_ref().ok()?;
+        if answer.status.is_success() { answer.json().ok() } else { None }
+    }
+
+    /// Whether the replica runs and has nothing under that path.
+    pub fn is_not_found(&self) -> bool {
+        self.answer.as_ref().is_ok_and(|answer| answer.status == StatusCode::NOT_FOUND)
+    }
+}
+
+impl Everyone {
+    /// For a role that has declared the connection `id` to every role.
+    ///
+    /// # Errors
+    /// When the role has not declared it.
+    pub fn of_role(ctx: &RoleContext, id: &str) -> anyhow::Result<Self> {
+        let clients = ctx.table.iter().map(|spec| {
+            let client = Client::to(ctx, id, spec.name, spec.admin_port)?;
+            anyhow::Ok((spec.name, client))
+        });
+        let by = Asker::Role(clients.collect::<Result<_, _>>()?);
+        Ok(Self { table: ctx.table, directory: ctx.directory.clone(), by })
+    }
+
+    /// For an operator's command.
+    pub fn of_operator(table: &'static [&'static RoleSpec], directory: Directory, token: String) -> Self {
+        Self { table, directory, by: Asker::Operator(token) }
+    }
+
+    /// Asks all at the same time; the answers stand in the order of the table.
+    pub async fn ask(&self, path: &str) -> Vec<Told> {
+        let asked = admin_places(self.table, &self.directory).into_iter().map(|place| async {
+            let answer = self.ask_one(&place, path).await;
+            Told { place, answer }
+        });
+        join_all(asked).await
+    }
+
+    async fn ask_one(&self, place: &AdminPlace, path: &str) -> Result<Answer, NoAnswer> {
+        match &self.by {
+            Asker::Operator(token) => ask_as_operator(place.address, path, token).await,
+            Asker::Role(clients) => {
+                let client = clients.get(place.role).ok_or(NoAnswer::NotThere)?;
+                let call = client.get(path).at(place.address).idempotent().deadline(ANSWER_WITHIN);
+                call.send_any().await.map_err(|error| match error {
+                    CallError::Connect(..) | CallError::Nowhere(_) => NoAnswer::NotThere,
+                    CallError::Deadline(_) => NoAnswer::Silent,
+                    other => NoAnswer::Failed(other.to_string()),
+                })
+            }
+        }
+    }
+}
+
+async fn ask_as_operator(to: SocketAddr, path: &str, token: &str) -> Result<Answer, NoAnswer> {
+    match tokio::time::timeout(ANSWER_WITHIN, get_once(to, path, token)).await {
+        Ok(Ok(answer)) => Ok(answer),
+        Ok(Err(error)) if is_connect(&error) => Err(NoAnswer::NotThere),
+        Ok(Err(error)) => Err(NoAnswer::Failed(format!("{error:#}"))),
+        Err(_) => Err(NoAnswer::Silent),
+    }
+}
+
+fn is_connect(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<hyper_util::client::legacy::Error>().is_some_and(|error| error.is_connect())
+}
