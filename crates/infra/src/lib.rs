@@ -15,6 +15,7 @@ pub mod registrations;
 pub mod reporting;
 pub mod stores;
 pub mod stream;
+pub mod wire;
 
 pub use clock::{Clock, SystemClock};
 pub use configuration::*;

@@ -1,9 +1,9 @@
 //! What the ledgers have in common: a record with an owner and a token, and how it changes hands.
 
 use bytes::Bytes;
-use model::{Owner, TenantId, Timestamp, Token};
+use model::{AgentId, ConnId, Owner, TenantId, Timestamp, Token};
 
-use crate::Position;
+use crate::{MediaSessionId, Position, SessionId};
 
 /// A record as it stands in a ledger.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -131,4 +131,48 @@ pub struct Holding {
     pub owner: Owner,
     /// How many records.
     pub records: usize,
+}
+
+/// What can be the key of a record.
+pub trait RecordKey: Sized + Clone {
+    /// Writes it.
+    fn text(&self) -> String;
+    /// Reads what [`Self::text`] wrote.
+    fn parse(text: &str) -> Option<Self>;
+}
+
+impl RecordKey for ConnId {
+    fn text(&self) -> String {
+        self.to_string()
+    }
+    fn parse(text: &str) -> Option<Self> {
+        text.parse().ok()
+    }
+}
+
+impl RecordKey for AgentId {
+    fn text(&self) -> String {
+        self.to_string()
+    }
+    fn parse(text: &str) -> Option<Self> {
+        Self::parse(text).ok()
+    }
+}
+
+impl RecordKey for SessionId {
+    fn text(&self) -> String {
+        self.0.clone()
+    }
+    fn parse(text: &str) -> Option<Self> {
+        Some(Self(text.to_owned()))
+    }
+}
+
+impl RecordKey for MediaSessionId {
+    fn text(&self) -> String {
+        self.0.clone()
+    }
+    fn parse(text: &str) -> Option<Self> {
+        Some(Self(text.to_owned()))
+    }
 }

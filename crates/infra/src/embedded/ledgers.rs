@@ -6,18 +6,17 @@ use contracts::v1;
 use contracts::v1::effect::Effect;
 use futures::FutureExt;
 use model::{AgentId, ConnId, Owner, Stamped, TenantId, Timestamp};
-use prost::Message;
 
 use super::state::position_of;
 use super::streams::NEW_CALLS;
-use super::table::{RecordKey, RowWrite, Table};
+use super::table::{RowWrite, Table};
 use super::tenant::TenantState;
 use super::{Embedded, Inner};
 use crate::ledger::{AgentLedger, CallLedger, MediaLedger, SessionLedger};
-use crate::record::{Claim, Claimed, Consumed, Holding, Loaded, Record, Written};
+use crate::record::{Claim, Claimed, Consumed, Holding, Loaded, Record, RecordKey, Written};
 use crate::{
     AgentBatch, Answer, CallWrite, DialogKey, MediaSessionId, MediaWrite, NewCall, Position, Result, SessionBatch,
-    SessionId, StoreError, bounds,
+    SessionId, StoreError, bounds, wire,
 };
 
 /// Which of a tenant's tables.
@@ -76,17 +75,11 @@ impl Turn {
             if waiting >= bounds::NEW_CALLS_MAX {
                 return Err(StoreError::Full { what: "the stream of new calls", bound: bounds::NEW_CALLS_MAX as u64 });
             }
-            let entry = v1::NewCallEntry {
-                conn_id: call.conn_id.0,
-                trace: contracts::wire::uuid_to_wire(call.trace),
-                at_us: call.at.as_micros(),
-                body: call.body.clone(),
-            };
             self.effects.push(Effect::WorkAdded(v1::WorkAdded {
                 tenant: tenant.to_string(),
                 stream: NEW_CALLS.to_owned(),
                 position: inner.state.next_position(),
-                body: entry.encode_to_vec().into(),
+                body: wire::new_call_to_wire(call),
             }));
         }
         if let Some(position) = along.acknowledges {

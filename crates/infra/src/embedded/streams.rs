@@ -4,18 +4,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use contracts::v1;
 use contracts::v1::effect::Effect;
-use contracts::{v1, wire};
 use futures::FutureExt;
-use model::{CallUuid, ConnId, Owner, TenantId, Timestamp};
-use prost::Message;
+use model::{CallUuid, Owner, TenantId, Timestamp};
 
 use super::state::position_of;
 use super::tenant::{Hold, WorkEntry, WorkStream};
 use super::{Embedded, Found};
-use crate::stream::{EventEntry, EventStream, NewCall, NewCalls, Posted, PostedEntry, Recipient, Repair};
-use crate::stream::{RepairAction, RequestStream, TakenCall};
-use crate::{Answer, Position, Result, StoreError, bounds};
+use crate::stream::{EventEntry, EventStream, NewCalls, Posted, PostedEntry, Recipient, RequestStream, TakenCall};
+use crate::{Answer, Position, Result, StoreError, bounds, wire};
 
 /// The name of the stream of new calls.
 pub(super) const NEW_CALLS: &str = "newcalls";
@@ -156,11 +154,7 @@ impl NewCalls for Embedded {
 }
 
 fn taken_call(taken: Taken) -> Result<TakenCall> {
-    let damaged = |reason: String| StoreError::Corrupt { what: format!("new call {}", taken.position), reason };
-    let entry = v1::NewCallEntry::decode(taken.body.clone()).map_err(|e| damaged(e.to_string()))?;
-    let trace = wire::uuid_from_wire(&entry.trace, "trace").map_err(|e| damaged(e.to_string()))?;
-    let at = Timestamp::from_micros(entry.at_us);
-    let call = NewCall { conn_id: ConnId(entry.conn_id), trace, at, body: entry.body };
+    let call = wire::new_call_from_wire(taken.position, taken.body)?;
     Ok(TakenCall { position: taken.position, deliveries: taken.deliveries, call })
 }
 
@@ -182,7 +176,7 @@ impl RequestStream for Embedded {
         trace: Option<CallUuid>,
         posted: Posted,
     ) -> Answer<'a, Position> {
-        let at_us = self.clock.now().as_micros();
+        let at = self.clock.now();
         self.write(move |inner| {
             let stream = stream_of(to);
             let waiting = inner.state.tenant(tenant).work.get(&stream).map_or(0, |w| w.entries.len());
@@ -190,9 +184,7 @@ impl RequestStream for Embedded {
                 return Err(StoreError::Full { what: "the request stream", bound: bounds::REQUESTS_MAX as u64 });
             }
             let position = inner.state.next_position();
-            let record =
-                v1::PostedRecord { at_us, trace: trace.map(wire::uuid_to_wire), what: Some(posted_to_wire(&posted)) };
-            let body = record.encode_to_vec().into();
+            let body = wire::posted_to_wire(at, trace, &posted);
             let tenant = tenant.to_string();
             inner.commit(vec![Effect::WorkAdded(v1::WorkAdded { tenant, stream, position, body })])?;
             Ok(position_of(position))
@@ -210,7 +202,7 @@ impl RequestStream for Embedded {
     ) -> Answer<'a, Vec<PostedEntry>> {
         async move {
             let taken = self.take_work(tenant, &stream_of(to), by, max, wait).await?;
-            taken.into_iter().map(posted_entry).collect()
+            taken.into_iter().map(|taken| wire::posted_from_wire(taken.position, taken.body)).collect()
         }
         .boxed()
     }
@@ -229,49 +221,8 @@ impl RequestStream for Embedded {
     ) -> Answer<'a, Vec<PostedEntry>> {
         async move {
             let taken = self.reclaim_work(tenant, &stream_of(to), by, idle, max);
-            taken.into_iter().map(posted_entry).collect()
+            taken.into_iter().map(|taken| wire::posted_from_wire(taken.position, taken.body)).collect()
         }
         .boxed()
     }
-}
-
-fn posted_to_wire(posted: &Posted) -> v1::posted_record::What {
-    use v1::posted_record::What;
-    match posted {
-        Posted::Request(request) => What::Request(wire::request_to_wire(request)),
-        Posted::Repair(repair) => {
-            let action = match repair.action {
-                RepairAction::Clear => v1::RepairAction::Clear,
-                RepairAction::Free => v1::RepairAction::Free,
-                RepairAction::Restate => v1::RepairAction::Restate,
-            };
-            let subject = Some(wire::subject_to_wire(&repair.subject));
-            What::Repair(v1::RepairRecord { subject, action: action.into(), why: repair.why.clone() })
-        }
-    }
-}
-
-fn posted_entry(taken: Taken) -> Result<PostedEntry> {
-    let damaged = |reason: String| StoreError::Corrupt { what: format!("request {}", taken.position), reason };
-    let record = v1::PostedRecord::decode(taken.body.clone()).map_err(|e| damaged(e.to_string()))?;
-    let trace = record.trace.map(|t| wire::uuid_from_wire(&t, "trace")).transpose();
-    let trace = trace.map_err(|e| damaged(e.to_string()))?;
-    let posted = match record.what {
-        Some(v1::posted_record::What::Request(request)) => {
-            Posted::Request(wire::request_from_wire(request).map_err(|e| damaged(e.to_string()))?)
-        }
-        Some(v1::posted_record::What::Repair(repair)) => {
-            let action = match v1::RepairAction::try_from(repair.action) {
-                Ok(v1::RepairAction::Clear) => RepairAction::Clear,
-                Ok(v1::RepairAction::Free) => RepairAction::Free,
-                Ok(v1::RepairAction::Restate) => RepairAction::Restate,
-                Ok(v1::RepairAction::Unspecified) | Err(_) => return Err(damaged("an unknown repair".to_owned())),
-            };
-            let subject = repair.subject.ok_or_else(|| damaged("a repair without a subject".to_owned()))?;
-            let subject = wire::subject_from_wire(subject).map_err(|e| damaged(e.to_string()))?;
-            Posted::Repair(Repair { subject, action, why: repair.why })
-        }
-        None => return Err(damaged("it is empty".to_owned())),
-    };
-    Ok(PostedEntry { position: taken.position, at: Timestamp::from_micros(record.at_us), trace, posted })
 }

@@ -4,53 +4,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use bytes::Bytes;
 use contracts::v1;
-use model::{AgentId, ConnId, Owner, TenantId, Timestamp, Token};
+use model::{Owner, TenantId, Timestamp, Token};
 
-use crate::ledger::{MediaSessionId, SessionId};
-use crate::record::{Change, Claimed, Holding, Loaded, Record, Written};
+use crate::record::{Change, Claimed, Holding, Loaded, Record, RecordKey, Written};
 use crate::{Result, StoreError, bounds};
-
-/// What can be the key of a record.
-pub(super) trait RecordKey: Sized + Clone {
-    fn text(&self) -> String;
-    fn parse(text: &str) -> Option<Self>;
-}
-
-impl RecordKey for ConnId {
-    fn text(&self) -> String {
-        self.to_string()
-    }
-    fn parse(text: &str) -> Option<Self> {
-        text.parse().ok()
-    }
-}
-
-impl RecordKey for AgentId {
-    fn text(&self) -> String {
-        self.to_string()
-    }
-    fn parse(text: &str) -> Option<Self> {
-        Self::parse(text).ok()
-    }
-}
-
-impl RecordKey for SessionId {
-    fn text(&self) -> String {
-        self.0.clone()
-    }
-    fn parse(text: &str) -> Option<Self> {
-        Some(Self(text.to_owned()))
-    }
-}
-
-impl RecordKey for MediaSessionId {
-    fn text(&self) -> String {
-        self.0.clone()
-    }
-    fn parse(text: &str) -> Option<Self> {
-        Some(Self(text.to_owned()))
-    }
-}
 
 /// A live record.
 #[derive(Clone)]

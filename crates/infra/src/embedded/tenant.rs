@@ -9,7 +9,7 @@ use contracts::v1::effect::Effect;
 use model::{Dn, Owner, Stamped, TenantId, Timestamp, Token};
 
 use super::table::Table;
-use crate::{Binding, ConfigVersion, Registration, StoreError, bounds};
+use crate::{ConfigVersion, Registration, StoreError, bounds, wire};
 
 /// One tenant's part of the state.
 pub(super) struct TenantState {
@@ -151,8 +151,7 @@ impl TenantState {
 
     pub(super) fn apply_registration(&mut self, put: v1::RegistrationPut) {
         let Ok(dn) = Dn::parse(&put.dn) else { return };
-        let bindings = put.bindings.into_iter().map(binding_from_wire).collect();
-        self.registrations.insert(dn, Registration { version: put.version, events: put.events, bindings });
+        self.registrations.insert(dn, wire::registration_from_wire(put));
     }
 
     pub(super) fn apply_config_head(&mut self, head: &v1::ConfigHead) {
@@ -249,33 +248,5 @@ impl QueueState {
 
 /// The effect of a registration's write.
 pub(super) fn registration_put(tenant: &TenantId, dn: &Dn, registration: &Registration) -> Effect {
-    let bindings = registration.bindings.iter().map(|b| v1::RegistrationBinding {
-        uri: b.contact.uri.clone(),
-        path: b.contact.path.clone(),
-        call_id: b.call_id.clone(),
-        cseq: b.cseq,
-        refreshed_at_us: b.refreshed_at.as_micros(),
-        expires_at_us: b.expires_at.as_micros(),
-        q: b.q.into(),
-        user_agent: b.user_agent.clone(),
-    });
-    Effect::Registration(v1::RegistrationPut {
-        tenant: tenant.to_string(),
-        dn: dn.to_string(),
-        version: registration.version,
-        events: registration.events,
-        bindings: bindings.collect(),
-    })
-}
-
-fn binding_from_wire(b: v1::RegistrationBinding) -> Binding {
-    Binding {
-        contact: model::plan::Contact { uri: b.uri, path: b.path },
-        call_id: b.call_id,
-        cseq: b.cseq,
-        refreshed_at: Timestamp::from_micros(b.refreshed_at_us),
-        expires_at: Timestamp::from_micros(b.expires_at_us),
-        q: u16::try_from(b.q).unwrap_or(1_000),
-        user_agent: b.user_agent,
-    }
+    Effect::Registration(wire::registration_to_wire(tenant, dn, registration))
 }
