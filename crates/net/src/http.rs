@@ -45,9 +45,9 @@ pub(crate) async fn bind_and_serve(ctx: &RoleContext, name: &str, router: Router
         .await
         .with_context(|| format!("listener {name} of {}", ctx.spec.name))?;
     tracing::info!(role = ctx.spec.name, node = %ctx.node, listener = name, address = %bound.listen, "listening");
-    let drain = ctx.drain.clone();
+    let (drain, own) = (ctx.drain.clone(), ctx.own.clone());
     ctx.spawn("http listener", async move {
-        runtime::server::serve(listener, router, drain).await;
+        runtime::server::serve(listener, router, drain, own).await;
         Ok(())
     });
     Ok(())

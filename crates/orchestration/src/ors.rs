@@ -38,6 +38,7 @@ pub const SPEC: RoleSpec = RoleSpec {
     listens: &[],
     opens: &["voice-30", "voice-34", "voice-38", "voice-46", "voice-47"],
     settings: Settings::TABLE,
+    metrics: &[metrics::Metrics::declared],
     admin_port: 11200,
     start: |ctx| Box::pin(run(ctx)),
 };

@@ -23,6 +23,7 @@ pub const SPEC: RoleSpec = RoleSpec {
     }],
     opens: &["own-16"],
     settings: &[],
+    metrics: &[],
     admin_port: 9090,
     start: |ctx| Box::pin(run(ctx)),
 };

@@ -1,13 +1,13 @@
 //! Admin HTTP of a role: the same surface everywhere.
 //!
-//! `/live` and `/ready` answer the status alone without a token; the rest needs one: `/metrics` (OpenMetrics),
+//! `/live` and `/ready` answer the status alone without a token; the rest needs one: `/metrics` (text format or OpenMetrics),
 //! `/log-level` (GET, PUT), `/topology`, `/build`.
 
 use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
@@ -18,7 +18,7 @@ use tower::ServiceExt as _;
 use crate::caller::{Caller, Gate};
 use crate::log::LogLevel;
 use crate::meter::{ConnectionReport, Meters};
-use crate::metrics::Metrics;
+use crate::metrics::{Format, Metrics};
 use crate::problem::Problem;
 use crate::readiness::Readiness;
 
@@ -140,9 +140,10 @@ async fn ready(State(admin): State<Admin>) -> StatusCode {
     if admin.slot.readiness().is_ready() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }
 }
 
-async fn metrics(State(admin): State<Admin>) -> impl IntoResponse {
-    const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    ([(header::CONTENT_TYPE, OPENMETRICS)], admin.slot.life().metrics.encode())
+async fn metrics(State(admin): State<Admin>, headers: HeaderMap) -> impl IntoResponse {
+    let accept = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    let format = Format::asked_for(&accept.collect::<Vec<_>>().join(","));
+    ([(header::CONTENT_TYPE, format.content_type())], admin.slot.life().metrics.encode(format))
 }
 
 async fn log_level(State(admin): State<Admin>) -> String {

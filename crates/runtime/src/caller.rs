@@ -9,6 +9,7 @@ use axum::response::{IntoResponse, Response};
 use model::TenantId;
 
 use crate::meter::{Meter, Meters, Side};
+use crate::metrics::{OfEveryRole, Refusal};
 use crate::problem::Problem;
 use crate::token::{ANY_TENANT, Claims, ROLE_SCOPE, Tokens};
 
@@ -93,6 +94,8 @@ pub struct Gate {
     pub accepts: Arc<[&'static str]>,
     /// Counts them.
     pub meters: Meters,
+    /// Counts who is refused.
+    pub own: OfEveryRole,
     /// Which paths answer without a token.
     pub open: fn(&str) -> bool,
 }
@@ -113,7 +116,10 @@ pub async fn ask(gate: Gate, mut request: Request, next: Next) -> Response {
     let is_grpc = is_grpc(request.headers());
     let caller = match verified(&gate, request.headers()) {
         Ok(caller) => caller,
-        Err(problem) => return refuse(problem, is_grpc),
+        Err(problem) => {
+            gate.own.requests_refused.inc(Refusal::Token);
+            return refuse(problem, is_grpc);
+        }
     };
     let meter = gate.meter_of(&caller).map(|meter| meter.peer(caller.name()));
     if let Some(meter) = &meter {
@@ -175,6 +181,7 @@ mod tests {
             role: "config",
             accepts: ["voice-22", "voice-23"].into(),
             meters: Meters::new(clock),
+            own: OfEveryRole::default(),
             open: |path| path == "/open",
         }
     }

@@ -17,7 +17,7 @@ use crate::drain::Drain;
 use crate::entropy::Strong;
 use crate::listener::Bound;
 use crate::meter::{Meter, Meters, Side};
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, OfEveryRole};
 use crate::readiness::Readiness;
 use crate::settings::{SectionSettings, Values};
 use crate::spec::{Listen, Place, RoleSpec};
@@ -79,6 +79,8 @@ pub struct RoleContext {
     pub installation_key: InstallationKey,
     /// Where the role registers its metrics.
     pub metrics: Metrics,
+    /// What the shell counts about the role, its listeners included.
+    pub own: OfEveryRole,
     /// The stores; a role takes those that its connections allow it.
     pub stores: Stores,
     /// The process's data directory.
@@ -142,6 +144,7 @@ impl RoleContext {
             role: self.spec.name,
             accepts: listen.accepts.into(),
             meters: self.meters.clone(),
+            own: self.own.clone(),
             open,
         }
     }

@@ -35,6 +35,16 @@ impl Tally {
         }
     }
 
+    /// Whether it is known whose connection this is.
+    pub fn is_claimed(&self) -> bool {
+        self.inner.meter.get().is_some()
+    }
+
+    /// Bytes that came in before it was known whose connection this is.
+    pub fn unclaimed_bytes_in(&self) -> u64 {
+        self.inner.bytes_in.load(Relaxed)
+    }
+
     fn read(&self, bytes: usize) {
         match self.inner.meter.get() {
             Some(meter) => meter.bytes_in(bytes),

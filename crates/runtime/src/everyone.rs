@@ -39,6 +39,7 @@ mod tests {
             listens: &[],
             opens: &[],
             settings: &[],
+            metrics: &[],
             admin_port: 9090,
             start: |_| Box::pin(async { Ok(()) }),
         };

@@ -12,6 +12,8 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
 use serde::{Deserialize, Serialize};
 
+use crate::metrics::{Declared, LabelSet, LabelValues};
+
 /// The most peers that are counted apart on one connection; the rest is counted together as `others`.
 const PEERS_MAX: usize = 256;
 /// The name under which peers beyond [`PEERS_MAX`] are counted.
@@ -60,16 +62,30 @@ impl fmt::Debug for Meters {
     }
 }
 
+/// What one metric of connections counts of a peer.
+type Count = fn(&PeerReport) -> u64;
+/// Name, help and count of every metric of connections.
+const METRICS: [(&str, &str, Count); 5] = [
+    ("connection_attempts", "Attempts to connect, by connection of the table", |p| p.attempts),
+    ("connection_requests", "Requests or messages, by connection of the table", |p| p.requests),
+    ("connection_errors", "Failed attempts and requests, by connection of the table", |p| p.errors),
+    ("connection_received_bytes", "Bytes received, by connection of the table", |p| p.bytes_in),
+    ("connection_sent_bytes", "Bytes sent, by connection of the table", |p| p.bytes_out),
+];
+
+/// The metrics of connections, for the reference.
+pub(crate) fn declared() -> Vec<Declared> {
+    let labels = vec![
+        LabelSet { name: "connection", values: LabelValues::Of("id in the table of connections") },
+        LabelSet { name: "side", values: LabelValues::Listed(vec!["opens", "accepts"]) },
+    ];
+    let row =
+        |(name, help, _): &(&str, &str, Count)| Declared { labels: labels.clone(), ..Declared::counter(name, &[help]) };
+    METRICS.iter().map(row).collect()
+}
+
 impl Collector for Meters {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        type Count = fn(&PeerReport) -> u64;
-        const METRICS: [(&str, &str, Count); 5] = [
-            ("connection_attempts", "Attempts to connect, by connection of the table", |p| p.attempts),
-            ("connection_requests", "Requests or messages, by connection of the table", |p| p.requests),
-            ("connection_errors", "Failed attempts and requests, by connection of the table", |p| p.errors),
-            ("connection_received_bytes", "Bytes received, by connection of the table", |p| p.bytes_in),
-            ("connection_sent_bytes", "Bytes sent, by connection of the table", |p| p.bytes_out),
-        ];
         let report = self.report();
         for (name, help, count) in METRICS {
             let mut family = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;

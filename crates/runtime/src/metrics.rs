@@ -1,10 +1,92 @@
-//! The metrics of one life of a role, in OpenMetrics.
+//! The metrics of one life of a role, in OpenMetrics or in the text format before it.
+
+mod declare;
+pub mod reference;
+mod text;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use prometheus_client::encoding::text::encode;
-use prometheus_client::metrics::{counter::Counter, family::Family, gauge::Gauge};
+use prometheus_client::metrics::{counter::Counter, gauge::Gauge};
 use prometheus_client::registry::{Metric, Registry};
+
+pub use declare::{CounterBy, Declared, Instrument, Kind, Label, LabelSet, LabelValues, help};
+pub use text::Format;
+
+/// What every role counts about itself, besides its own metrics.
+pub fn of_every_role() -> Vec<Declared> {
+    let mut all = crate::meter::declared();
+    all.extend(OfEveryRole::declared());
+    all.sort_by(|a, b| a.name.cmp(&b.name));
+    all
+}
+
+crate::metrics! {
+    /// What the shell counts about a role; outlives its lives.
+    #[derive(Clone, Debug, Default)]
+    pub struct OfEveryRole {
+        /// Lives of this role that ended in a failure.
+        pub restarts: Counter = "role_restarts";
+        /// Connections to HTTP and gRPC listeners of this role that were ended for what the peer did, by why.
+        pub connections_failed: CounterBy<ConnectionFault> = "http_connections_failed";
+        /// Requests to HTTP and gRPC listeners of this role that were refused before anybody looked at them, by why.
+        pub requests_refused: CounterBy<Refusal> = "http_requests_refused";
+    }
+}
+
+/// Why a connection of HTTP was ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConnectionFault {
+    /// What came is no HTTP.
+    Malformed,
+    /// The head of a request was too large.
+    HeadTooLarge,
+    /// The head of a request took too long.
+    Slow,
+    /// The peer went away in the middle of a message, or the network failed.
+    Broken,
+}
+
+impl Label for ConnectionFault {
+    const NAME: &'static str = "reason";
+    const ALL: &'static [Self] = &[Self::Malformed, Self::HeadTooLarge, Self::Slow, Self::Broken];
+
+    fn text(self) -> &'static str {
+        match self {
+            Self::Malformed => "malformed",
+            Self::HeadTooLarge => "head_too_large",
+            Self::Slow => "slow",
+            Self::Broken => "broken",
+        }
+    }
+}
+
+/// Why a request was refused at the door.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// It had no valid caller token.
+    Token,
+    /// Its body was too large.
+    BodyTooLarge,
+    /// Too many requests were under way.
+    Overloaded,
+    /// Its answer did not begin in time.
+    Late,
+}
+
+impl Label for Refusal {
+    const NAME: &'static str = "reason";
+    const ALL: &'static [Self] = &[Self::Token, Self::BodyTooLarge, Self::Overloaded, Self::Late];
+
+    fn text(self) -> &'static str {
+        match self {
+            Self::Token => "token",
+            Self::BodyTooLarge => "body_too_large",
+            Self::Overloaded => "overloaded",
+            Self::Late => "late",
+        }
+    }
+}
 
 /// Where a role registers its metrics. Each life of a role has its own, so a restart repeats none.
 #[derive(Clone, Default)]
@@ -26,32 +108,15 @@ impl Metrics {
     /// Registers and returns a counter.
     pub fn counter(&self, name: &str, help: &str) -> Counter {
         let counter = Counter::default();
-        self.register(name, help, counter.clone());
+        counter.show(self, name, help);
         counter
     }
 
     /// Registers and returns a gauge.
     pub fn gauge(&self, name: &str, help: &str) -> Gauge {
         let gauge = Gauge::default();
-        self.register(name, help, gauge.clone());
+        gauge.show(self, name, help);
         gauge
-    }
-
-    /// Registers and returns a family of counters by labels; the labels must come from closed sets.
-    pub fn counters<L>(&self, name: &str, help: &str) -> Family<L, Counter>
-    where
-        L: prometheus_client::encoding::EncodeLabelSet
-            + std::fmt::Debug
-            + Clone
-            + std::hash::Hash
-            + Eq
-            + Send
-            + Sync
-            + 'static,
-    {
-        let family = Family::<L, Counter>::default();
-        self.register(name, help, family.clone());
-        family
     }
 
     /// Works on the registry itself: for histograms and collectors.
@@ -59,12 +124,15 @@ impl Metrics {
         work(&mut self.lock())
     }
 
-    /// All metrics as OpenMetrics text.
-    pub fn encode(&self) -> String {
+    /// All metrics as text in that format.
+    pub fn encode(&self, format: Format) -> String {
         let mut text = String::new();
         // Writing to a String cannot fail.
         let _ = encode(&mut text, &self.lock());
-        text
+        match format {
+            Format::OpenMetrics => text,
+            Format::Text => text::from_openmetrics(&text),
+        }
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Registry> {

@@ -16,11 +16,14 @@ use tower::ServiceExt as _;
 use crate::counted::{Counted, Tally};
 use crate::drain::Drain;
 use crate::meter::PeerMeter;
+use crate::metrics::{ConnectionFault, OfEveryRole};
 
 /// The most connections of one listener; more wait in the kernel's backlog.
 const CONNECTIONS_MAX: usize = 4_096;
 /// How long a peer may take to send the head of a request.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+/// What tells HTTP/2 from HTTP/1 (RFC 9113 section 3.4): a peer that has sent less in [`HEAD_TIMEOUT`] has said nothing.
+const PREFACE_BYTES: u64 = 24;
 /// The greatest head of a request, in bytes.
 const HEAD_BYTES_MAX: usize = 32 * 1_024;
 /// The most requests at once on one HTTP/2 connection.
@@ -45,8 +48,8 @@ impl Accepted {
     }
 }
 
-/// Serves `router` until the role has ended; then lets requests in progress finish.
-pub async fn serve(listener: TcpListener, router: Router, drain: Drain) {
+/// Serves `router` until the role has ended; then lets requests in progress finish. `own` counts peers that misbehave.
+pub async fn serve(listener: TcpListener, router: Router, drain: Drain, own: OfEveryRole) {
     let permits = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let mut connections = tokio::task::JoinSet::new();
     loop {
@@ -57,9 +60,12 @@ pub async fn serve(listener: TcpListener, router: Router, drain: Drain) {
         };
         match accepted {
             Ok((stream, peer, permit)) => {
-                let (router, drain) = (router.clone(), drain.clone());
+                let (router, drain, own) = (router.clone(), drain.clone(), own.clone());
                 connections.spawn(async move {
-                    serve_connection(stream, peer, router, drain).await;
+                    if let Err((fault, error)) = serve_connection(stream, peer, router, drain).await {
+                        own.connections_failed.inc(fault);
+                        tracing::debug!(%peer, %error, ?fault, "a connection ended with an error");
+                    }
                     drop(permit);
                 });
             }
@@ -82,9 +88,16 @@ async fn accept(
     Ok((stream, peer, permit))
 }
 
-async fn serve_connection(stream: TcpStream, peer: SocketAddr, router: Router, drain: Drain) {
-    let accepted = Accepted { peer, tally: Tally::default() };
-    let io = TokioIo::new(Counted::new(stream, accepted.tally.clone()));
+/// A connection from its first byte to its end.
+async fn serve_connection(
+    stream: TcpStream,
+    peer: SocketAddr,
+    router: Router,
+    drain: Drain,
+) -> Result<(), (ConnectionFault, Failure)> {
+    let tally = Tally::default();
+    let accepted = Accepted { peer, tally: tally.clone() };
+    let io = TokioIo::new(Counted::new(stream, tally.clone()));
     let service = router.map_request(move |mut request: axum::http::Request<hyper::body::Incoming>| {
         request.extensions_mut().insert(accepted.clone());
         request.map(axum::body::Body::new)
@@ -101,12 +114,42 @@ async fn serve_connection(stream: TcpStream, peer: SocketAddr, router: Router, d
     let mut connection = std::pin::pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
+        () = silent(&tally) => return Err((ConnectionFault::Slow, "no request came".into())),
         () = drain.ended() => {
             connection.as_mut().graceful_shutdown();
             connection.await
         }
     };
-    if let Err(error) = ended {
-        tracing::debug!(%peer, %error, "a connection ended with an error");
+    ended.map_err(|error| (fault_of(&*error), error))
+}
+
+/// Whatever ended a connection.
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+/// Ends when the peer has not said within [`HEAD_TIMEOUT`] which HTTP it speaks. What it sends after that is timed by the
+/// server of that HTTP.
+async fn silent(tally: &Tally) {
+    tokio::time::sleep(HEAD_TIMEOUT).await;
+    if tally.is_claimed() || tally.unclaimed_bytes_in() >= PREFACE_BYTES {
+        std::future::pending::<()>().await;
     }
+}
+
+fn fault_of(error: &(dyn std::error::Error + Send + Sync + 'static)) -> ConnectionFault {
+    let Some(error) = error.downcast_ref::<hyper::Error>() else { return ConnectionFault::Broken };
+    if error.is_parse_too_large() {
+        ConnectionFault::HeadTooLarge
+    } else if error.is_timeout() {
+        ConnectionFault::Slow
+    } else if error.is_parse() || !(error.is_incomplete_message() || is_from_network(error)) {
+        ConnectionFault::Malformed
+    } else {
+        ConnectionFault::Broken
+    }
+}
+
+/// Whether a failure of the network stands behind it.
+fn is_from_network(error: &hyper::Error) -> bool {
+    let causes = std::iter::successors(std::error::Error::source(error), |cause| cause.source());
+    causes.into_iter().any(|cause| cause.is::<io::Error>())
 }

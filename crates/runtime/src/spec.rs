@@ -5,6 +5,7 @@ use std::fmt;
 use futures::future::BoxFuture;
 
 use crate::context::RoleContext;
+use crate::metrics::Declared;
 use crate::settings::Setting;
 
 /// A role: its name, where it listens, which connections it opens, its settings and how it starts.
@@ -17,6 +18,7 @@ use crate::settings::Setting;
 ///     listens: &[Listen { name: "http", protocol: Protocol::Http, port: 8800, place: Place::Cluster, accepts: &["voice-27"] }],
 ///     opens: &["voice-12", "voice-22"],
 ///     settings: Settings::TABLE,
+///     metrics: &[Metrics::declared],
 ///     admin_port: 9090,
 ///     start: |ctx| Box::pin(run(ctx)),
 /// };
@@ -35,6 +37,8 @@ pub struct RoleSpec {
     pub opens: &'static [&'static str],
     /// Its settings; `Settings::TABLE` of a [`crate::settings!`] struct.
     pub settings: &'static [Setting],
+    /// Its metrics: `Metrics::declared` of each of its [`crate::metrics!`] structs.
+    pub metrics: &'static [fn() -> Vec<Declared>],
     /// Port of admin HTTP on its address. A listener of protocol HTTP with the same port shares it.
     pub admin_port: u16,
     /// Runs the role until it has drained. An error or a panic is a failure: the supervisor restarts it.

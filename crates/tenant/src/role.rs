@@ -55,6 +55,7 @@ pub const SPEC: RoleSpec = RoleSpec {
     ],
     opens: &["voice-13", "tenant-21", "voice-14", "voice-16", "voice-31"],
     settings: &[],
+    metrics: &[],
     admin_port: 15000,
     start: |ctx| Box::pin(run(ctx)),
 };

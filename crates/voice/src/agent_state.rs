@@ -30,6 +30,7 @@ pub const SPEC: RoleSpec = RoleSpec {
     listens: &[],
     opens: &["voice-35", "voice-37", "voice-54"],
     settings: &[],
+    metrics: &[metrics::Metrics::declared],
     admin_port: 11_000,
     start: |ctx| Box::pin(run(ctx)),
 };

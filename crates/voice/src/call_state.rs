@@ -27,6 +27,7 @@ pub const SPEC: RoleSpec = RoleSpec {
     listens: &[],
     opens: &["voice-42", "voice-56"],
     settings: &[],
+    metrics: &[metrics::Metrics::declared],
     admin_port: 11_900,
     start: |ctx| Box::pin(run(ctx)),
 };

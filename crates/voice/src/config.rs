@@ -38,6 +38,7 @@ pub const SPEC: RoleSpec = RoleSpec {
     }],
     opens: &["voice-17"],
     settings: &[],
+    metrics: &[metrics::Metrics::declared],
     admin_port: 9090,
     start: |ctx| Box::pin(run(ctx)),
 };
@@ -45,7 +46,7 @@ pub const SPEC: RoleSpec = RoleSpec {
 async fn run(ctx: RoleContext) -> anyhow::Result<()> {
     ctx.ready.require("configuration");
     ctx.meter("voice-17").embedded();
-    let copies = Copies::new(metrics::Metrics::new(&ctx.metrics));
+    let copies = Copies::new(metrics::Metrics::register(&ctx.metrics));
     net::http::serve(&ctx, "http", server::router(copies.clone())).await?;
     let following = copies.clone().follow(ctx.stores.configuration.clone(), ctx.drain.clone(), ctx.ready.clone());
     ctx.spawn("configuration follower", following);

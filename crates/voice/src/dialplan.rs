@@ -4,6 +4,7 @@
 //! `POST /tenants/{tenant}/resolve` with `{"caller": {"phone": "7101"}, "dialled": "*50"}` or
 //! `{"caller": {"trunk": "carrier", "number": "+15550199"}, "dialled": "+15550100"}`.
 
+mod metrics;
 mod plans;
 mod server;
 
@@ -24,6 +25,7 @@ pub const SPEC: RoleSpec = RoleSpec {
     }],
     opens: &["voice-12", "voice-22"],
     settings: &[],
+    metrics: &[metrics::Metrics::declared],
     admin_port: 9090,
     start: |ctx| Box::pin(run(ctx)),
 };
@@ -32,7 +34,8 @@ async fn run(ctx: RoleContext) -> anyhow::Result<()> {
     ctx.meter("voice-12").embedded();
     let configuration = net::configuration::Configuration::follow(&ctx, "voice-22")?;
     let plans = plans::Plans::new(configuration);
-    let state = server::Resolver::new(plans, ctx.stores.registrations.clone(), ctx.clock.clone(), &ctx.metrics);
+    let metrics = metrics::Metrics::register(&ctx.metrics);
+    let state = server::Resolver::new(plans, ctx.stores.registrations.clone(), ctx.clock.clone(), metrics);
     net::http::serve(&ctx, "http", server::router(state)).await?;
     ctx.ready.started();
     ctx.drain.begun().await;

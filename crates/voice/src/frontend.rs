@@ -25,6 +25,7 @@ pub const SPEC: RoleSpec = RoleSpec {
     }],
     opens: &["voice-39"],
     settings: &[],
+    metrics: &[metrics::Metrics::declared],
     admin_port: 9090,
     start: |ctx| Box::pin(run(ctx)),
 };

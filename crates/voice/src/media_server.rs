@@ -44,6 +44,7 @@ pub const SPEC: RoleSpec = RoleSpec {
     listens: &[Listen { name: "rtp", protocol: Protocol::Rtp, port: 0, place: Place::Edge, accepts: &["own-19"] }],
     opens: &["voice-58", "own-04", "own-06"],
     settings: Settings::TABLE,
+    metrics: &[Metrics::declared],
     admin_port: 9_090,
     start: |ctx| Box::pin(run(ctx)),
 };

@@ -20,6 +20,7 @@ pub const SPEC: RoleSpec = RoleSpec {
     listens: &[],
     opens: &["own-01", "voice-36", "voice-52"],
     settings: Settings::TABLE,
+    metrics: &[metrics::Metrics::declared],
     admin_port: 11_500,
     start: |ctx| Box::pin(run(ctx)),
 };

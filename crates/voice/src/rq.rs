@@ -27,6 +27,7 @@ pub const SPEC: RoleSpec = RoleSpec {
     }],
     opens: &["voice-06"],
     settings: &[],
+    metrics: &[metrics::Metrics::declared],
     admin_port: 9090,
     start: |ctx| Box::pin(run(ctx)),
 };

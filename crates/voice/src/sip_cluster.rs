@@ -55,6 +55,7 @@ pub const SPEC: RoleSpec = RoleSpec {
     }],
     opens: &["voice-51", "voice-27", "voice-28", "voice-40", "voice-41", "voice-49", "voice-50"],
     settings: Settings::TABLE,
+    metrics: &[Metrics::declared, export::Metrics::declared],
     admin_port: 11_300,
     start: |ctx| Box::pin(run(ctx)),
 };

@@ -54,6 +54,7 @@ pub const SPEC: RoleSpec = RoleSpec {
     ],
     opens: &["voice-23", "voice-59"],
     settings: Settings::TABLE,
+    metrics: &[metrics::declared],
     admin_port: 11400,
     start: |ctx| Box::pin(run(ctx)),
 };

@@ -10,6 +10,7 @@ use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse as _, Response};
 use http::StatusCode;
 use runtime::caller::Gate;
+use runtime::metrics::{OfEveryRole, Refusal};
 use runtime::{Problem, Readiness, RoleContext};
 use tokio::sync::Semaphore;
 
@@ -35,7 +36,8 @@ impl Default for Limits {
 pub(super) fn router(router: Router, ctx: &RoleContext, gate: Gate, limits: Limits) -> Router {
     let requests = Arc::new(Semaphore::new(limits.requests_max));
     let ready = ctx.ready.clone();
-    let limit = move |request: Request, next: Next| within(limits, requests.clone(), request, next);
+    let own = ctx.own.clone();
+    let limit = move |request: Request, next: Next| within(limits, requests.clone(), own.clone(), request, next);
     let ask = move |request: Request, next: Next| runtime::caller::ask(gate.clone(), request, next);
     let probe = move |request: Request, next: Next| probe(ready.clone(), request, next);
     router
@@ -55,16 +57,21 @@ async fn probe(ready: Readiness, request: Request, next: Next) -> Response {
     }
 }
 
-async fn within(limits: Limits, requests: Arc<Semaphore>, request: Request, next: Next) -> Response {
+async fn within(limits: Limits, requests: Arc<Semaphore>, own: OfEveryRole, request: Request, next: Next) -> Response {
     let Ok(_permit) = requests.try_acquire() else {
+        own.requests_refused.inc(Refusal::Overloaded);
         return Problem::unavailable("too many requests at once").into_response();
     };
     if request.body().size_hint().lower() > limits.body_bytes_max as u64 {
+        own.requests_refused.inc(Refusal::BodyTooLarge);
         return Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", "The body is too large").into_response();
     }
     match tokio::time::timeout(limits.answer_within, next.run(request)).await {
         Ok(response) => response,
-        Err(_) => Problem::new(StatusCode::GATEWAY_TIMEOUT, "timeout", "No answer in time").into_response(),
+        Err(_) => {
+            own.requests_refused.inc(Refusal::Late);
+            Problem::new(StatusCode::GATEWAY_TIMEOUT, "timeout", "No answer in time").into_response()
+        }
     }
 }
 

@@ -3,14 +3,18 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 macro_rules! counters {
-    ($($(#[$doc:meta])* $name:ident),+ $(,)?) => {
+    ($($(#[doc = $doc:literal])+ $name:ident),+ $(,)?) => {
         /// Counts of SIP sockets since start. One instance per role, shared by its sockets.
         #[derive(Debug, Default)]
         pub struct Counters {
-            $($(#[$doc])* pub $name: Counter,)+
+            $($(#[doc = $doc])+ pub $name: Counter,)+
         }
 
         impl Counters {
+            /// The names, each with what it counts.
+            pub const TABLE: &'static [(&'static str, &'static [&'static str])] =
+                &[$((stringify!($name), &[$($doc),+])),+];
+
             /// Every count with its name.
             pub fn all(&self) -> Vec<(&'static str, u64)> {
                 vec![$((stringify!($name), self.$name.value())),+]

@@ -1,44 +1,60 @@
 //! What ors counts.
 
-use prometheus_client::encoding::EncodeLabelSet;
-use prometheus_client::metrics::{counter::Counter, family::Family, gauge::Gauge};
+use prometheus_client::metrics::{counter::Counter, gauge::Gauge};
+use runtime::metrics::{CounterBy, Label};
+use scxml::LimitKind;
 
 use super::call_session::Fault;
 
-/// The metrics of this role.
-#[derive(Clone)]
-pub(super) struct Metrics {
-    strategies: Gauge,
-    started: Counter,
-    load_errors: Counter,
-    failed: Family<FaultLabel, Counter>,
-    facts: Counter,
-    refused: Counter,
-    restored: Counter,
-    written: Counter,
-    overflowed: Counter,
+runtime::metrics! {
+    /// The metrics of this role.
+    #[derive(Clone)]
+    pub(super) struct Metrics {
+        /// Sessions that run.
+        strategies: Gauge = "orsnode_strategies";
+        /// Sessions started.
+        started: Counter = "orsnode_strategies_started";
+        /// Applications that could not be loaded for a call.
+        load_errors: Counter = "orsnode_load_errors";
+        /// Sessions that ended by a fault, by which.
+        failed: CounterBy<Fault> = "orsnode_failed_strategies";
+        /// Facts about calls that sessions have taken in.
+        facts: Counter = "orsnode_callevents";
+        /// Requests that frontend refused or did not get.
+        refused: Counter = "orsnode_requests_refused";
+        /// Sessions taken over from their records.
+        restored: Counter = "orsnode_ha_reads";
+        /// Records of sessions written.
+        written: Counter = "orsnode_ha_writes";
+        /// Messages dropped because a queue was full.
+        overflowed: Counter = "orsnode_queue_overflows";
+    }
 }
 
-#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
-struct FaultLabel {
-    fault: &'static str,
+impl Label for Fault {
+    const NAME: &'static str = "fault";
+    const ALL: &'static [Self] = &[
+        Self::UnhandledError,
+        Self::EndedEarly,
+        Self::Stalled,
+        Self::Unstorable,
+        Self::Limit(LimitKind::Microsteps),
+        Self::Limit(LimitKind::Steps),
+        Self::Limit(LimitKind::Queue),
+        Self::Limit(LimitKind::EventsPerInput),
+        Self::Limit(LimitKind::Delayed),
+        Self::Limit(LimitKind::Outputs),
+        Self::Limit(LimitKind::ScriptTime),
+        Self::Limit(LimitKind::ScriptMemory),
+        Self::Limit(LimitKind::ScriptStack),
+    ];
+
+    fn text(self) -> &'static str {
+        self.as_str()
+    }
 }
 
 impl Metrics {
-    pub fn register(registry: &runtime::Metrics) -> Self {
-        Self {
-            strategies: registry.gauge("orsnode_strategies", "Sessions that run"),
-            started: registry.counter("orsnode_total_strategies", "Sessions started"),
-            load_errors: registry.counter("orsnode_load_errors", "Applications that could not be loaded for a call"),
-            failed: registry.counters("orsnode_failed_strategies", "Sessions that ended by a fault, by fault"),
-            facts: registry.counter("orsnode_callevents", "Facts about calls that sessions have taken in"),
-            refused: registry.counter("orsnode_requests_refused", "Requests that frontend refused or did not get"),
-            restored: registry.counter("orsnode_ha_reads", "Sessions taken over from their records"),
-            written: registry.counter("orsnode_ha_writes", "Records of sessions written"),
-            overflowed: registry.counter("orsnode_queue_overflows", "Messages dropped because a queue was full"),
-        }
-    }
-
     pub fn session_started(&self) {
         self.started.inc();
     }
@@ -52,7 +68,7 @@ impl Metrics {
     }
 
     pub fn session_failed(&self, fault: Fault) {
-        self.failed.get_or_create(&FaultLabel { fault: fault.as_str() }).inc();
+        self.failed.inc(fault);
     }
 
     pub fn fact_taken(&self) {

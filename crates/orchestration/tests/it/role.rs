@@ -47,6 +47,7 @@ const CONFIG: RoleSpec = RoleSpec {
     }],
     opens: &[],
     settings: &[],
+    metrics: &[],
     admin_port: 9090,
     start: |ctx| Box::pin(play_config(ctx)),
 };
@@ -64,6 +65,7 @@ const FRONTEND: RoleSpec = RoleSpec {
     }],
     opens: &[],
     settings: &[],
+    metrics: &[],
     admin_port: 9090,
     start: |ctx| Box::pin(play_frontend(ctx)),
 };
@@ -81,6 +83,7 @@ const RQ: RoleSpec = RoleSpec {
     }],
     opens: &[],
     settings: &[],
+    metrics: &[],
     admin_port: 9090,
     start: |ctx| Box::pin(play_rq(ctx)),
 };

@@ -79,6 +79,7 @@ mod tests {
             listens: &[],
             opens: &[],
             settings: &[],
+            metrics: &[],
             admin_port: 9090,
             start: |_| Box::pin(async { Ok(()) }),
         }

@@ -2,7 +2,6 @@
 
 use anyhow::Context as _;
 use model::NodeId;
-use prometheus_client::metrics::counter::Counter;
 
 use super::{Replica, Shared};
 use crate::address;
@@ -13,7 +12,7 @@ use crate::data_dir;
 use crate::drain::Drain;
 use crate::listener;
 use crate::meter::Meters;
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, OfEveryRole};
 use crate::readiness::Readiness;
 use crate::spec::RoleSpec;
 use crate::supervisor::{Ended, Step, Tasks, supervise};
@@ -51,6 +50,7 @@ impl OneRole {
             tokens: installation.tokens.clone(),
             installation_key: shared.installation_key.clone(),
             metrics: Metrics::default(),
+            own: OfEveryRole::default(),
             stores: shared.stores.clone(),
             data_dir: installation.data_dir.clone(),
             values: installation.values.clone(),
@@ -76,18 +76,19 @@ impl OneRole {
             role: self.spec.name,
             accepts: ADMIN_CONNECTIONS.into(),
             meters: self.template.meters.clone(),
+            own: self.template.own.clone(),
             open: |_| false,
         };
-        tokio::spawn(crate::server::serve(listener, admin::router(admin, gate), drain.clone()));
+        let own = self.template.own.clone();
+        tokio::spawn(crate::server::serve(listener, admin::router(admin, gate), drain.clone(), own));
         Ok(())
     }
 
     pub(super) async fn supervised(self, drain: &Drain) -> Ended {
-        let restarts = Counter::default();
-        let counted = restarts.clone();
+        let restarts = self.template.own.restarts.clone();
         let (role, node) = (self.spec.name, self.node.clone());
         let life = |drain: Drain, tasks: Tasks| {
-            let context = self.life(drain, tasks, restarts.clone());
+            let context = self.life(drain, tasks);
             async move {
                 let context = context.await?;
                 (context.spec.start)(context).await
@@ -95,7 +96,7 @@ impl OneRole {
         };
         let report = |step| match step {
             Step::Started(life) => tracing::info!(role, %node, life, "role starts"),
-            Step::Restarts(_) => drop(counted.inc()),
+            Step::Restarts(_) => drop(restarts.inc()),
         };
         supervise(role, drain, life, report).await
     }
@@ -105,14 +106,13 @@ impl OneRole {
         &self,
         drain: Drain,
         tasks: Tasks,
-        restarts: Counter,
     ) -> impl Future<Output = anyhow::Result<RoleContext>> + Send + use<> {
         let mut context = self.template.clone();
         context.drain = drain;
         context.tasks = tasks;
         context.ready = Readiness::default();
         context.metrics = Metrics::default();
-        context.metrics.register("role_restarts", "Lives of this role that ended in a failure", restarts);
+        context.own.show(&context.metrics);
         context.metrics.collect(context.meters.clone());
         self.slot.begin_life(context.ready.clone(), context.metrics.clone());
         async move {

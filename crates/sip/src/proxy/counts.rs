@@ -1,14 +1,18 @@
 //! What the proxy counts; its role shows it as metrics.
 
 macro_rules! counts {
-    ($($(#[$doc:meta])* $name:ident),+ $(,)?) => {
+    ($($(#[doc = $doc:literal])+ $name:ident),+ $(,)?) => {
         /// Counts since start.
         #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
         pub struct Counts {
-            $($(#[$doc])* pub $name: u64,)+
+            $($(#[doc = $doc])+ pub $name: u64,)+
         }
 
         impl Counts {
+            /// The names, each with what it counts.
+            pub const TABLE: &'static [(&'static str, &'static [&'static str])] =
+                &[$((stringify!($name), &[$($doc),+])),+];
+
             /// Every count with its name.
             pub fn all(&self) -> Vec<(&'static str, u64)> {
                 vec![$((stringify!($name), self.$name)),+]

@@ -2,30 +2,26 @@
 
 use prometheus_client::metrics::{counter::Counter, gauge::Gauge};
 
-/// The metrics of this role.
-#[derive(Clone)]
-pub(super) struct Metrics {
-    requests: Counter,
-    refused: Counter,
-    repairs: Counter,
-    logged_in: Gauge,
-    taken_over: Counter,
-    lost: Counter,
+runtime::metrics! {
+    /// The metrics of this role.
+    #[derive(Clone)]
+    pub(super) struct Metrics {
+        /// Requests about agents that came in.
+        requests: Counter = "agentstate_requests";
+        /// Requests answered by an error event.
+        refused: Counter = "agentstate_requests_refused";
+        /// Repairs of the auditor that were carried out.
+        repairs: Counter = "agentstate_repairs";
+        /// Agents that are logged in.
+        logged_in: Gauge = "agentstate_agents_logged_in";
+        /// Agents taken over from another owner.
+        taken_over: Counter = "agentstate_agents_taken_over";
+        /// Times that another replica had taken a tenant's agents.
+        lost: Counter = "agentstate_ownership_lost";
+    }
 }
 
 impl Metrics {
-    pub fn register(registry: &runtime::Metrics) -> Self {
-        Self {
-            requests: registry.counter("agentstate_requests", "Requests about agents that came in"),
-            refused: registry.counter("agentstate_requests_refused", "Requests answered by an error event"),
-            repairs: registry.counter("agentstate_repairs", "Repairs of the auditor that were carried out"),
-            logged_in: registry.gauge("agentstate_agents_logged_in", "Agents that are logged in"),
-            taken_over: registry.counter("agentstate_agents_taken_over", "Agents taken over from another owner"),
-            lost: registry
-                .counter("agentstate_ownership_lost", "Times that another replica had taken a tenant's agents"),
-        }
-    }
-
     pub fn request(&self) {
         self.requests.inc();
     }

@@ -1,37 +1,47 @@
 //! What call-state counts.
 
-use prometheus_client::encoding::EncodeLabelSet;
-use prometheus_client::metrics::{counter::Counter, family::Family, gauge::Gauge};
+use prometheus_client::metrics::{counter::Counter, gauge::Gauge};
+use runtime::metrics::{CounterBy, Label};
 
 use super::audit::Fault;
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct ByFault {
-    fault: &'static str,
+impl Label for Fault {
+    const NAME: &'static str = "fault";
+    const ALL: &'static [Self] = &[
+        Self::AgentOnMissingCall,
+        Self::AgentBusyAlone,
+        Self::PhoneGone,
+        Self::EventMissing,
+        Self::QueuedMissingCall,
+        Self::CallOrphaned,
+        Self::CallOverdue,
+        Self::CallSilent,
+        Self::ThreadOfMissingCall,
+    ];
+
+    fn text(self) -> &'static str {
+        self.as_str()
+    }
 }
 
-/// The metrics of this role.
-#[derive(Clone)]
-pub(super) struct Metrics {
-    threads: Gauge,
-    closed: Counter,
-    dropped: Counter,
-    rounds: Counter,
-    repairs: Family<ByFault, Counter>,
+runtime::metrics! {
+    /// The metrics of this role.
+    #[derive(Clone)]
+    pub(super) struct Metrics {
+        /// Call threads that are open.
+        threads: Gauge = "callthread_call_threads";
+        /// Call threads whose record was written.
+        closed: Counter = "callthread_closed";
+        /// Facts without room in a thread, and records without room.
+        dropped: Counter = "callthread_dropped";
+        /// Rounds of the auditor.
+        rounds: Counter = "callthread_audits";
+        /// Repairs that the auditor has asked for, by what was wrong.
+        repairs: CounterBy<Fault> = "callthread_repairs";
+    }
 }
 
 impl Metrics {
-    pub fn register(registry: &runtime::Metrics) -> Self {
-        Self {
-            threads: registry.gauge("callthread_call_threads", "Call threads that are open"),
-            closed: registry.counter("callthread_closed", "Call threads whose record was written"),
-            dropped: registry.counter("callthread_dropped", "Facts without room in a thread, and records without room"),
-            rounds: registry.counter("callthread_audits", "Rounds of the auditor"),
-            repairs: registry
-                .counters("callthread_repairs", "Repairs that the auditor has asked for, by what was wrong"),
-        }
-    }
-
     /// By how many the open threads have changed.
     pub fn threads(&self, by: i64) {
         self.threads.inc_by(by);
@@ -50,6 +60,6 @@ impl Metrics {
     }
 
     pub fn repair(&self, fault: Fault) {
-        self.repairs.get_or_create(&ByFault { fault: fault.as_str() }).inc();
+        self.repairs.inc(fault);
     }
 }

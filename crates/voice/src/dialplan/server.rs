@@ -9,11 +9,11 @@ use infra::{Clock, Registrations};
 use model::plan::{Caller as CallingParty, Contact, Destination};
 use model::{Dn, TenantId};
 use net::http::JsonBody;
-use prometheus_client::metrics::counter::Counter;
 use runtime::{Caller, Problem};
 use serde::Deserialize;
 use serde_json::Value as Json;
 
+use super::metrics::Metrics;
 use super::plans::Plans;
 
 /// What a resolution needs.
@@ -22,24 +22,12 @@ pub(super) struct Resolver {
     plans: Plans,
     registrations: Arc<dyn Registrations>,
     clock: Arc<dyn Clock>,
-    resolved: Counter,
-    refused: Counter,
+    metrics: Metrics,
 }
 
 impl Resolver {
-    pub fn new(
-        plans: Plans,
-        registrations: Arc<dyn Registrations>,
-        clock: Arc<dyn Clock>,
-        metrics: &runtime::Metrics,
-    ) -> Self {
-        Self {
-            plans,
-            registrations,
-            clock,
-            resolved: metrics.counter("dialplan_numbers_resolved", "Dialled numbers that lead somewhere"),
-            refused: metrics.counter("dialplan_numbers_refused", "Dialled numbers that lead nowhere"),
-        }
+    pub fn new(plans: Plans, registrations: Arc<dyn Registrations>, clock: Arc<dyn Clock>, metrics: Metrics) -> Self {
+        Self { plans, registrations, clock, metrics }
     }
 }
 
@@ -87,7 +75,8 @@ impl Resolver {
         if let Destination::Extension { dn, contacts, .. } = &mut destination {
             *contacts = self.contacts(tenant, dn).await?;
         }
-        let counter = if matches!(destination, Destination::Reject { .. }) { &self.refused } else { &self.resolved };
+        let is_refused = matches!(destination, Destination::Reject { .. });
+        let counter = if is_refused { &self.metrics.refused } else { &self.metrics.resolved };
         counter.inc();
         Ok(destination)
     }

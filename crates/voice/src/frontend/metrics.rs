@@ -2,25 +2,22 @@
 
 use prometheus_client::metrics::counter::Counter;
 
-/// The metrics of this role.
-#[derive(Clone)]
-pub(super) struct Metrics {
-    accepted: Counter,
-    refused: Counter,
-    repeated: Counter,
-    failed: Counter,
+runtime::metrics! {
+    /// The metrics of this role.
+    #[derive(Clone)]
+    pub(super) struct Metrics {
+        /// Requests handed on.
+        accepted: Counter = "frontend_requests_accepted";
+        /// Requests with a fault, or about no call.
+        refused: Counter = "frontend_requests_refused";
+        /// Repeats answered without doing it again.
+        repeated: Counter = "frontend_requests_repeated";
+        /// Requests whose owner did not answer.
+        failed: Counter = "frontend_requests_failed";
+    }
 }
 
 impl Metrics {
-    pub fn register(registry: &runtime::Metrics) -> Self {
-        Self {
-            accepted: registry.counter("frontend_requests_accepted", "Requests handed on"),
-            refused: registry.counter("frontend_requests_refused", "Requests with a fault, or about no call"),
-            repeated: registry.counter("frontend_requests_repeated", "Repeats answered without doing it again"),
-            failed: registry.counter("frontend_requests_failed", "Requests whose owner did not answer"),
-        }
-    }
-
     pub fn request_repeated(&self) {
         self.repeated.inc();
     }

@@ -7,46 +7,40 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
 use runtime::meter::PeerMeter;
 
-/// The metrics of a node.
-#[derive(Clone, Debug, Default)]
-pub struct Metrics {
-    legs: Gauge,
-    ports_free: Gauge,
-    opened: Counter,
-    refused: Counter,
-    overloaded: Counter,
-    treatments: Counter,
-    digits: Counter,
-    quiet: Counter,
-    unsent: Counter,
-    packets_in: Counter,
-    packets_out: Counter,
-    packets_unsent: Counter,
-    news_lost: Counter,
+runtime::metrics! {
+    /// The metrics of a node.
+    #[derive(Clone, Debug, Default)]
+    pub struct Metrics {
+        /// Media dialogs of this node.
+        legs: Gauge = "media_legs";
+        /// Pairs of RTP ports that are free.
+        ports_free: Gauge = "media_rtp_ports_free";
+        /// Media dialogs that were answered.
+        opened: Counter = "media_legs_opened";
+        /// INVITEs that were refused for what they ask.
+        refused: Counter = "media_legs_refused";
+        /// INVITEs that were refused because a limit was reached.
+        overloaded: Counter = "media_legs_overloaded";
+        /// Treatments that were started.
+        treatments: Counter = "media_treatments";
+        /// Keys that phones pressed.
+        digits: Counter = "media_digits";
+        /// Phones that fell silent without being on hold.
+        quiet: Counter = "media_legs_quiet";
+        /// SIP messages whose proxy was away.
+        unsent: Counter = "media_messages_unsent";
+        /// RTP and RTCP packets received.
+        packets_in: Counter = "media_rtp_packets_received";
+        /// RTP and RTCP packets sent.
+        packets_out: Counter = "media_rtp_packets_sent";
+        /// Packets that the kernel did not take.
+        packets_unsent: Counter = "media_rtp_packets_unsent";
+        /// Events of legs that were lost because the loop did not keep up.
+        news_lost: Counter = "media_news_lost";
+    }
 }
 
 impl Metrics {
-    /// Registers them.
-    pub fn register(registry: &runtime::Metrics) -> Self {
-        Self {
-            legs: registry.gauge("media_legs", "Media dialogs of this node"),
-            ports_free: registry.gauge("media_rtp_ports_free", "Pairs of RTP ports that are free"),
-            opened: registry.counter("media_legs_opened", "Media dialogs that were answered"),
-            refused: registry.counter("media_legs_refused", "INVITEs that were refused for what they ask"),
-            overloaded: registry
-                .counter("media_legs_overloaded", "INVITEs that were refused because a limit was reached"),
-            treatments: registry.counter("media_treatments", "Treatments that were started"),
-            digits: registry.counter("media_digits", "Keys that phones pressed"),
-            quiet: registry.counter("media_legs_quiet", "Phones that fell silent without being on hold"),
-            unsent: registry.counter("media_messages_unsent", "SIP messages whose proxy was away"),
-            packets_in: registry.counter("media_rtp_packets_received", "RTP and RTCP packets received"),
-            packets_out: registry.counter("media_rtp_packets_sent", "RTP and RTCP packets sent"),
-            packets_unsent: registry.counter("media_rtp_packets_unsent", "Packets that the kernel did not take"),
-            news_lost: registry
-                .counter("media_news_lost", "Events of legs that were lost because the loop did not keep up"),
-        }
-    }
-
     /// That many legs are there.
     pub fn legs(&self, count: usize) {
         self.legs.set(i64::try_from(count).unwrap_or(i64::MAX));

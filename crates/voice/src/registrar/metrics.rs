@@ -2,29 +2,26 @@
 
 use prometheus_client::metrics::counter::Counter;
 
-/// The metrics of this role.
-#[derive(Clone, Debug)]
-pub(super) struct Metrics {
-    accepted: Counter,
-    refused: Counter,
-    conflicts: Counter,
-    expired: Counter,
-    overloaded: Counter,
-    store_failures: Counter,
+runtime::metrics! {
+    /// The metrics of this role.
+    #[derive(Clone, Debug)]
+    pub(super) struct Metrics {
+        /// REGISTERs answered 200.
+        accepted: Counter = "registrar_requests_accepted";
+        /// REGISTERs answered otherwise.
+        refused: Counter = "registrar_requests_refused";
+        /// Writes repeated because another registrar was faster.
+        conflicts: Counter = "registrar_conflicts";
+        /// Phones whose registration ran out.
+        expired: Counter = "registrar_phones_expired";
+        /// REGISTERs answered 503: too many at once.
+        overloaded: Counter = "registrar_requests_overloaded";
+        /// Reads or writes that the store failed.
+        store_failures: Counter = "registrar_store_failures";
+    }
 }
 
 impl Metrics {
-    pub fn register(registry: &runtime::Metrics) -> Self {
-        Self {
-            accepted: registry.counter("registrar_requests_accepted", "REGISTERs answered 200"),
-            refused: registry.counter("registrar_requests_refused", "REGISTERs answered otherwise"),
-            conflicts: registry.counter("registrar_conflicts", "Writes repeated because another registrar was faster"),
-            expired: registry.counter("registrar_phones_expired", "Phones whose registration ran out"),
-            overloaded: registry.counter("registrar_requests_overloaded", "REGISTERs answered 503: too many at once"),
-            store_failures: registry.counter("registrar_store_failures", "Reads or writes that the store failed"),
-        }
-    }
-
     pub fn request_answered(&self, status: u16) {
         if status < 300 {
             self.accepted.inc()

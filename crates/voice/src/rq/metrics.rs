@@ -2,37 +2,32 @@
 
 use prometheus_client::metrics::{counter::Counter, gauge::Gauge};
 
-/// The metrics of this role.
-#[derive(Clone)]
-pub(super) struct Metrics {
-    submitted: Counter,
-    refused: Counter,
-    offered: Counter,
-    returned: Counter,
-    timed_out: Counter,
-    ended: Counter,
-    waiting: Gauge,
-    lost: Counter,
-    overflowed: Counter,
+runtime::metrics! {
+    /// The metrics of this role.
+    #[derive(Clone)]
+    pub(super) struct Metrics {
+        /// Requests for an agent that came in.
+        submitted: Counter = "rq_requests_submitted";
+        /// Requests refused: a fault in them, or a limit reached.
+        refused: Counter = "rq_requests_refused";
+        /// Pairings of a call with an agent.
+        offered: Counter = "rq_decisions";
+        /// Calls that came back because the agent did not take them.
+        returned: Counter = "rq_requests_returned";
+        /// Requests whose application was told that time is over.
+        timed_out: Counter = "rq_requests_timed_out";
+        /// Requests that ended.
+        ended: Counter = "rq_requests_ended";
+        /// Requests that wait or are promised to an agent.
+        waiting: Gauge = "rq_requests_open";
+        /// Times that another replica had taken a tenant's queues over.
+        lost: Counter = "rq_ownership_lost";
+        /// Outcomes for a client that did not read them.
+        overflowed: Counter = "rq_outcomes_dropped";
+    }
 }
 
 impl Metrics {
-    pub fn register(registry: &runtime::Metrics) -> Self {
-        Self {
-            submitted: registry.counter("rq_requests_submitted", "Requests for an agent that came in"),
-            refused: registry.counter("rq_requests_refused", "Requests refused: a fault in them, or a limit reached"),
-            offered: registry.counter("rq_decisions", "Pairings of a call with an agent"),
-            returned: registry
-                .counter("rq_requests_returned", "Calls that came back because the agent did not take them"),
-            timed_out: registry
-                .counter("rq_requests_timed_out", "Requests whose application was told that time is over"),
-            ended: registry.counter("rq_requests_ended", "Requests that ended"),
-            waiting: registry.gauge("rq_requests_open", "Requests that wait or are promised to an agent"),
-            lost: registry.counter("rq_ownership_lost", "Times that another replica had taken a tenant's queues over"),
-            overflowed: registry.counter("rq_outcomes_dropped", "Outcomes for a client that did not read them"),
-        }
-    }
-
     pub fn request_submitted(&self) {
         self.submitted.inc();
     }

@@ -18,10 +18,16 @@ const TENANTS_MAX: usize = 10_000;
 /// Turns in a row for one tenant, so that a backlog does not keep the others waiting.
 const TURNS_MAX: usize = 20;
 
-struct Metrics {
-    facts: Counter,
-    failures: Counter,
-    lag: Gauge,
+runtime::metrics! {
+    /// The metrics of the export.
+    pub(super) struct Metrics {
+        /// Facts written to the reporting log.
+        facts: Counter = "sipcluster_reporting_facts";
+        /// Turns of the export that failed.
+        failures: Counter = "sipcluster_reporting_failures";
+        /// For how long the reporting log has lacked facts, of the tenant that is furthest behind.
+        lag: Gauge = "sipcluster_reporting_lag_seconds";
+    }
 }
 
 /// How one tenant's export goes.
@@ -35,14 +41,7 @@ struct Progress {
 
 /// Exports until the role has drained, and once more then: its last facts are out when it ends.
 pub(super) async fn run(ctx: RoleContext) -> anyhow::Result<()> {
-    let metrics = Metrics {
-        facts: ctx.metrics.counter("sipcluster_reporting_facts", "Facts written to the reporting log"),
-        failures: ctx.metrics.counter("sipcluster_reporting_failures", "Turns of the export that failed"),
-        lag: ctx.metrics.gauge(
-            "sipcluster_reporting_lag_seconds",
-            "For how long the reporting log has lacked facts, of the tenant that is furthest behind",
-        ),
-    };
+    let metrics = Metrics::register(&ctx.metrics);
     let mut progress: HashMap<TenantId, Progress> = HashMap::new();
     loop {
         turn(&ctx, &metrics, &mut progress).await;

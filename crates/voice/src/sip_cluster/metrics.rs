@@ -3,43 +3,38 @@
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
 
-/// The metrics of a node.
-#[derive(Clone, Debug, Default)]
-pub struct Metrics {
-    /// Calls that it owns.
-    pub calls: Gauge,
-    offered: Counter,
-    refused: Counter,
-    overloaded: Counter,
-    answered: Counter,
-    vanished: Counter,
-    turns: Counter,
-    commits: Counter,
-    fenced: Counter,
-    unsent: Counter,
-    requests: Counter,
-    claimed: Counter,
+runtime::metrics! {
+    /// The metrics of a node.
+    #[derive(Clone, Debug, Default)]
+    pub struct Metrics {
+        /// Calls that this node owns.
+        pub calls: Gauge = "sipcluster_calls";
+        /// INVITEs that began a call.
+        offered: Counter = "sipcluster_calls_offered";
+        /// Calls that were refused: unknown number, no phone.
+        refused: Counter = "sipcluster_calls_refused";
+        /// Calls refused because a limit was reached.
+        overloaded: Counter = "sipcluster_calls_overloaded";
+        /// Legs that were answered.
+        answered: Counter = "sipcluster_legs_answered";
+        /// Parties that went away without a word.
+        vanished: Counter = "sipcluster_legs_vanished";
+        /// Turns of the loop that did something.
+        turns: Counter = "sipcluster_turns";
+        /// Records of calls written to the ledger.
+        commits: Counter = "sipcluster_call_writes";
+        /// Calls lost to a newer owner.
+        fenced: Counter = "sipcluster_calls_fenced";
+        /// Messages whose proxy was away.
+        unsent: Counter = "sipcluster_messages_unsent";
+        /// Requests about calls.
+        requests: Counter = "sipcluster_requests";
+        /// Calls taken over from an owner that is gone.
+        claimed: Counter = "sipcluster_calls_claimed";
+    }
 }
 
 impl Metrics {
-    /// Registers them.
-    pub fn register(registry: &runtime::Metrics) -> Self {
-        Self {
-            calls: registry.gauge("sipcluster_calls", "Calls that this node owns"),
-            offered: registry.counter("sipcluster_calls_offered", "INVITEs that began a call"),
-            refused: registry.counter("sipcluster_calls_refused", "Calls that were refused: unknown number, no phone"),
-            overloaded: registry.counter("sipcluster_calls_overloaded", "Calls refused because a limit was reached"),
-            answered: registry.counter("sipcluster_legs_answered", "Legs that were answered"),
-            vanished: registry.counter("sipcluster_legs_vanished", "Parties that went away without a word"),
-            turns: registry.counter("sipcluster_turns", "Turns of the loop that did something"),
-            commits: registry.counter("sipcluster_call_writes", "Records of calls written to the ledger"),
-            fenced: registry.counter("sipcluster_calls_fenced", "Calls lost to a newer owner"),
-            unsent: registry.counter("sipcluster_messages_unsent", "Messages whose proxy was away"),
-            requests: registry.counter("sipcluster_requests", "Requests about calls"),
-            claimed: registry.counter("sipcluster_calls_claimed", "Calls taken over from an owner that is gone"),
-        }
-    }
-
     /// A call came.
     pub fn call_offered(&self) {
         self.offered.inc();

@@ -9,29 +9,50 @@ use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric as _};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
-use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
+use prometheus_client::metrics::gauge::Gauge;
+use runtime::metrics::Declared;
 use sip::proxy::{Counts, Proxy};
+
+runtime::metrics! {
+    /// What is measured when it is asked for.
+    #[derive(Debug)]
+    struct Sizes {
+        /// Requests on their way or lingering.
+        held: Gauge = "sip_proxy_requests_held";
+        /// Sources remembered for their rates.
+        sources: Gauge = "sip_proxy_sources";
+        /// Nodes that are live.
+        nodes: Gauge = "sip_proxy_nodes";
+    }
+}
 
 /// The metrics of this role.
 #[derive(Debug)]
 pub(super) struct Metrics {
     // One number per count of the core, in its order: the loop writes, the collector reads.
     counts: Arc<[AtomicU64]>,
-    held: Gauge,
-    sources: Gauge,
-    nodes: Gauge,
+    sizes: Sizes,
+}
+
+/// Every metric of this role, for the reference.
+pub(super) fn declared() -> Vec<Declared> {
+    let mut all = counted();
+    all.extend(Sizes::declared());
+    all
+}
+
+/// The core's counts, then the sockets', in their order.
+fn counted() -> Vec<Declared> {
+    let row =
+        |area: &'static str| move |(name, doc): &(&str, &[&str])| Declared::counter(&format!("{area}_{name}"), doc);
+    Counts::TABLE.iter().map(row("sip_proxy")).chain(Counters::TABLE.iter().map(row("sip_proxy_socket"))).collect()
 }
 
 impl Metrics {
     pub(super) fn register(registry: &runtime::Metrics, sockets: Arc<Counters>) -> Self {
         let counts: Arc<[AtomicU64]> = Counts::default().all().iter().map(|_| AtomicU64::new(0)).collect();
         registry.collect(Shown { counts: counts.clone(), sockets });
-        Self {
-            counts,
-            held: registry.gauge("sip_proxy_requests_held", "Requests on their way or lingering"),
-            sources: registry.gauge("sip_proxy_sources", "Sources remembered for their rates"),
-            nodes: registry.gauge("sip_proxy_nodes", "Nodes that are live"),
-        }
+        Self { counts, sizes: Sizes::register(registry) }
     }
 
     /// Copies what the core has counted.
@@ -40,9 +61,9 @@ impl Metrics {
             shown.store(value, Relaxed);
         }
         let (held, sources) = proxy.sizes();
-        self.held.set(i64::try_from(held).unwrap_or(i64::MAX));
-        self.sources.set(i64::try_from(sources).unwrap_or(i64::MAX));
-        self.nodes.set(i64::try_from(proxy.live().count()).unwrap_or(i64::MAX));
+        self.sizes.held.set(i64::try_from(held).unwrap_or(i64::MAX));
+        self.sizes.sources.set(i64::try_from(sources).unwrap_or(i64::MAX));
+        self.sizes.nodes.set(i64::try_from(proxy.live().count()).unwrap_or(i64::MAX));
     }
 }
 
@@ -54,23 +75,12 @@ struct Shown {
 
 impl Collector for Shown {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        let core = Counts::default().all().into_iter().map(|(name, _)| name);
-        let core = core.zip(self.counts.iter().map(|c| c.load(Relaxed)));
-        for (area, name, value) in core
-            .map(|(name, value)| ("sip_proxy", name, value))
-            .chain(self.sockets.all().into_iter().map(|(name, value)| ("sip_proxy_socket", name, value)))
-        {
-            let help = name.replace('_', " ");
-            let counter = ConstCounter::new(value);
-            counter.encode(encoder.encode_descriptor(
-                &format!("{area}_{name}"),
-                &help,
-                None,
-                MetricType::Counter,
-            )?)?;
+        let values = self.counts.iter().map(|c| c.load(Relaxed));
+        let values = values.chain(self.sockets.all().into_iter().map(|(_, value)| value));
+        for (metric, value) in counted().iter().zip(values) {
+            let family = encoder.encode_descriptor(&metric.name, &metric.help, None, MetricType::Counter)?;
+            ConstCounter::new(value).encode(family)?;
         }
-        // A constant, so that an empty role is not mistaken for one that is not scraped.
-        let up = encoder.encode_descriptor("sip_proxy_up", "1 while the role runs", None, MetricType::Gauge)?;
-        ConstGauge::new(1_i64).encode(up)
+        Ok(())
     }
 }

@@ -1,0 +1,245 @@
+//! The declaration of metrics: one macro gives the struct, its registration and its rows in the reference.
+
+use std::fmt;
+
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+
+use super::Metrics;
+
+/// How a metric behaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Only grows, from 0 at the start of a life.
+    Counter,
+    /// Goes up and down.
+    Gauge,
+}
+
+impl Kind {
+    /// Its name in the exposition formats.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Counter => "counter",
+            Self::Gauge => "gauge",
+        }
+    }
+}
+
+/// A metric as its role declares it, whether the role runs or not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Declared {
+    /// Name without the suffix of counters, as `area_noun_unit`.
+    pub name: String,
+    /// How it behaves.
+    pub kind: Kind,
+    /// What it says, without a full stop.
+    pub help: String,
+    /// Its labels.
+    pub labels: Vec<LabelSet>,
+}
+
+/// A label and every value that it takes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LabelSet {
+    /// Name of the label.
+    pub name: &'static str,
+    /// The values, or where they stand.
+    pub values: LabelValues,
+}
+
+/// The values of a label: always a closed set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LabelValues {
+    /// These.
+    Listed(Vec<&'static str>),
+    /// Those of a table elsewhere, in words.
+    Of(&'static str),
+}
+
+impl Declared {
+    /// A metric of that type; `doc` as the attribute has it, line by line.
+    pub fn of<I: Instrument>(name: &str, doc: &[&str]) -> Self {
+        Self { name: name.to_owned(), kind: I::KIND, help: help(doc), labels: I::labels() }
+    }
+
+    /// A counter without labels that is shown by a collector of its own.
+    pub fn counter(name: &str, doc: &[&str]) -> Self {
+        Self::of::<Counter>(name, doc)
+    }
+
+    /// The name of its samples.
+    pub fn sample(&self) -> String {
+        match self.kind {
+            Kind::Counter => format!("{}_total", self.name),
+            Kind::Gauge => self.name.clone(),
+        }
+    }
+
+    /// What one unit of it is: the unit that ends the name, else "count".
+    pub fn unit(&self) -> &'static str {
+        match self.name.rsplit('_').next() {
+            Some("seconds") => "seconds",
+            Some("bytes") => "bytes",
+            Some("ratio") => "ratio",
+            _ => "count",
+        }
+    }
+}
+
+/// A doc comment as a help text: one line without a full stop, since the format adds it.
+pub fn help(doc: &[&str]) -> String {
+    let lines: Vec<&str> = doc.iter().map(|line| line.trim()).collect();
+    lines.join(" ").trim_end_matches('.').to_owned()
+}
+
+/// A type of metric that can be declared.
+pub trait Instrument: Default {
+    /// How it behaves.
+    const KIND: Kind;
+
+    /// Its labels.
+    fn labels() -> Vec<LabelSet> {
+        Vec::new()
+    }
+
+    /// Registers it.
+    fn show(&self, metrics: &Metrics, name: &str, help: &str);
+}
+
+impl Instrument for Counter {
+    const KIND: Kind = Kind::Counter;
+
+    fn show(&self, metrics: &Metrics, name: &str, help: &str) {
+        metrics.register(name, help, self.clone());
+    }
+}
+
+impl Instrument for Gauge {
+    const KIND: Kind = Kind::Gauge;
+
+    fn show(&self, metrics: &Metrics, name: &str, help: &str) {
+        metrics.register(name, help, self.clone());
+    }
+}
+
+/// A label: an enum whose every value is known.
+pub trait Label: Copy + PartialEq + fmt::Debug + Send + Sync + 'static {
+    /// Name of the label.
+    const NAME: &'static str;
+    /// Every value.
+    const ALL: &'static [Self];
+
+    /// Its text.
+    fn text(self) -> &'static str;
+}
+
+/// Counters by one label. Every value is there from the start, with 0, so that a rate is right from the first event on.
+pub struct CounterBy<L> {
+    family: Family<[(&'static str, &'static str); 1], Counter>,
+    of: std::marker::PhantomData<fn(L)>,
+}
+
+impl<L: Label> CounterBy<L> {
+    /// Counts one.
+    pub fn inc(&self, label: L) {
+        debug_assert!(L::ALL.contains(&label), "{label:?} is not among the declared values");
+        self.family.get_or_create(&[(L::NAME, label.text())]).inc();
+    }
+
+    /// What was counted for that value.
+    pub fn get(&self, label: L) -> u64 {
+        self.family.get_or_create(&[(L::NAME, label.text())]).get()
+    }
+}
+
+impl<L> Clone for CounterBy<L> {
+    fn clone(&self) -> Self {
+        Self { family: self.family.clone(), of: std::marker::PhantomData }
+    }
+}
+
+impl<L: Label> Default for CounterBy<L> {
+    fn default() -> Self {
+        let family = Family::default();
+        for label in L::ALL {
+            drop(family.get_or_create(&[(L::NAME, label.text())]));
+        }
+        Self { family, of: std::marker::PhantomData }
+    }
+}
+
+impl<L: Label> fmt::Debug for CounterBy<L> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "CounterBy({})", L::NAME)
+    }
+}
+
+impl<L: Label> Instrument for CounterBy<L> {
+    const KIND: Kind = Kind::Counter;
+
+    fn labels() -> Vec<LabelSet> {
+        vec![LabelSet { name: L::NAME, values: LabelValues::Listed(L::ALL.iter().map(|label| label.text()).collect()) }]
+    }
+
+    fn show(&self, metrics: &Metrics, name: &str, help: &str) {
+        metrics.register(name, help, self.family.clone());
+    }
+}
+
+/// Declares the metrics of a role: a struct whose fields carry help text, type and name.
+///
+/// ```ignore
+/// runtime::metrics! {
+///     /// The metrics of dialplan.
+///     pub(super) struct Metrics {
+///         /// Dialled numbers that lead somewhere.
+///         resolved: Counter = "dialplan_numbers_resolved";
+///         /// Dialled numbers that lead nowhere, by why.
+///         refused: CounterBy<Reason> = "dialplan_numbers_refused";
+///     }
+/// }
+/// ```
+///
+/// Gives `Metrics::register(&ctx.metrics)`, and `Metrics::declared` for the [`crate::RoleSpec`], from which the reference of
+/// all metrics is made. Counters get `_total` by themselves; a unit (`_seconds`, `_bytes`) ends the name.
+#[macro_export]
+macro_rules! metrics {
+    (
+        $(#[$meta:meta])*
+        $vis:vis struct $name:ident {
+            $( $(#[doc = $doc:literal])+ $field_vis:vis $field:ident : $ty:ty = $metric:literal ; )*
+        }
+    ) => {
+        $(#[$meta])*
+        $vis struct $name {
+            $( $(#[doc = $doc])+ $field_vis $field: $ty, )*
+        }
+
+        impl $name {
+            /// Every metric of it, for the reference.
+            pub fn declared() -> ::std::vec::Vec<$crate::metrics::Declared> {
+                ::std::vec![ $( $crate::metrics::Declared::of::<$ty>($metric, &[$($doc),+]), )* ]
+            }
+
+            /// New ones, registered.
+            #[allow(dead_code, reason = "what outlives a life of its role is registered by `show`")]
+            pub fn register(registry: &$crate::Metrics) -> Self {
+                let new = Self { $( $field: ::std::default::Default::default(), )* };
+                new.show(registry);
+                new
+            }
+
+            /// Registers them.
+            pub fn show(&self, registry: &$crate::Metrics) {
+                $( $crate::metrics::Instrument::show(
+                    &self.$field,
+                    registry,
+                    $metric,
+                    &$crate::metrics::help(&[$($doc),+]),
+                ); )*
+            }
+        }
+    };
+}
