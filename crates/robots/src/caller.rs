@@ -1,0 +1,391 @@
+//! A caller: dials, listens, presses a key in the menu, waits as long as the patience lasts, talks, hangs up.
+
+use std::time::{Duration, Instant};
+
+use media::dtmf::Digit;
+use media::sdp::Direction;
+use model::Entropy as _;
+use sip::StatusCode;
+use sip::agent::{DialogId, Event, Invite, Provisionals, Reply};
+
+use crate::audio::{LegId, Say};
+use crate::ear::Heard;
+use crate::floor::{CALLS_MAX, CARRIER, Due, Floor};
+use crate::opening::Stage;
+use crate::plan::{Range, unit, until_next};
+use crate::results::{CallRow, Outcome};
+use crate::tones::Pair;
+
+/// Of a hundred calls so many dial support, and so many the menu; all others sales.
+const SUPPORT: f64 = 0.30;
+const MENU: f64 = 0.15;
+/// How long a caller listens to the menu before the key.
+const LISTENS: Range = Range { min: 1.0, max: 2.5 };
+/// A rate that has ebbed to nothing is looked at again after this time.
+const EBB: Duration = Duration::from_secs(1);
+
+/// A call from its INVITE until caller and agent have left it.
+pub(crate) struct Call {
+    caller: String,
+    dialled: String,
+    service: &'static str,
+    key: Option<Digit>,
+    dialog: Option<DialogId>,
+    pub leg: LegId,
+    pub agent_leg: Option<LegId>,
+    pub caller_pair: Pair,
+    pub agent_pair: Pair,
+    placed: Instant,
+    placed_at: u64,
+    connected: bool,
+    /// Index, id and phone of the agent who answered.
+    pub agent: Option<(usize, String, String)>,
+    pub answered: Option<Instant>,
+    pub answers: u32,
+    pub holds: u32,
+    pub ends_by_agent: bool,
+    /// When it was over for the first of the two, and what both had heard by then.
+    over: Option<Instant>,
+    caller_heard: Option<Heard>,
+    agent_heard: Option<Heard>,
+    gave_up: bool,
+    stopped: bool,
+    outcome: Option<(Outcome, Option<u16>)>,
+    faults: Vec<String>,
+}
+
+impl Call {
+    pub const fn is_talking(&self) -> bool {
+        self.answered.is_some() && self.over.is_none()
+    }
+
+    pub const fn is_waiting(&self) -> bool {
+        self.answered.is_none() && self.over.is_none()
+    }
+}
+
+impl Floor {
+    // === Arrivals ===
+
+    pub fn arrive(&mut self) {
+        if self.stage != Stage::Running || self.plan.calls == Some(self.placed) {
+            return;
+        }
+        let since = self.opened_at.map_or(Duration::ZERO, |at| self.now.duration_since(at));
+        let rate = self.plan.rate_at(since);
+        let gap = until_next(rate, &mut self.dice).min(if rate < 0.01 { EBB } else { Duration::MAX });
+        self.timers.after(self.now, gap, Due::Arrive);
+        if self.calls.len() < CALLS_MAX && rate > 0.0 {
+            if let Err(error) = self.place() {
+                self.faults.push(format!("a call could not be placed: {error:#}"));
+                self.placed += 1;
+            }
+            if self.plan.calls == Some(self.placed) {
+                self.last_placed();
+            }
+        }
+    }
+
+    /// What a caller wants, by which number, and with which key.
+    fn wish(&mut self) -> (&'static str, &'static str, Option<char>) {
+        let draw = unit(&mut self.dice);
+        if draw < SUPPORT {
+            ("support", "support", None)
+        } else if draw < SUPPORT + MENU {
+            if unit(&mut self.dice) < 0.5 { ("menu", "sales", Some('1')) } else { ("menu", "support", Some('2')) }
+        } else {
+            ("sales", "sales", None)
+        }
+    }
+
+    fn place(&mut self) -> anyhow::Result<()> {
+        /// Numbers begin anew after so many calls; none of them lasts as long.
+        const NUMBERS: u32 = 100_000;
+        let (number, service, key) = self.wish();
+        let dialled = self.site.numbers.get(number).cloned();
+        let dialled = dialled.ok_or_else(|| anyhow::anyhow!("the site has no number {number}"))?;
+        let caller = format!("{}{:05}", self.callers, self.placed % NUMBERS);
+        let (at, millis) = (self.timestamp(), self.millis());
+        let leg = self.legs.open(self.dice.next_u64(), self.now)?;
+        let offer = self.legs.get(leg).map(|leg| leg.offer(Direction::SendRecv)).unwrap_or_default();
+        let phone = &mut self.phones[CARRIER];
+        let edge = &self.site.sip;
+        let target = format!("sip:{dialled}@{}:{}", edge.host, edge.port);
+        let invite = Invite {
+            flow: phone.flow(),
+            to: format!("<{target}>"),
+            target,
+            from: format!("<sip:{caller}@{}>", phone.local),
+            call_id: phone.fresh(),
+            local: phone.identity(&caller),
+            routes: Vec::new(),
+            headers: Vec::new(),
+            offer: Some(offer.into()),
+            provisionals: Provisionals::Plain,
+        };
+        let dialog = phone.ua.invite(invite, at);
+        let dialog = dialog.inspect_err(|_| self.legs.close(leg))?;
+        let id = self.placed;
+        self.placed += 1;
+        self.first_arrival = self.first_arrival.or(Some(millis));
+        self.last_arrival = Some(millis);
+        self.by_dialog.insert(dialog, id);
+        self.by_number.insert(caller.clone(), id);
+        let call = Call {
+            caller,
+            dialled,
+            service,
+            key: key.and_then(Digit::from_char),
+            dialog: Some(dialog),
+            leg,
+            agent_leg: None,
+            caller_pair: self.grid.borrow(),
+            agent_pair: self.grid.borrow(),
+            placed: self.now,
+            placed_at: millis,
+            connected: false,
+            agent: None,
+            answered: None,
+            answers: 0,
+            holds: 0,
+            ends_by_agent: false,
+            over: None,
+            caller_heard: None,
+            agent_heard: None,
+            gave_up: false,
+            stopped: false,
+            outcome: None,
+            faults: Vec::new(),
+        };
+        if call.key.is_none()
+            && let Some(leg) = self.legs.get(leg)
+        {
+            leg.say(Say::Pair(call.caller_pair));
+        }
+        self.calls.insert(id, call);
+        let patience = self.plan.patience.draw(&mut self.dice);
+        self.timers.after(self.now, patience, Due::GiveUp(id));
+        Ok(())
+    }
+
+    // === What happens to a caller ===
+
+    pub fn at_carrier(&mut self, event: Event) {
+        let at = self.timestamp();
+        match event {
+            Event::Answered { dialog, session, .. } => self.connected(dialog, Self::session_of(session)),
+            Event::Offered { dialog, offer, .. } => {
+                let leg = self.by_dialog.get(&dialog).and_then(|id| self.calls.get(id)).map(|call| call.leg);
+                let answer = leg.and_then(|leg| self.legs.get(leg)?.answer(&offer).ok());
+                let ua = &mut self.phones[CARRIER].ua;
+                // A dialog that ended meanwhile needs neither.
+                let _ = match answer {
+                    Some(answer) => ua.accept_offer(dialog, answer.into(), at),
+                    None => ua.refuse_offer(dialog, StatusCode::NOT_ACCEPTABLE_HERE, at),
+                };
+            }
+            Event::Incoming { dialog, .. } => {
+                // Nobody calls the carrier.
+                let _ = self.phones[CARRIER].ua.reject(dialog, Reply::new(StatusCode::NOT_FOUND), at);
+            }
+            Event::Info { request, .. } | Event::Request { request, .. } => {
+                let _ = self.phones[CARRIER].ua.respond(request, Reply::new(StatusCode::OK), at);
+            }
+            Event::Failed { dialog, status, .. } => self.caller_ended(dialog, Some(status.code())),
+            Event::Released { dialog, .. } => self.caller_ended(dialog, None),
+            _ => {}
+        }
+    }
+
+    fn connected(&mut self, dialog: DialogId, sdp: Option<bytes::Bytes>) {
+        let Some(id) = self.by_dialog.get(&dialog).copied() else { return };
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        call.connected = true;
+        let taken = match (self.legs.get(call.leg), sdp) {
+            (Some(leg), Some(sdp)) => leg.take_answer(&sdp),
+            _ => Err(anyhow::anyhow!("there is none")),
+        };
+        if let Err(error) = taken {
+            call.faults.push(format!("the session of the answer: {error:#}"));
+        }
+        if call.key.is_some() {
+            let after = LISTENS.draw(&mut self.dice);
+            self.timers.after(self.now, after, Due::Press(id));
+        }
+    }
+
+    pub fn press(&mut self, id: u32) {
+        let Some(call) = self.calls.get(&id) else { return };
+        if let (Some(leg), Some(key)) = (self.legs.get(call.leg), call.key) {
+            leg.press(key);
+            leg.say(Say::Pair(call.caller_pair));
+        }
+    }
+
+    /// The caller's patience is over: nothing happens to a call that was answered.
+    pub fn give_up(&mut self, id: u32) {
+        let Some(call) = self.calls.get_mut(&id).filter(|call| call.is_waiting()) else { return };
+        call.gave_up = true;
+        self.end_by_caller(id);
+    }
+
+    /// A conversation is over.
+    pub fn hang_up(&mut self, id: u32) {
+        let Some(call) = self.calls.get(&id).filter(|call| call.is_talking()) else { return };
+        let agent = call.agent.as_ref().map(|(index, ..)| *index).filter(|_| call.ends_by_agent);
+        let has_it = |agent: &usize| self.agents[*agent].line.as_ref().is_some_and(|line| line.call == Some(id));
+        match agent.filter(has_it) {
+            Some(agent) => {
+                self.left(id);
+                self.hang_up_agent(agent);
+            }
+            None => self.end_by_caller(id),
+        }
+    }
+
+    fn end_by_caller(&mut self, id: u32) {
+        self.left(id);
+        let at = self.timestamp();
+        if let Some(dialog) = self.calls.get(&id).and_then(|call| call.dialog) {
+            self.phones[CARRIER].hang_up(dialog, at);
+        }
+    }
+
+    /// One of the two has left the call, or is about to: what both have heard until now counts.
+    pub fn left(&mut self, id: u32) {
+        let now = self.now;
+        let Some(call) = self.calls.get_mut(&id).filter(|call| call.over.is_none()) else { return };
+        call.over = Some(now);
+        call.caller_heard = self.legs.get(call.leg).and_then(|leg| leg.heard());
+        call.agent_heard = call.agent_leg.and_then(|leg| self.legs.get(leg)).and_then(|leg| leg.heard());
+    }
+
+    fn caller_ended(&mut self, dialog: DialogId, status: Option<u16>) {
+        let Some(id) = self.by_dialog.remove(&dialog) else { return };
+        self.left(id);
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        call.dialog = None;
+        self.legs.close(call.leg);
+        call.outcome = Some(match status {
+            _ if call.answered.is_some() => (Outcome::Answered, None),
+            _ if call.stopped => (Outcome::Stopped, None),
+            _ if call.gave_up => (Outcome::Abandoned, None),
+            Some(status) => (Outcome::Refused, Some(status)),
+            None => (Outcome::Dropped, None),
+        });
+        self.finish(id);
+    }
+
+    pub fn call_fault(&mut self, id: u32, fault: String) {
+        if let Some(call) = self.calls.get_mut(&id) {
+            call.faults.push(fault);
+        }
+    }
+
+    // === The end ===
+
+    /// Writes a call down when both have left it.
+    pub fn finish(&mut self, id: u32) {
+        let agent_has_it = self.agents.iter().any(|agent| agent.line.as_ref().is_some_and(|line| line.call == Some(id)));
+        let over = self.calls.get(&id).is_some_and(|call| call.outcome.is_some());
+        if !over || agent_has_it {
+            return;
+        }
+        let Some(call) = self.calls.remove(&id) else { return };
+        self.by_number.remove(&call.caller);
+        self.grid.give_back(call.caller_pair);
+        self.grid.give_back(call.agent_pair);
+        let row = self.row(call);
+        self.keep(row);
+    }
+
+    fn row(&self, mut call: Call) -> CallRow {
+        let millis = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+        let (outcome, status) = call.outcome.unwrap_or((Outcome::Unfinished, None));
+        let over = call.over.unwrap_or(self.now);
+        let after = |heard: Option<Heard>| heard.and_then(|heard| heard.after).map(millis);
+        let (caller_heard_ms, agent_heard_ms) = (after(call.caller_heard), after(call.agent_heard));
+        let mut faults = std::mem::take(&mut call.faults);
+        if outcome == Outcome::Answered {
+            faults.extend(self.hearing("the caller", call.caller_heard));
+            faults.extend(self.hearing("the agent", call.agent_heard));
+        }
+        match outcome {
+            Outcome::Dropped => faults.push("the far side ended it before an agent had answered".to_owned()),
+            Outcome::Unfinished => faults.push("it did not end".to_owned()),
+            _ => {}
+        }
+        if call.answers > 1 {
+            faults.push(format!("{} agents answered it", call.answers));
+        }
+        let (agent, extension) = call.agent.map(|(_, agent, extension)| (agent, extension)).unzip();
+        CallRow {
+            caller: call.caller,
+            dialled: call.dialled,
+            service: call.service.to_owned(),
+            outcome,
+            status,
+            agent,
+            extension,
+            answers: call.answers,
+            dialled_at: call.placed_at,
+            wait_ms: millis(call.answered.unwrap_or(over).duration_since(call.placed)),
+            talk_ms: call.answered.map(|answered| millis(over.duration_since(answered))),
+            caller_heard_ms,
+            agent_heard_ms,
+            holds: call.holds,
+            ended_by_agent: call.ends_by_agent,
+            faults,
+        }
+    }
+
+    /// What was wrong with what one side heard.
+    fn hearing(&self, who: &str, heard: Option<Heard>) -> Option<String> {
+        let Some(heard) = heard else { return Some(format!("{who} had no audio")) };
+        let instead = match heard.instead.map(|pair| (pair, self.whose(pair))) {
+            Some((pair, Some(whose))) => format!(", but {pair} of {whose}"),
+            Some((pair, None)) => format!(", but {pair}"),
+            None => String::new(),
+        };
+        match heard.after {
+            None => Some(format!("{who} did not hear the other side{instead} ({} packets came)", heard.packets)),
+            Some(after) if after > self.plan.hear_within => {
+                Some(format!("{who} heard the other side only after {} ms", after.as_millis()))
+            }
+            Some(_) if heard.others > 0 => {
+                Some(format!("{who} heard something else in {} packets{instead}", heard.others))
+            }
+            Some(_) => None,
+        }
+    }
+
+    /// The caller of the running call that plays a pair.
+    fn whose(&self, pair: Pair) -> Option<&str> {
+        let call = self.calls.values().find(|call| call.caller_pair == pair || call.agent_pair == pair);
+        call.map(|call| call.caller.as_str())
+    }
+
+    /// Everybody hangs up.
+    pub fn hang_up_all(&mut self) {
+        let ids: Vec<u32> = self.calls.keys().copied().collect();
+        for id in ids {
+            if let Some(call) = self.calls.get_mut(&id) {
+                call.stopped = true;
+            }
+            self.end_by_caller(id);
+        }
+        (0..self.agents.len()).for_each(|agent| self.hang_up_agent(agent));
+    }
+
+    /// Writes down what has not ended.
+    pub fn give_up_all(&mut self) {
+        let ids: Vec<u32> = self.calls.keys().copied().collect();
+        for id in ids {
+            self.left(id);
+            if let Some(call) = self.calls.remove(&id) {
+                let row = self.row(call);
+                self.keep(row);
+            }
+        }
+    }
+}

@@ -1,0 +1,330 @@
+//! The floor: everybody, and the loop that moves them.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use anyhow::{Result, ensure};
+use mio::{Events, Poll, Token, Waker};
+use model::Timestamp;
+use model::entropy::Seeded;
+use sip::agent::{DialogId, Event};
+
+use crate::agent::Agent;
+use crate::audio::Legs;
+use crate::caller::Call;
+use crate::opening::Stage;
+use crate::phone::Phone;
+use crate::plan::Plan;
+use crate::requests::Requests;
+use crate::results::{AgentRow, CallRow, Results, Run, Totals};
+use crate::site::Site;
+use crate::timers::Timers;
+use crate::tones::Grid;
+
+/// The loop looks for a request to stop so often.
+const LOOK: Duration = Duration::from_millis(100);
+/// Calls at once; an arrival beyond is put off.
+pub(crate) const CALLS_MAX: usize = 4_000;
+/// Rows that are kept of a run without end.
+const ROWS_KEPT: usize = 2_000;
+/// A line about the progress so often.
+const PROGRESS: Duration = Duration::from_secs(5);
+const PROGRESS_ENDLESS: Duration = Duration::from_secs(60);
+/// The phone of the carrier that brings all callers; the agents' follow.
+pub(crate) const CARRIER: usize = 0;
+const WAKE: Token = Token(usize::MAX);
+
+/// Asks the robots to end.
+#[derive(Clone, Debug, Default)]
+pub struct Stop(Arc<AtomicBool>);
+
+impl Stop {
+    /// They hang up, log out and end.
+    pub fn stop(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    fn is_asked(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// Something to do at its time.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Due {
+    /// An agent's phone registers, or registers again.
+    Register(usize, u32),
+    /// An agent asks to be logged in, then to be ready.
+    LogIn(usize),
+    /// An agent's work after a call is done.
+    Ready(usize),
+    /// An agent answers the call that rings.
+    Answer(usize, DialogId),
+    /// A call is over for its agent or its caller.
+    HangUp(u32),
+    /// An agent ends a conversation with somebody who is no robot.
+    Part(usize, DialogId),
+    /// An agent holds.
+    Hold(usize, DialogId),
+    /// An agent retrieves.
+    Retrieve(usize, DialogId),
+    /// The next caller dials.
+    Arrive,
+    /// A caller presses a key in the menu.
+    Press(u32),
+    /// A caller has no more patience.
+    GiveUp(u32),
+    /// The next stage has waited long enough.
+    Stage,
+}
+
+pub(crate) struct Floor {
+    pub plan: Plan,
+    pub site: Site,
+    pub dice: Seeded,
+    pub now: Instant,
+    begun: Instant,
+    begun_at: Timestamp,
+    pub phones: Vec<Phone>,
+    pub agents: Vec<Agent>,
+    pub calls: HashMap<u32, Call>,
+    pub by_dialog: HashMap<DialogId, u32>,
+    pub by_number: HashMap<String, u32>,
+    pub legs: Legs,
+    pub timers: Timers<Due>,
+    pub requests: Requests,
+    pub grid: Grid,
+    pub stage: Stage,
+    pub placed: u32,
+    pub callers: String,
+    pub first_arrival: Option<u64>,
+    pub last_arrival: Option<u64>,
+    pub ended: u64,
+    pub opened_at: Option<Instant>,
+    totals: Totals,
+    rows: Vec<CallRow>,
+    pub faults: Vec<String>,
+}
+
+/// Runs the plan until it is done or stopped; `tell` is told the progress in words.
+///
+/// # Errors
+/// When the robots cannot begin: no socket, no agents.
+pub fn run(site: Site, plan: Plan, stop: &Stop, tell: &mut dyn FnMut(&str)) -> Result<Results> {
+    ensure!(plan.agents <= site.agents.len(), "{} agents are wanted, the site has {}", plan.agents, site.agents.len());
+    let mut poll = Poll::new()?;
+    let mut floor = Floor::new(site, plan, &poll)?;
+    let mut events = Events::with_capacity(1_024);
+    let every = if floor.plan.calls.is_some() { PROGRESS } else { PROGRESS_ENDLESS };
+    let mut told = floor.now;
+    let mut stage = floor.stage;
+    while floor.stage != Stage::Done {
+        match poll.poll(&mut events, Some(floor.wait())) {
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            other => other?,
+        }
+        floor.now = Instant::now();
+        if stop.is_asked() {
+            floor.close();
+        }
+        floor.legs.turn(floor.now);
+        let at = floor.timestamp();
+        for event in &events {
+            if let Some(phone) = floor.phones.get_mut(event.token().0) {
+                phone.receive(at);
+            }
+        }
+        floor.work();
+        floor.advance();
+        if floor.now.duration_since(told) >= every || stage != floor.stage {
+            (told, stage) = (floor.now, floor.stage);
+            tell(&floor.progress());
+        }
+    }
+    Ok(floor.results())
+}
+
+impl Floor {
+    fn new(site: Site, plan: Plan, poll: &Poll) -> Result<Self> {
+        let waker = Arc::new(Waker::new(poll.registry(), WAKE)?);
+        let (own, edge) = (site.own_address()?, site.edge()?);
+        let mut phones = vec![Phone::open(poll.registry(), Token(CARRIER), (own, edge), "carrier", None)?];
+        let mut agents = Vec::new();
+        for agent in site.agents.iter().take(plan.agents) {
+            let (token, password) = (Token(phones.len()), Some(agent.password.as_str()));
+            phones.push(Phone::open(poll.registry(), token, (own, edge), &agent.extension, password)?);
+            agents.push(Agent::new(agent.clone()));
+        }
+        let requests = Requests::start(site.web_edge()?, &site.tenant, &site.token, waker)?;
+        let now = Instant::now();
+        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        /// A run is told from those of a day before and after by its second.
+        const RUNS: u64 = 100_000;
+        let callers = format!("+1557{:05}", since_epoch.as_secs() % RUNS);
+        let mut floor = Self {
+            dice: Seeded::new(plan.seed),
+            now,
+            begun: now,
+            begun_at: Timestamp::from_micros(u64::try_from(since_epoch.as_micros()).unwrap_or(u64::MAX)),
+            phones,
+            agents,
+            calls: HashMap::new(),
+            by_dialog: HashMap::new(),
+            by_number: HashMap::new(),
+            legs: Legs::new(own, now),
+            timers: Timers::new(),
+            requests,
+            grid: Grid::new(),
+            stage: Stage::Opening,
+            placed: 0,
+            callers,
+            first_arrival: None,
+            last_arrival: None,
+            ended: 0,
+            opened_at: None,
+            totals: Totals::default(),
+            rows: Vec::new(),
+            faults: Vec::new(),
+            plan,
+            site,
+        };
+        floor.open();
+        Ok(floor)
+    }
+
+    /// The wall clock, in step with the monotonic one.
+    pub fn timestamp(&self) -> Timestamp {
+        self.begun_at + self.now.duration_since(self.begun)
+    }
+
+    /// Milliseconds since 1970.
+    pub fn millis(&self) -> u64 {
+        self.timestamp().as_micros() / 1_000
+    }
+
+    /// How long nothing needs to be done.
+    fn wait(&self) -> Duration {
+        let at = self.timestamp();
+        let due = [self.legs.next_turn(), self.timers.next()].into_iter().flatten().min();
+        let by_clock = due.map(|due| due.saturating_duration_since(Instant::now()));
+        let by_sip = self.phones.iter().filter_map(|phone| phone.ua.next_timeout()).min();
+        let by_sip = by_sip.map(|due| Duration::from_micros(due.as_micros().saturating_sub(at.as_micros())));
+        [by_clock, by_sip].into_iter().flatten().fold(LOOK, Duration::min)
+    }
+
+    /// Does what is due and what has come, until nothing is left.
+    fn work(&mut self) {
+        let at = self.timestamp();
+        for phone in &mut self.phones {
+            if phone.ua.next_timeout().is_some_and(|due| due <= at) {
+                phone.ua.handle_timeout(at);
+            }
+        }
+        while let Some(answered) = self.requests.next_answer() {
+            self.request_answered(answered.agent, answered.outcome);
+        }
+        while let Some(due) = self.timers.pop_due(self.now) {
+            self.act(due);
+        }
+        loop {
+            let mut quiet = true;
+            for index in 0..self.phones.len() {
+                while let Some(event) = self.phones[index].next_event() {
+                    quiet = false;
+                    self.happened(index, event);
+                }
+            }
+            if quiet {
+                break;
+            }
+        }
+        self.phones.iter_mut().for_each(Phone::send);
+    }
+
+    fn act(&mut self, due: Due) {
+        match due {
+            Due::Register(agent, round) => self.register(agent, round),
+            Due::LogIn(agent) => self.log_in(agent),
+            Due::Ready(agent) => self.ready(agent),
+            Due::Answer(agent, dialog) => self.answer(agent, dialog),
+            Due::HangUp(call) => self.hang_up(call),
+            Due::Part(agent, dialog) => self.part(agent, dialog),
+            Due::Hold(agent, dialog) => self.hold(agent, dialog),
+            Due::Retrieve(agent, dialog) => self.retrieve(agent, dialog),
+            Due::Arrive => self.arrive(),
+            Due::Press(call) => self.press(call),
+            Due::GiveUp(call) => self.give_up(call),
+            Due::Stage => self.stage_due(),
+        }
+    }
+
+    fn happened(&mut self, phone: usize, event: Event) {
+        if phone == CARRIER { self.at_carrier(event) } else { self.at_agent(phone - 1, event) }
+    }
+
+    /// Keeps what is known of a call that is over.
+    pub fn keep(&mut self, row: CallRow) {
+        self.ended = self.millis();
+        self.totals.add(&row);
+        if self.plan.calls.is_none() && self.rows.len() >= ROWS_KEPT {
+            self.rows.remove(0);
+        }
+        self.rows.push(row);
+    }
+
+    fn progress(&self) -> String {
+        let talking = self.calls.values().filter(|call| call.is_talking()).count();
+        let t = &self.totals;
+        match self.stage {
+            Stage::Opening => {
+                let ready = self.agents.iter().filter(|agent| agent.is_ready()).count();
+                format!("{ready} of {} agents are ready", self.agents.len())
+            }
+            Stage::Running => format!(
+                "{} calls placed, {} in conversation, {} waiting; answered {}, abandoned {}, refused {}, faulty {}",
+                self.placed,
+                talking,
+                self.calls.len() - talking,
+                t.answered,
+                t.abandoned,
+                t.refused,
+                t.faulty
+            ),
+            Stage::Closing => "agents log out".to_owned(),
+            Stage::Done => format!("done: {} calls", t.offered),
+        }
+    }
+
+    fn results(self) -> Results {
+        let endless = self.plan.calls.is_none();
+        let mut totals = Totals::of(&self.rows);
+        if endless {
+            // Sums are of all calls, waiting times of those that were kept.
+            totals = Totals { waits: totals.waits, ..self.totals };
+        }
+        let agents = self.agents.iter().map(|agent| AgentRow {
+            agent: agent.who.agent.clone(),
+            extension: agent.who.extension.clone(),
+            skills: agent.who.skills.clone(),
+            rang: agent.rang,
+            answered: agent.answered,
+            talk_ms: u64::try_from(agent.talked.as_millis()).unwrap_or(u64::MAX),
+        });
+        Results {
+            run: Run {
+                callers: self.callers,
+                seed: self.plan.seed,
+                first_arrival: self.first_arrival,
+                last_arrival: self.last_arrival,
+                ended: self.ended,
+                services: self.site.services,
+            },
+            totals,
+            agents: agents.collect(),
+            calls: self.rows,
+            faults: self.faults,
+        }
+    }
+}

@@ -1,0 +1,233 @@
+//! Beginning and end of the day: phones register, agents log in and out.
+
+use std::time::Duration;
+
+use serde_json::json;
+use sip::{Contact, Message, StatusCode};
+
+use crate::floor::{Due, Floor};
+use crate::plan::until_next;
+
+/// What a registration asks for, s; phones of mobile users choose so.
+const EXPIRES_S: u32 = 600;
+/// Phones begin one after the other.
+const STAGGER: Duration = Duration::from_millis(5);
+/// A registration or request that failed is repeated after this time.
+const AGAIN: Duration = Duration::from_secs(2);
+/// From login to ready: a person needs longer.
+const LOGIN_TO_READY: Duration = Duration::from_millis(250);
+/// All agents are at work within this time, or it is a fault.
+const OPEN_WITHIN: Duration = Duration::from_secs(60);
+/// From the last agent's readiness to the first caller: what was asked for has been carried out by then.
+const BEFORE_FIRST: Duration = Duration::from_millis(500);
+/// Logging out takes no longer, or is left.
+const CLOSE_WITHIN: Duration = Duration::from_secs(3);
+/// Calls that hang when all others are over are given up after this time.
+const UNFINISHED_AFTER: Duration = Duration::from_secs(60);
+
+/// Where the robots stand.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Stage {
+    Opening,
+    Running,
+    Closing,
+    Done,
+}
+
+/// How far an agent has come.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Duty {
+    /// The phone is not registered yet.
+    Away,
+    /// The login was asked for.
+    LoggingIn,
+    /// Readiness was asked for, for the first time.
+    GettingReady,
+    /// At work.
+    OnDuty,
+    /// The logout was asked for.
+    LoggingOut,
+    /// Gone home.
+    LoggedOut,
+}
+
+impl Floor {
+    pub fn open(&mut self) {
+        for agent in 0..self.agents.len() {
+            let after = STAGGER * u32::try_from(agent).unwrap_or(u32::MAX);
+            self.register_after(agent, after);
+        }
+        self.timers.after(self.now, OPEN_WITHIN, Due::Stage);
+    }
+
+    /// Sets when the phone registers next, whatever was set before.
+    fn register_after(&mut self, agent: usize, after: Duration) {
+        self.agents[agent].register_round += 1;
+        self.timers.after(self.now, after, Due::Register(agent, self.agents[agent].register_round));
+    }
+
+    pub fn register(&mut self, agent: usize, round: u32) {
+        if matches!(self.stage, Stage::Closing | Stage::Done) || self.agents[agent].register_round != round {
+            return;
+        }
+        let at = self.timestamp();
+        let again = match self.phones[agent + 1].register(EXPIRES_S, at) {
+            Ok(()) => Duration::from_secs(u64::from(EXPIRES_S)),
+            Err(_) => AGAIN,
+        };
+        // Moved forward by the answer; this is for one that never comes.
+        self.register_after(agent, again);
+    }
+
+    /// The registrar has answered.
+    pub fn registered(&mut self, agent: usize, status: StatusCode, response: Option<&Message>) {
+        if self.stage == Stage::Closing || self.agents[agent].duty == Duty::LoggedOut {
+            return;
+        }
+        if !status.is_success() {
+            self.faults_once(agent, &format!("REGISTER was answered {}", status.code()));
+            self.register_after(agent, AGAIN);
+            return;
+        }
+        let granted = response.and_then(granted_s).unwrap_or(EXPIRES_S);
+        self.register_after(agent, Duration::from_secs(u64::from(granted) / 2));
+        if self.agents[agent].duty == Duty::Away {
+            self.log_in(agent);
+        }
+    }
+
+    pub fn log_in(&mut self, agent: usize) {
+        let (dn, id) = (self.agents[agent].who.extension.clone(), self.agents[agent].who.agent.clone());
+        let next = match self.agents[agent].duty {
+            Duty::Away => Duty::LoggingIn,
+            Duty::LoggingIn => Duty::GettingReady,
+            _ => return,
+        };
+        self.agents[agent].duty = next;
+        let frame = if next == Duty::LoggingIn {
+            json!({"req": "TAgentLogin", "ThisDN": dn, "AgentID": id, "AgentWorkMode": "ManualIn"})
+        } else {
+            json!({"req": "TAgentSetReady", "ThisDN": dn})
+        };
+        self.requests.ask(agent, &frame);
+    }
+
+    /// Asks to be given calls (again).
+    pub fn ready(&mut self, agent: usize) {
+        self.agents[agent].wraps = false;
+        if self.agents[agent].duty == Duty::OnDuty && self.agents[agent].line.is_none() && self.stage != Stage::Closing {
+            let dn = self.agents[agent].who.extension.clone();
+            self.requests.ask(agent, &json!({"req": "TAgentSetReady", "ThisDN": dn}));
+        }
+    }
+
+    /// The public API has answered a request.
+    pub fn request_answered(&mut self, agent: usize, outcome: Result<(), String>) {
+        let duty = self.agents[agent].duty;
+        if let Err(reason) = outcome {
+            if self.stage != Stage::Closing {
+                self.faults_once(agent, &format!("a request was not let in: {reason}"));
+            }
+            match duty {
+                Duty::LoggingIn => self.agents[agent].duty = Duty::Away,
+                Duty::GettingReady => self.agents[agent].duty = Duty::LoggingIn,
+                Duty::OnDuty => return self.timers.after(self.now, AGAIN, Due::Ready(agent)),
+                Duty::LoggingOut => return self.agents[agent].duty = Duty::LoggedOut,
+                Duty::Away | Duty::LoggedOut => return,
+            }
+            return self.timers.after(self.now, AGAIN, Due::LogIn(agent));
+        }
+        match duty {
+            Duty::LoggingIn => self.timers.after(self.now, LOGIN_TO_READY, Due::LogIn(agent)),
+            Duty::GettingReady => self.agents[agent].duty = Duty::OnDuty,
+            Duty::LoggingOut => self.agents[agent].duty = Duty::LoggedOut,
+            Duty::Away | Duty::OnDuty | Duty::LoggedOut => {}
+        }
+    }
+
+    fn faults_once(&mut self, agent: usize, what: &str) {
+        let fault = format!("{}: {what}", self.agents[agent].who.extension);
+        if !self.faults.contains(&fault) {
+            self.faults.push(fault);
+        }
+    }
+
+    /// Goes on to the next stage when this one is over.
+    pub fn advance(&mut self) {
+        match self.stage {
+            Stage::Opening if self.agents.iter().all(|agent| agent.duty == Duty::OnDuty) => {
+                self.stage = Stage::Running;
+                self.opened_at = Some(self.now);
+                let first = until_next(self.plan.rate, &mut self.dice);
+                self.timers.after(self.now, BEFORE_FIRST + first, Due::Arrive);
+            }
+            Stage::Running if self.plan.calls == Some(self.placed) && self.calls.is_empty() => {
+                // The last agents do what is to be done after a call, and are ready once more.
+                let busy = self.agents.iter().any(|agent| agent.line.is_some() || agent.wraps);
+                if !busy && self.requests.under_way() == 0 {
+                    self.go_home();
+                }
+            }
+            Stage::Closing if self.agents.iter().all(|agent| agent.duty == Duty::LoggedOut) && self.calls.is_empty() => {
+                self.stage = Stage::Done;
+            }
+            _ => {}
+        }
+    }
+
+    /// When the last caller has placed a call, the day ends after the longest that a call may take.
+    pub fn last_placed(&mut self) {
+        let longest = self.plan.patience.max + self.plan.talk.max + self.plan.ring.max;
+        self.timers.after(self.now, Duration::from_secs_f64(longest) + UNFINISHED_AFTER, Due::Stage);
+    }
+
+    pub fn stage_due(&mut self) {
+        match self.stage {
+            Stage::Opening => {
+                let missing = self.agents.iter().filter(|agent| agent.duty != Duty::OnDuty).count();
+                self.faults.push(format!("{missing} agents could not be logged in"));
+                self.close();
+            }
+            Stage::Running if self.plan.calls == Some(self.placed) => self.close(),
+            Stage::Closing => {
+                self.give_up_all();
+                self.stage = Stage::Done;
+            }
+            Stage::Running | Stage::Done => {}
+        }
+    }
+
+    /// Ends everything: who talks hangs up, who waits gives up, the agents log out.
+    pub fn close(&mut self) {
+        if matches!(self.stage, Stage::Closing | Stage::Done) {
+            return;
+        }
+        self.hang_up_all();
+        self.go_home();
+    }
+
+    fn go_home(&mut self) {
+        self.stage = Stage::Closing;
+        let at = self.timestamp();
+        for agent in 0..self.agents.len() {
+            let came = !matches!(self.agents[agent].duty, Duty::Away | Duty::LoggedOut);
+            self.agents[agent].duty = if came { Duty::LoggingOut } else { Duty::LoggedOut };
+            if came {
+                let dn = self.agents[agent].who.extension.clone();
+                self.requests.ask(agent, &json!({"req": "TAgentLogout", "ThisDN": dn}));
+            }
+            // A phone whose registration cannot be taken back runs out by itself.
+            let _ = self.phones[agent + 1].register(0, at);
+        }
+        self.timers.after(self.now, CLOSE_WITHIN, Due::Stage);
+    }
+}
+
+/// For how long the registrar keeps our contact, s.
+fn granted_s(response: &Message) -> Option<u32> {
+    let own = response.contacts().find_map(|contact| match contact {
+        Ok(Contact::Address(address)) => address.params().get("expires")?.parse().ok(),
+        _ => None,
+    });
+    own.or_else(|| response.expires().ok().flatten())
+}

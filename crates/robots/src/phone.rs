@@ -1,0 +1,146 @@
+//! A user agent on a UDP socket of its own: an agent's phone, or the carrier that brings all callers.
+
+use std::net::{IpAddr, SocketAddr};
+
+use anyhow::{Context as _, Result};
+use bytes::Bytes;
+use mio::net::UdpSocket;
+use mio::{Interest, Registry, Token};
+use model::{Entropy, Timestamp};
+use rand::Rng as _;
+use rand::rngs::StdRng;
+use sip::agent::{AgentConfig, AgentCredentials, DialogId, Event, LocalIdentity, OutgoingRequest, UserAgent};
+use sip::{Flow, HeaderName, Message, Method};
+
+/// The longest datagram.
+const DATAGRAM_MAX: usize = 65_535;
+/// What our messages say of their author.
+const PRODUCT: &str = "trunkline-robots";
+
+/// Randomness that nobody guesses, for tags and branches.
+pub struct Strong(StdRng);
+
+impl Strong {
+    pub fn new() -> Self {
+        Self(rand::make_rng())
+    }
+}
+
+impl Entropy for Strong {
+    fn next_u64(&mut self) -> u64 {
+        self.0.next_u64()
+    }
+}
+
+/// A user agent with its socket.
+pub struct Phone {
+    pub ua: UserAgent,
+    pub local: SocketAddr,
+    user: String,
+    edge: SocketAddr,
+    socket: UdpSocket,
+    ids: Strong,
+    register_cseq: u32,
+    register_call: String,
+}
+
+impl Phone {
+    /// Opens a socket; with a password the user agent answers challenges.
+    pub fn open(
+        registry: &Registry,
+        token: Token,
+        (own, edge): (IpAddr, SocketAddr),
+        user: &str,
+        password: Option<&str>,
+    ) -> Result<Self> {
+        let mut socket = UdpSocket::bind(SocketAddr::new(own, 0)).with_context(|| format!("a SIP port on {own}"))?;
+        registry.register(&mut socket, token, Interest::READABLE)?;
+        let local = socket.local_addr()?;
+        let credentials =
+            password.map(|password| AgentCredentials { user: user.to_owned(), password: password.to_owned() });
+        let config = AgentConfig {
+            sent_by: local.to_string(),
+            product: Some(PRODUCT.to_owned()),
+            methods: Vec::new(),
+            credentials,
+            ..AgentConfig::default()
+        };
+        let mut ids = Strong::new();
+        let register_call = format!("{:016x}", ids.next_u64());
+        let ua = UserAgent::new(config, Box::new(Strong::new()));
+        Ok(Self { ua, local, user: user.to_owned(), edge, socket, ids, register_cseq: 1, register_call })
+    }
+
+    /// The way to the edge.
+    pub const fn flow(&self) -> Flow {
+        Flow::Udp { listener: 0, remote: self.edge }
+    }
+
+    /// A number that is in use nowhere else.
+    pub fn fresh(&mut self) -> String {
+        format!("{:016x}", self.ids.next_u64())
+    }
+
+    /// Who we are in a new dialog.
+    pub fn identity(&mut self, user: &str) -> LocalIdentity {
+        LocalIdentity { tag: self.fresh(), contact: format!("<sip:{user}@{}>", self.local) }
+    }
+
+    /// Registers for so many seconds; 0 takes the registration back.
+    pub fn register(&mut self, expires_s: u32, now: Timestamp) -> Result<()> {
+        let own = format!("<sip:{}@{}>", self.user, self.edge);
+        let request = OutgoingRequest {
+            flow: self.flow(),
+            method: Method::Register,
+            target: format!("sip:{}", self.edge),
+            from: own.clone(),
+            to: own,
+            call_id: self.register_call.clone(),
+            cseq: self.register_cseq,
+            routes: Vec::new(),
+            headers: vec![
+                (HeaderName::Contact, format!("<sip:{}@{}>", self.user, self.local)),
+                (HeaderName::Expires, expires_s.to_string()),
+            ],
+            body: None,
+        };
+        // A repeat with credentials takes a number of its own.
+        self.register_cseq += 2;
+        self.ua.request(request, now).context("REGISTER")?;
+        Ok(())
+    }
+
+    /// Ends a dialog in whatever way its state asks for.
+    pub fn hang_up(&mut self, dialog: DialogId, now: Timestamp) {
+        if self.ua.bye(dialog, Vec::new(), now).is_err() {
+            // Not established yet: an INVITE of ours. One that has ended needs nothing.
+            let _ = self.ua.cancel(dialog, Vec::new(), now);
+        }
+    }
+
+    /// Reads everything that has come.
+    pub fn receive(&mut self, now: Timestamp) {
+        let mut buffer = [0; DATAGRAM_MAX];
+        // Ends with "would block"; other errors (a port unreachable told by ICMP) are not ours to mend.
+        while let Ok((length, from)) = self.socket.recv_from(&mut buffer) {
+            let Some(bytes) = buffer.get(..length) else { continue };
+            if let Ok(message) = Message::parse(Bytes::copy_from_slice(bytes)) {
+                self.ua.receive(message, Flow::Udp { listener: 0, remote: from }, now);
+            }
+        }
+    }
+
+    /// What happened.
+    pub fn next_event(&mut self) -> Option<Event> {
+        self.ua.poll_event()
+    }
+
+    /// Sends what waits; what the socket does not take is repeated by the transactions.
+    pub fn send(&mut self) {
+        while let Some(transmit) = self.ua.poll_transmit() {
+            if let Flow::Udp { remote, .. } = transmit.flow {
+                let _ = self.socket.send_to(&transmit.bytes, remote);
+            }
+        }
+    }
+}

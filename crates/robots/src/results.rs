@@ -1,0 +1,229 @@
+//! What came of it: a row for each call and each agent, sums, and the table for people.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use serde::{Deserialize, Serialize};
+
+/// How a call ended, as its caller and its agent saw it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Outcome {
+    /// An agent answered.
+    Answered,
+    /// The caller ran out of patience before an agent answered.
+    Abandoned,
+    /// The call was refused with a SIP status.
+    Refused,
+    /// The far side ended the call before an agent had answered.
+    Dropped,
+    /// It had not ended when the robots gave up on it.
+    Unfinished,
+    /// The robots were stopped before the call had come to anything.
+    Stopped,
+}
+
+/// One call.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CallRow {
+    /// The number that the caller presents: no other call of the run has it.
+    pub caller: String,
+    /// The number that was dialled.
+    pub dialled: String,
+    /// The service that was wanted: by the number, or by the digit pressed in the menu.
+    pub service: String,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// The status of a refusal.
+    pub status: Option<u16>,
+    /// The agent who answered.
+    pub agent: Option<String>,
+    /// Its phone.
+    pub extension: Option<String>,
+    /// How many agents' phones answered it; more than one is a fault.
+    pub answers: u32,
+    /// Milliseconds since 1970.
+    pub dialled_at: u64,
+    /// From dialling to the agent's answer, or to the caller's giving up, ms.
+    pub wait_ms: u64,
+    /// From the agent's answer to the end, ms.
+    pub talk_ms: Option<u64>,
+    /// How long after the answer the caller had heard the agent's tones, ms; none: not.
+    pub caller_heard_ms: Option<u64>,
+    /// How long after the answer the agent had heard the caller's tones, ms; none: not.
+    pub agent_heard_ms: Option<u64>,
+    /// How often the agent held the call.
+    pub holds: u32,
+    /// Whether the agent ended it; else the caller.
+    pub ended_by_agent: bool,
+    /// What was wrong with it, in words.
+    pub faults: Vec<String>,
+}
+
+/// One agent.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AgentRow {
+    /// The agent's id.
+    pub agent: String,
+    /// Its phone.
+    pub extension: String,
+    /// Its skills.
+    pub skills: BTreeMap<String, u16>,
+    /// Calls that rang.
+    pub rang: u32,
+    /// Calls that it answered.
+    pub answered: u32,
+    /// Time in conversations, ms.
+    pub talk_ms: u64,
+}
+
+/// What was asked for.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Run {
+    /// What the callers' numbers begin with.
+    pub callers: String,
+    /// Begins the sequence of random choices.
+    pub seed: u64,
+    /// When the first call was placed, ms since 1970; none if there was none.
+    pub first_arrival: Option<u64>,
+    /// When the last call was placed.
+    pub last_arrival: Option<u64>,
+    /// When the last call had ended.
+    pub ended: u64,
+    /// Skills that a call of a service asks of its agent.
+    pub services: BTreeMap<String, BTreeMap<String, u16>>,
+}
+
+/// Sums.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Totals {
+    /// Calls that were placed.
+    pub offered: u64,
+    /// Answered by an agent.
+    pub answered: u64,
+    /// Given up by the caller.
+    pub abandoned: u64,
+    /// Refused.
+    pub refused: u64,
+    /// Anything else.
+    pub other: u64,
+    /// Calls with at least one fault.
+    pub faulty: u64,
+    /// Waiting times of the answered ones.
+    pub waits: Waits,
+}
+
+/// Waiting times, ms.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Waits {
+    /// Half waited no longer.
+    pub p50: u64,
+    /// 95 of 100 waited no longer.
+    pub p95: u64,
+    /// The longest.
+    pub max: u64,
+}
+
+/// Everything that the robots know in the end.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Results {
+    /// What was asked for.
+    pub run: Run,
+    /// Sums over all calls.
+    pub totals: Totals,
+    /// A row for each agent.
+    pub agents: Vec<AgentRow>,
+    /// A row for each call; without end only the latest are kept.
+    pub calls: Vec<CallRow>,
+    /// What was wrong apart from calls, in words.
+    pub faults: Vec<String>,
+}
+
+impl Totals {
+    /// Sums of these rows.
+    pub fn of(calls: &[CallRow]) -> Self {
+        let mut totals = Self::default();
+        for call in calls {
+            totals.add(call);
+        }
+        let mut waits: Vec<u64> =
+            calls.iter().filter(|call| call.outcome == Outcome::Answered).map(|call| call.wait_ms).collect();
+        waits.sort_unstable();
+        totals.waits = Waits { p50: quantile(&waits, 50), p95: quantile(&waits, 95), max: quantile(&waits, 100) };
+        totals
+    }
+
+    /// Counts one call; the waiting times are left alone.
+    pub fn add(&mut self, call: &CallRow) {
+        self.offered += 1;
+        *match call.outcome {
+            Outcome::Answered => &mut self.answered,
+            Outcome::Abandoned => &mut self.abandoned,
+            Outcome::Refused => &mut self.refused,
+            Outcome::Dropped | Outcome::Unfinished | Outcome::Stopped => &mut self.other,
+        } += 1;
+        self.faulty += u64::from(!call.faults.is_empty());
+    }
+}
+
+/// The smallest value that so many of a hundred do not exceed (nearest rank); 0 of nothing.
+fn quantile(sorted: &[u64], percent: usize) -> u64 {
+    let rank = (sorted.len() * percent).div_ceil(100).max(1);
+    sorted.get(rank - 1).copied().unwrap_or(0)
+}
+
+/// Faults that the table names; the JSON has all.
+const FAULTS_SHOWN: usize = 20;
+
+impl Results {
+    /// Whether every call came to what a call may come to, and was heard.
+    pub fn is_flawless(&self) -> bool {
+        self.faults.is_empty() && self.totals.faulty == 0 && self.totals.other == 0
+    }
+
+    /// The table for people.
+    pub fn table(&self) -> String {
+        let t = &self.totals;
+        let mut text = format!(
+            "\nCalls, by the robots' own count\n  offered {}   answered {}   abandoned {}   refused {}   other {}   faulty {}\n",
+            t.offered, t.answered, t.abandoned, t.refused, t.other, t.faulty
+        );
+        let seconds = |ms: u64| ms as f64 / 1_000.0;
+        let (p50, p95, max) = (seconds(t.waits.p50), seconds(t.waits.p95), seconds(t.waits.max));
+        // Writing into a String cannot fail.
+        let _ = writeln!(text, "  wait until answered   p50 {p50:.1} s   p95 {p95:.1} s   max {max:.1} s");
+        let _ = writeln!(text, "\n  agent    phone    rang  answered  talking\n  -----------------------------------------");
+        for agent in &self.agents {
+            let talk = seconds(agent.talk_ms);
+            let (id, phone, rang, answered) = (&agent.agent, &agent.extension, agent.rang, agent.answered);
+            let _ = writeln!(text, "  {id:<8} {phone:<8} {rang:>4}  {answered:>8}  {talk:>6.1} s");
+        }
+        let of_calls = self.calls.iter().flat_map(|call| call.faults.iter().map(move |f| format!("{}: {f}", call.caller)));
+        let faults: Vec<String> = self.faults.iter().cloned().chain(of_calls).collect();
+        for fault in faults.iter().take(FAULTS_SHOWN) {
+            let _ = writeln!(text, "  fault: {fault}");
+        }
+        if faults.len() > FAULTS_SHOWN {
+            let _ = writeln!(text, "  and {} more", faults.len() - FAULTS_SHOWN);
+        }
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quantiles_are_values_that_occur() {
+        let waits: Vec<u64> = (1..=20).collect();
+        assert_eq!((quantile(&waits, 50), quantile(&waits, 95), quantile(&waits, 100)), (10, 19, 20));
+        assert_eq!((quantile(&[7], 50), quantile(&[], 95)), (7, 0));
+    }
+}

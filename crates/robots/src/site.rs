@@ -1,0 +1,99 @@
+//! What the robots are told of the installation.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs as _, UdpSocket};
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
+use serde::{Deserialize, Serialize};
+
+/// Everything that the robots know: no more than a carrier, a phone and a program of the public API know.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Site {
+    /// The tenant.
+    pub tenant: String,
+    /// Where SIP goes.
+    pub sip: Edge,
+    /// The web edge, as `http://127.0.0.1:8080`.
+    pub web: String,
+    /// A caller token with the scope `agents:control`.
+    pub token: String,
+    /// What callers dial, by name: `sales`, `support`, `menu`.
+    pub numbers: BTreeMap<String, String>,
+    /// The skills that an agent must have to be given a call of a service, by the service's name.
+    pub services: BTreeMap<String, BTreeMap<String, u16>>,
+    /// The agents.
+    pub agents: Vec<RobotAgent>,
+}
+
+/// A SIP edge.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Edge {
+    /// Host name or address.
+    pub host: String,
+    /// UDP port.
+    pub port: u16,
+}
+
+/// An agent with its phone.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct RobotAgent {
+    /// The phone's number.
+    pub extension: String,
+    /// The phone's password.
+    pub password: String,
+    /// The agent's id.
+    pub agent: String,
+    /// Skills with their levels.
+    pub skills: BTreeMap<String, u16>,
+}
+
+impl std::fmt::Debug for RobotAgent {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "RobotAgent({} at {})", self.agent, self.extension)
+    }
+}
+
+impl Site {
+    /// Reads it from a file of JSON.
+    ///
+    /// # Errors
+    /// When the file cannot be read or is not what it must be.
+    pub fn read(path: &Path) -> Result<Self> {
+        let bytes = std::fs::read(path).with_context(|| format!("reading {}", path.display()))?;
+        serde_json::from_slice(&bytes).with_context(|| format!("reading {}", path.display()))
+    }
+
+    /// The address of the SIP edge.
+    pub(crate) fn edge(&self) -> Result<SocketAddr> {
+        resolve(&self.sip.host, self.sip.port)
+    }
+
+    /// The address from which the robots speak to the edge: one that no role uses where the edge is on this machine alone.
+    pub(crate) fn own_address(&self) -> Result<IpAddr> {
+        let edge = self.edge()?;
+        match edge.ip() {
+            IpAddr::V4(ip) if ip.is_loopback() => Ok(Ipv4Addr::new(127, ip.octets()[1], 251, 1).into()),
+            _ => {
+                let any: IpAddr = if edge.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { [0_u16; 8].into() };
+                let socket = UdpSocket::bind((any, 0))?;
+                socket.connect(edge).with_context(|| format!("no way to {edge}"))?;
+                Ok(socket.local_addr()?.ip())
+            }
+        }
+    }
+
+    /// The address of the web edge.
+    pub(crate) fn web_edge(&self) -> Result<(SocketAddr, String)> {
+        let place = self.web.strip_prefix("http://").context("the web edge is not http://HOST:PORT")?;
+        let place = place.trim_end_matches('/');
+        let (host, port) = place.rsplit_once(':').unwrap_or((place, "80"));
+        let port = port.parse().with_context(|| format!("no port in {}", self.web))?;
+        Ok((resolve(host, port)?, place.to_owned()))
+    }
+}
+
+fn resolve(host: &str, port: u16) -> Result<SocketAddr> {
+    let mut found = (host, port).to_socket_addrs().with_context(|| format!("resolving {host}"))?;
+    found.next().with_context(|| format!("{host} has no address"))
+}
