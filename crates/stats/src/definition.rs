@@ -1,0 +1,339 @@
+//! What a statistic is (domain section 4.1), and what of it is refused by name.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::action::{Action, ActionKind, Mask};
+use crate::filter::Filter;
+use crate::profile::Profile;
+
+macro_rules! names {
+    ($(#[$doc:meta])* $type:ident { $($name:ident $can:literal,)+ }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+        #[allow(missing_docs, reason = "the published names say it")]
+        pub enum $type { $($name,)+ }
+
+        impl $type {
+            /// All.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)+];
+
+            /// Its published name.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$name => stringify!($name),)+ }
+            }
+
+            /// Finds it by its published name.
+            pub fn parse(name: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|one| one.as_str() == name)
+            }
+
+            /// Whether this engine has it; the rest is refused by name.
+            pub const fn is_implemented(self) -> bool {
+                match self { $(Self::$name => $can,)+ }
+            }
+        }
+
+        impl fmt::Display for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+    };
+}
+
+names! {
+    /// The kinds of objects that have statistics.
+    ObjectType {
+        Agent true, Place false, GroupAgents false, GroupPlaces false, Queue true, RoutePoint true, GroupQueues false, RegDN true, Switch false, Tenant false,
+        Campaign false, CampaignGroup false, CallingList false, CampaignCallingList false, StagingArea false, Workbin false,
+    }
+}
+
+names! {
+    /// How a value comes of actions (domain section 4.2).
+    Category {
+        TotalNumber true, TotalAdjustedNumber false, TotalTime true, TotalAdjustedTime true, MaxTime true, MinTime true, MaxNumber true, MinNumber false,
+        AverageTime true, AverageNumberPerHour false, AverageNumberPerRelativeHour false, RelativeNumber true, RelativeNumberPercentage true,
+        RelativeTime false, RelativeTimePercentage true, ElapsedTimePercentage false, TotalNumberInTimeRange true, TotalNumberInTimeRangePercentage true,
+        ServiceFactor1 true, EstimWaitTime false, ExpectedWaitTime2 false, LoadBalance false, TotalCustomValue false, MaxCustomValue false,
+        MinCustomValue false, AverageCustomValue false, TotalDistribution false, CurrentNumber true, CurrentRelativeNumber false,
+        CurrentRelativeNumberPercentage false, CurrentTime true, CurrentAverageTime true, CurrentMaxTime true, CurrentMinTime true,
+        CurrentContinuousTime false, CurrentNumberInTimeRange true, CurrentNumberInTimeRangePercentage false, CurrentState true,
+        CurrentTargetState false, ExtendedCurrentStatus false, CurrentStateReasons false, JavaCategory false,
+    }
+}
+
+names! {
+    /// What a category looks at.
+    Subject {
+        DNAction true, DNStatus false, AgentStatus true, PlaceStatus false, GroupStatus false, CampaignAction false, Action false,
+    }
+}
+
+impl Category {
+    /// Whether it says what is now, without an interval.
+    pub const fn is_current(self) -> bool {
+        matches!(
+            self,
+            Self::CurrentNumber
+                | Self::CurrentTime
+                | Self::CurrentAverageTime
+                | Self::CurrentMaxTime
+                | Self::CurrentMinTime
+                | Self::CurrentNumberInTimeRange
+                | Self::CurrentState
+        )
+    }
+
+    const fn needs_range(self) -> bool {
+        matches!(
+            self,
+            Self::TotalNumberInTimeRange
+                | Self::TotalNumberInTimeRangePercentage
+                | Self::ServiceFactor1
+                | Self::CurrentNumberInTimeRange
+        )
+    }
+
+    const fn needs_relative(self) -> bool {
+        matches!(
+            self,
+            Self::RelativeNumber | Self::RelativeNumberPercentage | Self::RelativeTimePercentage | Self::ServiceFactor1
+        )
+    }
+}
+
+/// An object of the tenant.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct ObjectId {
+    /// Its kind.
+    pub of: ObjectType,
+    /// Its id, number or name.
+    pub name: String,
+}
+
+impl ObjectId {
+    /// An object.
+    pub fn new(of: ObjectType, name: &str) -> Self {
+        Self { of, name: name.to_owned() }
+    }
+}
+
+impl fmt::Display for ObjectId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.of, self.name)
+    }
+}
+
+/// A range of durations; both ends belong to it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct TimeRange {
+    /// The shortest.
+    pub from: Duration,
+    /// The longest.
+    pub to: Duration,
+}
+
+impl TimeRange {
+    /// From nothing to so many seconds.
+    pub const fn up_to_secs(seconds: u64) -> Self {
+        Self { from: Duration::ZERO, to: Duration::from_secs(seconds) }
+    }
+
+    pub(crate) fn holds(self, duration: Duration) -> bool {
+        (self.from..=self.to).contains(&duration)
+    }
+}
+
+/// A stat type: what is counted, of which kinds of objects.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Definition {
+    /// For which kinds of objects.
+    pub objects: Vec<ObjectType>,
+    /// How the value comes of actions.
+    pub category: Category,
+    /// Actions, or the status that they make.
+    pub subject: Subject,
+    /// What is counted.
+    pub main: Mask,
+    /// What it is compared with, for ratios and averages.
+    pub relative: Mask,
+    /// For custom values. Not implemented.
+    pub formula: Option<String>,
+}
+
+impl Definition {
+    /// A definition without a relative mask.
+    pub fn new(objects: &[ObjectType], category: Category, subject: Subject, main: Mask) -> Self {
+        Self { objects: objects.to_vec(), category, subject, main, relative: Mask::NONE, formula: None }
+    }
+
+    /// With what it is compared with.
+    #[must_use]
+    pub fn relative(mut self, mask: Mask) -> Self {
+        self.relative = mask;
+        self
+    }
+}
+
+/// When the holder of a statistic is told.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Notification {
+    /// At each change.
+    #[default]
+    Immediate,
+    /// When it has changed by at least so much since it was told: a count, microseconds of a duration, or hundredths of a ratio.
+    Change {
+        /// That much.
+        insensitivity: u64,
+    },
+    /// Never: it is asked for.
+    None,
+    /// Each so often. Not implemented: the holder has a clock of its own.
+    Periodic {
+        /// How often.
+        every: Duration,
+    },
+}
+
+/// A definition on an object, over an interval.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Request {
+    /// What is counted.
+    pub definition: Definition,
+    /// Of whom.
+    pub object: ObjectId,
+    /// Over which interval; current categories have none and ignore it.
+    pub profile: Profile,
+    /// For what is counted.
+    pub range: Option<TimeRange>,
+    /// The second range: of `ServiceFactor1`, the abandonments that are left out.
+    pub second_range: Option<TimeRange>,
+    /// Only these actions.
+    pub filter: Option<Filter>,
+    /// When to tell.
+    pub notification: Notification,
+}
+
+/// Why a statistic is not opened.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum Refused {
+    /// This engine does not have it.
+    #[error("{what} {name} is not implemented")]
+    NotImplemented {
+        /// What kind of thing.
+        what: &'static str,
+        /// Its name.
+        name: String,
+    },
+    /// The definition contradicts itself.
+    #[error("{0}")]
+    Faulty(String),
+    /// There are too many.
+    #[error("there are {0} statistics already")]
+    Full(usize),
+}
+
+impl Request {
+    /// A request without ranges and filter that is told of each change.
+    pub fn new(definition: Definition, object: ObjectId, profile: Profile) -> Self {
+        let notification = Notification::Immediate;
+        Self { definition, object, profile, range: None, second_range: None, filter: None, notification }
+    }
+
+    /// With a time range.
+    #[must_use]
+    pub fn range(mut self, range: TimeRange) -> Self {
+        self.range = Some(range);
+        self
+    }
+
+    /// With a second time range.
+    #[must_use]
+    pub fn second_range(mut self, range: TimeRange) -> Self {
+        self.second_range = Some(range);
+        self
+    }
+
+    /// What makes two requests the same statistic, as a text that a snapshot can hold.
+    pub(crate) fn key(&self) -> String {
+        let d = &self.definition;
+        let range = |range: Option<TimeRange>| {
+            range.map_or_else(String::new, |r| format!("{}-{}", r.from.as_micros(), r.to.as_micros()))
+        };
+        let profile = if d.category.is_current() { String::new() } else { self.profile.to_string() };
+        let filter = self.filter.as_ref().map(ToString::to_string).unwrap_or_default();
+        let (first, second) = (range(self.range), range(self.second_range));
+        let Definition { category, subject, main, relative, .. } = d;
+        format!("{}|{category}|{subject}|{main}|{relative}|{profile}|{first}|{second}|{filter}", self.object)
+    }
+
+    /// Refuses what this engine does not have, by name.
+    pub(crate) fn check(&self) -> Result<(), Refused> {
+        let d = &self.definition;
+        let absent = |what, name: &str| Err(Refused::NotImplemented { what, name: name.to_owned() });
+        let faulty = |text: &str| Err(Refused::Faulty(text.to_owned()));
+        if !d.category.is_implemented() {
+            return absent("category", d.category.as_str());
+        }
+        if !d.subject.is_implemented() {
+            return absent("subject", d.subject.as_str());
+        }
+        if !self.object.of.is_implemented() {
+            return absent("object", self.object.of.as_str());
+        }
+        if d.formula.is_some() {
+            return absent("formula", "of a definition");
+        }
+        if matches!(self.notification, Notification::Periodic { .. }) {
+            return absent("notification", "Periodic");
+        }
+        if !d.objects.contains(&self.object.of) {
+            return faulty("the definition is not for this kind of object");
+        }
+        if let Some(fault) = self.profile.fault().filter(|_| !d.category.is_current()) {
+            return faulty(&fault);
+        }
+        self.check_parts()
+    }
+
+    fn check_parts(&self) -> Result<(), Refused> {
+        let d = &self.definition;
+        let faulty = |text: String| Err(Refused::Faulty(text));
+        let is_agent = self.object.of == ObjectType::Agent;
+        if d.category == Category::CurrentState && !is_agent {
+            return faulty("category CurrentState is implemented for agents alone".to_owned());
+        }
+        if d.subject == Subject::AgentStatus && !is_agent {
+            return faulty("subject AgentStatus is for agents alone".to_owned());
+        }
+        if self.profile == Profile::SinceLogin && !is_agent && !d.category.is_current() {
+            return faulty("profile SinceLogin is for agents alone".to_owned());
+        }
+        if d.main.is_empty() && d.category != Category::CurrentState {
+            return faulty("the main mask is empty".to_owned());
+        }
+        if d.category.needs_relative() && d.relative.is_empty() {
+            return faulty(format!("category {} needs a relative mask", d.category));
+        }
+        if d.category.needs_range() && self.range.is_none() {
+            return faulty(format!("category {} needs a time range", d.category));
+        }
+        if d.category.is_current() && self.filter.is_some() {
+            return faulty(format!("a filter with category {} is not implemented", d.category));
+        }
+        let adjusted = d.category == Category::TotalAdjustedTime;
+        if adjusted && matches!(self.profile, Profile::Sliding { .. }) {
+            return faulty("category TotalAdjustedTime with a sliding profile is not implemented".to_owned());
+        }
+        let durable = |action: Action| action.kind() == ActionKind::Durable;
+        if (adjusted || d.category == Category::MaxNumber) && !d.main.iter().all(durable) {
+            return faulty(format!("category {} is for actions that last", d.category));
+        }
+        if adjusted && self.filter.is_some() {
+            return faulty("a filter with category TotalAdjustedTime is not implemented".to_owned());
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,271 @@
+//! The engine as plain data, and the engine that goes on from it.
+
+use model::{CallType, ConnId, Seq, Stamped, Subject, Timestamp, Token};
+
+use super::Engine;
+use super::agents::{Mode, Session};
+use super::calls::{Call, Party, Stage, Visit};
+use super::order::Order;
+use super::store::Status;
+use crate::action::Action;
+use crate::definition::ObjectType;
+use crate::profile::Zone;
+
+/// The state of an engine. Statistics are in it by their definition: whoever opens the same one goes on with it.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[allow(missing_docs, reason = "plain data: the names are those of the engine's parts")]
+pub struct Snapshot {
+    pub marks: Vec<MarkSnapshot>,
+    pub held: Vec<HeldSnapshot>,
+    pub calls: Vec<CallSnapshot>,
+    pub agents: Vec<AgentSnapshot>,
+    pub statistics: Vec<StatisticSnapshot>,
+    pub last: Option<Timestamp>,
+    pub repeated: u64,
+    pub dropped_calls: u64,
+}
+
+/// The last fact of a subject.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[allow(missing_docs, reason = "plain data")]
+pub struct MarkSnapshot {
+    pub subject: Subject,
+    pub token: Token,
+    pub seq: Seq,
+    pub ended_at: Option<Timestamp>,
+}
+
+/// A fact that waits for its predecessors.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[allow(missing_docs, reason = "plain data")]
+pub struct HeldSnapshot {
+    pub since: Timestamp,
+    pub stamped: Stamped,
+}
+
+/// A call.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[allow(missing_docs, reason = "plain data")]
+pub struct CallSnapshot {
+    pub conn_id: ConnId,
+    pub call_type: CallType,
+    pub changed: Timestamp,
+    pub over: Option<Timestamp>,
+    pub parties: Vec<PartySnapshot>,
+    pub visits: Vec<VisitSnapshot>,
+}
+
+/// A phone in a call.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[allow(missing_docs, reason = "plain data")]
+pub struct PartySnapshot {
+    pub dn: String,
+    pub agent: Option<String>,
+    pub action: Action,
+    pub since: Timestamp,
+    pub held: Option<Timestamp>,
+}
+
+/// A call's stay in a route point or queue.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[allow(missing_docs, reason = "plain data")]
+pub struct VisitSnapshot {
+    pub of: ObjectType,
+    pub name: String,
+    pub entered: Timestamp,
+    pub stage: VisitStage,
+    /// When the stage began.
+    pub since: Timestamp,
+    /// The target of an offer, the phone of a conversation.
+    pub dn: String,
+}
+
+/// How far a visit is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[allow(missing_docs, reason = "plain data")]
+pub enum VisitStage {
+    Waiting,
+    Offered,
+    Talking,
+}
+
+/// An agent: the session, if there is one, and the status.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[allow(missing_docs, reason = "plain data")]
+pub struct AgentSnapshot {
+    pub agent: String,
+    pub status: Option<(Action, Timestamp)>,
+    /// When the agent logged in last.
+    pub last_login: Option<Timestamp>,
+    /// Absent while logged out.
+    pub dn: Option<String>,
+    pub login: Timestamp,
+    /// The action of the agent's mode.
+    pub mode: Option<Action>,
+    pub since: Timestamp,
+    pub waits: Option<Timestamp>,
+    pub reason: Option<String>,
+    pub calls: u32,
+    pub wrapped: Vec<(ObjectType, String)>,
+}
+
+/// What a statistic has counted.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[allow(missing_docs, reason = "plain data")]
+pub struct StatisticSnapshot {
+    pub key: String,
+    pub buckets: Vec<BucketSnapshot>,
+    pub level: u64,
+}
+
+/// What was counted in one interval: slot, number, time, longest, shortest, in the range, number, time and in the second range of the
+/// relative mask, portion within the interval. Times are microseconds.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct BucketSnapshot {
+    /// In that order.
+    pub counts: [u64; 10],
+}
+
+impl Engine {
+    /// The state as plain data.
+    pub fn snapshot(&self) -> Snapshot {
+        let (marks, held) = self.order.photograph();
+        let mut calls: Vec<CallSnapshot> = self.calls.iter().map(|(id, call)| photograph_call(*id, call)).collect();
+        calls.sort_by_key(|call| call.conn_id);
+        let statuses = self.store.agents();
+        let mut agents: Vec<AgentSnapshot> = statuses
+            .into_iter()
+            .map(|(agent, status, last_login)| self.photograph_agent(agent, status, last_login))
+            .collect();
+        agents.sort_by(|a, b| a.agent.cmp(&b.agent));
+        Snapshot {
+            marks,
+            held,
+            calls,
+            agents,
+            statistics: self.store.photograph(),
+            last: self.last,
+            repeated: self.order.repeated,
+            dropped_calls: self.dropped_calls,
+        }
+    }
+
+    fn photograph_agent(&self, agent: String, status: Option<Status>, last_login: Option<Timestamp>) -> AgentSnapshot {
+        let session = self.agents.session(&agent).cloned();
+        let status = status.map(|status| (status.action, status.since));
+        let mode = |mode| match mode {
+            Mode::Ready => Action::WaitForNextCall,
+            Mode::NotReady => Action::NotReadyForNextCall,
+            Mode::AfterCallWork => Action::AfterCallWork,
+        };
+        AgentSnapshot {
+            agent,
+            status,
+            last_login,
+            dn: session.as_ref().map(|s| s.dn.clone()),
+            login: session.as_ref().map(|s| s.login).unwrap_or_default(),
+            mode: session.as_ref().and_then(|s| s.mode).map(mode),
+            since: session.as_ref().map(|s| s.since).unwrap_or_default(),
+            waits: session.as_ref().and_then(|s| s.waits),
+            reason: session.as_ref().and_then(|s| s.reason.clone()),
+            calls: session.as_ref().map_or(0, |s| s.calls),
+            wrapped: session.map(|s| s.wrapped).unwrap_or_default(),
+        }
+    }
+
+    /// An engine that goes on from there. Its statistics go on as soon as they are opened again.
+    pub fn restore(snapshot: Snapshot, zone: Zone) -> Self {
+        let mut engine = Self::new(zone);
+        engine.last = snapshot.last;
+        engine.dropped_calls = snapshot.dropped_calls;
+        engine.order = Order::restore(snapshot.marks, snapshot.held, snapshot.repeated);
+        for agent in snapshot.agents {
+            engine.restore_agent(agent);
+        }
+        for call in snapshot.calls {
+            let id = call.conn_id;
+            if let Some(at) = call.over {
+                engine.ending.push_back((at, id));
+            }
+            engine.resume_call(id, develop_call(call));
+        }
+        engine.ending.make_contiguous().sort_unstable();
+        engine.store.untouch();
+        engine.store.develop(snapshot.statistics);
+        engine
+    }
+
+    fn restore_agent(&mut self, agent: AgentSnapshot) {
+        let mode = |action| match action {
+            Action::WaitForNextCall => Mode::Ready,
+            Action::AfterCallWork => Mode::AfterCallWork,
+            _ => Mode::NotReady,
+        };
+        if let Some(at) = agent.last_login {
+            let object = self.store.object(ObjectType::Agent, &agent.agent);
+            self.store.logged_in(object, at);
+        }
+        if let Some(dn) = agent.dn {
+            self.agents.at.insert(dn.clone(), agent.agent.clone());
+            let session = Session {
+                dn,
+                login: agent.login,
+                mode: agent.mode.map(mode),
+                since: agent.since,
+                waits: agent.waits,
+                reason: agent.reason,
+                calls: agent.calls,
+                wrapped: agent.wrapped,
+            };
+            self.resume_session(&agent.agent, session);
+        }
+        if let Some((action, since)) = agent.status {
+            self.resume_status(&agent.agent, Status { action, since });
+        }
+    }
+}
+
+fn photograph_call(conn_id: ConnId, call: &Call) -> CallSnapshot {
+    let party = |p: &Party| PartySnapshot {
+        dn: p.dn.clone(),
+        agent: p.agent.clone(),
+        action: p.action,
+        since: p.since,
+        held: p.held,
+    };
+    let visit = |v: &Visit| {
+        let (stage, since, dn) = match &v.stage {
+            Stage::Waiting(from) => (VisitStage::Waiting, *from, String::new()),
+            Stage::Offered { at, to } => (VisitStage::Offered, *at, to.clone()),
+            Stage::Talking { dn, since } => (VisitStage::Talking, *since, dn.clone()),
+        };
+        VisitSnapshot { of: v.of, name: v.name.clone(), entered: v.entered, stage, since, dn }
+    };
+    CallSnapshot {
+        conn_id,
+        call_type: call.call_type,
+        changed: call.changed,
+        over: call.over,
+        parties: call.parties.iter().map(party).collect(),
+        visits: call.visits.iter().map(visit).collect(),
+    }
+}
+
+fn develop_call(call: CallSnapshot) -> Call {
+    let party = |p: PartySnapshot| Party { dn: p.dn, agent: p.agent, action: p.action, since: p.since, held: p.held };
+    let visit = |v: VisitSnapshot| {
+        let stage = match v.stage {
+            VisitStage::Waiting => Stage::Waiting(v.since),
+            VisitStage::Offered => Stage::Offered { at: v.since, to: v.dn },
+            VisitStage::Talking => Stage::Talking { dn: v.dn, since: v.since },
+        };
+        Visit { of: v.of, name: v.name, entered: v.entered, stage }
+    };
+    Call {
+        call_type: call.call_type,
+        parties: call.parties.into_iter().map(party).collect(),
+        visits: call.visits.into_iter().map(visit).collect(),
+        changed: call.changed,
+        over: call.over,
+    }
+}

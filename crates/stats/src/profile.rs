@@ -1,0 +1,216 @@
+//! Time profiles: over which interval a statistic counts (domain section 4.5); and the tenant's time zone as plain data.
+
+use std::fmt;
+use std::time::Duration;
+
+use model::Timestamp;
+
+/// Microseconds of a day without a change of offset.
+const DAY_US: i64 = 86_400 * 1_000_000;
+/// The most buckets of a sliding profile.
+pub const BUCKETS_MAX: u64 = 1_440;
+/// The most resets in a day: each minute.
+const RESETS_MAX: usize = 1_440;
+
+/// A time zone: its offsets from UTC and from when each holds. The shell knows the rules, the engine gets the table.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Zone {
+    /// From when, and how many seconds local time is ahead of UTC; in order of time. Before the first one the offset is that of the first.
+    offsets: Vec<(Timestamp, i32)>,
+}
+
+impl Zone {
+    /// UTC.
+    pub const fn utc() -> Self {
+        Self { offsets: Vec::new() }
+    }
+
+    /// A zone by its table of changes.
+    pub fn new(mut offsets: Vec<(Timestamp, i32)>) -> Self {
+        offsets.sort_unstable();
+        Self { offsets }
+    }
+
+    fn offset_us(&self, at: Timestamp) -> i64 {
+        let next = self.offsets.partition_point(|(from, _)| *from <= at);
+        let (_, seconds) = self.offsets.get(next.saturating_sub(1)).copied().unwrap_or_default();
+        i64::from(seconds) * 1_000_000
+    }
+
+    /// The moment at which clocks show the local time `local` (µs since the epoch, as if it were UTC). A time that the clocks skip is the moment of the change; of one that
+    /// they show twice it is the first.
+    fn moment(&self, local: i64) -> Timestamp {
+        let at = |us: i64| Timestamp::from_micros(u64::try_from(us).unwrap_or(0));
+        let guess = at(local);
+        let around = [guess - Duration::from_secs(86_400), guess + Duration::from_secs(86_400)];
+        let mut fitting: Option<Timestamp> = None;
+        for offset in around.map(|near| self.offset_us(near)) {
+            let moment = at(local - offset);
+            if self.offset_us(moment) == offset && fitting.is_none_or(|found| moment < found) {
+                fitting = Some(moment);
+            }
+        }
+        // Skipped: the clocks jump over it at the change between the two.
+        fitting.unwrap_or_else(|| {
+            let change = self.offsets.iter().map(|(from, _)| *from).find(|from| *from > around[0]);
+            change.unwrap_or_else(|| at(local - self.offset_us(guess)))
+        })
+    }
+}
+
+/// Over which interval a statistic counts.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Profile {
+    /// From the last of these times of the day (seconds after midnight of the tenant's clocks, in order) to now.
+    Growing {
+        /// When it begins anew.
+        resets: Vec<u32>,
+    },
+    /// The last buckets of `step_s` seconds that make up `window_s`, the present one included.
+    Sliding {
+        /// The whole.
+        window_s: u32,
+        /// One bucket.
+        step_s: u32,
+    },
+    /// The last occurrences. Not implemented.
+    Selection {
+        /// How many.
+        last: u32,
+    },
+    /// Since the agent's last login.
+    SinceLogin,
+}
+
+impl Profile {
+    /// The day: from midnight of the tenant's clocks.
+    pub fn day() -> Self {
+        Self::Growing { resets: vec![0] }
+    }
+
+    /// Reads a growing profile: times of the day as `00:00`, separated by commas, each with an optional period as `+0:30`.
+    ///
+    /// # Errors
+    /// What is wrong.
+    pub fn growing(text: &str) -> Result<Self, String> {
+        let mut resets = Vec::new();
+        for part in text.split(',').map(str::trim) {
+            let (time, period) = part.split_once('+').map_or((part, None), |(time, period)| (time, Some(period)));
+            let first =
+                clock(time.trim()).filter(|s| *s < 86_400).ok_or_else(|| format!("{time:?} is no time of day"))?;
+            match period {
+                None => resets.push(first),
+                Some(period) => {
+                    let every = clock(period.trim()).filter(|s| *s >= 60);
+                    let every = every.ok_or_else(|| format!("{period:?} is no period of a minute or more"))?;
+                    resets.extend((first..86_400).step_by(every as usize));
+                }
+            }
+        }
+        resets.sort_unstable();
+        resets.dedup();
+        if resets.len() > RESETS_MAX {
+            return Err(format!("more than {RESETS_MAX} resets a day"));
+        }
+        Ok(Self::Growing { resets })
+    }
+
+    /// What is wrong with it.
+    pub(crate) fn fault(&self) -> Option<String> {
+        match self {
+            Self::Growing { resets } if resets.is_empty() => Some("a growing profile needs a reset time".to_owned()),
+            Self::Growing { resets } if resets.iter().any(|s| *s >= 86_400) => {
+                Some("a reset is not within the day".to_owned())
+            }
+            Self::Sliding { window_s, step_s } => {
+                let fits = *step_s > 0 && window_s % step_s == 0 && *window_s > 0;
+                let buckets = u64::from(window_s / (*step_s).max(1));
+                (!fits || buckets > BUCKETS_MAX)
+                    .then(|| format!("a sliding window must be 1 to {BUCKETS_MAX} whole steps"))
+            }
+            Self::Selection { .. } => Some("profile Selection is not implemented".to_owned()),
+            _ => None,
+        }
+    }
+
+    /// The interval of a growing profile that holds `at`: its begin and its end.
+    pub(crate) fn interval(resets: &[u32], zone: &Zone, at: Timestamp) -> (Timestamp, Timestamp) {
+        let local = i64::try_from(at.as_micros()).unwrap_or(i64::MAX).saturating_add(zone.offset_us(at));
+        let midnight = local.div_euclid(DAY_US) * DAY_US;
+        let (mut begin, mut end) = (Timestamp::ZERO, Timestamp::MAX);
+        for day in [-1, 0, 1, 2] {
+            for reset in resets {
+                let moment = zone.moment(midnight + day * DAY_US + i64::from(*reset) * 1_000_000);
+                if moment <= at {
+                    begin = begin.max(moment);
+                } else {
+                    end = end.min(moment);
+                }
+            }
+        }
+        (begin, end)
+    }
+}
+
+impl fmt::Display for Profile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Growing { resets } => write!(f, "growing{resets:?}"),
+            Self::Sliding { window_s, step_s } => write!(f, "sliding[{window_s},{step_s}]"),
+            Self::Selection { last } => write!(f, "selection[{last}]"),
+            Self::SinceLogin => f.write_str("since-login"),
+        }
+    }
+}
+
+/// Seconds of `H:MM`.
+fn clock(text: &str) -> Option<u32> {
+    let (hours, minutes) = text.split_once(':')?;
+    let (hours, minutes): (u32, u32) = (hours.parse().ok()?, minutes.parse().ok()?);
+    (hours <= 24 && minutes < 60).then_some(hours * 3_600 + minutes * 60)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn at(seconds: u64) -> Timestamp {
+        Timestamp::from_millis(seconds * 1_000)
+    }
+
+    /// One hour ahead of UTC until 2026-03-29 01:00 UTC, two until 2026-10-25 01:00 UTC, then one.
+    fn zone() -> Zone {
+        Zone::new(vec![(at(1_761_440_400), 3_600), (at(1_774_746_000), 7_200), (at(1_792_890_000), 3_600)])
+    }
+
+    #[test]
+    fn a_growing_profile_begins_at_the_tenants_midnight() {
+        // 2026-03-10 00:30 local time is 2026-03-09 23:30 UTC.
+        let (begin, end) = Profile::interval(&[0], &zone(), at(1_773_099_000));
+        assert_eq!((begin, end), (at(1_773_097_200), at(1_773_183_600)));
+    }
+
+    #[test]
+    fn the_day_of_a_change_of_clocks_has_23_or_25_hours() {
+        for (noon, hours) in [(1_774_778_400, 23), (1_792_926_000, 25)] {
+            let (begin, end) = Profile::interval(&[0], &zone(), at(noon));
+            assert_eq!(end.since(begin), Duration::from_secs(hours * 3_600), "{noon}");
+        }
+    }
+
+    #[test]
+    fn a_reset_that_the_clocks_skip_comes_at_the_change() {
+        // 02:30 does not exist on 2026-03-29.
+        let (begin, _) = Profile::interval(&[9_000], &zone(), at(1_774_778_400));
+        assert_eq!(begin, at(1_774_746_000));
+    }
+
+    #[test]
+    fn periods_are_spelt_out() {
+        assert_eq!(Profile::growing("00:00 +6:00"), Ok(Profile::Growing { resets: vec![0, 21_600, 43_200, 64_800] }));
+        assert_eq!(Profile::growing("08:30, 17:00"), Ok(Profile::Growing { resets: vec![30_600, 61_200] }));
+        for bad in ["", "25:00", "08:61", "00:00 +0:00", "x"] {
+            assert!(Profile::growing(bad).is_err(), "{bad}");
+        }
+    }
+}
