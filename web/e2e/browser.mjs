@@ -1,0 +1,35 @@
+// Chromium for the tests: found on this machine, never downloaded; quiet, and with a profile of its own.
+
+import { existsSync } from 'node:fs'
+import { chromium } from 'playwright-core'
+
+const PLACES = [process.env.TRUNKLINE_CHROMIUM, '/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].filter(Boolean)
+
+export async function startBrowser() {
+  const executablePath = PLACES.find((path) => existsSync(path))
+  if (executablePath === undefined) throw new Error(`no Chromium at ${PLACES.join(', ')}; TRUNKLINE_CHROMIUM names another place`)
+  return chromium.launch({
+    executablePath,
+    args: [
+      '--no-sandbox',
+      '--disable-gpu',
+      '--disable-quic',
+      '--no-first-run',
+      '--disable-background-networking',
+      '--disable-component-update',
+      '--disable-sync',
+    ],
+  })
+}
+
+/** A page that keeps what a clean run must not have: errors in the console, exceptions, violations of the policy. */
+export async function openPage(browser, { width = 1920, height = 1080, theme = 'dark', reducedMotion = 'no-preference' } = {}) {
+  const context = await browser.newContext({ viewport: { width, height }, colorScheme: theme === 'light' ? 'light' : 'dark', reducedMotion })
+  const page = await context.newPage()
+  const faults = []
+  page.on('console', (message) => {
+    if (message.type() === 'error' || message.text().includes('Content Security Policy')) faults.push(`console: ${message.text()}`)
+  })
+  page.on('pageerror', (error) => faults.push(`exception: ${error.message}`))
+  return { page, faults, close: () => context.close() }
+}

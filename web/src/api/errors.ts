@@ -1,0 +1,82 @@
+/** What a request can end with, and the one place that turns answers of the server into it. */
+
+import { assertNever } from '../lib/assert-never'
+import { messages } from '../lib/messages'
+
+export type Failure =
+  | { readonly kind: 'no-token' }
+  | { readonly kind: 'refused-token'; readonly detail: string }
+  | { readonly kind: 'not-allowed'; readonly detail: string }
+  | { readonly kind: 'not-found'; readonly detail: string }
+  | { readonly kind: 'unreachable'; readonly detail: string }
+  | { readonly kind: 'server'; readonly status: number; readonly detail: string }
+
+/** A failure that trying again does not mend. */
+export function isFinal(failure: Failure): boolean {
+  return failure.kind !== 'unreachable' && failure.kind !== 'server'
+}
+
+/** From an answer that is no success; reads its problem document (RFC 9457) where there is one. */
+export async function failureOf(response: Response): Promise<Failure> {
+  const detail = await detailOf(response)
+  switch (response.status) {
+    case 401:
+      return { kind: 'refused-token', detail }
+    case 403:
+      return { kind: 'not-allowed', detail }
+    case 404:
+      return { kind: 'not-found', detail }
+    default:
+      return { kind: 'server', status: response.status, detail }
+  }
+}
+
+async function detailOf(response: Response): Promise<string> {
+  try {
+    const body: unknown = await response.json()
+    if (typeof body !== 'object' || body === null) return ''
+    if ('detail' in body && typeof body.detail === 'string') return body.detail
+    if ('title' in body && typeof body.title === 'string') return body.title
+    return ''
+  } catch {
+    return ''
+  }
+}
+
+/** A failure in words: what happened. */
+export function wordsOf(failure: Failure): string {
+  switch (failure.kind) {
+    case 'no-token':
+      return messages.failure.noToken
+    case 'refused-token':
+      return messages.failure.refusedToken(failure.detail)
+    case 'not-allowed':
+      return messages.failure.notAllowed(failure.detail)
+    case 'not-found':
+      return messages.failure.notFound(failure.detail)
+    case 'unreachable':
+      return messages.failure.unreachable
+    case 'server':
+      return messages.failure.server(failure.status, failure.detail)
+    default:
+      return assertNever(failure)
+  }
+}
+
+/** What to do about it. */
+export function adviceOf(failure: Failure): string {
+  switch (failure.kind) {
+    case 'no-token':
+    case 'refused-token':
+      return messages.advice.newLink
+    case 'not-allowed':
+      return messages.advice.otherToken
+    case 'not-found':
+      return messages.advice.notFound
+    case 'unreachable':
+    case 'server':
+      return messages.advice.wait
+    default:
+      return assertNever(failure)
+  }
+}

@@ -1,0 +1,55 @@
+/** The token that the link carries, and what it says about itself. It is read, never verified: the server does that. */
+
+export type Session = {
+  readonly token: string
+  readonly tenant: string
+}
+
+/** Where the token is kept: for this tab and as long as it is open. */
+export type Keep = Pick<Storage, 'getItem' | 'setItem' | 'removeItem'>
+
+const TOKEN = 'trunkline.token'
+const TENANT = 'trunkline.tenant'
+
+/** Takes the token from a fragment such as `#token=...&tenant=example`, keeps it, and says whether there was one. */
+export function takeFromFragment(fragment: string, keep: Keep): 'taken' | 'none' {
+  const given = new URLSearchParams(fragment.replace(/^#/, ''))
+  const token = given.get('token')?.trim() ?? ''
+  if (token === '') return 'none'
+  signIn(token, given.get('tenant'), keep)
+  return 'taken'
+}
+
+/** Keeps a token. */
+export function signIn(token: string, tenant: string | null, keep: Keep): void {
+  keep.setItem(TOKEN, token)
+  if (tenant === null || tenant === '') keep.removeItem(TENANT)
+  else keep.setItem(TENANT, tenant)
+}
+
+export function signOut(keep: Keep): void {
+  keep.removeItem(TOKEN)
+  keep.removeItem(TENANT)
+}
+
+/** The kept token with its tenant; a token for any tenant needs the tenant beside it. */
+export function currentSession(keep: Keep): Session | undefined {
+  const token = keep.getItem(TOKEN)
+  if (token === null || token === '') return undefined
+  const own = tenantOf(token)
+  const tenant = keep.getItem(TENANT) ?? (own === '*' ? undefined : own)
+  return { token, tenant: tenant ?? '' }
+}
+
+function tenantOf(token: string): string | undefined {
+  const payload = token.split('.')[1]
+  if (payload === undefined) return undefined
+  try {
+    const text = atob(payload.replaceAll('-', '+').replaceAll('_', '/'))
+    const claims: unknown = JSON.parse(text)
+    if (typeof claims !== 'object' || claims === null || !('tenant' in claims)) return undefined
+    return typeof claims.tenant === 'string' ? claims.tenant : undefined
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,36 @@
+import { memo, type ReactElement } from 'react'
+import { messages } from '../../lib/messages'
+import { Since } from '../../ui/Since'
+import { Glyph } from '../../ui/state-glyphs'
+import type { Density } from './density'
+import type { Agent } from './model'
+import { bandOf } from './rules'
+import styles from './AgentTile.module.css'
+
+export type AgentTileProps = { readonly agent: Agent; readonly density: Density }
+
+/** One agent with state and how long. Drawn again only when its row changed. */
+export const AgentTile = memo(function AgentTile({ agent, density }: AgentTileProps): ReactElement {
+  const band = bandOf(agent.state)
+  const state = stateText(agent)
+  const label = messages.wallboard.agentLabel(agent.name, state)
+  return (
+    <li className={`${styles['tile']} ${styles[density]} ${styles[band]}`} data-agent={agent.id} data-state={agent.state} title={label}>
+      <Glyph name={band} className={styles['sign']} />
+      {density === 'dot' ? (
+        <span className="visually-hidden">{label}</span>
+      ) : (
+        <>
+          <span className={styles['name']}>{agent.name}</span>
+          <span className={density === 'card' ? styles['state'] : 'visually-hidden'}>{state}</span>
+          {density === 'chip' ? null : <Since since={agent.since} className={styles['since']} />}
+        </>
+      )}
+    </li>
+  )
+})
+
+function stateText(agent: Agent): string {
+  const state = messages.agentState[agent.state]
+  return agent.reason === null || agent.reason === '' ? state : `${state}: ${agent.reason}`
+}

@@ -1,0 +1,83 @@
+import type { ReactElement, ReactNode } from 'react'
+import { clockDuration } from '../../lib/durations'
+import { messages } from '../../lib/messages'
+import { count, percent } from '../../lib/numbers'
+import { useSecond } from '../../ui/use-second'
+import { LevelMark } from './LevelMark'
+import type { Numbers } from './model'
+import { serviceLevelLevel, waitLevel, type Level } from './rules'
+import styles from './Totals.module.css'
+
+const text = messages.wallboard
+
+export type TotalsProps = { readonly totals: Numbers }
+
+/** The numbers of all queues, as large as the wall allows. */
+export function Totals({ totals }: TotalsProps): ReactElement {
+  const now = useSecond()
+  const wait = waitLevel(totals, now)
+  const service = serviceLevelLevel(totals)
+  return (
+    <section className={styles['totals']} aria-label={text.totals}>
+      <Total label={text.callsWaiting} value={count(totals.waiting)} level="none" name="waiting" />
+      <Total
+        label={text.longestWait}
+        value={totals.longestWaitSince === null ? '–' : clockDuration(now - totals.longestWaitSince)}
+        level={wait}
+        name="longest-wait"
+        note={wait === 'none' ? text.nobodyWaits : <LevelMark level={wait} words={text.waitLevel} />}
+      />
+      <Total
+        label={text.serviceLevel}
+        value={percent(totals.serviceLevel)}
+        unit={totals.serviceLevel === null ? '' : '%'}
+        level={service}
+        name="service-level"
+        note={
+          <>
+            {service === 'none' ? <span>{text.noCallsYet}</span> : <LevelMark level={service} words={text.level} />}
+            <span>{text.serviceLevelWithin(totals.serviceLevelThreshold)}</span>
+          </>
+        }
+      />
+      <Total label={text.answered} value={count(totals.answered)} level="none" name="answered" note={text.abandonedOf(totals.entered)} />
+      <Total
+        label={text.abandoned}
+        value={count(totals.abandoned)}
+        level="none"
+        name="abandoned"
+        note={totals.shortAbandoned > 0 ? text.shortAbandoned(totals.shortAbandoned) : null}
+      />
+      <Total
+        label={text.averageAnswer}
+        value={totals.averageSpeedOfAnswerMs === null ? '–' : clockDuration(totals.averageSpeedOfAnswerMs)}
+        level="none"
+        name="average-answer"
+        note={text.averageAnswerNote}
+      />
+    </section>
+  )
+}
+
+type TotalProps = {
+  readonly label: string
+  readonly value: string
+  readonly unit?: string
+  readonly level: Level
+  readonly name: string
+  readonly note?: ReactNode
+}
+
+function Total({ label, value, unit = '', level, name, note }: TotalProps): ReactElement {
+  const length = value.length > 5 ? styles['long'] : value.length > 4 ? styles['middle'] : styles['short']
+  return (
+    <div className={`${styles['total']} ${styles[level]}`}>
+      <h2 className={styles['label']}>{label}</h2>
+      <p className={`${styles['value']} ${length}`} data-number={name}>
+        {value}
+        <span className={styles['unit']}>{unit}</span>
+      </p>
+      <p className={styles['note']}>{note}</p>
+    </div>
+  )
+}

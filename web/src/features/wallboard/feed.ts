@@ -1,0 +1,85 @@
+/** The stream of one wallboard as a store: folds messages, shows them at most once a frame. */
+
+import { changeCame, changesPainted } from '../../live/latency'
+import { frame } from '../../live/frame'
+import { openStream, type Connection, type Stream, type StreamEvent } from '../../live/stream'
+import { freezeAt, setClockOffset } from '../../lib/ticker'
+import { apiPaths } from '../../lib/paths'
+import { reduce, type Board, type Fact } from './model'
+
+export type FeedState = {
+  readonly connection: Connection
+  readonly board: Board | undefined
+}
+
+export type Feed = {
+  readonly subscribe: (onChange: () => void) => () => void
+  readonly get: () => FeedState
+  readonly retry: () => void
+  readonly close: () => void
+}
+
+export type FeedOptions = { readonly token: string; readonly tenant: string }
+
+export function openFeed({ token, tenant }: FeedOptions): Feed {
+  let state: FeedState = { connection: { kind: 'connecting' }, board: undefined }
+  let shown = state
+  const readers = new Set<() => void>()
+  const clock = clockDifference()
+
+  const shows = frame(() => {
+    if (shown === state) return
+    shown = state
+    for (const reader of readers) reader()
+  }, changesPainted)
+
+  const onEvent = (event: StreamEvent): void => {
+    const fact = factOf(event)
+    if (fact === undefined) return
+    setClockOffset(clock.heard(fact.at, Date.now()))
+    if (fact.kind === 'change' && fact.eventAt !== null) changeCame(fact.eventAt)
+    state = { ...state, board: reduce(state.board, fact) }
+    shows.ask()
+  }
+  const onConnection = (connection: Connection): void => {
+    state = { ...state, connection }
+    freezeAt(connection.kind === 'live' ? undefined : state.board?.at)
+    shows.ask()
+  }
+  const stream: Stream = openStream({ path: apiPaths.wallboardStream(tenant), token, onEvent, onConnection })
+  return {
+    subscribe: (reader) => {
+      readers.add(reader)
+      return () => readers.delete(reader)
+    },
+    get: () => shown,
+    retry: stream.retry,
+    close: () => {
+      shows.cancel()
+      stream.close()
+      freezeAt(undefined)
+    },
+  }
+}
+
+/** A message of the stream; what is not known to us is left alone, so that the server may add kinds. */
+export function factOf({ event, data }: StreamEvent): Fact | undefined {
+  if (event !== 'snapshot' && event !== 'change' && event !== 'reached') return undefined
+  const body: unknown = JSON.parse(data)
+  if (typeof body !== 'object' || body === null || !('at' in body) || typeof body.at !== 'number') return undefined
+  // The shape beyond this is the server's promise.
+  return { ...body, kind: event } as Fact
+}
+
+/** The server's clock against ours. A message is never early, so the largest difference lately is the nearest one. */
+function clockDifference(): { readonly heard: (serverAt: number, ownAt: number) => number } {
+  const KEPT = 32
+  const differences: number[] = []
+  return {
+    heard: (serverAt, ownAt) => {
+      differences.push(serverAt - ownAt)
+      if (differences.length > KEPT) differences.shift()
+      return Math.max(...differences)
+    },
+  }
+}

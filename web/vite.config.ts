@@ -1,0 +1,23 @@
+import { realpathSync } from 'node:fs'
+import { defineConfig } from 'vitest/config'
+
+/** What answers the APIs while `npm run dev` serves the pages: the mock, or an installation (TRUNKLINE_WEB=http://127.0.0.1:8080). */
+const behind = process.env['TRUNKLINE_WEB'] ?? 'http://127.0.0.1:4400'
+
+export default defineConfig({
+  // The JSX of React without a plugin: esbuild does it.
+  esbuild: { jsx: 'automatic' },
+  build: {
+    target: 'es2022',
+    // Nothing as data: URL, so that the content security policy stays short.
+    assetsInlineLimit: 0,
+    modulePreload: { polyfill: false },
+    reportCompressedSize: false,
+  },
+  server: {
+    proxy: { '/api': behind, '/pulse': behind },
+    // node_modules may be a link into the cache.
+    fs: { allow: ['.', realpathSync('node_modules')] },
+  },
+  test: { include: ['src/**/*.test.{ts,tsx}', 'tests/**/*.test.ts'] },
+})
