@@ -12,6 +12,7 @@ use model::{CallState, CallUuid, ConnId, Dn, EventName, LegId, Request, TenantId
 
 mod ending;
 mod facts;
+mod feature;
 mod hold;
 mod incoming;
 mod offer;
@@ -24,10 +25,10 @@ mod treatment;
 mod waiting;
 
 pub use facts::BUSINESS_CALL;
-pub use incoming::feature_requester;
+pub use feature::{PIN_TRIES_MAX, PinAnswer, TypedPin, feature_requester};
 pub use state::{
-    Asked, CallSnapshot, CallerLeg, Ended, Feature, HoldAsked, HoldWay, Party, Playing, Point, Purpose, Routing, Stage,
-    Waiting,
+    Asked, CallSnapshot, CallerLeg, Ended, Feature, HoldAsked, HoldWay, Party, PinAsk, Playing, Point, Purpose,
+    Routing, Stage, Waiting,
 };
 pub use timer::{Timer, Timers};
 
@@ -56,6 +57,10 @@ pub const PROMPT_LOGGED_OUT: &str = "logged-out";
 pub const PROMPT_READY: &str = "ready";
 /// Said when a feature code has made the agent not ready.
 pub const PROMPT_NOT_READY: &str = "not-ready";
+/// Asks for the agent's PIN.
+pub const PROMPT_PIN: &str = "enter-pin";
+/// Asks for it again.
+pub const PROMPT_PIN_AGAIN: &str = "enter-pin-again";
 /// Said when a feature code was refused.
 pub const PROMPT_REFUSED: &str = "error";
 
@@ -123,6 +128,13 @@ pub enum Input {
     },
     /// A request of a client, an application or the auditor.
     Request(Request),
+    /// The answer to question `ask` about the PIN.
+    PinAnswered {
+        /// The number of the question.
+        ask: u32,
+        /// What is said.
+        answer: PinAnswer,
+    },
     /// The outcome of the agent request of a feature code.
     AgentAnswered {
         /// Whether it was carried out.
@@ -149,6 +161,13 @@ pub enum Output {
         point: Dn,
         /// The application.
         application: String,
+    },
+    /// Ask about the PIN of the agent whose place has the calling phone; the answer comes as [`Input::PinAnswered`].
+    AskPin {
+        /// The number of the question.
+        ask: u32,
+        /// What was typed; none asks how many digits the PIN has.
+        typed: Option<TypedPin>,
     },
     /// A request about the agent on the calling phone, for the stream of requests.
     AgentRequest(Request),
@@ -269,6 +288,7 @@ impl Call {
             Input::TreatmentStarted { id } => self.treatment_started(id, now),
             Input::TreatmentEnded { id, cause, digits } => self.treatment_ended(id, cause, &digits, now),
             Input::Request(request) => self.request(request, now),
+            Input::PinAnswered { ask, answer } => self.pin_answered(ask, answer, now),
             Input::AgentAnswered { done } => self.agent_answered(done, now),
         }
     }
@@ -281,7 +301,7 @@ impl Call {
                 Timer::Instruction | Timer::Quiet => self.route_by_default(now),
                 Timer::NoAnswer => self.offer_failed(CallState::NoAnswer, 480, now),
                 Timer::Treatment => self.treatment_overdue(now),
-                Timer::AgentAnswer => self.agent_answered(false, now),
+                Timer::AgentAnswer => self.feature_overdue(now),
                 Timer::HoldAnswer => self.hold_overdue(now),
                 Timer::Lifetime => self.end(Ending::system(CallState::Dropped, 480), now),
             }

@@ -20,13 +20,22 @@ pub struct TenantPlan {
     /// Route points by their own number.
     pub route_points: HashMap<String, RoutePoint>,
     /// Feature codes, as `*50`.
-    pub feature_codes: HashMap<String, FeatureCode>,
+    pub feature_codes: HashMap<String, DialledCode>,
     /// What a national number begins with when it is dialled in full, as `+49`; none leaves national numbers unknown.
     pub country_prefix: Option<String>,
     /// What stands before a national number, as `0`; used with `country_prefix`.
     pub national_prefix: Option<String>,
     /// What stands before an international number, as `00`.
     pub international_prefix: Option<String>,
+}
+
+/// What a feature code does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DialledCode {
+    /// What.
+    pub code: FeatureCode,
+    /// Whether the agent's PIN is asked for first.
+    pub ask_pin: bool,
 }
 
 /// What answers a number.
@@ -96,9 +105,9 @@ fn internal(plan: &TenantPlan, number: &str, contacts: impl FnOnce(&Dn) -> Vec<C
     }
 }
 
-fn feature(code: FeatureCode, caller: &Caller) -> Destination {
+fn feature(dialled: DialledCode, caller: &Caller) -> Destination {
     match caller {
-        Caller::Phone(_) => Destination::FeatureCode(code),
+        Caller::Phone(_) => Destination::FeatureCode { code: dialled.code, ask_pin: dialled.ask_pin },
         // A stranger behind a trunk must not log agents in.
         Caller::Trunk { .. } => reject(403, "feature codes are for the tenant's phones"),
     }

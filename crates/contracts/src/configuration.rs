@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
-use crate::provisioning::ObjectKind;
+use crate::provisioning::{ObjectKind, Secret};
 
 /// `GET /versions`: which version each tenant's configuration has.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -64,6 +64,32 @@ pub struct Credentials {
     pub md5: String,
     /// The same with SHA-256.
     pub sha256: String,
+}
+
+/// `POST /tenants/{tenant}/pins/{dn}`: a question about the PIN of the agent whose default place has the phone.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PinQuestion {
+    /// What was typed; without it how many digits the PIN has is asked.
+    pub typed: Option<Secret>,
+}
+
+/// The answer to a [`PinQuestion`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "answer", rename_all = "snake_case")]
+pub enum PinAnswer {
+    /// It has so many digits.
+    Digits {
+        /// How many.
+        digits: u8,
+    },
+    /// That is it.
+    Right,
+    /// That is not it.
+    Wrong,
+    /// There is no such agent, or the agent has no PIN.
+    None,
+    /// Too many were wrong: no PIN of this phone is looked at for a while.
+    Wait,
 }
 
 impl std::fmt::Debug for Credentials {

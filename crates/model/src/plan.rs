@@ -24,7 +24,12 @@ pub enum Destination {
         no_answer_ms: u64,
     },
     /// A code that changes the state of the agent on the calling phone.
-    FeatureCode(FeatureCode),
+    FeatureCode {
+        /// What it does.
+        code: FeatureCode,
+        /// Whether the agent's PIN is asked for first.
+        ask_pin: bool,
+    },
     /// A number that needs no application: the switch answers it by itself.
     Service(Service),
     /// Nothing answers here.

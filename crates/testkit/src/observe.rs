@@ -27,6 +27,7 @@ fn admin_place(role: &str) -> Result<(u8, u16)> {
         "sip-proxy" => (1, 11_400),
         "sip-cluster" => (2, 11_300),
         "registrar" => (4, 11_500),
+        "config" => (6, 9_090),
         "frontend" => (7, 9_090),
         "agent-state" => (8, 11_000),
         "call-state" => (9, 11_900),

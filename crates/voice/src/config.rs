@@ -7,6 +7,7 @@
 //! | `/agents/{id}`, `/agent-logins/{code}` | the person who is that agent |
 //! | `/route-points/{dn}` | the route point with its application's document |
 //! | `/credentials/{dn}` | what a phone's digest is checked against (scope `config:secrets`) |
+//! | `/pins/{dn}` (POST) | whether that is the PIN of the agent at the phone, or how long it is (scope `config:secrets`) |
 //! | `/objects?after=G-R` | every object, or what changed after a version |
 //!
 //! `/tenants` lists ids; `/versions?etag=..&wait_s=20` answers as soon as any tenant's version differs; `/keep-alive` answers at once.
@@ -14,12 +15,14 @@
 
 mod copies;
 mod metrics;
+mod pins;
 mod server;
 
 use runtime::spec::{Listen, Place, Protocol};
 use runtime::{RoleContext, RoleSpec};
 
 use copies::Copies;
+use pins::Pins;
 
 /// What config declares.
 pub const SPEC: RoleSpec = RoleSpec {
@@ -46,8 +49,10 @@ pub const SPEC: RoleSpec = RoleSpec {
 async fn run(ctx: RoleContext) -> anyhow::Result<()> {
     ctx.ready.require("configuration");
     ctx.meter("voice-17").embedded();
-    let copies = Copies::new(metrics::Metrics::register(&ctx.metrics));
-    net::http::serve(&ctx, "http", server::router(copies.clone())).await?;
+    let metrics = metrics::Metrics::register(&ctx.metrics);
+    let copies = Copies::new(metrics.clone());
+    let pins = Pins::new(ctx.clock.clone(), metrics);
+    net::http::serve(&ctx, "http", server::router(copies.clone(), pins)).await?;
     let following = copies.clone().follow(ctx.stores.configuration.clone(), ctx.drain.clone(), ctx.ready.clone());
     ctx.spawn("configuration follower", following);
     ctx.ready.started();

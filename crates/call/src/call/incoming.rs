@@ -1,15 +1,13 @@
 //! The call comes in: the dial plan is asked, the number leads to a phone, a route point, a service or nowhere.
 
-use model::plan::{Caller, Destination, FeatureCode, Service};
-use model::request::{RequestKind, Treatment};
-use model::{CallState, EventName, ReferenceId, Request, Timestamp, UserData, WorkMode};
+use model::plan::{Destination, Service};
+use model::request::Treatment;
+use model::{CallState, EventName, Timestamp, UserData};
 
 use super::ending::Ending;
-use super::state::{CallerLeg, Feature, Party, Point, Purpose, Stage};
-use super::timer::{AGENT_ANSWER, DIAL_PLAN, LIFETIME, Timer};
-use super::{
-    CALLER_LEG, Call, Output, PROMPT_LOGGED_IN, PROMPT_LOGGED_OUT, PROMPT_NOT_READY, PROMPT_READY, PROMPT_REFUSED,
-};
+use super::state::{CallerLeg, Party, Point, Purpose, Stage};
+use super::timer::{DIAL_PLAN, LIFETIME, Timer};
+use super::{CALLER_LEG, Call, Output};
 
 impl Call {
     /// Publishes the new call and asks where it goes.
@@ -68,7 +66,7 @@ impl Call {
             Destination::Extension { dn, contacts, no_answer_ms } => {
                 self.offer(Party::new(dn, None, None), contacts, no_answer_ms, now);
             }
-            Destination::FeatureCode(code) => self.feature(code, now),
+            Destination::FeatureCode { code, ask_pin } => self.feature(code, ask_pin, now),
             Destination::Service(service) => self.serve(service, now),
             Destination::Reject { status, .. } => {
                 let state = if status == 404 { CallState::SitInvalidNum } else { CallState::GeneralError };
@@ -88,12 +86,6 @@ impl Call {
         self.play(CALLER_LEG, treatment, Purpose::Service, now);
     }
 
-    fn feature(&mut self, code: FeatureCode, now: Timestamp) {
-        self.s.stage = Stage::Feature(Feature { code, told: false });
-        self.s.timers.arm(Timer::AgentAnswer, now + AGENT_ANSWER);
-        self.answer_caller();
-    }
-
     /// Answers the caller's leg unless that has happened.
     pub(super) fn answer_caller(&mut self) {
         if self.s.caller_leg == CallerLeg::Offered {
@@ -111,56 +103,7 @@ impl Call {
             self.s.caller_established = true;
             self.tell_caller(EventName::Established, CallState::Ok, now);
         }
-        if let Stage::Feature(feature) = self.s.stage {
-            self.ask_agent(feature.code, now);
-        }
+        self.begin_feature(now);
         self.issue_waiting(now);
     }
-
-    fn ask_agent(&mut self, code: FeatureCode, now: Timestamp) {
-        let Caller::Phone(dn) = &self.s.caller else {
-            return;
-        };
-        let request = Request {
-            tenant: self.s.tenant.clone(),
-            requester: feature_requester(self.s.conn_id),
-            reference: ReferenceId(1),
-            this_dn: dn.clone(),
-            kind: match code {
-                FeatureCode::Login => RequestKind::AgentLogin { agent: None, work_mode: WorkMode::ManualIn },
-                FeatureCode::Logout => RequestKind::AgentLogout,
-                FeatureCode::Ready => RequestKind::AgentReady(WorkMode::ManualIn),
-                FeatureCode::NotReady => RequestKind::AgentNotReady(WorkMode::AuxWork),
-            },
-            reasons: UserData::new(),
-            extensions: UserData::new(),
-        };
-        self.s.timers.arm(Timer::AgentAnswer, now + AGENT_ANSWER);
-        self.push(Output::AgentRequest(request));
-    }
-
-    pub(super) fn agent_answered(&mut self, done: bool, now: Timestamp) {
-        let Stage::Feature(feature) = &mut self.s.stage else {
-            return;
-        };
-        if feature.told {
-            return;
-        }
-        feature.told = true;
-        let prompt = match (done, feature.code) {
-            (false, _) => PROMPT_REFUSED,
-            (true, FeatureCode::Login) => PROMPT_LOGGED_IN,
-            (true, FeatureCode::Logout) => PROMPT_LOGGED_OUT,
-            (true, FeatureCode::Ready) => PROMPT_READY,
-            (true, FeatureCode::NotReady) => PROMPT_NOT_READY,
-        };
-        self.s.timers.disarm(Timer::AgentAnswer);
-        let treatment = Treatment::PlayAnnouncement { prompts: vec![prompt.to_owned()] };
-        self.play(CALLER_LEG, treatment, Purpose::Service, now);
-    }
-}
-
-/// The name under which a feature code's call sends its request; the answering event carries it back.
-pub fn feature_requester(conn_id: model::ConnId) -> String {
-    format!("call:{conn_id}")
 }

@@ -223,6 +223,19 @@ pub struct Feature {
     pub code: FeatureCode,
     /// Whether the outcome is known and is being told.
     pub told: bool,
+    /// The PIN, as long as it is to be typed.
+    pub pin: Option<PinAsk>,
+}
+
+/// A PIN that is being asked for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct PinAsk {
+    /// The number of the question about it that is open; 0 for none.
+    pub ask: u32,
+    /// How many digits it has; 0 while that is not known.
+    pub digits: u8,
+    /// How often something else was typed, or nothing.
+    pub tries: u8,
 }
 
 /// Something that a leg hears.
@@ -251,6 +264,8 @@ pub enum Purpose {
     RingBack,
     /// The other side holds.
     HoldMusic,
+    /// The agent's PIN is typed.
+    Pin,
     /// The switch's own: the call is released when it ends.
     Service,
 }

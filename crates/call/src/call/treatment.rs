@@ -83,6 +83,7 @@ impl Call {
                     self.s.timers.arm(Timer::Quiet, now + QUIET);
                 }
             }
+            Purpose::Pin => self.pin_typed(cause, digits, now),
             Purpose::Service => self.end(Ending::system(CallState::Ok, 480), now),
             // Silence instead of music is no reason to lose the call.
             Purpose::RingBack | Purpose::HoldMusic => {}

@@ -92,7 +92,7 @@ impl Call {
             return;
         };
         let refused = match &destination {
-            Destination::Reject { .. } | Destination::FeatureCode(_) => {
+            Destination::Reject { .. } | Destination::FeatureCode { .. } => {
                 Some((ErrorCode::INVALID_CALLED_DN, "no such target"))
             }
             Destination::Extension { contacts, .. } if contacts.is_empty() => {
@@ -115,7 +115,7 @@ impl Call {
                 self.offer(Party::new(dn, agent, Some(point)), contacts, no_answer_ms, now);
             }
             Destination::Service(service) => self.serve(service, now),
-            Destination::FeatureCode(_) | Destination::Reject { .. } => {}
+            Destination::FeatureCode { .. } | Destination::Reject { .. } => {}
         }
     }
 

@@ -17,7 +17,7 @@ fn plan() -> TenantPlan {
             RoutePoint { dn: dn("9000"), application: "sales".to_owned(), default_dn: None },
         )]
         .into(),
-        feature_codes: [("*50".to_owned(), FeatureCode::Login)].into(),
+        feature_codes: [("*50".to_owned(), DialledCode { code: FeatureCode::Login, ask_pin: true })].into(),
         country_prefix: Some("+1".to_owned()),
         national_prefix: Some("0".to_owned()),
         international_prefix: Some("00".to_owned()),
@@ -65,7 +65,8 @@ fn a_service_number_needs_no_application() {
 #[test]
 fn feature_codes_are_for_phones_alone() {
     let phone = Caller::Phone(dn("7101"));
-    assert_eq!(resolve(&plan(), &phone, "*50", |_| Vec::new()), Destination::FeatureCode(FeatureCode::Login));
+    let login = Destination::FeatureCode { code: FeatureCode::Login, ask_pin: true };
+    assert_eq!(resolve(&plan(), &phone, "*50", |_| Vec::new()), login);
     assert!(matches!(resolve(&plan(), &outside(), "*50", |_| Vec::new()), Destination::Reject { status: 403, .. }));
 }
 

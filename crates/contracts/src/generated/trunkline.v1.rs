@@ -1957,6 +1957,20 @@ pub struct FeatureRecord {
     pub code: i32,
     #[prost(bool, tag = "2")]
     pub told: bool,
+    /// While the PIN is to be typed.
+    #[prost(message, optional, tag = "3")]
+    pub pin: ::core::option::Option<PinRecord>,
+}
+/// What is typed is never stored.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct PinRecord {
+    /// The number of the question that is open; 0 for none.
+    #[prost(uint32, tag = "1")]
+    pub ask: u32,
+    #[prost(uint32, tag = "2")]
+    pub digits: u32,
+    #[prost(uint32, tag = "3")]
+    pub tries: u32,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct PlayingRecord {
@@ -2137,6 +2151,7 @@ pub enum PlayingRecordPurpose {
     RingBack = 2,
     HoldMusic = 3,
     Service = 4,
+    Pin = 5,
 }
 impl PlayingRecordPurpose {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -2150,6 +2165,7 @@ impl PlayingRecordPurpose {
             Self::RingBack => "PLAYING_RECORD_PURPOSE_RING_BACK",
             Self::HoldMusic => "PLAYING_RECORD_PURPOSE_HOLD_MUSIC",
             Self::Service => "PLAYING_RECORD_PURPOSE_SERVICE",
+            Self::Pin => "PLAYING_RECORD_PURPOSE_PIN",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -2160,6 +2176,7 @@ impl PlayingRecordPurpose {
             "PLAYING_RECORD_PURPOSE_RING_BACK" => Some(Self::RingBack),
             "PLAYING_RECORD_PURPOSE_HOLD_MUSIC" => Some(Self::HoldMusic),
             "PLAYING_RECORD_PURPOSE_SERVICE" => Some(Self::Service),
+            "PLAYING_RECORD_PURPOSE_PIN" => Some(Self::Pin),
             _ => None,
         }
     }

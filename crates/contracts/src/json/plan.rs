@@ -12,12 +12,29 @@ use super::FrameError;
 #[derive(Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 enum Wire {
-    RoutePoint { dn: String, application: String, default_dn: Option<String> },
-    Extension { dn: String, contacts: Vec<WireContact>, no_answer_ms: u64 },
-    FeatureCode { action: crate::provisioning::FeatureAction },
+    RoutePoint {
+        dn: String,
+        application: String,
+        default_dn: Option<String>,
+    },
+    Extension {
+        dn: String,
+        contacts: Vec<WireContact>,
+        no_answer_ms: u64,
+    },
+    FeatureCode {
+        action: crate::provisioning::FeatureAction,
+        #[serde(default)]
+        ask_pin: bool,
+    },
     Echo,
-    Announcement { prompts: Vec<String> },
-    Reject { status: u16, reason: String },
+    Announcement {
+        prompts: Vec<String>,
+    },
+    Reject {
+        status: u16,
+        reason: String,
+    },
 }
 
 #[derive(Serialize, Deserialize)]
@@ -40,13 +57,14 @@ pub fn destination_to_json(destination: &Destination) -> serde_json::Value {
             contacts: contacts.iter().map(|c| WireContact { uri: c.uri.clone(), path: c.path.clone() }).collect(),
             no_answer_ms: *no_answer_ms,
         },
-        Destination::FeatureCode(code) => Wire::FeatureCode {
+        Destination::FeatureCode { code, ask_pin } => Wire::FeatureCode {
             action: match code {
                 FeatureCode::Login => FeatureAction::Login,
                 FeatureCode::Logout => FeatureAction::Logout,
                 FeatureCode::Ready => FeatureAction::Ready,
                 FeatureCode::NotReady => FeatureAction::NotReady,
             },
+            ask_pin: *ask_pin,
         },
         Destination::Service(Service::Echo) => Wire::Echo,
         Destination::Service(Service::Announcement { prompts }) => Wire::Announcement { prompts: prompts.clone() },
@@ -75,12 +93,15 @@ pub fn destination_from_json(json: &[u8]) -> Result<Destination, FrameError> {
             contacts: contacts.into_iter().map(|c| Contact { uri: c.uri, path: c.path }).collect(),
             no_answer_ms,
         },
-        Wire::FeatureCode { action } => Destination::FeatureCode(match action {
-            FeatureAction::Login => FeatureCode::Login,
-            FeatureAction::Logout => FeatureCode::Logout,
-            FeatureAction::Ready => FeatureCode::Ready,
-            FeatureAction::NotReady => FeatureCode::NotReady,
-        }),
+        Wire::FeatureCode { action, ask_pin } => Destination::FeatureCode {
+            code: match action {
+                FeatureAction::Login => FeatureCode::Login,
+                FeatureAction::Logout => FeatureCode::Logout,
+                FeatureAction::Ready => FeatureCode::Ready,
+                FeatureAction::NotReady => FeatureCode::NotReady,
+            },
+            ask_pin,
+        },
         Wire::Echo => Destination::Service(Service::Echo),
         Wire::Announcement { prompts } => Destination::Service(Service::Announcement { prompts }),
         Wire::Reject { status, reason } => Destination::Reject { status, reason },

@@ -142,7 +142,7 @@ static FEATURE_CODES: Shape = Shape::List {
             "ask_pin",
             Optional,
             &Shape::Flag,
-            "Whether the agent's PIN is asked for first; only false is supported.",
+            "For login: whether the agent's PIN is asked for first. An agent without a PIN then cannot log in by phone.",
         ),
     ]),
     max: 100,

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 
-use contracts::provisioning::{DnKind, ObjectKey, ObjectKind, TenantObjects};
+use contracts::provisioning::{DnKind, FeatureAction, ObjectKey, ObjectKind, TenantObjects};
 
 use super::Fault;
 use super::read::Read;
@@ -19,6 +19,9 @@ pub(super) fn check(read: &Read, faults: &mut Vec<Fault>) {
     rules.people();
     rules.numbers_and_trunks();
 }
+
+/// The longest PIN that a phone is asked for; media collects as many digits at once.
+const PIN_DIGITS_MAX: usize = 16;
 
 struct Rules<'a> {
     objects: &'a TenantObjects,
@@ -90,11 +93,28 @@ impl<'a> Rules<'a> {
         }
     }
 
-    /// Better refused than believed: nobody asks for a PIN.
+    /// A PIN is asked for where somebody logs in, and then every PIN must be one that a phone can type.
     fn feature_codes(&mut self) {
-        for code in self.objects.feature_codes.iter().filter(|code| code.ask_pin) {
-            let key = format!("feature_codes.{}.ask_pin", code.code);
-            self.fault(ObjectKind::FeatureCode, &code.code, key, "asking for the PIN is not supported".to_owned());
+        let objects = self.objects;
+        let mut asked = false;
+        for code in objects.feature_codes.iter().filter(|code| code.ask_pin) {
+            asked = true;
+            if code.action != FeatureAction::Login {
+                let key = format!("feature_codes.{}.ask_pin", code.code);
+                let reason = "the PIN is asked for where an agent logs in, nowhere else".to_owned();
+                self.fault(ObjectKind::FeatureCode, &code.code, key, reason);
+            }
+        }
+        let can_be_typed =
+            |pin: &str| (1..=PIN_DIGITS_MAX).contains(&pin.len()) && pin.bytes().all(|b| b.is_ascii_digit());
+        for person in objects.people.iter().filter(|_| asked) {
+            let pin = person.agent.as_ref().and_then(|agent| agent.pin.as_ref());
+            if pin.is_some_and(|pin| !can_be_typed(pin.reveal())) {
+                let key = format!("people.{}.agent.pin", person.user_name);
+                let reason =
+                    format!("a PIN that is typed at a phone has 1 to {PIN_DIGITS_MAX} digits and nothing else");
+                self.fault(ObjectKind::Person, &person.user_name, key, reason);
+            }
         }
     }
 

@@ -66,6 +66,25 @@ trunks:
 }
 
 #[test]
+fn a_pin_is_asked_for_at_login_and_is_one_that_a_phone_can_type() {
+    let text = |action: &str, pin: &str| {
+        format!(
+            "tenant: x\nname: x\nrealm: x\nhold_music: m\nprompts: {{m: m.wav}}\nfeature_codes:\n  \
+             - {{code: \"*50\", action: {action}, ask_pin: true}}\npeople:\n  - user: ann\n    first_name: A\n    \
+             last_name: B\n    agent: {{id: \"1\", pin: \"{pin}\"}}\n"
+        )
+    };
+    let read = read_with_documents(&text("login", "4711")).expect("a tenant");
+    assert!(read.feature_codes[0].ask_pin);
+    let keys = |text: String| -> Vec<String> {
+        read_with_documents(&text).expect_err("a fault").0.into_iter().map(|fault| fault.key).collect()
+    };
+    assert_eq!(keys(text("ready", "4711")), ["feature_codes.*50.ask_pin"]);
+    assert_eq!(keys(text("login", "47a1")), ["people.ann.agent.pin"]);
+    assert_eq!(keys(text("login", "12345678901234567")), ["people.ann.agent.pin"]);
+}
+
+#[test]
 fn what_is_no_yaml_says_where() {
     let faults = read_with_documents("tenant: x\nname: [unclosed\n").expect_err("a fault").0;
     assert_eq!(faults.len(), 1);

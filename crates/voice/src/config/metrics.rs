@@ -12,6 +12,10 @@ runtime::metrics! {
         refreshed: Counter = "config_refreshes";
         /// Reads of the cache that failed.
         failed: Counter = "config_read_failures";
+        /// PINs typed at phones that were not the agent's.
+        pins_wrong: Counter = "config_pins_wrong";
+        /// PINs not looked at because their phone has sent too many wrong ones.
+        pins_refused: Counter = "config_pins_refused";
     }
 }
 
@@ -22,6 +26,14 @@ impl Metrics {
 
     pub fn refreshed(&self) {
         self.refreshed.inc();
+    }
+
+    pub fn pin_wrong(&self) {
+        self.pins_wrong.inc();
+    }
+
+    pub fn pin_refused(&self) {
+        self.pins_refused.inc();
     }
 
     pub fn read_failed(&self) {

@@ -8,11 +8,12 @@ use axum::Router;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
-use contracts::configuration::{Changes, Credentials, RoutePoint, Versions};
+use axum::routing::{get, post};
+use contracts::configuration::{Changes, Credentials, PinQuestion, RoutePoint, Versions};
 use contracts::provisioning::{Agent, DnKind, Object, ObjectKey, ObjectKind, Person};
 use infra::ConfigVersion;
 use model::TenantId;
+use net::http::JsonBody;
 use runtime::{Caller, Problem};
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
@@ -20,6 +21,7 @@ use sha2::{Digest as _, Sha256};
 use sip::digest::{Algorithm, ha1};
 
 use super::copies::{Copies, TenantCopy, without_secrets};
+use super::pins::Pins;
 
 /// The longest that a caller may wait for a change.
 const WAIT_MAX: Duration = Duration::from_secs(30);
@@ -35,7 +37,8 @@ const READ: &str = "config:read";
 
 type Answer = Result<Response, Problem>;
 
-pub(super) fn router(copies: Copies) -> Router {
+pub(super) fn router(copies: Copies, pins: Pins) -> Router {
+    let asking = Router::new().route("/tenants/{tenant}/pins/{dn}", post(pin)).with_state((copies.clone(), pins));
     Router::new()
         .route("/keep-alive", get(async || axum::Json(json!({ "status": "ok" }))))
         .route("/versions", get(versions))
@@ -49,6 +52,7 @@ pub(super) fn router(copies: Copies) -> Router {
         .route("/tenants/{tenant}/{kind}", get(list))
         .route("/tenants/{tenant}/{kind}/{id}", get(one))
         .with_state(copies)
+        .merge(asking)
 }
 
 // === who may see what ===
@@ -291,6 +295,18 @@ async fn credentials(
     let hash = |algorithm| ha1(algorithm, &number, &realm, password.reveal());
     let body = Credentials { dn: number.clone(), md5: hash(Algorithm::Md5), sha256: hash(Algorithm::Sha256), realm };
     versioned(&headers, copy.version, &body)
+}
+
+async fn pin(
+    State((copies, pins)): State<(Copies, Pins)>,
+    caller: Caller,
+    Path((tenant, number)): Path<(String, String)>,
+    JsonBody(question): JsonBody<PinQuestion>,
+) -> Answer {
+    let copy = copy_for(&copies, &caller, &tenant)?;
+    caller.needs_scope(SECRETS)?;
+    let tenant = TenantId::parse(&tenant).map_err(|e| Problem::bad_request(e.to_string()))?;
+    Ok(axum::Json(pins.ask(&tenant, &copy, &number, question.typed.as_ref())).into_response())
 }
 
 #[cfg(test)]

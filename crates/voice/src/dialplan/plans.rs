@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use call::dial_plan::{Extension, NumberTarget, RoutePoint, TenantPlan};
+use call::dial_plan::{DialledCode, Extension, NumberTarget, RoutePoint, TenantPlan};
 use contracts::provisioning::{
     Dn as DnObject, DnKind, FeatureAction, FeatureCode as FeatureCodeObject, Object, ObjectKind,
 };
@@ -69,7 +69,8 @@ fn plan(config: &TenantConfig) -> TenantPlan {
     }
     for object in config.of_kind(ObjectKind::FeatureCode) {
         if let Object::FeatureCode(code) = object {
-            plan.feature_codes.insert(code.code.clone(), feature(code));
+            let dialled = DialledCode { code: feature(code), ask_pin: code.ask_pin };
+            plan.feature_codes.insert(code.code.clone(), dialled);
         }
     }
     plan

@@ -1,12 +1,15 @@
-//! What the node asks of others: the dial plan (voice-27), tenants (voice-28), agent-state by the request stream.
+//! What the node asks of others: the dial plan (voice-27), tenants and PINs (voice-28), agent-state by the request stream.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use call::call::{PinAnswer, TypedPin};
+use contracts::configuration;
+use contracts::provisioning::Secret;
 use infra::{Claim, Claimed, Position, Posted, Recipient, Record, Stores};
 use model::plan::{Caller, Destination};
-use model::{ConnId, EventName, Owner, Request, TenantId};
+use model::{ConnId, Dn, EventName, Owner, Request, TenantId};
 use net::http::Client;
 use runtime::RoleContext;
 use serde_json::json;
@@ -16,6 +19,8 @@ use super::inbox::Inbox;
 
 /// How long an answer of the dial plan is waited for; the call's own timer is a little longer.
 const DIAL_PLAN_TIME: Duration = Duration::from_secs(4);
+/// How long config's answer about a PIN is waited for; the call's own timer is a little longer.
+const PIN_TIME: Duration = Duration::from_secs(4);
 /// How long the outcome of a feature code is looked for; the call's own timer is as long.
 const AGENT_TIME: Duration = Duration::from_secs(5);
 /// Events that one read takes while an outcome is looked for.
@@ -56,6 +61,10 @@ impl Clients {
                 Order::AskDialPlan { tenant, conn_id, ask, caller, dialled } => {
                     let destination = inner.resolve(&tenant, &caller, &dialled).await;
                     inner.inbox.dial_plan(conn_id, ask, destination).await;
+                }
+                Order::AskPin { tenant, conn_id, ask, dn, typed } => {
+                    let answer = inner.ask_pin(&tenant, &dn, typed).await;
+                    inner.inbox.pin_answered(conn_id, ask, answer).await;
                 }
                 Order::AgentRequest { conn_id, request } => {
                     let done = inner.ask_agent(conn_id, request).await.unwrap_or_else(|error| {
@@ -99,6 +108,22 @@ impl Inner {
             tracing::warn!(%tenant, %error, "the dial plan has no answer");
             Destination::Reject { status: 503, reason: "the dial plan has no answer".to_owned() }
         })
+    }
+
+    /// What config says about the PIN of the agent at a phone. Asked once: a repeated question would count a wrong PIN twice.
+    async fn ask_pin(&self, tenant: &TenantId, dn: &Dn, typed: Option<TypedPin>) -> PinAnswer {
+        let question = configuration::PinQuestion { typed: typed.map(|typed| Secret(typed.0)) };
+        let call = self.config.post(&format!("/tenants/{tenant}/pins/{dn}")).json(&question);
+        match call.deadline(PIN_TIME).fetch().await {
+            Ok(configuration::PinAnswer::Digits { digits }) => PinAnswer::Digits(digits),
+            Ok(configuration::PinAnswer::Right) => PinAnswer::Right,
+            Ok(configuration::PinAnswer::Wrong) => PinAnswer::Wrong,
+            Ok(configuration::PinAnswer::None | configuration::PinAnswer::Wait) => PinAnswer::Refused,
+            Err(error) => {
+                tracing::warn!(%tenant, %dn, %error, "config cannot tell about a PIN");
+                PinAnswer::Refused
+            }
+        }
     }
 
     /// Claims a call from whoever had it. Safe: its next commit is refused by token.

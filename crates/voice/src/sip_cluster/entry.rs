@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use call::Call;
-use call::call::HoldWay;
+use call::call::{HoldWay, TypedPin};
 use infra::{DialogKey, NewCall};
 use model::event::Stamped;
 use model::plan::Contact;
@@ -156,6 +156,19 @@ pub enum Order {
         caller: model::plan::Caller,
         /// What to look up.
         dialled: String,
+    },
+    /// Ask config about a PIN.
+    AskPin {
+        /// The tenant.
+        tenant: TenantId,
+        /// The call that asks.
+        conn_id: model::ConnId,
+        /// The number of the question.
+        ask: u32,
+        /// The phone.
+        dn: Dn,
+        /// What was typed.
+        typed: Option<TypedPin>,
     },
     /// Post a request about an agent, and wait for its outcome.
     AgentRequest {

@@ -1,5 +1,6 @@
 //! What comes to the loop beside SIP: answers, requests, repairs.
 
+use call::call::PinAnswer;
 use infra::{Record, Repair};
 use model::event::ErrorCode;
 use model::plan::Destination;
@@ -20,6 +21,15 @@ pub enum Letter {
         ask: u32,
         /// The answer.
         destination: Destination,
+    },
+    /// What config says about a PIN.
+    PinAnswered {
+        /// The call that asked.
+        conn_id: ConnId,
+        /// Its question.
+        ask: u32,
+        /// The answer.
+        answer: PinAnswer,
     },
     /// The outcome of a feature code.
     AgentAnswered {
@@ -69,6 +79,11 @@ impl Inbox {
     /// The dial plan's answer. Waits when the box is full; a loop that has ended needs none.
     pub async fn dial_plan(&self, conn_id: ConnId, ask: u32, destination: Destination) {
         let _ = self.0.send(Letter::DialPlan { conn_id, ask, destination }).await;
+    }
+
+    /// What config says about a PIN.
+    pub async fn pin_answered(&self, conn_id: ConnId, ask: u32, answer: PinAnswer) {
+        let _ = self.0.send(Letter::PinAnswered { conn_id, ask, answer }).await;
     }
 
     /// The outcome of a feature code.

@@ -1,10 +1,10 @@
 //! What a call wants, as SIP: legs are rung, answered, refused, hung up; media is asked for each leg's audio.
 
 use bytes::Bytes;
-use call::call::{CALLER_LEG, HoldWay, feature_requester};
+use call::call::{CALLER_LEG, HoldWay, TypedPin, feature_requester};
 use call::{Input, Output};
 use infra::NewCall;
-use model::plan::Contact;
+use model::plan::{Caller, Contact};
 use model::{ConnId, Dn, LegId, Timestamp};
 use sip::agent::{CommandError, Invite, Provisionals, Reply};
 use sip::{Flow, NameAddr, StatusCode};
@@ -26,6 +26,7 @@ impl Node {
             }
             Output::AskDialPlan { ask, dialled } => self.ask_dial_plan(conn_id, ask, dialled),
             Output::NewCall { point, application } => self.new_call(conn_id, &point, &application, now),
+            Output::AskPin { ask, typed } => self.ask_pin(conn_id, ask, typed),
             Output::AgentRequest(request) => {
                 debug_assert_eq!(request.requester, feature_requester(conn_id));
                 self.orders.push_back(Order::AgentRequest { conn_id, request });
@@ -53,6 +54,17 @@ impl Node {
         };
         let caller = entry.call.state().caller.clone();
         self.orders.push_back(Order::AskDialPlan { tenant: entry.tenant.clone(), conn_id, ask, caller, dialled });
+    }
+
+    fn ask_pin(&mut self, conn_id: ConnId, ask: u32, typed: Option<TypedPin>) {
+        let Some(entry) = self.calls.get(&conn_id) else {
+            return;
+        };
+        // Only phones reach feature codes.
+        if let Caller::Phone(dn) = &entry.call.state().caller {
+            let (tenant, dn) = (entry.tenant.clone(), dn.clone());
+            self.orders.push_back(Order::AskPin { tenant, conn_id, ask, dn, typed });
+        }
     }
 
     fn new_call(&mut self, conn_id: ConnId, point: &Dn, application: &str, now: Timestamp) {

@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use call::call::PinAnswer;
 use call::{Call, Incoming, Input};
 use infra::{DialogKey, Record};
 use model::event::ErrorCode;
@@ -193,6 +194,12 @@ impl Node {
     /// The dial plan's answer.
     pub fn dial_plan_answered(&mut self, conn_id: ConnId, ask: u32, destination: Destination, now: Timestamp) {
         self.feed(conn_id, Input::DialPlan { ask, destination }, now);
+        self.settle(now);
+    }
+
+    /// What config says about a PIN.
+    pub fn pin_answered(&mut self, conn_id: ConnId, ask: u32, answer: PinAnswer, now: Timestamp) {
+        self.feed(conn_id, Input::PinAnswered { ask, answer }, now);
         self.settle(now);
     }
 

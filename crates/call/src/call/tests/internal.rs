@@ -1,11 +1,9 @@
 use std::time::Duration;
 
-use model::plan::{Destination, FeatureCode};
-use model::request::RequestKind;
 use model::{DnRole, EventName};
 
-use super::harness::{Bench, dn, phone, point};
-use crate::call::{CALLER_LEG, Ended, Input, Output};
+use super::harness::{Bench, phone, point};
+use crate::call::{CALLER_LEG, Input, Output};
 
 #[test]
 fn an_internal_call_tells_both_phones() {
@@ -75,40 +73,6 @@ fn a_phone_that_is_not_registered_is_480() {
     let mut bench = Bench::internal("5002");
     bench.plan(phone("5002", 0));
     assert!(bench.take().contains(&Output::RejectCaller(480)));
-    assert!(bench.over());
-}
-
-#[test]
-fn a_feature_code_sends_its_request_and_says_how_it_went() {
-    let mut bench = Bench::internal("*50");
-    bench.plan(Destination::FeatureCode(FeatureCode::Login));
-    bench.give(Input::LegAnswered(CALLER_LEG));
-    let request = bench
-        .take()
-        .into_iter()
-        .find_map(|output| match output {
-            Output::AgentRequest(request) => Some(request),
-            _ => None,
-        })
-        .expect("an agent request");
-    assert!(matches!(request.kind, RequestKind::AgentLogin { agent: None, .. }));
-    assert_eq!(request.this_dn, dn("5001"));
-    bench.give(Input::AgentAnswered { done: true });
-    let id = bench.call.state().playing.first().expect("a prompt").id;
-    bench.give(Input::TreatmentStarted { id });
-    bench.give(Input::TreatmentEnded { id, cause: Ended::Completed, digits: String::new() });
-    assert!(bench.take().contains(&Output::ReleaseLeg(CALLER_LEG)));
-    assert_eq!(bench.story(), ["CallCreated", "Dialing@5001", "Established@5001", "Released@5001", "CallDeleted"]);
-}
-
-#[test]
-fn a_feature_code_without_an_outcome_ends_all_the_same() {
-    let mut bench = Bench::internal("*52");
-    bench.plan(Destination::FeatureCode(FeatureCode::Ready));
-    bench.give(Input::LegAnswered(CALLER_LEG));
-    bench.pass(Duration::from_secs(5));
-    assert!(!bench.call.state().playing.is_empty(), "the refusal is said");
-    bench.pass(Duration::from_secs(600));
     assert!(bench.over());
 }
 

@@ -9,7 +9,7 @@ use model::{EventName, LegId, UserData};
 use proptest::prelude::*;
 
 use super::harness::{Bench, CONN, dn, phone, point};
-use crate::call::{Ended, Input, Output};
+use crate::call::{Ended, Input, Output, PinAnswer};
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -18,16 +18,18 @@ enum Step {
     Treatment(u8, u32),
     Ask(u8),
     Agent(bool),
+    Pin(u8),
     Pass(u32),
 }
 
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
-        3 => (0u8..7).prop_map(Step::Plan),
+        3 => (0u8..8).prop_map(Step::Plan),
         6 => (0u8..7, 1u16..7).prop_map(|(kind, leg)| Step::Leg(kind, leg)),
         2 => (0u8..3, 1u32..6).prop_map(|(kind, id)| Step::Treatment(kind, id)),
         4 => (0u8..12).prop_map(Step::Ask),
         1 => any::<bool>().prop_map(Step::Agent),
+        2 => (0u8..4).prop_map(Step::Pin),
         2 => (0u32..30_000).prop_map(Step::Pass),
     ]
 }
@@ -40,7 +42,8 @@ fn take_step(bench: &mut Bench, step: &Step) {
             2 => phone("5002", 3),
             3 => phone("5001", 0),
             4 => Destination::Service(Service::Announcement { prompts: vec!["closed".to_owned()] }),
-            5 => Destination::FeatureCode(FeatureCode::Login),
+            5 => Destination::FeatureCode { code: FeatureCode::Login, ask_pin: false },
+            6 => Destination::FeatureCode { code: FeatureCode::Login, ask_pin: true },
             _ => Destination::Reject { status: 404, reason: String::new() },
         }),
         Step::Leg(kind, leg) => {
@@ -60,6 +63,16 @@ fn take_step(bench: &mut Bench, step: &Step) {
             _ => Input::TreatmentEnded { id: *id, cause: Ended::Failed, digits: String::new() },
         }),
         Step::Ask(kind) => ask(bench, *kind),
+        Step::Pin(answer) => {
+            let ask = bench.call.state().next_ask - 1;
+            let answer = match answer {
+                0 => PinAnswer::Digits(4),
+                1 => PinAnswer::Right,
+                2 => PinAnswer::Wrong,
+                _ => PinAnswer::Refused,
+            };
+            bench.give(Input::PinAnswered { ask, answer });
+        }
         Step::Agent(done) => bench.give(Input::AgentAnswered { done: *done }),
         Step::Pass(ms) => bench.pass(Duration::from_millis(u64::from(*ms))),
     }

@@ -2,7 +2,8 @@
 
 use call::CallSnapshot;
 use call::call::{
-    Asked, CallerLeg, Feature, HoldAsked, HoldWay, Party, Playing, Point, Purpose, Routing, Stage, Timer, Waiting,
+    Asked, CallerLeg, Feature, HoldAsked, HoldWay, Party, PinAsk, Playing, Point, Purpose, Routing, Stage, Timer,
+    Waiting,
 };
 use contracts::v1;
 use contracts::v1::call_model_record::Stage as StageRecord;
@@ -90,8 +91,17 @@ fn stage(record: StageRecord) -> Read<Stage> {
                 v1::FeatureRecordCode::Unspecified => return Err(RecordError("feature.code")),
             },
             told: feature.told,
+            pin: feature.pin.map(pin).transpose()?,
         }),
         StageRecord::Over(_) => Stage::Over,
+    })
+}
+
+fn pin(record: v1::PinRecord) -> Read<PinAsk> {
+    Ok(PinAsk {
+        ask: record.ask,
+        digits: small(record.digits, "feature.pin.digits")?,
+        tries: small(record.tries, "feature.pin.tries")?,
     })
 }
 
@@ -135,6 +145,7 @@ fn playing(record: v1::PlayingRecord) -> Read<Playing> {
         }
         v1::PlayingRecordPurpose::RingBack => Purpose::RingBack,
         v1::PlayingRecordPurpose::HoldMusic => Purpose::HoldMusic,
+        v1::PlayingRecordPurpose::Pin => Purpose::Pin,
         v1::PlayingRecordPurpose::Service => Purpose::Service,
         v1::PlayingRecordPurpose::Unspecified => return Err(RecordError("playing.purpose")),
     };

@@ -78,6 +78,11 @@ fn stage(stage: &Stage) -> StageRecord {
             }
             .into(),
             told: feature.told,
+            pin: feature.pin.map(|pin| v1::PinRecord {
+                ask: pin.ask,
+                digits: pin.digits.into(),
+                tries: pin.tries.into(),
+            }),
         }),
         Stage::Over => StageRecord::Over(v1::NothingRecord {}),
     }
@@ -117,6 +122,7 @@ fn playing(playing: &Playing) -> v1::PlayingRecord {
         Purpose::Applied(by) => (Record::Applied, Some(asked(by))),
         Purpose::RingBack => (Record::RingBack, None),
         Purpose::HoldMusic => (Record::HoldMusic, None),
+        Purpose::Pin => (Record::Pin, None),
         Purpose::Service => (Record::Service, None),
     };
     v1::PlayingRecord {

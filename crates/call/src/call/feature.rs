@@ -1,0 +1,196 @@
+//! A feature code: the PIN, where the tenant wants it typed, then the agent's request, then a prompt that says how it went.
+
+use std::fmt;
+use std::time::Duration;
+
+use model::plan::{Caller, FeatureCode};
+use model::request::{RequestKind, Treatment};
+use model::{ReferenceId, Request, Timestamp, UserData, WorkMode};
+
+use super::state::{Ended, Feature, PinAsk, Purpose, Stage};
+use super::timer::{AGENT_ANSWER, Timer};
+use super::{
+    CALLER_LEG, Call, Output, PROMPT_LOGGED_IN, PROMPT_LOGGED_OUT, PROMPT_NOT_READY, PROMPT_PIN, PROMPT_PIN_AGAIN,
+    PROMPT_READY, PROMPT_REFUSED,
+};
+
+/// How often a PIN may be typed in one call.
+pub const PIN_TRIES_MAX: u8 = 3;
+/// How long the first digit of a PIN is waited for after the prompt.
+const PIN_FIRST_DIGIT: Duration = Duration::from_secs(8);
+/// How long the next digit of a PIN is waited for.
+const PIN_NEXT_DIGIT: Duration = Duration::from_secs(4);
+/// Ends a PIN that is shorter than the agent's.
+const PIN_END: char = '#';
+
+/// A PIN as it was typed. It is never printed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct TypedPin(pub String);
+
+impl fmt::Debug for TypedPin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("TypedPin(..)")
+    }
+}
+
+/// What is said about the PIN of the agent whose place has the calling phone.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum PinAnswer {
+    /// It has so many digits.
+    Digits(u8),
+    /// That is it.
+    Right,
+    /// That is not it.
+    Wrong,
+    /// No PIN opens anything now: there is no agent or no PIN, too many were wrong, or nobody can tell.
+    Refused,
+}
+
+impl Call {
+    pub(super) fn feature(&mut self, code: FeatureCode, ask_pin: bool, now: Timestamp) {
+        let pin = ask_pin.then_some(PinAsk { ask: 0, digits: 0, tries: 0 });
+        self.s.stage = Stage::Feature(Feature { code, told: false, pin });
+        self.s.timers.arm(Timer::AgentAnswer, now + AGENT_ANSWER);
+        self.answer_caller();
+    }
+
+    /// The caller can hear and be heard: the code is carried out, or the PIN asked for.
+    pub(super) fn begin_feature(&mut self, now: Timestamp) {
+        match self.s.stage {
+            Stage::Feature(Feature { pin: Some(_), .. }) => self.ask_pin(None, now),
+            Stage::Feature(Feature { code, pin: None, .. }) => self.ask_agent(code, now),
+            _ => {}
+        }
+    }
+
+    fn ask_pin(&mut self, typed: Option<TypedPin>, now: Timestamp) {
+        let ask = self.s.next_ask;
+        let Stage::Feature(Feature { pin: Some(pin), .. }) = &mut self.s.stage else {
+            return;
+        };
+        pin.ask = ask;
+        self.s.next_ask += 1;
+        self.s.timers.arm(Timer::AgentAnswer, now + AGENT_ANSWER);
+        self.push(Output::AskPin { ask, typed });
+    }
+
+    pub(super) fn pin_answered(&mut self, ask: u32, answer: PinAnswer, now: Timestamp) {
+        let Stage::Feature(Feature { pin: Some(pin), told: false, code }) = &mut self.s.stage else {
+            return;
+        };
+        if pin.ask != ask || ask == 0 {
+            return;
+        }
+        pin.ask = 0;
+        let code = *code;
+        self.s.timers.disarm(Timer::AgentAnswer);
+        match answer {
+            PinAnswer::Digits(digits) if digits > 0 => {
+                pin.digits = digits;
+                self.collect_pin(PROMPT_PIN, now);
+            }
+            PinAnswer::Right => {
+                if let Stage::Feature(feature) = &mut self.s.stage {
+                    feature.pin = None;
+                }
+                self.ask_agent(code, now);
+            }
+            PinAnswer::Wrong => self.pin_missed(now),
+            PinAnswer::Digits(_) | PinAnswer::Refused => self.tell_outcome(false, now),
+        }
+    }
+
+    fn collect_pin(&mut self, prompt: &str, now: Timestamp) {
+        let Stage::Feature(Feature { pin: Some(pin), .. }) = self.s.stage else {
+            return;
+        };
+        let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        let collect = Treatment::PlayAndCollect {
+            prompts: vec![prompt.to_owned()],
+            max_digits: pin.digits,
+            first_digit_timeout_ms: millis(PIN_FIRST_DIGIT),
+            inter_digit_timeout_ms: millis(PIN_NEXT_DIGIT),
+            terminator: Some(PIN_END),
+        };
+        self.play(CALLER_LEG, collect, Purpose::Pin, now);
+    }
+
+    /// The caller has typed, or has not.
+    pub(super) fn pin_typed(&mut self, cause: Ended, digits: &str, now: Timestamp) {
+        match cause {
+            Ended::Collected if digits.is_empty() => self.pin_missed(now),
+            Ended::Collected => self.ask_pin(Some(TypedPin(digits.to_owned())), now),
+            Ended::Completed | Ended::Stopped | Ended::Failed => self.tell_outcome(false, now),
+        }
+    }
+
+    fn pin_missed(&mut self, now: Timestamp) {
+        let Stage::Feature(Feature { pin: Some(pin), .. }) = &mut self.s.stage else {
+            return;
+        };
+        pin.tries = pin.tries.saturating_add(1);
+        if pin.tries < PIN_TRIES_MAX {
+            self.collect_pin(PROMPT_PIN_AGAIN, now);
+        } else {
+            self.tell_outcome(false, now);
+        }
+    }
+
+    fn ask_agent(&mut self, code: FeatureCode, now: Timestamp) {
+        let Caller::Phone(dn) = &self.s.caller else {
+            return;
+        };
+        let request = Request {
+            tenant: self.s.tenant.clone(),
+            requester: feature_requester(self.s.conn_id),
+            reference: ReferenceId(1),
+            this_dn: dn.clone(),
+            kind: match code {
+                FeatureCode::Login => RequestKind::AgentLogin { agent: None, work_mode: WorkMode::ManualIn },
+                FeatureCode::Logout => RequestKind::AgentLogout,
+                FeatureCode::Ready => RequestKind::AgentReady(WorkMode::ManualIn),
+                FeatureCode::NotReady => RequestKind::AgentNotReady(WorkMode::AuxWork),
+            },
+            reasons: UserData::new(),
+            extensions: UserData::new(),
+        };
+        self.s.timers.arm(Timer::AgentAnswer, now + AGENT_ANSWER);
+        self.push(Output::AgentRequest(request));
+    }
+
+    pub(super) fn agent_answered(&mut self, done: bool, now: Timestamp) {
+        // While the PIN is open no request was sent that this could be the outcome of.
+        if matches!(self.s.stage, Stage::Feature(Feature { pin: None, .. })) {
+            self.tell_outcome(done, now);
+        }
+    }
+
+    /// Nobody has said in time whether the PIN is right, or what became of the request.
+    pub(super) fn feature_overdue(&mut self, now: Timestamp) {
+        self.tell_outcome(false, now);
+    }
+
+    fn tell_outcome(&mut self, done: bool, now: Timestamp) {
+        let Stage::Feature(feature) = &mut self.s.stage else {
+            return;
+        };
+        if std::mem::replace(&mut feature.told, true) {
+            return;
+        }
+        let prompt = match (done, feature.code) {
+            (false, _) => PROMPT_REFUSED,
+            (true, FeatureCode::Login) => PROMPT_LOGGED_IN,
+            (true, FeatureCode::Logout) => PROMPT_LOGGED_OUT,
+            (true, FeatureCode::Ready) => PROMPT_READY,
+            (true, FeatureCode::NotReady) => PROMPT_NOT_READY,
+        };
+        self.s.timers.disarm(Timer::AgentAnswer);
+        let treatment = Treatment::PlayAnnouncement { prompts: vec![prompt.to_owned()] };
+        self.play(CALLER_LEG, treatment, Purpose::Service, now);
+    }
+}
+
+/// The name under which a feature code's call sends its request; the answering event carries it back.
+pub fn feature_requester(conn_id: model::ConnId) -> String {
+    format!("call:{conn_id}")
+}

@@ -1,0 +1,123 @@
+//! Feature codes that ask for the agent's PIN, typed at a baresip phone as RFC 4733 digits.
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use testkit::agents::baresip_phone;
+use testkit::caller::prompt_samples;
+use testkit::{Answer, Installation, Phone, audio, wait};
+
+const SOON: Duration = Duration::from_secs(15);
+const LATER: Duration = Duration::from_secs(60);
+const ALIKE: f64 = 0.9;
+/// The code that asks: one that the example does not have, so that its first answer shows the new configuration.
+const CODE: &str = "*59";
+/// The agent's PIN: long enough to be found in no time and no address.
+const PIN: &str = "80917264";
+
+/// The example with [`CODE`] and [`PIN`].
+fn site_with_pin() -> Result<Installation> {
+    let site = Installation::start_with(&["--set", "process.log=debug"])?;
+    site.import_changed(|folder| {
+        let file = folder.join("example-tenant.yaml");
+        let text = fs::read_to_string(&file)?;
+        let login = "  - {code: \"*50\", action: login}\n";
+        ensure!(text.contains(login) && text.contains("pin: \"4433\""), "the example has changed");
+        let more = format!("{login}  - {{code: \"{CODE}\", action: login, ask_pin: true}}\n");
+        let text = text.replace(login, &more).replace("pin: \"4433\"", &format!("pin: \"{PIN}\""));
+        Ok(fs::write(&file, text)?)
+    })?;
+    Ok(site)
+}
+
+/// Dials [`CODE`] until the dial plan knows it.
+fn dial_code(phone: &mut Phone) -> Result<()> {
+    wait::until(LATER, || {
+        phone.dial(CODE)?;
+        wait::until(
+            SOON,
+            || Ok((phone.has_seen("CALL_ESTABLISHED")? || phone.has_seen("CALL_CLOSED")?).then_some(())),
+        )?;
+        if phone.has_seen("CALL_ESTABLISHED")? {
+            return phone.wait_for("CALL_ESTABLISHED", SOON).map(Some);
+        }
+        phone.wait_for("CALL_CLOSED", SOON)?;
+        Ok(None)
+    })?;
+    Ok(())
+}
+
+fn heard_bytes(phone: &Phone) -> u64 {
+    phone.heard().and_then(|path| Ok(fs::metadata(path)?.len())).unwrap_or(0)
+}
+
+/// Waits until it has heard half a second more of the prompt, then types over it.
+fn type_digits(phone: &mut Phone, digits: &str) -> Result<()> {
+    let before = heard_bytes(phone);
+    wait::until(SOON, || Ok((heard_bytes(phone) >= before + 8_000).then_some(()))).context("no prompt is heard")?;
+    digits.chars().try_for_each(|digit| phone.digit(digit))
+}
+
+fn heard_prompt(phone: &Phone, prompt: &str) -> Result<()> {
+    let heard = audio::read_wav(&phone.heard()?)?;
+    let alike = audio::compare(&prompt_samples(prompt)?, &heard)?;
+    ensure!(alike.similarity > ALIKE, "{prompt} is heard: {alike:?}");
+    Ok(())
+}
+
+/// The folders of a data directory in which facts are written down.
+fn told(site: &Installation) -> Result<Vec<String>> {
+    fn read(folder: &Path, texts: &mut Vec<String>) -> Result<()> {
+        for entry in fs::read_dir(folder)? {
+            let path = entry?.path();
+            if path.is_dir() {
+                read(&path, texts)?;
+            } else {
+                texts.push(String::from_utf8_lossy(&fs::read(&path)?).into_owned());
+            }
+        }
+        Ok(())
+    }
+    let mut texts = site.log();
+    read(&site.data_dir().join("reporting"), &mut texts)?;
+    Ok(texts)
+}
+
+#[test]
+fn an_agent_types_the_pin_and_is_logged_in_and_nothing_tells_the_pin() -> Result<()> {
+    let site = site_with_pin()?;
+    let mut phone = baresip_phone(&site, 10, "7101", Answer::Auto)?;
+    dial_code(&mut phone)?;
+    type_digits(&mut phone, PIN)?;
+    phone.wait_for("CALL_CLOSED", LATER)?;
+    heard_prompt(&phone, "logged-in")?;
+    site.metric_becomes("agent-state", "agentstate_agents_logged_in", 1.0, SOON)?;
+    site.is_at_rest()?;
+    let texts = told(&site)?;
+    ensure!(texts.iter().any(|text| text.contains("EventAgentLogin")), "the facts are looked through");
+    let telling = texts.iter().find(|text| text.contains(PIN));
+    ensure!(telling.is_none(), "the PIN is told: {telling:?}");
+    Ok(())
+}
+
+#[test]
+fn a_pin_typed_wrong_three_times_logs_nobody_in_and_makes_the_phone_wait() -> Result<()> {
+    let site = site_with_pin()?;
+    let mut phone = baresip_phone(&site, 10, "7101", Answer::Auto)?;
+    dial_code(&mut phone)?;
+    for (wrong, digits) in ["00000000", "123#", "80917265"].into_iter().enumerate() {
+        type_digits(&mut phone, digits)?;
+        site.metric_becomes("config", "config_pins_wrong_total", wrong as f64 + 1.0, SOON)?;
+    }
+    phone.wait_for("CALL_CLOSED", LATER)?;
+    heard_prompt(&phone, "error")?;
+    // Now the right one does not help: it is not even asked for.
+    dial_code(&mut phone)?;
+    phone.wait_for("CALL_CLOSED", LATER)?;
+    heard_prompt(&phone, "error")?;
+    site.metric_becomes("config", "config_pins_refused_total", 1.0, SOON)?;
+    site.metric_becomes("agent-state", "agentstate_agents_logged_in", 0.0, SOON)?;
+    site.is_at_rest()
+}

@@ -1,0 +1,185 @@
+//! PINs that agents type at a phone: compared here, where they are, so that none leaves. Wrong ones make the phone wait.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use contracts::configuration::PinAnswer;
+use contracts::provisioning::{Agent, Object, ObjectKind, Secret};
+use infra::Clock;
+use model::{TenantId, Timestamp};
+use sha2::{Digest as _, Sha256};
+
+use super::copies::TenantCopy;
+use super::metrics::Metrics;
+
+/// Wrong PINs in a row that a phone may send before it waits: as many as one call may try.
+const WRONG_FREE: u32 = 3;
+/// How long it waits after those; every further wrong one doubles it.
+const WAIT_FIRST: Duration = Duration::from_secs(60);
+/// The longest wait.
+const WAIT_MAX: Duration = Duration::from_secs(3_600);
+/// How long after its last wrong PIN, or the end of its wait, a phone begins anew.
+const FORGET_AFTER: Duration = Duration::from_secs(3_600);
+/// Phones that are remembered; beyond them PINs of further phones are not looked at until some are forgotten.
+const PHONES_MAX: usize = 10_000;
+
+/// A phone that has sent wrong PINs.
+#[derive(Clone, Copy)]
+struct Wrong {
+    in_a_row: u32,
+    waits_until: Timestamp,
+}
+
+/// Compares PINs and remembers which phones were wrong.
+#[derive(Clone)]
+pub(super) struct Pins {
+    clock: Arc<dyn Clock>,
+    metrics: Metrics,
+    phones: Arc<Mutex<HashMap<(TenantId, String), Wrong>>>,
+}
+
+impl Pins {
+    pub fn new(clock: Arc<dyn Clock>, metrics: Metrics) -> Self {
+        Self { clock, metrics, phones: Arc::default() }
+    }
+
+    /// Says whether `typed` is the PIN of the agent whose default place has the phone `dn`; without it how long the PIN is.
+    pub fn ask(&self, tenant: &TenantId, copy: &TenantCopy, dn: &str, typed: Option<&Secret>) -> PinAnswer {
+        let now = self.clock.now();
+        let mut phones = self.phones.lock().unwrap_or_else(PoisonError::into_inner);
+        phones.retain(|_, wrong| now < wrong.waits_until + FORGET_AFTER);
+        let key = (tenant.clone(), dn.to_owned());
+        let known = phones.get(&key).copied();
+        if known.is_some_and(|wrong| now < wrong.waits_until) || (known.is_none() && phones.len() >= PHONES_MAX) {
+            self.metrics.pin_refused();
+            return PinAnswer::Wait;
+        }
+        let Some(pin) = agent_at(copy, dn).and_then(|agent| agent.pin.as_ref()).filter(|pin| !pin.reveal().is_empty())
+        else {
+            return PinAnswer::None;
+        };
+        let Some(typed) = typed else {
+            return PinAnswer::Digits { digits: u8::try_from(pin.reveal().len()).unwrap_or(u8::MAX) };
+        };
+        // Digests, so that the time it takes says nothing about where they differ.
+        if Sha256::digest(typed.reveal()) == Sha256::digest(pin.reveal()) {
+            phones.remove(&key);
+            return PinAnswer::Right;
+        }
+        self.metrics.pin_wrong();
+        let in_a_row = known.map_or(0, |wrong| wrong.in_a_row).saturating_add(1);
+        phones.insert(key, Wrong { in_a_row, waits_until: now + wait_after(in_a_row) });
+        PinAnswer::Wrong
+    }
+}
+
+fn wait_after(wrong: u32) -> Duration {
+    match wrong.checked_sub(WRONG_FREE) {
+        None => Duration::ZERO,
+        Some(further) => WAIT_FIRST.saturating_mul(2_u32.saturating_pow(further)).min(WAIT_MAX),
+    }
+}
+
+/// The agent whose default place has the phone; of several the one with the first id, as agent-state takes it.
+fn agent_at<'a>(copy: &'a TenantCopy, dn: &str) -> Option<&'a Agent> {
+    let here: Vec<&str> = copy
+        .of_kind(ObjectKind::Place)
+        .filter_map(|object| match object {
+            Object::Place(place) if place.dns.iter().any(|at| at == dn) => Some(place.name.as_str()),
+            _ => None,
+        })
+        .collect();
+    let agents = copy.of_kind(ObjectKind::Person).filter_map(|object| match object {
+        Object::Person(person) => person.agent.as_ref(),
+        _ => None,
+    });
+    let at = agents.filter(|agent| agent.default_place.as_deref().is_some_and(|place| here.contains(&place)));
+    at.min_by(|one, other| one.id.cmp(&other.id))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use contracts::provisioning::ObjectKey;
+    use infra::ConfigVersion;
+    use serde_json::json;
+
+    use super::*;
+    use crate::test_stores::HandClock;
+
+    fn copy() -> TenantCopy {
+        let person = |id: &str, pin: Option<&str>| {
+            let agent =
+                json!({"id": id, "login_code": id, "pin": pin, "default_place": format!("desk-{id}"), "skills": []});
+            json!({"user_name": id, "first_name": "A", "last_name": "B", "agent": agent})
+        };
+        let objects = [
+            (ObjectKind::Place, "desk-a", json!({"name": "desk-a", "dns": ["7101", "7102"]})),
+            (ObjectKind::Place, "desk-b", json!({"name": "desk-b", "dns": ["7103"]})),
+            (ObjectKind::Person, "a", person("a", Some("123456"))),
+            (ObjectKind::Person, "b", person("b", None)),
+        ];
+        let read = |(kind, id, json): (ObjectKind, &str, serde_json::Value)| {
+            let object = Object::from_json(kind, json.to_string().as_bytes()).unwrap();
+            (ObjectKey { kind, id: id.to_owned() }, (1, object))
+        };
+        let objects = objects.into_iter().map(read).collect();
+        TenantCopy { version: ConfigVersion { generation: 1, revision: 1 }, objects, gone: BTreeMap::new() }
+    }
+
+    struct Bench {
+        clock: Arc<HandClock>,
+        pins: Pins,
+        copy: TenantCopy,
+    }
+
+    impl Bench {
+        fn new() -> Self {
+            let clock = HandClock::new();
+            let pins = Pins::new(clock.clone(), Metrics::register(&runtime::Metrics::default()));
+            Self { clock, pins, copy: copy() }
+        }
+
+        fn ask(&self, dn: &str, typed: Option<&str>) -> PinAnswer {
+            let typed = typed.map(|typed| Secret(typed.to_owned()));
+            self.pins.ask(&TenantId::parse("t1").unwrap(), &self.copy, dn, typed.as_ref())
+        }
+    }
+
+    #[test]
+    fn the_pin_of_the_agent_at_the_phone_is_right_and_no_other() {
+        let bench = Bench::new();
+        assert_eq!(bench.ask("7102", None), PinAnswer::Digits { digits: 6 });
+        assert_eq!(bench.ask("7102", Some("123456")), PinAnswer::Right);
+        assert_eq!(bench.ask("7102", Some("12345")), PinAnswer::Wrong);
+        assert_eq!(bench.ask("7103", Some("123456")), PinAnswer::None, "an agent without a PIN");
+        assert_eq!(bench.ask("7199", None), PinAnswer::None, "no agent");
+    }
+
+    #[test]
+    fn a_phone_waits_longer_after_each_wrong_pin_and_no_other_phone_does() {
+        let bench = Bench::new();
+        for _ in 0..WRONG_FREE {
+            assert_eq!(bench.ask("7101", Some("000000")), PinAnswer::Wrong);
+        }
+        assert_eq!(bench.ask("7101", Some("123456")), PinAnswer::Wait, "even the right one");
+        assert_eq!(bench.ask("7101", None), PinAnswer::Wait);
+        assert_eq!(bench.ask("7102", Some("123456")), PinAnswer::Right, "the other phone of the same place");
+        bench.clock.pass(WAIT_FIRST);
+        assert_eq!(bench.ask("7101", Some("000000")), PinAnswer::Wrong);
+        bench.clock.pass(WAIT_FIRST);
+        assert_eq!(bench.ask("7101", Some("123456")), PinAnswer::Wait, "twice as long now");
+        bench.clock.pass(WAIT_FIRST);
+        assert_eq!(bench.ask("7101", Some("123456")), PinAnswer::Right);
+        assert_eq!(bench.ask("7101", Some("000000")), PinAnswer::Wrong, "and it begins anew");
+        assert_eq!(bench.ask("7101", None), PinAnswer::Digits { digits: 6 });
+    }
+
+    #[test]
+    fn the_wait_has_a_longest() {
+        assert_eq!(wait_after(WRONG_FREE - 1), Duration::ZERO);
+        assert_eq!(wait_after(u32::MAX), WAIT_MAX);
+    }
+}
