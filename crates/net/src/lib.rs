@@ -7,3 +7,4 @@ pub mod grpc;
 pub mod http;
 pub mod rtp;
 pub mod sip;
+pub mod topology;

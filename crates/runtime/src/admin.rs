@@ -11,6 +11,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
+use model::Timestamp;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use tower::ServiceExt as _;
@@ -46,12 +47,14 @@ struct Life {
     ready: Readiness,
     metrics: Metrics,
     mounted: Option<Router>,
+    number: u32,
+    since: Timestamp,
 }
 
 impl AdminSlot {
     /// A new life begins: what the last one mounted is gone.
-    pub(crate) fn begin_life(&self, ready: Readiness, metrics: Metrics) {
-        self.life.send_replace(Life { ready, metrics, mounted: None });
+    pub(crate) fn begin_life(&self, ready: Readiness, metrics: Metrics, since: Timestamp) {
+        self.life.send_modify(|life| *life = Life { ready, metrics, mounted: None, number: life.number + 1, since });
     }
 
     /// Adds a router for paths that are not the admin's own.
@@ -112,6 +115,12 @@ pub struct TopologyReport {
     pub ready: bool,
     /// Conditions that do not hold, with reasons.
     pub missing: Vec<String>,
+    /// Its process.
+    pub pid: u32,
+    /// How often the process has started it, from 1.
+    pub lives: u32,
+    /// When its present life began, in ms since the Unix epoch.
+    pub since_ms: u64,
     /// Its connections.
     pub connections: Vec<ConnectionReport>,
 }
@@ -125,11 +134,13 @@ pub fn router(admin: Admin, gate: Gate) -> Router {
         .route("/build", get(build));
     let ask = move |request: Request, next: axum::middleware::Next| crate::caller::ask(gate.clone(), request, next);
     let gated = gated.layer(axum::middleware::from_fn(ask.clone()));
+    let probes = Router::new().route("/live", get(live)).route("/ready", get(ready));
+    let probes = probes.layer(axum::middleware::from_fn(ask.clone()));
     // Which paths there are is not told to strangers either.
     let unknown =
         Router::new().fallback(async || Problem::not_found("no such path")).layer(axum::middleware::from_fn(ask));
     let rest = move |State(admin): State<Admin>, request: Request| mounted(admin, unknown.clone(), request);
-    Router::new().route("/live", get(live)).route("/ready", get(ready)).merge(gated).fallback(rest).with_state(admin)
+    probes.merge(gated).fallback(rest).with_state(admin)
 }
 
 async fn live() -> StatusCode {
@@ -161,13 +172,17 @@ async fn set_log_level(State(admin): State<Admin>, caller: Caller, body: Body) -
 }
 
 async fn topology(State(admin): State<Admin>) -> Json<TopologyReport> {
-    let ready = admin.slot.readiness();
+    let life = admin.slot.life();
+    let ready = &life.ready;
     let missing = ready.missing().into_iter().map(|(name, why)| format!("{name}: {why}")).collect();
     Json(TopologyReport {
         role: admin.role.to_owned(),
         node: admin.node.clone(),
         ready: ready.is_ready(),
         missing,
+        pid: std::process::id(),
+        lives: life.number,
+        since_ms: life.since.as_millis(),
         connections: admin.meters.report(),
     })
 }

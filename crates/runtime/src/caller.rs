@@ -1,5 +1,6 @@
 //! Who sends a request, and the layer that asks every request for it.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::extract::{FromRequestParts, Request};
@@ -8,10 +9,16 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use model::TenantId;
 
-use crate::meter::{Meter, Meters, Side};
+use crate::connections::from_caller;
+use crate::directory::Directory;
+use crate::meter::{Meters, PeerMeter, Side};
 use crate::metrics::{OfEveryRole, Refusal};
 use crate::problem::Problem;
+use crate::spec::RoleSpec;
 use crate::token::{ANY_TENANT, Claims, ROLE_SCOPE, Tokens};
+
+/// Under which name those who show no valid token are counted.
+const NOBODY: &str = "without token";
 
 /// A caller whose token was verified. Stands in the request's extensions and can be extracted by handlers.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -94,6 +101,12 @@ pub struct Gate {
     pub accepts: Arc<[&'static str]>,
     /// Counts them.
     pub meters: Meters,
+    /// The connection of those who name nobody of the table: people and programs at an edge or admin listener.
+    pub strangers: Option<&'static str>,
+    /// Every role of this program.
+    pub table: &'static [&'static RoleSpec],
+    /// Whose the addresses are.
+    pub directory: Directory,
     /// Counts who is refused.
     pub own: OfEveryRole,
     /// Which paths answer without a token.
@@ -101,33 +114,47 @@ pub struct Gate {
 }
 
 impl Gate {
-    /// The meter of the connection that a caller of that kind comes by, and its id.
-    pub fn meter_of(&self, caller: &Caller) -> Option<Meter> {
-        let id = crate::connections::from_caller(&self.accepts, caller.kind())?;
-        Some(self.meters.meter(id, Side::Accepts))
+    /// The meter of the connection that a request comes by: by the address of the peer where it is one of ours, since a role
+    /// may hand on the token of its own caller; else by what the caller is.
+    fn meter_of(&self, peer: Option<IpAddr>, caller: Option<&Caller>) -> Option<PeerMeter> {
+        let row = |from: &str| from_caller(self.table, &self.accepts, from);
+        let at = peer.and_then(|ip| Some((ip, row(self.directory.role_at(ip)?)?)));
+        let (id, name) = match (at, caller) {
+            (Some((ip, id)), _) => (id, self.directory.node_at(ip)),
+            (None, Some(caller)) => (row(caller.kind()).or(self.strangers)?, caller.name().to_owned()),
+            (None, None) => (self.strangers?, NOBODY.to_owned()),
+        };
+        Some(self.meters.meter(id, Side::Accepts).peer(&name))
     }
+}
+
+/// Counts a request and its connection.
+fn count(gate: &Gate, request: &Request, caller: Option<&Caller>) -> Option<PeerMeter> {
+    let connection = request.extensions().get::<crate::server::Accepted>();
+    let meter = gate.meter_of(connection.map(|c| c.peer.ip()), caller)?;
+    if let Some(connection) = connection {
+        connection.belongs_to(&meter);
+    }
+    meter.request();
+    Some(meter)
 }
 
 /// The layer: 401 without a valid token (RFC 9457, or gRPC status 16), else the [`Caller`] in the extensions.
 pub async fn ask(gate: Gate, mut request: Request, next: Next) -> Response {
     if (gate.open)(request.uri().path()) {
+        count(&gate, &request, None);
         return next.run(request).await;
     }
     let is_grpc = is_grpc(request.headers());
     let caller = match verified(&gate, request.headers()) {
         Ok(caller) => caller,
         Err(problem) => {
+            count(&gate, &request, None);
             gate.own.requests_refused.inc(Refusal::Token);
             return refuse(problem, is_grpc);
         }
     };
-    let meter = gate.meter_of(&caller).map(|meter| meter.peer(caller.name()));
-    if let Some(meter) = &meter {
-        if let Some(connection) = request.extensions().get::<crate::server::Accepted>() {
-            connection.belongs_to(meter);
-        }
-        meter.request();
-    }
+    let meter = count(&gate, &request, Some(&caller));
     request.extensions_mut().insert(caller);
     let response = next.run(request).await;
     if let Some(meter) = meter
@@ -181,6 +208,9 @@ mod tests {
             role: "config",
             accepts: ["voice-22", "voice-23"].into(),
             meters: Meters::new(clock),
+            strangers: None,
+            table: &[],
+            directory: Directory::of_instance(0, |_| 1),
             own: OfEveryRole::default(),
             open: |path| path == "/open",
         }

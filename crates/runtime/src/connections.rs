@@ -1,8 +1,11 @@
 //! The table of connections as data: who opens each, to whom. Read by metering and by the topology.
 
 pub mod check;
+pub mod coverage;
 
 use std::sync::LazyLock;
+
+use crate::spec::RoleSpec;
 
 /// The published connections.
 const PUBLISHED: &str = include_str!("../../../data/connections.tsv");
@@ -24,6 +27,22 @@ pub struct Connection {
     pub protocol: &'static str,
     /// Port or ports, as text.
     pub port: &'static str,
+    /// What goes over it.
+    pub carries: &'static str,
+    /// A slip in the drawing that was found out; for our own rows, why there is one.
+    pub note: &'static str,
+}
+
+impl Connection {
+    /// Whether it is one of ours, counted apart from the published ones.
+    pub fn is_own(&self) -> bool {
+        self.id.starts_with("own-")
+    }
+
+    /// The first part of its id: the drawing that it stands in.
+    pub fn drawing(&self) -> &'static str {
+        self.id.split_once('-').map_or(self.id, |(drawing, _)| drawing)
+    }
 }
 
 /// A name in the table.
@@ -44,6 +63,8 @@ static CONNECTIONS: LazyLock<Vec<Connection>> = LazyLock::new(|| {
             to: cells.next()?,
             protocol: cells.next()?,
             port: cells.next()?,
+            carries: cells.next()?,
+            note: cells.next().unwrap_or_default(),
         })
     })
     .collect()
@@ -60,6 +81,30 @@ static PARTIES_READ: LazyLock<Vec<Party>> = LazyLock::new(|| {
         })
         .collect()
 });
+
+/// What a name of the table is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A role of ours, or a job.
+    Role,
+    /// Several roles under one name.
+    Group,
+    /// A store or another server that roles use.
+    Infrastructure,
+    /// Somebody outside the installation.
+    Outside,
+}
+
+/// What that name is.
+pub fn kind(party: &str) -> Option<Kind> {
+    PARTIES_READ.iter().find(|p| p.name == party).and_then(|p| match p.kind {
+        "role" | "job" => Some(Kind::Role),
+        "group" => Some(Kind::Group),
+        "infrastructure" => Some(Kind::Infrastructure),
+        "outside" => Some(Kind::Outside),
+        _ => None,
+    })
+}
 
 /// Every connection: the published ones, then ours.
 pub fn all() -> &'static [Connection] {
@@ -87,9 +132,22 @@ pub fn stands_for(party: &str, role: &str) -> bool {
     }
 }
 
-/// Which of `ids` the role `from` opens: the connection that a request of that caller belongs to.
-pub fn from_caller(ids: &[&'static str], from: &str) -> Option<&'static str> {
-    ids.iter().copied().find(|id| find(id).is_some_and(|c| stands_for(c.from, from)))
+/// Which of `ids` the role `from` opens: the connection that a request of that caller belongs to. Where the table has several
+/// for the two, it is the one that the role has declared.
+pub fn from_caller(table: &[&'static RoleSpec], ids: &[&'static str], from: &str) -> Option<&'static str> {
+    let fits = |id: &&'static str| find(id).is_some_and(|c| stands_for(c.from, from));
+    let declared = table.iter().find(|spec| spec.name == from).map(|spec| spec.opens).unwrap_or_default();
+    let mut fitting = ids.iter().copied().filter(fits);
+    fitting.clone().find(|id| declared.contains(id)).or_else(|| fitting.next())
+}
+
+/// The connections that admin HTTP of a role accepts: operators, their pages, and Prometheus by the published row where the
+/// drawing has one for this role and port, else by ours.
+pub fn of_admin(role: &str, admin_port: u16) -> Vec<&'static str> {
+    let port = admin_port.to_string();
+    let is_metrics = |c: &&Connection| !c.is_own() && c.from == "prometheus" && c.to == role && c.port == port;
+    let metrics = all().iter().find(is_metrics).map_or("own-12", |c| c.id);
+    vec!["own-20", "own-21", metrics]
 }
 
 #[cfg(test)]
@@ -104,8 +162,42 @@ mod tests {
 
     #[test]
     fn a_caller_is_found_among_the_accepted_rows() {
-        assert_eq!(from_caller(&["voice-22", "voice-23", "own-04"], "sip-proxy"), Some("voice-23"));
-        assert_eq!(from_caller(&["voice-22"], "ors"), None);
+        assert_eq!(from_caller(&[], &["voice-22", "voice-23", "own-04"], "sip-proxy"), Some("voice-23"));
+        assert_eq!(from_caller(&[], &["voice-22"], "ors"), None);
         assert!(stands_for("gws", "gws-voice") && stands_for("every role", "rq"));
+    }
+
+    #[test]
+    fn of_two_rows_for_the_same_two_the_declared_one_counts() {
+        static PULSE: RoleSpec = RoleSpec {
+            name: "pulse",
+            number: 30,
+            summary: "",
+            listens: &[],
+            opens: &["tenant-03"],
+            settings: &[],
+            metrics: &[],
+            admin_port: 8090,
+            start: |_| Box::pin(async { Ok(()) }),
+        };
+        let accepts = ["voice-02", "tenant-03"];
+        assert_eq!(from_caller(&[], &accepts, "pulse"), Some("voice-02"));
+        assert_eq!(from_caller(&[&PULSE], &accepts, "pulse"), Some("tenant-03"));
+    }
+
+    #[test]
+    fn metrics_come_by_the_published_row_where_there_is_one() {
+        assert_eq!(of_admin("tenant", 15_000), ["own-20", "own-21", "tenant-14"]);
+        assert_eq!(of_admin("rq", 9_090), ["own-20", "own-21", "own-12"]);
+    }
+
+    #[test]
+    fn every_end_of_a_connection_is_a_known_name() {
+        let known = ["prometheus", "every role"];
+        for c in all() {
+            for end in [c.from, c.to] {
+                assert!(kind(end).is_some() || known.contains(&end), "{} {end}", c.id);
+            }
+        }
     }
 }

@@ -145,6 +145,9 @@ impl RoleContext {
             accepts: listen.accepts.into(),
             meters: self.meters.clone(),
             own: self.own.clone(),
+            strangers: (listen.place == Place::Edge).then(|| listen.accepts.first().copied()).flatten(),
+            table: self.table,
+            directory: self.directory.clone(),
             open,
         }
     }

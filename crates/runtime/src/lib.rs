@@ -29,6 +29,7 @@ pub mod settings;
 pub mod spec;
 pub mod supervisor;
 pub mod token;
+pub mod topology;
 
 pub use caller::Caller;
 pub use context::RoleContext;

@@ -23,6 +23,7 @@ pub fn check(table: &[&'static RoleSpec]) -> Vec<String> {
             }
         }
     }
+    faults.extend(super::coverage::faults(table));
     faults
 }
 

@@ -7,6 +7,7 @@ use super::{Replica, Shared};
 use crate::address;
 use crate::admin::{self, Admin, AdminSlot};
 use crate::caller::Gate;
+use crate::connections;
 use crate::context::RoleContext;
 use crate::data_dir;
 use crate::drain::Drain;
@@ -16,9 +17,6 @@ use crate::metrics::{Metrics, OfEveryRole};
 use crate::readiness::Readiness;
 use crate::spec::RoleSpec;
 use crate::supervisor::{Ended, Step, Tasks, supervise};
-
-/// The connection by which operators, their pages and Prometheus reach admin HTTP.
-const ADMIN_CONNECTIONS: &[&str] = &["own-20", "own-21", "own-12"];
 
 /// One replica and what outlives its lives.
 pub(super) struct OneRole {
@@ -74,10 +72,13 @@ impl OneRole {
         let gate = Gate {
             tokens: self.template.tokens.clone(),
             role: self.spec.name,
-            accepts: ADMIN_CONNECTIONS.into(),
+            accepts: connections::of_admin(self.spec.name, self.spec.admin_port).into(),
             meters: self.template.meters.clone(),
+            strangers: Some("own-20"),
+            table: shared.table,
+            directory: shared.directory.clone(),
             own: self.template.own.clone(),
-            open: |_| false,
+            open: |path| admin::OPEN_PATHS.contains(&path),
         };
         let own = self.template.own.clone();
         tokio::spawn(crate::server::serve(listener, admin::router(admin, gate), drain.clone(), own));
@@ -114,7 +115,7 @@ impl OneRole {
         context.metrics = Metrics::default();
         context.own.show(&context.metrics);
         context.metrics.collect(context.meters.clone());
-        self.slot.begin_life(context.ready.clone(), context.metrics.clone());
+        self.slot.begin_life(context.ready.clone(), context.metrics.clone(), context.clock.now());
         async move {
             // A store that is away must not keep a role from starting: the disk remembers too.
             let known = context.stores.leases.next_epoch(&context.node).await.ok();

@@ -1,0 +1,31 @@
+//! The topology of the running instance: everyone is asked, and what they say is put together.
+
+use infra::Clock;
+use runtime::RoleSpec;
+use runtime::admin::TopologyReport;
+use runtime::topology::{Heard, Topology};
+
+use crate::everyone::{Everyone, Told};
+
+/// Asks every role of the instance for its connections.
+pub async fn observe(
+    everyone: &Everyone,
+    instance: u8,
+    table: &'static [&'static RoleSpec],
+    clock: &dyn Clock,
+) -> Topology {
+    let told = everyone.ask("/topology").await;
+    let heard: Vec<Heard> = told.into_iter().map(heard).collect();
+    Topology::of(clock.now(), instance, table, &heard)
+}
+
+fn heard(told: Told) -> Heard {
+    let report = match &told.answer {
+        Err(why) => Err(why.to_string()),
+        Ok(answer) if answer.status.is_success() => {
+            answer.json::<TopologyReport>().map_err(|error| format!("its answer cannot be read: {error}"))
+        }
+        Ok(answer) => Err(format!("it refuses: {}", answer.problem())),
+    };
+    Heard { place: told.place, report }
+}

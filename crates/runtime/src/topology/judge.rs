@@ -1,0 +1,99 @@
+//! The state of a row over all replicas, and why one is missing.
+
+use super::{Heard, RowState};
+use crate::admin::TopologyReport;
+use crate::connections::Connection;
+use crate::connections::coverage::{self, Kept};
+use crate::meter::{ConnectionReport, Side, State};
+use crate::spec::RoleSpec;
+
+/// The state of the row, and for one that is missing or fails the reasons.
+pub(super) fn judge(table: &[&'static RoleSpec], c: &Connection, heard: &[Heard]) -> (RowState, Vec<String>) {
+    let openers: Vec<&TopologyReport> = running(heard).filter(|report| opens(table, &report.role, c.id)).collect();
+    if openers.is_empty() {
+        return (accepted(table, c, heard), Vec::new());
+    }
+    let mut why = Vec::new();
+    for opener in &openers {
+        why.extend(missing(c, opener, heard));
+    }
+    if !why.is_empty() {
+        return (RowState::Missing, why);
+    }
+    let reports: Vec<(&str, &ConnectionReport)> =
+        openers.iter().filter_map(|opener| Some((opener.node.as_str(), of(opener, c.id, Side::Opens)?))).collect();
+    for (node, report) in reports.iter().filter(|(_, report)| report.state == State::Failing) {
+        let failing = report.peers.iter().filter(|peer| peer.failing).map(|peer| peer.peer.as_str());
+        why.push(format!("{node}: the last attempt failed towards {}", failing.collect::<Vec<_>>().join(", ")));
+    }
+    let any = |state: State| reports.iter().any(|(_, report)| report.state == state);
+    let state = match () {
+        () if !why.is_empty() => RowState::Failing,
+        () if any(State::Open) => RowState::Open,
+        () if any(State::Embedded) => RowState::Embedded,
+        () if any(State::Idle) => RowState::Idle,
+        () => RowState::Unused,
+    };
+    (state, why)
+}
+
+/// The state of a row that nobody of ours opens: what the accepting side sees.
+fn accepted(table: &[&'static RoleSpec], c: &Connection, heard: &[Heard]) -> RowState {
+    // A row between two roles of which the opening one does not run is not there, whatever was.
+    if !coverage::is_declared(table, c) || table.iter().any(|spec| spec.opens.contains(&c.id)) {
+        return RowState::Absent;
+    }
+    let accepts = |report: &&TopologyReport| {
+        table.iter().any(|spec| spec.name == report.role && coverage::accepts(spec, c))
+    };
+    let acceptors: Vec<&TopologyReport> = running(heard).filter(accepts).collect();
+    let peers = || {
+        let reports = acceptors.iter().filter_map(|report| of(report, c.id, Side::Accepts));
+        reports.flat_map(|report| &report.peers)
+    };
+    match () {
+        () if acceptors.is_empty() => RowState::Absent,
+        () if peers().any(|peer| peer.open > 0) => RowState::Open,
+        () if peers().any(|peer| peer.last_use_ms.is_some()) => RowState::Idle,
+        () => RowState::Unused,
+    }
+}
+
+/// What the opener should have on this row and does not.
+fn missing(c: &Connection, opener: &TopologyReport, heard: &[Heard]) -> Vec<String> {
+    let targets: Vec<&Heard> = heard.iter().filter(|one| one.place.role == c.to).collect();
+    let mut why = Vec::new();
+    for target in &targets {
+        if let Err(reason) = &target.report {
+            why.push(format!("{} needs {}: {reason}", opener.node, target.place.node));
+        }
+    }
+    let Some(kept) = coverage::kept(c.id).filter(|_| !targets.is_empty() && why.is_empty()) else { return why };
+    let report = of(opener, c.id, Side::Opens);
+    let stands = |node: &str| {
+        report.is_some_and(|report| report.peers.iter().any(|peer| peer.peer == node && peer.open > 0))
+    };
+    match kept {
+        Kept::ToEach => {
+            let without = targets.iter().filter(|target| !stands(&target.place.node));
+            why.extend(without.map(|target| format!("{} has no connection to {}", opener.node, target.place.node)));
+        }
+        Kept::ToOne if !targets.iter().any(|target| stands(&target.place.node)) => {
+            why.push(format!("{} has no connection to {}", opener.node, c.to));
+        }
+        Kept::ToOne => {}
+    }
+    why
+}
+
+fn running(heard: &[Heard]) -> impl Iterator<Item = &TopologyReport> {
+    heard.iter().filter_map(|one| one.report.as_ref().ok())
+}
+
+fn opens(table: &[&'static RoleSpec], role: &str, id: &str) -> bool {
+    table.iter().any(|spec| spec.name == role && spec.opens.contains(&id))
+}
+
+fn of<'a>(report: &'a TopologyReport, id: &str, side: Side) -> Option<&'a ConnectionReport> {
+    report.connections.iter().find(|connection| connection.id == id && connection.side == side)
+}
