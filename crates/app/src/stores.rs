@@ -28,6 +28,7 @@ pub async fn open(installation: &Installation) -> anyhow::Result<Stores> {
         new_calls: embedded.clone(),
         requests: embedded.clone(),
         leases: embedded.clone(),
+        views: embedded.clone(),
         outbox: embedded,
         reporting: Arc::new(reporting),
         provisioning: Arc::new(provisioning.context("the configuration")?),

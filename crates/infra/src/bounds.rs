@@ -20,6 +20,9 @@ pub const RECORDS_MAX: usize = 200_000;
 /// The largest state of one record, in bytes: a call with 512 pairs of user data has about 100 kB.
 pub const STATE_MAX: usize = 1 << 20;
 
+/// The largest state of a view, in bytes: 300,000 statistics have about 50 MB.
+pub const VIEW_MAX: usize = 128 << 20;
+
 /// Bytes of a tenant's event stream that are kept in memory once they are out.
 pub const STREAM_BYTES: usize = 32 << 20;
 

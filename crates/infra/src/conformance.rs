@@ -68,4 +68,5 @@ pub async fn run(fresh: impl Fn() -> (Stores, Arc<SetClock>)) {
     others::an_exporter_that_was_replaced_is_fenced(&with_time, &clock).await;
     others::registrations_change_by_compare_and_set(&stores()).await;
     others::configuration_is_read_whole_and_by_changes(&stores()).await;
+    others::a_view_is_kept_with_its_position(&stores()).await;
 }

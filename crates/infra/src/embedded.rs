@@ -15,6 +15,7 @@ mod state;
 mod streams;
 mod table;
 mod tenant;
+mod views;
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard};

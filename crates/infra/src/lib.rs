@@ -15,6 +15,7 @@ pub mod registrations;
 pub mod reporting;
 pub mod stores;
 pub mod stream;
+pub mod views;
 pub mod wire;
 
 pub use clock::{Clock, SystemClock};
@@ -28,3 +29,4 @@ pub use registrations::*;
 pub use reporting::*;
 pub use stores::Stores;
 pub use stream::*;
+pub use views::*;

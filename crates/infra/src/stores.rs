@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::{
     AgentLedger, CallLedger, Clock, ConfigCache, EventStream, Leases, MediaLedger, NewCalls, Outbox, ProvisioningStore,
-    QueueLedger, Registrations, ReportingLog, RequestStream, SessionLedger,
+    QueueLedger, Registrations, ReportingLog, RequestStream, SessionLedger, ViewStore,
 };
 
 /// The stores. A role takes those that its connections allow it.
@@ -38,6 +38,8 @@ pub struct Stores {
     pub reporting: Arc<dyn ReportingLog>,
     /// Persistent configuration (voice-13).
     pub provisioning: Arc<dyn ProvisioningStore>,
+    /// States of views (pulse-22).
+    pub views: Arc<dyn ViewStore>,
     /// Time.
     pub clock: Arc<dyn Clock>,
 }

@@ -82,6 +82,7 @@ pub fn stores(clock: Arc<HandClock>) -> Stores {
         new_calls: embedded.clone(),
         requests: embedded.clone(),
         leases: embedded.clone(),
+        views: embedded.clone(),
         outbox: embedded,
         reporting: Arc::new(MemoryLog::default()),
         provisioning: Arc::new(NoProvisioning),

@@ -2228,6 +2228,14 @@ impl CallTimerRecordName {
         }
     }
 }
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct FollowTenantsRequest {}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct FollowTenantsResponse {
+    /// All of them; comes at least every 5 s.
+    #[prost(string, repeated, tag = "1")]
+    pub tenants: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ReadObjectsRequest {
     /// `tenant`, `skill`, `prompt`, `application`, `dn`, `place`, `person`, `number`, `trunk`, `feature_code`; empty means all.
@@ -2413,6 +2421,31 @@ pub mod configuration_client {
                 .insert(GrpcMethod::new("trunkline.v1.Configuration", "Follow"));
             self.inner.server_streaming(req, path, codec).await
         }
+        /// The ids of all tenants that the caller's token is for, again after each change.
+        pub async fn follow_tenants(
+            &mut self,
+            request: impl tonic::IntoRequest<super::FollowTenantsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<tonic::codec::Streaming<super::FollowTenantsResponse>>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/trunkline.v1.Configuration/FollowTenants",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("trunkline.v1.Configuration", "FollowTenants"));
+            self.inner.server_streaming(req, path, codec).await
+        }
     }
 }
 /// Generated server implementations.
@@ -2453,6 +2486,20 @@ pub mod configuration_server {
             &self,
             request: tonic::Request<super::FollowRequest>,
         ) -> std::result::Result<tonic::Response<Self::FollowStream>, tonic::Status>;
+        /// Server streaming response type for the FollowTenants method.
+        type FollowTenantsStream: tonic::codegen::tokio_stream::Stream<
+                Item = std::result::Result<super::FollowTenantsResponse, tonic::Status>,
+            >
+            + std::marker::Send
+            + 'static;
+        /// The ids of all tenants that the caller's token is for, again after each change.
+        async fn follow_tenants(
+            &self,
+            request: tonic::Request<super::FollowTenantsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<Self::FollowTenantsStream>,
+            tonic::Status,
+        >;
     }
     /// Every call carries a caller token as `authorization: Bearer ...` with the scope `config:read`; its tenant is the one that is meant; a role, whose token is for any tenant,
     /// names it in the metadata `trunkline-tenant`.
@@ -2624,6 +2671,52 @@ pub mod configuration_server {
                     };
                     Box::pin(fut)
                 }
+                "/trunkline.v1.Configuration/FollowTenants" => {
+                    #[allow(non_camel_case_types)]
+                    struct FollowTenantsSvc<T: Configuration>(pub Arc<T>);
+                    impl<
+                        T: Configuration,
+                    > tonic::server::ServerStreamingService<super::FollowTenantsRequest>
+                    for FollowTenantsSvc<T> {
+                        type Response = super::FollowTenantsResponse;
+                        type ResponseStream = T::FollowTenantsStream;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::ResponseStream>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::FollowTenantsRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Configuration>::follow_tenants(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = FollowTenantsSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.server_streaming(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
                 _ => {
                     Box::pin(async move {
                         let mut response = http::Response::new(
@@ -2674,7 +2767,7 @@ pub struct Turn {
 pub struct Effect {
     #[prost(
         oneof = "effect::Effect",
-        tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13"
+        tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14"
     )]
     pub effect: ::core::option::Option<effect::Effect>,
 }
@@ -2708,6 +2801,8 @@ pub mod effect {
         Epoch(super::EpochGiven),
         #[prost(message, tag = "13")]
         Exported(super::ExportedTo),
+        #[prost(message, tag = "14")]
+        View(super::ViewPut),
     }
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -2883,6 +2978,19 @@ pub struct ExportedTo {
     pub tenant: ::prost::alloc::string::String,
     #[prost(uint64, tag = "2")]
     pub position: u64,
+}
+/// The state of a view and how far it has read, together.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ViewPut {
+    #[prost(string, tag = "1")]
+    pub tenant: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub view: ::prost::alloc::string::String,
+    /// In the form of port 8000; empty when nothing was read yet.
+    #[prost(string, tag = "3")]
+    pub position: ::prost::alloc::string::String,
+    #[prost(bytes = "bytes", tag = "4")]
+    pub state: ::prost::bytes::Bytes,
 }
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
@@ -4484,6 +4592,179 @@ impl SessionCallStage {
             "SESSION_CALL_STAGE_OFFERED" => Some(Self::Offered),
             "SESSION_CALL_STAGE_ANSWERED" => Some(Self::Answered),
             "SESSION_CALL_STAGE_OVER" => Some(Self::Over),
+            _ => None,
+        }
+    }
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct StatisticsRecord {
+    /// The form of the record; 1.
+    #[prost(uint32, tag = "1")]
+    pub version: u32,
+    /// Since when it counts: when it began without a past. Absent where it has counted from the first fact that the stream had.
+    #[prost(uint64, optional, tag = "2")]
+    pub counts_since_us: ::core::option::Option<u64>,
+    #[prost(uint64, optional, tag = "3")]
+    pub last_event_us: ::core::option::Option<u64>,
+    #[prost(uint64, tag = "4")]
+    pub repeated_facts: u64,
+    #[prost(uint64, tag = "5")]
+    pub dropped_calls: u64,
+    #[prost(message, repeated, tag = "6")]
+    pub marks: ::prost::alloc::vec::Vec<StatisticsMark>,
+    #[prost(message, repeated, tag = "7")]
+    pub held: ::prost::alloc::vec::Vec<StatisticsHeld>,
+    #[prost(message, repeated, tag = "8")]
+    pub calls: ::prost::alloc::vec::Vec<StatisticsCall>,
+    #[prost(message, repeated, tag = "9")]
+    pub agents: ::prost::alloc::vec::Vec<StatisticsAgent>,
+    #[prost(message, repeated, tag = "10")]
+    pub values: ::prost::alloc::vec::Vec<StatisticsValue>,
+    /// Route points of which facts have told that calls wait in them for agents.
+    #[prost(string, repeated, tag = "11")]
+    pub queues: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
+/// The last fact of a subject.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct StatisticsMark {
+    #[prost(message, optional, tag = "1")]
+    pub subject: ::core::option::Option<Subject>,
+    #[prost(uint64, tag = "2")]
+    pub token: u64,
+    #[prost(uint64, tag = "3")]
+    pub seq: u64,
+    #[prost(uint64, optional, tag = "4")]
+    pub ended_us: ::core::option::Option<u64>,
+}
+/// A fact that came before its predecessors.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct StatisticsHeld {
+    #[prost(uint64, tag = "1")]
+    pub since_us: u64,
+    #[prost(message, optional, tag = "2")]
+    pub envelope: ::core::option::Option<Envelope>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct StatisticsCall {
+    #[prost(fixed64, tag = "1")]
+    pub conn_id: u64,
+    #[prost(enumeration = "CallType", tag = "2")]
+    pub call_type: i32,
+    #[prost(uint64, tag = "3")]
+    pub changed_us: u64,
+    #[prost(uint64, optional, tag = "4")]
+    pub over_us: ::core::option::Option<u64>,
+    #[prost(message, repeated, tag = "5")]
+    pub parties: ::prost::alloc::vec::Vec<StatisticsParty>,
+    #[prost(message, repeated, tag = "6")]
+    pub visits: ::prost::alloc::vec::Vec<StatisticsVisit>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct StatisticsParty {
+    #[prost(string, tag = "1")]
+    pub dn: ::prost::alloc::string::String,
+    #[prost(string, optional, tag = "2")]
+    pub agent: ::core::option::Option<::prost::alloc::string::String>,
+    /// The published name of the action, as `CallInbound`.
+    #[prost(string, tag = "3")]
+    pub action: ::prost::alloc::string::String,
+    #[prost(uint64, tag = "4")]
+    pub since_us: u64,
+    #[prost(uint64, optional, tag = "5")]
+    pub held_us: ::core::option::Option<u64>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct StatisticsVisit {
+    /// The published name of the kind of object: `RoutePoint` or `Queue`.
+    #[prost(string, tag = "1")]
+    pub of: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub name: ::prost::alloc::string::String,
+    #[prost(uint64, tag = "3")]
+    pub entered_us: u64,
+    #[prost(enumeration = "StatisticsVisitStage", tag = "4")]
+    pub stage: i32,
+    #[prost(uint64, tag = "5")]
+    pub since_us: u64,
+    #[prost(string, tag = "6")]
+    pub dn: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct StatisticsAgent {
+    #[prost(string, tag = "1")]
+    pub agent: ::prost::alloc::string::String,
+    /// The published name of the action that is the status, and since when it is.
+    #[prost(string, optional, tag = "2")]
+    pub status: ::core::option::Option<::prost::alloc::string::String>,
+    #[prost(uint64, tag = "3")]
+    pub status_since_us: u64,
+    #[prost(uint64, optional, tag = "4")]
+    pub last_login_us: ::core::option::Option<u64>,
+    /// Absent while logged out.
+    #[prost(string, optional, tag = "5")]
+    pub dn: ::core::option::Option<::prost::alloc::string::String>,
+    #[prost(uint64, tag = "6")]
+    pub login_us: u64,
+    #[prost(string, optional, tag = "7")]
+    pub mode: ::core::option::Option<::prost::alloc::string::String>,
+    #[prost(uint64, tag = "8")]
+    pub since_us: u64,
+    #[prost(uint64, optional, tag = "9")]
+    pub waits_us: ::core::option::Option<u64>,
+    #[prost(string, optional, tag = "10")]
+    pub reason: ::core::option::Option<::prost::alloc::string::String>,
+    #[prost(uint32, tag = "11")]
+    pub calls: u32,
+    #[prost(message, repeated, tag = "12")]
+    pub wrapped: ::prost::alloc::vec::Vec<StatisticsWrapped>,
+}
+/// A queue whose call the agent wraps up.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct StatisticsWrapped {
+    #[prost(string, tag = "1")]
+    pub of: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub name: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct StatisticsValue {
+    /// The definition, object, profile, ranges and filter, as the engine writes them.
+    #[prost(string, tag = "1")]
+    pub key: ::prost::alloc::string::String,
+    #[prost(uint64, tag = "2")]
+    pub level: u64,
+    /// Ten numbers for each interval: slot, number, time, longest, shortest, in the range; of the relative mask number, time, in the second range; portion within the interval.
+    #[prost(uint64, repeated, tag = "3")]
+    pub counts: ::prost::alloc::vec::Vec<u64>,
+}
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum StatisticsVisitStage {
+    Unspecified = 0,
+    Waiting = 1,
+    Offered = 2,
+    Talking = 3,
+}
+impl StatisticsVisitStage {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "STATISTICS_VISIT_STAGE_UNSPECIFIED",
+            Self::Waiting => "STATISTICS_VISIT_STAGE_WAITING",
+            Self::Offered => "STATISTICS_VISIT_STAGE_OFFERED",
+            Self::Talking => "STATISTICS_VISIT_STAGE_TALKING",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "STATISTICS_VISIT_STAGE_UNSPECIFIED" => Some(Self::Unspecified),
+            "STATISTICS_VISIT_STAGE_WAITING" => Some(Self::Waiting),
+            "STATISTICS_VISIT_STAGE_OFFERED" => Some(Self::Offered),
+            "STATISTICS_VISIT_STAGE_TALKING" => Some(Self::Talking),
             _ => None,
         }
     }

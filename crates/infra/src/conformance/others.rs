@@ -8,7 +8,7 @@ use model::{Dn, Epoch, NodeId, Owner, Timestamp};
 use super::SetClock;
 use super::fixtures::{create, event, owner, tenant, write};
 use crate::{
-    Binding, CallWrite, Clock, ConfigVersion, Document, Extent, Publication, RegistrationWrite, RegistrationWritten,
+    Binding, CallWrite, Clock, ConfigVersion, Document, Extent, KeptView, Publication, RegistrationWrite, RegistrationWritten,
     StoreError, Stores,
 };
 
@@ -123,4 +123,20 @@ pub(super) async fn configuration_is_read_whole_and_by_changes(stores: &Stores) 
     publish(2, 2, Extent::Whole, vec![document("Sales", 2, Some("{}"))]).await.unwrap();
     let anew = stores.configuration.read(&acme, Some(next.version), Duration::ZERO).await.unwrap();
     assert_eq!((anew.extent, anew.documents.len()), (Extent::Whole, 1));
+}
+
+pub(super) async fn a_view_is_kept_with_its_position(stores: &Stores) {
+    let (acme, other) = (tenant("acme"), tenant("other"));
+    assert_eq!(stores.views.load(&acme, "pulse").await.unwrap(), None);
+    for (position, state) in [("0-1", "first"), ("0-2", "second")] {
+        let kept = KeptView { position: position.to_owned(), state: state.into() };
+        stores.views.keep(&acme, "pulse", kept.clone()).await.unwrap();
+        assert_eq!(stores.views.load(&acme, "pulse").await.unwrap(), Some(kept));
+    }
+    assert_eq!(stores.views.load(&acme, "rq").await.unwrap(), None);
+    assert_eq!(stores.views.load(&other, "pulse").await.unwrap(), None);
+    let large = vec![0; crate::bounds::VIEW_MAX + 1];
+    let refused = stores.views.keep(&acme, "pulse", KeptView { position: "0-3".to_owned(), state: large.into() }).await;
+    assert!(matches!(refused, Err(StoreError::Full { .. })), "{refused:?}");
+    assert_eq!(stores.views.load(&acme, "pulse").await.unwrap().unwrap().position, "0-2");
 }

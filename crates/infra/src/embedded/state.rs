@@ -108,6 +108,7 @@ impl State {
                 }
             }
             Effect::Event(added) => state.apply_event(added),
+            Effect::View(put) => state.apply_view(put),
             Effect::WorkAdded(added) => state.work.entry(added.stream).or_default().add(added.position, added.body),
             Effect::WorkGone(gone) => {
                 if let Some(work) = state.work.get_mut(&gone.stream) {
@@ -169,6 +170,7 @@ fn tenant_of(effect: &Effect) -> Option<TenantId> {
         Effect::ConfigHead(e) => &e.tenant,
         Effect::ConfigDocument(e) => &e.tenant,
         Effect::Exported(e) => &e.tenant,
+        Effect::View(e) => &e.tenant,
         Effect::Epoch(_) => return None,
     };
     TenantId::parse(name).ok()

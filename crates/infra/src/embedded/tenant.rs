@@ -9,7 +9,7 @@ use contracts::v1::effect::Effect;
 use model::{Dn, Owner, Stamped, TenantId, Timestamp, Token};
 
 use super::table::Table;
-use crate::{ConfigVersion, Registration, StoreError, bounds, wire};
+use crate::{ConfigVersion, KeptView, Registration, StoreError, bounds, wire};
 
 /// One tenant's part of the state.
 pub(super) struct TenantState {
@@ -24,6 +24,7 @@ pub(super) struct TenantState {
     pub(super) queues: Option<QueueState>,
     pub(super) registrations: BTreeMap<Dn, Registration>,
     pub(super) configuration: ConfigState,
+    pub(super) views: BTreeMap<String, KeptView>,
 }
 
 /// The facts of a tenant.
@@ -96,6 +97,7 @@ impl TenantState {
             queues: None,
             registrations: BTreeMap::new(),
             configuration: ConfigState::default(),
+            views: BTreeMap::new(),
         }
     }
 
@@ -166,6 +168,10 @@ impl TenantState {
         self.configuration.documents.insert((document.kind, document.id), value);
     }
 
+    pub(super) fn apply_view(&mut self, put: v1::ViewPut) {
+        self.views.insert(put.view, KeptView { position: put.position, state: put.state });
+    }
+
     /// The effects that make this tenant's state anew.
     pub(super) fn dump(&self, tenant: &TenantId) -> Vec<Effect> {
         let name = || tenant.to_string();
@@ -193,6 +199,7 @@ impl TenantState {
         effects.extend(self.registrations.iter().map(|(dn, r)| registration_put(tenant, dn, r)));
         let ConfigVersion { generation, revision } = self.configuration.version;
         effects.push(Effect::ConfigHead(v1::ConfigHead { tenant: name(), generation, revision, whole: true }));
+        effects.extend(self.views.iter().map(|(view, kept)| super::views::view_put(tenant, view, kept)));
         effects.extend(self.configuration.documents.iter().map(|((kind, id), (revision, body))| {
             let (kind, id, body) = (kind.clone(), id.clone(), body.clone());
             Effect::ConfigDocument(v1::ConfigDocument { tenant: name(), kind, id, revision: *revision, body })

@@ -67,6 +67,7 @@ fn stores(embedded: Embedded, log: &Path, clock: Arc<SetClock>) -> Stores {
         new_calls: embedded.clone(),
         requests: embedded.clone(),
         leases: embedded.clone(),
+        views: embedded.clone(),
         outbox: embedded,
         reporting: Arc::new(FileLog::open(log, clock.clone()).unwrap()),
         provisioning: Arc::new(NoProvisioning),

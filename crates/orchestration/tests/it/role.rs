@@ -311,6 +311,7 @@ async fn installation() -> Stores {
                 new_calls: embedded.clone(),
                 requests: embedded.clone(),
                 leases: embedded.clone(),
+                views: embedded.clone(),
                 outbox: embedded,
                 reporting,
                 provisioning: Arc::new(NoProvisioning),

@@ -112,6 +112,31 @@ impl Configuration for Server {
         Ok(Response::new(Box::pin(objects.chain(futures::stream::iter([last])).map(Ok))))
     }
 
+    type FollowTenantsStream = Answers<v1::FollowTenantsResponse>;
+
+    async fn follow_tenants(
+        &self,
+        request: Request<v1::FollowTenantsRequest>,
+    ) -> Result<Response<Self::FollowTenantsStream>, Status> {
+        let caller = net::grpc::caller(&request)?;
+        caller.needs_scope("config:read").map_err(|problem| Status::permission_denied(problem.to_string()))?;
+        let only = caller.tenant().cloned();
+        let mut held = self.held.clone();
+        let (answers, stream) = mpsc::channel(WAITING_MAX);
+        tokio::spawn(async move {
+            loop {
+                let shown = |tenant: &&TenantId| only.as_ref().is_none_or(|only| only == *tenant);
+                let tenants = held.borrow_and_update().keys().filter(shown).map(ToString::to_string).collect();
+                if answers.send(Ok(v1::FollowTenantsResponse { tenants })).await.is_err() {
+                    return;
+                }
+                // An error of the wait is only that the time is up.
+                let _ = tokio::time::timeout(SILENCE_MAX, held.changed()).await;
+            }
+        });
+        Ok(Response::new(Box::pin(ReceiverStream::new(stream))))
+    }
+
     type FollowStream = Answers<v1::FollowResponse>;
 
     async fn follow(&self, request: Request<v1::FollowRequest>) -> Result<Response<Self::FollowStream>, Status> {

@@ -1,0 +1,41 @@
+//! The states of views.
+
+use contracts::v1;
+use contracts::v1::effect::Effect;
+use futures::FutureExt;
+use model::TenantId;
+
+use super::Embedded;
+use crate::views::{KeptView, ViewStore};
+use crate::{Answer, StoreError, bounds};
+
+impl ViewStore for Embedded {
+    fn load<'a>(&'a self, tenant: &'a TenantId, view: &'a str) -> Answer<'a, Option<KeptView>> {
+        async move {
+            let inner = self.lock();
+            let kept: Option<&KeptView> = inner.state.find(tenant).and_then(|state| state.views.get(view));
+            Ok(kept.cloned())
+        }
+        .boxed()
+    }
+
+    fn keep<'a>(&'a self, tenant: &'a TenantId, view: &'a str, kept: KeptView) -> Answer<'a, ()> {
+        self.write(move |inner| {
+            if kept.state.len() > bounds::VIEW_MAX {
+                return Err(StoreError::Full { what: "a view's state", bound: bounds::VIEW_MAX as u64 });
+            }
+            inner.commit(vec![view_put(tenant, view, &kept)])
+        })
+        .boxed()
+    }
+}
+
+/// The effect of keeping a view.
+pub(super) fn view_put(tenant: &TenantId, view: &str, kept: &KeptView) -> Effect {
+    Effect::View(v1::ViewPut {
+        tenant: tenant.to_string(),
+        view: view.to_owned(),
+        position: kept.position.clone(),
+        state: kept.state.clone(),
+    })
+}
