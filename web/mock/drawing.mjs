@@ -20,7 +20,7 @@ export class Drawing {
   }
 
   connection(row, chance) {
-    const isBuilt = BUILT.includes(row.from) && (BUILT.includes(row.to) || STORES.includes(row.to))
+    const isBuilt = [...BUILT, 'phone', 'sbc', 'browser', 'internet', 'operator', 'prometheus'].includes(row.from) && (BUILT.includes(row.to) || STORES.includes(row.to))
     const state = !isBuilt ? 'absent' : STORES.includes(row.to) ? 'embedded' : chance() < 0.7 ? 'open' : chance() < 0.5 ? 'idle' : chance() < 0.6 ? 'unused' : chance() < 0.6 ? 'failing' : 'missing'
     return {
       id: row.id, from: row.from, to: row.to, protocol: row.protocol, port: row.port, carries: row.carries, note: row.note ?? '', own: row.own === true,

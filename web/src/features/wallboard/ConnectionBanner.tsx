@@ -1,13 +1,13 @@
-import { useCallback, type ReactElement } from 'react'
+import type { ReactElement } from 'react'
 import { adviceOf, wordsOf } from '../../api/errors'
-import type { Connection } from '../../live/stream'
-import { roughDuration, timeOfDay } from '../../lib/durations'
+import { roughDuration } from '../../lib/durations'
 import { messages } from '../../lib/messages'
-import { serverTime } from '../../lib/ticker'
+import type { Connection } from '../../live/stream'
+import { Banner } from '../../ui/Banner'
 import { Button } from '../../ui/Button'
-import { Glyph } from '../../ui/state-glyphs'
-import { WallClock } from './WallClock'
-import styles from './ConnectionBanner.module.css'
+import { WallClock } from '../../ui/WallClock'
+
+const text = messages.connection
 
 export type ConnectionBannerProps = {
   readonly connection: Extract<Connection, { kind: 'lost' | 'refused' }>
@@ -16,37 +16,21 @@ export type ConnectionBannerProps = {
   readonly onRetry: () => void
 }
 
-/** Stays as long as the connection is lost, with the age of what the page shows. */
+/** Says that the numbers are old, why, and what happens next. */
 export function ConnectionBanner({ connection, at, onRetry }: ConnectionBannerProps): ReactElement {
-  const age = useCallback(
-    (now: number) => (at === undefined ? messages.connection.lostNothing : messages.connection.lostAge(timeOfDay(at), roughDuration(serverTime(now) - at))),
-    [at],
-  )
-  const retryAt = connection.kind === 'lost' ? connection.retryAt : undefined
-  const retry = useCallback(
-    (now: number) => {
-      const pause = (retryAt ?? now) - now
-      return pause >= 1_000 ? messages.connection.retryIn(roughDuration(pause)) : messages.connection.retrying
-    },
-    [retryAt],
-  )
+  if (connection.kind === 'refused') {
+    return (
+      <Banner what={`${text.refused} ${wordsOf(connection.failure)}`} at={at}>
+        {adviceOf(connection.failure)}
+      </Banner>
+    )
+  }
+  const { retryAt } = connection
+  const next = (now: number): string => (retryAt - now >= 1_000 ? text.retryIn(roughDuration(retryAt - now)) : text.retrying)
   return (
-    <div className={styles['banner']}>
-      <Glyph name="warning" className={styles['sign']} />
-      <p role="alert" className={styles['what']}>
-        {connection.kind === 'lost' ? messages.connection.lost : messages.connection.refused} {wordsOf(connection.failure)}
-      </p>
-      <p className={styles['age']}>
-        <WallClock text={age} />
-      </p>
-      {connection.kind === 'lost' ? (
-        <p className={styles['next']}>
-          <WallClock text={retry} />
-          <Button onClick={onRetry}>{messages.connection.retry}</Button>
-        </p>
-      ) : (
-        <p>{adviceOf(connection.failure)}</p>
-      )}
-    </div>
+    <Banner what={`${text.lost} ${wordsOf(connection.failure)}`} at={at}>
+      <WallClock text={next} />
+      <Button onClick={onRetry}>{text.retry}</Button>
+    </Banner>
   )
 }

@@ -1,0 +1,29 @@
+import type { ReactElement } from 'react'
+import { messages } from '../../lib/messages'
+import type { Topology } from './model'
+import styles from './CoverageNumber.module.css'
+
+const text = messages.topology
+
+export type CoverageNumberProps = { readonly coverage: Topology['coverage'] }
+
+/** How much of the drawing is proven by tests. */
+export function CoverageNumber({ coverage }: CoverageNumberProps): ReactElement {
+  const { proven, declared, notYet, total } = coverage
+  const share = (part: number): string => `${total === 0 ? 0 : (part * 100) / total}%`
+  return (
+    <div className={styles['coverage']}>
+      <p>
+        <b className={styles['proven']} data-number="proven">
+          {proven}
+        </b>{' '}
+        {text.provenOf(total)}
+      </p>
+      <div className={styles['bar']} aria-hidden="true">
+        <span className={styles['part']} style={{ width: share(proven) }} />
+        <span className={styles['declared']} style={{ width: share(declared) }} />
+      </div>
+      <p className={styles['rest']}>{text.coverageRest(declared, notYet)}</p>
+    </div>
+  )
+}

@@ -1,0 +1,37 @@
+import type { ReactElement } from 'react'
+import { messages } from '../../lib/messages'
+import { countByState, STATES, type Connection, type ConnectionState } from './model'
+import lines from './lines.module.css'
+import styles from './Legend.module.css'
+
+const text = messages.topology
+
+export type LegendProps = {
+  readonly connections: readonly Connection[]
+  readonly state: ConnectionState | 'all'
+  readonly onState: (state: ConnectionState | 'all') => void
+}
+
+/** What the lines mean, how many there are, and a way to see only one kind. */
+export function Legend({ connections, state, onState }: LegendProps): ReactElement {
+  const counts = countByState(connections)
+  return (
+    <div className={styles['legend']} role="group" aria-label={text.legend}>
+      {STATES.map((known) => (
+        <button
+          key={known}
+          type="button"
+          className={styles['entry']}
+          aria-pressed={state === known}
+          title={text.stateMeaning[known]}
+          onClick={() => onState(state === known ? 'all' : known)}
+        >
+          <svg width="44" height="10" aria-hidden="true">
+            <line x1="2" y1="5" x2="42" y2="5" className={`${lines['line']} ${lines[known]} ${lines['bold']}`} />
+          </svg>
+          {text.state[known]} <b>{counts[known]}</b>
+        </button>
+      ))}
+    </div>
+  )
+}

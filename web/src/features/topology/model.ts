@@ -1,0 +1,114 @@
+/** The drawing as the server describes it, and what changed since the last look. Pure. */
+
+export const STATES = ['open', 'idle', 'unused', 'embedded', 'failing', 'missing', 'absent'] as const
+export type ConnectionState = (typeof STATES)[number]
+
+export type Coverage = 'proven' | 'declared' | 'not-yet'
+
+export type Connection = {
+  readonly id: string
+  readonly from: string
+  readonly to: string
+  readonly protocol: string
+  readonly port: string | number | null
+  readonly carries: string
+  readonly note: string | null
+  /** One of ours, beside the drawing's. */
+  readonly own: boolean
+  readonly coverage: Coverage
+  /** The test that proves it. */
+  readonly proof: string | null
+  readonly state: ConnectionState
+  readonly open: number
+  readonly attempts: number
+  readonly requests: number
+  readonly bytesIn: number
+  readonly bytesOut: number
+  readonly errors: number
+  readonly lastUse: number | null
+  readonly peers: readonly unknown[]
+}
+
+export type RoleNode = {
+  readonly role: string
+  readonly node: string
+  readonly address: string | null
+  readonly ready: boolean
+  readonly missing: readonly string[]
+}
+
+export type Topology = {
+  readonly at: number
+  readonly instance: number
+  readonly roles: readonly RoleNode[]
+  readonly connections: readonly Connection[]
+  readonly coverage: { readonly proven: number; readonly declared: number; readonly notYet: number; readonly total: number }
+}
+
+/** Requests a second of each connection that was used between two looks. */
+export type Rates = ReadonlyMap<string, number>
+
+/** A connection without counted requests moves bytes; so many of them look like one request. */
+const BYTES_LIKE_A_REQUEST = 2_000
+
+export function ratesBetween(before: Topology | undefined, after: Topology): Rates {
+  if (before === undefined || after.at <= before.at) return new Map()
+  const seconds = (after.at - before.at) / 1_000
+  const known = new Map(before.connections.map((connection) => [connection.id, connection]))
+  const rates = new Map<string, number>()
+  for (const connection of after.connections) {
+    const last = known.get(connection.id)
+    if (last === undefined) continue
+    const requests = connection.requests - last.requests
+    const bytes = connection.bytesIn + connection.bytesOut - last.bytesIn - last.bytesOut
+    const rate = (requests > 0 ? requests : bytes / BYTES_LIKE_A_REQUEST) / seconds
+    // A restarted role counts from nothing: that is no traffic backwards.
+    if (rate > 0) rates.set(connection.id, rate)
+  }
+  return rates
+}
+
+export type Filter = { readonly text: string; readonly state: ConnectionState | 'all' }
+
+/** Rows in which every word of the text stands somewhere. */
+export function filtered(connections: readonly Connection[], filter: Filter): readonly Connection[] {
+  const words = filter.text.toLowerCase().split(/\s+/).filter((word) => word !== '')
+  return connections.filter((connection) => {
+    if (filter.state !== 'all' && connection.state !== filter.state) return false
+    const row = [connection.id, connection.from, connection.to, connection.protocol, connection.port ?? '', connection.carries, connection.proof ?? '', connection.coverage]
+      .join(' ')
+      .toLowerCase()
+    return words.every((word) => row.includes(word))
+  })
+}
+
+export function countByState(connections: readonly Connection[]): Readonly<Record<ConnectionState, number>> {
+  const counts = { open: 0, idle: 0, unused: 0, embedded: 0, failing: 0, missing: 0, absent: 0 }
+  for (const connection of connections) if (connection.state in counts) counts[connection.state] += 1
+  return counts
+}
+
+export type PartyState = 'ready' | 'unready' | 'embedded' | 'away'
+
+/** A store inside the process runs, although it is no role. */
+export function partyState(role: RoleNode | undefined, isEmbedded: boolean): PartyState {
+  if (role !== undefined) return role.ready ? 'ready' : 'unready'
+  return isEmbedded ? 'embedded' : 'away'
+}
+
+/** What is looked at: nothing, one part of the drawing, or one connection. */
+export type Selection =
+  | { readonly kind: 'none' }
+  | { readonly kind: 'party'; readonly name: string }
+  | { readonly kind: 'connection'; readonly id: string }
+
+export function touches(selection: Selection, connection: Connection): boolean {
+  switch (selection.kind) {
+    case 'none':
+      return false
+    case 'party':
+      return connection.from === selection.name || connection.to === selection.name
+    case 'connection':
+      return connection.id === selection.id
+  }
+}

@@ -1,0 +1,43 @@
+import { useEffect, useState } from 'react'
+import { getJson } from '../api/client'
+import { isFinal, type Failure } from '../api/errors'
+import type { Session } from '../api/session'
+
+/** A document that is asked for again and again. `last` is what it was before, for differences. */
+export type Polled<T> =
+  | { readonly kind: 'loading' }
+  | { readonly kind: 'refused'; readonly failure: Failure }
+  | { readonly kind: 'shown'; readonly value: T; readonly last: T | undefined; readonly failure: Failure | undefined }
+  | { readonly kind: 'failing'; readonly failure: Failure }
+
+/** Asks each `everyMs`, the next time only after an answer; what failed once is tried again as long as that can help. */
+export function usePolled<T>(session: Session, path: string, everyMs: number): Polled<T> {
+  const [polled, setPolled] = useState<Polled<T>>({ kind: 'loading' })
+  useEffect(() => {
+    const ended = new AbortController()
+    let timer: ReturnType<typeof setTimeout> | undefined
+    const ask = async (): Promise<void> => {
+      const answer = await getJson<T>(session, path, ended.signal)
+      if (ended.signal.aborted) return
+      setPolled((before) => after(before, answer.kind === 'ok' ? answer.value : undefined, answer.kind === 'ok' ? undefined : answer.failure))
+      if (answer.kind === 'failed' && isFinal(answer.failure)) return
+      timer = setTimeout(() => void ask(), everyMs)
+    }
+    setPolled({ kind: 'loading' })
+    void ask()
+    return () => {
+      ended.abort()
+      clearTimeout(timer)
+    }
+  }, [session, path, everyMs])
+  return polled
+}
+
+function after<T>(before: Polled<T>, value: T | undefined, failure: Failure | undefined): Polled<T> {
+  const known = before.kind === 'shown' ? before.value : undefined
+  if (failure !== undefined) {
+    if (isFinal(failure)) return { kind: 'refused', failure }
+    return before.kind === 'shown' ? { ...before, failure } : { kind: 'failing', failure }
+  }
+  return value === undefined ? before : { kind: 'shown', value, last: known, failure: undefined }
+}
