@@ -139,6 +139,21 @@ pub struct Statistics {
     pub remote_fraction_lost: u8,
     /// Packets of another leg that could not be given to this phone.
     pub unrelayed: u64,
+    /// The last packet of the phone that was taken.
+    pub last_packet: Option<Timestamp>,
+    /// What the phone has last said of what it receives; `None` when it never did.
+    pub told: Option<Told>,
+}
+
+/// What a phone says of the audio that it receives (RFC 3550 §6.4).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Told {
+    /// Packets lost since the start.
+    pub lost: i32,
+    /// Interarrival jitter in units of 1/8000 s.
+    pub jitter: u32,
+    /// There and back, where the phone has seen a report of ours.
+    pub round_trip: Option<Duration>,
 }
 
 /// The timers of a session.

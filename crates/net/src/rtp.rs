@@ -76,6 +76,8 @@ pub enum Order {
     Join(LegId, String),
     /// The leg ends; its ports are free again.
     Close(LegId),
+    /// The figures of these legs; those that are gone are left out.
+    Figures(Vec<LegId>, oneshot::Sender<Vec<(LegId, Statistics)>>),
     /// Photographs of these legs; those that are gone are left out.
     Photograph(Vec<LegId>, oneshot::Sender<Vec<Photograph>>),
 }

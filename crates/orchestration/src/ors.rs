@@ -8,6 +8,7 @@ mod applications;
 mod call_session;
 mod committer;
 mod errands;
+mod explain;
 mod intentions;
 mod metrics;
 mod queue_link;
@@ -90,8 +91,13 @@ async fn run(ctx: RoleContext) -> Result<()> {
     let config = net::http::Client::new(&ctx, "voice-34")?;
     let (steps, written) = mpsc::channel(STEPS_MAX);
     let sessions = Arc::default();
-    let sharing =
-        Sharing { clock: Arc::clone(&ctx.clock), limits, metrics: metrics.clone(), sessions: Arc::clone(&sessions) };
+    let sharing = Sharing {
+        clock: Arc::clone(&ctx.clock),
+        limits,
+        metrics: metrics.clone(),
+        sessions: Arc::clone(&sessions),
+        trace: ctx.trace.clone(),
+    };
     let workers = start_workers(&settings, &sharing, &steps)?;
     drop(steps);
     let shared = Shared {

@@ -1,7 +1,8 @@
 //! Admin HTTP of a role: the same surface everywhere.
 //!
 //! `/live` and `/ready` answer the status alone without a token; the rest needs one: `/metrics` (text format or OpenMetrics),
-//! `/log-level` (GET, PUT), `/topology`, `/build`.
+//! `/log-level` (GET, PUT), `/topology`, `/build`, `/trace/{tenant}/{call}`
+//! (see [`crate::trace`]).
 
 use std::sync::Arc;
 
@@ -22,6 +23,8 @@ use crate::meter::{ConnectionReport, Meters};
 use crate::metrics::{Format, Metrics};
 use crate::problem::Problem;
 use crate::readiness::Readiness;
+use crate::trace::Recorder;
+use crate::trace::serve::{self as trace, Remembered};
 
 /// Paths that answer without a token, and then only a status.
 pub const OPEN_PATHS: &[&str] = &["/live", "/ready"];
@@ -102,6 +105,8 @@ pub struct Admin {
     pub meters: Meters,
     /// The process's log level.
     pub log_level: LogLevel,
+    /// What it remembers of calls.
+    pub recorder: Recorder,
 }
 
 /// What `/topology` answers.
@@ -132,6 +137,13 @@ pub fn router(admin: Admin, gate: Gate) -> Router {
         .route("/log-level", get(log_level).put(set_log_level))
         .route("/topology", get(topology))
         .route("/build", get(build));
+    let remembered = Remembered { role: admin.role, node: admin.node.clone(), recorder: admin.recorder.clone() };
+    let traces = Router::new()
+        .route("/trace", get(trace::tenants))
+        .route("/trace/{tenant}", get(trace::list))
+        .route("/trace/{tenant}/{call}", get(trace::call))
+        .with_state(remembered);
+    let gated = gated.merge(traces);
     let ask = move |request: Request, next: axum::middleware::Next| crate::caller::ask(gate.clone(), request, next);
     let gated = gated.layer(axum::middleware::from_fn(ask.clone()));
     let probes = Router::new().route("/live", get(live)).route("/ready", get(ready));

@@ -85,6 +85,8 @@ pub struct RoleContext {
     pub stores: Stores,
     /// The process's data directory.
     pub data_dir: PathBuf,
+    /// What the replica remembers of the latest calls.
+    pub trace: crate::trace::Recorder,
     pub(crate) values: Arc<Values>,
     pub(crate) meters: Meters,
     pub(crate) admin: AdminSlot,

@@ -27,6 +27,8 @@ pub enum Exit {
     NotRunning = 8,
     /// A role failed more often than the supervisor restarts it.
     RoleFailed = 9,
+    /// What was asked for is not known, or not any more.
+    Unknown = 10,
 }
 
 /// Every code with its meaning; printed by `--help` and in the book.
@@ -41,6 +43,7 @@ pub const TABLE: &[(Exit, &str)] = &[
     (Exit::DrainCut, "the drain did not finish in time, or was cut short by a second signal"),
     (Exit::NotRunning, "nothing answers: the instance does not run"),
     (Exit::RoleFailed, "a role failed more often than it is restarted"),
+    (Exit::Unknown, "what was asked for is not known, or not any more"),
 ];
 
 impl Exit {

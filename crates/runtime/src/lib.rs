@@ -30,6 +30,7 @@ pub mod spec;
 pub mod supervisor;
 pub mod token;
 pub mod topology;
+pub mod trace;
 
 pub use caller::Caller;
 pub use context::RoleContext;
@@ -43,3 +44,4 @@ pub use readiness::Readiness;
 pub use settings::{ByteSize, Secret, Setting};
 pub use spec::{Listen, Place, Protocol, RoleSpec};
 pub use token::Tokens;
+pub use trace::Recorder;

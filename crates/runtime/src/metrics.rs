@@ -17,6 +17,7 @@ pub use text::Format;
 pub fn of_every_role() -> Vec<Declared> {
     let mut all = crate::meter::declared();
     all.extend(OfEveryRole::declared());
+    all.extend(crate::trace::Counts::declared());
     all.sort_by(|a, b| a.name.cmp(&b.name));
     all
 }

@@ -21,6 +21,6 @@ pub use datamodel::{Datamodel, EvalError, NullDatamodel};
 pub use document::{Document, Expr, LoadError};
 pub use event::{Event, EventKind};
 pub use limits::{LimitKind, Limits};
-pub use session::{Action, ActionNode, End, Output, RestoreError, Session, Snapshot, SnapshotDelayed};
+pub use session::{Action, ActionNode, End, Output, RestoreError, Session, Snapshot, SnapshotDelayed, Step};
 pub use value::Value;
 pub use vocabulary::Vocabulary;

@@ -8,6 +8,7 @@ mod enter;
 mod select;
 mod send;
 mod snapshot;
+mod step;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -16,6 +17,7 @@ use model::Timestamp;
 
 pub(crate) use send::parse_delay;
 pub use snapshot::{RestoreError, Snapshot, SnapshotDelayed};
+pub use step::Step;
 
 use crate::datamodel::{Datamodel, EvalError};
 use crate::document::{Binding, Document, StateIx};
@@ -40,6 +42,7 @@ pub struct Session {
     delayed: Vec<Delayed>,
     next_id: u64,
     outputs: VecDeque<Output>,
+    steps: VecDeque<step::Taken>,
     meter: Meter,
     now: Timestamp,
 }
@@ -171,6 +174,7 @@ impl Session {
             delayed: Vec::new(),
             next_id: 1,
             outputs: VecDeque::new(),
+            steps: VecDeque::new(),
             meter: Meter::default(),
             now,
         }
@@ -295,6 +299,7 @@ impl Session {
         let bound = self.data.bind_event(&event);
         self.settle(bound, 0)?;
         let enabled = self.select(Some(&event.name))?;
+        self.note_event(&event, !enabled.is_empty());
         if !enabled.is_empty() {
             return self.microstep(&enabled);
         }
@@ -374,6 +379,7 @@ impl Session {
         if self.meter.outputs > self.document.limits.outputs {
             return Err(Cut(LimitKind::Outputs));
         }
+        self.note_output(&output);
         self.outputs.push_back(output);
         Ok(())
     }

@@ -6,6 +6,7 @@
 //! `sip:annc@...;play=<prompt>` (plays, then BYE) or `sip:msml@...`; treatments are MSML in INFO.
 
 mod commit;
+mod explain;
 mod former;
 mod incoming;
 mod leg;
@@ -96,12 +97,14 @@ async fn run(ctx: RoleContext) -> anyhow::Result<()> {
         prompts: Prompts::new(ctx.data_dir.join("prompts")),
         entropy: ctx.entropy(),
         agent_entropy: ctx.entropy(),
+        trace: ctx.trace.clone(),
     });
+    let asks = explain::answer_by(&ctx.trace);
     let meter = ctx.meter("own-19").peer("phones");
     ctx.meter("own-06").embedded();
     ctx.ready.started();
     let former = former::claim(&ctx).await?;
     // Only now: the first message of a proxy may belong to one of those legs.
     let links = NodeLinks::of_role(&ctx, net::sip::Limits::default(), Arc::new(Counters::default()))?;
-    Turns { ctx, node, links, news, former, meter }.run().await
+    Turns { ctx, node, links, news, asks, former, meter }.run().await
 }

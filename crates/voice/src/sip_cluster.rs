@@ -7,6 +7,7 @@ mod clients;
 mod commit;
 mod dialogs;
 mod entry;
+mod explain;
 mod export;
 mod ids;
 mod inbox;
@@ -101,6 +102,7 @@ async fn run(ctx: RoleContext) -> anyhow::Result<()> {
         sent_by: ctx.address.to_string(),
         entropy: ctx.entropy(),
         agent_entropy: ctx.entropy(),
+        trace: ctx.trace.clone(),
         prompts: prompts::from(Configuration::follow(&ctx, "voice-28")?),
     });
     repairs::watch(&ctx, clients.clone(), inbox);

@@ -7,6 +7,7 @@
 mod authority;
 mod clients;
 mod metrics;
+mod passing;
 mod server;
 mod settings;
 
@@ -94,7 +95,8 @@ async fn run(ctx: RoleContext) -> Result<()> {
     let users = Users::start(&ctx, settings.credentials_cache).context("the client of config")?;
     ctx.ready.started();
     let edge_ip = tcp_at.listen.ip();
-    Server { ctx, proxy, udp, tcp, users, meters, metrics, edge_ip }.run().await
+    let passages = passing::Passages::new(ctx.trace.clone(), ctx.directory.clone());
+    Server { ctx, proxy, udp, tcp, users, meters, metrics, edge_ip, passages }.run().await
 }
 
 /// An address and port as settings take it; empty is none.

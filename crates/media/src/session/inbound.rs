@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use model::Timestamp;
 
-use super::{Content, Frame, InboundSnapshot, Statistics};
+use super::{Content, Frame, InboundSnapshot, Statistics, Told};
 use crate::dtmf::{Digit, EventReceiver, InbandDetector};
 use crate::g711::Law;
 use crate::rtcp::{self, Reception, ReportBlock};
@@ -30,6 +30,8 @@ pub(super) struct Inbound {
     keys: EventReceiver,
     inband: InbandDetector,
     totals: Totals,
+    /// The phone's last word on what it receives. Not part of a photograph: it says it again within seconds.
+    told: Option<Told>,
 }
 
 /// Counters over all sources of the leg's life.
@@ -110,6 +112,8 @@ impl Inbound {
         self.learned_rtcp = Some(from);
         if let Some(block) = compound.about_us {
             self.totals.remote_fraction_lost = block.fraction_lost;
+            let round_trip = round_trip(&block, now);
+            self.told = Some(Told { lost: block.cumulative_lost, jitter: block.jitter, round_trip });
         }
         if let (Some(info), Some(reception)) = (compound.sender, self.reception.as_mut())
             && compound.ssrc == ssrc
@@ -161,6 +165,8 @@ impl Inbound {
             first_packet,
             learned: self.learned,
             remote_fraction_lost: self.totals.remote_fraction_lost,
+            last_packet: first_packet.map(|_| self.last_packet),
+            told: self.told,
             ..Statistics::default()
         }
     }
@@ -187,6 +193,7 @@ impl Inbound {
             keys: EventReceiver { last: snapshot.last_key },
             inband: InbandDetector::default(),
             totals: snapshot.totals,
+            told: None,
         }
     }
 
@@ -199,6 +206,17 @@ impl Inbound {
             Some(_) => false,
         }
     }
+}
+
+/// From our report to the phone's answer, less the time that the phone kept it (RFC 3550 §6.4.1).
+fn round_trip(block: &ReportBlock, now: Timestamp) -> Option<Duration> {
+    if block.last_sender_report == 0 {
+        return None;
+    }
+    let here = (rtcp::ntp(now) >> 16) as u32;
+    let span = here.wrapping_sub(block.last_sender_report).wrapping_sub(block.delay_since);
+    // Half of all spans are negative ones: the phone's clock runs fast.
+    (span < 1 << 31).then(|| Duration::from_micros((u64::from(span) * 1_000_000) >> 16))
 }
 
 fn content(stream: &AudioStream, packet: &Packet<'_>) -> Option<Content> {

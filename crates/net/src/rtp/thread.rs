@@ -10,7 +10,7 @@ use std::time::Duration;
 use infra::Clock;
 use media::exchange::{Exchange, LegKey, Outgoing};
 use media::rtp::PACKET_BYTES_MAX;
-use media::session::{Channel, Session};
+use media::session::{Channel, Session, Statistics};
 use mio::{Events, Interest, Poll, Token};
 use model::Timestamp;
 use tokio::sync::mpsc::Sender;
@@ -172,6 +172,10 @@ impl Loop {
                 }
             }
             Order::Close(leg) => self.close(leg, now),
+            Order::Figures(legs, reply) => {
+                let figures = legs.into_iter().filter_map(|leg| Some((leg, self.figures(leg)?))).collect();
+                let _ = reply.send(figures);
+            }
             Order::Photograph(legs, reply) => {
                 let pictures = legs.into_iter().filter_map(|leg| self.photograph(leg, now)).collect();
                 // A role that no longer waits needs no answer.
@@ -213,6 +217,11 @@ impl Loop {
     fn photograph(&mut self, leg: LegId, now: Timestamp) -> Option<Photograph> {
         let key = *self.legs.get(&leg)?;
         self.exchange.with(key, |s| Photograph { leg, session: s.snapshot(now), statistics: s.statistics() })
+    }
+
+    fn figures(&mut self, leg: LegId) -> Option<Statistics> {
+        let key = *self.legs.get(&leg)?;
+        self.exchange.with(key, |s| s.statistics())
     }
 
     fn with(&mut self, leg: LegId, act: impl FnOnce(&mut Session)) {

@@ -115,6 +115,7 @@ impl Desk {
                 let reason = format!("{:#}", anyhow::Error::new(error));
                 let application = &caller.application;
                 tracing::error!(call = %conn_id, tenant = %self.tenant, application, reason, "application not loaded");
+                super::explain::not_loaded(&self.shared.ctx, &self.tenant, &caller, &reason);
                 self.errands.default_route_of(&self.tenant, caller, &session.0).await;
                 let _ = self.shared.ctx.stores.new_calls.ack(&self.tenant, &[taken.position]).await;
             }

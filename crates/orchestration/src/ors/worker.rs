@@ -94,6 +94,8 @@ pub(super) struct Sharing {
     pub metrics: Metrics,
     /// Counts the sessions of all workers.
     pub sessions: Arc<AtomicUsize>,
+    /// What is remembered of calls.
+    pub trace: runtime::Recorder,
 }
 
 /// One thread's sessions.
@@ -105,6 +107,7 @@ pub(super) struct Worker {
     metrics: Metrics,
     /// Sessions of all workers.
     sessions: Arc<AtomicUsize>,
+    trace: runtime::Recorder,
     live: HashMap<Key, Live>,
     due: BTreeSet<(Timestamp, Key)>,
     ended: VecDeque<Key>,
@@ -113,9 +116,10 @@ pub(super) struct Worker {
 
 impl Worker {
     pub fn new(inbox: mpsc::Receiver<Work>, steps: mpsc::Sender<Step>, shared: Sharing) -> Self {
-        let Sharing { clock, limits, metrics, sessions } = shared;
+        let Sharing { clock, limits, metrics, sessions, trace } = shared;
         let (live, due) = (HashMap::new(), BTreeSet::new());
-        Self { inbox, steps, clock, limits, metrics, sessions, live, due, ended: VecDeque::new(), out: Vec::new() }
+        let (ended, out) = (VecDeque::new(), Vec::new());
+        Self { inbox, steps, clock, limits, metrics, sessions, trace, live, due, ended, out }
     }
 
     /// Runs until the inbox closes.
@@ -199,6 +203,7 @@ impl Worker {
             entry: Some(start.entry),
             due: None,
         };
+        super::explain::began(&self.trace, &key.0, &live.session.caller, "started", now);
         self.insert(key.clone(), live);
         self.metrics.session_started();
         self.step(&key, now);
@@ -227,6 +232,7 @@ impl Worker {
         match self.restored(&restore, caller.clone(), now) {
             Ok(session) => {
                 let live = Live { session, id: restore.session, token: restore.token, digest, entry: None, due: None };
+                super::explain::began(&self.trace, &key.0, &live.session.caller, "gone on with after a restart", now);
                 self.insert(key.clone(), live);
                 self.metrics.session_restored();
                 self.step(&key, now);
@@ -314,6 +320,7 @@ impl Worker {
             }
         };
         let commands: Vec<Command> = std::iter::from_fn(|| live.session.poll_command()).collect();
+        super::explain::steps(&self.trace, &key.0, &mut live.session, &commands, now);
         let over = live.session.is_over();
         let intentions = intentions::encode(&key.0, &live.session.caller, &commands);
         let entry = live.entry.take();

@@ -3,7 +3,7 @@
 use anyhow::Context as _;
 use model::NodeId;
 
-use super::{Replica, Shared};
+use super::{Replica, Shared, sections};
 use crate::address;
 use crate::admin::{self, Admin, AdminSlot};
 use crate::caller::Gate;
@@ -17,6 +17,7 @@ use crate::metrics::{Metrics, OfEveryRole};
 use crate::readiness::Readiness;
 use crate::spec::RoleSpec;
 use crate::supervisor::{Ended, Step, Tasks, supervise};
+use crate::trace::{Recorder, TraceSettings};
 
 /// One replica and what outlives its lives.
 pub(super) struct OneRole {
@@ -33,6 +34,7 @@ impl OneRole {
         let node = NodeId::parse(&format!("{}-{}", spec.name, replica.number))?;
         let slot = AdminSlot::default();
         let (tasks, _) = Tasks::new(shared.drain.clone());
+        let trace: TraceSettings = installation.values.read(sections::TRACE)?;
         let template = RoleContext {
             spec,
             node: node.clone(),
@@ -51,6 +53,7 @@ impl OneRole {
             own: OfEveryRole::default(),
             stores: shared.stores.clone(),
             data_dir: installation.data_dir.clone(),
+            trace: Recorder::new(&trace, shared.directory.clone(), installation.clock.clone()),
             values: installation.values.clone(),
             meters: Meters::new(installation.clock.clone()),
             admin: slot.clone(),
@@ -68,6 +71,7 @@ impl OneRole {
             slot: self.slot.clone(),
             meters: self.template.meters.clone(),
             log_level: shared.log_level.clone(),
+            recorder: self.template.trace.clone(),
         };
         let gate = Gate {
             tokens: self.template.tokens.clone(),
@@ -103,11 +107,7 @@ impl OneRole {
     }
 
     /// The context of one life.
-    fn life(
-        &self,
-        drain: Drain,
-        tasks: Tasks,
-    ) -> impl Future<Output = anyhow::Result<RoleContext>> + Send + use<> {
+    fn life(&self, drain: Drain, tasks: Tasks) -> impl Future<Output = anyhow::Result<RoleContext>> + Send + use<> {
         let mut context = self.template.clone();
         context.drain = drain;
         context.tasks = tasks;
@@ -115,6 +115,7 @@ impl OneRole {
         context.metrics = Metrics::default();
         context.own.show(&context.metrics);
         context.metrics.collect(context.meters.clone());
+        context.trace.register(&context.metrics);
         self.slot.begin_life(context.ready.clone(), context.metrics.clone(), context.clock.now());
         async move {
             // A store that is away must not keep a role from starting: the disk remembers too.

@@ -8,9 +8,12 @@ use crate::directory::Directory;
 use crate::settings::declare::SettingOwned;
 use crate::settings::{Faults, Section, SettingValue, Values};
 use crate::spec::RoleSpec;
+use crate::trace::TraceSettings;
 
 /// The section of the process itself.
 pub const PROCESS: &str = "process";
+/// The section of what is remembered of calls.
+pub const TRACE: &str = "trace";
 /// The section of replica counts.
 pub const REPLICAS: &str = "replicas";
 
@@ -38,6 +41,11 @@ pub fn all(table: &[&'static RoleSpec]) -> Vec<Section> {
         summary: "The process, whatever roles it runs.".to_owned(),
         settings: ProcessSettings::TABLE.iter().map(SettingOwned::from).collect(),
     };
+    let trace = Section {
+        name: TRACE.to_owned(),
+        summary: "What each role remembers of the latest calls, so that one can be explained.".to_owned(),
+        settings: TraceSettings::TABLE.iter().map(SettingOwned::from).collect(),
+    };
     let replicas = Section {
         name: REPLICAS.to_owned(),
         summary: "How many replicas of each role the instance has; every process of it must be told the same."
@@ -49,7 +57,7 @@ pub fn all(table: &[&'static RoleSpec]) -> Vec<Section> {
         summary: format!("{}.", spec.summary.trim_end_matches('.')),
         settings: edge::settings(spec).into_iter().chain(spec.settings.iter().map(SettingOwned::from)).collect(),
     };
-    [process, replicas].into_iter().chain(table.iter().map(of_role)).collect()
+    [process, trace, replicas].into_iter().chain(table.iter().map(of_role)).collect()
 }
 
 /// The directory that follows from the replica counts.

@@ -43,9 +43,8 @@ fn accepted(table: &[&'static RoleSpec], c: &Connection, heard: &[Heard]) -> Row
     if !coverage::is_declared(table, c) || table.iter().any(|spec| spec.opens.contains(&c.id)) {
         return RowState::Absent;
     }
-    let accepts = |report: &&TopologyReport| {
-        table.iter().any(|spec| spec.name == report.role && coverage::accepts(spec, c))
-    };
+    let accepts =
+        |report: &&TopologyReport| table.iter().any(|spec| spec.name == report.role && coverage::accepts(spec, c));
     let acceptors: Vec<&TopologyReport> = running(heard).filter(accepts).collect();
     let peers = || {
         let reports = acceptors.iter().filter_map(|report| of(report, c.id, Side::Accepts));
@@ -70,9 +69,8 @@ fn missing(c: &Connection, opener: &TopologyReport, heard: &[Heard]) -> Vec<Stri
     }
     let Some(kept) = coverage::kept(c.id).filter(|_| !targets.is_empty() && why.is_empty()) else { return why };
     let report = of(opener, c.id, Side::Opens);
-    let stands = |node: &str| {
-        report.is_some_and(|report| report.peers.iter().any(|peer| peer.peer == node && peer.open > 0))
-    };
+    let stands =
+        |node: &str| report.is_some_and(|report| report.peers.iter().any(|peer| peer.peer == node && peer.open > 0));
     match kept {
         Kept::ToEach => {
             let without = targets.iter().filter(|target| !stands(&target.place.node));

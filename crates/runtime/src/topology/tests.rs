@@ -76,8 +76,10 @@ fn row(heard: &[Heard], id: &str) -> Row {
 
 #[test]
 fn a_kept_connection_must_stand_to_each_replica() {
-    let open = |peers: &[(&str, u64)]| runs("sip-cluster-1", vec![counted("voice-51", Side::Opens, State::Open, peers)]);
-    let both = [open(&[("sip-proxy-1", 1), ("sip-proxy-2", 1)]), runs("sip-proxy-1", vec![]), runs("sip-proxy-2", vec![])];
+    let open =
+        |peers: &[(&str, u64)]| runs("sip-cluster-1", vec![counted("voice-51", Side::Opens, State::Open, peers)]);
+    let both =
+        [open(&[("sip-proxy-1", 1), ("sip-proxy-2", 1)]), runs("sip-proxy-1", vec![]), runs("sip-proxy-2", vec![])];
     assert_eq!(row(&both, "voice-51").state, RowState::Open);
     let one = [open(&[("sip-proxy-1", 1)]), runs("sip-proxy-1", vec![]), runs("sip-proxy-2", vec![])];
     let one = row(&one, "voice-51");

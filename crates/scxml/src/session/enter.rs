@@ -46,6 +46,7 @@ impl Session {
                 self.block(block)?;
             }
             self.configuration.remove(state);
+            self.note(super::step::Taken::Left(*state));
             self.active_told = false;
         }
         Ok(())
@@ -108,6 +109,7 @@ impl Session {
             if !self.configuration.insert(*state) {
                 continue;
             }
+            self.note(super::step::Taken::Entered(*state));
             self.active_told = false;
             if document.binding == Binding::Late && self.entered.insert(*state) {
                 self.initialise(*state)?;

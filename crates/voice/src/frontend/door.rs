@@ -6,9 +6,12 @@ use std::time::Duration;
 use contracts::json::{RequestFrame, read_request};
 use http::StatusCode;
 use model::event::ErrorCode;
-use model::{Owner, TenantId};
+use model::request::{RouteTo, Treatment};
+use model::{Owner, RequestKind, TenantId};
 use net::http::{CallError, Client, Problem};
 use runtime::RoleContext;
+use runtime::trace::What;
+use runtime::trace::entry::Request as Asked;
 use serde_json::{Value, json};
 use tracing::info;
 
@@ -71,6 +74,7 @@ impl Door {
     async fn hand_on(&self, incoming: &Incoming, read: &RequestFrame) -> Result<(), Problem> {
         let answer = self.ask_owner(incoming, read).await;
         self.metrics.request_ended(answer.as_ref().err().map(|problem| problem.status));
+        self.explain(&incoming.frame, &read.request, answer.as_ref().err());
         if let Err(problem) = &answer {
             let request = &read.request;
             let why = problem.detail.as_deref().unwrap_or(&problem.title);
@@ -78,6 +82,20 @@ impl Door {
                 reference = request.reference.0, status = problem.status, why, "request refused");
         }
         answer
+    }
+
+    /// Remembers the request, so that its call can be explained.
+    fn explain(&self, frame: &Value, request: &model::Request, refused: Option<&Problem>) {
+        let Some(conn_id) = request.kind.conn_id() else { return };
+        self.ctx.trace.note_with(&request.tenant, conn_id, self.ctx.clock.now(), || {
+            let because = |problem: &Problem| problem.detail.clone().unwrap_or_else(|| problem.title.clone());
+            What::Request(Asked {
+                name: in_words(frame, request),
+                requester: request.requester.clone(),
+                reference: request.reference.0,
+                outcome: refused.map_or_else(|| "accepted".to_owned(), because),
+            })
+        });
     }
 
     async fn ask_owner(&self, incoming: &Incoming, read: &RequestFrame) -> Result<(), Problem> {
@@ -117,5 +135,24 @@ impl Door {
             nodes.sort_by_key(|node| self.ctx.directory.node_at(node.ip()) != owner.node.as_str());
         }
         nodes
+    }
+}
+
+/// A request by its name, and where it leads.
+fn in_words(frame: &Value, request: &model::Request) -> String {
+    let name = frame.get("req").and_then(Value::as_str).unwrap_or_default();
+    match &request.kind {
+        RequestKind::RouteCall(_, RouteTo::Dn { dn, agent: Some(agent) }) => format!("{name} to {dn} ({agent})"),
+        RequestKind::RouteCall(_, RouteTo::Dn { dn, agent: None }) => format!("{name} to {dn}"),
+        RequestKind::RouteCall(_, RouteTo::Disconnect) => format!("{name}: disconnect"),
+        RequestKind::ApplyTreatment(_, treatment) => match treatment {
+            Treatment::PlayAnnouncement { prompts } => format!("{name}: play {}", prompts.join(", ")),
+            Treatment::PlayAndCollect { max_digits, .. } => format!("{name}: collect up to {max_digits} digits"),
+            Treatment::Music { resource, .. } => format!("{name}: music {resource}"),
+            Treatment::RingBack => format!("{name}: ringing tone"),
+            Treatment::Echo => format!("{name}: echo"),
+            Treatment::Silence => format!("{name}: silence"),
+        },
+        _ => name.to_owned(),
     }
 }

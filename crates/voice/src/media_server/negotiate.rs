@@ -87,6 +87,8 @@ impl Node {
         let start = self.entropy.next_u64();
         let Some(leg) = self.legs.get_mut(&dialog) else { return };
         leg.stream = Some(stream.clone());
+        let call_id = self.agent.leg(dialog).map(|state| state.dialog.call_id.to_string()).unwrap_or_default();
+        super::explain::audio(&self.trace, leg, &stream, call_id, now);
         let (id, shard) = (leg.id, leg.shard);
         let Some(ports) = leg.ports.take() else {
             self.order(shard, Order::Negotiate(id, stream));

@@ -36,6 +36,9 @@ pub struct Node {
     /// When positions of treatments were stored last.
     pub(super) treatments_stored: Timestamp,
     pub(super) draining: bool,
+    pub(super) trace: runtime::Recorder,
+    /// Legs that ended, until their thread has told their figures.
+    pub(super) ending: Vec<super::explain::Ending>,
     /// Connections to proxies that are up, and the edges of their proxies.
     links: HashMap<u64, String>,
     /// Edges whose connection broke, with its number, and when its dialogs go on by another.
@@ -65,6 +68,8 @@ pub struct Parts {
     pub entropy: Box<dyn Entropy>,
     /// Randomness for the user agent.
     pub agent_entropy: Box<dyn Entropy>,
+    /// What is remembered of calls.
+    pub trace: runtime::Recorder,
 }
 
 impl Node {
@@ -93,6 +98,8 @@ impl Node {
             over: Vec::new(),
             treatments_stored: Timestamp::ZERO,
             draining: false,
+            trace: parts.trace,
+            ending: Vec::new(),
             links: HashMap::new(),
             lost: HashMap::new(),
             next_leg: 0,
@@ -235,6 +242,7 @@ impl Node {
     pub(super) fn close(&mut self, dialog: DialogId) {
         if let Some(leg) = self.legs.remove(&dialog) {
             self.by_id.remove(&leg.id);
+            self.trace_end(&leg);
             self.order(leg.shard, Order::Close(leg.id));
             if leg.stored == Stored::Live {
                 self.end_record(leg.tenant, leg.tag, leg.token);

@@ -44,6 +44,7 @@ impl Node {
 
     /// Something happened to a leg's audio.
     pub(super) fn audio_event(&mut self, dialog: DialogId, event: Event, now: Timestamp) {
+        self.trace_audio(dialog, &event, now);
         match event {
             Event::Ended(outcome) => self.ended(dialog, &outcome, now),
             Event::Quiet { .. } => {

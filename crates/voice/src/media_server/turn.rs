@@ -13,6 +13,7 @@ use sip::Flow;
 use tokio::sync::mpsc;
 
 use super::PROXY;
+use super::explain::Ask;
 use super::limits::INPUTS_PER_TURN;
 use super::node::Node;
 
@@ -26,6 +27,8 @@ pub struct Turns {
     pub links: NodeLinks,
     /// News of the legs' audio.
     pub news: mpsc::Receiver<News>,
+    /// Who wants to know how the audio of a call is now.
+    pub asks: mpsc::Receiver<Ask>,
     /// Legs of a former life, until there is a proxy.
     pub former: Vec<Record<MediaSessionId>>,
     /// Counts what phones and we send each other.
@@ -50,6 +53,7 @@ impl Turns {
                     Some(news) => self.node.news(news, now),
                     None => anyhow::bail!("the RTP threads have ended"),
                 },
+                Some(ask) = self.asks.recv() => self.node.tell_figures(ask),
                 () = tokio::time::sleep(sleep) => {}
                 () = self.ctx.drain.begun(), if !self.ctx.drain.is_draining() => {}
             }
@@ -58,6 +62,7 @@ impl Turns {
             self.store().await;
             self.send();
             self.node.count(&self.meter);
+            self.node.trace_ended();
             if self.drained() {
                 return Ok(());
             }

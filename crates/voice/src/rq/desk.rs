@@ -95,7 +95,7 @@ async fn serve(ctx: RoleContext, tenant: TenantId, mut asked: mpsc::Receiver<Ask
         let Some(record) = take_over(&ctx, &tenant).await? else { return Ok(()) };
         info!(%tenant, token = record.token.0, requests = record.requests.len(), "queues taken over");
         let desk = Desk {
-            queues: TenantQueues::restore(&record, metrics.clone())?,
+            queues: TenantQueues::restore(&record, metrics.clone(), ctx.trace.clone())?,
             ctx: ctx.clone(),
             tenant: tenant.clone(),
             listeners: HashMap::new(),

@@ -15,6 +15,7 @@ use routing::{EndReason, Output, RequestId, Router, RouterSnapshot, Stage, Statu
 use super::metrics::Metrics;
 use super::records;
 
+mod explain;
 mod outcome;
 mod queue_events;
 
@@ -64,11 +65,16 @@ pub(super) struct TenantQueues {
     position: Position,
     unwritten: usize,
     metrics: Metrics,
+    trace: runtime::Recorder,
 }
 
 impl TenantQueues {
     /// Goes on from the ledger's record.
-    pub fn restore(record: &QueueRecord, metrics: Metrics) -> Result<Self, records::RecordError> {
+    pub fn restore(
+        record: &QueueRecord,
+        metrics: Metrics,
+        trace: runtime::Recorder,
+    ) -> Result<Self, records::RecordError> {
         let requests = record.requests.iter().map(|(_, bytes)| records::decode_request(bytes));
         let agents = record.reservations.iter().map(|(_, bytes)| records::decode_agent(bytes));
         let snapshot = RouterSnapshot {
@@ -93,6 +99,7 @@ impl TenantQueues {
             position: record.consumed,
             unwritten: 0,
             metrics,
+            trace,
         })
     }
 
@@ -281,6 +288,7 @@ impl TenantQueues {
     }
 
     fn perform(&mut self, output: Output, now: Timestamp) {
+        self.explain_output(&output, now);
         match output {
             Output::Queued(id, queue, call) => {
                 let call = self.call_ref(&id, call);
@@ -430,7 +438,8 @@ mod tests {
             reservations: Vec::new(),
             consumed: Position::START,
         };
-        TenantQueues::restore(&record, Metrics::register(&runtime::Metrics::default())).unwrap()
+        TenantQueues::restore(&record, Metrics::register(&runtime::Metrics::default()), runtime::Recorder::off())
+            .unwrap()
     }
 
     #[test]

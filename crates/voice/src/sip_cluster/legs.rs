@@ -6,6 +6,7 @@ use call::{Input, Output};
 use infra::NewCall;
 use model::plan::{Caller, Contact};
 use model::{ConnId, Dn, LegId, Timestamp};
+use runtime::trace::What;
 use sip::agent::{CommandError, Invite, Provisionals, Reply};
 use sip::{Flow, NameAddr, StatusCode};
 
@@ -21,6 +22,8 @@ impl Node {
         match output {
             Output::Fact(fact) => {
                 if let Some(entry) = self.calls.get_mut(&conn_id) {
+                    let what = || What::Event(Box::new((&fact.event).into()));
+                    self.trace.note_with(&entry.tenant, conn_id, fact.at, what);
                     entry.events.push(fact);
                 }
             }
@@ -106,6 +109,7 @@ impl Node {
             return;
         };
         let mut leg = Leg::new(id, link.unwrap_or(0), LegStage::Preparing, now);
+        super::explain::leg(&self.trace, entry, id, &dn, &contact, now);
         leg.target = Some(Target { dn, contact });
         entry.legs.push(leg);
         // A phone whose proxy is away cannot be rung, whichever other proxy is there: its flow ends at that one.

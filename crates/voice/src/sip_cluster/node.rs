@@ -69,6 +69,7 @@ pub struct Node {
     ids: ConnIds,
     pub(super) entropy: Box<dyn Entropy>,
     pub(super) prompts: ReadPrompts,
+    pub(super) trace: runtime::Recorder,
 }
 
 /// What a node is made of.
@@ -91,6 +92,8 @@ pub struct Parts {
     pub agent_entropy: Box<dyn Entropy>,
     /// What tenants want to be heard where the switch itself plays.
     pub prompts: ReadPrompts,
+    /// What is remembered of calls.
+    pub trace: runtime::Recorder,
 }
 
 impl Node {
@@ -124,6 +127,7 @@ impl Node {
             ids: ConnIds::new(parts.replica),
             entropy: parts.entropy,
             prompts: parts.prompts,
+            trace: parts.trace,
         }
     }
 
@@ -193,6 +197,7 @@ impl Node {
 
     /// The dial plan's answer.
     pub fn dial_plan_answered(&mut self, conn_id: ConnId, ask: u32, destination: Destination, now: Timestamp) {
+        self.trace_plan(conn_id, &destination, now);
         self.feed(conn_id, Input::DialPlan { ask, destination }, now);
         self.settle(now);
     }
@@ -285,6 +290,7 @@ impl Node {
             dirty: false,
             armed: None,
         };
+        self.trace_call(&entry, false, now);
         self.calls.insert(conn_id, entry);
         self.metrics.calls.set(i64::try_from(self.calls.len()).unwrap_or(i64::MAX));
         self.metrics.call_offered();

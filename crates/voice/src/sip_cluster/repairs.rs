@@ -34,6 +34,8 @@ impl Node {
             return;
         };
         tracing::warn!(%conn_id, why = %repair.why, action = ?repair.action, "a repair");
+        let text = format!("the auditor repairs it ({:?}): {}", repair.action, repair.why);
+        self.trace.note_with(&entry.tenant, conn_id, now, || runtime::trace::What::Note { text });
         let kind = match repair.action {
             RepairAction::Clear | RepairAction::Free => RequestKind::ClearCall(conn_id),
             RepairAction::Restate => RequestKind::QueryCall(conn_id),

@@ -42,6 +42,7 @@ impl Node {
         for (at, (phone, media)) in dialogs.into_iter().enumerate() {
             self.restore_leg(&mut entry, at, conn_id, phone, media, now);
         }
+        self.trace_call(&entry, true, now);
         self.calls.insert(conn_id, entry);
         self.metrics.calls.set(i64::try_from(self.calls.len()).unwrap_or(i64::MAX));
         self.metrics.call_claimed();

@@ -17,6 +17,7 @@ use tracing::{info, warn};
 
 use super::clients::{Found, Users};
 use super::metrics::Metrics;
+use super::passing::Passages;
 use super::{EDGE, NODES};
 
 /// How many datagrams or messages are taken from one socket before the others have their turn.
@@ -35,6 +36,7 @@ pub(super) struct Server {
     pub meters: Meters,
     pub metrics: Metrics,
     pub edge_ip: IpAddr,
+    pub passages: Passages,
 }
 
 impl Server {
@@ -92,6 +94,7 @@ impl Server {
             let Some(datagram) = self.udp.try_receive() else { return };
             let now = self.ctx.clock.now();
             self.meters.received(datagram.remote, datagram.bytes.len());
+            self.passages.datagram(datagram.remote, &datagram.bytes, now);
             self.proxy.handle_datagram(UDP, datagram.remote, datagram.bytes, now);
             self.perform(now);
         }
@@ -114,11 +117,18 @@ impl Server {
         match event {
             TcpEvent::Opened { connection, remote, listener } => {
                 let side = if listener == Some(NODES) { Side::Cluster } else { Side::Edge };
+                self.passages.opened(connection.0, remote);
                 self.proxy.handle_opened(connection.0, remote, side);
             }
-            TcpEvent::Message { connection, message } => self.proxy.handle_message(connection.0, message, now),
+            TcpEvent::Message { connection, message } => {
+                self.passages.came(connection.0, &message, now);
+                self.proxy.handle_message(connection.0, message, now);
+            }
             TcpEvent::Malformed { connection, error } => self.proxy.handle_malformed(connection.0, &error, now),
-            TcpEvent::Closed { connection, .. } => self.proxy.handle_closed(connection.0, now),
+            TcpEvent::Closed { connection, .. } => {
+                self.passages.closed(connection.0);
+                self.proxy.handle_closed(connection.0, now);
+            }
         }
         self.perform(now);
     }
@@ -141,17 +151,20 @@ impl Server {
     fn perform(&mut self, now: Timestamp) {
         while let Some(output) = self.proxy.poll_output() {
             match output {
-                Output::Transmit(Transmit { flow: Flow::Udp { remote, .. }, bytes }) => {
+                Output::Transmit(Transmit { flow: flow @ Flow::Udp { remote, .. }, bytes }) => {
                     self.meters.sent(remote, &bytes);
+                    self.passages.leaves(flow, &bytes, now);
                     self.udp.send(remote, &bytes);
                 }
-                Output::Transmit(Transmit { flow: Flow::Stream { connection }, bytes }) => {
+                Output::Transmit(Transmit { flow: flow @ Flow::Stream { connection }, bytes }) => {
+                    self.passages.leaves(flow, &bytes, now);
                     if self.tcp.send(ConnectionId(connection), bytes) == Err(SendError::Unread) {
                         warn!(connection, "a peer does not read; its connection is closed");
                         self.proxy.handle_closed(connection, now);
                     }
                 }
                 Output::Connect { connection, remote } => {
+                    self.passages.opened(connection, remote);
                     if self.tcp.open_as(ConnectionId(connection), remote, self.edge_ip).is_err() {
                         self.proxy.handle_closed(connection, now);
                     }

@@ -61,6 +61,7 @@ fn node(
     let settings = net::rtp::Settings { address, ports, threads: 1, clock: clock.clone() };
     let (driver, news) = RtpDriver::start(settings).unwrap();
     let mut node = Node::new(Parts {
+        trace: runtime::Recorder::off(),
         owner: Owner { node: NodeId::parse("media-1").unwrap(), epoch: Epoch(epoch) },
         seal: Seal::new(&[7; 32]),
         limits,

@@ -63,6 +63,7 @@ pub fn seal() -> Seal {
 
 pub fn new_node(epoch: u64) -> Node {
     Node::new(Parts {
+        trace: runtime::Recorder::off(),
         owner: owner("sip-cluster-1", epoch),
         replica: 1,
         seal: seal(),

@@ -1,0 +1,196 @@
+//! Phone numbers become unreadable but for their last two digits.
+//!
+//! A number of the public network has seven digits or more. Shorter ones are extensions and codes of the tenant itself,
+//! without which a trace cannot be read; names of the tenant's own services and our tags stay as well.
+
+use super::entry::{Entry, What};
+
+/// Fewer digits are an extension or a code, not a phone number.
+const DIGITS_MIN: usize = 7;
+/// More digits are no phone number (ITU-T E.164).
+const DIGITS_MAX: usize = 15;
+/// How many digits stay.
+const SHOWN: usize = 2;
+
+/// A number, or any text with numbers in it.
+pub fn text(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(start) = rest.find(|c: char| c.is_ascii_digit()) {
+        let (before, from) = rest.split_at(start);
+        let end = from.find(|c: char| !c.is_ascii_digit()).unwrap_or(from.len());
+        let (digits, after) = from.split_at(end);
+        out.push_str(before);
+        // Part of a longer word, a version or a time is no number that somebody dialled.
+        let part = before.ends_with(|c: char| c.is_alphanumeric() || c == '.') || after.starts_with(is_inner);
+        if (DIGITS_MIN..=DIGITS_MAX).contains(&digits.len()) && !part {
+            out.push_str(&stars(digits));
+        } else {
+            out.push_str(digits);
+        }
+        rest = after;
+    }
+    out.push_str(rest);
+    out
+}
+
+fn is_inner(c: char) -> bool {
+    c.is_alphanumeric()
+}
+
+fn stars(number: &str) -> String {
+    let shown: Vec<char> = number.chars().filter(|c| c.is_ascii_digit()).collect();
+    let last: String = shown.iter().skip(shown.len().saturating_sub(SHOWN)).collect();
+    format!("***{last}")
+}
+
+/// The user part of a URI, or a DN: a number, a person's name, an extension, or something of ours.
+pub fn user(user: &str) -> String {
+    let plain = user.split(';').next().unwrap_or_default();
+    let digits = plain.chars().filter(char::is_ascii_digit).count();
+    let is_number = plain.chars().all(|c| c.is_ascii_digit() || "+*#-.() ".contains(c));
+    if is_number {
+        return if digits >= DIGITS_MIN { stars(plain) } else { user.to_owned() };
+    }
+    if is_ours(plain) {
+        return user.to_owned();
+    }
+    "***".to_owned()
+}
+
+/// Services of media, nodes, and the tags and tokens that we write into URIs.
+fn is_ours(user: &str) -> bool {
+    let service =
+        ["conf=", "annc", "msml", "dialog", "anonymous", "sip-cluster-", "media-", "registrar-", "sip-proxy-"];
+    let tag = user.len() > 17
+        && user.as_bytes().get(16) == Some(&b'.')
+        && user.bytes().take(16).all(|byte| byte.is_ascii_hexdigit());
+    tag || service.iter().any(|prefix| user.starts_with(prefix))
+}
+
+/// A SIP message: the user parts of all its URIs and the names beside them. Its body stays as it is.
+pub fn message(text: &str) -> String {
+    let (head, body) = text.split_once("\r\n\r\n").unwrap_or((text, ""));
+    let mut out = String::with_capacity(text.len());
+    for (number, line) in head.split("\r\n").enumerate() {
+        if number > 0 {
+            out.push_str("\r\n");
+        }
+        let name = line.split(':').next().unwrap_or_default().trim().to_ascii_lowercase();
+        match name.as_str() {
+            // Their user parts are tokens of flows.
+            "via" | "v" | "route" | "record-route" | "path" | "call-id" | "i" | "cseq" => out.push_str(line),
+            _ => out.push_str(&uris(&without_name(line))),
+        }
+    }
+    if text.len() > head.len() {
+        out.push_str("\r\n\r\n");
+        out.push_str(body);
+    }
+    out
+}
+
+/// A display name before `<sip:` goes.
+fn without_name(line: &str) -> String {
+    let Some((name, value)) = line.split_once(':') else { return line.to_owned() };
+    let (Some(uri), false) = (value.find('<'), name.contains(' ')) else { return line.to_owned() };
+    let (display, rest) = value.split_at(uri);
+    if display.trim().is_empty() { line.to_owned() } else { format!("{name}: \"***\" {rest}") }
+}
+
+fn uris(line: &str) -> String {
+    let mut out = String::with_capacity(line.len());
+    let mut rest = line;
+    while let Some((at, scheme)) = next_scheme(rest) {
+        let (before, from) = rest.split_at(at + scheme.len());
+        out.push_str(before);
+        let end = from.find(|c: char| "<>\", \t".contains(c)).unwrap_or(from.len());
+        let (uri, after) = from.split_at(end);
+        match uri.split_once('@') {
+            Some((name, host)) => {
+                out.push_str(&user(name));
+                out.push('@');
+                out.push_str(host);
+            }
+            None if scheme == "tel:" => out.push_str(&user(uri)),
+            None => out.push_str(uri),
+        }
+        rest = after;
+    }
+    out.push_str(rest);
+    out
+}
+
+fn next_scheme(text: &str) -> Option<(usize, &'static str)> {
+    ["sip:", "sips:", "tel:"].into_iter().filter_map(|scheme| Some((text.find(scheme)?, scheme))).min()
+}
+
+/// Masks all numbers of an entry.
+pub fn entry(entry: &mut Entry) {
+    let number = |field: &mut String| *field = user(field);
+    let optional = |field: &mut Option<String>| {
+        if let Some(field) = field {
+            *field = user(field);
+        }
+    };
+    match &mut entry.what {
+        What::Message(message) => message.text = self::message(&message.text),
+        What::Call(call) => {
+            number(&mut call.caller);
+            number(&mut call.dialled);
+        }
+        What::Leg(leg) => {
+            number(&mut leg.party);
+            leg.contact = leg.contact.as_deref().map(uris);
+        }
+        What::Event(event) => {
+            for field in [&mut event.ani, &mut event.dnis] {
+                optional(field);
+            }
+            for field in [&mut event.this_dn, &mut event.other_dn, &mut event.third_party_dn, &mut event.error] {
+                if let Some(field) = field {
+                    *field = text(field);
+                }
+            }
+            for (_, value) in &mut event.extensions {
+                *value = text(value);
+            }
+        }
+        What::Step(step) => {
+            step.text = text(&step.text);
+            step.name = text(&step.name);
+        }
+        What::Request(request) => request.outcome = text(&request.outcome),
+        What::Note { text: words } => *words = text(words),
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_keep_their_last_two_digits_and_extensions_stay() {
+        assert_eq!(text("+15550100 called 7101 at 12:03"), "+***00 called 7101 at 12:03");
+        assert_eq!(text("call 0123456789012345 of node-12345678"), "call 0123456789012345 of node-***78");
+        assert_eq!(
+            (user("+4930123456").as_str(), user("7101").as_str(), user("*50").as_str()),
+            ("***56", "7101", "*50")
+        );
+        assert_eq!((user("jane.doe").as_str(), user("conf=00ff").as_str()), ("***", "conf=00ff"));
+    }
+
+    #[test]
+    fn every_uri_of_a_message_is_masked_but_tags_routes_and_body_stay() {
+        let text = "INVITE sip:+15550100@edge SIP/2.0\r\nFrom: \"Jane Doe\" <sip:+15557654321@pstn.example>;tag=a\r\n\
+            To: <sip:+15550100@edge>\r\nP-Asserted-Identity: <tel:+15557654321>, <sip:+15557654321@x>\r\n\
+            Contact: <sip:00aa00aa00aa00aa.1.sip-cluster-1.9.ff@edge>\r\nRoute: <sip:1234567890@edge;lr>\r\n\
+            Diversion: <sip:+15557654321@x>;reason=no-answer\r\n\r\nc=IN IP4 192.0.2.1\r\n";
+        let masked = message(text);
+        assert!(!masked.contains("5557654321") && !masked.contains("Jane") && !masked.contains("15550100"), "{masked}");
+        assert!(masked.contains("INVITE sip:***00@edge SIP/2.0") && masked.contains("<tel:***21>"), "{masked}");
+        assert!(masked.contains("00aa00aa00aa00aa.1.sip-cluster-1.9.ff@edge"), "{masked}");
+        assert!(masked.contains("<sip:1234567890@edge;lr>") && masked.ends_with("c=IN IP4 192.0.2.1\r\n"), "{masked}");
+    }
+}

@@ -1,0 +1,125 @@
+//! What admin HTTP answers of calls: `/trace`, `/trace/{tenant}`, `/trace/{tenant}/{call}`.
+
+use axum::Json;
+use axum::extract::{Path, Query, State};
+use model::TenantId;
+use serde::{Deserialize, Serialize};
+
+use super::entry::{RoleTrace, Summary};
+use super::{Key, NUMBERS_SCOPE, READ_SCOPE, Recorder, mask};
+use crate::caller::Caller;
+use crate::problem::Problem;
+
+/// Calls that a list gives when nothing is said, and at most.
+const LIMIT: usize = 50;
+const LIMIT_MAX: usize = 1_000;
+/// Names of one call that a question may bring.
+const KEYS_MAX: usize = 64;
+
+/// Whose memory it is.
+#[derive(Clone)]
+pub struct Remembered {
+    /// The role.
+    pub role: &'static str,
+    /// The replica.
+    pub node: String,
+    /// Its memory.
+    pub recorder: Recorder,
+}
+
+/// How a call is asked for.
+#[derive(Debug, Default, Deserialize)]
+pub struct Asked {
+    /// Further names of the same call, separated by spaces: other roles may know it by those only.
+    #[serde(default)]
+    also: String,
+    /// Whether numbers are wanted in full; needs the scope for it.
+    #[serde(default)]
+    numbers: bool,
+}
+
+/// How a list is asked for.
+#[derive(Debug, Default, Deserialize)]
+pub struct Wanted {
+    limit: Option<usize>,
+    /// Only calls whose caller's number ends so.
+    from: Option<String>,
+    #[serde(default)]
+    numbers: bool,
+}
+
+/// The tenants that a replica remembers something of.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Tenants {
+    /// Their ids.
+    pub tenants: Vec<String>,
+}
+
+/// The tenants; for callers that are bound to none.
+pub async fn tenants(State(remembered): State<Remembered>, caller: Caller) -> Result<Json<Tenants>, Problem> {
+    caller.needs_scope(READ_SCOPE)?;
+    let tenants = match caller.tenant() {
+        Some(own) => vec![own.to_string()],
+        None => remembered.recorder.tenants().iter().map(ToString::to_string).collect(),
+    };
+    Ok(Json(Tenants { tenants }))
+}
+
+/// The latest calls of a tenant, newest first.
+pub async fn list(
+    State(remembered): State<Remembered>,
+    Path(tenant): Path<String>,
+    Query(wanted): Query<Wanted>,
+    caller: Caller,
+) -> Result<Json<Vec<Summary>>, Problem> {
+    let tenant = allowed(&caller, &tenant, wanted.numbers)?;
+    let limit = wanted.limit.unwrap_or(LIMIT).min(LIMIT_MAX);
+    let from = wanted.from.as_deref().filter(|from| !from.is_empty());
+    let mut calls = remembered.recorder.latest(&tenant, from, limit);
+    if !wanted.numbers {
+        for call in &mut calls {
+            call.from = mask::user(&call.from);
+            call.to = mask::user(&call.to);
+            call.answered_by = call.answered_by.as_deref().map(mask::user);
+        }
+    }
+    Ok(Json(calls))
+}
+
+/// What this replica knows of a call; with no entries when it knows none.
+pub async fn call(
+    State(remembered): State<Remembered>,
+    Path((tenant, call)): Path<(String, String)>,
+    Query(asked): Query<Asked>,
+    caller: Caller,
+) -> Result<Json<RoleTrace>, Problem> {
+    let tenant = allowed(&caller, &tenant, asked.numbers)?;
+    let names = std::iter::once(call.as_str()).chain(asked.also.split_whitespace());
+    let keys: Vec<Key> = names.take(KEYS_MAX).flat_map(Key::all).collect();
+    let found = remembered.recorder.find(&tenant, &keys, caller.tenant().is_none()).await;
+    let mut entries = found.entries;
+    if !asked.numbers {
+        entries.iter_mut().for_each(mask::entry);
+    }
+    Ok(Json(RoleTrace {
+        role: remembered.role.to_owned(),
+        node: remembered.node.clone(),
+        since: remembered.recorder.since().map(model::Timestamp::as_micros),
+        keeps: remembered.recorder.keeps().as_secs(),
+        conn_ids: found.conn_ids.iter().map(ToString::to_string).collect(),
+        uuids: found.uuids.iter().map(ToString::to_string).collect(),
+        call_ids: found.call_ids,
+        left_out: found.left_out,
+        entries,
+    }))
+}
+
+fn allowed(caller: &Caller, tenant: &str, numbers: bool) -> Result<TenantId, Problem> {
+    let tenant = TenantId::parse(tenant).map_err(|error| Problem::bad_request(error.to_string()))?;
+    caller.may_act_for(&tenant)?;
+    caller.needs_scope(READ_SCOPE)?;
+    if numbers {
+        caller.needs_scope(NUMBERS_SCOPE)?;
+    }
+    Ok(tenant)
+}

@@ -1,0 +1,230 @@
+//! One look over a SIP message: whose it is, and what of it must not be kept.
+
+use std::ops::Range;
+
+use bytes::Bytes;
+use model::ConnId;
+
+/// The longest message that is kept whole; more of it is cut.
+const TEXT_MAX: usize = 16 * 1_024;
+/// What stands where a secret was.
+const HIDDEN: &[u8] = b"***";
+
+/// What the look found.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Scanned<'a> {
+    /// The Call-ID.
+    pub call_id: &'a str,
+    /// The call that one of our tags names: true only if a node of ours has sent the message.
+    pub conn_id: Option<ConnId>,
+    /// The tenant that sip-proxy or a node names.
+    pub tenant: Option<&'a str>,
+    secrets: Vec<Range<usize>>,
+}
+
+/// Reads the head of a message. `None` for what belongs to no call: registrations, keep-alives, and what cannot be read.
+pub fn scan(bytes: &[u8]) -> Option<Scanned<'_>> {
+    if bytes.starts_with(b"REGISTER ") {
+        return None;
+    }
+    let mut found = Scanned { call_id: "", conn_id: None, tenant: None, secrets: Vec::new() };
+    let (mut body, mut digits) = (bytes.len(), Digits::No);
+    let mut at = bytes.iter().position(|byte| *byte == b'\n')? + 1;
+    let mut hides = false;
+    while let Some(length) = bytes.get(at..)?.iter().position(|byte| *byte == b'\n') {
+        let line = at..at + length + 1;
+        let text = bytes.get(line.clone())?.trim_ascii_end();
+        at = line.end;
+        if text.is_empty() {
+            body = at;
+            break;
+        }
+        if matches!(text.first(), Some(b' ' | b'\t')) {
+            // A folded line belongs to the one before.
+            if hides {
+                found.secrets.push(line.start..line.start + text.len());
+            }
+            continue;
+        }
+        let Some(colon) = text.iter().position(|byte| *byte == b':') else { continue };
+        let (name, value) = (text.get(..colon)?.trim_ascii(), text.get(colon + 1..)?.trim_ascii());
+        hides = is_secret(name);
+        if hides {
+            found.secrets.push(line.start + colon + 1..line.start + text.len());
+        }
+        match name.len() {
+            1 | 7 if is(name, b"call-id", b'i') => found.call_id = std::str::from_utf8(value).ok()?,
+            1 | 4 if is(name, b"from", b'f') => found.conn_id = found.conn_id.or_else(|| named_by_tag(value)),
+            1 | 2 if is(name, b"to", b't') => found.conn_id = named_by_tag(value).or(found.conn_id),
+            4 if name.eq_ignore_ascii_case(b"cseq") && value.ends_with(b"REGISTER") => return None,
+            1 | 12 if is(name, b"content-type", b'c') => digits = Digits::of(value),
+            14 if name.eq_ignore_ascii_case(b"trunkline-node") => return None,
+            14 if name.eq_ignore_ascii_case(b"trunkline-live") => return None,
+            16 if name.eq_ignore_ascii_case(b"trunkline-tenant") => found.tenant = std::str::from_utf8(value).ok(),
+            _ => {}
+        }
+    }
+    found.secrets.extend(digits.within(bytes.get(body..).unwrap_or_default(), body));
+    // A question outside of a dialog is how nodes and phones ask whether we are there.
+    let asks = bytes.starts_with(b"OPTIONS ") && found.conn_id.is_none();
+    (!found.call_id.is_empty() && !asks).then_some(found)
+}
+
+impl Scanned<'_> {
+    /// A copy of the message without what is secret.
+    pub fn without_secrets(&self, bytes: &[u8]) -> Bytes {
+        let end = bytes.len().min(TEXT_MAX);
+        if self.secrets.is_empty() {
+            return Bytes::copy_from_slice(bytes.get(..end).unwrap_or_default());
+        }
+        let mut copy = Vec::with_capacity(end);
+        let mut from = 0;
+        for secret in &self.secrets {
+            copy.extend_from_slice(bytes.get(from..secret.start.min(end)).unwrap_or_default());
+            copy.extend_from_slice(HIDDEN);
+            from = secret.end;
+        }
+        copy.extend_from_slice(bytes.get(from..end).unwrap_or_default());
+        copy.into()
+    }
+}
+
+/// Headers whose values prove who somebody is.
+fn is_secret(name: &[u8]) -> bool {
+    match name.len() {
+        13 => name.eq_ignore_ascii_case(b"authorization"),
+        15 => name.eq_ignore_ascii_case(b"trunkline-token"),
+        19 => name.eq_ignore_ascii_case(b"proxy-authorization") || name.eq_ignore_ascii_case(b"authentication-info"),
+        _ => false,
+    }
+}
+
+fn is(name: &[u8], long: &[u8], short: u8) -> bool {
+    match name {
+        [one] => one.eq_ignore_ascii_case(&short),
+        name => name.eq_ignore_ascii_case(long),
+    }
+}
+
+/// The call that a tag of ours names: `<16 hex>.<leg>.<node>.<epoch>.<mac>`.
+fn named_by_tag(value: &[u8]) -> Option<ConnId> {
+    let tag = find(value, b";tag=")?;
+    let text = value.get(tag + 5..)?;
+    if text.get(16) != Some(&b'.') {
+        return None;
+    }
+    std::str::from_utf8(text.get(..16)?).ok()?.parse().ok()
+}
+
+/// How a body carries keys that somebody pressed: they may be a PIN.
+#[derive(Clone, Copy)]
+enum Digits {
+    No,
+    /// `application/dtmf-relay` and the like: all of it.
+    Whole,
+    /// MSML: the values of digits.
+    Values,
+}
+
+impl Digits {
+    fn of(content_type: &[u8]) -> Self {
+        let lower = content_type.to_ascii_lowercase();
+        if find(&lower, b"dtmf").is_some() {
+            Self::Whole
+        } else if find(&lower, b"msml").is_some() {
+            Self::Values
+        } else {
+            Self::No
+        }
+    }
+
+    fn within(self, body: &[u8], offset: usize) -> Vec<Range<usize>> {
+        match self {
+            Self::No => Vec::new(),
+            Self::Whole if body.is_empty() => Vec::new(),
+            Self::Whole => std::iter::once(offset..offset + body.len()).collect(),
+            Self::Values => digit_values(body, offset),
+        }
+    }
+}
+
+/// The texts between `<value>` and `</value>` that follow a name with `dtmf.digits` or `dtmf.last`.
+fn digit_values(body: &[u8], offset: usize) -> Vec<Range<usize>> {
+    const OPEN: &[u8] = b"<value>";
+    let mut found = Vec::new();
+    for name in [b"<name>dtmf.digits</name>".as_slice(), b"<name>dtmf.last</name>"] {
+        let mut from = 0;
+        while let Some(at) = body.get(from..).and_then(|rest| find(rest, name)) {
+            from += at + name.len();
+            let Some(open) = body.get(from..).and_then(|rest| find(rest, OPEN)) else { break };
+            let start = from + open + OPEN.len();
+            let length = body.get(start..).and_then(|rest| rest.iter().position(|byte| *byte == b'<'));
+            let end = start + length.unwrap_or_default();
+            found.push(offset + start..offset + end);
+            from = end;
+        }
+    }
+    found.sort_by_key(|range| range.start);
+    found
+}
+
+fn find(text: &[u8], what: &[u8]) -> Option<usize> {
+    text.windows(what.len()).position(|window| window == what)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const INVITE: &str = "INVITE sip:7101@edge SIP/2.0\r\nVia: SIP/2.0/UDP a\r\nFrom: <sip:a@b>;tag=x\r\n\
+        To: <sip:7101@edge>\r\ni: abc@host\r\nCSeq: 1 INVITE\r\nProxy-Authorization: Digest username=\"7101\",\r\n \
+        response=\"c0ffee\"\r\nTrunkline-Tenant: acme\r\nContent-Length: 0\r\n\r\n";
+
+    #[test]
+    fn a_message_is_known_by_its_call_id_and_its_credentials_are_gone() {
+        let scanned = scan(INVITE.as_bytes()).unwrap();
+        assert_eq!((scanned.call_id, scanned.tenant, scanned.conn_id), ("abc@host", Some("acme"), None));
+        let kept = String::from_utf8(scanned.without_secrets(INVITE.as_bytes()).to_vec()).unwrap();
+        assert!(!kept.contains("c0ffee") && !kept.contains("Digest"), "{kept}");
+        assert!(kept.contains("Proxy-Authorization:***\r\n"), "{kept}");
+        assert!(kept.ends_with("Content-Length: 0\r\n\r\n"), "{kept}");
+    }
+
+    #[test]
+    fn a_tag_of_ours_names_the_call() {
+        let text = "SIP/2.0 200 OK\r\nFrom: <sip:a@b>;tag=x\r\nTo: <sip:c@d>;tag=00aa00aa00aa00aa.1.sip-cluster-1.9.ff\r\n\
+            Call-ID: q\r\nCSeq: 1 INVITE\r\n\r\n";
+        assert_eq!(scan(text.as_bytes()).unwrap().conn_id, Some(ConnId(0x00aa_00aa_00aa_00aa)));
+    }
+
+    #[test]
+    fn registrations_and_questions_between_nodes_belong_to_no_call() {
+        let head = "\r\nCall-ID: q\r\nFrom: <sip:a@b>;tag=x\r\nTo: <sip:a@b>\r\n";
+        for text in [
+            format!("REGISTER sip:edge SIP/2.0{head}CSeq: 1 REGISTER\r\n\r\n"),
+            format!("SIP/2.0 200 OK{head}CSeq: 1 REGISTER\r\n\r\n"),
+            format!("OPTIONS sip:edge SIP/2.0{head}CSeq: 1 OPTIONS\r\n\r\n"),
+            format!("SIP/2.0 200 OK{head}CSeq: 1 OPTIONS\r\nTrunkline-Live: a\r\n\r\n"),
+            "garbage".to_owned(),
+        ] {
+            assert_eq!(scan(text.as_bytes()), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn keys_that_somebody_pressed_are_never_kept() {
+        let head = "INFO sip:a SIP/2.0\r\nCall-ID: q\r\nFrom: <sip:a@b>;tag=x\r\nTo: <sip:a@b>;tag=y\r\n";
+        let relay = format!("{head}Content-Type: application/dtmf-relay\r\n\r\nSignal=5\r\nDuration=160\r\n");
+        let msml = format!(
+            "{head}Content-Type: application/msml+xml\r\n\r\n<event name=\"msml.dialog.exit\"><name>dtmf.digits</name>\
+             <value>4711</value><name>dtmf.end</name><value>dtmf.max</value><name>dtmf.last</name><value>1</value></event>"
+        );
+        for (text, gone) in [(&relay, "Signal=5"), (&msml, "4711"), (&msml, "<value>1<")] {
+            let kept = scan(text.as_bytes()).unwrap().without_secrets(text.as_bytes());
+            let kept = String::from_utf8(kept.to_vec()).unwrap();
+            assert!(!kept.contains(gone), "{kept}");
+        }
+        let kept = scan(msml.as_bytes()).unwrap().without_secrets(msml.as_bytes());
+        assert!(String::from_utf8_lossy(&kept).contains("<value>dtmf.max</value>"));
+    }
+}

@@ -1,0 +1,476 @@
+//! The bounded memory of a recorder: calls and dialogs, the oldest out first.
+
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use bytes::Bytes;
+use model::{CallUuid, ConnId, TenantId, Timestamp};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::gauge::Gauge;
+
+use super::entry::{Entry, Message, Summary, What};
+use crate::directory::Directory;
+
+/// Entries of one call or dialog; a call of an hour with a session refresh each 15 minutes has some hundred.
+const ENTRIES_MAX: usize = 4_096;
+/// The part of all memory that one call or dialog may take: one in so many.
+const SHARE: usize = 8;
+/// Memory of a message beside its text, and of a bucket beside its entries; about what they take.
+const MESSAGE_BYTES: usize = 112;
+const BUCKET_BYTES: usize = 400;
+/// Buckets that one question looks at.
+const FOUND_MAX: usize = 256;
+
+/// How much is kept, and how long.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Memory in bytes.
+    pub bytes: usize,
+    /// Calls and dialogs.
+    pub calls: usize,
+    /// From the last sign of a call.
+    pub age: Duration,
+}
+
+/// What a call may be asked for by.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Key {
+    /// The ConnID.
+    Conn(ConnId),
+    /// The global id.
+    Uuid(CallUuid),
+    /// The SIP Call-ID of one of its dialogs.
+    CallId(String),
+}
+
+/// What is known of a call.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Found {
+    /// The calls.
+    pub conn_ids: Vec<ConnId>,
+    /// Their global ids.
+    pub uuids: Vec<CallUuid>,
+    /// The Call-IDs of their dialogs.
+    pub call_ids: Vec<String>,
+    /// Entries that were left out.
+    pub left_out: u64,
+    /// What was recorded, in the order of time.
+    pub entries: Vec<Entry>,
+}
+
+/// One thing as it is kept.
+pub(super) enum Kept {
+    /// A SIP message, its text as it passed.
+    Message { at: u64, peer: SocketAddr, inside: bool, udp: bool, inbound: bool, text: Bytes },
+    /// Anything else.
+    What(Entry),
+}
+
+crate::metrics! {
+    /// What a recorder counts; outlives the lives of its role.
+    #[derive(Clone, Debug, Default)]
+    pub struct Counts {
+        /// Calls and dialogs that this role remembers for traces.
+        pub calls: Gauge = "trace_calls";
+        /// Memory of what is remembered for traces.
+        pub bytes: Gauge = "trace_bytes";
+        /// What was recorded of calls and left out, or forgotten before its age, because a bound was reached.
+        pub dropped: Counter = "trace_dropped";
+    }
+}
+
+/// A call, or a dialog of which only the Call-ID is known.
+struct Bucket {
+    conn_id: Option<ConnId>,
+    uuid: Option<CallUuid>,
+    tenant: Option<TenantId>,
+    /// Two tenants were named for it: it is shown to nobody but operators of the installation.
+    mixed: bool,
+    /// The dialog of a bucket of messages; all dialogs of a call's own bucket.
+    call_ids: Vec<Box<str>>,
+    /// Whether it holds what belongs to a call, not the messages of one dialog.
+    is_call: bool,
+    entries: Vec<Kept>,
+    bytes: usize,
+    left_out: u64,
+    last: u64,
+}
+
+type Number = u64;
+
+pub(super) struct Store {
+    limits: Limits,
+    counts: Counts,
+    buckets: HashMap<Number, Bucket>,
+    by_call: HashMap<ConnId, Number>,
+    by_dialog: HashMap<Box<str>, Number>,
+    /// Dialogs by the call that they belong to.
+    dialogs_of: HashMap<ConnId, Vec<Number>>,
+    /// Calls by the dialogs that they were told to have.
+    call_of: HashMap<Box<str>, ConnId>,
+    /// Oldest first, each with its last sign when it was put there; looked at again before it goes.
+    queue: VecDeque<(Number, u64)>,
+    next: Number,
+    bytes: usize,
+}
+
+impl Store {
+    pub fn new(limits: Limits) -> Self {
+        Self {
+            limits,
+            counts: Counts::default(),
+            buckets: HashMap::new(),
+            by_call: HashMap::new(),
+            by_dialog: HashMap::new(),
+            dialogs_of: HashMap::new(),
+            call_of: HashMap::new(),
+            queue: VecDeque::new(),
+            next: 0,
+            bytes: 0,
+        }
+    }
+
+    pub fn counts(&self) -> Counts {
+        self.counts.clone()
+    }
+
+    // ---- in
+
+    pub fn note(&mut self, tenant: &TenantId, conn_id: ConnId, kept: Kept) {
+        let at = kept.at();
+        let number = self.call(tenant, conn_id, at);
+        self.append(number, kept);
+    }
+
+    pub fn name(&mut self, tenant: &TenantId, conn_id: ConnId, call_id: &str, at: Timestamp) {
+        let number = self.call(tenant, conn_id, at.as_micros());
+        let Some(bucket) = self.buckets.get_mut(&number) else { return };
+        if bucket.call_ids.len() >= ENTRIES_MAX || bucket.call_ids.iter().any(|known| **known == *call_id) {
+            return;
+        }
+        bucket.call_ids.push(call_id.into());
+        bucket.bytes += call_id.len();
+        self.bytes += call_id.len();
+        self.call_of.insert(call_id.into(), conn_id);
+    }
+
+    pub fn identify(&mut self, tenant: &TenantId, conn_id: ConnId, uuid: CallUuid, at: Timestamp) {
+        let number = self.call(tenant, conn_id, at.as_micros());
+        if let Some(bucket) = self.buckets.get_mut(&number) {
+            bucket.uuid = Some(uuid);
+        }
+    }
+
+    pub fn message(&mut self, call_id: &str, conn_id: Option<ConnId>, tenant: Option<&TenantId>, kept: Kept) {
+        let number = match self.by_dialog.get(call_id) {
+            Some(number) => *number,
+            None => {
+                let bucket = Bucket { call_ids: vec![call_id.into()], ..Bucket::new(kept.at(), false) };
+                let number = self.insert(bucket, kept.at());
+                self.by_dialog.insert(call_id.into(), number);
+                number
+            }
+        };
+        if let Some(bucket) = self.buckets.get_mut(&number) {
+            match (&bucket.tenant, tenant) {
+                (None, Some(tenant)) => bucket.tenant = Some(tenant.clone()),
+                (Some(known), Some(tenant)) if known != tenant => bucket.mixed = true,
+                _ => {}
+            }
+            if let (None, Some(conn_id)) = (bucket.conn_id, conn_id) {
+                bucket.conn_id = Some(conn_id);
+                self.dialogs_of.entry(conn_id).or_default().push(number);
+            }
+        }
+        self.append(number, kept);
+    }
+
+    fn call(&mut self, tenant: &TenantId, conn_id: ConnId, at: u64) -> Number {
+        if let Some(number) = self.by_call.get(&conn_id) {
+            return *number;
+        }
+        let bucket = Bucket { conn_id: Some(conn_id), tenant: Some(tenant.clone()), ..Bucket::new(at, true) };
+        let number = self.insert(bucket, at);
+        self.by_call.insert(conn_id, number);
+        number
+    }
+
+    fn insert(&mut self, bucket: Bucket, at: u64) -> Number {
+        self.expire(at);
+        self.next += 1;
+        self.bytes += bucket.bytes;
+        self.queue.push_back((self.next, at));
+        self.buckets.insert(self.next, bucket);
+        self.make_room();
+        self.next
+    }
+
+    fn append(&mut self, number: Number, kept: Kept) {
+        let share = self.limits.bytes / SHARE;
+        let Some(bucket) = self.buckets.get_mut(&number) else { return };
+        bucket.last = bucket.last.max(kept.at());
+        let bytes = kept.bytes();
+        if bucket.entries.len() >= ENTRIES_MAX || bucket.bytes + bytes > share {
+            bucket.left_out += 1;
+            self.counts.dropped.inc();
+            return;
+        }
+        bucket.bytes += bytes;
+        bucket.entries.push(kept);
+        self.bytes += bytes;
+        self.make_room();
+    }
+
+    // ---- out, by bounds and age
+
+    fn make_room(&mut self) {
+        while self.bytes > self.limits.bytes || self.buckets.len() > self.limits.calls {
+            let Some((number, seen)) = self.queue.pop_front() else { break };
+            let Some(bucket) = self.buckets.get(&number) else { continue };
+            if bucket.last > seen {
+                // It was spoken of since: its place is further back.
+                self.queue.push_back((number, bucket.last));
+                continue;
+            }
+            self.counts.dropped.inc();
+            self.remove(number);
+        }
+        self.show();
+    }
+
+    /// Forgets what is older than the age. The queue is in the order of time but for what is spoken of again.
+    fn expire(&mut self, now: u64) {
+        let age = u64::try_from(self.limits.age.as_micros()).unwrap_or(u64::MAX);
+        while let Some((number, seen)) = self.queue.front().copied() {
+            if seen.saturating_add(age) > now {
+                break;
+            }
+            self.queue.pop_front();
+            match self.buckets.get(&number) {
+                Some(bucket) if bucket.last > seen => self.queue.push_back((number, bucket.last)),
+                Some(_) => self.remove(number),
+                None => {}
+            }
+        }
+        self.show();
+    }
+
+    fn remove(&mut self, number: Number) {
+        let Some(bucket) = self.buckets.remove(&number) else { return };
+        self.bytes = self.bytes.saturating_sub(bucket.bytes);
+        for call_id in &bucket.call_ids {
+            if bucket.is_call {
+                self.call_of.remove(call_id);
+            } else {
+                self.by_dialog.remove(call_id);
+            }
+        }
+        let Some(conn_id) = bucket.conn_id else { return };
+        if bucket.is_call {
+            self.by_call.remove(&conn_id);
+        } else if let Some(dialogs) = self.dialogs_of.get_mut(&conn_id) {
+            dialogs.retain(|other| *other != number);
+            if dialogs.is_empty() {
+                self.dialogs_of.remove(&conn_id);
+            }
+        }
+    }
+
+    fn show(&self) {
+        self.counts.calls.set(i64::try_from(self.buckets.len()).unwrap_or(i64::MAX));
+        self.counts.bytes.set(i64::try_from(self.bytes).unwrap_or(i64::MAX));
+    }
+
+    // ---- questions
+
+    pub fn find(
+        &mut self,
+        tenant: &TenantId,
+        keys: &[Key],
+        whole: bool,
+        now: Timestamp,
+        directory: &Directory,
+    ) -> Found {
+        self.expire(now.as_micros());
+        let (calls, numbers) = self.of(keys);
+        let is_of = |bucket: &Bucket| bucket.tenant.as_ref() == Some(tenant) && !bucket.mixed;
+        let known: BTreeSet<ConnId> =
+            calls.iter().copied().filter(|conn_id| self.tenant_of(*conn_id, &numbers) == Some(tenant)).collect();
+        let mut found = Found::default();
+        for bucket in numbers.iter().filter_map(|number| self.buckets.get(number)) {
+            let by_call = bucket.conn_id.is_some_and(|conn_id| known.contains(&conn_id));
+            let nobodys = bucket.tenant.is_none() && !bucket.mixed;
+            if is_of(bucket) || (nobodys && (by_call || whole)) {
+                bucket.tell(&mut found, directory);
+            }
+        }
+        // A role that knows the call by nothing else is still asked for what it knows now.
+        found.conn_ids = known.into_iter().collect();
+        found.entries.sort_by_key(|entry| entry.at);
+        found.call_ids.sort();
+        found.call_ids.dedup();
+        found
+    }
+
+    /// Whose call it is: of the tenant that was named for it first. Somebody who learns its tags later can make further
+    /// dialogs look like its own, but not take it.
+    fn tenant_of(&self, conn_id: ConnId, numbers: &BTreeSet<Number>) -> Option<&TenantId> {
+        let buckets = numbers.iter().filter_map(|number| self.buckets.get(number));
+        buckets
+            .filter(|bucket| bucket.conn_id == Some(conn_id) && !bucket.mixed)
+            .find_map(|bucket| bucket.tenant.as_ref())
+    }
+
+    /// The calls that are meant, and all buckets of theirs.
+    fn of(&self, keys: &[Key]) -> (BTreeSet<ConnId>, BTreeSet<Number>) {
+        let mut calls = BTreeSet::new();
+        let mut numbers = BTreeSet::new();
+        for key in keys {
+            match key {
+                Key::Conn(conn_id) => drop(calls.insert(*conn_id)),
+                Key::Uuid(uuid) => {
+                    let of_uuid = self.buckets.values().filter(|bucket| bucket.uuid == Some(*uuid));
+                    calls.extend(of_uuid.filter_map(|bucket| bucket.conn_id));
+                }
+                Key::CallId(call_id) => {
+                    calls.extend(self.call_of.get(call_id.as_str()));
+                    if let Some(number) = self.by_dialog.get(call_id.as_str()) {
+                        numbers.insert(*number);
+                        calls.extend(self.buckets.get(number).and_then(|bucket| bucket.conn_id));
+                    }
+                }
+            }
+        }
+        for conn_id in &calls {
+            numbers.extend(self.dialogs_of.get(conn_id).into_iter().flatten());
+            let Some(call) = self.by_call.get(conn_id) else { continue };
+            numbers.insert(*call);
+            let named = self.buckets.get(call).map(|bucket| bucket.call_ids.as_slice()).unwrap_or_default();
+            numbers.extend(named.iter().filter_map(|call_id| self.by_dialog.get(call_id)));
+        }
+        (calls, numbers.into_iter().take(FOUND_MAX).collect())
+    }
+
+    pub fn latest(&mut self, tenant: &TenantId, from: Option<&str>, limit: usize, now: Timestamp) -> Vec<Summary> {
+        self.expire(now.as_micros());
+        let mut calls: Vec<&Bucket> = self
+            .by_call
+            .values()
+            .filter_map(|number| self.buckets.get(number))
+            .filter(|bucket| bucket.tenant.as_ref() == Some(tenant))
+            .collect();
+        // The time stands in the upper bits of a ConnID.
+        calls.sort_by_key(|bucket| std::cmp::Reverse(bucket.conn_id));
+        let fits = |summary: &Summary| from.is_none_or(|from| summary.from.ends_with(from));
+        calls.into_iter().filter_map(Bucket::summary).filter(fits).take(limit).collect()
+    }
+
+    pub fn tenants(&self) -> Vec<TenantId> {
+        let all: BTreeSet<&TenantId> = self.buckets.values().filter_map(|bucket| bucket.tenant.as_ref()).collect();
+        all.into_iter().cloned().collect()
+    }
+}
+
+impl Bucket {
+    fn new(at: u64, is_call: bool) -> Self {
+        Self {
+            conn_id: None,
+            uuid: None,
+            tenant: None,
+            mixed: false,
+            call_ids: Vec::new(),
+            is_call,
+            entries: Vec::new(),
+            bytes: BUCKET_BYTES,
+            left_out: 0,
+            last: at,
+        }
+    }
+
+    fn tell(&self, found: &mut Found, directory: &Directory) {
+        found.uuids.extend(self.uuid);
+        found.call_ids.extend(self.call_ids.iter().map(ToString::to_string));
+        found.left_out += self.left_out;
+        found.entries.extend(self.entries.iter().map(|kept| kept.entry(directory)));
+    }
+
+    fn summary(&self) -> Option<Summary> {
+        let entries = || {
+            self.entries.iter().filter_map(|kept| match kept {
+                Kept::What(entry) => Some(entry),
+                Kept::Message { .. } => None,
+            })
+        };
+        let call = entries().find_map(|entry| match &entry.what {
+            What::Call(call) => Some(call),
+            _ => None,
+        })?;
+        let event = |entry: &Entry| match &entry.what {
+            What::Event(event) => Some((entry.at, (**event).clone())),
+            _ => None,
+        };
+        let events: Vec<(u64, super::entry::Event)> = entries().filter_map(event).collect();
+        let answered = |(_, event): &&(u64, super::entry::Event)| {
+            event.name == "EventEstablished" && event.role.as_deref() == Some("Destination")
+        };
+        Some(Summary {
+            conn_id: self.conn_id?.to_string(),
+            uuid: call.uuid.clone(),
+            began: call.began,
+            ended: events.iter().find(|(_, event)| event.name == "EventCallDeleted").map(|(at, _)| *at),
+            from: call.caller.clone(),
+            to: call.dialled.clone(),
+            answered_by: events.iter().rev().find(answered).and_then(|(_, event)| event.this_dn.clone()),
+            last_event: events.last().map(|(_, event)| event.name.clone()),
+        })
+    }
+}
+
+impl Kept {
+    fn at(&self) -> u64 {
+        match self {
+            Self::Message { at, .. } => *at,
+            Self::What(entry) => entry.at,
+        }
+    }
+
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Message { text, .. } => text.len() + MESSAGE_BYTES,
+            Self::What(entry) => entry.what.weight(),
+        }
+    }
+
+    fn entry(&self, directory: &Directory) -> Entry {
+        match self {
+            Self::What(entry) => entry.clone(),
+            Self::Message { at, peer, inside, udp, inbound, text } => Entry {
+                at: *at,
+                what: What::Message(Message {
+                    peer: peer.to_string(),
+                    node: inside.then(|| directory.node_at(peer.ip())),
+                    transport: if *udp { "udp" } else { "tcp" }.to_owned(),
+                    inbound: *inbound,
+                    text: String::from_utf8_lossy(text).into_owned(),
+                }),
+            },
+        }
+    }
+}
+
+impl Key {
+    /// All that a text may mean.
+    pub fn all(text: &str) -> Vec<Self> {
+        let conn = text.parse().ok().map(Self::Conn);
+        let uuid = text.parse().ok().map(Self::Uuid);
+        [conn, uuid, Some(Self::CallId(text.to_owned()))].into_iter().flatten().collect()
+    }
+
+    pub(super) fn conn_id(&self) -> Option<ConnId> {
+        if let Self::Conn(conn_id) = self { Some(*conn_id) } else { None }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,184 @@
+//! What media remembers of the audio of calls, so that one can be explained: addresses, first packets, figures.
+
+use std::time::Duration;
+
+use media::g711::Law;
+use media::sdp::{AudioStream, Direction};
+use media::session::{Event, Statistics};
+use model::{ConnId, TenantId, Timestamp};
+use net::rtp::{LegId, Order};
+use runtime::Recorder;
+use runtime::trace::entry::{Audio, Figures};
+use runtime::trace::{Entry, What};
+use sip::agent::DialogId;
+use tokio::sync::{mpsc, oneshot};
+
+use super::leg::Leg;
+use super::node::Node;
+
+/// Questions that wait; a person asks them.
+const ASKS_MAX: usize = 16;
+/// How long an RTP thread may take: it looks at its orders each time that a packet comes.
+const FIGURES_WITHIN: Duration = Duration::from_millis(700);
+/// Legs whose last figures are waited for; more end without them.
+const ENDING_MAX: usize = 4_096;
+
+/// Somebody wants to know how the audio of a call is now.
+pub struct Ask {
+    tenant: TenantId,
+    conn_id: ConnId,
+    reply: oneshot::Sender<Vec<Entry>>,
+}
+
+/// A leg that ended, whose thread has yet to tell its figures.
+pub struct Ending {
+    tenant: TenantId,
+    conn_id: ConnId,
+    figures: oneshot::Receiver<Vec<(LegId, Statistics)>>,
+}
+
+/// Lets the recorder ask the loop.
+pub fn answer_by(trace: &Recorder) -> mpsc::Receiver<Ask> {
+    let (asks, asked) = mpsc::channel(ASKS_MAX);
+    trace.ask_live(std::sync::Arc::new(move |tenant, conn_id| {
+        let asks = asks.clone();
+        Box::pin(async move {
+            let (reply, answer) = oneshot::channel();
+            if asks.try_send(Ask { tenant, conn_id, reply }).is_err() {
+                return Vec::new();
+            }
+            match tokio::time::timeout(FIGURES_WITHIN, answer).await {
+                Ok(Ok(entries)) => entries,
+                Ok(Err(_)) | Err(_) => Vec::new(),
+            }
+        })
+    }));
+    asked
+}
+
+impl Node {
+    /// Asks the threads for the figures of a call's legs; the answer goes to who asked.
+    pub fn tell_figures(&mut self, ask: Ask) {
+        let Ask { tenant, conn_id, reply } = ask;
+        let legs: Vec<(usize, LegId)> = self
+            .legs
+            .values()
+            .filter(|leg| leg.tenant == tenant && call(leg) == Some(conn_id))
+            .map(|leg| (leg.shard, leg.id))
+            .collect();
+        // The members of a conference are on one thread.
+        let Some(shard) = legs.first().map(|(shard, _)| *shard) else {
+            let _ = reply.send(Vec::new());
+            return;
+        };
+        let (sender, figures) = oneshot::channel();
+        self.order(shard, Order::Figures(legs.into_iter().map(|(_, leg)| leg).collect(), sender));
+        tokio::spawn(async move {
+            let figures = figures.await.unwrap_or_default();
+            let entry = |(leg, statistics): &(LegId, Statistics)| Entry {
+                // The asker sorts it behind everything.
+                at: statistics.last_packet.map_or(0, Timestamp::as_micros),
+                what: What::Figures(Box::new(in_full(*leg, statistics, false))),
+            };
+            // Who asked may be gone.
+            let _ = reply.send(figures.iter().map(entry).collect());
+        });
+    }
+
+    /// A leg ends: its thread is asked for its figures before it closes it.
+    pub(super) fn trace_end(&mut self, leg: &Leg) {
+        let Some(conn_id) = call(leg).filter(|_| self.trace.is_on() && self.ending.len() < ENDING_MAX) else { return };
+        let (sender, figures) = oneshot::channel();
+        self.order(leg.shard, Order::Figures(vec![leg.id], sender));
+        self.ending.push(Ending { tenant: leg.tenant.clone(), conn_id, figures });
+    }
+
+    /// Takes the figures of legs that ended.
+    pub fn trace_ended(&mut self) {
+        let trace = &self.trace;
+        self.ending.retain_mut(|ending| match ending.figures.try_recv() {
+            Err(oneshot::error::TryRecvError::Empty) => true,
+            Err(oneshot::error::TryRecvError::Closed) => false,
+            Ok(figures) => {
+                for (leg, statistics) in figures {
+                    let at = statistics.last_packet.or(statistics.first_packet).unwrap_or(Timestamp::ZERO);
+                    let figures = in_full(leg, &statistics, true);
+                    trace.note(&ending.tenant, ending.conn_id, at, What::Figures(Box::new(figures)));
+                }
+                false
+            }
+        });
+    }
+
+    /// What happened to a leg's audio.
+    pub(super) fn trace_audio(&self, dialog: DialogId, event: &Event, now: Timestamp) {
+        let Some(leg) = self.legs.get(&dialog) else { return };
+        let Some(conn_id) = call(leg) else { return };
+        let id = leg.id.0;
+        let what = match event {
+            Event::Learned(from) => What::Learned { leg: id, from: from.to_string() },
+            Event::Quiet { since } => What::Quiet { leg: id, since: since.as_micros() },
+            Event::Resumed => What::Resumed { leg: id },
+            // Which keys were pressed is nobody's business, and that a treatment ended is told by the call.
+            Event::Digit(_) | Event::Ended(_) => return,
+        };
+        self.trace.note(&leg.tenant, conn_id, now, what);
+    }
+}
+
+/// A stream was agreed.
+pub(super) fn audio(trace: &Recorder, leg: &Leg, stream: &AudioStream, call_id: String, now: Timestamp) {
+    let Some(conn_id) = call(leg) else { return };
+    let what = || {
+        What::Audio(Audio {
+            leg: leg.id.0,
+            call_id,
+            local: std::net::SocketAddr::new(leg.local.address, leg.local.port).to_string(),
+            offered: stream.remote.map(|remote| remote.to_string()),
+            codec: match stream.law {
+                Law::Mu => "PCMU",
+                Law::A => "PCMA",
+            }
+            .to_owned(),
+            direction: match stream.direction {
+                Direction::SendRecv => "sendrecv",
+                Direction::SendOnly => "sendonly",
+                Direction::RecvOnly => "recvonly",
+                Direction::Inactive => "inactive",
+            }
+            .to_owned(),
+        })
+    };
+    trace.note_with(&leg.tenant, conn_id, now, what);
+}
+
+/// The call of a leg: its conference is named by the ConnID.
+fn call(leg: &Leg) -> Option<ConnId> {
+    leg.conference()?.parse().ok()
+}
+
+fn in_full(leg: LegId, figures: &Statistics, ended: bool) -> Figures {
+    /// A unit of RTP time of 8 kHz audio, in microseconds.
+    const UNIT_US: u64 = 125;
+    let micros = |at: Option<Timestamp>| at.map(Timestamp::as_micros);
+    let told = figures.told;
+    Figures {
+        leg: leg.0,
+        ended,
+        learned: figures.learned.map(|from| from.to_string()),
+        first: micros(figures.first_packet),
+        last: micros(figures.last_packet),
+        received: figures.received,
+        lost: figures.lost,
+        jitter_us: u64::from(figures.jitter) * UNIT_US,
+        strangers: figures.strangers,
+        invalid: figures.invalid,
+        sent: figures.sent,
+        remote_lost_256: figures.remote_fraction_lost,
+        reported: told.is_some(),
+        remote_jitter_us: told.map_or(0, |told| u64::from(told.jitter) * UNIT_US),
+        remote_lost: told.map_or(0, |told| i64::from(told.lost)),
+        round_trip_us: told.and_then(|told| told.round_trip).and_then(|trip| u64::try_from(trip.as_micros()).ok()),
+        unrelayed: figures.unrelayed,
+    }
+}

@@ -1,0 +1,101 @@
+//! What rq remembers of its decisions, so that a call can be explained: who was considered, and why it was not the one.
+
+use model::{ConnId, QueueName, Timestamp};
+use routing::{Candidate, Decision, EndReason, Output, RequestId};
+use runtime::trace::What;
+use runtime::trace::entry::{self, Routing};
+
+use super::TenantQueues;
+
+/// Tenants with more agents are told only of those whom the router has compared: looking at everyone would cost more than
+/// the decision.
+const EVERYONE_MAX: usize = 300;
+
+impl TenantQueues {
+    pub(super) fn explain_output(&self, output: &Output, now: Timestamp) {
+        if !self.trace.is_on() {
+            return;
+        }
+        let (call, routing) = match output {
+            Output::Queued(id, queue, call) => (*call, self.waits(id, queue)),
+            Output::Offered { request, call, queue, agent, dn, decision } => {
+                let mut routing = self.decided(request, queue, decision);
+                routing.agent = Some(agent.to_string());
+                routing.dn = Some(dn.to_string());
+                (*call, routing)
+            }
+            Output::Returned(id, _) => match self.of_request(id, "returned") {
+                Some(of_request) => of_request,
+                None => return,
+            },
+            Output::TimedOut(id, _) => match self.of_request(id, "timed-out") {
+                Some(of_request) => of_request,
+                None => return,
+            },
+            Output::Ended { request, call, queue, reason, .. } => {
+                let outcome = match reason {
+                    EndReason::Answered => "answered",
+                    EndReason::Abandoned => "abandoned",
+                    EndReason::Cancelled => "withdrawn",
+                    EndReason::TimedOut => "timed out",
+                };
+                (*call, Routing { outcome: Some(outcome.to_owned()), ..plain(request, queue, "ended") })
+            }
+        };
+        self.trace.note(&self.tenant, call, now, What::Routing(Box::new(routing)));
+    }
+
+    fn of_request(&self, id: &RequestId, step: &str) -> Option<(ConnId, Routing)> {
+        let submission = self.router.request(id)?.submission;
+        Some((submission.call, plain(id, &submission.queue, step)))
+    }
+
+    fn waits(&self, id: &RequestId, queue: &QueueName) -> Routing {
+        let everyone = if self.router.profiles().take(EVERYONE_MAX + 1).count() > EVERYONE_MAX {
+            Vec::new()
+        } else {
+            self.router.candidates_of(id)
+        };
+        Routing { candidates: everyone.iter().map(candidate).collect(), ..plain(id, queue, "queued") }
+    }
+
+    /// The router's own record, and those whom it had no need to look at.
+    fn decided(&self, id: &RequestId, queue: &QueueName, decision: &Decision) -> Routing {
+        let mut candidates: Vec<entry::Candidate> = decision.candidates.iter().map(candidate).collect();
+        for other in self.waits(id, queue).candidates {
+            if !candidates.iter().any(|known| known.agent == other.agent) {
+                candidates.push(other);
+            }
+        }
+        Routing {
+            rule: Some(decision.rule.as_str().to_owned()),
+            candidates,
+            more: u64::from(decision.more),
+            waiting: u64::from(decision.waiting),
+            ..plain(id, queue, "offered")
+        }
+    }
+}
+
+fn plain(id: &RequestId, queue: &QueueName, step: &str) -> Routing {
+    Routing {
+        step: step.to_owned(),
+        request: id.0.clone(),
+        queue: queue.to_string(),
+        agent: None,
+        dn: None,
+        rule: None,
+        candidates: Vec::new(),
+        more: 0,
+        waiting: 0,
+        outcome: None,
+    }
+}
+
+fn candidate(candidate: &Candidate) -> entry::Candidate {
+    entry::Candidate {
+        agent: candidate.agent.to_string(),
+        idle_since: candidate.idle_since.map(Timestamp::as_micros),
+        passed_over: candidate.passed_over.map(|reason| reason.as_str().to_owned()),
+    }
+}

@@ -1,0 +1,82 @@
+//! What the node remembers of its calls, so that one can be explained afterwards.
+
+use call::call::CALLER_LEG;
+use model::plan::{Caller, Contact, Destination, Service};
+use model::{ConnId, Dn, LegId, Timestamp};
+use runtime::Recorder;
+use runtime::trace::What;
+use runtime::trace::entry;
+
+use super::entry::Entry;
+use super::node::Node;
+
+impl Node {
+    /// A call is here now: it came, or was taken over from an owner that is gone.
+    pub(super) fn trace_call(&self, entry: &Entry, taken_over: bool, now: Timestamp) {
+        if !self.trace.is_on() {
+            return;
+        }
+        let state = entry.call.state();
+        let (tenant, conn_id) = (&entry.tenant, state.conn_id);
+        let (caller, trunk) = match &state.caller {
+            Caller::Phone(dn) => (dn.to_string(), None),
+            Caller::Trunk { trunk, number } => (number.clone(), Some(trunk.clone())),
+        };
+        let call = entry::Call {
+            uuid: state.uuid.to_string(),
+            printed: format!("{conn_id}@{}", self.owner),
+            caller: caller.clone(),
+            trunk,
+            dialled: state.dialled.clone(),
+            began: state.created_at.as_micros(),
+            taken_over,
+        };
+        self.trace.identify(tenant, conn_id, state.uuid, now);
+        self.trace.name(tenant, conn_id, &entry.invite.call_id, now);
+        self.trace.note(tenant, conn_id, now, What::Call(call));
+        let leg = entry::Leg { leg: CALLER_LEG.0, party: caller, caller: true, contact: None };
+        self.trace.note(tenant, conn_id, now, What::Leg(leg));
+        for (leg, target) in entry.legs.iter().filter_map(|leg| Some((leg.id, leg.target.as_ref()?))) {
+            self::leg(&self.trace, entry, leg, &target.dn, &target.contact, now);
+        }
+    }
+
+    /// Where the dial plan sends it.
+    pub(super) fn trace_plan(&self, conn_id: ConnId, destination: &Destination, now: Timestamp) {
+        if let Some(entry) = self.calls.get(&conn_id) {
+            let what = || What::Note { text: format!("dial plan: {}", in_words(destination)) };
+            self.trace.note_with(&entry.tenant, conn_id, now, what);
+        }
+    }
+}
+
+/// A phone is rung.
+pub(super) fn leg(trace: &Recorder, entry: &Entry, id: LegId, dn: &Dn, contact: &Contact, now: Timestamp) {
+    let what = || {
+        let contact = Some(contact.uri.clone());
+        What::Leg(entry::Leg { leg: id.0, party: dn.to_string(), caller: false, contact })
+    };
+    trace.note_with(&entry.tenant, entry.call.state().conn_id, now, what);
+}
+
+fn in_words(destination: &Destination) -> String {
+    match destination {
+        Destination::RoutePoint { dn, application, .. } => {
+            format!("route point {dn}, which runs the application {application:?}")
+        }
+        Destination::Extension { dn, contacts, .. } if contacts.is_empty() => {
+            format!("extension {dn}, where no phone is registered")
+        }
+        Destination::Extension { dn, contacts, .. } => {
+            format!("extension {dn}, with {} registered", plural(contacts.len(), "phone"))
+        }
+        Destination::FeatureCode { .. } => "a feature code".to_owned(),
+        Destination::Service(Service::Echo) => "the echo".to_owned(),
+        Destination::Service(Service::Announcement { prompts }) => format!("announcement {}", prompts.join(", ")),
+        Destination::Reject { status, reason } => format!("refused with {status}: {reason}"),
+    }
+}
+
+fn plural(count: usize, what: &str) -> String {
+    if count == 1 { format!("one {what}") } else { format!("{count} {what}s") }
+}

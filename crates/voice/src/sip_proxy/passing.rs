@@ -1,0 +1,54 @@
+//! What passes the proxy is remembered, so that a call can be explained: every message of the edge and between nodes.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+
+use model::Timestamp;
+use runtime::trace::Passing;
+use runtime::{Directory, Recorder};
+use sip::Flow;
+
+/// Remembers messages, and whom the connections lead to.
+pub(super) struct Passages {
+    recorder: Recorder,
+    directory: Directory,
+    remotes: HashMap<u64, (SocketAddr, bool)>,
+}
+
+impl Passages {
+    pub(super) fn new(recorder: Recorder, directory: Directory) -> Self {
+        Self { recorder, directory, remotes: HashMap::new() }
+    }
+
+    /// A connection stands, or will: what is sent meanwhile goes there too.
+    pub(super) fn opened(&mut self, connection: u64, remote: SocketAddr) {
+        if self.recorder.is_on() {
+            self.remotes.insert(connection, (remote, self.directory.role_at(remote.ip()).is_some()));
+        }
+    }
+
+    pub(super) fn closed(&mut self, connection: u64) {
+        self.remotes.remove(&connection);
+    }
+
+    pub(super) fn datagram(&self, remote: SocketAddr, bytes: &[u8], at: Timestamp) {
+        self.recorder.message(&Passing { at, peer: remote, inside: false, udp: true, inbound: true, bytes });
+    }
+
+    pub(super) fn came(&self, connection: u64, message: &sip::Message, at: Timestamp) {
+        let Some((peer, inside)) = self.remotes.get(&connection).copied() else { return };
+        let bytes = message.to_bytes();
+        self.recorder.message(&Passing { at, peer, inside, udp: false, inbound: true, bytes: &bytes });
+    }
+
+    pub(super) fn leaves(&self, flow: Flow, bytes: &[u8], at: Timestamp) {
+        let (peer, inside, udp) = match flow {
+            Flow::Udp { remote, .. } => (remote, false, true),
+            Flow::Stream { connection } => {
+                let Some((peer, inside)) = self.remotes.get(&connection).copied() else { return };
+                (peer, inside, false)
+            }
+        };
+        self.recorder.message(&Passing { at, peer, inside, udp, inbound: false, bytes });
+    }
+}
