@@ -5,6 +5,7 @@ import { messages } from '../lib/messages'
 
 export type Failure =
   | { readonly kind: 'no-token' }
+  | { readonly kind: 'no-tenant' }
   | { readonly kind: 'refused-token'; readonly detail: string }
   | { readonly kind: 'not-allowed'; readonly detail: string }
   | { readonly kind: 'not-found'; readonly detail: string }
@@ -48,6 +49,8 @@ export function wordsOf(failure: Failure): string {
   switch (failure.kind) {
     case 'no-token':
       return messages.failure.noToken
+    case 'no-tenant':
+      return messages.failure.noTenant
     case 'refused-token':
       return messages.failure.refusedToken(failure.detail)
     case 'not-allowed':
@@ -69,6 +72,8 @@ export function adviceOf(failure: Failure): string {
     case 'no-token':
     case 'refused-token':
       return messages.advice.newLink
+    case 'no-tenant':
+      return messages.advice.tenant
     case 'not-allowed':
       return messages.advice.otherToken
     case 'not-found':

@@ -26,6 +26,7 @@ export const messages = {
   },
   failure: {
     noToken: 'These pages show the numbers of one tenant only to who may see them.',
+    noTenant: 'The token is good for every tenant, and the link does not say which one is meant.',
     refusedToken: (detail: string): string => `The server refuses the token${reason(detail)}.`,
     notAllowed: (detail: string): string => `The token may not see this${reason(detail)}.`,
     notFound: (detail: string): string => `The server does not know this${reason(detail)}.`,
@@ -34,6 +35,7 @@ export const messages = {
   },
   advice: {
     newLink: 'Open the link that `trunkline demo` printed, or ask your operator for a new link and paste its token here.',
+    tenant: 'Add &tenant=NAME to the end of the link, for example #token=…&tenant=example.',
     otherToken: 'Paste a token that has the right for this page, for example the operator’s.',
     notFound: 'Check the name in the address. What happened long ago is no longer kept.',
     wait: 'The page keeps trying and goes on by itself.',
@@ -126,6 +128,7 @@ export const messages = {
       lastUse: 'Last use',
       coverage: 'Coverage',
       proof: 'Proof',
+      sameAs: 'Same as',
     },
     roleState: { ready: 'ready', unready: 'not ready', embedded: 'inside the process', away: 'does not run here' },
     partyLabel: (name: string, state: string): string => `${name}, ${state}`,
@@ -134,6 +137,9 @@ export const messages = {
     comes: (from: string): string => `from ${from}`,
     requestsWithRate: (requests: string, rate: string): string => `${requests}, now ${rate} a second`,
     bytesBothWays: (received: string, sent: string): string => `${received} in, ${sent} out`,
+    peers: 'Ends',
+    peer: (node: string, side: string, peer: string, open: string, requests: string): string => `${node} ${side} ${peer}: ${open} open, ${requests} requests`,
+    morePeers: (more: number): string => `and ${more} more`,
     never: 'never',
     ago: (age: string): string => `${age} ago`,
   },

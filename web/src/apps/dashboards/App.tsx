@@ -45,12 +45,15 @@ export function App(): ReactElement {
 function shown(page: Page, session: Session, onRefused: (failure: Failure) => ReactElement): ReactElement {
   switch (page.kind) {
     case 'wallboard':
+      if (session.tenant === '') return onRefused({ kind: 'no-tenant' })
       return <Wallboard session={session} onRefused={onRefused} />
     case 'topology':
       return <Topology session={session} onRefused={onRefused} />
     case 'traces':
+      if (session.tenant === '') return onRefused({ kind: 'no-tenant' })
       return <Traces session={session} onRefused={onRefused} />
     case 'trace':
+      if (session.tenant === '') return onRefused({ kind: 'no-tenant' })
       return <Trace key={page.call} session={session} call={page.call} onRefused={onRefused} />
     case 'unknown':
       return (

@@ -3,7 +3,7 @@ import { roughDuration } from '../../lib/durations'
 import { messages } from '../../lib/messages'
 import { bytes, count, decimal } from '../../lib/numbers'
 import { StateWord } from './StateWord'
-import { touches, type Connection, type Rates, type Selection, type Topology } from './model'
+import { touches, type Connection, type Peer, type Rates, type Selection, type Topology } from './model'
 import styles from './Details.module.css'
 
 const text = messages.topology
@@ -39,7 +39,7 @@ function Content({ document, rates, selection, onSelect }: DetailsProps): ReactE
       {nodes.map((node) => (
         <div key={node.node}>
           <p>
-            <b>{node.node}</b> {node.address ?? ''} – {node.ready ? text.roleState.ready : text.roleState.unready}
+            <b>{node.node}</b> {node.address} – {node.ready ? text.roleState.ready : text.roleState.unready}
           </p>
           {node.missing.map((missing) => (
             <p key={missing} className={styles['missing']}>
@@ -69,9 +69,9 @@ type OneConnectionProps = { readonly connection: Connection; readonly rate: numb
 
 function OneConnection({ connection, rate, at }: OneConnectionProps): ReactElement {
   const rows: readonly (readonly [string, string])[] = [
-    [text.column.protocol, `${connection.protocol} ${connection.port ?? ''}`],
+    [text.column.protocol, `${connection.protocol} ${connection.port}`],
     [text.column.carries, connection.carries],
-    [text.column.note, connection.note ?? ''],
+    [text.column.note, connection.note],
     [text.column.openNow, count(connection.open)],
     [text.column.attempts, count(connection.attempts)],
     [text.column.requests, rate > 0 ? text.requestsWithRate(count(connection.requests), decimal(rate, 1)) : count(connection.requests)],
@@ -80,6 +80,7 @@ function OneConnection({ connection, rate, at }: OneConnectionProps): ReactEleme
     [text.column.lastUse, connection.lastUse === null ? text.never : text.ago(roughDuration(at - connection.lastUse))],
     [text.column.coverage, text.coverage[connection.coverage]],
     [text.column.proof, connection.proof ?? ''],
+    [text.column.sameAs, connection.sameAs.join(' ')],
   ]
   return (
     <>
@@ -90,6 +91,11 @@ function OneConnection({ connection, rate, at }: OneConnectionProps): ReactEleme
       <p>
         <StateWord state={connection.state} /> <span className={styles['meaning']}>{text.stateMeaning[connection.state]}</span>
       </p>
+      {connection.why.map((reason) => (
+        <p key={reason} className={styles['missing']}>
+          {reason}
+        </p>
+      ))}
       <dl className={styles['rows']}>
         {rows
           .filter(([, value]) => value.trim() !== '')
@@ -100,6 +106,24 @@ function OneConnection({ connection, rate, at }: OneConnectionProps): ReactEleme
             </div>
           ))}
       </dl>
+      {connection.peers.length === 0 ? null : <Peers peers={connection.peers} />}
+    </>
+  )
+}
+
+/** More other ends than this are no reading matter; the command `trunkline topology --json` has them all. */
+const PEERS_SHOWN = 40
+
+function Peers({ peers }: { readonly peers: readonly Peer[] }): ReactElement {
+  return (
+    <>
+      <h3>{text.peers}</h3>
+      <ul className={styles['peers']}>
+        {peers.slice(0, PEERS_SHOWN).map((peer) => (
+          <li key={`${peer.node} ${peer.side} ${peer.peer}`}>{text.peer(peer.node, peer.side, peer.peer, count(peer.open), count(peer.requests))}</li>
+        ))}
+      </ul>
+      {peers.length > PEERS_SHOWN ? <p>{text.morePeers(peers.length - PEERS_SHOWN)}</p> : null}
     </>
   )
 }

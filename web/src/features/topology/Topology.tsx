@@ -16,7 +16,6 @@ import { Legend } from './Legend'
 import { ratesBetween, STATES, type Filter, type Rates, type Selection, type Topology as Document } from './model'
 import styles from './Topology.module.css'
 
-const text = messages.topology
 const POLL_MS = 2_000
 
 export type TopologyProps = {
@@ -66,9 +65,9 @@ function Shown({ document, last, failure }: ShownProps): ReactElement {
         <Drawing document={document} rates={rates} state={state} selection={selection} onSelect={setSelection} />
         <Details document={document} rates={rates} selection={selection} onSelect={setSelection} />
       </div>
-      <section aria-label={text.table}>
+      <div>
         <ConnectionTable connections={document.connections} rates={rates} filter={filter} onText={setWords} selection={selection} onSelect={setSelection} />
-      </section>
+      </div>
     </div>
   )
 }

@@ -10,9 +10,9 @@ export type Connection = {
   readonly from: string
   readonly to: string
   readonly protocol: string
-  readonly port: string | number | null
+  readonly port: string
   readonly carries: string
-  readonly note: string | null
+  readonly note: string
   /** One of ours, beside the drawing's. */
   readonly own: boolean
   readonly coverage: Coverage
@@ -26,13 +26,26 @@ export type Connection = {
   readonly bytesOut: number
   readonly errors: number
   readonly lastUse: number | null
-  readonly peers: readonly unknown[]
+  readonly peers: readonly Peer[]
+  /** Why it is missing or fails, in words. */
+  readonly why: readonly string[]
+  /** Under which ids it is measured, where the drawing has it twice. */
+  readonly sameAs: readonly string[]
+}
+
+/** What one replica has counted for one other end. */
+export type Peer = {
+  readonly node: string
+  readonly side: string
+  readonly peer: string
+  readonly open: number
+  readonly requests: number
 }
 
 export type RoleNode = {
   readonly role: string
   readonly node: string
-  readonly address: string | null
+  readonly address: string
   readonly ready: boolean
   readonly missing: readonly string[]
 }
@@ -75,7 +88,7 @@ export function filtered(connections: readonly Connection[], filter: Filter): re
   const words = filter.text.toLowerCase().split(/\s+/).filter((word) => word !== '')
   return connections.filter((connection) => {
     if (filter.state !== 'all' && connection.state !== filter.state) return false
-    const row = [connection.id, connection.from, connection.to, connection.protocol, connection.port ?? '', connection.carries, connection.proof ?? '', connection.coverage]
+    const row = [connection.id, connection.from, connection.to, connection.protocol, connection.port, connection.carries, connection.proof ?? '', connection.coverage]
       .join(' ')
       .toLowerCase()
     return words.every((word) => row.includes(word))

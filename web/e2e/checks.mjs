@@ -1,0 +1,45 @@
+// What the tasks assert with: conditions with a deadline, never pauses.
+
+import { readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+
+const axeSource = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
+
+export function assert(holds, words) {
+  if (!holds) throw new Error(words)
+}
+
+export function assertEqual(found, wanted, words) {
+  assert(JSON.stringify(found) === JSON.stringify(wanted), `${words}: ${JSON.stringify(found)} instead of ${JSON.stringify(wanted)}`)
+}
+
+/** Waits until `condition` gives something true; the answer is that. */
+export async function until(words, condition, withinMs = 20_000) {
+  const end = Date.now() + withinMs
+  for (;;) {
+    const found = await condition()
+    if (found) return found
+    assert(Date.now() < end, `not within ${withinMs} ms: ${words}`)
+    await new Promise((resolve) => setTimeout(resolve, 50))
+  }
+}
+
+/** The number on the wallboard that stands under that name. */
+export async function number(page, name) {
+  const text = await page.locator(`[data-number="${name}"]`).first().textContent()
+  return Number((text ?? '').replaceAll(',', '').replace('–', 'NaN').replace('%', ''))
+}
+
+/** Everything that axe finds on the page as it is now, in words. */
+export async function axeFinds(page) {
+  // Through the debugger, because the page's policy forbids foreign scripts, as it should.
+  await page.evaluate(`${axeSource};0`)
+  const results = await page.evaluate(() => window.axe.run(document, { resultTypes: ['violations'] }))
+  return results.violations.map((violation) => `${violation.id}: ${violation.help} at ${violation.nodes.slice(0, 3).map((node) => `${node.target} (${node.failureSummary})`).join(' ; ')}`)
+}
+
+/** Chooses colours as a person does. */
+export async function chooseTheme(page, theme) {
+  await page.getByLabel('Colours').selectOption(theme)
+  await until(`theme ${theme}`, () => page.evaluate((wanted) => document.documentElement.dataset.theme === wanted, theme))
+}

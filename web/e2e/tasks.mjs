@@ -1,0 +1,150 @@
+// What people do on the pages, as tasks; the same against an installation and against the mock. A task gets a browser,
+// the link, and `say`, by which it tells its caller how far it is.
+
+import { openPage } from './browser.mjs'
+import { assert, assertEqual, axeFinds, chooseTheme, number, until } from './checks.mjs'
+
+const THEMES = ['light', 'dark', 'contrast']
+
+/** The wallboard opened by its link: numbers are there, the token is not in the address. */
+async function openWallboard(browser, link, options) {
+  const opened = await openPage(browser, options)
+  await opened.page.goto(link)
+  await opened.page.getByText('Live', { exact: true }).waitFor()
+  await opened.page.locator('[data-number="answered"]').first().waitFor()
+  const address = await opened.page.evaluate(() => location.href)
+  assert(!address.includes('token') && !address.includes('#'), `the token stays in the address: ${address}`)
+  return opened
+}
+
+async function finish({ faults, close }, allowed = () => false) {
+  const bad = faults.filter((fault) => !allowed(fault))
+  await close()
+  assertEqual(bad, [], 'faults of the page')
+}
+
+const isNetworkError = (fault) => fault.includes('net::ERR_') || fault.includes('Failed to load resource')
+
+/** Numbers move while calls come, without a reload. Says `ready`; the caller makes calls. */
+export async function numbers({ browser, link, say }) {
+  const opened = await openWallboard(browser, link)
+  const { page } = opened
+  await page.evaluate(() => {
+    window.__sameDocument = true
+  })
+  const before = { answered: await number(page, 'answered'), entered: await page.locator('[data-position]').getAttribute('data-position') }
+  say('ready')
+  await until('a call is answered on the wall', async () => (await number(page, 'answered')) > before.answered, 60_000)
+  assert((await page.locator('[data-position]').getAttribute('data-position')) !== before.entered, 'the position did not move')
+  assert(await page.evaluate(() => window.__sameDocument === true), 'the page was loaded again')
+  const latency = await until('latencies are recorded', () => page.evaluate(() => (window.__latency?.length ? window.__latency : null)))
+  say(`latency ${JSON.stringify(latency)}`)
+  await finish(opened)
+}
+
+/** A lost connection is said, with the age of the numbers, and ends by itself. Says `ready`, then `lost`. */
+export async function outage({ browser, link, say }) {
+  const opened = await openWallboard(browser, link)
+  const { page } = opened
+  const answered = await number(page, 'answered')
+  say('ready')
+  const banner = page.locator('[data-banner="stale"]')
+  await banner.waitFor({ timeout: 40_000 })
+  await until('the banner names the age', async () => /from \d\d:\d\d:\d\d, \d+ s ago/.test((await banner.textContent()) ?? ''))
+  const first = await banner.textContent()
+  assertEqual(await number(page, 'answered'), answered, 'the old numbers stay')
+  await until('the age grows', async () => (await banner.textContent()) !== first)
+  assertEqual(await axeFinds(page), [], 'axe, with the banner')
+  say('lost')
+  await page.getByText('Live', { exact: true }).waitFor({ timeout: 90_000 })
+  await until('the banner goes', async () => (await banner.count()) === 0)
+  await finish(opened, isNetworkError)
+}
+
+/** Each page in each theme and on wall, desk and phone: nothing for axe, no errors, nothing wider than the screen. */
+export async function accessible({ browser, link, paths }) {
+  for (const [width, height] of [[1920, 1080], [390, 844]]) {
+    const opened = await openWallboard(browser, link, { width, height })
+    const { page } = opened
+    for (const path of paths) {
+      await page.goto(new URL(path, link).href)
+      await page.locator('h1').waitFor()
+      await page.waitForLoadState('networkidle', { timeout: 3_000 }).catch(() => undefined)
+      for (const theme of THEMES) {
+        await chooseTheme(page, theme)
+        assertEqual(await axeFinds(page), [], `axe, ${path}, ${theme}, ${width} px`)
+      }
+      const overflow = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth)
+      assert(overflow <= 0, `${path} is ${overflow} px wider than a screen of ${width}`)
+    }
+    await page.reload()
+    assertEqual(await page.evaluate(() => document.documentElement.dataset.theme), 'contrast', 'the chosen colours are kept')
+    await finish(opened)
+  }
+}
+
+/** By keyboard alone: to the topology, into the drawing, from part to part, to a connection's details, and back. */
+export async function keyboard({ browser, link }) {
+  const opened = await openWallboard(browser, link)
+  const { page } = opened
+  const focused = () => page.evaluate(() => document.activeElement?.textContent ?? '')
+  const tabTo = async (words) => {
+    for (let tries = 0; tries < 40; tries += 1) {
+      await page.keyboard.press('Tab')
+      if ((await focused()) === words) return
+    }
+    throw new Error(`Tab never reaches ${words}`)
+  }
+  await tabTo('Topology')
+  await page.keyboard.press('Enter')
+  await page.locator('[data-party="sip-proxy"]').waitFor()
+  for (let tries = 0; tries < 40; tries += 1) {
+    await page.keyboard.press('Tab')
+    if (await page.evaluate(() => document.activeElement?.getAttribute('data-party') === 'sip-proxy')) break
+  }
+  const details = page.getByRole('complementary', { name: 'Details' })
+  assert((await details.textContent())?.includes('sip-proxy'), 'the details do not follow the focus')
+  await page.keyboard.press('ArrowDown')
+  assertEqual(await page.evaluate(() => document.activeElement?.getAttribute('data-party')), 'sip-cluster', 'below sip-proxy')
+  await page.keyboard.press('Tab')
+  await page.keyboard.press('Enter')
+  await until('a connection is described', async () => (await details.textContent())?.includes('Carries'))
+  await page.goBack()
+  await page.locator('[data-number="answered"]').first().waitFor()
+  await finish(opened)
+}
+
+/** The drawing shows what runs, and its table finds rows by words. */
+export async function topology({ browser, link }) {
+  const opened = await openWallboard(browser, link)
+  const { page } = opened
+  await page.getByRole('link', { name: 'Topology' }).click()
+  await page.locator('[data-state="open"]').first().waitFor({ state: 'attached' })
+  assert((await page.locator('[data-number="proven"]').textContent())?.trim() !== '', 'the coverage has no number')
+  const rows = page.locator('tbody tr')
+  const all = await rows.count()
+  assert(all >= 146, `only ${all} rows`)
+  await page.getByLabel('Find').fill('voice-51')
+  await until('one row is left', async () => (await rows.count()) === 1)
+  assert((await rows.first().textContent())?.includes('sip-cluster → sip-proxy'), 'voice-51 is another connection')
+  assert(page.url().includes('find=voice-51'), 'what is looked at is not in the address')
+  await rows.first().getByRole('button').click()
+  await until('its details', async () => (await page.getByRole('complementary', { name: 'Details' }).textContent())?.includes('SIP signalling'))
+  await finish(opened)
+}
+
+/** A token that does not serve is refused in words, with what to do; a good one pasted into the page goes on. */
+export async function refused({ browser, link }) {
+  const opened = await openPage(browser)
+  const { page } = opened
+  const address = new URL(link)
+  const token = new URLSearchParams(address.hash.slice(1)).get('token')
+  await page.goto(`${address.origin}/#token=${'x'.repeat(40)}&tenant=example`)
+  const alert = page.getByRole('alert')
+  await alert.getByText('A token is needed').waitFor()
+  assert((await alert.textContent())?.includes('The server refuses the token'), 'it does not say that the token is refused')
+  await page.getByLabel('Token').fill(token)
+  await page.getByRole('button', { name: 'Open' }).click()
+  if (token.includes('.')) await page.getByText('Live', { exact: true }).waitFor()
+  await finish(opened, (fault) => fault.includes('401'))
+}

@@ -1,0 +1,86 @@
+import { describe, expect, test } from 'vitest'
+import { reduce, type Agent, type Board, type Fact, type Numbers, type Queue, type States } from './model'
+
+const numbers: Numbers = {
+  waiting: 0,
+  longestWaitSince: null,
+  entered: 0,
+  answered: 0,
+  abandoned: 0,
+  shortAbandoned: 0,
+  serviceLevel: null,
+  serviceLevelThreshold: 20,
+  averageSpeedOfAnswerMs: null,
+}
+const states: States = { ready: 0, notReady: 0, afterCallWork: 0, ringing: 0, dialing: 0, onHold: 0, inbound: 0, outbound: 0, internal: 0, consult: 0, unknown: 0, loggedOut: 0 }
+const queue = (id: string, more: Partial<Queue> = {}): Queue => ({ ...numbers, id, name: id, history: [], ...more })
+const agent = (id: string, name: string, more: Partial<Agent> = {}): Agent => ({ id, name, extension: null, state: 'ready', reason: null, since: 1, ...more })
+
+const snapshot = (more: Partial<Extract<Fact, { kind: 'snapshot' }>> = {}): Fact => ({
+  kind: 'snapshot',
+  tenant: 'example',
+  name: 'Example Company',
+  position: 10,
+  at: 1_000,
+  eventAt: null,
+  totals: numbers,
+  states,
+  queues: [queue('sales'), queue('support')],
+  agents: [agent('2', 'Berta'), agent('1', 'Anton')],
+  ...more,
+})
+const change = (more: Partial<Extract<Fact, { kind: 'change' }>> = {}): Fact => ({ kind: 'change', position: 11, at: 2_000, eventAt: 1_990, totals: numbers, states, ...more })
+
+const after = (...facts: readonly Fact[]): Board => {
+  const board = facts.reduce<Board | undefined>(reduce, undefined)
+  if (board === undefined) throw new Error('no board')
+  return board
+}
+
+describe('reduce', () => {
+  test('nothing is shown before a snapshot', () => {
+    expect([change(), { kind: 'reached' as const, at: 5 }].reduce<Board | undefined>(reduce, undefined)).toBeUndefined()
+  })
+
+  test('agents stand by name', () => {
+    expect(after(snapshot()).agents.map((row) => row.name)).toEqual(['Anton', 'Berta'])
+  })
+
+  test('a change replaces whole rows and leaves the others as they are', () => {
+    const before = after(snapshot())
+    const board = after(snapshot(), change({ queues: [queue('support', { waiting: 3 })], agents: [agent('1', 'Anton', { state: 'inbound' })] }))
+    expect(board.queues.map((row) => row.waiting)).toEqual([0, 3])
+    expect(board.agents.map((row) => row.state)).toEqual(['inbound', 'ready'])
+    const next = reduce(before, change({ agents: [agent('1', 'Anton', { state: 'inbound' })] }))
+    expect(next?.agents[1]).toBe(before.agents[1])
+    expect(next?.queues).toBe(before.queues)
+  })
+
+  test('rows come and go', () => {
+    const board = after(snapshot(), change({ agents: [{ id: '2', removed: true }, agent('3', 'Aaron')], queues: [queue('billing'), { id: 'sales', removed: true }] }))
+    expect(board.agents.map((row) => row.name)).toEqual(['Aaron', 'Anton'])
+    expect(board.queues.map((row) => row.id)).toEqual(['support', 'billing'])
+  })
+
+  test('a row that goes twice does no harm', () => {
+    expect(after(snapshot(), change({ agents: [{ id: '9', removed: true }] })).agents).toHaveLength(2)
+  })
+
+  test('somebody who is renamed moves', () => {
+    expect(after(snapshot(), change({ agents: [agent('1', 'Zacharias')] })).agents.map((row) => row.id)).toEqual(['2', '1'])
+  })
+
+  test('a change from before the snapshot changes nothing', () => {
+    expect(after(snapshot(), change({ position: 9, queues: [queue('sales', { waiting: 9 })] })).queues[0]?.waiting).toBe(0)
+  })
+
+  test('a new snapshot takes the place of everything, also when the server counts anew', () => {
+    const board = after(snapshot(), change(), snapshot({ position: 1, agents: [], queues: [queue('sales', { waiting: 4 })] }))
+    expect([board.position, board.agents.length, board.queues[0]?.waiting]).toEqual([1, 0, 4])
+  })
+
+  test('silence that is broken moves the age of the data alone', () => {
+    const before = after(snapshot())
+    expect(reduce(before, { kind: 'reached', at: 7_000 })).toEqual({ ...before, at: 7_000 })
+  })
+})

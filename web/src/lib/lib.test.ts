@@ -1,0 +1,30 @@
+import { describe, expect, test } from 'vitest'
+import { clockDuration, roughDuration, preciseDuration } from './durations'
+import { bytes, count, percent } from './numbers'
+import { apiPaths, pageOf, paths } from './paths'
+
+test.each([[-5_000, '0:00'], [0, '0:00'], [999, '0:00'], [7_000, '0:07'], [761_000, '12:41'], [3_599_999, '59:59'], [3_729_000, '1:02:09'], [273_060_000, '3 d 03:51']])('%s ms is %s on a clock', (ms, text) => {
+  expect(clockDuration(ms)).toBe(text)
+})
+test.each([[0, '0 s'], [89_000, '89 s'], [240_000, '4 min'], [7_500_000, '2 h 05 min']])('%s ms is roughly %s', (ms, text) => {
+  expect(roughDuration(ms)).toBe(text)
+})
+test.each([[12.4, '12 ms'], [4_210, '4.2 s'], [61_000, '1:01']])('%s ms is precisely %s', (ms, text) => {
+  expect(preciseDuration(ms)).toBe(text)
+})
+test('numbers', () => {
+  expect([count(12_345), percent(null), percent(99.96), percent(100), percent(0.4)]).toEqual(['12,345', '–', '99', '100', '0'])
+  expect([bytes(0), bytes(999), bytes(1_420), bytes(23_000_000)]).toEqual(['0 B', '999 B', '1.4 kB', '23 MB'])
+})
+
+describe('paths', () => {
+  test('what is built is found again, whatever a call is called', () => {
+    for (const call of ['01AF', 'a/b@10.0.0.1', 'ä ?#%']) expect(pageOf(paths.trace(call))).toEqual({ kind: 'trace', call })
+    expect([paths.wallboard(), paths.topology(), paths.traces()].map((path) => pageOf(path).kind)).toEqual(['wallboard', 'topology', 'traces'])
+    expect(pageOf('/elsewhere')).toEqual({ kind: 'unknown', path: '/elsewhere' })
+    expect(pageOf('/trace/%E0%A4%A')).toEqual({ kind: 'trace', call: '%E0%A4%A' })
+  })
+  test('a name cannot leave its place in an API path', () => {
+    expect(apiPaths.trace('../x', '/../../y')).toBe('/api/operations/v1/..%2Fx/traces/%2F..%2F..%2Fy')
+  })
+})
