@@ -1,3 +1,18 @@
-export const traces = () => ({ calls: [] })
-export const traceOf = () => undefined
-export const callOfTheMock = '01a2b3'
+// Traces as the operator's API answers them: one call whose caller cannot be heard, and one that goes on.
+
+import { readFileSync } from 'node:fs'
+
+const trace = JSON.parse(readFileSync(new URL('trace.json', import.meta.url), 'utf8'))
+
+export const callOfTheMock = trace.call.connId
+
+export function traces() {
+  const { connId, uuid, beganAt, endedAt, from, to } = trace.call
+  const going = { connId: '00700392f1a4c000', uuid: '5F0C9A7D2B6E41D8A3C1E5F7089B2D64', beganAt: Date.now() - 9_000, endedAt: null, from: '7001', to: '7002', answeredBy: null, lastEvent: 'EventRinging' }
+  return { tenant: 'example', calls: [going, { connId, uuid, beganAt, endedAt, from, to, answeredBy: '7003', lastEvent: 'EventCallDeleted' }], missing: [] }
+}
+
+export function traceOf(call) {
+  const { connId, uuid, printed, callIds } = trace.call
+  return [connId, uuid, printed, ...callIds].includes(call) ? trace : undefined
+}

@@ -10,8 +10,13 @@ export type Polled<T> =
   | { readonly kind: 'shown'; readonly value: T; readonly last: T | undefined; readonly failure: Failure | undefined }
   | { readonly kind: 'failing'; readonly failure: Failure }
 
-/** Asks each `everyMs`, the next time only after an answer; what failed once is tried again as long as that can help. */
-export function usePolled<T>(session: Session, path: string, everyMs: number): Polled<T> {
+/** When to ask again: after so many milliseconds, or never. A stable function. */
+export type NextLook<T> = (value: T, now: number) => number | undefined
+
+const AFTER_A_FAILURE_MS = 2_000
+
+/** Asks again and again, only after an answer; what failed once is tried again as long as that can help. */
+export function usePolled<T>(session: Session, path: string, next: NextLook<T>): Polled<T> {
   const [polled, setPolled] = useState<Polled<T>>({ kind: 'loading' })
   useEffect(() => {
     const ended = new AbortController()
@@ -21,7 +26,8 @@ export function usePolled<T>(session: Session, path: string, everyMs: number): P
       if (ended.signal.aborted) return
       setPolled((before) => after(before, answer.kind === 'ok' ? answer.value : undefined, answer.kind === 'ok' ? undefined : answer.failure))
       if (answer.kind === 'failed' && isFinal(answer.failure)) return
-      timer = setTimeout(() => void ask(), everyMs)
+      const pause = answer.kind === 'ok' ? next(answer.value, Date.now()) : AFTER_A_FAILURE_MS
+      if (pause !== undefined) timer = setTimeout(() => void ask(), pause)
     }
     setPolled({ kind: 'loading' })
     void ask()
@@ -29,7 +35,7 @@ export function usePolled<T>(session: Session, path: string, everyMs: number): P
       ended.abort()
       clearTimeout(timer)
     }
-  }, [session, path, everyMs])
+  }, [session, path, next])
   return polled
 }
 

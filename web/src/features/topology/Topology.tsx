@@ -16,7 +16,7 @@ import { Legend } from './Legend'
 import { ratesBetween, STATES, type Filter, type Rates, type Selection, type Topology as Document } from './model'
 import styles from './Topology.module.css'
 
-const POLL_MS = 2_000
+const eachTwoSeconds = (): number => 2_000
 
 export type TopologyProps = {
   readonly session: Session
@@ -25,7 +25,7 @@ export type TopologyProps = {
 
 /** The drawing, alive: every declared connection with its state and traffic. */
 export function Topology({ session, onRefused }: TopologyProps): ReactElement {
-  const polled = usePolled<Document>(session, apiPaths.topology(), POLL_MS)
+  const polled = usePolled<Document>(session, apiPaths.topology(), eachTwoSeconds)
   switch (polled.kind) {
     case 'refused':
       return onRefused(polled.failure)

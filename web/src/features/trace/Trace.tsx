@@ -1,4 +1,83 @@
 import type { ReactElement } from 'react'
-export function Trace(_props: { readonly session: unknown; readonly call?: string; readonly onRefused: unknown }): ReactElement {
-  return <p>…</p>
+import { wordsOf, type Failure } from '../../api/errors'
+import type { Session } from '../../api/session'
+import { messages } from '../../lib/messages'
+import { apiPaths, paths } from '../../lib/paths'
+import { usePolled } from '../../live/use-polled'
+import { Banner } from '../../ui/Banner'
+import { Notice } from '../../ui/Notice'
+import { PageTitle } from '../../ui/PageTitle'
+import { Application } from './Application'
+import { Ladder } from './Ladder'
+import { MediaPath } from './MediaPath'
+import { nextLook, type Trace as Document } from './model'
+import { Records } from './Records'
+import { Routing } from './Routing'
+import { Verdict } from './Verdict'
+import styles from './Trace.module.css'
+
+const text = messages.trace
+
+export type TraceProps = {
+  readonly session: Session
+  /** ConnID, CallUUID or SIP Call-ID. */
+  readonly call: string
+  readonly onRefused: (failure: Failure) => ReactElement
+}
+
+/** What happened to one call, from the verdict down to the messages. */
+export function Trace({ session, call, onRefused }: TraceProps): ReactElement {
+  const polled = usePolled<Document>(session, apiPaths.trace(session.tenant, call), nextLook)
+  switch (polled.kind) {
+    case 'refused':
+      if (polled.failure.kind !== 'not-found') return onRefused(polled.failure)
+      return (
+        <>
+          <PageTitle title={text.title(call)} />
+          <Notice tone="warning" title={text.unknownCall(call)}>
+            <p>{messages.advice.notFound}</p>
+            <a href={paths.traces()}>{text.toRecent}</a>
+          </Notice>
+        </>
+      )
+    case 'loading':
+      return <PageTitle title={text.title(call)} />
+    case 'failing':
+      return (
+        <Notice tone="bad" title={wordsOf(polled.failure)}>
+          <p>{messages.advice.wait}</p>
+        </Notice>
+      )
+    case 'shown':
+      return <Shown trace={polled.value} failure={polled.failure} />
+  }
+}
+
+function Shown({ trace, failure }: { readonly trace: Document; readonly failure: Failure | undefined }): ReactElement {
+  return (
+    <div className={styles['page']}>
+      <PageTitle title={text.title(trace.call.connId)} />
+      {failure === undefined ? null : <Banner what={wordsOf(failure)} at={undefined} />}
+      <Verdict trace={trace} />
+      <section className={styles['section']}>
+        <h2>{text.audio}</h2>
+        <MediaPath legs={trace.media} beganAt={trace.call.beganAt} />
+      </section>
+      <section className={styles['section']}>
+        <h2>{text.ladder}</h2>
+        <Ladder parties={trace.ladder.parties} messages={trace.ladder.messages} beganAt={trace.call.beganAt} />
+      </section>
+      <div className={styles['pair']}>
+        <section className={styles['section']}>
+          <h2>{text.routing}</h2>
+          <Routing decisions={trace.routing} beganAt={trace.call.beganAt} />
+        </section>
+        <section className={styles['section']}>
+          <h2>{text.application}</h2>
+          <Application application={trace.application ?? undefined} beganAt={trace.call.beganAt} />
+        </section>
+      </div>
+      <Records trace={trace} />
+    </div>
+  )
 }

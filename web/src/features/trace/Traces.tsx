@@ -1,4 +1,105 @@
-import type { ReactElement } from 'react'
-export function Traces(_props: { readonly session: unknown; readonly call?: string; readonly onRefused: unknown }): ReactElement {
-  return <p>…</p>
+import { useId, useState, type FormEvent, type ReactElement } from 'react'
+import { wordsOf, type Failure } from '../../api/errors'
+import type { Session } from '../../api/session'
+import { dateAndTime, preciseDuration } from '../../lib/durations'
+import { messages } from '../../lib/messages'
+import { apiPaths, paths } from '../../lib/paths'
+import { usePolled } from '../../live/use-polled'
+import { Banner } from '../../ui/Banner'
+import { Button } from '../../ui/Button'
+import { Notice } from '../../ui/Notice'
+import { PageTitle } from '../../ui/PageTitle'
+import { Since } from '../../ui/Since'
+import type { CallHead, CallList } from './model'
+import styles from './Traces.module.css'
+
+const text = messages.trace
+const LISTED = 100
+const eachThreeSeconds = (): number => 3_000
+
+export type TracesProps = { readonly session: Session; readonly onRefused: (failure: Failure) => ReactElement }
+
+/** The latest calls, each with a way to its trace, and a place for the id of any other. */
+export function Traces({ session, onRefused }: TracesProps): ReactElement {
+  const polled = usePolled<CallList>(session, apiPaths.traces(session.tenant, LISTED), eachThreeSeconds)
+  if (polled.kind === 'refused') return onRefused(polled.failure)
+  return (
+    <div className={styles['page']}>
+      <PageTitle title={messages.pages.traces} />
+      <Finder />
+      {polled.kind === 'loading' ? <p>{messages.loading}</p> : null}
+      {polled.kind === 'failing' ? <Notice tone="bad" title={wordsOf(polled.failure)} /> : null}
+      {polled.kind === 'shown' ? (
+        <>
+          {polled.failure === undefined ? null : <Banner what={wordsOf(polled.failure)} at={undefined} />}
+          {(polled.value.missing ?? []).map((missing) => (
+            <p key={missing} className={styles['missing']}>
+              {missing}
+            </p>
+          ))}
+          <List calls={polled.value.calls} />
+        </>
+      ) : null}
+    </div>
+  )
+}
+
+function Finder(): ReactElement {
+  const field = useId()
+  const [call, setCall] = useState('')
+  const find = (event: FormEvent): void => {
+    event.preventDefault()
+    if (call.trim() === '') return
+    history.pushState(null, '', paths.trace(call.trim()))
+    dispatchEvent(new PopStateEvent('popstate'))
+  }
+  return (
+    <form className={styles['finder']} onSubmit={find}>
+      <label htmlFor={field}>{text.finder}</label>
+      <input id={field} value={call} spellCheck={false} autoComplete="off" onChange={(event) => setCall(event.target.value)} />
+      <Button type="submit">{text.show}</Button>
+    </form>
+  )
+}
+
+function List({ calls }: { readonly calls: readonly CallHead[] }): ReactElement {
+  if (calls.length === 0) return <Notice tone="plain" title={text.noCalls} />
+  return (
+    <div className={styles['scroll']} tabIndex={0} role="region" aria-label={text.recent}>
+      <table className={styles['table']}>
+        <thead>
+          <tr>
+            {[text.began, text.from, text.to, text.answeredBy, text.lasted, text.lastEvent, text.call].map((name) => (
+              <th key={name} scope="col">
+                {name}
+              </th>
+            ))}
+          </tr>
+        </thead>
+        <tbody>
+          {calls.map((call) => (
+            <tr key={call.connId}>
+              <td>{dateAndTime(call.beganAt)}</td>
+              <td>{call.from ?? '–'}</td>
+              <td>{call.to ?? '–'}</td>
+              <td>{call.answeredBy ?? text.notAnswered}</td>
+              <td>
+                {call.endedAt === null ? (
+                  <>
+                    <Since since={call.beganAt} /> {text.goesOn}
+                  </>
+                ) : (
+                  preciseDuration(call.endedAt - call.beganAt)
+                )}
+              </td>
+              <td>{call.lastEvent ?? ''}</td>
+              <th scope="row">
+                <a href={paths.trace(call.connId)}>{call.connId}</a>
+              </th>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
+  )
 }

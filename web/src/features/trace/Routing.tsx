@@ -1,0 +1,47 @@
+import type { ReactElement } from 'react'
+import { roughDuration } from '../../lib/durations'
+import { messages } from '../../lib/messages'
+import { count } from '../../lib/numbers'
+import type { Candidate, Decision } from './model'
+import { Offset } from './Offset'
+import styles from './Steps.module.css'
+
+const text = messages.trace
+
+export type RoutingProps = { readonly decisions: readonly Decision[]; readonly beganAt: number }
+
+/** Why which agent was chosen, and why the others were not. */
+export function Routing({ decisions, beganAt }: RoutingProps): ReactElement {
+  if (decisions.length === 0) return <p>{text.noRouting}</p>
+  return (
+    <ol className={styles['steps']}>
+      {decisions.map((decision, index) => (
+        <li key={index} className={styles['step']}>
+          <Offset at={decision.at} beganAt={beganAt} />
+          <div>
+            <p>{decision.text}</p>
+            <p className={styles['quiet']}>
+              {[decision.rule ?? '', decision.waiting === null || decision.waiting === undefined ? '' : text.waitingCalls(count(decision.waiting))].filter((part) => part !== '').join(' · ')}
+            </p>
+            <Candidates candidates={decision.candidates ?? []} more={decision.more ?? 0} />
+          </div>
+        </li>
+      ))}
+    </ol>
+  )
+}
+
+function Candidates({ candidates, more }: { readonly candidates: readonly Candidate[]; readonly more: number }): ReactElement | null {
+  if (candidates.length === 0) return null
+  return (
+    <ul className={styles['candidates']}>
+      {candidates.map((candidate) => (
+        <li key={candidate.agent} className={candidate.passedOver === null || candidate.passedOver === undefined ? styles['chosen'] : undefined}>
+          <b>{candidate.agent}</b> {candidate.text}
+          {candidate.idleMs === null || candidate.idleMs === undefined ? null : <span className={styles['quiet']}> {text.idle(roughDuration(candidate.idleMs))}</span>}
+        </li>
+      ))}
+      {more > 0 ? <li className={styles['quiet']}>{text.moreCandidates(count(more))}</li> : null}
+    </ul>
+  )
+}
