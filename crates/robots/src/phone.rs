@@ -17,6 +17,16 @@ const DATAGRAM_MAX: usize = 65_535;
 /// What our messages say of their author.
 const PRODUCT: &str = "trunkline-robots";
 
+/// A phone keeps its port from one day to the next where it can: it registers at the same contact, so that one that was
+/// killed leaves no second contact behind.
+fn bind(own: IpAddr, user: &str) -> Result<UdpSocket> {
+    /// Above the ports of servers, below those that the system gives away.
+    const PORT_BASE: u16 = 10_000;
+    let wanted = user.parse::<u16>().ok().filter(|number| *number < PORT_BASE).map(|number| PORT_BASE + number);
+    let kept = wanted.and_then(|port| UdpSocket::bind(SocketAddr::new(own, port)).ok());
+    kept.map_or_else(|| UdpSocket::bind(SocketAddr::new(own, 0)), Ok).with_context(|| format!("a SIP port on {own}"))
+}
+
 /// Randomness that nobody guesses, for tags and branches.
 pub struct Strong(StdRng);
 
@@ -53,7 +63,7 @@ impl Phone {
         user: &str,
         password: Option<&str>,
     ) -> Result<Self> {
-        let mut socket = UdpSocket::bind(SocketAddr::new(own, 0)).with_context(|| format!("a SIP port on {own}"))?;
+        let mut socket = bind(own, user)?;
         registry.register(&mut socket, token, Interest::READABLE)?;
         let local = socket.local_addr()?;
         let credentials =
