@@ -46,10 +46,10 @@ export function Ladder({ parties, messages, beganAt }: LadderProps): ReactElemen
                   type="button"
                   className={styles['rung']}
                   aria-expanded={opened === rung.message}
-                  aria-label={text.rungLabel(rung.message.label, name(rung.from), name(rung.to), timeOf(rung, beganAt))}
                   onClick={() => setOpened(opened === rung.message ? undefined : rung.message)}
                 >
                   <span className={styles['time']}>{timeOf(rung, beganAt)}</span>
+                  <span className="visually-hidden">{text.rungLabel(rung.message.label, name(rung.from), name(rung.to))}</span>
                   <RungLine rung={rung} columns={columns.length} />
                 </button>
                 {opened === rung.message ? <pre className={styles['text']}>{rung.message.text}</pre> : null}
