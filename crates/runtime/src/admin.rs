@@ -29,7 +29,7 @@ use crate::trace::serve::{self as trace, Remembered};
 /// Paths that answer without a token, and then only a status.
 pub const OPEN_PATHS: &[&str] = &["/live", "/ready"];
 /// The scope that changes a role at run time.
-pub const OPERATE_SCOPE: &str = "operate";
+pub const OPERATE_SCOPE: &str = crate::scope::OPERATE;
 /// The longest directives that `/log-level` takes.
 const DIRECTIVES_BYTES_MAX: usize = 1_024;
 

@@ -76,6 +76,7 @@ impl Caller {
 
     /// Refuses (403) a caller without that scope. The installation's own roles may do everything.
     pub fn needs_scope(&self, scope: &str) -> Result<(), Problem> {
+        debug_assert!(crate::scope::find(scope).is_some(), "{scope:?} is not in the table of scopes");
         if self.has_scope(scope) || self.role().is_some() {
             return Ok(());
         }

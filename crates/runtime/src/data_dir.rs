@@ -163,6 +163,21 @@ pub fn prepare(path: &Path) -> Result<(), ExitError> {
     Ok(())
 }
 
+/// Refuses a directory that is not there: for commands that make no installation.
+///
+/// # Errors
+/// When there is no such directory.
+pub fn expect(path: &Path) -> Result<(), ExitError> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    let message = format!(
+        "there is no installation in {}: start it once with `trunkline up`, or say where it is by --data-dir or --instance",
+        path.display()
+    );
+    Err(ExitError::new(Exit::DataDirectory, message))
+}
+
 fn unusable(path: &Path, error: &io::Error) -> ExitError {
     ExitError::new(Exit::DataDirectory, format!("cannot use {}: {error}", path.display()))
 }
@@ -247,6 +262,14 @@ mod tests {
         fs::set_permissions(&foreign.0, fs::Permissions::from_mode(0o755)).unwrap();
         prepare(&foreign.0).unwrap();
         assert_eq!(mode(&foreign.0), 0o755);
+    }
+
+    #[test]
+    fn a_directory_that_is_not_there_is_no_installation() {
+        let folder = Folder::new("none");
+        assert_eq!(expect(&folder.0).unwrap_err().exit, Exit::DataDirectory);
+        prepare(&folder.0).unwrap();
+        assert!(expect(&folder.0).is_ok());
     }
 
     #[test]

@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 pub use declare::{Section, SectionSettings, Setting};
+pub use near_miss::nearest;
 pub use source::{Sources, load};
 pub use value::{ByteSize, Secret, SettingValue};
 

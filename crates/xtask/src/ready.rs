@@ -14,8 +14,12 @@ const BUILD: Step = &["build", "--locked", "--workspace", "--bins", "--tests"];
 /// Every test but those of the whole system, whose target is `system`: `script/test` has them.
 const TESTS: Step = &["test", "--workspace", "--lib", "--bins", "--test", "[!s]*"];
 
-/// The reference of all settings, in the book.
-const SETTINGS_PAGE: &str = "docs/settings.md";
+/// Pages of the book that are generated, each with the program's arguments that print it.
+const PAGES: &[(&str, &[&str])] = &[
+    ("docs/settings.md", &["settings"]),
+    ("docs/metrics.md", &["specs", "--metrics"]),
+    ("docs/tokens.md", &["specs", "--scopes"]),
+];
 
 /// How much is checked.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -43,6 +47,7 @@ pub fn ready(root: &Path, extent: Extent) -> Result<()> {
 
 /// `cargo xtask check-connections`: the binary compares its own table of roles with the table of connections.
 pub fn check_connections(root: &Path) -> Result<()> {
+    cargo(root, BUILD)?;
     let status = binary(root)?.args(["specs", "--check"]).status().context("running trunkline")?;
     ensure!(status.success(), "trunkline specs --check failed");
     Ok(())
@@ -50,26 +55,36 @@ pub fn check_connections(root: &Path) -> Result<()> {
 
 /// `cargo xtask docs`: writes the pages that are generated from declarations.
 pub fn write_docs(root: &Path) -> Result<()> {
-    let page = root.join(SETTINGS_PAGE);
-    std::fs::write(&page, settings_page(root)?).with_context(|| page.display().to_string())
+    cargo(root, BUILD)?;
+    for (path, arguments) in PAGES {
+        let page = root.join(path);
+        std::fs::write(&page, printed(root, arguments)?).with_context(|| page.display().to_string())?;
+    }
+    Ok(())
 }
 
 /// `cargo xtask docs --check`: fails where a generated page is not what the declarations say.
 pub fn check_docs(root: &Path) -> Result<()> {
-    let written = std::fs::read(root.join(SETTINGS_PAGE)).unwrap_or_default();
-    ensure!(written == settings_page(root)?, "{SETTINGS_PAGE} is not what the roles declare: run `cargo xtask docs`");
+    cargo(root, BUILD)?;
+    let mut old = Vec::new();
+    for (path, arguments) in PAGES {
+        let written = std::fs::read(root.join(path)).unwrap_or_default();
+        if written != printed(root, arguments)? {
+            old.push(*path);
+        }
+    }
+    ensure!(old.is_empty(), "{} is not what is declared: run `cargo xtask docs`", old.join(", "));
     Ok(())
 }
 
-fn settings_page(root: &Path) -> Result<Vec<u8>> {
-    let output = binary(root)?.arg("settings").output().context("running trunkline")?;
-    ensure!(output.status.success(), "trunkline settings: {}", String::from_utf8_lossy(&output.stderr));
+fn printed(root: &Path, arguments: &[&str]) -> Result<Vec<u8>> {
+    let output = binary(root)?.args(arguments).output().context("running trunkline")?;
+    ensure!(output.status.success(), "trunkline {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
     Ok(output.stdout)
 }
 
-/// The built program, of these sources: it stands beside this one.
+/// The program of these sources, once it is built: it stands beside this one.
 fn binary(root: &Path) -> Result<Command> {
-    cargo(root, BUILD)?;
     let own = std::env::current_exe().context("the path of this program")?;
     let mut command = Command::new(own.with_file_name("trunkline"));
     command.current_dir(root);

@@ -2,6 +2,7 @@
 
 use clap::Args;
 use runtime::exit::{Exit, ExitError};
+use runtime::metrics::reference;
 use runtime::{Place, RoleSpec};
 use serde_json::{Value, json};
 
@@ -15,6 +16,12 @@ pub struct Arguments {
     /// Compare with the table of connections
     #[arg(long, conflicts_with = "json")]
     check: bool,
+    /// The reference of all metrics, as a page of the book; with --json for programs
+    #[arg(long, conflicts_with = "check")]
+    metrics: bool,
+    /// The table of scopes, as a page of the book
+    #[arg(long, conflicts_with_all = ["check", "metrics", "json"])]
+    scopes: bool,
 }
 
 /// Prints or checks the specs.
@@ -26,6 +33,12 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
             return Err(ExitError::new(Exit::CheckFailed, faults.join("\n")).into());
         }
         eprintln!("{} roles agree with the table of connections", roles::TABLE.len());
+    } else if arguments.scopes {
+        print!("{}", runtime::scope::markdown());
+    } else if arguments.metrics && arguments.json {
+        println!("{}", serde_json::to_string_pretty(&reference::as_json(roles::TABLE))?);
+    } else if arguments.metrics {
+        print!("{}", reference::markdown(roles::TABLE));
     } else if arguments.json {
         let all: Vec<Value> = roles::TABLE.iter().map(|spec| as_json(spec)).collect();
         println!("{}", serde_json::to_string_pretty(&all)?);

@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
-use infra::SystemClock;
+use infra::{ProvisioningStore as _, SystemClock};
 use model::TenantId;
 use runtime::exit::{Exit, ExitError};
-use runtime::settings::SettingValue as _;
-use runtime::{data_dir, token};
+use runtime::settings::{SettingValue as _, nearest};
+use runtime::{data_dir, scope, token};
 
-use super::Site;
+use super::{Site, executor, tenant};
 
 /// Longer tokens are refused: a lost one could not be called back.
 const LIFE_MAX: Duration = Duration::from_secs(31 * 24 * 3_600);
@@ -20,7 +20,7 @@ pub struct Arguments {
     /// The tenant that the token is for; without it the token is for every tenant of the installation
     #[arg(long)]
     tenant: Option<String>,
-    /// What its bearer may do; may be given again
+    /// What its bearer may do; may be given again. Below is the list
     #[arg(long = "scope", required = true, value_name = "SCOPE")]
     scopes: Vec<String>,
     /// Who its bearer is, as KIND/NAME
@@ -39,17 +39,88 @@ pub struct Arguments {
 pub fn run(site: &Site, arguments: &Arguments) -> anyhow::Result<Exit> {
     let usage = |error: model::id::InvalidId| ExitError::new(Exit::Usage, format!("--tenant: {error}"));
     let tenant = arguments.tenant.as_deref().map(TenantId::parse).transpose().map_err(usage)?;
-    if arguments.scopes.iter().any(|scope| scope.split_whitespace().any(|s| s == token::ROLE_SCOPE)) {
-        // Only the installation's own processes are roles.
-        return Err(ExitError::new(Exit::Usage, "the scope \"role\" is not issued to people").into());
+    let scopes: Vec<&str> = arguments.scopes.iter().flat_map(|scope| scope.split_whitespace()).collect();
+    check_scopes(&scopes)?;
+    data_dir::expect(&site.data_dir())?;
+    if let Some(tenant) = &tenant {
+        check_tenant(site, tenant)?;
     }
     let tokens = data_dir::tokens(&site.data_dir(), Arc::new(SystemClock::start()))?;
-    let scope = arguments.scopes.join(" ");
-    println!("{}", tokens.issue(tenant.as_ref(), &arguments.sub, &scope, &arguments.aud, arguments.life)?);
+    println!("{}", tokens.issue(tenant.as_ref(), &arguments.sub, &scopes.join(" "), &arguments.aud, arguments.life)?);
     Ok(Exit::Done)
+}
+
+/// The table of scopes, for `--help`.
+pub fn scope_table() -> String {
+    let width = scope::TABLE.iter().map(|scope| scope.name.len()).max().unwrap_or_default();
+    scope::TABLE.iter().map(|scope| format!("  {:<width$}  {}\n", scope.name, scope.meaning())).collect()
+}
+
+/// Refuses scopes that are not in the table; all of them at once.
+fn check_scopes(scopes: &[&str]) -> Result<(), ExitError> {
+    let faults: Vec<String> = scopes.iter().filter_map(|name| scope_fault(name)).collect();
+    if scopes.is_empty() {
+        return Err(ExitError::new(Exit::Usage, "--scope is empty"));
+    }
+    if faults.is_empty() {
+        return Ok(());
+    }
+    Err(ExitError::new(Exit::Usage, format!("{}\nthere are\n{}", faults.join("\n"), scope_table().trim_end())))
+}
+
+fn scope_fault(name: &str) -> Option<String> {
+    if scope::find(name).is_some() {
+        return None;
+    }
+    if name == token::ROLE_SCOPE {
+        // Only the installation's own processes are roles.
+        return Some("the scope \"role\" is not issued to people".to_owned());
+    }
+    let hint = scope::near(name).map(|near| format!("; did you mean {near:?}?")).unwrap_or_default();
+    Some(format!("there is no scope {name:?}{hint}"))
+}
+
+/// Refuses a tenant that the installation does not have: the token would be for nobody.
+fn check_tenant(site: &Site, tenant: &TenantId) -> anyhow::Result<()> {
+    let known = executor()?.block_on(async { anyhow::Ok(tenant::open(site).await?.tenants().await?) })?;
+    if known.iter().any(|(id, _)| id == tenant) {
+        return Ok(());
+    }
+    let names: Vec<&str> = known.iter().map(|(id, _)| id.as_str()).collect();
+    let hint = nearest(tenant.as_str(), names.iter().copied());
+    let hint = hint.map(|near| format!("; did you mean {near:?}?")).unwrap_or_default();
+    let there_are = if names.is_empty() {
+        "there is none yet: `trunkline tenant import FILE` brings one".to_owned()
+    } else {
+        format!("there are: {}", names.join(", "))
+    };
+    let folder = site.data_dir();
+    let message = format!("--tenant: {} has no tenant {:?}{hint}\n{there_are}", folder.display(), tenant.as_str());
+    Err(ExitError::new(Exit::Usage, message).into())
 }
 
 fn life(text: &str) -> Result<Duration, String> {
     let life = Duration::read(&runtime::settings::text(text))?;
     if life > LIFE_MAX { Err("at most 744h".to_owned()) } else { Ok(life) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_unknown_scope_is_named_with_the_one_that_was_meant() {
+        assert!(check_scopes(&["calls:read", "operate"]).is_ok());
+        let refused = check_scopes(&["call:read", "calls:read", "everything", "role"]).unwrap_err();
+        assert_eq!(refused.exit, Exit::Usage);
+        for said in [
+            "\"call:read\"; did you mean \"calls:read\"?",
+            "no scope \"everything\"\n",
+            "not issued to people",
+            "trace:numbers",
+        ] {
+            assert!(refused.message.contains(said), "{said}: {refused}");
+        }
+        assert!(check_scopes(&[]).is_err());
+    }
 }

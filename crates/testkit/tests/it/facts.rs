@@ -470,6 +470,7 @@ fn port_8000_asks_who_reads_and_for_which_tenant() -> Result<()> {
     site.log_in("7101")?;
     watch.wait_for("AgentReady@7101", SOON)?;
     let operator = site.demo.tokens["operator"].clone();
+    import_other(&site)?;
     let elsewhere = token(&site, &["--tenant", "other", "--scope", "calls:read"])?;
     let powerless = token(&site, &["--tenant", "example", "--scope", "config:read"])?;
     runtime()?.block_on(async {
@@ -512,6 +513,7 @@ fn port_8888_reads_the_objects_and_follows_their_changes() -> Result<()> {
     let site = Installation::start()?;
     let operator = site.demo.tokens["operator"].clone();
     let secrets = token(&site, &["--tenant", "example", "--scope", "config:read", "--scope", "config:secrets"])?;
+    import_other(&site)?;
     let elsewhere = token(&site, &["--tenant", "other", "--scope", "config:read"])?;
     runtime()?.block_on(async {
         let mut client = ConfigurationClient::new(connect(tenant_role(&site, 8888)).await?);
@@ -566,6 +568,27 @@ async fn read_one(
         }
     }
     anyhow::bail!("the answers ended without a revision")
+}
+
+/// A second tenant, as small as one can be.
+fn import_other(site: &Installation) -> Result<()> {
+    let file = site.data_dir().join("other.yaml");
+    std::fs::write(&file, "tenant: other\nname: O\nrealm: o.invalid\nhold_music: music\nprompts: {music: music.wav}\n")?;
+    trunkline(site, &["tenant", "import", &file.to_string_lossy()]).map(drop)
+}
+
+#[test]
+fn a_token_is_issued_for_a_tenant_and_scopes_that_are_there() -> Result<()> {
+    let site = Installation::start()?;
+    let refused = |arguments: &[&str]| -> Result<String> {
+        let error = token(&site, arguments).err().context("it is issued")?;
+        Ok(format!("{error:#}"))
+    };
+    let said = refused(&["--tenant", "exmaple", "--scope", "calls:read"])?;
+    anyhow::ensure!(said.contains("no tenant \"exmaple\"; did you mean \"example\"?"), "{said}");
+    let said = refused(&["--tenant", "example", "--scope", "call:read"])?;
+    anyhow::ensure!(said.contains("did you mean \"calls:read\"?") && said.contains("trace:numbers"), "{said}");
+    token(&site, &["--tenant", "example", "--scope", "statistics:read topology:read"]).map(drop)
 }
 
 /// Exports the tenant, adds a skill to the file and imports it: as an operator does while the installation runs.
