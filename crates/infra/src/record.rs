@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use model::{AgentId, ConnId, Owner, TenantId, Timestamp, Token};
 
-use crate::{MediaSessionId, Position, SessionId};
+use crate::{Answer, MediaSessionId, Position, Result, SessionId};
 
 /// A record as it stands in a ledger.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -102,6 +102,38 @@ pub struct Claim<K> {
     pub key: K,
     /// The token that the claimer has seen; none claims from whoever has it now.
     pub seen: Option<Token>,
+}
+
+/// Claims everything that an owner who is gone has left, a batch after the other; the answer is what became ours.
+///
+/// # Errors
+/// Those of the store.
+pub async fn claim_all<'a, K: Clone>(
+    tenant: &TenantId,
+    orphans: impl Fn() -> Answer<'a, Vec<Record<K>>>,
+    claim: impl Fn(Vec<Claim<K>>) -> Answer<'a, Vec<Claimed<K>>>,
+) -> Result<Vec<Record<K>>> {
+    let mut ours = Vec::new();
+    loop {
+        let claims: Vec<Claim<K>> = orphans()
+            .await?
+            .iter()
+            .map(|record| Claim { tenant: tenant.clone(), key: record.key.clone(), seen: Some(record.token) })
+            .collect();
+        if claims.is_empty() {
+            return Ok(ours);
+        }
+        let before = ours.len();
+        for outcome in claim(claims).await? {
+            if let Claimed::Yours(record) = outcome {
+                ours.push(record);
+            }
+        }
+        // Somebody else claims them as well: what is left is theirs.
+        if ours.len() == before {
+            return Ok(ours);
+        }
+    }
 }
 
 /// What a read found.

@@ -26,6 +26,8 @@ use model::{ConnId, TenantId};
 use runtime::{RoleContext, RoleSpec};
 use tokio::sync::mpsc;
 
+pub use applications::faults;
+
 use crate::ecmascript::ScriptLimits;
 use applications::Applications;
 use metrics::Metrics;
@@ -112,13 +114,11 @@ async fn run(ctx: RoleContext) -> Result<()> {
     let links = queue_link::Links::new(shared.clone());
     let committer = committer::Committer::new(shared.clone(), written, errands.clone(), links);
     ctx.spawn("session committer", committer.run());
-    renew_lease(&ctx);
+    // A node whose lease has run out is dead: others take its sessions.
+    runtime::lease::keep(&ctx);
     ctx.ready.require("config");
     ctx.ready.started();
-    follow_tenants(&shared, &config, &errands).await?;
-    // Others need not wait for the lease to run out.
-    ctx.stores.leases.release(&ctx.owner()).await?;
-    Ok(())
+    follow_tenants(&shared, &config, &errands).await
 }
 
 /// Serves every tenant that config knows, until the role drains.
@@ -141,24 +141,6 @@ async fn follow_tenants(shared: &Shared, config: &net::http::Client, errands: &e
             () = tokio::time::sleep(TENANTS_EVERY) => {}
         }
     }
-}
-
-/// A node whose lease has run out is dead: others take its sessions.
-fn renew_lease(ctx: &RoleContext) {
-    const EVERY: Duration = Duration::from_millis(500);
-    let task = ctx.clone();
-    ctx.spawn("session lease", async move {
-        let owner = task.owner();
-        loop {
-            if let Err(error) = task.stores.leases.renew(&owner, SPEC.name, infra::bounds::LEASE).await {
-                tracing::warn!(%error, "the lease was not renewed");
-            }
-            tokio::select! {
-                () = task.drain.begun() => return Ok(()),
-                () = tokio::time::sleep(EVERY) => {}
-            }
-        }
-    });
 }
 
 fn start_workers(settings: &Settings, sharing: &Sharing, steps: &mpsc::Sender<worker::Step>) -> Result<Workers> {

@@ -49,7 +49,7 @@ async fn run(ctx: RoleContext) -> Result<()> {
     }
     let metrics = metrics::Metrics::register(&ctx.metrics);
     let config = net::http::Client::new(&ctx, "voice-35")?;
-    crate::lease::keep(&ctx);
+    runtime::lease::keep(&ctx);
     ctx.ready.started();
     let mut served = HashSet::new();
     let mut desks = tokio::task::JoinSet::new();

@@ -42,7 +42,7 @@ async fn run(ctx: RoleContext) -> Result<()> {
         ctx.meter(id).embedded();
     }
     let metrics = metrics::Metrics::register(&ctx.metrics);
-    crate::lease::keep(&ctx);
+    runtime::lease::keep(&ctx);
     ctx.ready.started();
     let mut followed: HashSet<TenantId> = HashSet::new();
     let mut desks = tokio::task::JoinSet::new();

@@ -5,7 +5,6 @@ pub mod config;
 pub mod dialog_records;
 pub mod dialplan;
 pub mod frontend;
-mod lease;
 pub mod media_server;
 pub mod registrar;
 pub mod rq;

@@ -37,7 +37,7 @@ async fn run(ctx: RoleContext) -> Result<()> {
     let desks = desk::Desks::new(ctx.clone(), metrics);
     let service = contracts::v1::routing_server::RoutingServer::new(server::Server::new(desks.clone()));
     net::grpc::serve(&ctx, "routing", tonic::service::Routes::new(service)).await?;
-    crate::lease::keep(&ctx);
+    runtime::lease::keep(&ctx);
     ctx.ready.started();
     ctx.drain.begun().await;
     desks.close().await;

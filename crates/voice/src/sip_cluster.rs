@@ -85,7 +85,7 @@ async fn run(ctx: RoleContext) -> anyhow::Result<()> {
     let (inbox, letters) = Inbox::new();
     let ways = server::Ways { inbox: inbox.clone(), stream: ctx.stores.requests.clone() };
     net::http::serve(&ctx, "http", server::router(ways)).await?;
-    crate::lease::keep(&ctx);
+    runtime::lease::keep(&ctx);
     let clients = Clients::new(&ctx, inbox.clone())?;
     let limits = Limits {
         calls_max: settings.calls_max,

@@ -278,15 +278,15 @@ fn call(conn_id: ConnId) -> CallRef {
 
 /// Runs the four roles; gives the stores once they are ready.
 async fn installation() -> Stores {
-    static ALL: [RoleSpec; 4] = [orchestration::ors::SPEC, CONFIG, FRONTEND, RQ];
-    let table: Vec<&'static RoleSpec> = ALL.iter().collect();
-    let sections = process::sections::all(&table);
+    static TABLE: [&RoleSpec; 4] = [&orchestration::ors::SPEC, &CONFIG, &FRONTEND, &RQ];
+    let sections = process::sections::all(&TABLE);
     let values =
         runtime::settings::load(&sections, &runtime::settings::Sources::default()).expect("defaults are valid");
     let data_dir = std::env::temp_dir().join(format!("ors-role-test-{}", std::process::id()));
     let plan = Plan {
         instance: INSTANCE,
-        replicas: table.iter().map(|spec| Replica { spec, number: 1 }).collect(),
+        table: &TABLE,
+        replicas: TABLE.iter().map(|spec| Replica { spec: *spec, number: 1 }).collect(),
         values,
         data_dir: data_dir.clone(),
         sharing: runtime::data_dir::Sharing::Alone,

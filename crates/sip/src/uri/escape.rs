@@ -12,7 +12,9 @@ pub fn unescape(text: &str) -> Cow<'_, str> {
     let mut at = 0;
     while let Some(&b) = bytes.get(at) {
         let pair = bytes.get(at + 1..at + 3).and_then(|p| std::str::from_utf8(p).ok());
-        match pair.filter(|_| b == b'%').and_then(|p| u8::from_str_radix(p, 16).ok()) {
+        // A sign before the digit would be read as a number, too.
+        let pair = pair.filter(|p| b == b'%' && p.bytes().all(|digit| digit.is_ascii_hexdigit()));
+        match pair.and_then(|p| u8::from_str_radix(p, 16).ok()) {
             Some(byte) => {
                 out.push(byte);
                 at += 3;
@@ -47,4 +49,24 @@ pub(super) fn is_well_escaped(text: &str) -> bool {
     let mut parts = text.split('%');
     parts.next();
     parts.all(|part| matches!(part.as_bytes(), [a, b, ..] if a.is_ascii_hexdigit() && b.is_ascii_hexdigit()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn escapes_are_resolved_once_and_broken_ones_stay() {
+        for (text, resolved) in [
+            ("%2a50", "*50"),
+            ("%252a", "%2a"),
+            ("7101%", "7101%"),
+            ("%+5", "%+5"),
+            ("%g0", "%g0"),
+            ("%ff", "\u{fffd}"),
+        ] {
+            assert_eq!(unescape(text), resolved, "{text}");
+        }
+        assert_eq!(unescape(&escape_user("a b%\u{e4}")), "a b%\u{e4}");
+    }
 }

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use infra::{Claim, Claimed, MediaSessionId, Record};
+use infra::{MediaSessionId, Record};
 use media::session::Session;
-use model::{Owner, TenantId, Timestamp};
+use model::{TenantId, Timestamp};
 use net::http::Client;
 use net::rtp::Order;
 use runtime::RoleContext;
@@ -110,12 +110,13 @@ pub async fn claim(ctx: &RoleContext) -> anyhow::Result<Vec<Record<MediaSessionI
         tracing::error!("config does not name the tenants: legs of a former life are not gone on with");
         return Ok(Vec::new());
     };
-    let us = ctx.owner();
+    let (us, ledger) = (ctx.owner(), &ctx.stores.media);
     let mut claimed = Vec::new();
     for tenant in names.iter().filter_map(|name| TenantId::parse(name).ok()) {
-        for holding in ctx.stores.media.owners(&tenant).await? {
+        for holding in ledger.owners(&tenant).await? {
             if holding.owner.node == us.node && holding.owner.epoch < us.epoch {
-                claim_all(ctx, &tenant, &holding.owner, &us, &mut claimed).await?;
+                let orphans = || ledger.orphans(&tenant, &holding.owner, infra::bounds::CLAIM_BATCH);
+                claimed.extend(infra::claim_all(&tenant, orphans, |claims| ledger.claim(&us, claims)).await?);
             }
         }
     }
@@ -123,34 +124,4 @@ pub async fn claim(ctx: &RoleContext) -> anyhow::Result<Vec<Record<MediaSessionI
         tracing::info!(legs = claimed.len(), "legs of a former life are gone on with");
     }
     Ok(claimed)
-}
-
-async fn claim_all(
-    ctx: &RoleContext,
-    tenant: &TenantId,
-    former: &Owner,
-    us: &Owner,
-    claimed: &mut Vec<Record<MediaSessionId>>,
-) -> anyhow::Result<()> {
-    let ledger = &ctx.stores.media;
-    loop {
-        let orphans = ledger.orphans(tenant, former, infra::bounds::CLAIM_BATCH).await?;
-        if orphans.is_empty() {
-            return Ok(());
-        }
-        let claims = orphans
-            .into_iter()
-            .map(|record| Claim { tenant: tenant.clone(), key: record.key, seen: Some(record.token) })
-            .collect();
-        let before = claimed.len();
-        for outcome in ledger.claim(us, claims).await? {
-            if let Claimed::Yours(record) = outcome {
-                claimed.push(record);
-            }
-        }
-        // Somebody else claims them as well: what is left is theirs.
-        if claimed.len() == before {
-            return Ok(());
-        }
-    }
 }

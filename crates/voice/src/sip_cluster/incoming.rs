@@ -6,6 +6,7 @@ use model::{Dn, TenantId, Timestamp};
 use sip::agent::{DialogId, Reply};
 use sip::header::HeaderName;
 use sip::proxy::headers;
+use sip::uri::escape::unescape;
 use sip::{Flow, Message, NameAddr, StatusCode, Uri};
 
 use super::entry::Stored;
@@ -48,7 +49,10 @@ impl Node {
         let tenant = tenant.ok_or(StatusCode::FORBIDDEN)?;
         let caller = caller(request).ok_or(StatusCode::FORBIDDEN)?;
         let uri = request.request_uri().ok_or(BAD)?;
-        let dialled = Uri::parse(uri).ok().and_then(|uri| uri.user().map(unescape)).ok_or(StatusCode::NOT_FOUND)?;
+        let dialled = Uri::parse(uri)
+            .ok()
+            .and_then(|uri| uri.user().map(|user| unescape(user).into_owned()))
+            .ok_or(StatusCode::NOT_FOUND)?;
         let from = request.from().map_err(|_| BAD)?;
         // Said before anybody's phone rings for a call that cannot be spoken.
         let offer = self.agent.leg(dialog).and_then(|leg| leg.offer_answer.open());
@@ -81,7 +85,8 @@ fn caller(request: &Message) -> Option<Caller> {
 fn presented(request: &Message) -> String {
     let asserted = HeaderName::Other("P-Asserted-Identity".into());
     let asserted = request.header(&asserted).and_then(|value| NameAddr::parse(value).ok());
-    let number = |address: &NameAddr<'_>| address.uri().ok().and_then(|uri| uri.user().map(unescape));
+    let number =
+        |address: &NameAddr<'_>| address.uri().ok().and_then(|uri| uri.user().map(|user| unescape(user).into_owned()));
     let mut number = asserted
         .as_ref()
         .and_then(number)
@@ -91,48 +96,9 @@ fn presented(request: &Message) -> String {
     number
 }
 
-/// Undoes %-escapes of a user part; what is no text stays as it is.
-fn unescape(user: &str) -> String {
-    if !user.contains('%') {
-        return user.to_owned();
-    }
-    let mut bytes = Vec::with_capacity(user.len());
-    let mut rest = user.as_bytes();
-    while let Some((&first, tail)) = rest.split_first() {
-        let escaped = (first == b'%')
-            .then(|| tail.get(..2).and_then(|hex| std::str::from_utf8(hex).ok()))
-            .flatten()
-            .and_then(|hex| u8::from_str_radix(hex, 16).ok());
-        match escaped {
-            Some(byte) => {
-                bytes.push(byte);
-                rest = tail.get(2..).unwrap_or_default();
-            }
-            None => {
-                bytes.push(first);
-                rest = tail;
-            }
-        }
-    }
-    String::from_utf8(bytes).unwrap_or_else(|_| user.to_owned())
-}
-
 fn truncate(text: &mut String, max: usize) {
     if text.len() > max {
         let end = (0..=max).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
         text.truncate(end);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_user_part_loses_its_escapes_once() {
-        assert_eq!(unescape("%2a50"), "*50");
-        assert_eq!(unescape("%252a"), "%2a");
-        assert_eq!(unescape("7101%"), "7101%");
-        assert_eq!(unescape("%ff"), "%ff");
     }
 }

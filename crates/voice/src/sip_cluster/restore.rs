@@ -1,7 +1,7 @@
 //! The calls of a former life of this node: claimed, read, and gone on with.
 
-use infra::{Claim, Claimed, Record};
-use model::{ConnId, Owner, TenantId, Timestamp};
+use infra::Record;
+use model::{ConnId, TenantId, Timestamp};
 use runtime::RoleContext;
 use sip::agent::{DialogSnapshot, Restore};
 use sip::proxy::headers;
@@ -109,38 +109,9 @@ pub async fn claim_former(ctx: &RoleContext, tenants: &[TenantId]) -> anyhow::Re
             if former.node != us.node || former.epoch >= us.epoch {
                 continue;
             }
-            claim_all(ctx, tenant, &former, &us, &mut claimed).await?;
+            let orphans = || calls.orphans(tenant, &former, infra::bounds::CLAIM_BATCH);
+            claimed.extend(infra::claim_all(tenant, orphans, |claims| calls.claim(&us, claims)).await?);
         }
     }
     Ok(claimed)
-}
-
-async fn claim_all(
-    ctx: &RoleContext,
-    tenant: &TenantId,
-    former: &Owner,
-    us: &Owner,
-    claimed: &mut Vec<Record<ConnId>>,
-) -> anyhow::Result<()> {
-    let calls = &ctx.stores.calls;
-    loop {
-        let orphans = calls.orphans(tenant, former, infra::bounds::CLAIM_BATCH).await?;
-        if orphans.is_empty() {
-            return Ok(());
-        }
-        let claims = orphans
-            .iter()
-            .map(|record| Claim { tenant: tenant.clone(), key: record.key, seen: Some(record.token) })
-            .collect();
-        let before = claimed.len();
-        for outcome in calls.claim(us, claims).await? {
-            if let Claimed::Yours(record) = outcome {
-                claimed.push(record);
-            }
-        }
-        // Somebody else claims them as well: what is left is theirs.
-        if claimed.len() == before {
-            return Ok(());
-        }
-    }
 }

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use anyhow::bail;
 use infra::StoreError;
-use runtime::RoleContext;
+
+use crate::context::RoleContext;
 
 /// How often the lease is renewed: four times within its life, so that one lost answer is no verdict.
 const RENEW_EVERY: Duration = Duration::from_millis(500);
