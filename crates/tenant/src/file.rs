@@ -4,6 +4,7 @@
 //! against each other. Every fault of every step is reported at once, with line and key.
 
 mod declaration;
+mod generated;
 mod read;
 mod rules;
 mod shape;
@@ -16,6 +17,7 @@ use std::path::{Component, Path};
 use contracts::provisioning::TenantObjects;
 
 pub use declaration::json_schema;
+pub use generated::{GENERATED, fill};
 pub use write::{Exported, write};
 
 /// The largest file that is read, in bytes: a tenant of 10,000 people has about 3 MB.
@@ -53,30 +55,109 @@ impl fmt::Display for Faults {
     }
 }
 
+/// What stands beside a tenant's file, and those who can judge it.
+pub trait Companions {
+    /// The text of an application's file, by its path in the tenant's file.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    fn document(&mut self, path: &Path) -> std::io::Result<String>;
+
+    /// What is wrong with an application, each with its line.
+    fn application(&mut self, document: &str) -> Vec<String> {
+        let _ = document;
+        Vec::new()
+    }
+
+    /// Why a prompt cannot be played, and where it was looked for.
+    fn prompt(&mut self, tenant: &str, name: &str) -> Option<String> {
+        let _ = (tenant, name);
+        None
+    }
+}
+
+/// Gives the documents, and judges nothing.
+struct Documents<F>(F);
+
+impl<F: FnMut(&Path) -> std::io::Result<String>> Companions for Documents<F> {
+    fn document(&mut self, path: &Path) -> std::io::Result<String> {
+        self.0(path)
+    }
+}
+
+/// A tenant's file, looked at from all sides.
+#[derive(Clone, Debug)]
+pub struct Examined {
+    /// What could be read; whole where there are no faults.
+    pub objects: Option<TenantObjects>,
+    /// What is wrong with the file itself: it cannot be imported.
+    pub faults: Vec<Fault>,
+    /// What is wrong with applications and prompts that it names: it can be imported, and calls that need them go elsewhere.
+    pub warnings: Vec<Fault>,
+}
+
 /// Reads a tenant's file. `document` gives the text of an application's file by its path in the tenant's file.
 ///
 /// # Errors
 /// Every fault that there is.
-pub fn read(text: &str, mut document: impl FnMut(&Path) -> std::io::Result<String>) -> Result<TenantObjects, Faults> {
+pub fn read(text: &str, document: impl FnMut(&Path) -> std::io::Result<String>) -> Result<TenantObjects, Faults> {
+    let Examined { objects, faults, .. } = examine(text, &mut Documents(document));
+    match objects {
+        Some(objects) if faults.is_empty() => Ok(objects),
+        _ => Err(Faults(faults)),
+    }
+}
+
+/// Reads a tenant's file and looks at what stands beside it. Everything that is wrong is in the answer, by line.
+pub fn examine(text: &str, companions: &mut impl Companions) -> Examined {
+    let unreadable = |fault| Examined { objects: None, faults: vec![fault], warnings: Vec::new() };
     if text.len() > FILE_MAX {
         let reason = format!("it has more than {FILE_MAX} bytes");
-        return Err(Faults(vec![Fault { line: 1, key: String::new(), reason }]));
+        return unreadable(Fault { line: 1, key: String::new(), reason });
     }
-    let root = tree::parse(text).map_err(|fault| Faults(vec![fault]))?;
-    let mut faults = Vec::new();
+    let root = match tree::parse(text) {
+        Ok(root) => root,
+        Err(fault) => return unreadable(fault),
+    };
+    let (mut faults, mut warnings) = (Vec::new(), Vec::new());
     shape::check(&root, &declaration::TENANT, "", &mut faults);
-    let mut documents = |path: &str| {
-        let path = Path::new(path);
-        if path.is_absolute() || path.components().any(|part| matches!(part, Component::ParentDir)) {
-            return Err("it leads out of the folder of the tenant's file".to_owned());
-        }
-        document(path).map_err(|error| format!("{} cannot be read: {error}", path.display()))
+    let mut documents = |path: &str, key: String, line: usize, faults: &mut Vec<Fault>| {
+        document(path, companions).map_or_else(
+            |reason| {
+                faults.push(Fault { line, key: key.clone(), reason });
+                String::new()
+            },
+            |text| {
+                let wrong = companions.application(&text).into_iter();
+                warnings.extend(wrong.map(|what| Fault { line, key: key.clone(), reason: format!("{path}: {what}") }));
+                text
+            },
+        )
     };
     let read = read::objects(&root, &mut documents, &mut faults);
     rules::check(&read, &mut faults);
-    faults.sort();
-    faults.dedup();
-    if faults.is_empty() { Ok(read.objects) } else { Err(Faults(faults)) }
+    for prompt in &read.objects.prompts {
+        if let Some(reason) = companions.prompt(&read.objects.tenant.id, &prompt.name) {
+            warnings.push(Fault {
+                line: read.line_of_prompt(&prompt.name),
+                key: format!("prompts.{}", prompt.name),
+                reason,
+            });
+        }
+    }
+    for list in [&mut faults, &mut warnings] {
+        list.sort();
+        list.dedup();
+    }
+    Examined { objects: Some(read.objects), faults, warnings }
+}
+
+fn document(path: &str, companions: &mut impl Companions) -> Result<String, String> {
+    let path = Path::new(path);
+    if path.is_absolute() || path.components().any(|part| matches!(part, Component::ParentDir)) {
+        return Err("it leads out of the folder of the tenant's file".to_owned());
+    }
+    companions.document(path).map_err(|error| format!("{} cannot be read: {error}", path.display()))
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use contracts::provisioning::{Object, ObjectKey, TenantObjects};
 use infra::{ObjectChange, ProvisioningStore, Revision, StoreError};
 use model::TenantId;
 
-use crate::file::{self, Faults};
+use crate::file::{self, Companions, Examined, Faults};
 
 /// Attempts at an import while others change the tenant too.
 const ATTEMPTS_MAX: usize = 5;
@@ -50,18 +50,18 @@ pub struct Imported {
     pub deleted: usize,
 }
 
-/// Reads a tenant's file and the applications that it names.
+/// Reads a tenant's file; what stands beside it is looked at by `companions`.
 ///
 /// # Errors
-/// Every fault of the file at once.
-pub fn read_file(path: &Path) -> Result<TenantObjects, ImportError> {
+/// When the file cannot be read; its faults are in the answer.
+pub fn examine_file(path: &Path, companions: &mut impl Companions) -> Result<Examined, ImportError> {
     let text =
         std::fs::read_to_string(path).map_err(|source| ImportError::Unreadable { path: path.to_owned(), source })?;
-    let folder = path.parent().unwrap_or_else(|| Path::new(".")).to_owned();
-    Ok(file::read(&text, |document| std::fs::read_to_string(folder.join(document)))?)
+    Ok(file::examine(&text, companions))
 }
 
 /// Makes the stored tenant what the file says: objects that it does not name are deleted. Nothing changes if nothing differs.
+/// Secrets that the file leaves to us ([`file::GENERATED`]) are those that the tenant has, else new ones.
 ///
 /// # Errors
 /// Those of the store; a change by somebody else meanwhile is met by reading again.
@@ -71,7 +71,9 @@ pub async fn import(store: &dyn ProvisioningStore, objects: &TenantObjects) -> R
     loop {
         let stored = store.load(&tenant).await?;
         let (at, held) = stored.map_or((Revision(0), None), |(revision, held)| (revision, Some(held)));
-        let changes = difference(held.as_ref(), objects);
+        let mut objects = objects.clone();
+        file::fill(&mut objects, held.as_ref(), &mut runtime::entropy::Strong::seeded_by_system());
+        let changes = difference(held.as_ref(), &objects);
         let deleted = changes.iter().filter(|change| matches!(change, ObjectChange::Delete(_))).count();
         let put = changes.len() - deleted;
         if changes.is_empty() {

@@ -31,6 +31,8 @@ use net::rtp::RtpDriver;
 use net::sip::{Counters, NodeLinks};
 use runtime::{Listen, Place, Protocol, RoleContext, RoleSpec};
 
+pub use prompts::fault as prompt_fault;
+
 use limits::Limits;
 use metrics::Metrics;
 use node::{Node, Parts};

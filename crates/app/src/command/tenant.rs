@@ -1,13 +1,17 @@
 //! `trunkline tenant`: between a tenant's file and the stored configuration.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::Context as _;
 use backends::sqlite::SqliteProvisioning;
 use clap::Subcommand;
+use contracts::provisioning::TenantObjects;
+use infra::{Clock, SystemClock};
 use model::TenantId;
 use runtime::exit::{Exit, ExitError};
 use serde_json::json;
+use tenant::file::{Companions, Examined, Faults};
 
 use super::{Site, executor};
 
@@ -41,12 +45,9 @@ pub enum Arguments {
 #[allow(clippy::print_stdout, reason = "this is the command's answer")]
 pub fn run(site: &Site, arguments: &Arguments) -> anyhow::Result<Exit> {
     match arguments {
-        Arguments::Check { file } => {
-            read(file)?;
-            eprintln!("no faults in {}", file.display());
-        }
+        Arguments::Check { file } => check(site, file)?,
         Arguments::Import { file } => {
-            let objects = read(file)?;
+            let objects = read(site, file)?;
             let imported = executor()?.block_on(async {
                 let store = open(site).await?;
                 anyhow::Ok(tenant::import::import(&store, &objects).await?)
@@ -70,12 +71,63 @@ pub fn run(site: &Site, arguments: &Arguments) -> anyhow::Result<Exit> {
     Ok(Exit::Done)
 }
 
-/// Faults of the file are a failed check.
-fn read(file: &Path) -> anyhow::Result<contracts::provisioning::TenantObjects> {
-    Ok(tenant::import::read_file(file).map_err(|error| ExitError::new(Exit::CheckFailed, error.to_string()))?)
+/// Everything that is wrong with the file, its applications and its prompts is a failed check.
+fn check(site: &Site, file: &Path) -> anyhow::Result<()> {
+    let Examined { mut faults, warnings, .. } = examine(site, file)?;
+    faults.extend(warnings);
+    faults.sort();
+    if !faults.is_empty() {
+        return Err(ExitError::new(Exit::CheckFailed, Faults(faults).to_string()).into());
+    }
+    eprintln!("no faults in {}", file.display());
+    Ok(())
 }
 
-async fn open(site: &Site) -> anyhow::Result<SqliteProvisioning> {
+/// The file's objects. What it only names may come later, so that is a warning.
+fn read(site: &Site, file: &Path) -> anyhow::Result<TenantObjects> {
+    let Examined { objects, faults, warnings } = examine(site, file)?;
+    let Some(objects) = objects.filter(|_| faults.is_empty()) else {
+        return Err(ExitError::new(Exit::CheckFailed, Faults([faults, warnings].concat()).to_string()).into());
+    };
+    if !warnings.is_empty() {
+        eprintln!("imported all the same, and to be mended: {}", Faults(warnings));
+    }
+    Ok(objects)
+}
+
+fn examine(site: &Site, file: &Path) -> anyhow::Result<Examined> {
+    let folder = file.parent().unwrap_or_else(|| Path::new(".")).to_owned();
+    let mut beside = Beside { folder, prompts: site.data_dir().join("prompts"), clock: Arc::new(SystemClock::start()) };
+    Ok(tenant::import::examine_file(file, &mut beside)
+        .map_err(|error| ExitError::new(Exit::CheckFailed, format!("{:#}", anyhow::Error::new(error))))?)
+}
+
+/// What a tenant's file names, judged by those who will run it.
+struct Beside {
+    /// The folder of the tenant's file.
+    folder: PathBuf,
+    /// The installation's prompts.
+    prompts: PathBuf,
+    clock: Arc<dyn Clock>,
+}
+
+impl Companions for Beside {
+    fn document(&mut self, path: &Path) -> std::io::Result<String> {
+        std::fs::read_to_string(self.folder.join(path))
+    }
+
+    fn application(&mut self, document: &str) -> Vec<String> {
+        orchestration::ors::faults(document, self.clock.clone())
+    }
+
+    fn prompt(&mut self, tenant: &str, name: &str) -> Option<String> {
+        // An id that is none is a fault of the file.
+        voice::media_server::prompt_fault(&self.prompts, &TenantId::parse(tenant).ok()?, name)
+    }
+}
+
+/// The installation's configuration.
+pub(super) async fn open(site: &Site) -> anyhow::Result<SqliteProvisioning> {
     let folder = site.data_dir();
     runtime::data_dir::prepare(&folder)?;
     SqliteProvisioning::open(&folder.join("configuration.sqlite")).await.context("the configuration")

@@ -120,6 +120,15 @@ pub(super) fn load_document(text: &str, clock: Arc<dyn Clock>, limits: ScriptLim
     if document.datamodel() == "ecmascript" { Ok(document) } else { Err(LoadFailure::Datamodel) }
 }
 
+/// What is wrong with an application's document, each with its line; nothing if it can be run.
+pub fn faults(text: &str, clock: Arc<dyn Clock>) -> Vec<String> {
+    match load_document(text, clock, ScriptLimits::default()) {
+        Ok(_) => Vec::new(),
+        Err(LoadFailure::Document(error)) => error.faults.iter().map(ToString::to_string).collect(),
+        Err(other) => vec![other.to_string()],
+    }
+}
+
 /// FNV-1a: tells two texts apart, the same in every version of this program.
 fn digest(text: &str) -> u64 {
     text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))

@@ -65,7 +65,12 @@ static APPLICATIONS: Shape = Shape::Named { of: &PATH, max: 1_000 };
 static PHONES: Shape = Shape::List {
     of: &Shape::Record(&[
         field("number", Required, &NAME, "Its number, which is its SIP user too."),
-        field("password", Required, &SECRET, "Its SIP password."),
+        field(
+            "password",
+            Required,
+            &SECRET,
+            "Its SIP password. `generated` makes one at the first import, which later imports keep and `trunkline tenant export` shows.",
+        ),
         field("no_answer_s", Optional, &RING, "How long it rings; without it as the tenant says."),
     ]),
     max: OBJECTS_MAX,
@@ -107,7 +112,12 @@ static PEOPLE: Shape = Shape::List {
 static AGENT: Shape = Shape::Record(&[
     field("id", Required, &NAME, "The employee id."),
     field("login_code", Optional, &NAME, "The login code on the switch; without it the id."),
-    field("pin", Optional, &SECRET, "What the agent types to log in by phone."),
+    field(
+        "pin",
+        Optional,
+        &SECRET,
+        "What the agent types to log in by phone. `generated` makes one of six digits, as for passwords.",
+    ),
     field("place", Optional, &NAME, "The place whose phone logs this agent in."),
     field("wrap_up_s", Optional, &WRAP_UP, "After-call work in seconds; without it as the tenant says."),
     field("skills", Optional, &LEVELS, "Skills and levels; a skill that is not listed is 0."),

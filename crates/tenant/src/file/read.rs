@@ -1,6 +1,7 @@
 //! From the tree to objects. What the shape has already reported is left out here, not reported again.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use contracts::provisioning::{
     Agent, Application, Dn, DnKind, FeatureAction, FeatureCode, Number, ObjectKey, ObjectKind, Person, Place, Prompt,
@@ -19,8 +20,16 @@ pub(super) struct Read {
     pub(super) lines: HashMap<ObjectKey, usize>,
 }
 
-/// Gives the text of an application's file.
-pub(super) type Documents<'a> = dyn FnMut(&str) -> Result<String, String> + 'a;
+impl Read {
+    /// The line of a prompt that was read.
+    pub(super) fn line_of_prompt(&self, name: &str) -> usize {
+        let key = ObjectKey { kind: ObjectKind::Prompt, id: name.to_lowercase() };
+        self.lines.get(&key).copied().unwrap_or(1)
+    }
+}
+
+/// Gives the text of an application's file; its path, key and line are for the faults.
+pub(super) type Documents<'a> = dyn FnMut(&str, String, usize, &mut Vec<Fault>) -> String + 'a;
 
 /// Turns a tree into objects; faults are names that stand twice and documents that cannot be read.
 pub(super) fn objects(root: &Node, documents: &mut Documents<'_>, faults: &mut Vec<Fault>) -> Read {
@@ -61,12 +70,17 @@ impl Reader<'_> {
     fn first(&mut self, kind: ObjectKind, id: &str, line: usize, key: String) -> bool {
         // Names of skills, places and people differ by more than case.
         let id = if kind == ObjectKind::Dn { id.to_owned() } else { id.to_lowercase() };
-        let before = *self.lines.entry(ObjectKey { kind, id }).or_insert(line);
-        if before == line {
-            return true;
+        match self.lines.entry(ObjectKey { kind, id }) {
+            Entry::Vacant(free) => {
+                free.insert(line);
+                true
+            }
+            Entry::Occupied(before) => {
+                let reason = format!("the name stands on line {} already", before.get());
+                self.faults.push(Fault { line, key, reason });
+                false
+            }
         }
-        self.faults.push(Fault { line, key, reason: format!("the name stands on line {before} already") });
-        false
     }
 
     fn names_and_files(&mut self, root: &Node, documents: &mut Documents<'_>) {
@@ -90,10 +104,7 @@ impl Reader<'_> {
             if !self.first(ObjectKind::Application, &entry.key, entry.line, key.clone()) {
                 continue;
             }
-            let document = documents(file).unwrap_or_else(|reason| {
-                self.faults.push(Fault { line: entry.node.line, key, reason });
-                String::new()
-            });
+            let document = documents(file, key, entry.node.line, self.faults);
             self.objects.applications.push(Application { name: entry.key.clone(), document });
         }
     }

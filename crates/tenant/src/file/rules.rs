@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use contracts::provisioning::{DnKind, FeatureAction, ObjectKey, ObjectKind, TenantObjects};
 
 use super::Fault;
+use super::generated::is_generated;
 use super::read::Read;
 
 /// Adds every broken rule to `faults`.
@@ -97,6 +98,11 @@ impl<'a> Rules<'a> {
     fn feature_codes(&mut self) {
         let objects = self.objects;
         let mut asked = false;
+        for code in objects.feature_codes.iter().filter(|code| self.dns.contains(code.code.as_str())) {
+            let (key, reason) = (format!("feature_codes.{}", code.code), "there is a DN of that number".to_owned());
+            let line = self.lines.get(&ObjectKey { kind: ObjectKind::FeatureCode, id: code.code.to_lowercase() });
+            self.faults.push(Fault { line: line.copied().unwrap_or(1), key, reason });
+        }
         for code in objects.feature_codes.iter().filter(|code| code.ask_pin) {
             asked = true;
             if code.action != FeatureAction::Login {
@@ -109,7 +115,7 @@ impl<'a> Rules<'a> {
             |pin: &str| (1..=PIN_DIGITS_MAX).contains(&pin.len()) && pin.bytes().all(|b| b.is_ascii_digit());
         for person in objects.people.iter().filter(|_| asked) {
             let pin = person.agent.as_ref().and_then(|agent| agent.pin.as_ref());
-            if pin.is_some_and(|pin| !can_be_typed(pin.reveal())) {
+            if pin.is_some_and(|pin| !is_generated(pin) && !can_be_typed(pin.reveal())) {
                 let key = format!("people.{}.agent.pin", person.user_name);
                 let reason =
                     format!("a PIN that is typed at a phone has 1 to {PIN_DIGITS_MAX} digits and nothing else");
@@ -153,6 +159,8 @@ impl<'a> Rules<'a> {
                 let key = format!("places.{}.dns", place.name);
                 if !self.dns.contains(dn.as_str()) {
                     self.fault(ObjectKind::Place, &place.name, key, format!("there is no DN {dn}"));
+                } else if at.get(dn.as_str()) == Some(&place.name.as_str()) {
+                    self.fault(ObjectKind::Place, &place.name, key, format!("the DN {dn} stands there twice"));
                 } else if let Some(other) = at.insert(dn, &place.name) {
                     self.fault(ObjectKind::Place, &place.name, key, format!("the DN {dn} is in place {other} already"));
                 }

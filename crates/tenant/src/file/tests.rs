@@ -106,3 +106,96 @@ fn the_published_schema_is_that_of_the_declaration() {
         serde_json::from_str(include_str!("../../../../data/tenant.schema.json")).expect("JSON");
     assert_eq!(published, json_schema());
 }
+
+#[test]
+fn a_name_that_stands_twice_is_a_fault_on_the_same_line_too() {
+    let text = "\
+tenant: x
+name: x
+realm: x
+hold_music: m
+skills: [Sales, sales]
+queues: [waiting, waiting]
+prompts: {m: m.wav}
+phones:
+  - {number: \"7101\", password: p}
+places:
+  - {name: P1, dns: [\"7101\", \"7101\"]}
+feature_codes:
+  - {code: \"7101\", action: ready}
+";
+    let faults = read_with_documents(text).expect_err("faults").0;
+    let found: Vec<(usize, &str)> = faults.iter().map(|fault| (fault.line, fault.key.as_str())).collect();
+    assert_eq!(
+        found,
+        [(5, "skills[1]"), (6, "queues[1]"), (11, "places.P1.dns"), (13, "feature_codes.7101")],
+        "{}",
+        Faults(faults.clone())
+    );
+}
+
+#[test]
+fn a_key_that_stands_twice_is_a_fault() {
+    for twice in ["prompts: {m: m.wav, m: m.wav}\n", "prompts: {m: m.wav}\nname: y\n"] {
+        let text = format!("tenant: x\nname: x\nrealm: x\nhold_music: m\n{twice}");
+        assert!(read_with_documents(&text).is_err(), "{twice}");
+    }
+}
+
+/// Finds fault with every application and every prompt.
+struct Severe;
+
+impl Companions for Severe {
+    fn document(&mut self, _: &Path) -> std::io::Result<String> {
+        Ok("<scxml/>".to_owned())
+    }
+
+    fn application(&mut self, document: &str) -> Vec<String> {
+        vec![format!("line 1, {document}: it has no state"), "line 2: another".to_owned()]
+    }
+
+    fn prompt(&mut self, tenant: &str, name: &str) -> Option<String> {
+        Some(format!("there is no prompts/{tenant}/{name}.wav"))
+    }
+}
+
+#[test]
+fn applications_and_prompts_that_cannot_be_used_are_told_with_their_line_and_hinder_no_import() {
+    let text = "tenant: x\nname: x\nrealm: x\nhold_music: m\nprompts:\n  m: m.wav\napplications:\n  a: a.scxml\n";
+    let examined = examine(text, &mut Severe);
+    assert!(examined.faults.is_empty() && examined.objects.is_some());
+    let said: Vec<String> = examined.warnings.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        said,
+        [
+            "line 6: prompts.m: there is no prompts/x/m.wav",
+            "line 8: applications.a: a.scxml: line 1, <scxml/>: it has no state",
+            "line 8: applications.a: a.scxml: line 2: another",
+        ]
+    );
+}
+
+#[test]
+fn secrets_that_are_left_to_us_are_made_once_and_kept() {
+    let mut entropy = model::entropy::Seeded::new(7);
+    let mut first = read_with_documents(GOOD).expect("the example");
+    fill(&mut first, None, &mut entropy);
+    let secrets = |objects: &TenantObjects| -> Vec<String> {
+        let passwords = objects.dns.iter().filter_map(|dn| match &dn.kind {
+            contracts::provisioning::DnKind::Extension { password, .. } => Some(password.reveal().to_owned()),
+            _ => None,
+        });
+        let pins =
+            objects.people.iter().filter_map(|person| Some(person.agent.as_ref()?.pin.as_ref()?.reveal().to_owned()));
+        passwords.chain(pins).collect()
+    };
+    let made = secrets(&first);
+    let apart: std::collections::HashSet<&String> = made.iter().filter(|secret| secret.len() > 6).collect();
+    assert!(apart.len() >= 40 && made.iter().all(|secret| secret != GENERATED), "{made:?}");
+    let mut again = read_with_documents(GOOD).expect("the example");
+    fill(&mut again, Some(&first), &mut entropy);
+    assert_eq!(again, first);
+    let mut elsewhere = read_with_documents(GOOD).expect("the example");
+    fill(&mut elsewhere, None, &mut entropy);
+    assert!(secrets(&elsewhere).iter().zip(&made).all(|(theirs, ours)| theirs != ours));
+}

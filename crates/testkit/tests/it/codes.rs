@@ -14,6 +14,8 @@ const LATER: Duration = Duration::from_secs(60);
 const ALIKE: f64 = 0.9;
 /// The code that asks: one that the example does not have, so that its first answer shows the new configuration.
 const CODE: &str = "*59";
+/// The agent at 7101, as the example has it.
+const AGENT: &str = "{id: \"1001\", login_code: \"1001\", pin: generated";
 /// The agent's PIN: long enough to be found in no time and no address.
 const PIN: &str = "80917264";
 
@@ -24,9 +26,9 @@ fn site_with_pin() -> Result<Installation> {
         let file = folder.join("example-tenant.yaml");
         let text = fs::read_to_string(&file)?;
         let login = "  - {code: \"*50\", action: login}\n";
-        ensure!(text.contains(login) && text.contains("pin: \"4433\""), "the example has changed");
+        ensure!(text.contains(login) && text.contains(AGENT), "the example has changed");
         let more = format!("{login}  - {{code: \"{CODE}\", action: login, ask_pin: true}}\n");
-        let text = text.replace(login, &more).replace("pin: \"4433\"", &format!("pin: \"{PIN}\""));
+        let text = text.replace(login, &more).replace(AGENT, &AGENT.replace("generated", &format!("\"{PIN}\"")));
         Ok(fs::write(&file, text)?)
     })?;
     Ok(site)

@@ -116,6 +116,28 @@ impl Prompts {
     }
 }
 
+/// Why a prompt cannot be played from that folder, and where it was looked for; `None` where it can.
+pub fn fault(folder: &Path, tenant: &TenantId, name: &str) -> Option<String> {
+    let name = name_of(name)?;
+    if Prompts::new(folder.to_owned()).find(tenant, name).is_some() {
+        return None;
+    }
+    let places = [folder.join(tenant.as_str()), folder.to_owned()].map(|folder| folder.join(format!("{name}.wav")));
+    let unplayable = places.iter().find(|path| path.exists()).map(|path| match fs::read(path) {
+        Ok(bytes) => match wav::parse(&bytes) {
+            Ok(_) => format!("{} is larger than {FILE_BYTES_MAX} bytes", path.display()),
+            Err(error) => format!("{} cannot be played: {error}", path.display()),
+        },
+        Err(error) => format!("{} cannot be read: {error}", path.display()),
+    });
+    let [of_tenant, of_all] = &places;
+    let nowhere = || {
+        let (of_tenant, of_all) = (of_tenant.display(), of_all.display());
+        format!("there is neither {of_tenant} nor {of_all}, and no prompt of that name comes with the program")
+    };
+    Some(unplayable.unwrap_or_else(nowhere))
+}
+
 fn name_of(uri: &str) -> Option<&str> {
     let name = uri.strip_prefix("prompt:").or_else(|| uri.strip_prefix("file://")).unwrap_or(uri);
     let name = name.strip_suffix(".wav").unwrap_or(name);
@@ -141,6 +163,20 @@ mod tests {
         }
         assert_eq!(prompts.find(&tenant("example"), "tone:ringback").unwrap().samples.len(), 40_000);
         assert!(prompts.find(&tenant("example"), "prompt:unknown").is_none());
+    }
+
+    #[test]
+    fn a_prompt_that_cannot_be_played_is_told_with_where_it_was_looked_for() {
+        let folder = std::env::temp_dir().join(format!("trunkline-prompt-faults-{}", std::process::id()));
+        fs::create_dir_all(folder.join("acme")).unwrap();
+        fs::write(folder.join("broken.wav"), "no audio").unwrap();
+        fs::write(folder.join("acme/good.wav"), wav::build(&[1; 10])).unwrap();
+        let said = |name: &str| fault(&folder, &tenant("acme"), name);
+        assert_eq!((said("menu"), said("good")), (None, None));
+        assert!(said("broken").unwrap().contains("broken.wav cannot be played: "));
+        let nowhere = said("missing").unwrap();
+        assert!(nowhere.contains("acme/missing.wav nor ") && nowhere.contains("comes with the program"), "{nowhere}");
+        fs::remove_dir_all(folder).unwrap();
     }
 
     #[test]

@@ -1,0 +1,61 @@
+//! Secrets that nobody wants to make up: `password: generated` and `pin: generated`.
+
+use std::collections::HashMap;
+
+use contracts::provisioning::{DnKind, Secret, TenantObjects};
+use model::Entropy;
+
+/// What stands in a tenant's file in place of a secret that is made at the import and kept by later ones.
+pub const GENERATED: &str = "generated";
+
+/// Characters of a password; none is easily taken for another, and there are 32, so that each is worth five bits.
+const ALPHABET: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
+/// Length of a password: 80 bits. What a listener has seen of a digest can be tried offline.
+const PASSWORD_CHARACTERS: usize = 16;
+/// Digits of a PIN: typed at a phone, and wrong ones are counted.
+const PIN_DIGITS: u32 = 6;
+
+/// Whether a secret is to be made.
+pub(super) fn is_generated(secret: &Secret) -> bool {
+    secret.reveal() == GENERATED
+}
+
+/// Puts a secret wherever one is to be made: the one that is held, else a new one.
+pub fn fill(objects: &mut TenantObjects, held: Option<&TenantObjects>, entropy: &mut dyn Entropy) {
+    let (mut passwords, mut pins) = (HashMap::new(), HashMap::new());
+    if let Some(held) = held {
+        passwords.extend(held.dns.iter().filter_map(|dn| match &dn.kind {
+            DnKind::Extension { password, .. } => Some((dn.number.as_str(), password)),
+            _ => None,
+        }));
+        pins.extend(held.people.iter().filter_map(|person| {
+            let agent = person.agent.as_ref()?;
+            Some((agent.id.as_str(), agent.pin.as_ref()?))
+        }));
+    }
+    for dn in &mut objects.dns {
+        if let DnKind::Extension { password, .. } = &mut dn.kind
+            && is_generated(password)
+        {
+            *password = passwords.get(dn.number.as_str()).map_or_else(|| new_password(entropy), |held| (*held).clone());
+        }
+    }
+    for agent in objects.people.iter_mut().filter_map(|person| person.agent.as_mut()) {
+        if agent.pin.as_ref().is_some_and(is_generated) {
+            let held = pins.get(agent.id.as_str()).map(|pin| (*pin).clone());
+            agent.pin = Some(held.unwrap_or_else(|| new_pin(entropy)));
+        }
+    }
+}
+
+fn new_password(entropy: &mut dyn Entropy) -> Secret {
+    let character = |_| {
+        let at = usize::try_from(entropy.below(ALPHABET.len() as u64)).unwrap_or_default();
+        char::from(ALPHABET[at % ALPHABET.len()])
+    };
+    Secret((0..PASSWORD_CHARACTERS).map(character).collect())
+}
+
+fn new_pin(entropy: &mut dyn Entropy) -> Secret {
+    Secret(format!("{:0width$}", entropy.below(10_u64.pow(PIN_DIGITS)), width = PIN_DIGITS as usize))
+}
