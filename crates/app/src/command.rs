@@ -86,8 +86,8 @@ enum Command {
     )]
     Tenant(tenant::Arguments),
     /// Issues a caller token
-    #[command(after_help = "Examples:\n  trunkline token --tenant example --scope calls:read\n  \
-                            trunkline token --scope operate --sub operator/ann --life 8h")]
+    #[command(after_help = format!("Examples:\n  trunkline token --tenant example --scope calls:read\n  \
+                            trunkline token --scope operate --sub operator/ann --life 8h\n\nScopes:\n{}", token::scope_table()))]
     Token(token::Arguments),
     /// Every connection of the running instance
     #[command(after_help = "Examples:\n  trunkline topology\n  trunkline topology --json | jq .\n  \
@@ -100,6 +100,8 @@ enum Command {
 
 /// Runs the command; the exit code follows the one table.
 pub fn main() -> ExitCode {
+    // Whatever is written holds somebody's secrets or numbers: for the owner alone.
+    rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
     let cli = Cli::parse();
     let done = match cli.command {
         Command::Up { example } => run::up(&cli.site, example),

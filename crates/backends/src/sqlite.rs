@@ -4,6 +4,8 @@ mod read;
 mod write;
 
 use std::borrow::Cow;
+use std::fs::{OpenOptions, Permissions};
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 use std::time::Duration;
 
@@ -33,6 +35,8 @@ impl SqliteProvisioning {
     /// # Errors
     /// When the file cannot be opened or its tables come from a later release.
     pub async fn open(file: &Path) -> Result<Self> {
+        for_the_owner_alone(file)
+            .map_err(|e| StoreError::Unavailable { reason: format!("{}: {e}", file.display()) })?;
         let options = SqliteConnectOptions::new()
             .filename(file)
             .create_if_missing(true)
@@ -66,6 +70,17 @@ impl SqliteProvisioning {
         turn.commit().await.map_err(refused)?;
         Ok(revision)
     }
+}
+
+/// Makes the file if it is not there, and closes it to everybody else: passwords of phones stand in it. What SQLite puts
+/// beside it has the same mode.
+fn for_the_owner_alone(file: &Path) -> std::io::Result<()> {
+    const OWNER_ALONE: u32 = 0o600;
+    let opened = OpenOptions::new().create(true).truncate(false).write(true).mode(OWNER_ALONE).open(file)?;
+    if opened.metadata()?.permissions().mode() & 0o077 != 0 {
+        opened.set_permissions(Permissions::from_mode(OWNER_ALONE))?;
+    }
+    Ok(())
 }
 
 fn migrator() -> Migrator {

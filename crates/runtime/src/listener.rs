@@ -74,7 +74,11 @@ pub fn in_words(protocol: &str, address: SocketAddr, error: &io::Error) -> ExitE
     let message = match error.kind() {
         io::ErrorKind::AddrInUse => {
             let holder = holder(protocol, address).unwrap_or_else(|| "another process".to_owned());
-            format!("{protocol} port {} on {} is in use by {holder}", address.port(), address.ip())
+            format!(
+                "{protocol} port {} on {} is in use by {holder}; end it, or start with other addresses: --instance N",
+                address.port(),
+                address.ip()
+            )
         }
         io::ErrorKind::AddrNotAvailable => format!("this machine does not have the address {}", address.ip()),
         io::ErrorKind::PermissionDenied => {
@@ -85,19 +89,35 @@ pub fn in_words(protocol: &str, address: SocketAddr, error: &io::Error) -> ExitE
     ExitError::new(Exit::Address, message)
 }
 
-/// The process that holds a port, as far as /proc shows it to us: `sipp (process 4711)`.
+/// The process that holds a port, as far as /proc shows it to us: `sipp -sn uas (process 4711)`.
 fn holder(protocol: &str, address: SocketAddr) -> Option<String> {
-    let family = if address.is_ipv4() { "" } else { "6" };
-    let table = std::fs::read_to_string(format!("/proc/net/{protocol}{family}")).ok()?;
-    let inode = table.lines().skip(1).find_map(|row| inode_of(row, address))?;
+    // A socket of IPv6 that is bound to no address holds the port of IPv4 as well.
+    let families: &[&str] = if address.is_ipv4() { &["", "6"] } else { &["6"] };
+    let inode = families.iter().find_map(|family| {
+        let table = std::fs::read_to_string(format!("/proc/net/{protocol}{family}")).ok()?;
+        table.lines().skip(1).find_map(|row| inode_of(row, address)).map(str::to_owned)
+    })?;
     let socket = format!("socket:[{inode}]");
     std::fs::read_dir("/proc").ok()?.flatten().find_map(|process| {
         let pid: u32 = process.file_name().to_str()?.parse().ok()?;
         let mut descriptors = std::fs::read_dir(process.path().join("fd")).ok()?.flatten();
         descriptors.find(|d| std::fs::read_link(d.path()).is_ok_and(|to| to.as_os_str() == socket.as_str()))?;
-        let name = std::fs::read_to_string(process.path().join("comm")).ok()?;
-        Some(format!("{} (process {pid})", name.trim()))
+        let line = std::fs::read(process.path().join("cmdline")).ok()?;
+        Some(format!("{} (process {pid})", command(&String::from_utf8_lossy(&line))))
     })
+}
+
+/// A command line of /proc in short: the program without its folder, and its arguments.
+fn command(line: &str) -> String {
+    const CHARACTERS_MAX: usize = 80;
+    let mut words = line.split_terminator('\0');
+    let program = words.next().and_then(|path| path.rsplit('/').next()).unwrap_or_default();
+    let whole: Vec<&str> = std::iter::once(program).chain(words).collect();
+    let whole = whole.join(" ");
+    if whole.chars().count() <= CHARACTERS_MAX {
+        return whole;
+    }
+    whole.chars().take(CHARACTERS_MAX).chain("...".chars()).collect()
 }
 
 /// The inode of a row of /proc/net/{tcp,udp} that holds `address`, or a wildcard with its port.
@@ -108,6 +128,7 @@ fn inode_of(row: &str, address: SocketAddr) -> Option<&str> {
     let (ip, port) = cells.get(1)?.split_once(':')?;
     let holds_ip = match address.ip() {
         // The kernel prints the address as a number in the machine's byte order.
+        IpAddr::V4(_) if ip.len() == 32 => ip.bytes().all(|b| b == b'0'),
         IpAddr::V4(v4) => {
             let bits = u32::from_str_radix(ip, 16).ok()?;
             bits == u32::from_ne_bytes(v4.octets()) || bits == 0
@@ -131,6 +152,20 @@ mod tests {
         assert_eq!(error.exit, Exit::Address);
         assert!(error.message.contains(&format!("(process {})", std::process::id())), "{error}");
         assert!(error.message.contains(&format!("tcp port {} on 127.0.0.1 is in use by", address.port())));
+    }
+
+    #[tokio::test]
+    async fn a_socket_of_ipv6_that_holds_the_port_of_ipv4_is_found() {
+        let Ok(held) = bind_tcp("[::]:0".parse().unwrap()).await else { return };
+        let port = held.local_addr().unwrap().port();
+        let found = holder("tcp", SocketAddr::from(([127, 0, 0, 1], port))).unwrap();
+        assert!(found.contains(&format!("(process {})", std::process::id())), "{found}");
+    }
+
+    #[test]
+    fn a_command_is_told_in_short() {
+        assert_eq!(command("/usr/bin/sipp\0-sn\0uas\0"), "sipp -sn uas");
+        assert_eq!(command(&"x".repeat(200)).len(), 83);
     }
 
     #[tokio::test]
