@@ -27,6 +27,7 @@ fn admin_place(role: &str) -> Result<(u8, u16)> {
         "sip-proxy" => (1, 11_400),
         "sip-cluster" => (2, 11_300),
         "registrar" => (4, 11_500),
+        "dialplan" => (5, 9_090),
         "config" => (6, 9_090),
         "frontend" => (7, 9_090),
         "agent-state" => (8, 11_000),

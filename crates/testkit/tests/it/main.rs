@@ -5,6 +5,7 @@ mod drain;
 mod facts;
 mod hearing;
 mod hostile;
+mod metrics;
 mod nat;
 mod refusals;
 mod restart;
