@@ -173,7 +173,7 @@ export class CallCentre {
     for (const queue of this.queues) for (const key of Object.keys(day)) day[key] += queue.day[key]
     const states = { ready: 0, notReady: 0, afterCallWork: 0, ringing: 0, dialing: 0, onHold: 0, inbound: 0, outbound: 0, internal: 0, consult: 0, unknown: 0, loggedOut: 0 }
     for (const agent of this.agents) states[agent.state] += 1
-    return { position: this.position, at: now, eventAt: this.eventAt, totals: this.numbers(day, this.queues.flatMap((queue) => queue.waiting)), states }
+    return { position: `mock-1:${this.position}`, at: now, countsSince: new Date(now).setHours(0, 0, 0, 0), eventAt: this.eventAt, totals: this.numbers(day, this.queues.flatMap((queue) => queue.waiting)), states }
   }
 
   snapshot(now) {

@@ -39,6 +39,11 @@ export function timeOfDay(at: number): string {
   return `${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}`
 }
 
+/** `14:03`. */
+export function timeOfMinute(at: number): string {
+  return timeOfDay(at).slice(0, 5)
+}
+
 /** `14:03:59.042`. */
 export function preciseTimeOfDay(at: number): string {
   return `${timeOfDay(at)}.${String(new Date(at).getMilliseconds()).padStart(3, '0')}`

@@ -61,6 +61,7 @@ export const messages = {
     waiting: 'Waiting',
     callsWaiting: 'Calls waiting',
     longestWait: 'Longest wait',
+    countedSince: (time: string): string => `other numbers since ${time}`,
     nobodyWaits: 'nobody waits',
     answered: 'Answered',
     abandoned: 'Abandoned',

@@ -92,17 +92,17 @@ describe('the stream', () => {
     expect(connections.length).toBe(before + 1)
   })
 
-  test.each([[401, 'refused-token'], [403, 'not-allowed'], [404, 'not-found']])('an answer %i is final: %s', async (status, kind) => {
+  test.each([[401, 'refused-token'], [403, 'not-allowed']])('an answer %i is final: %s', async (status, kind) => {
     open(server(status))
     await vi.advanceTimersByTimeAsync(60_000)
     expect(connections).toEqual([{ kind: 'connecting' }, { kind: 'refused', failure: { kind, detail: 'the token has expired' } }])
   })
 
-  test('an error of the server is not final', async () => {
-    open(server(503))
+  test.each([[503, 'server'], [404, 'not-found']])('an answer %i is not final', async (status, kind) => {
+    open(server(status))
     await vi.advanceTimersByTimeAsync(5_000)
     expect(connections.length).toBeGreaterThan(2)
-    expect(connections.at(-1)).toMatchObject({ kind: 'lost', failure: { kind: 'server', status: 503 } })
+    expect(connections.at(-1)).toMatchObject({ kind: 'lost', failure: { kind } })
   })
 
   test('what is closed stays closed', async () => {

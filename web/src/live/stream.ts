@@ -44,7 +44,8 @@ export function openStream(options: StreamOptions): Stream {
         attempt = 0
       })
       if (ended.signal.aborted) return
-      if (isFinal(failure)) {
+      // A server that has just started may not know its tenants yet.
+      if (isFinal(failure) && failure.kind !== 'not-found') {
         options.onConnection({ kind: 'refused', failure })
         return
       }

@@ -34,7 +34,7 @@ export const QueueTile = memo(function QueueTile({ queue }: QueueTileProps): Rea
           <dd>{queue.longestWaitSince === null ? '–' : clockDuration(now - queue.longestWaitSince)}</dd>
         </div>
         <div>
-          <dt>{text.serviceLevelIn(queue.serviceLevelThreshold)}</dt>
+          <dt>{queue.serviceLevelThreshold === null ? text.serviceLevel : text.serviceLevelIn(queue.serviceLevelThreshold)}</dt>
           <dd className={styles['level']}>
             {percent(queue.serviceLevel)}
             <span className={styles['unit']}>{queue.serviceLevel === null ? '' : '%'}</span>

@@ -1,31 +1,31 @@
 import type { ReactElement, ReactNode } from 'react'
-import { clockDuration } from '../../lib/durations'
+import { clockDuration, timeOfMinute } from '../../lib/durations'
 import { messages } from '../../lib/messages'
 import { count, percent } from '../../lib/numbers'
 import { useSecond } from '../../ui/use-second'
 import { LevelMark } from './LevelMark'
-import type { Numbers } from './model'
-import { serviceLevelLevel, waitLevel, type Level } from './rules'
+import type { Numbers, Queue } from './model'
+import { serviceLevelLevel, totalWaitLevel, type Level } from './rules'
 import styles from './Totals.module.css'
 
 const text = messages.wallboard
 
-export type TotalsProps = { readonly totals: Numbers }
+export type TotalsProps = { readonly totals: Numbers; readonly queues: readonly Queue[]; readonly countsSince: number }
 
 /** The numbers of all queues, as large as the wall allows. */
-export function Totals({ totals }: TotalsProps): ReactElement {
+export function Totals({ totals, queues, countsSince }: TotalsProps): ReactElement {
   const now = useSecond()
-  const wait = waitLevel(totals, now)
+  const wait = totalWaitLevel(totals, queues, now)
   const service = serviceLevelLevel(totals)
   return (
     <section className={styles['totals']} aria-label={text.totals}>
-      <Total label={text.callsWaiting} value={count(totals.waiting)} level="none" name="waiting" />
+      <Total label={text.callsWaiting} value={count(totals.waiting)} level="none" name="waiting" note={text.countedSince(timeOfMinute(countsSince))} />
       <Total
         label={text.longestWait}
         value={totals.longestWaitSince === null ? '–' : clockDuration(now - totals.longestWaitSince)}
         level={wait}
         name="longest-wait"
-        note={wait === 'none' ? text.nobodyWaits : <LevelMark level={wait} words={text.waitLevel} />}
+        note={totals.longestWaitSince === null ? text.nobodyWaits : <LevelMark level={wait} words={text.waitLevel} />}
       />
       <Total
         label={text.serviceLevel}
@@ -36,7 +36,7 @@ export function Totals({ totals }: TotalsProps): ReactElement {
         note={
           <>
             {service === 'none' ? <span>{text.noCallsYet}</span> : <LevelMark level={service} words={text.level} />}
-            <span>{text.serviceLevelWithin(totals.serviceLevelThreshold)}</span>
+            {totals.serviceLevelThreshold === null ? null : <span>{text.serviceLevelWithin(totals.serviceLevelThreshold)}</span>}
           </>
         }
       />

@@ -51,7 +51,7 @@ function Numbers({ board }: { readonly board: Board }): ReactElement {
   return (
     <>
       <Alerts queues={board.queues} />
-      <Totals totals={board.totals} />
+      <Totals totals={board.totals} queues={board.queues} countsSince={board.countsSince} />
       <section className={styles['queues']} aria-label={text.queues} data-tiles={tiles.kind}>
         {board.queues.length === 0 ? <p>{text.noQueues}</p> : null}
         <ul className={styles['tiles']} style={{ '--columns': tiles.columns } as CSSProperties}>

@@ -26,8 +26,8 @@ export type Numbers = {
   readonly shortAbandoned: number
   /** Percent; null while no call counts. */
   readonly serviceLevel: number | null
-  /** Seconds. */
-  readonly serviceLevelThreshold: number
+  /** Seconds; null for all queues together where they differ. */
+  readonly serviceLevelThreshold: number | null
   readonly averageSpeedOfAnswerMs: number | null
 }
 
@@ -57,9 +57,12 @@ export type States = Readonly<Record<AgentState, number>>
 export type Snapshot = {
   readonly tenant: string
   readonly name: string
-  readonly position: number
+  /** Up to where events are counted; only equal or not. */
+  readonly position: string
   readonly at: number
   readonly eventAt: number | null
+  /** Since when the numbers count: midnight, or later where what came before is not known. */
+  readonly countsSince: number
   readonly totals: Numbers
   readonly queues: readonly Queue[]
   readonly states: States
@@ -69,7 +72,7 @@ export type Snapshot = {
 export type Removed = { readonly id: string; readonly removed: true }
 
 /** The same with only the rows that changed. */
-export type Change = Pick<Snapshot, 'position' | 'at' | 'eventAt' | 'totals' | 'states'> & {
+export type Change = Pick<Snapshot, 'position' | 'at' | 'eventAt' | 'countsSince' | 'totals' | 'states'> & {
   readonly queues?: readonly (Queue | Removed)[]
   readonly agents?: readonly (Agent | Removed)[]
 }
@@ -83,15 +86,16 @@ export type Fact =
 export type Board = {
   readonly tenant: string
   readonly name: string
-  readonly position: number
+  readonly position: string
   readonly at: number
+  readonly countsSince: number
   readonly totals: Numbers
   readonly states: States
   readonly queues: readonly Queue[]
   readonly agents: readonly Agent[]
 }
 
-/** The board after a fact. Changes without a snapshot before them, and older ones, change nothing. */
+/** The board after a fact. Changes without a snapshot before them change nothing. */
 export function reduce(board: Board | undefined, fact: Fact): Board | undefined {
   switch (fact.kind) {
     case 'snapshot':
@@ -100,17 +104,19 @@ export function reduce(board: Board | undefined, fact: Fact): Board | undefined 
         name: fact.name,
         position: fact.position,
         at: fact.at,
+        countsSince: fact.countsSince,
         totals: fact.totals,
         states: fact.states,
         queues: fact.queues,
         agents: [...fact.agents].sort(byName),
       }
     case 'change':
-      if (board === undefined || fact.position < board.position) return board
+      if (board === undefined) return board
       return {
         ...board,
         position: fact.position,
         at: fact.at,
+        countsSince: fact.countsSince,
         totals: fact.totals,
         states: fact.states,
         queues: withRows(board.queues, fact.queues ?? [], undefined),

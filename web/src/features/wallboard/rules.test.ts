@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { fit } from './density'
 import type { Minute, Numbers, Queue } from './model'
 import { tilesFor } from './queues'
-import { alertsOf, bandCounts, serviceLevelLevel, waitLevel, type Level } from './rules'
+import { alertsOf, bandCounts, serviceLevelLevel, totalWaitLevel, waitLevel, type Level } from './rules'
 import { sparkline } from './sparkline'
 
 const numbers = (more: Partial<Numbers>): Numbers => ({
@@ -17,6 +17,12 @@ describe('levels', () => {
 
   test.each<[number | null, Level]>([[null, 'none'], [100_000, 'good'], [81_000, 'good'], [80_000, 'warning'], [41_000, 'warning'], [40_000, 'bad']])('a wait since %s at 100,000 ms is %s', (longestWaitSince, level) => {
     expect(waitLevel(numbers({ longestWaitSince }), 100_000)).toBe(level)
+  })
+
+  test('queues with different thresholds are judged each by its own', () => {
+    const queues = [queue('a', { longestWaitSince: 70_000, serviceLevelThreshold: 60 }), queue('b', { longestWaitSince: 70_000, serviceLevelThreshold: 20 })]
+    expect(totalWaitLevel(numbers({ longestWaitSince: 70_000, serviceLevelThreshold: null }), queues, 100_000)).toBe('warning')
+    expect(totalWaitLevel(numbers({ longestWaitSince: 70_000, serviceLevelThreshold: 90 }), queues, 100_000)).toBe('good')
   })
 
   test('only what is bad is said aloud', () => {

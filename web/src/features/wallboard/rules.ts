@@ -16,12 +16,19 @@ export function serviceLevelLevel(numbers: Numbers): Level {
   return numbers.serviceLevel >= SERVICE_LEVEL_BAD ? 'warning' : 'bad'
 }
 
-/** At the moment `now`. */
+/** At the moment `now`. Without a threshold there is nothing to compare with. */
 export function waitLevel(numbers: Numbers, now: number): Level {
-  if (numbers.longestWaitSince === null) return 'none'
+  if (numbers.longestWaitSince === null || numbers.serviceLevelThreshold === null) return 'none'
   const seconds = (now - numbers.longestWaitSince) / 1_000
   if (seconds < numbers.serviceLevelThreshold) return 'good'
   return seconds < numbers.serviceLevelThreshold * WAIT_BAD_FACTOR ? 'warning' : 'bad'
+}
+
+/** Of all queues together: where their thresholds differ, the worst of them. */
+export function totalWaitLevel(totals: Numbers, queues: readonly Numbers[], now: number): Level {
+  if (totals.serviceLevelThreshold !== null) return waitLevel(totals, now)
+  const levels = queues.map((queue) => waitLevel(queue, now))
+  return (['bad', 'warning', 'good'] as const).find((level) => levels.includes(level)) ?? 'none'
 }
 
 export type Band = 'ready' | 'ringing' | 'talking' | 'afterCallWork' | 'notReady' | 'unknown' | 'loggedOut'
