@@ -1,2 +1,3 @@
 //! Roles around the voice system: ingress.
 pub mod ingress;
+pub mod trace;

@@ -1,0 +1,209 @@
+//! What happened to a call: what every role remembers of it, put together, judged and told.
+//!
+//! [`explain`] is pure: the roles' answers in, one document out. [`ask`] asks the roles, [`text`] prints.
+
+pub mod ask;
+pub mod document;
+mod media;
+mod routing;
+pub mod serve;
+mod sip;
+pub mod text;
+mod verdict;
+
+use std::collections::BTreeSet;
+
+use runtime::trace::entry::{self, RoleTrace, What};
+
+pub use document::Trace;
+use document::{Call, Event, Note, Request, Step, ms};
+pub use media::mos;
+use sip::{LegNames, Recorded, leg_of_phone};
+
+/// What one replica has answered.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Answer {
+    /// Its role.
+    pub role: String,
+    /// Its node.
+    pub node: String,
+    /// What it knows, or why it has not answered.
+    pub known: Result<RoleTrace, String>,
+}
+
+/// Roles without whose answer something of a call is missing, with what that is.
+const NEEDED: [(&str, &str); 6] = [
+    ("sip-proxy", "SIP messages"),
+    ("sip-cluster", "the call's legs and events"),
+    ("media", "the path of its audio"),
+    ("ors", "the application's steps"),
+    ("rq", "the router's decisions"),
+    ("frontend", "the requests"),
+];
+
+/// Puts the answers together. `None` when nobody knows the call. `now` in milliseconds since 1970.
+pub fn explain(tenant: &str, answers: &[Answer], masked: bool, now: f64) -> Option<Trace> {
+    let mut entries: Vec<(String, u64, &What)> = Vec::new();
+    for (answer, known) in answers.iter().filter_map(|answer| Some((answer, answer.known.as_ref().ok()?))) {
+        entries.extend(known.entries.iter().map(|entry| (answer.node.clone(), entry.at, &entry.what)));
+    }
+    if entries.is_empty() {
+        return None;
+    }
+    // Each role's own order is kept where two things have the same time.
+    entries.sort_by_key(|(_, at, _)| *at);
+    let names = leg_names(&entries);
+    let mut trace = Trace { masked, ..Trace::default() };
+    trace.call = call(tenant, answers, &entries);
+    fill(&mut trace, &entries);
+    let messages: Vec<Recorded<'_>> = entries
+        .iter()
+        .filter_map(|(by, at, what)| match what {
+            What::Message(message) => Some(Recorded { at: *at, by, message }),
+            _ => None,
+        })
+        .collect();
+    trace.ladder = sip::ladder(&messages, &names);
+    trace.routing = routing::decisions(&entries);
+    let ladder = &trace.ladder;
+    let ended = |leg: u16| verdict::leg_ended(ladder, leg).or(trace.call.ended_at);
+    let signalling = |leg: u16| verdict::signalling(ladder, leg);
+    trace.media = media::legs(&entries, &names, ended, signalling, now);
+    trace.missing = missing(answers, &trace);
+    trace.verdict = verdict::verdict(&trace, &names, now);
+    Some(trace)
+}
+
+fn call(tenant: &str, answers: &[Answer], entries: &[(String, u64, &What)]) -> Call {
+    let mut call = Call { tenant: tenant.to_owned(), ..Call::default() };
+    let mut call_ids = BTreeSet::new();
+    for known in answers.iter().filter_map(|answer| answer.known.as_ref().ok()) {
+        call_ids.extend(known.call_ids.iter().cloned());
+        if let (true, Some(conn_id)) = (call.conn_id.is_empty(), known.conn_ids.first()) {
+            call.conn_id.clone_from(conn_id);
+        }
+        if let (true, Some(uuid)) = (call.uuid.is_empty(), known.uuids.first()) {
+            call.uuid.clone_from(uuid);
+        }
+    }
+    call.call_ids = call_ids.into_iter().collect();
+    for (_, at, what) in entries {
+        match what {
+            What::Call(known) => {
+                call.printed.clone_from(&known.printed);
+                call.uuid.clone_from(&known.uuid);
+                call.from.clone_from(&known.caller);
+                call.to.clone_from(&known.dialled);
+                call.trunk.clone_from(&known.trunk);
+                call.began_at = Some(ms(known.began));
+            }
+            What::Event(event) if is_answer(event) => drop(call.answered_at.get_or_insert(ms(*at))),
+            What::Event(event) if event.name == "EventCallDeleted" => call.ended_at = Some(ms(*at)),
+            _ => {}
+        }
+    }
+    call
+}
+
+/// Somebody who was called has answered: no route point, which answers by itself.
+fn is_answer(event: &entry::Event) -> bool {
+    event.name == "EventEstablished" && event.role.as_deref() == Some("Destination")
+}
+
+fn leg_names(entries: &[(String, u64, &What)]) -> LegNames {
+    let leg = |what: &What| match what {
+        What::Leg(leg) => Some((leg.leg, (leg.party.clone(), leg.caller))),
+        _ => None,
+    };
+    entries.iter().filter_map(|(_, _, what)| leg(what)).collect()
+}
+
+fn fill(trace: &mut Trace, entries: &[(String, u64, &What)]) {
+    for (node, at, what) in entries {
+        let at = ms(*at);
+        match what {
+            What::Event(event) => trace.events.push(Event { at, event: (**event).clone() }),
+            What::Step(step) => {
+                if step.step == "application" {
+                    trace.application.name = Some(step.name.clone());
+                }
+                trace.application.steps.push(Step { at, step: step.clone() });
+            }
+            What::Request(request) => trace.requests.push(Request { at, request: request.clone() }),
+            What::Note { text } => trace.notes.push(Note { at, node: node.clone(), text: text.clone() }),
+            What::Quiet { .. } | What::Resumed { .. } => {
+                let text = match what {
+                    What::Quiet { .. } => "a phone that should send has fallen silent",
+                    _ => "a phone is heard again",
+                };
+                trace.notes.push(Note { at, node: node.clone(), text: text.to_owned() });
+            }
+            _ => {}
+        }
+    }
+}
+
+/// What is not known of the call, and why.
+fn missing(answers: &[Answer], trace: &Trace) -> Vec<String> {
+    let mut missing = Vec::new();
+    let taken_over = answers
+        .iter()
+        .filter_map(|answer| answer.known.as_ref().ok())
+        .flat_map(|known| &known.entries)
+        .any(|entry| matches!(&entry.what, What::Call(call) if call.taken_over));
+    if taken_over {
+        missing.push(
+            "the call's owner died while it lasted and another life went on with it: what only the dead one had seen is lost"
+                .to_owned(),
+        );
+    }
+    for (role, what) in NEEDED {
+        let of_role: Vec<&Answer> = answers.iter().filter(|answer| answer.role == role).collect();
+        if of_role.is_empty() {
+            missing.push(format!("no {role} was asked: {what} are not known"));
+        }
+        for answer in of_role {
+            match &answer.known {
+                Err(why) => missing
+                    .push(format!("{} has not answered ({why}): what it knows of {what} is missing", answer.node)),
+                Ok(known) => missing.extend(gaps(answer, known, what, trace)),
+            }
+        }
+    }
+    if !trace.call.conn_id.is_empty() && trace.ladder.messages.is_empty() {
+        missing.push("no SIP message of the call is remembered".to_owned());
+    }
+    missing
+}
+
+fn gaps(answer: &Answer, known: &RoleTrace, what: &str, trace: &Trace) -> Vec<String> {
+    let mut gaps = Vec::new();
+    match known.since {
+        None => gaps.push(format!("{} does not record (trace.record is off): {what} are not known", answer.node)),
+        Some(since) if trace.call.began_at.is_some_and(|began| began < ms(since)) => gaps.push(format!(
+            "{} remembers only from {} on, when it started; the call began before: {what} until then are missing",
+            answer.node,
+            text::clock(ms(since)),
+        )),
+        Some(_) => {}
+    }
+    if known.left_out > 0 {
+        gaps.push(format!(
+            "{} has left out {} entries: the call had more than it keeps of one",
+            answer.node, known.left_out
+        ));
+    }
+    gaps
+}
+
+/// Whether a Call-ID is that of a phone which we ring, and which leg it is; the caller's is leg 1.
+fn leg_of(call_id: &str) -> Option<u16> {
+    match leg_of_phone(call_id) {
+        Some(leg) => Some(leg),
+        None if sip::leg_of_media(call_id).is_some() => None,
+        None => Some(1),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,83 @@
+//! Asks every role what it remembers of a call, until all names of the call are known.
+
+use std::collections::BTreeSet;
+
+use net::everyone::{Everyone, NoAnswer, Told};
+use runtime::trace::entry::{RoleTrace, Summary};
+use runtime::trace::serve::Tenants;
+
+use super::Answer;
+use super::document::{Brief, Traces};
+
+/// Names that are handed on to the roles: their paths have a bound.
+const NAMES_MAX: usize = 48;
+/// Roles know a call by different names: SIP nodes by its dialogs, others by its ConnID. Two rounds tell each of all.
+const ROUNDS: usize = 2;
+
+/// What all roles know of the call.
+pub async fn call(everyone: &Everyone, tenant: &str, call: &str, numbers: bool) -> Vec<Answer> {
+    let mut names = BTreeSet::new();
+    let mut answers = Vec::new();
+    for _ in 0..ROUNDS {
+        let also: Vec<String> = names.iter().take(NAMES_MAX).map(|name: &String| escape(name)).collect();
+        let path = format!("/trace/{}/{}?numbers={numbers}&also={}", escape(tenant), escape(call), also.join("%20"));
+        answers = everyone.ask(&path).await.iter().filter_map(answer).collect();
+        let before = names.len();
+        for known in answers.iter().filter_map(|answer: &Answer| answer.known.as_ref().ok()) {
+            names.extend(known.conn_ids.iter().chain(&known.uuids).chain(&known.call_ids).cloned());
+        }
+        if names.len() == before {
+            break;
+        }
+    }
+    answers
+}
+
+/// The latest calls, newest first.
+pub async fn latest(everyone: &Everyone, tenant: &str, from: Option<&str>, limit: usize, numbers: bool) -> Traces {
+    let from = from.map(|from| format!("&from={}", escape(from))).unwrap_or_default();
+    let path = format!("/trace/{}?limit={limit}&numbers={numbers}{from}", escape(tenant));
+    let mut traces = Traces { tenant: tenant.to_owned(), ..Traces::default() };
+    for told in everyone.ask(&path).await.iter().filter(|told| told.place.role == "sip-cluster") {
+        match told.json::<Vec<Summary>>() {
+            Some(calls) => traces.calls.extend(calls.into_iter().map(Brief::from)),
+            None => traces.missing.push(format!("{} has not answered: its calls are missing", told.place.node)),
+        }
+    }
+    traces.calls.sort_by(|a, b| b.conn_id.cmp(&a.conn_id));
+    traces.calls.dedup_by(|a, b| a.conn_id == b.conn_id);
+    traces.calls.truncate(limit);
+    traces
+}
+
+/// The tenants of which anything is remembered; none where nobody answers.
+pub async fn tenants(everyone: &Everyone) -> Option<BTreeSet<String>> {
+    let told: Vec<Tenants> = everyone.ask("/trace").await.iter().filter_map(Told::json).collect();
+    (!told.is_empty()).then(|| told.into_iter().flat_map(|of_role| of_role.tenants).collect())
+}
+
+/// A role that does not run is named only where something is missing without it.
+fn answer(told: &Told) -> Option<Answer> {
+    let known = match &told.answer {
+        Ok(_) => match told.json::<RoleTrace>() {
+            Some(known) => Ok(known),
+            None => Err(format!("it answered {}", told.answer.as_ref().map_or(0, |answer| answer.status.as_u16()))),
+        },
+        Err(NoAnswer::NotThere) => Err("it does not run".to_owned()),
+        Err(other) => Err(other.to_string()),
+    };
+    Some(Answer { role: told.place.role.to_owned(), node: told.place.node.clone(), known })
+}
+
+/// Escapes what a path or a query may not hold (RFC 3986 §2).
+fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~@".contains(&byte) {
+            escaped.push(char::from(byte));
+        } else {
+            escaped.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    escaped
+}

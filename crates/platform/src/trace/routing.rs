@@ -1,0 +1,95 @@
+//! The router's words, in words.
+
+use runtime::trace::entry::{self, Routing, What};
+
+use super::document::{Candidate, Decision, ms};
+
+pub(super) fn decisions(entries: &[(String, u64, &What)]) -> Vec<Decision> {
+    let routing = |(_, at, what): &(String, u64, &What)| match what {
+        What::Routing(routing) => Some(decision(*at, routing)),
+        _ => None,
+    };
+    entries.iter().filter_map(routing).collect()
+}
+
+fn decision(at: u64, routing: &Routing) -> Decision {
+    let candidates: Vec<Candidate> = routing.candidates.iter().map(|one| candidate(at, one, routing)).collect();
+    Decision {
+        at: ms(at),
+        step: routing.step.clone(),
+        queue: routing.queue.clone(),
+        agent: routing.agent.clone(),
+        dn: routing.dn.clone(),
+        rule: routing.rule.clone(),
+        text: in_words(routing, &candidates),
+        candidates,
+        more: routing.more,
+        waiting: routing.waiting,
+    }
+}
+
+fn in_words(routing: &Routing, candidates: &[Candidate]) -> String {
+    let queue = &routing.queue;
+    match routing.step.as_str() {
+        "queued" => match candidates.iter().filter(|one| one.passed_over.is_none()).count() {
+            _ if candidates.is_empty() => format!("the call entered {queue}"),
+            0 => format!("the call entered {queue}: no agent with the skills was free"),
+            free => format!("the call entered {queue}: {free} with the skills free"),
+        },
+        "offered" => {
+            let agent = routing.agent.as_deref().unwrap_or("an agent");
+            let dn = routing.dn.as_deref().map(|dn| format!(" on {dn}")).unwrap_or_default();
+            format!("{agent}{dn} was chosen: {}", rule(routing.rule.as_deref().unwrap_or_default()))
+        }
+        "returned" => format!("the agent did not take the call: it waits in {queue} again, with its age"),
+        "timed-out" => format!("the call has waited in {queue} for as long as the application allows"),
+        "ended" => {
+            let outcome = routing.outcome.as_deref().unwrap_or("over");
+            match outcome {
+                "answered" => format!("the call left {queue}: an agent answered"),
+                "abandoned" => format!("the call left {queue}: the caller gave up"),
+                other => format!("the call left {queue}: {other}"),
+            }
+        }
+        other => other.to_owned(),
+    }
+}
+
+fn rule(name: &str) -> &str {
+    match name {
+        "longest-idle-agent" => "of the free agents with the skills, the one who has been idle for longest",
+        "highest-priority-then-longest-wait" => {
+            "the agent came free, and of the calls that it may take this one has the highest priority, then the longest wait"
+        }
+        other => other,
+    }
+}
+
+fn candidate(at: u64, one: &entry::Candidate, routing: &Routing) -> Candidate {
+    let idle_ms = one.idle_since.map(|since| ms(at.saturating_sub(since)));
+    let chosen = routing.agent.as_deref() == Some(one.agent.as_str());
+    // Once it is chosen it is reserved: that is no reason against it.
+    let passed_over = one.passed_over.clone().filter(|_| !chosen);
+    let text = match (chosen, passed_over.as_deref()) {
+        (true, _) => "chosen".to_owned(),
+        (false, None) => "has the skills and is free".to_owned(),
+        (false, Some(reason)) => why_not(reason).to_owned(),
+    };
+    Candidate { agent: one.agent.clone(), idle_ms, passed_over, text }
+}
+
+/// A reason against an agent, in words.
+fn why_not(reason: &str) -> &str {
+    match reason {
+        "unknown" => "is not provisioned, or disabled",
+        "logged-out" => "is not logged in",
+        "not-ready" => "is logged in but takes no calls now",
+        "reserved" => "is promised to another call",
+        "on-call" => "is on a call",
+        "phone-out-of-service" => "has a phone that is not registered",
+        "excluded" => "has not taken this call before",
+        "skills" => "does not have the skills",
+        "idle-shorter" => "is free, but has been idle for a shorter time",
+        other => other,
+    }
+}

@@ -1,0 +1,173 @@
+//! SIP messages become a ladder: who sent what to whom.
+
+use std::collections::HashMap;
+
+use runtime::trace::entry;
+
+use super::document::{Ladder, Message, Party, ms};
+
+/// A recorded message with the node that recorded it.
+pub(super) struct Recorded<'a> {
+    pub at: u64,
+    pub by: &'a str,
+    pub message: &'a entry::Message,
+}
+
+/// What the call's owner says of its legs: number, party, whether the caller's.
+pub(super) type LegNames = HashMap<u16, (String, bool)>;
+
+/// The ladder of a call.
+pub(super) fn ladder(recorded: &[Recorded<'_>], legs: &LegNames) -> Ladder {
+    let mut ladder = Ladder::default();
+    let mut seen: HashMap<(String, String, &str), ()> = HashMap::new();
+    for Recorded { at, by, message } in recorded {
+        let head = Head::read(&message.text);
+        let peer = message.node.clone().unwrap_or_else(|| message.peer.clone());
+        let outside = message.node.is_none();
+        let name = if outside { outside_name(&message.peer, &head.call_id, legs) } else { peer.clone() };
+        join(&mut ladder.parties, &peer, name, !outside);
+        join(&mut ladder.parties, by, (*by).to_owned(), true);
+        let (from, to) = if message.inbound { (peer, (*by).to_owned()) } else { ((*by).to_owned(), peer) };
+        let repeat = seen.insert((from.clone(), to.clone(), message.text.as_str()), ()).is_some();
+        ladder.messages.push(Message {
+            at: ms(*at),
+            from,
+            to,
+            label: head.label,
+            method: head.method,
+            status: head.status,
+            call_id: head.call_id,
+            transport: message.transport.clone(),
+            sdp: head.sdp,
+            repeat,
+            text: message.text.clone(),
+        });
+    }
+    order(&mut ladder, legs);
+    ladder
+}
+
+fn join(parties: &mut Vec<Party>, id: &str, name: String, inside: bool) {
+    match parties.iter_mut().find(|party| party.id == id) {
+        None => parties.push(Party { id: id.to_owned(), name, inside }),
+        // The same address may be several phones: SIP clients in one process.
+        Some(party) if !party.inside && !party.name.contains(&name) && !name.contains(&party.id) => {
+            party.name = format!("{}, {name}", party.name);
+        }
+        Some(_) => {}
+    }
+}
+
+fn outside_name(address: &str, call_id: &str, legs: &LegNames) -> String {
+    match legs.get(&leg_of_phone(call_id).unwrap_or(1)) {
+        Some((party, true)) => format!("caller {party}"),
+        Some((party, false)) => party.clone(),
+        None => address.to_owned(),
+    }
+}
+
+/// The caller on the left, then the proxies, the owner, media, other nodes, and the phones that are rung on the right.
+fn order(ladder: &mut Ladder, legs: &LegNames) {
+    let caller = ladder.messages.iter().find(|m| m.method == "INVITE" && m.status.is_none()).map(|m| m.from.clone());
+    let is_caller = |party: &Party| {
+        Some(&party.id) == caller.as_ref()
+            || legs.values().any(|(name, is)| *is && party.name == format!("caller {name}"))
+    };
+    let rank = |party: &Party| match party {
+        party if !party.inside && is_caller(party) => 0,
+        party if !party.inside => 5,
+        party if party.id.starts_with("sip-proxy") => 1,
+        party if party.id.starts_with("sip-cluster") => 2,
+        party if party.id.starts_with("media") => 3,
+        _ => 4,
+    };
+    ladder.parties.sort_by_key(rank);
+}
+
+/// The number of the leg in a Call-ID that the owner made for a phone: `<connid>-<leg>-<random>@<node>`.
+pub(super) fn leg_of_phone(call_id: &str) -> Option<u16> {
+    leg(call_id, '-')
+}
+
+/// The same for the leg's media dialog: `<connid>.<leg>.<random>@<node>`.
+pub(super) fn leg_of_media(call_id: &str) -> Option<u16> {
+    leg(call_id, '.')
+}
+
+fn leg(call_id: &str, separator: char) -> Option<u16> {
+    let mut parts = call_id.split(separator);
+    let connid = parts.next()?;
+    if connid.len() != 16 || !connid.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return None;
+    }
+    parts.next()?.parse().ok()
+}
+
+/// What is read of a message.
+pub(super) struct Head {
+    pub label: String,
+    pub method: String,
+    pub status: Option<u16>,
+    pub call_id: String,
+    pub sdp: bool,
+    /// Its `Reason`, or the cause that a `Warning` tells.
+    pub reason: Option<String>,
+}
+
+impl Head {
+    pub fn read(text: &str) -> Self {
+        let (head, body) = text.split_once("\r\n\r\n").unwrap_or((text, ""));
+        let mut lines = head.lines();
+        let first = lines.next().unwrap_or_default();
+        let mut found = Self {
+            label: String::new(),
+            method: String::new(),
+            status: None,
+            call_id: String::new(),
+            sdp: body.starts_with("v=0"),
+            reason: None,
+        };
+        for line in lines {
+            let Some((name, value)) = line.split_once(':') else { continue };
+            let (name, value) = (name.trim(), value.trim());
+            if name.eq_ignore_ascii_case("call-id") || name.eq_ignore_ascii_case("i") {
+                found.call_id = value.to_owned();
+            } else if name.eq_ignore_ascii_case("cseq") {
+                found.method = value.split_whitespace().nth(1).unwrap_or_default().to_owned();
+            } else if name.eq_ignore_ascii_case("reason") || name.eq_ignore_ascii_case("warning") {
+                found.reason = Some(value.to_owned());
+            }
+        }
+        match first.strip_prefix("SIP/2.0 ") {
+            Some(status) => {
+                found.status = status.get(..3).and_then(|code| code.parse().ok());
+                found.label = format!("{status} ({})", found.method);
+            }
+            None => {
+                found.method = first.split_whitespace().next().unwrap_or_default().to_owned();
+                found.label = found.method.clone();
+            }
+        }
+        found
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_owners_call_ids_name_the_leg() {
+        assert_eq!(leg_of_phone("00000000000000ab-2-ff@sip-cluster-1"), Some(2));
+        assert_eq!(leg_of_media("00000000000000ab.3.ff@sip-cluster-1"), Some(3));
+        assert_eq!((leg_of_phone("abc-2-3"), leg_of_media("00000000000000ab-2-ff@x")), (None, None));
+    }
+
+    #[test]
+    fn a_message_is_read_by_its_head() {
+        let head = Head::read("SIP/2.0 486 Busy Here\r\ni: q\r\nCSeq: 7 INVITE\r\n\r\n");
+        assert_eq!((head.status, head.method.as_str(), head.call_id.as_str()), (Some(486), "INVITE", "q"));
+        assert_eq!(head.label, "486 Busy Here (INVITE)");
+        assert!(Head::read("INVITE sip:a SIP/2.0\r\nCSeq: 1 INVITE\r\n\r\nv=0\r\n").sdp);
+    }
+}

@@ -1,0 +1,264 @@
+//! What happened to a call, in words.
+
+use super::document::{Finding, Ladder, Leg, Message, Severity, Trace, Verdict};
+use super::media::{seconds, whose};
+use super::sip::LegNames;
+use super::{leg_of, text};
+
+/// When the dialog of a leg with its party ended.
+pub(super) fn leg_ended(ladder: &Ladder, leg: u16) -> Option<f64> {
+    let ends = |message: &&Message| message.method == "BYE" && leg_of(&message.call_id) == Some(leg);
+    ladder.messages.iter().find(ends).map(|message| message.at)
+}
+
+/// Where the signalling of a leg's party came from.
+pub(super) fn signalling(ladder: &Ladder, leg: u16) -> Option<String> {
+    let outside = |id: &str| ladder.parties.iter().any(|party| party.id == id && !party.inside);
+    let came = |message: &&Message| leg_of(&message.call_id) == Some(leg) && outside(&message.from);
+    ladder.messages.iter().find(came).map(|message| message.from.clone())
+}
+
+/// What happened, and what is wrong.
+pub(super) fn verdict(trace: &Trace, names: &LegNames, now: f64) -> Verdict {
+    let mut summary = vec![who_called(trace)];
+    summary.extend(
+        trace
+            .notes
+            .iter()
+            .filter(|note| note.text.starts_with("dial plan: "))
+            .map(|note| format!("The number leads to {}.", note.text.trim_start_matches("dial plan: "))),
+    );
+    summary.extend(refused(trace));
+    summary.extend(waited(trace, now));
+    summary.extend(rang(trace, names));
+    summary.extend(spoke(trace, now));
+    summary.extend(how_it_ended(trace, names));
+    let mut findings = findings(trace, names);
+    findings.sort_by_key(|finding| finding.severity);
+    summary.push(audio(trace));
+    Verdict { summary, findings }
+}
+
+fn who_called(trace: &Trace) -> String {
+    let at = trace.call.began_at.or_else(|| trace.ladder.messages.first().map(|message| message.at));
+    let at = at.map(|at| format!(" at {}", text::clock(at))).unwrap_or_default();
+    if trace.call.from.is_empty() {
+        return format!("A SIP dialog began{at} that never became a call.");
+    }
+    let by = match &trace.call.trunk {
+        Some(trunk) => format!(", by the trunk {trunk}"),
+        None => String::new(),
+    };
+    format!("{} called {}{at}{by}.", trace.call.from, trace.call.to)
+}
+
+/// The final answer to the caller's INVITE, if it is a refusal other than a challenge.
+fn refusal(trace: &Trace) -> Option<&Message> {
+    let last = |message: &&Message| {
+        message.method == "INVITE"
+            && message.status.is_some_and(|status| status >= 200)
+            && leg_of(&message.call_id) == Some(1)
+            && trace.ladder.parties.iter().any(|party| party.id == message.to && !party.inside)
+    };
+    let last = trace.ladder.messages.iter().filter(last).next_back()?;
+    last.status.is_some_and(|status| status >= 300).then_some(last)
+}
+
+fn refused(trace: &Trace) -> Option<String> {
+    let refusal = refusal(trace)?;
+    let label = refusal.label.trim_end_matches(" (INVITE)");
+    Some(match refusal.status {
+        Some(487) => format!("The caller gave up before anybody answered ({label})."),
+        Some(401 | 407) => format!("It was asked for its password and sent nothing, or a wrong one ({label})."),
+        _ => format!("It was refused: {label}."),
+    })
+}
+
+/// How long it waited for an agent, and why.
+fn waited(trace: &Trace, now: f64) -> Vec<String> {
+    let mut words = Vec::new();
+    let mut since: Option<f64> = None;
+    for decision in &trace.routing {
+        match decision.step.as_str() {
+            "queued" => {
+                since.get_or_insert(decision.at);
+                if !decision.candidates.is_empty() && decision.candidates.iter().all(|one| one.passed_over.is_some()) {
+                    words.push(format!("It entered the queue {}: {}.", decision.queue, why_nobody(decision)));
+                }
+            }
+            "offered" => {
+                let waited = since.map(|since| decision.at - since).unwrap_or_default();
+                let agent = decision.agent.as_deref().unwrap_or("an agent");
+                let dn = decision.dn.as_deref().map(|dn| format!(" on {dn}")).unwrap_or_default();
+                words.push(format!("After {} in {} the router chose {agent}{dn}.", seconds(waited), decision.queue));
+            }
+            "returned" => words.push(format!("The agent did not take it, and it waited in {} again.", decision.queue)),
+            "timed-out" => {
+                words.push(format!("No agent came free in {} in the time that the application allows.", decision.queue))
+            }
+            "ended" if decision.text.contains("gave up") => {
+                let waited = since.map(|since| decision.at - since).unwrap_or_default();
+                words.push(format!("The caller gave up after {} in {}.", seconds(waited), decision.queue));
+            }
+            _ => {}
+        }
+    }
+    let open = trace.routing.last().filter(|last| matches!(last.step.as_str(), "queued" | "returned"));
+    if let (Some(open), Some(since), None) = (open, since, trace.call.ended_at) {
+        words.push(format!("It has waited in {} for {}.", open.queue, seconds(now - since)));
+    }
+    words
+}
+
+/// Why nobody was free, counted.
+fn why_nobody(decision: &super::document::Decision) -> String {
+    let mut reasons: Vec<(&str, usize)> = Vec::new();
+    for one in decision.candidates.iter().filter(|one| one.passed_over.as_deref() != Some("skills")) {
+        match reasons.iter_mut().find(|(reason, _)| *reason == one.text) {
+            Some((_, count)) => *count += 1,
+            None => reasons.push((&one.text, 1)),
+        }
+    }
+    if reasons.is_empty() {
+        return "no agent has the skills".to_owned();
+    }
+    let words: Vec<String> = reasons.iter().map(|(reason, count)| format!("{count} {reason}")).collect();
+    format!("nobody with the skills was free ({})", words.join(", "))
+}
+
+/// Phones that rang, and what came of it.
+fn rang(trace: &Trace, names: &LegNames) -> Vec<String> {
+    let mut legs: Vec<(&u16, &(String, bool))> = names.iter().filter(|(_, (_, caller))| !caller).collect();
+    legs.sort();
+    legs.into_iter().filter_map(|(leg, (party, _))| one_ring(trace, *leg, party)).collect()
+}
+
+fn one_ring(trace: &Trace, leg: u16, party: &str) -> Option<String> {
+    let of_leg = |message: &&Message| message.method == "INVITE" && leg_of(&message.call_id) == Some(leg);
+    let messages: Vec<&Message> = trace.ladder.messages.iter().filter(of_leg).collect();
+    let rung = messages.iter().find(|message| message.status.is_none())?;
+    let rings = messages.iter().find(|message| message.status == Some(180));
+    let last = messages.iter().rev().find(|message| message.status.is_some_and(|status| status >= 200));
+    let Some(last) = last else {
+        return Some(match rings {
+            Some(_) => format!("{party} rang and has not answered yet."),
+            None => format!("The phone of {party} was rung and has said nothing."),
+        });
+    };
+    let took = seconds(last.at - rings.unwrap_or(rung).at);
+    let label = last.label.trim_end_matches(" (INVITE)");
+    Some(match last.status {
+        Some(status) if status < 300 => format!("{party} answered after {took} of ringing."),
+        Some(487) => format!("{party} rang for {took} and was not answered in time, or the caller gave up."),
+        Some(480) => format!("{party} did not take the call: {label}."),
+        Some(486 | 600 | 603) => format!("{party} declined: {label}."),
+        Some(408 | 430 | 503) => format!("The phone of {party} could not be reached: {label}."),
+        _ => format!("{party} refused: {label}."),
+    })
+}
+
+fn spoke(trace: &Trace, now: f64) -> Option<String> {
+    let answered = trace.call.answered_at?;
+    Some(match trace.call.ended_at {
+        Some(ended) => format!("They were connected for {}.", seconds((ended - answered).max(0.0))),
+        None => format!("They have been connected for {}.", seconds((now - answered).max(0.0))),
+    })
+}
+
+/// Who hung up.
+fn how_it_ended(trace: &Trace, names: &LegNames) -> Option<String> {
+    let outside = |id: &str| trace.ladder.parties.iter().any(|party| party.id == id && !party.inside);
+    let bye = trace.ladder.messages.iter().find(|message| {
+        message.method == "BYE" && message.status.is_none() && (outside(&message.from) || outside(&message.to))
+    });
+    let Some(bye) = bye else {
+        return match (trace.call.ended_at, refusal(trace)) {
+            (None, None) if !trace.call.conn_id.is_empty() => Some("It has not ended, as far as is known.".to_owned()),
+            _ => None,
+        };
+    };
+    let who = match leg_of(&bye.call_id).and_then(|leg| names.get(&leg)) {
+        Some((_, true)) => "The caller".to_owned(),
+        Some((party, false)) => party.clone(),
+        None => "A party".to_owned(),
+    };
+    if outside(&bye.from) {
+        return Some(format!("{who} hung up."));
+    }
+    let why = trace.notes.iter().rev().find(|note| note.text.starts_with("the auditor"));
+    Some(match why {
+        Some(note) => format!("We hung up on {}: {}.", who.to_lowercase(), note.text),
+        None => format!("We hung up first, on {}.", who.to_lowercase()),
+    })
+}
+
+fn findings(trace: &Trace, names: &LegNames) -> Vec<Finding> {
+    let mut findings: Vec<Finding> = Vec::new();
+    let mut add = |severity, text: String| findings.push(Finding { severity, text });
+    for leg in &trace.media {
+        if let Some(severity) = leg.severity
+            && (severity != Severity::Info || leg.verdict.contains("NAT"))
+        {
+            add(severity, format!("{}: {}", capital(&whose(leg)), leg.verdict));
+        }
+    }
+    for step in trace.application.steps.iter().filter(|step| step.step.step == "error") {
+        add(Severity::Fault, format!("the application: {} {}", step.step.name, step.step.text).trim().to_owned());
+    }
+    for step in trace.application.steps.iter() {
+        if step.step.step == "event" && step.step.name.starts_with("error.") {
+            add(Severity::Warning, format!("the application was told {}: {}", step.step.name, step.step.text));
+        }
+    }
+    for request in trace.requests.iter().filter(|request| request.request.outcome != "accepted") {
+        let of = &request.request;
+        add(Severity::Warning, format!("{} of {} was refused: {}", of.name, of.requester, of.outcome));
+    }
+    for note in trace.notes.iter().filter(|note| note.text.starts_with("the auditor")) {
+        add(Severity::Fault, note.text.clone());
+    }
+    let repeats = trace.ladder.messages.iter().filter(|message| message.repeat).count();
+    if repeats > 0 {
+        add(Severity::Warning, format!("{repeats} SIP messages were sent again: they or their answers got lost"));
+    }
+    if let Some(refusal) = refusal(trace).filter(|refusal| refusal.status != Some(487)) {
+        add(Severity::Fault, format!("the call was refused with {}", refusal.label.trim_end_matches(" (INVITE)")));
+    }
+    let unanswered = |leg: &u16| names.get(leg).is_some_and(|(_, caller)| !caller);
+    for message in trace.ladder.messages.iter().filter(|message| message.method == "INVITE" && !message.repeat) {
+        let outside = trace.ladder.parties.iter().any(|party| party.id == message.from && !party.inside);
+        if let (Some(status), Some(leg), true) = (message.status, leg_of(&message.call_id), outside)
+            && status >= 400
+            && status != 487
+            && unanswered(&leg)
+            && let Some((party, _)) = names.get(&leg)
+        {
+            add(
+                Severity::Warning,
+                format!("the phone of {party} answered {}", message.label.trim_end_matches(" (INVITE)")),
+            );
+        }
+    }
+    findings
+}
+
+/// The audio of the whole call, in one sentence.
+fn audio(trace: &Trace) -> String {
+    let faults: Vec<&Leg> = trace.media.iter().filter(|leg| leg.severity == Some(Severity::Fault)).collect();
+    match (trace.media.len(), faults.len()) {
+        (0, _) => "Nothing is known of audio.".to_owned(),
+        (_, 0) if trace.media.iter().any(|leg| leg.from_phone.packets > 0) => {
+            "Audio passed on every leg that lasted.".to_owned()
+        }
+        (_, 0) => "No leg lasted long enough to judge its audio.".to_owned(),
+        _ => {
+            let words: Vec<String> = faults.iter().map(|leg| leg.verdict.clone()).collect();
+            format!("Audio was not right: {}.", words.join("; "))
+        }
+    }
+}
+
+fn capital(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map(|first| first.to_uppercase().chain(chars).collect()).unwrap_or_default()
+}
