@@ -6,6 +6,7 @@ mod specs;
 mod tenant;
 mod token;
 mod topology;
+mod trace;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -23,6 +24,7 @@ Examples:
   trunkline up --instance 3              a second installation beside it
   trunkline token --tenant example --scope calls:read
   trunkline topology --check             is every connection there?
+  trunkline trace --last                 what happened to the latest call?
 
 Exit codes:
 ";
@@ -93,6 +95,10 @@ enum Command {
     #[command(after_help = "Examples:\n  trunkline topology\n  trunkline topology --json | jq .\n  \
                             trunkline topology --check && echo complete")]
     Topology(topology::Arguments),
+    /// What happened to one call: its SIP, audio, application and routing, in words
+    #[command(after_help = "Examples:\n  trunkline trace --last\n  trunkline trace --list --from 0100\n  \
+                            trunkline trace 00700392f1a4c001 --json | jq .verdict")]
+    Trace(trace::Arguments),
     /// What the roles declare
     #[command(hide = true, after_help = "Examples:\n  trunkline specs --json\n  trunkline specs --check")]
     Specs(specs::Arguments),
@@ -110,6 +116,7 @@ pub fn main() -> ExitCode {
         Command::Tenant(arguments) => tenant::run(&cli.site, &arguments),
         Command::Token(arguments) => token::run(&cli.site, &arguments),
         Command::Topology(arguments) => topology::run(&cli.site, &arguments),
+        Command::Trace(arguments) => trace::run(&cli.site, &arguments),
         Command::Specs(arguments) => specs::run(&arguments),
     };
     let exit = done.unwrap_or_else(|error| {

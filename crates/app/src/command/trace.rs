@@ -1,0 +1,130 @@
+//! `trunkline trace`: what happened to one call, from what every role remembers of it.
+
+use clap::Args;
+use infra::{Clock as _, SystemClock};
+use net::everyone::Everyone;
+use platform::trace::document::Traces;
+use platform::trace::{Answer, ask, explain, text};
+use runtime::exit::{Exit, ExitError};
+use runtime::trace::{NUMBERS_SCOPE, READ_SCOPE};
+
+use super::{Site, executor, topology};
+
+#[derive(Args)]
+pub struct Arguments {
+    /// The call: its ConnID (16 hex digits, or as requests print it), its CallUUID, or a SIP Call-ID
+    #[arg(required_unless_present_any = ["last", "list"])]
+    call: Option<String>,
+    /// The latest call
+    #[arg(long, conflicts_with = "call")]
+    last: bool,
+    /// The latest calls, a line each
+    #[arg(long, conflicts_with_all = ["call", "last"])]
+    list: bool,
+    /// With --last or --list: only calls whose caller's number ends so
+    #[arg(long, value_name = "NUMBER")]
+    from: Option<String>,
+    /// How many calls --list shows
+    #[arg(long, default_value_t = 20)]
+    limit: usize,
+    /// The tenant; needed only where several have calls
+    #[arg(long)]
+    tenant: Option<String>,
+    /// As JSON
+    #[arg(long)]
+    json: bool,
+    /// Show phone numbers in full
+    #[arg(long)]
+    numbers: bool,
+}
+
+/// Prints what happened to a call.
+pub fn run(site: &Site, arguments: &Arguments) -> anyhow::Result<Exit> {
+    let scope = if arguments.numbers { format!("{READ_SCOPE} {NUMBERS_SCOPE}") } else { READ_SCOPE.to_owned() };
+    let everyone = topology::everyone(site, &scope)?;
+    executor()?.block_on(answer(site, arguments, &everyone))
+}
+
+#[allow(clippy::print_stdout, reason = "this is the command's answer")]
+async fn answer(site: &Site, arguments: &Arguments, everyone: &Everyone) -> anyhow::Result<Exit> {
+    let tenant = tenant(site, arguments, everyone).await?;
+    if arguments.list {
+        let traces = latest(arguments, everyone, &tenant, arguments.limit).await;
+        if arguments.json {
+            println!("{}", serde_json::to_string_pretty(&traces)?);
+        } else {
+            print!("{}", text::list(&traces));
+        }
+        return Ok(Exit::Done);
+    }
+    let call = match &arguments.call {
+        Some(call) => call.clone(),
+        None => {
+            let traces = latest(arguments, everyone, &tenant, 1).await;
+            let last = traces.calls.first().ok_or_else(|| unknown("no call is remembered that fits"))?;
+            last.conn_id.clone()
+        }
+    };
+    let answers = ask::call(everyone, &tenant, &call, arguments.numbers).await;
+    let now = SystemClock::start().now().as_micros() as f64 / 1_000.0;
+    let Some(trace) = explain(&tenant, &answers, !arguments.numbers, now) else {
+        return Err(unknown(&nobody_knows(&call, &tenant, &answers)).into());
+    };
+    if arguments.json {
+        println!("{}", serde_json::to_string_pretty(&trace)?);
+    } else {
+        print!("{}", text::page(&trace));
+    }
+    Ok(Exit::Done)
+}
+
+async fn latest(arguments: &Arguments, everyone: &Everyone, tenant: &str, limit: usize) -> Traces {
+    ask::latest(everyone, tenant, arguments.from.as_deref(), limit, arguments.numbers).await
+}
+
+/// The tenant that is named, or the only one that has calls.
+async fn tenant(site: &Site, arguments: &Arguments, everyone: &Everyone) -> Result<String, ExitError> {
+    let Some(tenants) = ask::tenants(everyone).await else {
+        let message = format!("no role of instance {} answers: it does not run", site.instance);
+        return Err(ExitError::new(Exit::NotRunning, message));
+    };
+    if let Some(tenant) = &arguments.tenant {
+        return Ok(tenant.clone());
+    }
+    let mut tenants = tenants.into_iter();
+    match (tenants.next(), tenants.next()) {
+        (Some(only), None) => Ok(only),
+        (None, _) => Err(unknown("no call is remembered")),
+        (Some(one), Some(other)) => {
+            let all: Vec<String> = [one, other].into_iter().chain(tenants).collect();
+            let message = format!("calls of several tenants are remembered: say --tenant, one of {}", all.join(", "));
+            Err(ExitError::new(Exit::Usage, message))
+        }
+    }
+}
+
+/// Why nobody knows a call, as far as can be told.
+fn nobody_knows(call: &str, tenant: &str, answers: &[Answer]) -> String {
+    let known = || answers.iter().filter_map(|answer| answer.known.as_ref().ok());
+    let oldest = known().filter_map(|known| known.since).min();
+    let keeps = known().map(|known| known.keeps).max().unwrap_or_default();
+    let mut message = format!("no role remembers a call {call} of tenant {tenant}");
+    match oldest {
+        None => message.push_str(": nothing is recorded (trace.record is off)"),
+        Some(since) => message.push_str(&format!(
+            ": it never was, or it is forgotten; calls are remembered for {} min, and since {} UTC",
+            keeps / 60,
+            text::clock(since as f64 / 1_000.0)
+        )),
+    }
+    let silent: Vec<&str> =
+        answers.iter().filter(|answer| answer.known.is_err()).map(|answer| answer.node.as_str()).collect();
+    if !silent.is_empty() {
+        message.push_str(&format!("; not asked, since they do not answer: {}", silent.join(", ")));
+    }
+    message
+}
+
+fn unknown(message: &str) -> ExitError {
+    ExitError::new(Exit::Unknown, message)
+}
