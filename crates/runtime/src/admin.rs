@@ -126,6 +126,8 @@ pub struct TopologyReport {
     pub lives: u32,
     /// When its present life began, in ms since the Unix epoch.
     pub since_ms: u64,
+    /// What its clock says, in ms since the Unix epoch.
+    pub clock_ms: u64,
     /// Its connections.
     pub connections: Vec<ConnectionReport>,
 }
@@ -183,11 +185,14 @@ async fn set_log_level(State(admin): State<Admin>, caller: Caller, body: Body) -
     Ok(admin.log_level.now())
 }
 
-async fn topology(State(admin): State<Admin>) -> Json<TopologyReport> {
+async fn topology(State(admin): State<Admin>, caller: Caller) -> Result<Json<TopologyReport>, Problem> {
+    if !caller.has_scope(OPERATE_SCOPE) {
+        caller.needs_scope(crate::scope::TOPOLOGY_READ)?;
+    }
     let life = admin.slot.life();
     let ready = &life.ready;
     let missing = ready.missing().into_iter().map(|(name, why)| format!("{name}: {why}")).collect();
-    Json(TopologyReport {
+    Ok(Json(TopologyReport {
         role: admin.role.to_owned(),
         node: admin.node.clone(),
         ready: ready.is_ready(),
@@ -195,8 +200,9 @@ async fn topology(State(admin): State<Admin>) -> Json<TopologyReport> {
         pid: std::process::id(),
         lives: life.number,
         since_ms: life.since.as_millis(),
+        clock_ms: admin.meters.now().as_millis(),
         connections: admin.meters.report(),
-    })
+    }))
 }
 
 async fn build(State(admin): State<Admin>) -> Json<serde_json::Value> {

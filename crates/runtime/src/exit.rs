@@ -29,6 +29,8 @@ pub enum Exit {
     RoleFailed = 9,
     /// What was asked for is not known, or not any more.
     Unknown = 10,
+    /// A check found no fault, but something to look at.
+    Warned = 11,
 }
 
 /// Every code with its meaning; printed by `--help` and in the book.
@@ -44,6 +46,7 @@ pub const TABLE: &[(Exit, &str)] = &[
     (Exit::NotRunning, "nothing answers: the instance does not run"),
     (Exit::RoleFailed, "a role failed more often than it is restarted"),
     (Exit::Unknown, "what was asked for is not known, or not any more"),
+    (Exit::Warned, "a check found no fault, but something to look at"),
 ];
 
 impl Exit {

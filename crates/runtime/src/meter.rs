@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use infra::Clock;
+use model::Timestamp;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric as _};
 use prometheus_client::metrics::MetricType;
@@ -40,6 +41,11 @@ impl Meters {
     /// None yet; the clock stamps the last use.
     pub fn new(clock: Arc<dyn Clock>) -> Self {
         Self { clock, all: Arc::default() }
+    }
+
+    /// The present time by the role's clock.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
     }
 
     /// The meter of a connection.

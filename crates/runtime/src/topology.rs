@@ -56,6 +56,8 @@ pub struct RoleRow {
     pub lives: Option<u32>,
     /// When its present life began, in ms since the Unix epoch.
     pub since: Option<u64>,
+    /// What its clock says, in ms since the Unix epoch.
+    pub clock: Option<u64>,
 }
 
 /// One row of the table.
@@ -236,6 +238,7 @@ fn role_row(heard: &Heard) -> RoleRow {
         pid: said.ok().map(|report| report.pid),
         lives: said.ok().map(|report| report.lives),
         since: said.ok().map(|report| report.since_ms),
+        clock: said.ok().map(|report| report.clock_ms),
     }
 }
 

@@ -1,7 +1,8 @@
 //! frontend, the one door for requests: finds the node that owns the call and hands the request on. HTTP 9101.
 //!
 //! It has no store: a ConnID ends in `@node.epoch`; a request without a call goes to any sip-cluster node, which passes it
-//! to agent-state. The outcome of a request is the event that carries its reference.
+//! to agent-state. The outcome of a request is the event that carries its reference. Who asked for what, and what was answered, goes
+//! to the reporting log (voice-48).
 
 mod door;
 mod metrics;
@@ -23,9 +24,9 @@ pub const SPEC: RoleSpec = RoleSpec {
         place: Place::Cluster,
         accepts: &["voice-31", "voice-38", "own-16"],
     }],
-    opens: &["voice-39"],
+    opens: &["voice-39", "voice-48"],
     settings: &[],
-    metrics: &[metrics::Metrics::declared],
+    metrics: &[metrics::Metrics::declared, crate::reporting::Metrics::declared],
     admin_port: 9090,
     start: |ctx| Box::pin(run(ctx)),
 };

@@ -7,6 +7,7 @@ pub mod dialplan;
 pub mod frontend;
 pub mod media_server;
 pub mod registrar;
+mod reporting;
 pub mod rq;
 pub mod sip_cluster;
 pub mod sip_proxy;

@@ -1,7 +1,7 @@
 //! registrar: SIP REGISTER becomes where a phone can be reached (RFC 3261 §10, RFC 3327).
 //!
 //! It keeps a connection to every sip-proxy (own-01), which has authenticated the phone; writes bindings and what follows
-//! from them to the store (voice-36, voice-52); ends those whose time is over.
+//! from them to the store (voice-36, voice-52); ends those whose time is over. Which phone is where goes to the reporting log (voice-53).
 
 mod handler;
 mod metrics;
@@ -18,9 +18,9 @@ pub const SPEC: RoleSpec = RoleSpec {
     number: 4,
     summary: "knows where phones are registered",
     listens: &[],
-    opens: &["own-01", "voice-36", "voice-52"],
+    opens: &["own-01", "voice-36", "voice-52", "voice-53"],
     settings: Settings::TABLE,
-    metrics: &[metrics::Metrics::declared],
+    metrics: &[metrics::Metrics::declared, crate::reporting::Metrics::declared],
     admin_port: 11_500,
     start: |ctx| Box::pin(run(ctx)),
 };
@@ -51,6 +51,7 @@ async fn run(ctx: RoleContext) -> anyhow::Result<()> {
         ctx.meter(id).embedded();
     }
     let metrics = metrics::Metrics::register(&ctx.metrics);
-    let handler = handler::Handler::new(ctx.stores.clone(), policy, metrics.clone());
+    let reporter = crate::reporting::Reporter::start(&ctx, "voice-53", handler::TOPIC);
+    let handler = handler::Handler::new(ctx.stores.clone(), policy, metrics.clone(), reporter);
     turn::Turns::new(ctx, handler, metrics)?.run().await
 }

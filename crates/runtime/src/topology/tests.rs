@@ -45,6 +45,7 @@ fn runs(node: &str, connections: Vec<ConnectionReport>) -> Heard {
         pid: 7,
         lives: 1,
         since_ms: 5,
+        clock_ms: 6,
         connections,
     };
     Heard { place, report: Ok(report) }

@@ -17,11 +17,15 @@ use tracing::info;
 
 use super::metrics::Metrics;
 use super::repeats::Repeats;
+use crate::reporting::Reporter;
 
 /// Time for the owner's answer; then the client hears error 57.
 const OWNER_ANSWERS_WITHIN: Duration = Duration::from_secs(5);
 /// The port on which sip-cluster takes requests.
 const OWNER_PORT: u16 = 11300;
+
+/// The topic of what was asked.
+const TOPIC: &str = "voice-requests";
 
 /// Hands requests on.
 #[derive(Clone)]
@@ -30,6 +34,7 @@ pub(super) struct Door {
     cluster: Client,
     repeats: Repeats,
     metrics: Metrics,
+    reporter: Reporter,
 }
 
 /// A request as it came in.
@@ -43,7 +48,8 @@ pub(super) struct Incoming {
 impl Door {
     pub fn new(ctx: RoleContext, metrics: Metrics) -> anyhow::Result<Self> {
         let cluster = Client::new(&ctx, "voice-39")?;
-        Ok(Self { ctx, cluster, repeats: Repeats::default(), metrics })
+        let reporter = Reporter::start(&ctx, "voice-48", TOPIC);
+        Ok(Self { ctx, cluster, repeats: Repeats::default(), metrics, reporter })
     }
 
     /// Hands a request on; returns its reference. A repeat within half a minute is answered without doing it again.
@@ -75,6 +81,7 @@ impl Door {
         let answer = self.ask_owner(incoming, read).await;
         self.metrics.request_ended(answer.as_ref().err().map(|problem| problem.status));
         self.explain(&incoming.frame, &read.request, answer.as_ref().err());
+        self.report(&incoming.frame, &read.request, answer.as_ref().err());
         if let Err(problem) = &answer {
             let request = &read.request;
             let why = problem.detail.as_deref().unwrap_or(&problem.title);
@@ -96,6 +103,21 @@ impl Door {
                 outcome: refused.map_or_else(|| "accepted".to_owned(), because),
             })
         });
+    }
+
+    /// Tells the reporting log who asked for what, and the answer.
+    fn report(&self, frame: &Value, request: &model::Request, refused: Option<&Problem>) {
+        let conn_id = request.kind.conn_id().map(|id| id.to_string());
+        let subject = conn_id.as_ref().map_or_else(|| request.requester.clone(), |id| format!("call:{id}"));
+        let data = json!({
+            "Request": frame.get("req"),
+            "Requester": request.requester,
+            "ReferenceID": request.reference.0,
+            "ConnID": conn_id,
+            "Status": refused.map_or(StatusCode::ACCEPTED.as_u16(), |problem| problem.status),
+            "Reason": refused.map(|problem| problem.detail.as_ref().unwrap_or(&problem.title)),
+        });
+        self.reporter.report(&request.tenant, "RequestAnswered", &subject, self.ctx.clock.now(), data);
     }
 
     async fn ask_owner(&self, incoming: &Incoming, read: &RequestFrame) -> Result<(), Problem> {

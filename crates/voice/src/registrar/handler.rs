@@ -1,15 +1,20 @@
 //! What a REGISTER, and the passing of time, do to the bindings of a DN.
 
+use contracts::json::rfc3339;
 use infra::{Binding, Registration, RegistrationWrite, RegistrationWritten, Stores};
 use model::plan::Contact;
 use model::{Dn, Event, EventId, EventName, Seq, Stamped, Subject, TenantId, Timestamp, Token};
 use sip::proxy::headers;
 use sip::registration::{self, Outcome, Policy};
+use serde_json::{Value as Json, json};
 use sip::{HeaderName, Message, StatusCode};
 use tracing::{info, warn};
 
 use super::metrics::Metrics;
+use crate::reporting::Reporter;
 
+/// The topic of where phones are.
+pub(super) const TOPIC: &str = "voice-registrations";
 /// Attempts of one write while other registrars are faster.
 const ATTEMPTS_MAX: usize = 5;
 /// Phones that one scan ends.
@@ -25,11 +30,12 @@ pub(super) struct Handler {
     stores: Stores,
     policy: Policy,
     metrics: Metrics,
+    reporter: Reporter,
 }
 
 impl Handler {
-    pub fn new(stores: Stores, policy: Policy, metrics: Metrics) -> Self {
-        Self { stores, policy, metrics }
+    pub fn new(stores: Stores, policy: Policy, metrics: Metrics, reporter: Reporter) -> Self {
+        Self { stores, policy, metrics, reporter }
     }
 
     /// Answers a REGISTER.
@@ -92,7 +98,33 @@ impl Handler {
         if let (true, Some(event)) = (done, event) {
             info!(%tenant, dn = %runtime::Pii(dn.as_str()), event = event.as_str(), "phone");
         }
+        if done {
+            self.report(tenant, dn, known, after, now);
+        }
         Ok(done)
+    }
+
+    /// Tells the reporting log where a phone is now. A refresh changes nothing and is not told.
+    fn report(
+        &self,
+        tenant: &TenantId,
+        dn: &Dn,
+        known: &Registration,
+        after: &[registration::Binding],
+        now: Timestamp,
+    ) {
+        let before: Vec<&str> = known.bindings.iter().map(|binding| binding.contact.uri.as_str()).collect();
+        if after.iter().map(|binding| binding.uri.as_str()).eq(before) {
+            return;
+        }
+        let contact = |binding: &registration::Binding| {
+            let expires_at = rfc3339(binding.expires_at);
+            json!({ "Contact": binding.uri, "UserAgent": binding.user_agent, "ExpiresAt": expires_at })
+        };
+        let contacts: Vec<Json> = after.iter().map(contact).collect();
+        let name = if after.is_empty() { "PhoneUnregistered" } else { "PhoneRegistered" };
+        let data = json!({ "DN": dn.as_str(), "Contacts": contacts });
+        self.reporter.report(tenant, name, &format!("dn:{dn}"), now, data);
     }
 
     /// Ends the bindings whose time is over.

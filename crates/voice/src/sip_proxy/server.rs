@@ -1,5 +1,6 @@
 //! The one loop: sockets, time and lookups into the core, its outputs to the sockets.
 
+use std::collections::HashSet;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
 use std::sync::{Arc, RwLock};
@@ -93,7 +94,7 @@ impl Server {
         for _ in 0..BATCH {
             let Some(datagram) = self.udp.try_receive() else { return };
             let now = self.ctx.clock.now();
-            self.meters.received(datagram.remote, datagram.bytes.len());
+            self.meters.received(datagram.remote, &datagram.bytes);
             self.passages.datagram(datagram.remote, &datagram.bytes, now);
             self.proxy.handle_datagram(UDP, datagram.remote, datagram.bytes, now);
             self.perform(now);
@@ -199,13 +200,18 @@ impl Server {
     }
 }
 
+/// Sources that have registered, of those on a trunk's list; more are counted as carriers.
+const PHONES_MAX: usize = 10_000;
+
 /// The meters of the edge: a datagram or connection belongs to a trunk if its address is on a trunk's list, else to a phone.
+/// A source on the list that registers is a phone all the same: in an installation of one machine both come from there.
 #[derive(Clone)]
 pub(super) struct Meters {
     phone: PeerMeter,
     carrier: PeerMeter,
     to_carrier: PeerMeter,
     trunks: Arc<RwLock<Vec<Network>>>,
+    phones: Arc<RwLock<HashSet<SocketAddr>>>,
 }
 
 impl Meters {
@@ -215,6 +221,7 @@ impl Meters {
             carrier: ctx.meter("own-18").peer("carriers"),
             to_carrier: ctx.meter("voice-59").peer("carriers"),
             trunks: Arc::default(),
+            phones: Arc::default(),
         }
     }
 
@@ -243,17 +250,33 @@ impl Meters {
     fn is_trunk(&self, remote: SocketAddr) -> bool {
         // Written when configuration changes, read by the loop alone: never contended.
         let trunks = self.trunks.read().unwrap_or_else(std::sync::PoisonError::into_inner);
-        trunks.iter().any(|n| n.contains(remote.ip()))
+        trunks.iter().any(|n| n.contains(remote.ip())) && !self.has_registered(remote)
+    }
+
+    fn has_registered(&self, remote: SocketAddr) -> bool {
+        self.phones.read().unwrap_or_else(std::sync::PoisonError::into_inner).contains(&remote)
+    }
+
+    fn note_registration(&self, remote: SocketAddr) {
+        if self.is_trunk(remote) {
+            let mut phones = self.phones.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+            if phones.len() < PHONES_MAX {
+                phones.insert(remote);
+            }
+        }
     }
 
     fn of(&self, remote: SocketAddr) -> &PeerMeter {
         if self.is_trunk(remote) { &self.carrier } else { &self.phone }
     }
 
-    fn received(&self, remote: SocketAddr, bytes: usize) {
+    fn received(&self, remote: SocketAddr, bytes: &[u8]) {
+        if bytes.starts_with(b"REGISTER ") {
+            self.note_registration(remote);
+        }
         let meter = self.of(remote);
         meter.request();
-        meter.bytes_in(bytes);
+        meter.bytes_in(bytes.len());
     }
 
     fn sent(&self, remote: SocketAddr, bytes: &[u8]) {
