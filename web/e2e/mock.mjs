@@ -28,6 +28,7 @@ await run('numbers move', small, tasks.numbers)
 await run('accessible', small, tasks.accessible)
 await run('keyboard', small, tasks.keyboard)
 await run('topology', small, tasks.topology)
+await run('a trace', small, tasks.traced)
 await run('a refused token', small, tasks.refused)
 
 await run('a lost connection is said and ends', small, async ({ mock, ...rest }) => {

@@ -148,3 +148,25 @@ export async function refused({ browser, link }) {
   if (token.includes('.')) await page.getByText('Live', { exact: true }).waitFor()
   await finish(opened, (fault) => fault.includes('401'))
 }
+
+/** From the list of calls to the latest call's trace: verdict, audio, ladder, a message as sent. Says `call ID`. */
+export async function traced({ browser, link, say }) {
+  const opened = await openWallboard(browser, link)
+  const { page } = opened
+  await page.getByRole('link', { name: 'Traces' }).click()
+  const calls = page.locator('tbody th a')
+  await calls.first().waitFor()
+  const call = await calls.first().textContent()
+  say(`call ${call}`)
+  await calls.first().click()
+  const verdict = page.getByRole('region', { name: 'What happened' })
+  await until('a verdict in words', async () => ((await verdict.textContent()) ?? '').includes(' called '))
+  const message = page.getByRole('button', { name: /INVITE from/ }).first()
+  await message.click()
+  await until('the message as sent', async () => (await page.locator('pre').first().textContent())?.startsWith('INVITE sip:'))
+  for (const title of ['Audio', 'SIP messages', 'Routing', 'Application', 'Events']) {
+    assert((await page.getByRole('heading', { name: title, exact: true }).count()) === 1, `there is no ${title}`)
+  }
+  await page.getByLabel('Colours').focus()
+  await finish(opened)
+}

@@ -44,6 +44,11 @@ export function Drawing({ document, rates, state, selection, onSelect }: Drawing
   return (
     <div className={styles['frame']}>
       <svg ref={svg} viewBox={`-8 -8 ${SIZE.width + 16} ${SIZE.height + 16}`} className={styles['drawing']} role="group" aria-label={text.drawing}>
+        <defs>
+          <marker id="direction" viewBox="0 0 10 10" refX="9" refY="5" markerWidth="14" markerHeight="14" markerUnits="userSpaceOnUse" orient="auto">
+            <path d="M0 0L10 5L0 10z" className={styles['direction']} />
+          </marker>
+        </defs>
         {GROUPS.map((group) => (
           <g key={group.name}>
             <rect className={styles['group']} x={group.x} y={group.y} width={group.width} height={group.height} rx="14" />

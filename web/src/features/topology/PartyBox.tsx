@@ -39,7 +39,7 @@ export function PartyBox({ party, state, isChosen, isEntry, onSelect, onKeyDown 
         </text>
       )}
       <text className={styles['name']} x={party.x + (state === 'away' ? party.width / 2 : 24)} y={party.y + 25} textAnchor={state === 'away' ? 'middle' : 'start'}
-        textLength={party.name.length > 15 ? party.width - (state === 'away' ? 12 : 30) : undefined} lengthAdjust="spacingAndGlyphs">
+        textLength={party.name.length > (state === 'away' ? 15 : 12) ? party.width - (state === 'away' ? 12 : 30) : undefined} lengthAdjust="spacingAndGlyphs">
         {party.name}
       </text>
     </g>

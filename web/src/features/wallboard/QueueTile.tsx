@@ -11,10 +11,10 @@ import styles from './QueueTile.module.css'
 
 const text = messages.wallboard
 
-export type QueueTileProps = { readonly queue: Queue }
+export type QueueTileProps = { readonly queue: Queue; readonly size: 'large' | 'small' }
 
 /** One queue: who waits and how long, its service level, its last half hour. */
-export const QueueTile = memo(function QueueTile({ queue }: QueueTileProps): ReactElement {
+export const QueueTile = memo(function QueueTile({ queue, size }: QueueTileProps): ReactElement {
   const now = useSecond()
   const wait = waitLevel(queue, now)
   const service = serviceLevelLevel(queue)
@@ -34,7 +34,7 @@ export const QueueTile = memo(function QueueTile({ queue }: QueueTileProps): Rea
           <dd>{queue.longestWaitSince === null ? '–' : clockDuration(now - queue.longestWaitSince)}</dd>
         </div>
         <div>
-          <dt>{queue.serviceLevelThreshold === null ? text.serviceLevel : text.serviceLevelIn(queue.serviceLevelThreshold)}</dt>
+          <dt>{levelLabel(queue, size)}</dt>
           <dd className={styles['level']}>
             {percent(queue.serviceLevel)}
             <span className={styles['unit']}>{queue.serviceLevel === null ? '' : '%'}</span>
@@ -58,3 +58,8 @@ export const QueueTile = memo(function QueueTile({ queue }: QueueTileProps): Rea
     </li>
   )
 })
+
+function levelLabel(queue: Queue, size: 'large' | 'small'): string {
+  if (size === 'small') return text.serviceLevelShort
+  return queue.serviceLevelThreshold === null ? text.serviceLevel : text.serviceLevelIn(queue.serviceLevelThreshold)
+}

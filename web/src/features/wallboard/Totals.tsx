@@ -19,7 +19,7 @@ export function Totals({ totals, queues, countsSince }: TotalsProps): ReactEleme
   const service = serviceLevelLevel(totals)
   return (
     <section className={styles['totals']} aria-label={text.totals}>
-      <Total label={text.callsWaiting} value={count(totals.waiting)} level="none" name="waiting" note={text.countedSince(timeOfMinute(countsSince))} />
+      <Total label={text.callsWaiting} value={count(totals.waiting)} level="none" name="waiting" />
       <Total
         label={text.longestWait}
         value={totals.longestWaitSince === null ? '–' : clockDuration(now - totals.longestWaitSince)}
@@ -40,7 +40,7 @@ export function Totals({ totals, queues, countsSince }: TotalsProps): ReactEleme
           </>
         }
       />
-      <Total label={text.answered} value={count(totals.answered)} level="none" name="answered" note={text.abandonedOf(totals.entered)} />
+      <Total label={text.answered} value={count(totals.answered)} level="none" name="answered" note={<Entered totals={totals} countsSince={countsSince} />} />
       <Total
         label={text.abandoned}
         value={count(totals.abandoned)}
@@ -59,6 +59,15 @@ export function Totals({ totals, queues, countsSince }: TotalsProps): ReactEleme
   )
 }
 
+function Entered({ totals, countsSince }: { readonly totals: Numbers; readonly countsSince: number }): ReactElement {
+  return (
+    <>
+      <span>{text.ofEntered(totals.entered)}</span>
+      <span>{text.countedSince(timeOfMinute(countsSince))}</span>
+    </>
+  )
+}
+
 type TotalProps = {
   readonly label: string
   readonly value: string
@@ -69,7 +78,7 @@ type TotalProps = {
 }
 
 function Total({ label, value, unit = '', level, name, note }: TotalProps): ReactElement {
-  const length = value.length > 5 ? styles['long'] : value.length > 4 ? styles['middle'] : styles['short']
+  const length = styles[`of${Math.min(6, Math.max(3, value.length))}`] ?? ''
   return (
     <div className={`${styles['total']} ${styles[level]}`}>
       <h2 className={styles['label']}>{label}</h2>

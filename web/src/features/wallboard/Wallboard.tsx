@@ -56,7 +56,7 @@ function Numbers({ board }: { readonly board: Board }): ReactElement {
         {board.queues.length === 0 ? <p>{text.noQueues}</p> : null}
         <ul className={styles['tiles']} style={{ '--columns': tiles.columns } as CSSProperties}>
           {tiles.shown.map((queue) => (
-            <QueueTile key={queue.id} queue={queue} />
+            <QueueTile key={queue.id} queue={queue} size={tiles.kind} />
           ))}
         </ul>
         {tiles.kind === 'large' ? <Legend /> : null}
