@@ -24,7 +24,7 @@ pub fn markdown(table: &[&'static RoleSpec]) -> String {
         if own.is_empty() {
             continue;
         }
-        let _ = write!(page, "\n## {}\n\n{} {}.\n\n", spec.name, "This role", spec.summary);
+        let _ = write!(page, "\n## {}\n\n{}.\n\n", spec.name, capitalised(spec.summary));
         rows(&mut page, &own);
     }
     let without: Vec<&str> = table.iter().filter(|spec| spec.metrics.is_empty()).map(|spec| spec.name).collect();
@@ -41,6 +41,12 @@ pub fn as_json(table: &[&'static RoleSpec]) -> Value {
     roles.insert("*".to_owned(), json!(rows(&of_every_role())));
     roles.extend(table.iter().map(|spec| (spec.name.to_owned(), json!(rows(&of_role(spec))))));
     Value::Object(roles)
+}
+
+/// A summary as the beginning of a sentence.
+fn capitalised(summary: &str) -> String {
+    let mut characters = summary.chars();
+    characters.next().map(|first| first.to_uppercase().chain(characters).collect()).unwrap_or_default()
 }
 
 fn rows(page: &mut String, all: &[Declared]) {
