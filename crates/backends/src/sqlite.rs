@@ -84,9 +84,14 @@ fn for_the_owner_alone(file: &Path) -> std::io::Result<()> {
 }
 
 fn migrator() -> Migrator {
-    let sql = sqlx::AssertSqlSafe(include_str!("sqlite/schema.sql")).into_sql_str();
-    let first = Migration::new(1, Cow::Borrowed("configuration"), MigrationType::Simple, sql, false);
-    Migrator::with_migrations(vec![first])
+    // Once released, a step is never changed: what is new is a step of its own.
+    const STEPS: [(&str, &str); 2] =
+        [("configuration", include_str!("sqlite/schema.sql")), ("wallboard", include_str!("sqlite/wallboard.sql"))];
+    let steps = (1..).zip(STEPS).map(|(number, (name, sql))| {
+        let sql = sqlx::AssertSqlSafe(sql).into_sql_str();
+        Migration::new(number, Cow::Borrowed(name), MigrationType::Simple, sql, false)
+    });
+    Migrator::with_migrations(steps.collect())
 }
 
 impl ProvisioningStore for SqliteProvisioning {

@@ -51,6 +51,9 @@ pub struct Tenant {
     pub national_prefix: Option<String>,
     /// What stands before an international number, as `00`.
     pub international_prefix: Option<String>,
+    /// The IANA name of the time zone of the tenant's clocks, as `Europe/Berlin`; none means UTC.
+    #[serde(default)]
+    pub time_zone: Option<String>,
 }
 
 /// A skill.
@@ -135,6 +138,12 @@ pub enum DnKind {
         application: String,
         /// Where the call goes when no instruction comes in time.
         default_dn: Option<String>,
+        /// A call that is answered within so many seconds is answered in time.
+        #[serde(default = "service_level_s")]
+        service_level_s: u32,
+        /// A caller who gives up within so many seconds does not count for the service level.
+        #[serde(default = "short_abandon_s")]
+        short_abandon_s: u32,
     },
     /// A virtual queue, in which calls are counted.
     VirtualQueue,
@@ -145,6 +154,19 @@ pub enum DnKind {
         /// Names of prompts.
         prompts: Vec<String>,
     },
+}
+
+/// What a route point's service level is where nothing is said, in seconds.
+pub const SERVICE_LEVEL_S: u32 = 20;
+/// Up to when giving up is short where nothing is said, in seconds.
+pub const SHORT_ABANDON_S: u32 = 5;
+
+const fn service_level_s() -> u32 {
+    SERVICE_LEVEL_S
+}
+
+const fn short_abandon_s() -> u32 {
+    SHORT_ABANDON_S
 }
 
 /// A number that the outside dials.

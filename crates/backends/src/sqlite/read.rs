@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use contracts::provisioning::{
-    Agent, Application, Dn, DnKind, FeatureAction, FeatureCode, Number, ObjectKey, Person, Place, Prompt, Secret,
+    Agent, Application, Dn, DnKind, FeatureAction, FeatureCode, Number, ObjectKey, Person, Place, Prompt, SERVICE_LEVEL_S, SHORT_ABANDON_S, Secret,
     Skill, SkillLevel, Tenant, TenantObjects, Trunk,
 };
 use infra::{Result, Revision, StoreError};
@@ -130,6 +130,7 @@ fn tenant_object(row: &SqliteRow, lists: &mut Lists) -> Result<Tenant> {
         country_prefix: get(row, "country_prefix")?,
         national_prefix: get(row, "national_prefix")?,
         international_prefix: get(row, "international_prefix")?,
+        time_zone: get(row, "time_zone")?,
     })
 }
 
@@ -143,6 +144,8 @@ fn dn(row: &SqliteRow, lists: &mut Lists) -> Result<Dn> {
         "route_point" => DnKind::RoutePoint {
             application: get::<Option<String>>(row, "application")?.unwrap_or_default(),
             default_dn: get(row, "default_dn")?,
+            service_level_s: get::<Option<u32>>(row, "service_level_s")?.unwrap_or(SERVICE_LEVEL_S),
+            short_abandon_s: get::<Option<u32>>(row, "short_abandon_s")?.unwrap_or(SHORT_ABANDON_S),
         },
         "announcement" => DnKind::Announcement { prompts: lists.prompts.remove(&number).unwrap_or_default() },
         "echo" => DnKind::Echo,

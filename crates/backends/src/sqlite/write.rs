@@ -100,13 +100,13 @@ async fn put(db: &mut SqliteConnection, tenant: &TenantId, revision: i64, object
 
 async fn put_tenant(db: &mut SqliteConnection, o: &Tenant, revision: i64) -> Result<()> {
     let sql = "INSERT INTO tenant (id, revision, name, realm, hold_music, no_answer_s, wrap_up_s, confirmation_prompt,
-             refusal_prompt, country_prefix, national_prefix, international_prefix)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+             refusal_prompt, country_prefix, national_prefix, international_prefix, time_zone)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
          ON CONFLICT (id) DO UPDATE SET name = excluded.name, realm = excluded.realm, hold_music = excluded.hold_music,
              no_answer_s = excluded.no_answer_s, wrap_up_s = excluded.wrap_up_s,
              confirmation_prompt = excluded.confirmation_prompt, refusal_prompt = excluded.refusal_prompt,
              country_prefix = excluded.country_prefix, national_prefix = excluded.national_prefix,
-             international_prefix = excluded.international_prefix";
+             international_prefix = excluded.international_prefix, time_zone = excluded.time_zone";
     let query = sqlx::query(sql)
         .bind(&o.id)
         .bind(revision)
@@ -119,7 +119,8 @@ async fn put_tenant(db: &mut SqliteConnection, o: &Tenant, revision: i64) -> Res
         .bind(&o.refusal_prompt)
         .bind(&o.country_prefix)
         .bind(&o.national_prefix)
-        .bind(&o.international_prefix);
+        .bind(&o.international_prefix)
+        .bind(&o.time_zone);
     run(db, query).await?;
     run(db, sqlx::query("DELETE FROM tenant_codec WHERE tenant = ?").bind(&o.id)).await?;
     for (place, codec) in (0_i64..).zip(&o.codecs) {
@@ -132,17 +133,23 @@ async fn put_tenant(db: &mut SqliteConnection, o: &Tenant, revision: i64) -> Res
 async fn put_dn(db: &mut SqliteConnection, tenant: &str, o: &Dn) -> Result<()> {
     let (kind, password, no_answer_s, application, default_dn) = match &o.kind {
         DnKind::Extension { password, no_answer_s } => ("extension", Some(password.reveal()), *no_answer_s, None, None),
-        DnKind::RoutePoint { application, default_dn } => {
+        DnKind::RoutePoint { application, default_dn, .. } => {
             ("route_point", None, None, Some(application.as_str()), default_dn.as_deref())
         }
         DnKind::VirtualQueue => ("virtual_queue", None, None, None, None),
         DnKind::Echo => ("echo", None, None, None, None),
         DnKind::Announcement { .. } => ("announcement", None, None, None, None),
     };
-    let sql = "INSERT INTO dn (tenant, number, type, password, no_answer_s, application, default_dn)
-         VALUES (?, ?, ?, ?, ?, ?, ?)
+    let (service_level_s, short_abandon_s) = match o.kind {
+        DnKind::RoutePoint { service_level_s, short_abandon_s, .. } => (Some(service_level_s), Some(short_abandon_s)),
+        _ => (None, None),
+    };
+    let sql = "INSERT INTO dn (tenant, number, type, password, no_answer_s, application, default_dn, service_level_s,
+             short_abandon_s)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
          ON CONFLICT (tenant, number) DO UPDATE SET type = excluded.type, password = excluded.password,
-             no_answer_s = excluded.no_answer_s, application = excluded.application, default_dn = excluded.default_dn";
+             no_answer_s = excluded.no_answer_s, application = excluded.application, default_dn = excluded.default_dn,
+             service_level_s = excluded.service_level_s, short_abandon_s = excluded.short_abandon_s";
     let query = sqlx::query(sql)
         .bind(tenant)
         .bind(&o.number)
@@ -150,7 +157,9 @@ async fn put_dn(db: &mut SqliteConnection, tenant: &str, o: &Dn) -> Result<()> {
         .bind(password)
         .bind(no_answer_s)
         .bind(application)
-        .bind(default_dn);
+        .bind(default_dn)
+        .bind(service_level_s)
+        .bind(short_abandon_s);
     run(db, query).await?;
     run(db, sqlx::query("DELETE FROM dn_prompt WHERE tenant = ? AND number = ?").bind(tenant).bind(&o.number)).await?;
     let DnKind::Announcement { prompts } = &o.kind else { return Ok(()) };

@@ -42,6 +42,7 @@ fn objects() -> TenantObjects {
         country_prefix: None,
         national_prefix: None,
         international_prefix: None,
+        time_zone: Some("Europe/Berlin".to_owned()),
     });
     objects.skills = vec![Skill { name: "Sales".into() }, Skill { name: "English".into() }];
     let phone = |number: &str| Dn {

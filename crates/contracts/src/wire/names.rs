@@ -17,11 +17,16 @@ pub(super) fn event_name_from_wire(number: i32) -> Result<EventName, WireError> 
     at(EventName::ALL, number - 1, "name")
 }
 
-pub(super) fn call_type_to_wire(call_type: CallType) -> i32 {
+/// The published number of a call type.
+pub fn call_type_to_wire(call_type: CallType) -> i32 {
     place(CallType::ALL, &call_type)
 }
 
-pub(super) fn call_type_from_wire(number: i32) -> Result<CallType, WireError> {
+/// Finds a call type by its published number.
+///
+/// # Errors
+/// When there is no such number.
+pub fn call_type_from_wire(number: i32) -> Result<CallType, WireError> {
     at(CallType::ALL, number, "call_type")
 }
 

@@ -37,6 +37,12 @@ pub(super) static TENANT: Shape = Shape::Record(&[
     field("country_prefix", Optional, &NAME, "What a national number begins with when dialled in full, as \"+49\"."),
     field("national_prefix", Optional, &NAME, "What stands before a national number, as \"0\"."),
     field("international_prefix", Optional, &NAME, "What stands before an international number, as \"00\"."),
+    field(
+        "time_zone",
+        Optional,
+        &NAME,
+        "The time zone of the tenant's clocks by its IANA name, as Europe/Berlin: the wallboard's day begins at its midnight. Without it UTC.",
+    ),
     field("skills", Optional, &NAMES, "Names of skills."),
     field(
         "prompts",
@@ -59,6 +65,7 @@ pub(super) static TENANT: Shape = Shape::Record(&[
 static CODECS: Shape = Shape::List { of: &Shape::OneOf(&["PCMU", "PCMA"]), max: 2 };
 static RING: Shape = Shape::Number { min: 1, max: 600 };
 static WRAP_UP: Shape = Shape::Number { min: 0, max: 3_600 };
+static THRESHOLD: Shape = Shape::Number { min: 0, max: 86_400 };
 static PROMPTS: Shape = Shape::Named { of: &PATH, max: 10_000 };
 static APPLICATIONS: Shape = Shape::Named { of: &PATH, max: 1_000 };
 
@@ -81,6 +88,18 @@ static ROUTE_POINTS: Shape = Shape::List {
         field("number", Required, &NAME, "Its number."),
         field("application", Required, &NAME, "The application that it runs."),
         field("default_dn", Optional, &NAME, "Where a call goes when no instruction comes in time."),
+        field(
+            "service_level_s",
+            Optional,
+            &THRESHOLD,
+            "A call that is answered within so many seconds is answered in time, as the wallboard counts; without it 20.",
+        ),
+        field(
+            "short_abandon_s",
+            Optional,
+            &THRESHOLD,
+            "A caller who gives up within so many seconds does not count for the service level; without it 5.",
+        ),
     ]),
     max: OBJECTS_MAX,
 };

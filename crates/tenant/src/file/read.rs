@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
 use contracts::provisioning::{
-    Agent, Application, Dn, DnKind, FeatureAction, FeatureCode, Number, ObjectKey, ObjectKind, Person, Place, Prompt,
+    Agent, Application, Dn, DnKind, FeatureAction, FeatureCode, Number, ObjectKey, ObjectKind, Person, Place, Prompt, SERVICE_LEVEL_S, SHORT_ABANDON_S,
     Secret, Skill, SkillLevel, Tenant, TenantObjects, Trunk,
 };
 
@@ -56,6 +56,7 @@ fn tenant(root: &Node) -> Tenant {
         country_prefix: text(root, "country_prefix"),
         national_prefix: text(root, "national_prefix"),
         international_prefix: text(root, "international_prefix"),
+        time_zone: text(root, "time_zone"),
     }
 }
 
@@ -117,7 +118,12 @@ impl Reader<'_> {
         }
         for (index, item) in list(root, "route_points").iter().enumerate() {
             let application = text(item, "application").unwrap_or_default();
-            let kind = DnKind::RoutePoint { application, default_dn: text(item, "default_dn") };
+            let kind = DnKind::RoutePoint {
+                application,
+                default_dn: text(item, "default_dn"),
+                service_level_s: number(item, "service_level_s").unwrap_or(SERVICE_LEVEL_S),
+                short_abandon_s: number(item, "short_abandon_s").unwrap_or(SHORT_ABANDON_S),
+            };
             self.dn(item, format!("route_points[{index}]"), kind);
         }
         for (index, item) in list(root, "services").iter().enumerate() {

@@ -54,6 +54,12 @@ impl<'a> Rules<'a> {
 
     fn tenant(&mut self) {
         let tenant = &self.objects.tenant;
+        if let Some(zone) = &tenant.time_zone
+            && jiff::tz::TimeZone::get(zone).is_err()
+        {
+            let reason = format!("there is no time zone {zone:?}: it is a name as \"Europe/Berlin\" or \"UTC\"");
+            self.fault(ObjectKind::Tenant, "", "time_zone".to_owned(), reason);
+        }
         let is_id = |text: &str| {
             text.len() <= 63 && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
         };
@@ -127,7 +133,7 @@ impl<'a> Rules<'a> {
     fn dns(&mut self) {
         for dn in &self.objects.dns {
             match &dn.kind {
-                DnKind::RoutePoint { application, default_dn } => {
+                DnKind::RoutePoint { application, default_dn, .. } => {
                     if !application.is_empty() && !self.objects.applications.iter().any(|a| a.name == *application) {
                         self.dn_fault(&dn.number, "application", format!("there is no application {application}"));
                     }

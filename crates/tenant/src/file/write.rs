@@ -88,6 +88,7 @@ fn head(yaml: &mut String, tenant: &Tenant) {
     put("country_prefix", tenant.country_prefix.as_deref().map(text));
     put("national_prefix", tenant.national_prefix.as_deref().map(text));
     put("international_prefix", tenant.international_prefix.as_deref().map(text));
+    put("time_zone", tenant.time_zone.as_deref().map(text));
 }
 
 fn dns(yaml: &mut String, objects: &TenantObjects) {
@@ -99,9 +100,10 @@ fn dns(yaml: &mut String, objects: &TenantObjects) {
                 let ring = no_answer_s.map(|s| format!(", no_answer_s: {s}")).unwrap_or_default();
                 phones.push(format!("- {{number: {number}, password: {}{ring}}}", text(password.reveal())));
             }
-            DnKind::RoutePoint { application, default_dn } => {
+            DnKind::RoutePoint { application, default_dn, service_level_s, short_abandon_s } => {
                 let default = optional("default_dn", default_dn.as_deref());
-                points.push(format!("- {{number: {number}, application: {}{default}}}", text(application)));
+                let level = format!(", service_level_s: {service_level_s}, short_abandon_s: {short_abandon_s}");
+                points.push(format!("- {{number: {number}, application: {}{default}{level}}}", text(application)));
             }
             DnKind::Echo => services.push(format!("- {{number: {number}, type: echo}}")),
             DnKind::Announcement { prompts } => {

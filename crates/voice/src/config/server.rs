@@ -9,7 +9,9 @@ use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use contracts::configuration::{Changes, Credentials, PinQuestion, RoutePoint, Versions};
+use contracts::configuration::{
+    CREDENTIALS_MAX, Changes, Credentials, CredentialsQuestion, PinQuestion, RoutePoint, Versions,
+};
 use contracts::provisioning::{Agent, DnKind, Object, ObjectKey, ObjectKind, Person};
 use infra::ConfigVersion;
 use model::TenantId;
@@ -45,6 +47,7 @@ pub(super) fn router(copies: Copies, pins: Pins) -> Router {
         .route("/tenants", get(tenants))
         .route("/tenants/{tenant}", get(tenant))
         .route("/tenants/{tenant}/objects", get(objects))
+        .route("/tenants/{tenant}/credentials", post(credentials_of_several))
         .route("/tenants/{tenant}/credentials/{dn}", get(credentials))
         .route("/tenants/{tenant}/agents/{id}", get(agent))
         .route("/tenants/{tenant}/agent-logins/{code}", get(agent_login))
@@ -259,7 +262,7 @@ async fn route_point(
     let Some(Object::Dn(dn)) = copy.get(ObjectKind::Dn, &number) else {
         return Err(Problem::not_found(format!("there is no DN {number}")));
     };
-    let DnKind::RoutePoint { application, default_dn } = &dn.kind else {
+    let DnKind::RoutePoint { application, default_dn, .. } = &dn.kind else {
         return Err(Problem::not_found(format!("{number} is not a route point")));
     };
     let Some(Object::Application(held)) = copy.get(ObjectKind::Application, application) else {
@@ -282,19 +285,44 @@ async fn credentials(
 ) -> Answer {
     let copy = copy_for(&copies, &caller, &tenant)?;
     caller.needs_scope(SECRETS)?;
-    let realm = match copy.get(ObjectKind::Tenant, "") {
-        Some(Object::Tenant(tenant)) => tenant.realm.clone(),
-        _ => return Err(Problem::not_found("the tenant has no record")),
-    };
-    let Some(Object::Dn(dn)) = copy.get(ObjectKind::Dn, &number) else {
+    let body = credentials_of(&copy, realm_of(&copy)?, &number)?;
+    versioned(&headers, copy.version, &body)
+}
+
+/// After a restart every phone of a site shows itself: sip-proxy asks for those that come together at once.
+async fn credentials_of_several(
+    State(copies): State<Copies>,
+    caller: Caller,
+    Path(tenant): Path<String>,
+    JsonBody(question): JsonBody<CredentialsQuestion>,
+) -> Answer {
+    let copy = copy_for(&copies, &caller, &tenant)?;
+    caller.needs_scope(SECRETS)?;
+    if question.of.len() > CREDENTIALS_MAX {
+        return Err(Problem::bad_request(format!("at most {CREDENTIALS_MAX} phones at once")));
+    }
+    let realm = realm_of(&copy)?;
+    let known = question.of.iter().filter_map(|number| credentials_of(&copy, realm, number).ok());
+    Ok(axum::Json(known.collect::<Vec<_>>()).into_response())
+}
+
+fn realm_of(copy: &TenantCopy) -> Result<&str, Problem> {
+    match copy.get(ObjectKind::Tenant, "") {
+        Some(Object::Tenant(tenant)) => Ok(&tenant.realm),
+        _ => Err(Problem::not_found("the tenant has no record")),
+    }
+}
+
+fn credentials_of(copy: &TenantCopy, realm: &str, number: &str) -> Result<Credentials, Problem> {
+    let Some(Object::Dn(dn)) = copy.get(ObjectKind::Dn, number) else {
         return Err(Problem::not_found(format!("there is no DN {number}")));
     };
     let DnKind::Extension { password, .. } = &dn.kind else {
         return Err(Problem::not_found(format!("{number} is not a phone")));
     };
-    let hash = |algorithm| ha1(algorithm, &number, &realm, password.reveal());
-    let body = Credentials { dn: number.clone(), md5: hash(Algorithm::Md5), sha256: hash(Algorithm::Sha256), realm };
-    versioned(&headers, copy.version, &body)
+    let hash = |algorithm| ha1(algorithm, number, realm, password.reveal());
+    let (md5, sha256) = (hash(Algorithm::Md5), hash(Algorithm::Sha256));
+    Ok(Credentials { dn: number.to_owned(), md5, sha256, realm: realm.to_owned() })
 }
 
 async fn pin(

@@ -84,7 +84,7 @@ fn add_dn(plan: &mut TenantPlan, object: &DnObject, no_answer_s: u32) {
             let no_answer_ms = u64::from(own.unwrap_or(no_answer_s)) * 1_000;
             plan.extensions.insert(number, Extension { dn, no_answer_ms });
         }
-        DnKind::RoutePoint { application, default_dn } => {
+        DnKind::RoutePoint { application, default_dn, .. } => {
             let default_dn = default_dn.as_deref().and_then(|number| Dn::parse(number).ok());
             plan.route_points.insert(number, RoutePoint { dn, application: application.clone(), default_dn });
         }
