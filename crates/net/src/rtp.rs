@@ -153,7 +153,8 @@ impl RtpDriver {
                 clock: settings.clock.clone(),
                 counters: counters.clone(),
             };
-            let name = format!("rtp-{number}");
+            // Threads of a role are named after it.
+            let name = format!("media-rtp-{number}");
             let thread = std::thread::Builder::new().name(name).spawn(move || thread::run(parts))?;
             shards.push(Shard { orders: Some(orders), waker, thread: Some(thread) });
         }

@@ -4,6 +4,7 @@ pub mod edge;
 mod replica;
 pub mod sections;
 mod signals;
+mod thread;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use anyhow::Context as _;
 use futures::future::BoxFuture;
 use infra::{Clock, Stores};
 use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 
 use crate::admin::AdminSlot;
 use crate::context::InstallationKey;
@@ -171,25 +173,30 @@ struct Roles {
     slots: Vec<AdminSlot>,
     running: JoinSet<(&'static str, Ended)>,
     admin_drain: Drain,
+    /// Ends what has not drained in time.
+    cut: CancellationToken,
 }
 
 impl Roles {
     /// Binds every admin port, then starts every role.
     async fn start(shared: &Shared, replicas: &[Replica]) -> anyhow::Result<Self> {
         let admin_drain = Drain::new(Duration::ZERO);
-        let mut roles = Self { slots: Vec::new(), running: JoinSet::new(), admin_drain };
+        let cut = CancellationToken::new();
+        let mut roles = Self { slots: Vec::new(), running: JoinSet::new(), admin_drain, cut };
         let mut starts = Vec::new();
         for replica in replicas {
             let one = OneRole::new(shared, *replica)?;
             one.serve_admin(shared, &roles.admin_drain).await?;
             roles.slots.push(one.slot.clone());
-            starts.push(one);
+            starts.push((format!("{}-{}", replica.spec.name, replica.number), one));
         }
         // Stable: the others keep the order of the table.
-        starts.sort_by_key(|one| CONFIGURATION.iter().position(|name| *name == one.spec.name).unwrap_or(usize::MAX));
-        for one in starts {
-            let (drain, slot, name) = (shared.drain.clone(), one.slot.clone(), one.spec.name);
-            roles.running.spawn(async move { (one.spec.name, one.supervised(&drain).await) });
+        starts.sort_by_key(|(_, one)| CONFIGURATION.iter().position(|n| *n == one.spec.name).unwrap_or(usize::MAX));
+        for (node, one) in starts {
+            let (slot, name) = (one.slot.clone(), one.spec.name);
+            let thread = thread::start(&node, one, shared.drain.clone(), roles.cut.clone())
+                .with_context(|| format!("the thread of {name}"))?;
+            roles.running.spawn(async move { (name, thread.ended().await) });
             if CONFIGURATION.contains(&name) && tokio::time::timeout(CONFIGURATION_WITHIN, slot.ready()).await.is_err()
             {
                 tracing::warn!(role = name, "not ready yet: the others start without it");
@@ -231,7 +238,7 @@ impl Roles {
                 Exit::DrainCut
             }
         };
-        self.running.abort_all();
+        self.cut.cancel();
         self.admin_drain.end();
         let _ = tokio::time::timeout(CUT, async { while self.running.join_next().await.is_some() {} }).await;
         tracing::info!(code = exit.code(), "stopped");
