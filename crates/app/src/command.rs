@@ -1,5 +1,7 @@
 //! The command line.
 
+mod demo;
+mod robots;
 mod run;
 mod settings;
 mod specs;
@@ -15,11 +17,14 @@ use clap::{Args, Parser, Subcommand};
 use runtime::exit::{self, Exit};
 use runtime::settings::{Sources, Values};
 
+pub use self::robots::Load;
+
 use crate::roles;
 
 /// Examples of the whole program; the table of exit codes follows.
 const EXAMPLES: &str = "\
 Examples:
+  trunkline demo                         a contact centre at work, with robots
   trunkline up --example                 everything, with the example tenant
   trunkline up --instance 3              a second installation beside it
   trunkline token --tenant example --scope calls:read
@@ -66,6 +71,12 @@ enum Command {
         #[arg(long)]
         example: bool,
     },
+    /// A contact centre at work: every role with the example tenant, and robots that call and answer
+    #[command(after_help = demo::EXAMPLES)]
+    Demo(demo::Arguments),
+    /// Callers and agents that are programs, against an installation that runs
+    #[command(after_help = robots::EXAMPLES)]
+    Robots(robots::Arguments),
     /// The roles of one process of an installation
     #[command(after_help = "Examples:\n  trunkline run sip-proxy\n  trunkline run rq ors --replica 2")]
     Run {
@@ -111,6 +122,8 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let done = match cli.command {
         Command::Up { example } => run::up(&cli.site, example),
+        Command::Demo(arguments) => demo::run(&cli.site, arguments),
+        Command::Robots(arguments) => robots::run(&arguments),
         Command::Run { roles, replica } => run::run(&cli.site, &roles, replica),
         Command::Settings(arguments) => settings::run(&cli.site, &arguments),
         Command::Tenant(arguments) => tenant::run(&cli.site, &arguments),

@@ -1,4 +1,7 @@
-//! `trunkline up --example`: the example tenant, and `demo.json`, which says how to use it.
+//! The example tenant, and `demo.json`, which says how to use it: for `trunkline up --example` and `trunkline demo`.
+
+mod cast;
+mod show;
 
 use std::time::Duration;
 
@@ -12,6 +15,8 @@ use serde_json::{Value, json};
 
 use crate::roles;
 
+pub use show::Show;
+
 /// The example tenant's id.
 const TENANT: &str = "example";
 /// What says how to use the example, in the data directory.
@@ -23,8 +28,8 @@ const OPERATOR_SCOPES: &str = "operate calls:read calls:control config:read agen
                                trace:read trace:numbers";
 /// What a page on a wall may do: it is seen by everybody, so it sees no phone number and changes nothing.
 const WALLBOARD_SCOPES: &str = "statistics:read topology:read";
-/// People who are printed; `demo.json` has all.
-const PRINTED: usize = 4;
+/// People whose phones are printed; `demo.json` has all.
+const PRINTED: usize = 2;
 
 /// The example tenant's file and the applications that it names, by path.
 const TENANT_FILE: &str = include_str!("../../../data/example-tenant.yaml");
@@ -44,28 +49,36 @@ fn example() -> anyhow::Result<TenantObjects> {
     Ok(tenant::file::read(TENANT_FILE, document)?)
 }
 
-/// Sees to it that the example tenant is there; one that is there already stays as it is, changes of its user included. An
-/// old `demo.json` goes: it would say "ready" too early.
-pub async fn bring(installation: &Installation, stores: &Stores) -> anyhow::Result<()> {
+/// Sees to it that the example tenant is there, with so many robots; one that is there already keeps the changes of its
+/// user. An old `demo.json` goes: it would say "ready" too early.
+pub async fn bring(installation: &Installation, stores: &Stores, robots: usize) -> anyhow::Result<()> {
     let _ = std::fs::remove_file(installation.data_dir.join(FILE));
     let tenant = TenantId::parse(TENANT)?;
-    if stores.provisioning.load(&tenant).await?.is_none() {
-        tenant::import::import(&*stores.provisioning, &example()?).await?;
+    let stored = stores.provisioning.load(&tenant).await?;
+    let is_new = stored.is_none();
+    let mut objects = stored.map_or_else(example, |(_, objects)| Ok(objects))?;
+    if cast::complete(&mut objects, robots) || is_new {
+        tenant::import::import(&*stores.provisioning, &objects).await?;
     }
     Ok(())
 }
 
 /// Writes `demo.json` into the data directory and prints what to dial. Called when every role is ready.
-pub async fn announce(installation: &Installation, stores: &Stores) -> anyhow::Result<()> {
-    let tenant = TenantId::parse(TENANT)?;
-    let (_, objects) = stores.provisioning.load(&tenant).await?.context("the example tenant is not there")?;
+pub async fn announce(installation: &Installation, stores: &Stores, robots: Option<&str>) -> anyhow::Result<()> {
+    let (tenant, objects) = load(stores).await?;
     let demo = describe(installation, &tenant, &objects)?;
     let path = installation.data_dir.join(FILE);
     data_dir::write_whole(&path, serde_json::to_string_pretty(&demo)?.as_bytes())
         .with_context(|| format!("writing {}", path.display()))?;
-    // To stderr: stdout is the log, and secrets do not go into a log.
-    eprint!("{}", in_words(&demo, &path.display().to_string()));
+    // To stderr: stdout is the log or an answer, and secrets do not go into a log.
+    eprint!("{}", in_words(&demo, &path.display().to_string(), robots));
     Ok(())
+}
+
+async fn load(stores: &Stores) -> anyhow::Result<(TenantId, TenantObjects)> {
+    let tenant = TenantId::parse(TENANT)?;
+    let (_, objects) = stores.provisioning.load(&tenant).await?.context("the example tenant is not there")?;
+    Ok((tenant, objects))
 }
 
 fn describe(installation: &Installation, tenant: &TenantId, objects: &TenantObjects) -> anyhow::Result<Value> {
@@ -101,7 +114,8 @@ fn describe_person(person: &Person, objects: &TenantObjects) -> Option<Value> {
     place.dns.iter().find_map(|number| {
         let dn = objects.dns.iter().find(|dn| dn.number == *number)?;
         let DnKind::Extension { password, .. } = &dn.kind else { return None };
-        Some(json!({
+        // Somebody sits there already.
+        (!cast::is_robot(number)).then(|| json!({
             "extension": number,
             "password": password.reveal(),
             "agent": agent.id,
@@ -110,22 +124,32 @@ fn describe_person(person: &Person, objects: &TenantObjects) -> Option<Value> {
     })
 }
 
-fn in_words(demo: &Value, path: &str) -> String {
+fn in_words(demo: &Value, path: &str, robots: Option<&str>) -> String {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let sip = format!("{}:{}", text(&demo["sip"]["host"]), demo["sip"]["port"]);
-    let mut words = format!("\nTrunkline is ready. SIP (UDP and TCP): {sip}   Web: {}\n\nDial\n", text(&demo["web"]));
+    let (sip, web) = (format!("{}:{}", text(&demo["sip"]["host"]), demo["sip"]["port"]), text(&demo["web"]));
+    let mut words = format!(
+        "\nTrunkline is ready.\n\n  Wallboard  {web}/#token={}\n  SIP        {sip} (UDP and TCP)\n",
+        text(&demo["tokens"]["wallboard"])
+    );
+    if let Some(robots) = robots {
+        words.push_str(&format!("  Robots     {robots}\n"));
+    }
+    words.push_str("\nYour own phone: register a softphone at that SIP address, for example with baresip\n");
+    let people = demo["people"].as_array().map(Vec::as_slice).unwrap_or_default();
+    for person in people.iter().take(PRINTED) {
+        let (user, password) = (text(&person["extension"]), text(&person["password"]));
+        words.push_str(&format!("  user {user}   password {password}\n"));
+    }
+    if let Some(first) = people.first() {
+        let (user, password) = (text(&first["extension"]), text(&first["password"]));
+        words.push_str(&format!(
+            "  /uanew <sip:{user}@{sip}>;auth_user={user};auth_pass={password};outbound=\"sip:{sip};lr\"\n"
+        ));
+    }
+    words.push_str("  Dial *50 to log in and *52 to be ready: calls ring there. *53 is not ready, *51 logs out.\n\nDial\n");
     for (name, number) in demo["numbers"].as_object().into_iter().flatten() {
         words.push_str(&format!("  {:<12} {name}\n", text(number)));
     }
-    words.push_str("\nPhones (SIP user, password)\n");
-    let people = demo["people"].as_array().map(Vec::as_slice).unwrap_or_default();
-    for person in people.iter().take(PRINTED) {
-        words.push_str(&format!("  {}  {}\n", text(&person["extension"]), text(&person["password"])));
-    }
-    words.push_str("\nTokens\n");
-    for (name, token) in demo["tokens"].as_object().into_iter().flatten() {
-        words.push_str(&format!("  {name}: {}\n", text(token)));
-    }
-    words.push_str(&format!("\nAll {} phones are in {path}\n", people.len()));
+    words.push_str(&format!("\nAll {} phones and the operator's token are in {path}\nCtrl-C ends it.\n\n", people.len()));
     words
 }

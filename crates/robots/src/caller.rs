@@ -286,7 +286,8 @@ impl Floor {
 
     /// Writes a call down when both have left it.
     pub fn finish(&mut self, id: u32) {
-        let agent_has_it = self.agents.iter().any(|agent| agent.line.as_ref().is_some_and(|line| line.call == Some(id)));
+        let agent_has_it =
+            self.agents.iter().any(|agent| agent.line.as_ref().is_some_and(|line| line.call == Some(id)));
         let over = self.calls.get(&id).is_some_and(|call| call.outcome.is_some());
         if !over || agent_has_it {
             return;

@@ -115,7 +115,8 @@ impl Floor {
     /// Asks to be given calls (again).
     pub fn ready(&mut self, agent: usize) {
         self.agents[agent].wraps = false;
-        if self.agents[agent].duty == Duty::OnDuty && self.agents[agent].line.is_none() && self.stage != Stage::Closing {
+        if self.agents[agent].duty == Duty::OnDuty && self.agents[agent].line.is_none() && self.stage != Stage::Closing
+        {
             let dn = self.agents[agent].who.extension.clone();
             self.requests.ask(agent, &json!({"req": "TAgentSetReady", "ThisDN": dn}));
         }
@@ -168,7 +169,9 @@ impl Floor {
                     self.go_home();
                 }
             }
-            Stage::Closing if self.agents.iter().all(|agent| agent.duty == Duty::LoggedOut) && self.calls.is_empty() => {
+            Stage::Closing
+                if self.agents.iter().all(|agent| agent.duty == Duty::LoggedOut) && self.calls.is_empty() =>
+            {
                 self.stage = Stage::Done;
             }
             _ => {}

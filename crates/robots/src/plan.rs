@@ -22,7 +22,8 @@ impl FromStr for Range {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let number = |part: &str| part.trim().parse::<f64>().map_err(|_| format!("{part:?} is not a number of seconds"));
+        let number =
+            |part: &str| part.trim().parse::<f64>().map_err(|_| format!("{part:?} is not a number of seconds"));
         let (min, max) = match text.split_once("..") {
             Some((min, max)) => (number(min)?, number(max)?),
             None => (number(text)?, number(text)?),

@@ -198,13 +198,17 @@ impl Results {
         let (p50, p95, max) = (seconds(t.waits.p50), seconds(t.waits.p95), seconds(t.waits.max));
         // Writing into a String cannot fail.
         let _ = writeln!(text, "  wait until answered   p50 {p50:.1} s   p95 {p95:.1} s   max {max:.1} s");
-        let _ = writeln!(text, "\n  agent    phone    rang  answered  talking\n  -----------------------------------------");
+        let _ = writeln!(
+            text,
+            "\n  agent    phone    rang  answered  talking\n  -----------------------------------------"
+        );
         for agent in &self.agents {
             let talk = seconds(agent.talk_ms);
             let (id, phone, rang, answered) = (&agent.agent, &agent.extension, agent.rang, agent.answered);
             let _ = writeln!(text, "  {id:<8} {phone:<8} {rang:>4}  {answered:>8}  {talk:>6.1} s");
         }
-        let of_calls = self.calls.iter().flat_map(|call| call.faults.iter().map(move |f| format!("{}: {f}", call.caller)));
+        let of_calls =
+            self.calls.iter().flat_map(|call| call.faults.iter().map(move |f| format!("{}: {f}", call.caller)));
         let faults: Vec<String> = self.faults.iter().cloned().chain(of_calls).collect();
         for fault in faults.iter().take(FAULTS_SHOWN) {
             let _ = writeln!(text, "  fault: {fault}");

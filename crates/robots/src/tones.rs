@@ -195,7 +195,8 @@ mod tests {
         let pair = Pair { low: 500, high: 1_000 };
         let listener = Filter::new(pair);
         assert_eq!(listener.judge(&[0.0; FRAME]), Sound::Silence);
-        let alone: [f32; FRAME] = std::array::from_fn(|n| 5_000.0 * (std::f32::consts::TAU * 500.0 * n as f32 / 8_000.0).sin());
+        let alone: [f32; FRAME] =
+            std::array::from_fn(|n| 5_000.0 * (std::f32::consts::TAU * 500.0 * n as f32 / 8_000.0).sin());
         assert_eq!(listener.judge(&alone), Sound::Other);
         let own = heard(pair.frame(Law::A), Law::A);
         let second = heard(Pair { low: 700, high: 1_800 }.frame(Law::A), Law::A);

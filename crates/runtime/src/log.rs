@@ -63,9 +63,21 @@ impl LogLevel {
 
 /// Starts logging to stdout. Only the first call in a process has an effect on where logs go.
 pub fn start(directives: &str) -> Result<LogLevel, String> {
+    start_to(directives, std::io::stdout)
+}
+
+/// Starts logging to stderr, for a command whose answer is on stdout.
+pub fn start_beside_answer(directives: &str) -> Result<LogLevel, String> {
+    start_to(directives, std::io::stderr)
+}
+
+fn start_to<W: std::io::Write>(
+    directives: &str,
+    to: impl Fn() -> W + Send + Sync + 'static,
+) -> Result<LogLevel, String> {
     let filter = EnvFilter::try_new(directives).map_err(|error| error.to_string())?;
     let (filter, handle) = reload::Layer::new(filter);
-    let lines = tracing_subscriber::fmt::layer().json().flatten_event(true).with_span_list(false);
+    let lines = tracing_subscriber::fmt::layer().json().flatten_event(true).with_span_list(false).with_writer(to);
     tracing_subscriber::registry().with(filter).with(lines).try_init().map_err(|error| error.to_string())?;
     Ok(LogLevel { handle: Some(handle) })
 }

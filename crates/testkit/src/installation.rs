@@ -67,6 +67,25 @@ pub struct Installation {
     pub demo: Demo,
 }
 
+/// An instance number that nobody else uses as long as the value lives.
+pub struct Instance {
+    number: u8,
+    _lock: File,
+}
+
+impl Instance {
+    /// Claims one.
+    pub fn claim() -> Result<Self> {
+        let (number, lock) = claim_instance()?;
+        Ok(Self { number, _lock: lock })
+    }
+
+    /// The number.
+    pub const fn number(&self) -> u8 {
+        self.number
+    }
+}
+
 /// The built binary, beside the tests' own.
 pub fn binary() -> Result<PathBuf> {
     let own = std::env::current_exe()?;

@@ -6,19 +6,35 @@ use infra::SystemClock;
 use runtime::data_dir::Sharing;
 use runtime::exit::{Exit, ExitError};
 use runtime::process::{self, Plan, ProcessSettings, Replica, sections};
+use runtime::settings::Values;
 
 use super::{Site, executor};
+use crate::demo::Show;
 use crate::{demo, roles, stores};
+
+/// What comes with the roles.
+pub enum Example {
+    /// Nothing.
+    None,
+    /// The example tenant.
+    Tenant,
+    /// The example tenant with robots at work.
+    Robots(Show),
+}
 
 /// Every replica of every role in one process.
 pub fn up(site: &Site, example: bool) -> anyhow::Result<Exit> {
-    let values = site.values()?;
+    let example = if example { Example::Tenant } else { Example::None };
+    start(site, site.values()?, Sharing::Alone, example)
+}
+
+/// Every replica of every role.
+fn every_replica(values: &Values) -> Vec<Replica> {
     let replicas = roles::TABLE.iter().flat_map(|spec| {
-        let count = sections::replica_count(&values, spec.name);
+        let count = sections::replica_count(values, spec.name);
         (1..=count).map(move |number| Replica { spec, number })
     });
-    let replicas = replicas.collect();
-    start(site, values, replicas, Sharing::Alone, example)
+    replicas.collect()
 }
 
 /// What to do about an installation that serves nobody yet.
@@ -41,18 +57,28 @@ pub fn run(site: &Site, names: &[String], replica: u8) -> anyhow::Result<Exit> {
         }
     };
     let replicas = names.iter().map(find).collect::<Result<_, _>>()?;
-    start(site, site.values()?, replicas, Sharing::Shared, false)
+    start_replicas(site, site.values()?, replicas, Sharing::Shared, Example::None)
 }
 
-fn start(
+/// Every role in one process.
+pub fn start(site: &Site, values: Values, sharing: Sharing, example: Example) -> anyhow::Result<Exit> {
+    let replicas = every_replica(&values);
+    start_replicas(site, values, replicas, sharing, example)
+}
+
+fn start_replicas(
     site: &Site,
-    values: runtime::settings::Values,
+    values: Values,
     replicas: Vec<Replica>,
     sharing: Sharing,
-    example: bool,
+    example: Example,
 ) -> anyhow::Result<Exit> {
     let settings: ProcessSettings = values.read(sections::PROCESS)?;
-    let log_level = runtime::log::start(&settings.log).map_err(|reason| ExitError::new(Exit::Settings, reason))?;
+    let start_log = match example {
+        Example::Robots(_) => runtime::log::start_beside_answer,
+        Example::None | Example::Tenant => runtime::log::start,
+    };
+    let log_level = start_log(&settings.log).map_err(|reason| ExitError::new(Exit::Settings, reason))?;
     let plan = Plan {
         instance: site.instance,
         table: roles::TABLE,
@@ -63,19 +89,25 @@ fn start(
         log_level,
         clock: Arc::new(SystemClock::start()),
     };
+    let example = Arc::new(example);
+    let (at_opening, at_ready) = (example.clone(), example.clone());
     let open: process::OpenStores = Box::new(move |installation| {
         Box::pin(async move {
             let opened = stores::open(&installation).await?;
-            if example {
-                demo::bring(&installation, &opened).await?;
+            match &*at_opening {
+                Example::None => {}
+                Example::Tenant => demo::bring(&installation, &opened, 0).await?,
+                Example::Robots(show) => demo::bring(&installation, &opened, show.agents()).await?,
             }
             Ok(opened)
         })
     });
     let when_ready: process::WhenReady = Box::new(move |installation, opened| {
         Box::pin(async move {
-            if example {
-                return demo::announce(&installation, &opened).await;
+            match &*at_ready {
+                Example::None => {}
+                Example::Tenant => return demo::announce(&installation, &opened, None).await,
+                Example::Robots(show) => return show.begin(&installation, &opened).await,
             }
             if opened.provisioning.tenants().await?.is_empty() {
                 eprintln!("{}", no_tenant(&installation));
@@ -85,6 +117,10 @@ fn start(
     });
     let executor = executor()?;
     let ended = executor.block_on(process::run(plan, open, when_ready));
+    let ended = match &*example {
+        Example::Robots(show) => executor.block_on(show.ended(ended)),
+        Example::None | Example::Tenant => ended,
+    };
     // What still blocks (a disk that hangs) must not keep the process.
     executor.shutdown_background();
     ended

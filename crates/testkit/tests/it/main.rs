@@ -1,6 +1,7 @@
 //! The whole system: the built binary, driven by SIPp and baresip, judged by what they heard and noted.
 
 mod codes;
+mod demo;
 mod drain;
 mod facts;
 mod hearing;

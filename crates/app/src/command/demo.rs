@@ -1,0 +1,44 @@
+//! `trunkline demo`: a contact centre at work.
+
+use clap::Args;
+use runtime::data_dir::Sharing;
+use runtime::exit::{Exit, ExitError};
+
+use super::Site;
+use super::robots::Load;
+use super::run::{self, Example};
+use crate::demo::Show;
+
+pub const EXAMPLES: &str = "Examples:\n  trunkline demo\n  trunkline demo --agents 20 --rate 1\n  \
+                            trunkline demo --calls 200 --rate 10 --agents 40 --talk 1.5..2.5 --wrap 0.5 --exit";
+
+/// In a demo nobody's call is worth waiting for, and the log is not the answer. An own `--set` wins.
+const SETTINGS: [&str; 2] = ["process.log=error", "process.drain_deadline=3s"];
+
+#[derive(Args)]
+pub struct Arguments {
+    #[command(flatten)]
+    load: Load,
+    /// End after the last call, compare what everybody says of the calls, and fail unless all agree (needs --calls)
+    #[arg(long)]
+    exit: bool,
+    /// The result as JSON instead of tables (needs --exit)
+    #[arg(long)]
+    json: bool,
+}
+
+/// Starts everything and shows it.
+pub fn run(site: &Site, arguments: Arguments) -> anyhow::Result<Exit> {
+    let usage = |message: &str| Err(ExitError::new(Exit::Usage, message).into());
+    if arguments.exit && arguments.load.is_endless() {
+        return usage("--exit needs --calls: a demo without end comes to no result");
+    }
+    if arguments.json && !arguments.exit {
+        return usage("--json needs --exit: a demo that goes on has no result");
+    }
+    let mut site = site.clone();
+    site.set.splice(0..0, SETTINGS.map(str::to_owned));
+    let values = site.values()?;
+    let show = Show::new(arguments.load, arguments.exit, arguments.json)?;
+    run::start(&site, values, Sharing::Alone, Example::Robots(show))
+}

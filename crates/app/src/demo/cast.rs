@@ -1,0 +1,110 @@
+//! The people whom robots play: agents at 7001 to 7010, and at 8001 upward where more are wanted.
+
+use contracts::provisioning::{Agent, Dn, DnKind, Person, Place, Secret, SkillLevel, TenantObjects};
+use model::Entropy as _;
+use robots::RobotAgent;
+
+/// Extensions of the first robots, which the example tenant has from the start.
+const FIRST: std::ops::RangeInclusive<u32> = 7_001..=7_010;
+/// The first extension of the others.
+const MORE: u32 = 8_001;
+/// The first agent id of a robot; the number follows the robot's.
+const AGENT: u32 = 2_001;
+/// Where a robot forgets it, the product ends the work after a call itself.
+const WRAP_UP_S: u32 = 30;
+
+/// The extension of each robot, and its agent's id.
+fn robots(count: usize) -> impl Iterator<Item = (String, String)> {
+    let extensions = FIRST.chain(MORE..);
+    extensions.zip(AGENT..).take(count).map(|(extension, agent)| (extension.to_string(), agent.to_string()))
+}
+
+/// Whether the extension is a robot's.
+pub fn is_robot(extension: &str) -> bool {
+    extension.parse().is_ok_and(|number: u32| FIRST.contains(&number) || (MORE..MORE + 1_000).contains(&number))
+}
+
+/// Adds to the tenant what so many robots need and is not there; says whether anything was missing.
+pub fn complete(objects: &mut TenantObjects, count: usize) -> bool {
+    let mut secrets = runtime::entropy::Strong::seeded_by_system();
+    let mut missing = false;
+    for (at, (extension, agent)) in robots(count).enumerate() {
+        if !objects.dns.iter().any(|dn| dn.number == extension) {
+            let password = Secret(format!("{:012x}", secrets.next_u64() >> 16));
+            let kind = DnKind::Extension { password, no_answer_s: None };
+            objects.dns.push(Dn { number: extension.clone(), kind });
+            missing = true;
+        }
+        let place = format!("P{extension}");
+        if !objects.places.iter().any(|place| place.dns.contains(&extension)) {
+            objects.places.push(Place { name: place.clone(), dns: vec![extension.clone()] });
+            missing = true;
+        }
+        if !objects.people.iter().filter_map(|person| person.agent.as_ref()).any(|known| known.id == agent) {
+            objects.people.push(person(at, &extension, agent, place));
+            missing = true;
+        }
+    }
+    missing
+}
+
+fn person(at: usize, extension: &str, id: String, place: String) -> Person {
+    let skill = |skill: &str, level| SkillLevel { skill: skill.to_owned(), level };
+    let mut skills = vec![skill("Sales", 5)];
+    // As in the example's file: every other one.
+    if at % 2 == 1 {
+        skills.extend([skill("Support", 3), skill("English", 1)]);
+    }
+    Person {
+        user_name: format!("robot.{extension}"),
+        first_name: "Robot".to_owned(),
+        last_name: extension.to_owned(),
+        agent: Some(Agent {
+            login_code: id.clone(),
+            id,
+            pin: None,
+            default_place: Some(place),
+            wrap_up_s: Some(WRAP_UP_S),
+            skills,
+        }),
+    }
+}
+
+/// What the robots must know of themselves.
+pub fn of(objects: &TenantObjects, count: usize) -> anyhow::Result<Vec<RobotAgent>> {
+    let find = |(extension, id): (String, String)| {
+        let agent = objects.people.iter().filter_map(|person| person.agent.as_ref()).find(|agent| agent.id == id);
+        let dn = objects.dns.iter().find(|dn| dn.number == extension);
+        match (agent, dn.map(|dn| &dn.kind)) {
+            (Some(agent), Some(DnKind::Extension { password, .. })) => Ok(RobotAgent {
+                password: password.reveal().to_owned(),
+                skills: agent.skills.iter().map(|level| (level.skill.clone(), level.level)).collect(),
+                agent: id,
+                extension,
+            }),
+            _ => {
+                anyhow::bail!("the tenant has no agent {id} at a phone {extension}: the demo needs the example tenant")
+            }
+        }
+    };
+    robots(count).map(find).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_example_has_the_first_ten_and_the_others_are_added_once() {
+        let mut objects = crate::demo::example().unwrap();
+        assert!(!complete(&mut objects, 10), "the example's file lacks a robot");
+        assert!(complete(&mut objects, 12));
+        assert!(!complete(&mut objects, 12));
+        let robots = of(&objects, 12).unwrap();
+        let extensions: Vec<&str> = robots.iter().map(|robot| robot.extension.as_str()).collect();
+        assert_eq!((extensions[9], extensions[10], extensions[11]), ("7010", "8001", "8002"));
+        assert!(robots.iter().all(|robot| is_robot(&robot.extension) && !robot.password.is_empty()));
+        assert!(robots[11].skills.contains_key("Support") && !robots[10].skills.contains_key("Support"));
+        assert!(!is_robot("7101") && !is_robot("7201"));
+    }
+}

@@ -1,0 +1,257 @@
+//! The robots and the comparison as child processes, from the moment at which all roles are ready to the end.
+
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use infra::Stores;
+use robots::{Edge, Results, Site};
+use runtime::data_dir;
+use runtime::exit::{Exit, ExitError};
+use runtime::process::Installation;
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::process::{Child, ChildStdout, Command};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinHandle;
+
+use super::{TENANT, TOKEN_LIFE, cast, describe, load};
+use crate::command::Load;
+
+/// What the robots are told, in the data directory.
+const SITE: &str = "robots.json";
+/// What the robots had to tell in the end, in the data directory.
+const RESULT: &str = "robots-result.json";
+/// The program that compares, beside this one.
+const RECONCILE: &str = "trunkline-reconcile";
+/// Robots that are asked to end have this long.
+const ROBOTS_END: Duration = Duration::from_secs(8);
+/// The comparison begins to watch within this time.
+const WATCH_WITHIN: Duration = Duration::from_secs(20);
+/// The comparison waits for the last facts and compares within this time.
+const COMPARE_WITHIN: Duration = Duration::from_secs(120);
+
+/// What a demo shows.
+pub struct Show {
+    load: Load,
+    exit: bool,
+    json: bool,
+    reconcile: Option<PathBuf>,
+    running: Mutex<Option<JoinHandle<anyhow::Result<Exit>>>>,
+}
+
+impl Show {
+    /// One that ends after the last call (`exit`), or goes on until a signal comes.
+    pub fn new(load: Load, exit: bool, json: bool) -> anyhow::Result<Self> {
+        let reconcile = if exit { Some(beside(RECONCILE)?) } else { None };
+        Ok(Self { load, exit, json, reconcile, running: Mutex::default() })
+    }
+
+    /// How many robots are agents.
+    pub fn agents(&self) -> usize {
+        self.load.agents()
+    }
+
+    /// Tells how to use the demo and sends the robots to work.
+    pub async fn begin(&self, installation: &Installation, stores: &Stores) -> anyhow::Result<()> {
+        let rate = self.load.rate() * 60.0;
+        let robots = format!("{} agents, and callers about {rate:.0} times a minute", self.load.agents());
+        super::announce(installation, stores, Some(&robots)).await?;
+        let site = site(installation, stores, self.agents()).await?;
+        let path = installation.data_dir.join(SITE);
+        data_dir::write_whole(&path, serde_json::to_string_pretty(&site)?.as_bytes())?;
+        let play = Play {
+            site: path,
+            result: installation.data_dir.join(RESULT),
+            arguments: self.load.arguments(),
+            reconcile: self.reconcile.clone().map(|program| (program, installation.data_dir.clone())),
+            exit: self.exit,
+            json: self.json,
+            instance: installation.instance,
+        };
+        let running = tokio::spawn(play.run());
+        *self.running.lock().unwrap_or_else(PoisonError::into_inner) = Some(running);
+        Ok(())
+    }
+
+    /// What the whole came to, after the roles have ended.
+    pub async fn ended(&self, roles: anyhow::Result<Exit>) -> anyhow::Result<Exit> {
+        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(running) = running else { return roles };
+        // The children know of the end by the same signal; they have had their time.
+        let play = match tokio::time::timeout(ROBOTS_END, running).await {
+            Ok(joined) => joined?,
+            Err(_) => Err(anyhow::anyhow!("the robots did not end")),
+        };
+        let roles = roles?;
+        match play? {
+            // Nobody's call was worth waiting for.
+            Exit::Done if roles == Exit::DrainCut && !self.exit => Ok(Exit::Done),
+            Exit::Done => Ok(roles),
+            other => Ok(other),
+        }
+    }
+}
+
+/// A program in the folder of this one.
+fn beside(name: &str) -> anyhow::Result<PathBuf> {
+    let path = std::env::current_exe()?.with_file_name(name);
+    if path.is_file() {
+        return Ok(path);
+    }
+    let message = format!("{} is missing: build it with `cargo build --package {RECONCILE}`", path.display());
+    Err(ExitError::new(Exit::Usage, message).into())
+}
+
+/// What the robots must know.
+async fn site(installation: &Installation, stores: &Stores, agents: usize) -> anyhow::Result<Site> {
+    let (tenant, objects) = load(stores).await?;
+    let demo = describe(installation, &tenant, &objects)?;
+    let token = installation.tokens.issue(
+        Some(&tenant),
+        "robots/demo",
+        "agents:control",
+        runtime::token::EVERY_ROLE,
+        TOKEN_LIFE,
+    )?;
+    let skills = |skills: &[(&str, u16)]| skills.iter().map(|(skill, level)| ((*skill).to_owned(), *level)).collect();
+    Ok(Site {
+        tenant: TENANT.to_owned(),
+        sip: Edge {
+            host: demo["sip"]["host"].as_str().unwrap_or_default().to_owned(),
+            port: demo["sip"]["port"].as_u64().and_then(|port| port.try_into().ok()).unwrap_or_default(),
+        },
+        web: demo["web"].as_str().unwrap_or_default().to_owned(),
+        token,
+        numbers: objects.numbers.iter().map(|number| (number.name.clone(), number.number.clone())).collect(),
+        // What the example's applications ask of an agent.
+        services: [
+            ("sales".to_owned(), skills(&[("Sales", 1)])),
+            ("support".to_owned(), skills(&[("Support", 3), ("English", 1)])),
+        ]
+        .into(),
+        agents: cast::of(&objects, agents)?,
+    })
+}
+
+/// The children.
+struct Play {
+    site: PathBuf,
+    result: PathBuf,
+    arguments: Vec<String>,
+    /// The program that compares, and the data directory in which the reporting log is.
+    reconcile: Option<(PathBuf, PathBuf)>,
+    exit: bool,
+    json: bool,
+    instance: u8,
+}
+
+impl Play {
+    /// Runs the children to their end, or until a signal comes; then ends this process if that was the task.
+    async fn run(self) -> anyhow::Result<Exit> {
+        let done = self.perform().await;
+        if let Err(error) = &done {
+            eprintln!("trunkline: {error:#}");
+        }
+        if self.exit || done.is_err() {
+            // As an operator would: the roles drain.
+            rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::TERM)?;
+        }
+        done
+    }
+
+    async fn perform(&self) -> anyhow::Result<Exit> {
+        let mut watcher = match &self.reconcile {
+            Some((program, data_dir)) => Some(Watcher::start(program, data_dir, self.instance).await?),
+            None => None,
+        };
+        let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+        let mut robots = Command::new(std::env::current_exe()?)
+            .args(["robots", "--with-stdin", "--json", "--site"])
+            .arg(&self.site)
+            .args(&self.arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .context("starting the robots")?;
+        let (stdin, mut stdout) = (robots.stdin.take(), robots.stdout.take().context("no stdout")?);
+        let mut said = String::new();
+        let stopped = tokio::select! {
+            read = stdout.read_to_string(&mut said) => { read?; false }
+            _ = terminate.recv() => true,
+            _ = interrupt.recv() => true,
+        };
+        drop(stdin);
+        if stopped {
+            let rest = tokio::time::timeout(ROBOTS_END, stdout.read_to_string(&mut said)).await;
+            rest.context("the robots did not end")??;
+        }
+        let status = robots.wait().await?;
+        let results: Results =
+            serde_json::from_str(&said).with_context(|| format!("the robots ended with {status}"))?;
+        let verdict = match watcher.take() {
+            Some(watcher) if !stopped => Some(watcher.compare(&self.result, &said).await?),
+            _ => None,
+        };
+        self.tell(&results, verdict.as_ref())?;
+        let agreed = verdict.as_ref().is_none_or(|verdict| verdict["agreed"] == true);
+        let whole = !self.exit || !stopped;
+        Ok(if whole && agreed && (!self.exit || results.is_flawless()) { Exit::Done } else { Exit::CheckFailed })
+    }
+
+    #[allow(clippy::print_stdout, reason = "this is the command's answer")]
+    fn tell(&self, results: &Results, verdict: Option<&serde_json::Value>) -> anyhow::Result<()> {
+        if self.json {
+            let mut document = serde_json::to_value(results)?;
+            document["comparison"] = verdict.cloned().unwrap_or_default();
+            println!("{}", serde_json::to_string_pretty(&document)?);
+        } else {
+            print!("{}", results.table());
+            if let Some(table) = verdict.and_then(|verdict| verdict["table"].as_str()) {
+                print!("{table}");
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The comparison, which watches from before the first call.
+struct Watcher {
+    child: Child,
+    stdout: BufReader<ChildStdout>,
+}
+
+impl Watcher {
+    async fn start(program: &PathBuf, data_dir: &PathBuf, instance: u8) -> anyhow::Result<Self> {
+        let mut child = Command::new(program)
+            .args(["--with-stdin", "--json", "--instance", &instance.to_string(), "--data-dir"])
+            .arg(data_dir)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .with_context(|| format!("starting {}", program.display()))?;
+        let mut stdout = BufReader::new(child.stdout.take().context("no stdout")?);
+        let mut line = String::new();
+        tokio::time::timeout(WATCH_WITHIN, stdout.read_line(&mut line))
+            .await
+            .context("the comparison does not begin")??;
+        anyhow::ensure!(line.trim() == "watching", "the comparison did not begin");
+        Ok(Self { child, stdout })
+    }
+
+    /// Hands over what the robots say and returns what the comparison found.
+    async fn compare(mut self, path: &PathBuf, said: &str) -> anyhow::Result<serde_json::Value> {
+        data_dir::write_whole(path, said.as_bytes())?;
+        let mut stdin = self.child.stdin.take().context("no stdin")?;
+        stdin.write_all(format!("{}\n", path.display()).as_bytes()).await?;
+        drop(stdin);
+        let mut said = String::new();
+        let read = tokio::time::timeout(COMPARE_WITHIN, self.stdout.read_to_string(&mut said)).await;
+        read.context("the comparison does not end")??;
+        let status = self.child.wait().await?;
+        serde_json::from_str(&said).with_context(|| format!("the comparison ended with {status}"))
+    }
+}

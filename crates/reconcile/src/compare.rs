@@ -1,0 +1,82 @@
+//! The comparison itself: four testimonies in, disagreements out.
+
+mod facts;
+mod outcomes;
+mod sums;
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+
+use crate::fact::Fact;
+use crate::reporting::Log;
+use crate::robots::Robots;
+use crate::verdict::{Disagreement, Verdict};
+use crate::wallboard::Board;
+
+/// What everybody says.
+pub struct Testimonies<'a> {
+    pub robots: &'a Robots,
+    /// Facts of the event stream in their order.
+    pub stream: &'a [Fact],
+    /// Calls that were under way before.
+    pub before: &'a [String],
+    pub log: &'a Log,
+    /// The wallboard before the first call and after the last; the reason why it could not be read.
+    pub boards: Result<(&'a Board, &'a Board), &'a str>,
+}
+
+/// Puts the testimonies side by side.
+pub fn compare(testimonies: &Testimonies<'_>) -> Verdict {
+    let mut verdict = Verdict::default();
+    let found = &mut verdict.disagreements;
+    let calls = calls(testimonies.stream);
+    outcomes::robots_themselves(testimonies.robots, found);
+    outcomes::stream_and_robots(testimonies.robots, &calls, found);
+    outcomes::threads_and_robots(testimonies.robots, testimonies.log, found);
+    facts::laws(testimonies.stream, testimonies.before, found);
+    facts::stream_and_log(testimonies.stream, testimonies.log, found);
+    verdict.sums = sums::compare(testimonies, &calls, found);
+    verdict
+}
+
+/// What the stream says of one call.
+#[derive(Clone, Debug, Default)]
+pub struct StreamCall<'a> {
+    pub ani: &'a str,
+    pub created: u32,
+    pub deleted: u32,
+    /// Phone and agent of each answer.
+    pub established: Vec<(&'a str, &'a str)>,
+    pub abandoned: u32,
+}
+
+/// The calls of the stream, by ConnID. Facts of queues are not the call's own.
+fn calls(stream: &[Fact]) -> HashMap<&str, StreamCall<'_>> {
+    let mut calls: HashMap<&str, StreamCall<'_>> = HashMap::new();
+    for fact in stream {
+        let Some(conn) = fact.own_call() else { continue };
+        let call = calls.entry(conn).or_default();
+        if !fact.ani.is_empty() {
+            call.ani = &fact.ani;
+        }
+        match fact.name.strip_prefix("event").unwrap_or_default() {
+            "callcreated" => call.created += 1,
+            "calldeleted" => call.deleted += 1,
+            "established" => call.established.push((&fact.dn, &fact.agent)),
+            "abandoned" => call.abandoned += 1,
+            _ => {}
+        }
+    }
+    calls
+}
+
+fn disagree(
+    found: &mut Vec<Disagreement>,
+    about: &'static str,
+    of: impl Into<String>,
+    one: impl Into<String>,
+    other: impl Into<String>,
+) {
+    found.push(Disagreement { about, of: of.into(), one: one.into(), other: other.into() });
+}

@@ -1,0 +1,147 @@
+//! A fact, however it was told.
+
+use contracts::v1;
+use serde_json::Value;
+
+/// What is compared of a fact.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fact {
+    /// Subject, token and number: `call:194d06068f808000:1:2`.
+    pub id: String,
+    /// What it is about: `call:194d06068f808000`.
+    pub subject: String,
+    /// The owner's token.
+    pub token: u64,
+    /// Its number within subject and token.
+    pub seq: u64,
+    /// Its name in small letters, as `eventqueued`.
+    pub name: String,
+    /// When it happened, µs since 1970.
+    pub at_us: u64,
+    /// The call; empty without one.
+    pub conn: String,
+    /// The caller's number.
+    pub ani: String,
+    /// The DN that it is for.
+    pub dn: String,
+    /// Where the call went.
+    pub third: String,
+    /// The agent.
+    pub agent: String,
+    /// The state of the call in small letters, as `ok`.
+    pub state: String,
+}
+
+/// Names are written in two ways, `EVENT_DN_BACK_IN_SERVICE` and `EventDNBackInService`: letters and digits tell them apart.
+fn plain(name: &str) -> String {
+    name.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect()
+}
+
+impl Fact {
+    /// From the reporting log; none for what is no fact of a subject, as the summary of a call thread.
+    pub fn of_log(event: &Value) -> Option<Self> {
+        let data = &event["data"];
+        let text = |key: &str| data[key].as_str().unwrap_or_default().to_owned();
+        let (s, us) = (data["time"]["s"].as_u64()?, data["time"]["us"].as_u64()?);
+        Some(Self {
+            id: event["id"].as_str()?.to_owned(),
+            subject: data["subject"].as_str()?.to_owned(),
+            token: data["token"].as_u64()?,
+            seq: data["seq"].as_u64()?,
+            name: plain(event["type"].as_str()?),
+            at_us: s.checked_mul(1_000_000)?.checked_add(us)?,
+            conn: text("ConnID"),
+            ani: text("ANI"),
+            dn: text("ThisDN"),
+            third: text("ThirdPartyDN"),
+            agent: text("AgentID"),
+            state: plain(data["CallState"].as_str().unwrap_or("Ok")),
+        })
+    }
+
+    /// From port 8000.
+    pub fn of_stream(envelope: &v1::Envelope) -> Option<Self> {
+        let subject = match envelope.subject.as_ref()?.of.as_ref()? {
+            v1::subject::Of::Call(conn) => format!("call:{conn:016x}"),
+            v1::subject::Of::Agent(agent) => format!("agent:{agent}"),
+            v1::subject::Of::Queue(queue) => format!("queue:{queue}"),
+            v1::subject::Of::Dn(dn) => format!("dn:{dn}"),
+        };
+        let event = envelope.event.as_ref()?;
+        let call = event.call.as_ref();
+        let state = event.call_state.and_then(|state| v1::CallState::try_from(state).ok()).unwrap_or(v1::CallState::Ok);
+        let state = plain(state.as_str_name());
+        let or_empty = |text: &Option<String>| text.clone().unwrap_or_default();
+        Some(Self {
+            id: format!("{subject}:{}:{}", envelope.token, envelope.seq),
+            subject,
+            token: envelope.token,
+            seq: envelope.seq,
+            name: plain(v1::EventName::try_from(event.name).ok()?.as_str_name()),
+            at_us: envelope.at_us,
+            conn: call.map(|call| format!("{:016x}", call.conn_id)).unwrap_or_default(),
+            ani: call.map(|call| or_empty(&call.ani)).unwrap_or_default(),
+            dn: or_empty(&event.this_dn),
+            third: or_empty(&event.third_party_dn),
+            agent: or_empty(&event.agent),
+            state: state.strip_prefix("callstate").unwrap_or(&state).to_owned(),
+        })
+    }
+
+    /// Whether its name is this, without `Event`.
+    pub fn is(&self, name: &str) -> bool {
+        self.name.strip_prefix("event") == Some(name)
+    }
+
+    /// The call, if the fact is one of the call itself.
+    pub fn own_call(&self) -> Option<&str> {
+        self.subject.strip_prefix("call:")
+    }
+
+    /// The queue, if the fact is one of a virtual queue.
+    pub fn queue(&self) -> Option<&str> {
+        self.subject.strip_prefix("queue:")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_ways_of_telling_give_the_same_fact() {
+        let envelope = v1::Envelope {
+            subject: Some(v1::Subject { of: Some(v1::subject::Of::Call(0x194d_0751_1300_8000)) }),
+            token: 1,
+            seq: 14,
+            at_us: 1_795_169_819_344_583,
+            event: Some(v1::Event {
+                name: v1::EventName::EventReleased.into(),
+                call: Some(v1::CallRef {
+                    conn_id: 0x194d_0751_1300_8000,
+                    ani: Some("+49301".to_owned()),
+                    ..Default::default()
+                }),
+                call_state: Some(v1::CallState::RemoteRelease.into()),
+                this_dn: Some("7101".to_owned()),
+                agent: Some("1001".to_owned()),
+                ..Default::default()
+            }),
+            ..Default::default()
+        };
+        let line = serde_json::json!({"id": "call:194d075113008000:1:14", "type": "EventReleased", "data": {
+            "subject": "call:194d075113008000", "token": 1, "seq": 14, "time": {"s": 1_795_169_819, "us": 344_583},
+            "ConnID": "194d075113008000", "ANI": "+49301", "CallState": "RemoteRelease", "ThisDN": "7101",
+            "AgentID": "1001"}});
+        assert_eq!(Fact::of_log(&line).unwrap(), Fact::of_stream(&envelope).unwrap());
+        assert!(Fact::of_log(&line).unwrap().is("released"));
+    }
+
+    #[test]
+    fn what_is_no_fact_is_none() {
+        for line in ["{}", r#"{"id":"thread:1","type":"CallThread","data":{"Outcome":"answered"}}"#, "[]", "3"] {
+            assert_eq!(Fact::of_log(&serde_json::from_str(line).unwrap()), None, "{line}");
+        }
+        assert_eq!(Fact::of_stream(&v1::Envelope::default()), None);
+    }
+}

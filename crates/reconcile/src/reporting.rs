@@ -1,0 +1,133 @@
+//! What the reporting log says: files of JSON lines.
+
+use std::collections::{BTreeMap, HashMap};
+use std::io::{BufRead, BufReader, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+use serde_json::Value;
+
+use crate::fact::Fact;
+
+const TOPICS: [&str; 2] = ["voice-callthread", "voice-agentstate"];
+
+/// A summary of a finished call thread.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Thread {
+    pub ani: String,
+    pub outcome: String,
+}
+
+/// The log from a place on.
+#[derive(Default)]
+pub struct Log {
+    /// Facts by their ids; repeats of an exporter that was restarted are one.
+    pub facts: HashMap<String, Fact>,
+    /// Facts whose repeats differ.
+    pub changed: Vec<String>,
+    /// Summaries by their ids.
+    pub threads: HashMap<String, Thread>,
+    /// Lines that are no JSON.
+    pub malformed: usize,
+}
+
+/// Reads the log's files as they grow.
+pub struct Reader {
+    folder: PathBuf,
+    /// How far each file has been read, in bytes.
+    read: BTreeMap<PathBuf, u64>,
+    pub log: Log,
+}
+
+impl Reader {
+    /// From now on: what stands there already is passed over.
+    pub fn from_now(data_dir: &Path) -> Result<Self> {
+        let mut reader = Self { folder: data_dir.join("reporting"), read: BTreeMap::new(), log: Log::default() };
+        for file in reader.files()? {
+            let length = std::fs::metadata(&file)?.len();
+            reader.read.insert(file, length);
+        }
+        Ok(reader)
+    }
+
+    fn files(&self) -> Result<Vec<PathBuf>> {
+        let mut files = Vec::new();
+        for topic in TOPICS {
+            // A topic without facts has no folder yet.
+            let Ok(entries) = std::fs::read_dir(self.folder.join(topic)) else { continue };
+            for entry in entries {
+                let path = entry?.path();
+                if path.extension().is_some_and(|extension| extension == "jsonl") {
+                    files.push(path);
+                }
+            }
+        }
+        Ok(files)
+    }
+
+    /// Reads what has been written since; half a line is left for the next time.
+    pub fn read_on(&mut self) -> Result<()> {
+        for path in self.files()? {
+            let at = self.read.entry(path.clone()).or_default();
+            let mut file = BufReader::new(std::fs::File::open(&path).with_context(|| path.display().to_string())?);
+            file.seek(SeekFrom::Start(*at))?;
+            let mut line = Vec::new();
+            while file.read_until(b'\n', &mut line)? > 0 && line.ends_with(b"\n") {
+                *at += line.len() as u64;
+                self.log.take(&line);
+                line.clear();
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Log {
+    /// Takes one line.
+    pub fn take(&mut self, line: &[u8]) {
+        let Ok(event) = serde_json::from_slice::<Value>(line) else {
+            self.malformed += 1;
+            return;
+        };
+        if event["type"] == "CallThread" {
+            let text = |key: &str| event["data"][key].as_str().unwrap_or_default().to_owned();
+            let id = event["id"].as_str().unwrap_or_default().to_owned();
+            self.threads.insert(id, Thread { ani: text("ANI"), outcome: text("Outcome") });
+        } else if let Some(fact) = Fact::of_log(&event)
+            && let Some(before) = self.facts.insert(fact.id.clone(), fact.clone())
+            && before != fact
+        {
+            self.changed.push(fact.id);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write as _;
+
+    #[test]
+    fn only_what_is_written_later_is_read_and_half_a_line_waits() {
+        let folder = std::env::temp_dir().join(format!("trunkline-reconcile-{}", std::process::id()));
+        let topic = folder.join("reporting/voice-callthread");
+        std::fs::create_dir_all(&topic).unwrap();
+        let path = topic.join("2026-01-01.jsonl");
+        let line = |n: u32| {
+            format!(
+                "{{\"id\":\"thread:{n}\",\"type\":\"CallThread\",\"data\":{{\"ANI\":\"+1\",\"Outcome\":\"answered\"}}}}\n"
+            )
+        };
+        std::fs::write(&path, line(1)).unwrap();
+        let mut reader = Reader::from_now(&folder).unwrap();
+        let mut file = std::fs::OpenOptions::new().append(true).open(&path).unwrap();
+        let third = line(3);
+        write!(file, "{}{}", line(2), &third[..20]).unwrap();
+        reader.read_on().unwrap();
+        assert_eq!(reader.log.threads.keys().collect::<Vec<_>>(), ["thread:2"]);
+        write!(file, "{}", &third[20..]).unwrap();
+        reader.read_on().unwrap();
+        assert_eq!((reader.log.threads.len(), reader.log.malformed), (2, 0));
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
+}

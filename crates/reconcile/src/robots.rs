@@ -1,0 +1,54 @@
+//! What the robots say.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+/// The robots' result.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Robots {
+    pub run: Run,
+    pub totals: Totals,
+    pub agents: Vec<Agent>,
+    pub calls: Vec<Call>,
+    pub faults: Vec<String>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub struct Run {
+    /// What the numbers of all its callers begin with.
+    pub callers: String,
+    /// Skills with the least level that a call of a service asks for.
+    pub services: BTreeMap<String, BTreeMap<String, u16>>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+pub struct Totals {
+    pub offered: u64,
+    pub answered: u64,
+    pub abandoned: u64,
+    pub refused: u64,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub struct Agent {
+    pub agent: String,
+    pub extension: String,
+    pub skills: BTreeMap<String, u16>,
+    pub answered: u64,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Call {
+    pub caller: String,
+    pub service: String,
+    pub outcome: String,
+    pub status: Option<u16>,
+    pub agent: Option<String>,
+    pub extension: Option<String>,
+    pub answers: u32,
+    pub caller_heard_ms: Option<u64>,
+    pub agent_heard_ms: Option<u64>,
+    pub faults: Vec<String>,
+}

@@ -1,0 +1,65 @@
+//! What the wallboard says.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context as _, Result};
+use serde::Deserialize;
+
+/// Counts of a queue, from whenever the wallboard counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+pub struct Counts {
+    pub entered: u64,
+    pub answered: u64,
+    pub abandoned: u64,
+    pub waiting: u64,
+}
+
+/// The wallboard at one moment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Board {
+    pub totals: Counts,
+    pub queues: BTreeMap<String, Counts>,
+}
+
+#[derive(Deserialize)]
+struct Document {
+    totals: Counts,
+    queues: Vec<Queue>,
+}
+
+#[derive(Deserialize)]
+struct Queue {
+    id: String,
+    #[serde(flatten)]
+    counts: Counts,
+}
+
+impl Board {
+    /// Reads it.
+    pub async fn get(web: &str, tenant: &str, token: &str) -> Result<Self> {
+        let body = crate::http::get(web, &format!("/pulse/api/v1/{tenant}/wallboard"), token).await?;
+        Self::read(&body)
+    }
+
+    fn read(body: &[u8]) -> Result<Self> {
+        let document: Document = serde_json::from_slice(body).context("the wallboard is not what it should be")?;
+        let queues = document.queues.into_iter().map(|queue| (queue.id, queue.counts)).collect();
+        Ok(Self { totals: document.totals, queues })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wallboard_is_read() {
+        let body =
+            br#"{"tenant":"example","totals":{"waiting":1,"entered":9,"answered":5,"abandoned":3,"serviceLevel":80.0},
+            "queues":[{"id":"sales","name":"Sales","waiting":1,"entered":9,"answered":5,"abandoned":3,"history":[]}]}"#;
+        let board = Board::read(body).unwrap();
+        let counts = Counts { entered: 9, answered: 5, abandoned: 3, waiting: 1 };
+        assert_eq!((board.totals, board.queues["sales"]), (counts, counts));
+        assert!(Board::read(b"{}").is_err());
+    }
+}

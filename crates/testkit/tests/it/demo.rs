@@ -1,0 +1,215 @@
+//! The demo: robots at work, the comparison, and a clean end.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+use serde_json::{Value, json};
+use testkit::installation::{Instance, binary, signal};
+use testkit::wait;
+
+const START_LIMIT: Duration = Duration::from_secs(60);
+const END_LIMIT: Duration = Duration::from_secs(30);
+/// Exit codes, as docs/exit-codes.md says.
+const ADDRESS_IN_USE: i32 = 4;
+const CHECK_FAILED: i32 = 6;
+
+/// A demo that runs.
+struct Demo {
+    child: Child,
+    instance: Instance,
+    folder: tempfile::TempDir,
+}
+
+impl Demo {
+    fn start(arguments: &[&str]) -> Result<Self> {
+        let (instance, folder) = (Instance::claim()?, tempfile::tempdir()?);
+        let child =
+            command(&instance, &folder)?.args(arguments).stderr(File::create(folder.path().join("stderr"))?).spawn()?;
+        Ok(Self { child, instance, folder })
+    }
+
+    /// Waits until it has said how to use it.
+    fn ready(&mut self) -> Result<Value> {
+        let path = self.folder.path().join("demo.json");
+        let child = &mut self.child;
+        wait::until(START_LIMIT, || {
+            if let Some(status) = child.try_wait()? {
+                bail!("the demo ended with {status}");
+            }
+            Ok(std::fs::read(&path).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()))
+        })
+    }
+
+    /// The child that plays the robots, once it has begun.
+    fn robots(&mut self) -> Result<u32> {
+        let pid = self.child.id();
+        let children = format!("/proc/{pid}/task");
+        wait::until(START_LIMIT, || {
+            for thread in std::fs::read_dir(&children)? {
+                let list = std::fs::read_to_string(thread?.path().join("children")).unwrap_or_default();
+                let robots = list.split_whitespace().filter_map(|child| child.parse().ok()).find(|child: &u32| {
+                    let line = std::fs::read(format!("/proc/{child}/cmdline")).unwrap_or_default();
+                    String::from_utf8_lossy(&line).split('\0').nth(1) == Some("robots")
+                });
+                if robots.is_some() {
+                    return Ok(robots);
+                }
+            }
+            Ok(None)
+        })
+    }
+
+    fn ended(&mut self) -> Result<i32> {
+        let child = &mut self.child;
+        let status = wait::until(END_LIMIT, || Ok(child.try_wait()?))?;
+        Ok(status.code().unwrap_or(-1))
+    }
+
+    fn said(&self) -> Result<String> {
+        Ok(std::fs::read_to_string(self.folder.path().join("stderr"))?)
+    }
+}
+
+impl Drop for Demo {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn command(instance: &Instance, folder: &tempfile::TempDir) -> Result<Command> {
+    let mut command = Command::new(binary()?);
+    command.args(["demo", "--instance", &instance.number().to_string(), "--data-dir"]).arg(folder.path());
+    command.stdin(Stdio::null()).stdout(Stdio::piped());
+    Ok(command)
+}
+
+fn is_running(pid: u32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    // One that has ended and waits for somebody to ask is not running.
+    stat.rsplit(") ").next().is_some_and(|rest| !rest.is_empty() && !rest.starts_with('Z'))
+}
+
+fn json_of(output: &Output) -> Result<Value> {
+    serde_json::from_slice(&output.stdout).with_context(|| {
+        format!("{}\n{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+    })
+}
+
+#[test]
+fn a_run_of_sixty_calls_is_flawless_and_all_witnesses_agree() -> Result<()> {
+    let (instance, folder) = (Instance::claim()?, tempfile::tempdir()?);
+    // Tests share the machine with each other: what must be heard may take a little longer.
+    let load = ["--calls", "60", "--rate", "10", "--agents", "20", "--talk", "1..2", "--wrap", "0.3", "--seed", "11"];
+    let run = command(&instance, &folder)?.args(load).args(["--hear-within", "3", "--exit", "--json"]).output()?;
+    let result = json_of(&run)?;
+    assert_eq!(result["comparison"]["disagreements"], json!([]), "{}", result["calls"]);
+    assert_eq!(run.status.code(), Some(0));
+    assert_eq!(result["totals"]["offered"], 60);
+    assert_eq!(result["totals"]["answered"], 60, "with twenty agents nobody needs patience");
+    let agents = result["agents"].as_array().context("no agents")?;
+    assert_eq!(agents.len(), 20);
+    assert!(agents.iter().filter(|agent| agent["answered"].as_u64() > Some(0)).count() > 10, "{agents:?}");
+    Ok(())
+}
+
+#[test]
+fn callers_without_patience_are_counted_as_such_by_everybody() -> Result<()> {
+    let (instance, folder) = (Instance::claim()?, tempfile::tempdir()?);
+    let load = ["--calls", "20", "--rate", "5", "--agents", "2", "--talk", "3", "--patience", "6..8", "--seed", "3"];
+    let run = command(&instance, &folder)?.args(load).args(["--hear-within", "3", "--exit", "--json"]).output()?;
+    let result = json_of(&run)?;
+    assert_eq!(result["comparison"]["disagreements"], json!([]), "{}", result["calls"]);
+    assert_eq!(run.status.code(), Some(0));
+    let count = |what: &str| result["totals"][what].as_u64().unwrap_or(0);
+    assert!(count("abandoned") >= 5, "{}", result["totals"]);
+    assert_eq!(count("answered") + count("abandoned"), 20);
+    Ok(())
+}
+
+/// The comparison must be able to fail: on a run of which one call's robot swears that it was deaf, and another names the
+/// wrong agent.
+#[test]
+fn the_comparison_finds_a_deaf_robot_and_a_wrong_agent() -> Result<()> {
+    let mut demo = Demo::start(&[])?;
+    demo.ready()?;
+    let robots = demo.robots()?;
+    let watcher = binary()?.with_file_name("trunkline-reconcile");
+    let instance = demo.instance.number().to_string();
+    let mut watch = Command::new(watcher)
+        .args(["--json", "--instance", &instance, "--data-dir"])
+        .arg(demo.folder.path())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()?;
+    let mut said = BufReader::new(watch.stdout.take().context("no stdout")?);
+    let mut line = String::new();
+    said.read_line(&mut line)?;
+    ensure!(line.trim() == "watching", "{line}");
+    // The demo's own robots make room for a run whose result can be doctored.
+    signal(robots, "TERM")?;
+    wait::until(END_LIMIT, || Ok((!is_running(robots)).then_some(())))?;
+    let load = ["--calls", "6", "--rate", "3", "--talk", "1.5", "--hear-within", "3", "--json", "--site"];
+    let run = Command::new(binary()?).arg("robots").args(load).arg(demo.folder.path().join("robots.json")).output()?;
+    let mut result = json_of(&run)?;
+    assert_eq!(run.status.code(), Some(0), "{result}");
+    result["calls"][0]["agentHeardMs"] = Value::Null;
+    let own = result["calls"][1]["agent"].as_str().unwrap_or_default().to_owned();
+    let all = result["agents"].as_array().context("no agents")?;
+    let other = all.iter().find(|agent| agent["agent"] != own.as_str()).context("one agent only")?.clone();
+    result["calls"][1]["agent"] = other["agent"].clone();
+    result["calls"][1]["extension"] = other["extension"].clone();
+    let path = demo.folder.path().join("doctored.json");
+    std::fs::write(&path, result.to_string())?;
+    use std::io::Write as _;
+    writeln!(watch.stdin.take().context("no stdin")?, "{}", path.display())?;
+    let mut verdict = String::new();
+    said.read_to_string(&mut verdict)?;
+    assert_eq!(watch.wait()?.code(), Some(CHECK_FAILED), "{verdict}");
+    let verdict: Value = serde_json::from_str(&verdict)?;
+    let about: Vec<&str> =
+        verdict["disagreements"].as_array().into_iter().flatten().filter_map(|d| d["about"].as_str()).collect();
+    assert!(about.contains(&"audio") && about.contains(&"agent"), "{verdict}");
+    Ok(())
+}
+
+#[test]
+fn an_interrupt_ends_the_demo_and_its_robots_cleanly() -> Result<()> {
+    let mut demo = Demo::start(&["--agents", "4", "--rate", "2"])?;
+    let said = demo.ready()?;
+    let web = said["web"].as_str().unwrap_or_default();
+    let link = format!("{web}/#token={}", said["tokens"]["wallboard"].as_str().unwrap_or_default());
+    assert!(demo.said()?.contains(&link), "the wallboard's link is printed");
+    let people = said["people"].as_array().context("no people")?;
+    assert!(people.iter().all(|person| person["extension"] != "7001"), "a robot's phone is not for others");
+    let robots = demo.robots()?;
+    signal(demo.child.id(), "INT")?;
+    assert_eq!(demo.ended()?, 0, "{}", demo.said()?);
+    assert!(!is_running(robots));
+    Ok(())
+}
+
+#[test]
+fn robots_end_when_the_demo_is_killed() -> Result<()> {
+    let mut demo = Demo::start(&["--agents", "2"])?;
+    demo.ready()?;
+    let robots = demo.robots()?;
+    demo.child.kill()?;
+    demo.child.wait()?;
+    wait::until(END_LIMIT, || Ok((!is_running(robots)).then_some(())))
+}
+
+#[test]
+fn a_second_demo_says_what_holds_its_port() -> Result<()> {
+    let mut first = Demo::start(&["--agents", "1"])?;
+    first.ready()?;
+    let folder = tempfile::tempdir()?;
+    let second = command(&first.instance, &folder)?.output()?;
+    assert_eq!(second.status.code(), Some(ADDRESS_IN_USE));
+    let said = String::from_utf8_lossy(&second.stderr);
+    assert!(said.contains("127.") && said.contains(&first.child.id().to_string()), "{said}");
+    Ok(())
+}
