@@ -18,6 +18,14 @@ export function clockDuration(ms: number): string {
   return `${Math.floor(whole / DAY)} d ${two(hours)}:${two(minutes)}`
 }
 
+/** The same in at most five signs: `0:07`, `12:41`, `1h02`, `3d`. */
+export function shortDuration(ms: number): string {
+  const whole = Math.max(0, ms)
+  if (whole < HOUR) return clockDuration(whole)
+  if (whole < DAY) return `${Math.floor(whole / HOUR)}h${two(Math.floor((whole % HOUR) / MINUTE))}`
+  return `${Math.floor(whole / DAY)}d`
+}
+
 /** A short length of time in words: `35 s`, `4 min`, `2 h 05 min`. */
 export function roughDuration(ms: number): string {
   const whole = Math.max(0, ms)

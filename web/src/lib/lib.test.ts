@@ -1,10 +1,13 @@
 import { describe, expect, test } from 'vitest'
-import { clockDuration, roughDuration, preciseDuration } from './durations'
+import { clockDuration, preciseDuration, roughDuration, shortDuration } from './durations'
 import { bytes, count, percent } from './numbers'
 import { apiPaths, pageOf, paths } from './paths'
 
 test.each([[-5_000, '0:00'], [0, '0:00'], [999, '0:00'], [7_000, '0:07'], [761_000, '12:41'], [3_599_999, '59:59'], [3_729_000, '1:02:09'], [273_060_000, '3 d 03:51']])('%s ms is %s on a clock', (ms, text) => {
   expect(clockDuration(ms)).toBe(text)
+})
+test.each([[-1, '0:00'], [761_000, '12:41'], [3_729_000, '1h02'], [273_060_000, '3d']])('%s ms is shortly %s', (ms, text) => {
+  expect(shortDuration(ms)).toBe(text)
 })
 test.each([[0, '0 s'], [89_000, '89 s'], [240_000, '4 min'], [7_500_000, '2 h 05 min']])('%s ms is roughly %s', (ms, text) => {
   expect(roughDuration(ms)).toBe(text)

@@ -4,7 +4,7 @@ import { Since } from '../../ui/Since'
 import { Glyph } from '../../ui/state-glyphs'
 import type { Density } from './density'
 import type { Agent } from './model'
-import { bandOf } from './rules'
+import { bandOf, shortName } from './rules'
 import styles from './AgentTile.module.css'
 
 export type AgentTileProps = { readonly agent: Agent; readonly density: Density }
@@ -21,9 +21,9 @@ export const AgentTile = memo(function AgentTile({ agent, density }: AgentTilePr
         <span className="visually-hidden">{label}</span>
       ) : (
         <>
-          <span className={styles['name']}>{agent.name}</span>
+          <span className={styles['name']}>{density === 'chip' ? shortName(agent.name) : agent.name}</span>
           <span className={density === 'card' ? styles['state'] : 'visually-hidden'}>{state}</span>
-          {density === 'chip' ? null : <Since since={agent.since} className={styles['since']} />}
+          <Since since={agent.since} className={styles['since']} form={density === 'chip' ? 'short' : 'long'} />
         </>
       )}
     </li>

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { fit } from './density'
 import type { Minute, Numbers, Queue } from './model'
 import { tilesFor } from './queues'
-import { alertsOf, bandCounts, serviceLevelLevel, totalWaitLevel, waitLevel, type Level } from './rules'
+import { alertsOf, bandCounts, serviceLevelLevel, shortName, totalWaitLevel, waitLevel, type Level } from './rules'
 import { sparkline } from './sparkline'
 
 const numbers = (more: Partial<Numbers>): Numbers => ({
@@ -34,6 +34,10 @@ describe('levels', () => {
 test('every state is counted in one band', () => {
   const states = { ready: 1, notReady: 2, afterCallWork: 3, ringing: 4, dialing: 5, onHold: 6, inbound: 7, outbound: 8, internal: 9, consult: 10, unknown: 11, loggedOut: 12 }
   expect(bandCounts(states)).toEqual({ ready: 1, notReady: 2, afterCallWork: 3, ringing: 9, talking: 40, unknown: 11, loggedOut: 12 })
+})
+
+test.each([['Ada Lovelace', 'Ada L.'], ['Ada King Lovelace', 'Ada L.'], ['ada', 'ada'], ['', '']])('%j is shortly %j', (name, short) => {
+  expect(shortName(name)).toBe(short)
 })
 
 describe('the agents of a wall of 1920 × 1080', () => {

@@ -63,6 +63,13 @@ export function bandCounts(states: States): Readonly<Record<Band, number>> {
   return counts
 }
 
+/** `Ada Lovelace` as `Ada L.`, where there is little room. */
+export function shortName(name: string): string {
+  const words = name.trim().split(/\s+/)
+  const [first = '', last = ''] = [words[0], words.at(-1)]
+  return words.length < 2 ? first : `${first} ${last.slice(0, 1)}.`
+}
+
 /** What somebody who only listens is told: one sentence per queue and thing that became bad. */
 export type Alert = { readonly id: string; readonly queue: string; readonly what: 'wait' | 'serviceLevel' }
 
