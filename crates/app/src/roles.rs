@@ -16,6 +16,7 @@ pub const TABLE: &[&RoleSpec] = &[
     &voice::rq::SPEC,
     &orchestration::ors::SPEC,
     &voice::frontend::SPEC,
+    &pulse::board::SPEC,
     &platform::ingress::SPEC,
 ];
 

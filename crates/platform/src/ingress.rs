@@ -1,9 +1,12 @@
 //! ingress, the web edge: pages and APIs for browsers and programs of the tenant. HTTP 8080.
 //!
 //! `/api/voice/v1/{tenant}/...` goes to frontend (own-16). The caller's own token travels on, so that frontend decides what
-//! the caller may do.
+//! the caller may do. `/api/operations/v1/...` is answered here, from what every role says of itself (own-21).
+//! `/pulse/...` and the pages come from pulse (pulse-20).
 
 mod forward;
+mod operations;
+mod wallboard;
 
 use anyhow::Result;
 use net::http::{Client, Limits};
@@ -19,18 +22,20 @@ pub const SPEC: RoleSpec = RoleSpec {
         protocol: Protocol::Http,
         port: 8080,
         place: Place::Edge,
-        accepts: &["pulse-27", "telemetry-01", "telemetry-02"],
+        accepts: &["pulse-27"],
     }],
-    opens: &["own-16"],
+    opens: &["own-16", "own-21", "pulse-20"],
     settings: &[],
-    metrics: &[],
+    metrics: &[wallboard::Metrics::declared],
     admin_port: 9090,
     start: |ctx| Box::pin(run(ctx)),
 };
 
 async fn run(ctx: RoleContext) -> Result<()> {
     let frontend = Client::new(&ctx, "own-16")?;
-    net::http::serve_with(&ctx, "web", forward::router(frontend), Limits::default(), |_| false).await?;
+    let operations = operations::Operations::new(&ctx)?;
+    let router = forward::router(frontend).merge(operations::router(operations)).merge(wallboard::router(&ctx)?);
+    net::http::serve_with(&ctx, "web", router, Limits::default(), wallboard::is_open).await?;
     ctx.ready.started();
     ctx.drain.begun().await;
     Ok(())

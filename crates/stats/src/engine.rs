@@ -162,6 +162,11 @@ impl Engine {
         self.store.outputs.pop_front()
     }
 
+    /// The route points in which a call waits.
+    pub fn route_points_of(&self, conn_id: ConnId) -> Vec<String> {
+        self.calls.get(&conn_id).map(Call::waits_in).unwrap_or_default()
+    }
+
     /// When the last fact that was folded happened.
     pub fn last_event(&self) -> Option<Timestamp> {
         self.last

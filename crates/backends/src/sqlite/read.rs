@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use contracts::provisioning::{
-    Agent, Application, Dn, DnKind, FeatureAction, FeatureCode, Number, ObjectKey, Person, Place, Prompt, SERVICE_LEVEL_S, SHORT_ABANDON_S, Secret,
-    Skill, SkillLevel, Tenant, TenantObjects, Trunk,
+    Agent, Application, Dn, DnKind, FeatureAction, FeatureCode, Number, ObjectKey, Person, Place, Prompt,
+    SERVICE_LEVEL_S, SHORT_ABANDON_S, Secret, Skill, SkillLevel, Tenant, TenantObjects, Trunk,
 };
 use infra::{Result, Revision, StoreError};
 use model::TenantId;

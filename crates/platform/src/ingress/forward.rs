@@ -15,7 +15,6 @@ const PASSED_ON: [HeaderName; 4] =
 pub(super) fn router(frontend: Client) -> Router {
     Router::new()
         .route("/api/voice/v1/{*rest}", any(to_frontend))
-        .fallback(async || Problem::not_found("nothing is served under this path"))
         .with_state(frontend)
 }
 

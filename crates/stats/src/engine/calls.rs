@@ -60,6 +60,12 @@ impl Call {
         self.over.is_some()
     }
 
+    /// The route points in which it waits.
+    pub(super) fn waits_in(&self) -> Vec<String> {
+        let waits = |visit: &&Visit| visit.of == ObjectType::RoutePoint && matches!(visit.stage, Stage::Waiting(_));
+        self.visits.iter().filter(waits).map(|visit| visit.name.clone()).collect()
+    }
+
     /// The visit that is not answered yet.
     fn open_visit(&mut self, of: ObjectType, name: &str) -> Option<usize> {
         let open =

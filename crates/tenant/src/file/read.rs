@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
 use contracts::provisioning::{
-    Agent, Application, Dn, DnKind, FeatureAction, FeatureCode, Number, ObjectKey, ObjectKind, Person, Place, Prompt, SERVICE_LEVEL_S, SHORT_ABANDON_S,
-    Secret, Skill, SkillLevel, Tenant, TenantObjects, Trunk,
+    Agent, Application, Dn, DnKind, FeatureAction, FeatureCode, Number, ObjectKey, ObjectKind, Person, Place, Prompt,
+    SERVICE_LEVEL_S, SHORT_ABANDON_S, Secret, Skill, SkillLevel, Tenant, TenantObjects, Trunk,
 };
 
 use super::Fault;

@@ -1,0 +1,176 @@
+//! Handing pages and the wallboard's data on from pulse (pulse-20) as they come: a stream stays a stream.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::{OriginalUri, State};
+use axum::http::{HeaderMap, HeaderName, Method, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::get;
+use futures::Stream;
+use futures::StreamExt as _;
+use futures::stream::BoxStream;
+use net::http::{CallError, Client, Problem};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::gauge::Gauge;
+use runtime::{Drain, RoleContext};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Sleep;
+
+/// Streams at once.
+const STREAMS_MAX: usize = 2_000;
+/// Until the head of an answer comes: pulse waits for its numbers to be up to date.
+const HEAD_WITHIN: Duration = Duration::from_secs(15);
+/// A stream in which nothing comes for so long is over: pulse says something at least each 5 s.
+const SILENCE_MAX: Duration = Duration::from_secs(15);
+
+/// Headers that travel with a request.
+const ASKED: [HeaderName; 4] =
+    [header::AUTHORIZATION, header::ACCEPT, header::IF_NONE_MATCH, HeaderName::from_static("last-event-id")];
+/// Headers that travel with the answer.
+const ANSWERED: [HeaderName; 9] = [
+    header::CONTENT_TYPE,
+    header::CONTENT_LENGTH,
+    header::CACHE_CONTROL,
+    header::ETAG,
+    header::CONTENT_SECURITY_POLICY,
+    header::X_CONTENT_TYPE_OPTIONS,
+    header::REFERRER_POLICY,
+    header::WWW_AUTHENTICATE,
+    HeaderName::from_static("x-accel-buffering"),
+];
+
+runtime::metrics! {
+    /// What ingress counts of streams.
+    #[derive(Clone)]
+    pub(super) struct Metrics {
+        /// Streams that are handed on now.
+        streams: Gauge = "ingress_streams";
+        /// Streams that were refused because there were too many.
+        streams_refused: Counter = "ingress_streams_refused";
+        /// Streams that were ended because nothing came any more.
+        streams_silent: Counter = "ingress_streams_silent";
+    }
+}
+
+#[derive(Clone)]
+struct Pulse {
+    client: Client,
+    permits: Arc<Semaphore>,
+    drain: Drain,
+    metrics: Metrics,
+}
+
+/// The routes of pulse: its data, and every path that is nobody else's as a page.
+pub(super) fn router(ctx: &RoleContext) -> anyhow::Result<Router> {
+    let pulse = Pulse {
+        client: Client::new(ctx, "pulse-20")?,
+        permits: Arc::new(Semaphore::new(STREAMS_MAX)),
+        drain: ctx.drain.clone(),
+        metrics: Metrics::register(&ctx.metrics),
+    };
+    Ok(Router::new()
+        .route("/pulse/{*rest}", get(to_pulse))
+        .route("/api/{*rest}", axum::routing::any(async || Problem::not_found("nothing is served under this path")))
+        .fallback(get(to_pulse))
+        .with_state(pulse))
+}
+
+/// Pages are open, all data needs a token.
+pub(super) fn is_open(path: &str) -> bool {
+    !path.starts_with("/pulse/") && !path.starts_with("/api/")
+}
+
+async fn to_pulse(
+    State(pulse): State<Pulse>,
+    method: Method,
+    OriginalUri(uri): OriginalUri,
+    headers: HeaderMap,
+) -> Response {
+    let path = uri.path_and_query().map_or("/", |path| path.as_str());
+    let mut call = pulse.client.call(method, path).deadline(HEAD_WITHIN);
+    for name in ASKED {
+        if let Some(value) = headers.get(&name) {
+            call = call.header(name, value.clone());
+        }
+    }
+    match call.stream().await {
+        Ok(answer) => handed_on(&pulse, answer),
+        Err(CallError::Deadline(_)) => away(StatusCode::GATEWAY_TIMEOUT, "pulse does not answer"),
+        Err(error) => {
+            tracing::warn!(%error, "pulse cannot be reached");
+            away(StatusCode::BAD_GATEWAY, "pulse cannot be reached")
+        }
+    }
+}
+
+fn handed_on(pulse: &Pulse, answer: axum::http::Response<Body>) -> Response {
+    let (head, body) = answer.into_parts();
+    let is_stream =
+        head.headers.get(header::CONTENT_TYPE).is_some_and(|of| of.as_bytes().starts_with(b"text/event-stream"));
+    let body = if is_stream {
+        let Ok(permit) = pulse.permits.clone().try_acquire_owned() else {
+            pulse.metrics.streams_refused.inc();
+            return Problem::unavailable("too many streams").into_response();
+        };
+        pulse.metrics.streams.inc();
+        let drain = pulse.drain.clone();
+        let until = Box::pin(async move { drain.begun().await });
+        Body::from_stream(HandedOn {
+            upstream: body.into_data_stream().take_until(until).boxed(),
+            silence: Box::pin(tokio::time::sleep(SILENCE_MAX)),
+            metrics: pulse.metrics.clone(),
+            _permit: permit,
+        })
+    } else {
+        body
+    };
+    let mut response = Response::new(body);
+    *response.status_mut() = head.status;
+    for name in ANSWERED {
+        if let Some(value) = head.headers.get(&name) {
+            response.headers_mut().insert(name, value.clone());
+        }
+    }
+    response
+}
+
+fn away(status: StatusCode, detail: &str) -> Response {
+    Problem::new(status, "pulse-away", "The request was not handed on").detail(detail).into_response()
+}
+
+/// A stream on its way; it ends when either side does, when the role drains, or when nothing comes any more. Dropped with the connection of
+/// whoever listens, it takes the connection to pulse with it.
+struct HandedOn {
+    upstream: BoxStream<'static, Result<Bytes, axum::Error>>,
+    silence: Pin<Box<Sleep>>,
+    metrics: Metrics,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Stream for HandedOn {
+    type Item = Result<Bytes, axum::Error>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let this = &mut *self;
+        if let Poll::Ready(next) = this.upstream.as_mut().poll_next(cx) {
+            this.silence.as_mut().reset(tokio::time::Instant::now() + SILENCE_MAX);
+            return Poll::Ready(next);
+        }
+        if this.silence.as_mut().poll(cx).is_ready() {
+            this.metrics.streams_silent.inc();
+            return Poll::Ready(None);
+        }
+        Poll::Pending
+    }
+}
+
+impl Drop for HandedOn {
+    fn drop(&mut self) {
+        self.metrics.streams.dec();
+    }
+}

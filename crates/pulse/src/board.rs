@@ -1,0 +1,49 @@
+//! pulse: the wallboard. It folds the tenants' events (voice-02, port 8000) into statistics and serves their numbers as JSON and as a
+//! stream of changes; and it serves the web pages. HTTP 8080, admin 8090.
+
+mod configuration;
+mod follower;
+mod metrics;
+mod numbers;
+mod pages;
+mod publish;
+mod records;
+mod rows;
+mod server;
+mod zone;
+
+use anyhow::Result;
+use net::http::Limits;
+use runtime::{Listen, Place, Protocol, RoleContext, RoleSpec};
+
+/// The role.
+pub const SPEC: RoleSpec = RoleSpec {
+    name: "pulse",
+    number: 30,
+    summary: "the wallboard: numbers of queues and agents as they change, and the web pages",
+    listens: &[Listen {
+        name: "web",
+        protocol: Protocol::Http,
+        port: 8080,
+        place: Place::Cluster,
+        accepts: &["pulse-20"],
+    }],
+    opens: &["voice-02", "pulse-22"],
+    settings: &[],
+    metrics: &[metrics::Metrics::declared],
+    admin_port: 8090,
+    start: |ctx| Box::pin(run(ctx)),
+};
+
+async fn run(ctx: RoleContext) -> Result<()> {
+    ctx.ready.require(follower::CONDITION);
+    ctx.meter("pulse-22").embedded();
+    let metrics = metrics::Metrics::register(&ctx.metrics);
+    let boards = publish::Boards::new(metrics.clone());
+    ctx.spawn("tenants", follower::follow_tenants(ctx.clone(), boards.clone(), metrics));
+    net::http::serve_with(&ctx, "web", server::router(boards, ctx.drain.clone()), Limits::default(), server::is_open)
+        .await?;
+    ctx.ready.started();
+    ctx.drain.begun().await;
+    Ok(())
+}

@@ -1,0 +1,183 @@
+//! What the wallboard needs of a tenant's objects: names, thresholds, who is an agent, what is a queue.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use contracts::provisioning::{DnKind, Object, ObjectKey, ObjectKind};
+use contracts::v1;
+
+/// The kinds that are read.
+pub(super) const KINDS: &[ObjectKind] = &[
+    ObjectKind::Tenant,
+    ObjectKind::Application,
+    ObjectKind::Dn,
+    ObjectKind::Place,
+    ObjectKind::Person,
+    ObjectKind::Number,
+];
+
+/// A route point.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Point {
+    pub(super) name: String,
+    /// A call that is answered within so many seconds is answered in time.
+    pub(super) service_level_s: u32,
+    /// A caller who gives up within so many seconds does not count for the service level.
+    pub(super) short_abandon_s: u32,
+    /// Its application has calls wait for agents.
+    pub(super) queues: bool,
+}
+
+/// An agent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Person {
+    pub(super) name: String,
+    /// The phone of the agent's own place.
+    pub(super) extension: Option<String>,
+}
+
+/// A tenant's objects as far as they were read.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Configuration {
+    pub(super) revision: u64,
+    objects: BTreeMap<ObjectKey, Object>,
+}
+
+impl Configuration {
+    /// Takes changes in.
+    pub(super) fn change(&mut self, changes: v1::FollowResponse) {
+        self.revision = changes.revision;
+        for object in changes.objects {
+            let Some(kind) = ObjectKind::parse(&object.kind) else { continue };
+            let key = ObjectKey { kind, id: object.id };
+            if object.json.is_empty() {
+                self.objects.remove(&key);
+                continue;
+            }
+            match Object::from_json(kind, object.json.as_bytes()) {
+                Ok(read) => drop(self.objects.insert(key, read)),
+                Err(error) => tracing::error!(?kind, id = %key.id, %error, "an object cannot be read"),
+            }
+        }
+    }
+
+    fn of_kind(&self, kind: ObjectKind) -> impl Iterator<Item = &Object> {
+        self.objects.iter().filter(move |(key, _)| key.kind == kind).map(|(_, object)| object)
+    }
+
+    /// What people call the tenant.
+    pub(super) fn name(&self) -> Option<&str> {
+        self.tenant().map(|tenant| tenant.name.as_str())
+    }
+
+    /// The tenant's time zone.
+    pub(super) fn time_zone(&self) -> Option<&str> {
+        self.tenant()?.time_zone.as_deref()
+    }
+
+    fn tenant(&self) -> Option<&contracts::provisioning::Tenant> {
+        self.of_kind(ObjectKind::Tenant).find_map(|object| match object {
+            Object::Tenant(tenant) => Some(tenant),
+            _ => None,
+        })
+    }
+
+    /// The route points by their numbers.
+    pub(super) fn points(&self) -> BTreeMap<String, Point> {
+        let queueing: BTreeSet<&str> = self
+            .of_kind(ObjectKind::Application)
+            .filter_map(|object| match object {
+                Object::Application(application) if submits(&application.document) => Some(application.name.as_str()),
+                _ => None,
+            })
+            .collect();
+        let mut names: BTreeMap<&str, &str> = BTreeMap::new();
+        for object in self.of_kind(ObjectKind::Number) {
+            if let Object::Number(number) = object {
+                names.entry(&number.dn).or_insert(&number.name);
+            }
+        }
+        self.of_kind(ObjectKind::Dn)
+            .filter_map(|object| {
+                let Object::Dn(dn) = object else { return None };
+                let DnKind::RoutePoint { application, service_level_s, short_abandon_s, .. } = &dn.kind else {
+                    return None;
+                };
+                let name = names.get(dn.number.as_str()).copied().unwrap_or(application.as_str());
+                let point = Point {
+                    name: name.to_owned(),
+                    service_level_s: *service_level_s,
+                    short_abandon_s: *short_abandon_s,
+                    queues: queueing.contains(application.as_str()),
+                };
+                Some((dn.number.clone(), point))
+            })
+            .collect()
+    }
+
+    /// DNs that answer by themselves.
+    pub(super) fn services(&self) -> Vec<String> {
+        let services = self.of_kind(ObjectKind::Dn).filter_map(|object| match object {
+            Object::Dn(dn) if matches!(dn.kind, DnKind::Echo | DnKind::Announcement { .. }) => Some(dn.number.clone()),
+            _ => None,
+        });
+        services.collect()
+    }
+
+    /// The agents by their ids.
+    pub(super) fn agents(&self) -> BTreeMap<String, Person> {
+        let places: BTreeMap<&str, &[String]> = self
+            .of_kind(ObjectKind::Place)
+            .filter_map(|object| match object {
+                Object::Place(place) => Some((place.name.as_str(), place.dns.as_slice())),
+                _ => None,
+            })
+            .collect();
+        self.of_kind(ObjectKind::Person)
+            .filter_map(|object| {
+                let Object::Person(person) = object else { return None };
+                let agent = person.agent.as_ref()?;
+                let dns = agent.default_place.as_deref().and_then(|place| places.get(place));
+                let extension = dns.and_then(|dns| dns.first()).cloned();
+                let name = format!("{} {}", person.first_name, person.last_name);
+                Some((agent.id.clone(), Person { name, extension }))
+            })
+            .collect()
+    }
+}
+
+/// Whether an application has calls wait for an agent: there is a `submit` in it, in whichever prefix of the queue's namespace.
+fn submits(document: &str) -> bool {
+    let mut rest = document;
+    while let Some(at) = rest.find('<') {
+        rest = &rest[at + 1..];
+        if let Some(comment) = rest.strip_prefix("!--") {
+            let Some(end) = comment.find("-->") else { return false };
+            rest = &comment[end + 3..];
+            continue;
+        }
+        let end = rest.find(|c: char| c.is_whitespace() || c == '>' || c == '/').unwrap_or(rest.len());
+        let tag = &rest[..end];
+        if tag.rsplit_once(':').is_some_and(|(_, name)| name == "submit") {
+            return true;
+        }
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_application_that_submits_has_calls_wait() {
+        for (document, wanted) in [
+            ("<scxml><queue:submit queue=\"'sales'\"/></scxml>", true),
+            ("<scxml xmlns:q=\"x\"><q:submit\n requestid=\"r\"></q:submit></scxml>", true),
+            ("<scxml><!-- <queue:submit/> --><queue:cancel/></scxml>", false),
+            ("<scxml><!-- <queue:submit/>", false),
+            ("<scxml><transition event=\"queue.submit.done\"/></scxml>", false),
+        ] {
+            assert_eq!(submits(document), wanted, "{document}");
+        }
+    }
+}

@@ -1,0 +1,438 @@
+//! Follows the tenants: which there are, their configuration (8888), their facts (8000); keeps what they add up to.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use contracts::v1::configuration_client::ConfigurationClient;
+use contracts::v1::delivery::What;
+use contracts::v1::events_client::EventsClient;
+use contracts::v1::{self, PartyState};
+use contracts::wire;
+use infra::KeptView;
+use model::{EventName, Subject, TenantId, Timestamp, WorkMode};
+use runtime::RoleContext;
+use stats::{Engine, Joined, JoinedAgent, JoinedCall, JoinedParty};
+use tokio::sync::watch;
+use tokio::time::Instant;
+use tonic::{Code, Streaming};
+
+use super::configuration::{Configuration, KINDS};
+use super::metrics::Metrics;
+use super::numbers::Board as Numbers;
+use super::publish::{Board, Boards};
+use super::records::{self, Kept};
+use super::zone;
+
+/// The condition of readiness: which tenants there are.
+pub(super) const CONDITION: &str = "tenants";
+
+const CONNECTION: &str = "voice-02";
+const CONFIGURATION_PORT: u16 = 8888;
+const EVENTS_PORT: u16 = 8000;
+/// Pause before a broken stream is opened again.
+const PAUSE: Duration = Duration::from_millis(300);
+/// Both streams say something at least each 5 s.
+const SILENCE_MAX: Duration = Duration::from_secs(15);
+/// Changes within this are told together.
+const TOGETHER: Duration = Duration::from_millis(50);
+/// So often the wallboards are told that the connection stands, when nothing changes.
+const REACHED: Duration = Duration::from_secs(4);
+/// So often the state is kept, if it has changed. What came after it is read again from the stream.
+const KEEP: Duration = Duration::from_secs(2);
+/// A stream that gives nothing for so long has nothing old left to give.
+const PRESENT_AFTER: Duration = Duration::from_millis(100);
+/// The largest message: a snapshot of 100,000 calls.
+const MESSAGE_MAX: usize = 128 << 20;
+/// The most tenants that are followed.
+const TENANTS_MAX: usize = 10_000;
+/// The view's name in the store.
+const VIEW: &str = "pulse";
+/// Before the first fact of a stream.
+const BEGINNING: &str = "0-0";
+
+// === tenants ===
+
+/// Follows which tenants there are, each of them with a task of its own.
+pub(super) async fn follow_tenants(ctx: RoleContext, boards: Boards, metrics: Metrics) -> anyhow::Result<()> {
+    let mut followed: HashMap<TenantId, watch::Sender<()>> = HashMap::new();
+    loop {
+        let turn = tenants_once(&ctx, &boards, &metrics, &mut followed);
+        let ended = tokio::select! {
+            () = ctx.drain.ended() => return Ok(()),
+            ended = turn => ended,
+        };
+        if let Err(error) = ended {
+            tracing::debug!(%error, "the tenants cannot be followed: trying again");
+        }
+        tokio::select! {
+            () = ctx.drain.ended() => return Ok(()),
+            () = tokio::time::sleep(PAUSE) => {}
+        }
+    }
+}
+
+async fn tenants_once(
+    ctx: &RoleContext,
+    boards: &Boards,
+    metrics: &Metrics,
+    followed: &mut HashMap<TenantId, watch::Sender<()>>,
+) -> anyhow::Result<()> {
+    let mut client = ConfigurationClient::new(net::grpc::channel(ctx, CONNECTION, CONFIGURATION_PORT)?);
+    let mut answers = client.follow_tenants(v1::FollowTenantsRequest {}).await?.into_inner();
+    loop {
+        let answer = tokio::time::timeout(SILENCE_MAX, answers.message()).await.context("silence")??;
+        let now: Vec<TenantId> =
+            answer.context("the stream has ended")?.tenants.iter().filter_map(|id| TenantId::parse(id).ok()).collect();
+        followed.retain(|tenant, _| {
+            let stays = now.contains(tenant);
+            if !stays {
+                boards.forget(tenant);
+            }
+            stays
+        });
+        for tenant in now {
+            if followed.contains_key(&tenant) || followed.len() >= TENANTS_MAX {
+                continue;
+            }
+            let (stop, stopped) = watch::channel(());
+            let follower = Follower::begin(ctx, &tenant, boards.of(&tenant), metrics).await?;
+            ctx.spawn("events of a tenant", follower.run(stopped));
+            followed.insert(tenant, stop);
+        }
+        ctx.ready.holds(CONDITION);
+    }
+}
+
+// === one tenant ===
+
+/// One tenant's statistics and how far they are.
+struct Follower {
+    ctx: RoleContext,
+    tenant: TenantId,
+    board: Board,
+    metrics: Metrics,
+    engine: Engine,
+    numbers: Numbers,
+    configuration: Configuration,
+    position: String,
+    /// Since when the numbers count, when they began without a past.
+    counts_since: Option<Timestamp>,
+    zone: Option<String>,
+    /// What a restored engine holds of statistics was opened again.
+    is_configured: bool,
+    /// Facts up to the present were folded once.
+    is_present: bool,
+    has_changed: bool,
+    is_kept: bool,
+    told_at: Instant,
+    kept_at: Instant,
+}
+
+/// The two streams of a tenant.
+struct Streams {
+    facts: Streaming<v1::Delivery>,
+    configuration: Streaming<v1::FollowResponse>,
+    opened_at: Timestamp,
+    heard_at: Instant,
+}
+
+impl Follower {
+    /// Goes on where the last life was, or at the stream's beginning.
+    #[allow(clippy::disallowed_methods, reason = "paces a loop")]
+    async fn begin(ctx: &RoleContext, tenant: &TenantId, board: Board, metrics: &Metrics) -> anyhow::Result<Self> {
+        let kept = ctx.stores.views.load(tenant, VIEW).await?;
+        let read = kept.and_then(|kept| match records::read(&kept.state) {
+            Ok(read) => Some((kept.position, read)),
+            Err(error) => {
+                tracing::error!(%tenant, %error, "the kept statistics cannot be read: they begin anew");
+                None
+            }
+        });
+        let (position, kept) = read.unwrap_or_else(|| (BEGINNING.to_owned(), Kept::default()));
+        let mut numbers = Numbers::default();
+        numbers.told_queues.extend(kept.queues);
+        Ok(Self {
+            engine: Engine::restore(kept.snapshot, stats::Zone::utc()),
+            numbers,
+            ctx: ctx.clone(),
+            tenant: tenant.clone(),
+            board,
+            metrics: metrics.clone(),
+            configuration: Configuration::default(),
+            position,
+            counts_since: kept.counts_since,
+            zone: None,
+            is_configured: false,
+            is_present: false,
+            has_changed: false,
+            is_kept: true,
+            told_at: Instant::now(),
+            kept_at: Instant::now(),
+        })
+    }
+
+    async fn run(mut self, mut stopped: watch::Receiver<()>) -> anyhow::Result<()> {
+        let drain = self.ctx.drain.clone();
+        loop {
+            let ended = tokio::select! {
+                () = drain.ended() => break,
+                _ = stopped.changed() => break,
+                ended = self.connected() => ended,
+            };
+            if let Err(error) = ended {
+                self.metrics.subscription_broke();
+                tracing::debug!(tenant = %self.tenant, %error, "a stream has ended: opened again");
+            }
+            tokio::select! {
+                () = drain.ended() => break,
+                _ = stopped.changed() => break,
+                () = tokio::time::sleep(PAUSE) => {}
+            }
+        }
+        self.keep().await;
+        self.metrics.statistics_open(self.engine.statistics(), 0);
+        Ok(())
+    }
+
+    /// Follows until a stream ends.
+    async fn connected(&mut self) -> anyhow::Result<()> {
+        let mut streams = self.open().await?;
+        loop {
+            let due = self.due(&streams);
+            tokio::select! {
+                delivery = streams.facts.message() => {
+                    streams.heard_at = Instant::now();
+                    let delivery = match delivery {
+                        Err(status) if status.code() == Code::OutOfRange => {
+                            self.begin_anew();
+                            return Err(status.into());
+                        }
+                        delivery => delivery?.context("the stream of facts has ended")?,
+                    };
+                    self.delivered(delivery, &streams);
+                }
+                changes = streams.configuration.message() => {
+                    self.configured(changes?.context("the stream of configuration has ended")?);
+                }
+                () = tokio::time::sleep_until(due) => self.tick(&streams).await?,
+            }
+        }
+    }
+
+    async fn open(&mut self) -> anyhow::Result<Streams> {
+        let channel = net::grpc::channel(&self.ctx, CONNECTION, CONFIGURATION_PORT)?;
+        let kinds = KINDS.iter().map(|kind| kind.as_str().to_owned()).collect();
+        let asked = v1::FollowRequest { after_revision: self.configuration.revision, kinds };
+        let asked = net::grpc::for_tenant(tonic::Request::new(asked), &self.tenant);
+        let mut client = ConfigurationClient::new(channel).max_decoding_message_size(MESSAGE_MAX);
+        let mut configuration = client.follow(asked).await?.into_inner();
+        // The statistics are open before the first fact that they count.
+        let first = tokio::time::timeout(SILENCE_MAX, configuration.message()).await.context("silence")??;
+        self.configured(first.context("the stream of configuration has ended")?);
+        let channel = net::grpc::channel(&self.ctx, CONNECTION, EVENTS_PORT)?;
+        let asked = v1::SubscribeRequest { after: self.position.clone(), dns: Vec::new() };
+        let asked = net::grpc::for_tenant(tonic::Request::new(asked), &self.tenant);
+        let mut client = EventsClient::new(channel).max_decoding_message_size(MESSAGE_MAX);
+        let facts = match client.subscribe(asked).await {
+            Err(status) if status.code() == Code::OutOfRange => {
+                self.begin_anew();
+                return Err(status.into());
+            }
+            facts => facts?.into_inner(),
+        };
+        Ok(Streams { facts, configuration, opened_at: self.ctx.clock.now(), heard_at: Instant::now() })
+    }
+
+    // === input ===
+
+    fn configured(&mut self, changes: v1::FollowResponse) {
+        let nothing = changes.objects.is_empty() && self.is_configured;
+        self.configuration.change(changes);
+        if nothing {
+            return;
+        }
+        let before = self.engine.statistics();
+        let zone = self.configuration.time_zone().map(str::to_owned);
+        if zone != self.zone || !self.is_configured {
+            self.engine.set_zone(zone::table(zone.as_deref(), self.ctx.clock.now()));
+            self.zone = zone;
+        }
+        self.engine.set_services(self.configuration.services());
+        self.numbers.configure(&mut self.engine, &self.configuration);
+        if !self.is_configured {
+            self.engine.forget_unopened();
+            self.engine.handle_timeout(self.ctx.clock.now());
+            self.is_configured = true;
+        }
+        self.metrics.statistics_open(before, self.engine.statistics());
+        self.has_changed = true;
+    }
+
+    fn delivered(&mut self, delivery: v1::Delivery, streams: &Streams) {
+        match delivery.what {
+            Some(What::Event(event)) => {
+                self.position = event.position;
+                self.is_kept = false;
+                // The position travels with each message, so each fact is told of.
+                self.has_changed = true;
+                let Some(envelope) = event.envelope else { return };
+                match wire::stamped_from_wire(envelope) {
+                    Ok(stamped) => self.fold(&stamped, streams),
+                    Err(error) => {
+                        self.metrics.unreadable();
+                        tracing::warn!(tenant = %self.tenant, %error, "a fact cannot be read: left out");
+                    }
+                }
+            }
+            Some(What::Snapshot(snapshot)) => {
+                self.position = snapshot.position.clone();
+                self.engine.join(joined(snapshot, &self.configuration), self.ctx.clock.now());
+                self.is_kept = false;
+                self.is_present = true;
+                self.has_changed = true;
+            }
+            Some(What::Reached(position)) => {
+                self.is_kept &= self.position == position;
+                self.position = position;
+                self.is_present = true;
+            }
+            None => {}
+        }
+    }
+
+    fn fold(&mut self, stamped: &model::Stamped, streams: &Streams) {
+        self.metrics.folded();
+        self.engine.handle_event(stamped, self.ctx.clock.now());
+        if let (EventName::Queued, Subject::Queue(_), Some(call)) =
+            (stamped.event.name, &stamped.id.subject, &stamped.event.call)
+        {
+            for dn in self.engine.route_points_of(call.conn_id) {
+                self.numbers.is_queue(&dn);
+            }
+        }
+        self.is_present |= stamped.at >= streams.opened_at;
+    }
+
+    /// The position is no longer kept: what happened since is not known.
+    fn begin_anew(&mut self) {
+        tracing::warn!(tenant = %self.tenant, position = %self.position, "the position is no longer kept: the numbers begin anew");
+        self.metrics.began_anew();
+        let before = self.engine.statistics();
+        self.engine = Engine::new(zone::table(self.zone.as_deref(), self.ctx.clock.now()));
+        self.engine.set_services(self.configuration.services());
+        self.numbers = std::mem::take(&mut self.numbers).anew();
+        self.numbers.configure(&mut self.engine, &self.configuration);
+        self.engine.handle_timeout(self.ctx.clock.now());
+        self.metrics.statistics_open(before, self.engine.statistics());
+        self.counts_since = Some(self.ctx.clock.now());
+        self.position = String::new();
+        self.has_changed = true;
+    }
+
+    // === time ===
+
+    /// When something is to be done next.
+    fn due(&self, streams: &Streams) -> Instant {
+        let mut due = (self.told_at + REACHED).min(streams.heard_at + SILENCE_MAX);
+        if !self.is_present {
+            due = due.min(streams.heard_at + PRESENT_AFTER);
+        } else if self.has_changed {
+            due = due.min(self.told_at + TOGETHER);
+        }
+        if !self.is_kept {
+            due = due.min(self.kept_at + KEEP);
+        }
+        if let Some(at) = self.engine.next_timeout() {
+            due = due.min(Instant::now() + at.since(self.ctx.clock.now()));
+        }
+        due
+    }
+
+    async fn tick(&mut self, streams: &Streams) -> anyhow::Result<()> {
+        let now = self.ctx.clock.now();
+        if self.engine.next_timeout().is_some_and(|at| at <= now) {
+            self.engine.handle_timeout(now);
+            self.has_changed = true;
+        }
+        if streams.heard_at + PRESENT_AFTER <= Instant::now() {
+            self.has_changed |= !self.is_present;
+            self.is_present = true;
+        }
+        anyhow::ensure!(streams.heard_at + SILENCE_MAX > Instant::now(), "silence");
+        if self.is_present && self.has_changed && self.told_at + TOGETHER <= Instant::now() {
+            self.tell(now);
+        } else if self.is_present && self.told_at + REACHED <= Instant::now() {
+            self.told_at = Instant::now();
+            self.board.reached(now.as_millis());
+        }
+        if !self.is_kept && self.kept_at + KEEP <= Instant::now() {
+            self.keep().await;
+        }
+        Ok(())
+    }
+
+    fn tell(&mut self, now: Timestamp) {
+        self.numbers.take_outputs(&mut self.engine);
+        let counts_since = self.numbers.counts_since(&self.engine, self.counts_since, now);
+        self.numbers.refresh(&self.engine, counts_since, now);
+        let head = self.numbers.head(&self.position, &self.engine, self.counts_since, now);
+        let name = self.configuration.name().unwrap_or(self.tenant.as_str());
+        self.board.show(name, head, &self.numbers.queues, &self.numbers.agents);
+        self.has_changed = false;
+        self.told_at = Instant::now();
+    }
+
+    /// Keeps state and position in one write.
+    async fn keep(&mut self) {
+        self.kept_at = Instant::now();
+        if self.is_kept || !self.is_configured {
+            return;
+        }
+        let queues = self.numbers.told_queues.iter().cloned().collect();
+        let kept = Kept { snapshot: self.engine.snapshot(), counts_since: self.counts_since, queues };
+        let kept = KeptView { position: self.position.clone(), state: records::write(&kept).into() };
+        self.ctx.meter("pulse-22").peer("stores").request();
+        match self.ctx.stores.views.keep(&self.tenant, VIEW, kept).await {
+            Ok(()) => self.is_kept = true,
+            Err(error) => {
+                self.metrics.write_failed();
+                tracing::warn!(tenant = %self.tenant, %error, "the statistics cannot be kept: tried again");
+            }
+        }
+    }
+}
+
+// === the snapshot of a subscription ===
+
+fn joined(snapshot: v1::Snapshot, configuration: &Configuration) -> Joined {
+    let points = configuration.points();
+    let queue = |dn: &str| !points.contains_key(dn);
+    let calls = snapshot.calls.into_iter().filter_map(|status| {
+        let changed_at = Timestamp::from_micros(status.changed_at_us);
+        let call = wire::call_ref_from_wire(status.call?).ok()?;
+        let parties = status.parties.into_iter().filter_map(|party| {
+            let state = match party.state() {
+                PartyState::Dialing => stats::PartyState::Dialing,
+                PartyState::Alerting => stats::PartyState::Alerting,
+                PartyState::Connected => stats::PartyState::Connected,
+                PartyState::Held => stats::PartyState::Held,
+                PartyState::Queued if queue(&party.dn) => stats::PartyState::QueuedVirtually,
+                PartyState::Queued => stats::PartyState::Queued,
+                PartyState::Failed | PartyState::Unspecified => return None,
+            };
+            Some(JoinedParty { dn: party.dn, state, this_queue: party.this_queue })
+        });
+        let parties = parties.collect();
+        Some(JoinedCall { conn_id: call.conn_id, call_type: call.call_type, changed_at, parties })
+    });
+    let agents = snapshot.agents.into_iter().map(|agent| JoinedAgent {
+        ready: agent.ready,
+        after_call_work: agent.work_mode.and_then(|mode| wire::work_mode_from_wire(mode).ok())
+            == Some(WorkMode::AfterCallWork),
+        since: Timestamp::from_micros(agent.since_us),
+        agent: agent.agent,
+        dn: agent.dn,
+    });
+    Joined { calls: calls.collect(), agents: agents.collect() }
+}

@@ -1,0 +1,205 @@
+//! The boards as they are shown: the present state, and changes to whoever listens.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use model::TenantId;
+use runtime::Problem;
+use serde::Serialize;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast, watch};
+
+use super::metrics::Metrics;
+use super::rows::{AgentRow, Change, Head, QueueRow, Snapshot, difference};
+
+/// Wallboards that listen at once, of all tenants.
+const SUBSCRIBERS_MAX: usize = 2_000;
+/// Messages that wait for a slow wallboard: 12 s at the highest rate. One that is further behind is dropped and begins again.
+const BEHIND_MAX: usize = 256;
+/// Changes that are kept for wallboards that come back.
+const KEPT_MAX: usize = 256;
+
+/// A message of the stream, written once for all who listen.
+#[derive(Clone, Debug)]
+pub(super) struct Message {
+    pub(super) bytes: Bytes,
+}
+
+/// All boards.
+#[derive(Clone)]
+pub(super) struct Boards {
+    boards: Arc<Mutex<HashMap<TenantId, Board>>>,
+    permits: Arc<Semaphore>,
+    pub(super) metrics: Metrics,
+}
+
+/// One tenant's board. Cheap to clone.
+#[derive(Clone)]
+pub(super) struct Board {
+    shown: Arc<Mutex<Shown>>,
+    messages: broadcast::Sender<Message>,
+    /// Whether it has come up to the present once.
+    present: Arc<watch::Sender<bool>>,
+    metrics: Metrics,
+}
+
+#[derive(Default)]
+struct Shown {
+    tenant: String,
+    name: String,
+    head: Head,
+    queues: BTreeMap<String, QueueRow>,
+    agents: BTreeMap<String, AgentRow>,
+    kept: VecDeque<(String, Message)>,
+}
+
+/// What a new listener gets.
+pub(super) struct Subscription {
+    /// The first messages.
+    pub(super) first: Vec<Message>,
+    pub(super) messages: broadcast::Receiver<Message>,
+    pub(super) permit: OwnedSemaphorePermit,
+}
+
+impl Boards {
+    pub(super) fn new(metrics: Metrics) -> Self {
+        Self { boards: Arc::default(), permits: Arc::new(Semaphore::new(SUBSCRIBERS_MAX)), metrics }
+    }
+
+    /// The board of a tenant, made if there is none.
+    pub(super) fn of(&self, tenant: &TenantId) -> Board {
+        let mut boards = self.boards.lock().unwrap_or_else(PoisonError::into_inner);
+        let fresh = || Board {
+            shown: Arc::new(Mutex::new(Shown { tenant: tenant.to_string(), ..Shown::default() })),
+            messages: broadcast::channel(BEHIND_MAX).0,
+            present: Arc::new(watch::Sender::new(false)),
+            metrics: self.metrics.clone(),
+        };
+        boards.entry(tenant.clone()).or_insert_with(fresh).clone()
+    }
+
+    /// The board of a tenant that there is.
+    pub(super) fn find(&self, tenant: &TenantId) -> Option<Board> {
+        self.boards.lock().unwrap_or_else(PoisonError::into_inner).get(tenant).cloned()
+    }
+
+    /// Forgets a tenant.
+    pub(super) fn forget(&self, tenant: &TenantId) {
+        self.boards.lock().unwrap_or_else(PoisonError::into_inner).remove(tenant);
+    }
+
+    /// Listens to a board from now on; from after the message with the id `last` if it is still kept.
+    pub(super) fn listen(&self, board: &Board, last: Option<&str>) -> Result<Subscription, Problem> {
+        let permit = self.permits.clone().try_acquire_owned().map_err(|_| {
+            self.metrics.subscriber_refused();
+            Problem::unavailable(format!("{SUBSCRIBERS_MAX} wallboards listen already"))
+        })?;
+        // Under the lock, so that no change falls between the state and the messages after it.
+        let shown = board.shown();
+        let messages = board.messages.subscribe();
+        let kept = last.and_then(|last| {
+            let after = shown.kept.iter().position(|(id, _)| id == last)? + 1;
+            Some(shown.kept.iter().skip(after).map(|(_, message)| message.clone()).collect())
+        });
+        let first = kept.unwrap_or_else(|| vec![message("snapshot", Some(&shown.head.position), &shown.snapshot())]);
+        Ok(Subscription { first, messages, permit })
+    }
+}
+
+impl Board {
+    fn shown(&self) -> std::sync::MutexGuard<'_, Shown> {
+        self.shown.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether it has come up to the present once.
+    pub(super) fn present(&self) -> watch::Receiver<bool> {
+        self.present.subscribe()
+    }
+
+    /// The board as JSON.
+    pub(super) fn snapshot(&self) -> Vec<u8> {
+        let shown = self.shown();
+        // Structs of texts and numbers always serialise.
+        serde_json::to_vec(&shown.snapshot()).unwrap_or_default()
+    }
+
+    /// Shows this from now on and tells what differs.
+    pub(super) fn show(
+        &self,
+        name: &str,
+        head: Head,
+        queues: &BTreeMap<String, QueueRow>,
+        agents: &BTreeMap<String, AgentRow>,
+    ) {
+        let mut shown = self.shown();
+        let shown = &mut *shown;
+        let (changed_queues, changed_agents) = (difference(&shown.queues, queues), difference(&shown.agents, agents));
+        let same_rows = changed_queues.is_empty() && changed_agents.is_empty();
+        let same_head =
+            Head { at: head.at, position: head.position.clone(), event_at: head.event_at, ..shown.head.clone() }
+                == head;
+        let renamed = shown.name != name;
+        let (told_queues, told_agents) = (changed_queues.len(), changed_agents.len());
+        if !(same_rows && same_head) {
+            let change = Change { head: &head, queues: changed_queues, agents: changed_agents };
+            let message = message("change", Some(&head.position), &change);
+            shown.kept.push_back((head.position.clone(), message.clone()));
+            if shown.kept.len() > KEPT_MAX {
+                shown.kept.pop_front();
+            }
+            self.metrics.published();
+            // An error says that nobody listens.
+            let _ = self.messages.send(message);
+        }
+        if told_queues > 0 {
+            shown.queues.clone_from(queues);
+        }
+        if told_agents > 0 {
+            shown.agents.clone_from(agents);
+        }
+        if renamed {
+            name.clone_into(&mut shown.name);
+        }
+        shown.head = head;
+        if renamed && *self.present.borrow() {
+            // The name is in the snapshot alone.
+            shown.kept.clear();
+            let _ = self.messages.send(message("snapshot", Some(&shown.head.position), &shown.snapshot()));
+        }
+        self.present.send_replace(true);
+    }
+
+    /// Says that nothing has happened up to `at`.
+    pub(super) fn reached(&self, at: u64) {
+        #[derive(Serialize)]
+        struct Reached {
+            at: u64,
+        }
+        self.shown().head.at = at;
+        let _ = self.messages.send(message("reached", None, &Reached { at }));
+    }
+}
+
+impl Shown {
+    fn snapshot(&self) -> Snapshot<'_> {
+        Snapshot {
+            tenant: &self.tenant,
+            name: &self.name,
+            head: &self.head,
+            queues: self.queues.values().collect(),
+            agents: self.agents.values().collect(),
+        }
+    }
+}
+
+/// An event of the stream (WHATWG HTML, section 9.2): JSON has no line breaks.
+fn message(event: &str, id: Option<&str>, data: &impl Serialize) -> Message {
+    let mut text = String::new();
+    if let Some(id) = id {
+        text.push_str(&format!("id: {id}\n"));
+    }
+    text.push_str(&format!("event: {event}\ndata: "));
+    text.push_str(&serde_json::to_string(data).unwrap_or_default());
+    text.push_str("\n\n");
+    Message { bytes: text.into() }
+}

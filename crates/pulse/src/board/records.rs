@@ -1,0 +1,318 @@
+//! The statistics engine's snapshot as a record, and back.
+
+use contracts::{v1, wire};
+use model::{ConnId, Seq, Timestamp, Token};
+use prost::Message as _;
+use stats::engine::{
+    AgentSnapshot, BucketSnapshot, CallSnapshot, HeldSnapshot, MarkSnapshot, PartySnapshot, StatisticSnapshot,
+    VisitSnapshot, VisitStage,
+};
+use stats::{Action, ObjectType, Snapshot};
+
+/// The form that is written.
+const VERSION: u32 = 1;
+/// Numbers of one interval.
+const COUNTS: usize = 10;
+
+/// What is kept of a tenant.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Kept {
+    pub(super) snapshot: Snapshot,
+    pub(super) counts_since: Option<Timestamp>,
+    pub(super) queues: Vec<String>,
+}
+
+/// A record that cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Unreadable(pub(super) String);
+
+impl std::fmt::Display for Unreadable {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+fn unreadable(what: impl ToString) -> Unreadable {
+    Unreadable(what.to_string())
+}
+
+const fn at(us: u64) -> Timestamp {
+    Timestamp::from_micros(us)
+}
+
+fn action(name: &str) -> Result<Action, Unreadable> {
+    Action::parse(name).ok_or_else(|| unreadable(format!("no action {name}")))
+}
+
+fn object(name: &str) -> Result<ObjectType, Unreadable> {
+    ObjectType::parse(name).ok_or_else(|| unreadable(format!("no object {name}")))
+}
+
+// === writing ===
+
+/// The record's bytes.
+pub(super) fn write(kept: &Kept) -> Vec<u8> {
+    let s = &kept.snapshot;
+    let record = v1::StatisticsRecord {
+        version: VERSION,
+        counts_since_us: kept.counts_since.map(Timestamp::as_micros),
+        last_event_us: s.last.map(Timestamp::as_micros),
+        repeated_facts: s.repeated,
+        dropped_calls: s.dropped_calls,
+        marks: s.marks.iter().map(mark_out).collect(),
+        held: s.held.iter().map(held_out).collect(),
+        calls: s.calls.iter().map(call_out).collect(),
+        agents: s.agents.iter().map(agent_out).collect(),
+        values: s.statistics.iter().map(value_out).collect(),
+        queues: kept.queues.clone(),
+    };
+    record.encode_to_vec()
+}
+
+fn mark_out(mark: &MarkSnapshot) -> v1::StatisticsMark {
+    v1::StatisticsMark {
+        subject: Some(wire::subject_to_wire(&mark.subject)),
+        token: mark.token.0,
+        seq: mark.seq.0,
+        ended_us: mark.ended_at.map(Timestamp::as_micros),
+    }
+}
+
+fn held_out(held: &HeldSnapshot) -> v1::StatisticsHeld {
+    let envelope = Some(wire::stamped_to_wire(&held.stamped));
+    v1::StatisticsHeld { since_us: held.since.as_micros(), envelope }
+}
+
+fn call_out(call: &CallSnapshot) -> v1::StatisticsCall {
+    let party = |party: &PartySnapshot| v1::StatisticsParty {
+        dn: party.dn.clone(),
+        agent: party.agent.clone(),
+        action: party.action.as_str().to_owned(),
+        since_us: party.since.as_micros(),
+        held_us: party.held.map(Timestamp::as_micros),
+    };
+    let visit = |visit: &VisitSnapshot| v1::StatisticsVisit {
+        of: visit.of.as_str().to_owned(),
+        name: visit.name.clone(),
+        entered_us: visit.entered.as_micros(),
+        stage: match visit.stage {
+            VisitStage::Waiting => v1::StatisticsVisitStage::Waiting,
+            VisitStage::Offered => v1::StatisticsVisitStage::Offered,
+            VisitStage::Talking => v1::StatisticsVisitStage::Talking,
+        }
+        .into(),
+        since_us: visit.since.as_micros(),
+        dn: visit.dn.clone(),
+    };
+    v1::StatisticsCall {
+        conn_id: call.conn_id.0,
+        call_type: wire::call_type_to_wire(call.call_type),
+        changed_us: call.changed.as_micros(),
+        over_us: call.over.map(Timestamp::as_micros),
+        parties: call.parties.iter().map(party).collect(),
+        visits: call.visits.iter().map(visit).collect(),
+    }
+}
+
+fn agent_out(agent: &AgentSnapshot) -> v1::StatisticsAgent {
+    let wrapped = agent.wrapped.iter();
+    v1::StatisticsAgent {
+        agent: agent.agent.clone(),
+        status: agent.status.map(|(status, _)| status.as_str().to_owned()),
+        status_since_us: agent.status.map(|(_, since)| since.as_micros()).unwrap_or_default(),
+        last_login_us: agent.last_login.map(Timestamp::as_micros),
+        dn: agent.dn.clone(),
+        login_us: agent.login.as_micros(),
+        mode: agent.mode.map(|mode| mode.as_str().to_owned()),
+        since_us: agent.since.as_micros(),
+        waits_us: agent.waits.map(Timestamp::as_micros),
+        reason: agent.reason.clone(),
+        calls: agent.calls,
+        wrapped: wrapped
+            .map(|(of, name)| v1::StatisticsWrapped { of: of.as_str().to_owned(), name: name.clone() })
+            .collect(),
+    }
+}
+
+fn value_out(value: &StatisticSnapshot) -> v1::StatisticsValue {
+    let counts = value.buckets.iter().flat_map(|bucket| bucket.counts).collect();
+    v1::StatisticsValue { key: value.key.clone(), level: value.level, counts }
+}
+
+// === reading ===
+
+/// Reads a record.
+///
+/// # Errors
+/// When it is damaged or of a form that this program does not know.
+pub(super) fn read(bytes: &[u8]) -> Result<Kept, Unreadable> {
+    let record = v1::StatisticsRecord::decode(bytes).map_err(unreadable)?;
+    if record.version != VERSION {
+        return Err(unreadable(format!("form {}", record.version)));
+    }
+    let snapshot = Snapshot {
+        marks: record.marks.into_iter().map(mark_in).collect::<Result<_, _>>()?,
+        held: record.held.into_iter().map(held_in).collect::<Result<_, _>>()?,
+        calls: record.calls.into_iter().map(call_in).collect::<Result<_, _>>()?,
+        agents: record.agents.into_iter().map(agent_in).collect::<Result<_, _>>()?,
+        statistics: record.values.into_iter().map(value_in).collect::<Result<_, _>>()?,
+        last: record.last_event_us.map(at),
+        repeated: record.repeated_facts,
+        dropped_calls: record.dropped_calls,
+    };
+    Ok(Kept { snapshot, counts_since: record.counts_since_us.map(at), queues: record.queues })
+}
+
+fn mark_in(mark: v1::StatisticsMark) -> Result<MarkSnapshot, Unreadable> {
+    let subject = mark.subject.ok_or_else(|| unreadable("a mark without a subject"))?;
+    Ok(MarkSnapshot {
+        subject: wire::subject_from_wire(subject).map_err(unreadable)?,
+        token: Token(mark.token),
+        seq: Seq(mark.seq),
+        ended_at: mark.ended_us.map(at),
+    })
+}
+
+fn held_in(held: v1::StatisticsHeld) -> Result<HeldSnapshot, Unreadable> {
+    let envelope = held.envelope.ok_or_else(|| unreadable("a held fact without an envelope"))?;
+    let stamped = wire::stamped_from_wire(envelope).map_err(unreadable)?;
+    Ok(HeldSnapshot { since: at(held.since_us), stamped })
+}
+
+fn call_in(call: v1::StatisticsCall) -> Result<CallSnapshot, Unreadable> {
+    let party = |party: v1::StatisticsParty| {
+        Ok(PartySnapshot {
+            action: action(&party.action)?,
+            dn: party.dn,
+            agent: party.agent,
+            since: at(party.since_us),
+            held: party.held_us.map(at),
+        })
+    };
+    let visit = |visit: v1::StatisticsVisit| {
+        let stage = match visit.stage() {
+            v1::StatisticsVisitStage::Offered => VisitStage::Offered,
+            v1::StatisticsVisitStage::Talking => VisitStage::Talking,
+            _ => VisitStage::Waiting,
+        };
+        let of = object(&visit.of)?;
+        let (entered, since) = (at(visit.entered_us), at(visit.since_us));
+        Ok(VisitSnapshot { of, name: visit.name, entered, stage, since, dn: visit.dn })
+    };
+    Ok(CallSnapshot {
+        conn_id: ConnId(call.conn_id),
+        call_type: wire::call_type_from_wire(call.call_type).map_err(unreadable)?,
+        changed: at(call.changed_us),
+        over: call.over_us.map(at),
+        parties: call.parties.into_iter().map(party).collect::<Result<_, _>>()?,
+        visits: call.visits.into_iter().map(visit).collect::<Result<_, _>>()?,
+    })
+}
+
+fn agent_in(agent: v1::StatisticsAgent) -> Result<AgentSnapshot, Unreadable> {
+    let status = agent.status.as_deref().map(action).transpose()?;
+    let wrapped = agent.wrapped.into_iter().map(|wrapped| Ok((object(&wrapped.of)?, wrapped.name)));
+    Ok(AgentSnapshot {
+        status: status.map(|status| (status, at(agent.status_since_us))),
+        last_login: agent.last_login_us.map(at),
+        dn: agent.dn,
+        login: at(agent.login_us),
+        mode: agent.mode.as_deref().map(action).transpose()?,
+        since: at(agent.since_us),
+        waits: agent.waits_us.map(at),
+        reason: agent.reason,
+        calls: agent.calls,
+        wrapped: wrapped.collect::<Result<_, _>>()?,
+        agent: agent.agent,
+    })
+}
+
+fn value_in(value: v1::StatisticsValue) -> Result<StatisticSnapshot, Unreadable> {
+    let (whole, rest) = value.counts.as_chunks::<COUNTS>();
+    if !rest.is_empty() {
+        return Err(unreadable("an interval with a part missing"));
+    }
+    let buckets = whole.iter().map(|counts| BucketSnapshot { counts: *counts }).collect();
+    Ok(StatisticSnapshot { key: value.key, level: value.level, buckets })
+}
+
+#[cfg(test)]
+mod tests {
+    use model::{AgentId, CallType, Event, EventId, EventName, Stamped, Subject, TenantId};
+
+    use super::*;
+
+    fn stamped() -> Stamped {
+        let mut event = Event::new(EventName::AgentReady);
+        event.agent = AgentId::parse("1001").ok();
+        let id = EventId { subject: Subject::Agent(AgentId::parse("1001").unwrap()), token: Token(2), seq: Seq(7) };
+        Stamped { id, tenant: TenantId::parse("acme").unwrap(), at: at(5), trace: None, event }
+    }
+
+    fn kept() -> Kept {
+        let visit = |stage| VisitSnapshot {
+            of: ObjectType::RoutePoint,
+            name: "9000".to_owned(),
+            entered: at(1),
+            stage,
+            since: at(2),
+            dn: "7101".to_owned(),
+        };
+        let party = PartySnapshot {
+            dn: "7101".to_owned(),
+            agent: Some("1001".to_owned()),
+            action: Action::CallInbound,
+            since: at(3),
+            held: Some(at(4)),
+        };
+        let call = CallSnapshot {
+            conn_id: ConnId(9),
+            call_type: CallType::Inbound,
+            changed: at(4),
+            over: Some(at(6)),
+            parties: vec![party],
+            visits: [VisitStage::Waiting, VisitStage::Offered, VisitStage::Talking].map(visit).to_vec(),
+        };
+        let agent = AgentSnapshot {
+            agent: "1001".to_owned(),
+            status: Some((Action::AfterCallWork, at(8))),
+            last_login: Some(at(1)),
+            dn: Some("7101".to_owned()),
+            login: at(1),
+            mode: Some(Action::AfterCallWork),
+            since: at(8),
+            waits: Some(at(9)),
+            reason: Some("Lunch".to_owned()),
+            calls: 2,
+            wrapped: vec![(ObjectType::Queue, "sales".to_owned())],
+        };
+        let mark =
+            MarkSnapshot { subject: Subject::Call(ConnId(9)), token: Token(3), seq: Seq(4), ended_at: Some(at(6)) };
+        let bucket = BucketSnapshot { counts: [1, 2, 3, 4, 5, 6, 7, 8, 9, 10] };
+        let statistic = StatisticSnapshot { key: "k".to_owned(), buckets: vec![bucket, bucket], level: 3 };
+        let snapshot = Snapshot {
+            marks: vec![mark],
+            held: vec![HeldSnapshot { since: at(5), stamped: stamped() }],
+            calls: vec![call],
+            agents: vec![agent],
+            statistics: vec![statistic],
+            last: Some(at(8)),
+            repeated: 1,
+            dropped_calls: 2,
+        };
+        Kept { snapshot, counts_since: Some(at(1)), queues: vec!["9000".to_owned()] }
+    }
+
+    #[test]
+    fn what_is_written_is_read_back() {
+        assert_eq!(read(&write(&kept())).unwrap(), kept());
+        assert_eq!(read(&write(&Kept::default())).unwrap(), Kept::default());
+    }
+
+    #[test]
+    fn a_damaged_record_is_refused_and_not_half_read() {
+        let whole = write(&kept());
+        assert!(read(&whole[..whole.len() - 1]).is_err());
+        assert!(read(b"").is_err(), "an empty record has no form");
+    }
+}

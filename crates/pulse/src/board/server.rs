@@ -1,0 +1,131 @@
+//! HTTP 8080: the wallboard's JSON and stream behind the token, and the pages.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, HeaderValue, header};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::get;
+use futures::{Stream, StreamExt as _};
+use model::TenantId;
+use net::http::{Caller, Problem};
+use runtime::Drain;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio_stream::wrappers::BroadcastStream;
+
+use super::metrics::Metrics;
+use super::pages;
+use super::publish::{Board, Boards, Message};
+
+/// The scope of who may see the numbers.
+const SCOPE: &str = "statistics:read";
+/// How long a request waits for a board that has not come up to the present yet.
+const PRESENT_WITHIN: Duration = Duration::from_secs(10);
+/// The prefix of everything that needs a token.
+const DATA: &str = "/pulse/";
+
+#[derive(Clone)]
+struct Served {
+    boards: Boards,
+    drain: Drain,
+}
+
+pub(super) fn router(boards: Boards, drain: Drain) -> Router {
+    Router::new()
+        .route("/pulse/api/v1/{tenant}/wallboard", get(wallboard))
+        .route("/pulse/api/v1/{tenant}/wallboard/stream", get(stream))
+        .route("/pulse/{*rest}", get(async || Problem::not_found("no such path")))
+        .with_state(Served { boards, drain })
+        .fallback(get(pages::page))
+}
+
+/// Pages are open; all data needs a token.
+pub(super) fn is_open(path: &str) -> bool {
+    !path.starts_with(DATA)
+}
+
+async fn wallboard(
+    State(Served { boards, .. }): State<Served>,
+    Path(tenant): Path<String>,
+    caller: Caller,
+) -> Result<Response, Problem> {
+    let board = board(&boards, &tenant, &caller).await?;
+    let json = [(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-store")];
+    Ok((json, board.snapshot()).into_response())
+}
+
+async fn stream(
+    State(Served { boards, drain }): State<Served>,
+    Path(tenant): Path<String>,
+    caller: Caller,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let board = board(&boards, &tenant, &caller).await?;
+    let last = headers.get("last-event-id").and_then(|id| id.to_str().ok());
+    let subscription = boards.listen(&board, last)?;
+    boards.metrics.subscribers.inc();
+    let first = futures::stream::iter(subscription.first.into_iter().map(Ok));
+    // A role that is to end does not wait for wallboards: they come back.
+    let messages =
+        first.chain(BroadcastStream::new(subscription.messages)).take_until(async move { drain.begun().await });
+    let listening =
+        Listening { messages: Box::pin(messages), metrics: boards.metrics.clone(), _permit: subscription.permit };
+    let mut response = Body::from_stream(listening).into_response();
+    let head = response.headers_mut();
+    head.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+    head.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    // Proxies that would collect the stream are told not to.
+    head.insert("x-accel-buffering", HeaderValue::from_static("no"));
+    Ok(response)
+}
+
+/// The board that the caller may see, up to the present.
+async fn board(boards: &Boards, tenant: &str, caller: &Caller) -> Result<Board, Problem> {
+    let tenant = TenantId::parse(tenant).map_err(|error| Problem::bad_request(error.to_string()))?;
+    caller.may_act_for(&tenant)?;
+    caller.needs_scope(SCOPE)?;
+    let board = boards.find(&tenant).ok_or_else(|| Problem::not_found(format!("there is no tenant {tenant}")))?;
+    let mut present = board.present();
+    match tokio::time::timeout(PRESENT_WITHIN, present.wait_for(|present| *present)).await {
+        Ok(Ok(_)) => {}
+        _ => return Err(Problem::unavailable("the numbers are not up to date yet")),
+    }
+    Ok(board)
+}
+
+type Messages =
+    Pin<Box<dyn Stream<Item = Result<Message, tokio_stream::wrappers::errors::BroadcastStreamRecvError>> + Send>>;
+
+/// A wallboard that listens; it ends with its connection, or when it falls too far behind.
+struct Listening {
+    messages: Messages,
+    metrics: Metrics,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Stream for Listening {
+    type Item = Result<Bytes, std::io::Error>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        match self.messages.as_mut().poll_next(cx) {
+            Poll::Ready(Some(Ok(message))) => Poll::Ready(Some(Ok(message.bytes))),
+            Poll::Ready(Some(Err(behind))) => {
+                self.metrics.subscriber_slow();
+                tracing::info!(%behind, "a wallboard is too slow: dropped");
+                Poll::Ready(None)
+            }
+            Poll::Ready(None) => Poll::Ready(None),
+            Poll::Pending => Poll::Pending,
+        }
+    }
+}
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        self.metrics.subscribers.dec();
+    }
+}

@@ -1,0 +1,3 @@
+//! The wallboard's roles.
+
+pub mod board;
