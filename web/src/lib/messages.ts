@@ -34,7 +34,7 @@ export const messages = {
     server: (status: number, detail: string): string => `The server answers with error ${status}${reason(detail)}.`,
   },
   advice: {
-    newLink: 'Open the link that `trunkline demo` printed, or ask your operator for a new link and paste its token here.',
+    newLink: 'Open the link that `trunkline demo` printed, or ask your operator for a new link; its token can be entered here, too.',
     tenant: 'Add &tenant=NAME to the end of the link, for example #token=…&tenant=example.',
     otherToken: 'Paste a token that has the right for this page, for example the operator’s.',
     notFound: 'Check the name in the address. What happened long ago is no longer kept.',
@@ -52,6 +52,7 @@ export const messages = {
     retrying: 'Trying again now.',
     retry: 'Try now',
     refused: 'The server no longer accepts the token.',
+    otherToken: 'Enter another token',
   },
 
   wallboard: {

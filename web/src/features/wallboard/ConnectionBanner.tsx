@@ -22,6 +22,7 @@ export function ConnectionBanner({ connection, at, onRetry }: ConnectionBannerPr
     return (
       <Banner what={`${text.refused} ${wordsOf(connection.failure)}`} at={at}>
         {adviceOf(connection.failure)}
+        <Button onClick={() => location.reload()}>{text.otherToken}</Button>
       </Banner>
     )
   }
