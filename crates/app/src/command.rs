@@ -2,6 +2,7 @@
 
 mod demo;
 mod robots;
+mod doctor;
 mod run;
 mod settings;
 mod specs;
@@ -110,6 +111,9 @@ enum Command {
     #[command(after_help = "Examples:\n  trunkline trace --last\n  trunkline trace --list --from 0100\n  \
                             trunkline trace 00700392f1a4c001 --json | jq .verdict")]
     Trace(trace::Arguments),
+    /// What is stuck, failing or misconfigured, and what to do
+    #[command(after_help = "Examples:\n  trunkline doctor\n  trunkline doctor --json | jq '.findings[] | select(.severity == \"error\")'")]
+    Doctor(doctor::Arguments),
     /// What the roles declare
     #[command(hide = true, after_help = "Examples:\n  trunkline specs --json\n  trunkline specs --check")]
     Specs(specs::Arguments),
@@ -130,6 +134,7 @@ pub fn main() -> ExitCode {
         Command::Token(arguments) => token::run(&cli.site, &arguments),
         Command::Topology(arguments) => topology::run(&cli.site, &arguments),
         Command::Trace(arguments) => trace::run(&cli.site, &arguments),
+        Command::Doctor(arguments) => doctor::run(&cli.site, &arguments),
         Command::Specs(arguments) => specs::run(&arguments),
     };
     let exit = done.unwrap_or_else(|error| {

@@ -83,6 +83,9 @@ const TENANTS_MAX: usize = 1_000;
 const STEPS_MAX: usize = 1_024;
 
 async fn run(ctx: RoleContext) -> Result<()> {
+    for id in ["voice-46", "voice-47"] {
+        ctx.meter(id).embedded();
+    }
     let settings: Settings = ctx.settings()?;
     let metrics = Metrics::register(&ctx.metrics);
     let limits = ScriptLimits {

@@ -1,7 +1,7 @@
 //! `trunkline topology`: every connection of the running instance, and how much of the table there is.
 
 mod coverage;
-mod paint;
+pub(super) mod paint;
 mod table;
 
 use std::sync::Arc;
@@ -10,11 +10,11 @@ use std::time::Duration;
 use clap::Args;
 use infra::SystemClock;
 use net::everyone::Everyone;
-use runtime::admin::OPERATE_SCOPE;
+
 use runtime::exit::{Exit, ExitError};
 use runtime::process::sections;
 use runtime::topology::Topology;
-use runtime::{data_dir, token};
+use runtime::{data_dir, scope, token};
 
 use super::{Site, executor};
 use crate::roles;
@@ -65,7 +65,7 @@ pub fn run(site: &Site, arguments: &Arguments) -> anyhow::Result<Exit> {
 /// Asks the running instance of that site.
 pub(super) fn of_running(site: &Site) -> anyhow::Result<Topology> {
     let clock = Arc::new(SystemClock::start());
-    let everyone = everyone(site, OPERATE_SCOPE)?;
+    let everyone = everyone(site, scope::TOPOLOGY_READ)?;
     Ok(executor()?.block_on(net::topology::observe(&everyone, site.instance, roles::TABLE, &*clock)))
 }
 

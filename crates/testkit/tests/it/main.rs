@@ -2,6 +2,7 @@
 
 mod codes;
 mod demo;
+mod doctor;
 mod drain;
 mod facts;
 mod hearing;
@@ -13,3 +14,4 @@ mod restart;
 mod routing;
 mod secrets;
 mod stuck;
+mod topology;

@@ -27,7 +27,10 @@ pub fn run(as_json: bool) -> anyhow::Result<Exit> {
 /// The totals as the README says them.
 fn in_a_line(totals: Totals) -> String {
     let Totals { proven, declared, not_yet, total } = totals;
-    format!("{} of {total} published connections: {proven} proven, {declared} declared; {not_yet} not yet", proven + declared)
+    format!(
+        "{} of {total} published connections: {proven} proven, {declared} declared; {not_yet} not yet",
+        proven + declared
+    )
 }
 
 fn line(row: &Connection, paint: Paint) -> String {

@@ -6,8 +6,7 @@ use super::paint::{Paint, Tone};
 
 /// Width of "from → to".
 const ENDS_WIDTH: usize = 30;
-const HEAD: &str =
-    "  id            from → to                        port             state     open  requests        in       out  errors  last used\n";
+const HEAD: &str = "  id            from → to                        port             state     open  requests        in       out  errors  last used\n";
 
 /// The whole table.
 pub fn table(topology: &Topology, paint: Paint) -> String {
@@ -35,14 +34,8 @@ pub fn in_a_line(topology: &Topology) -> String {
     let ready = topology.roles.iter().filter(|role| role.ready).count();
     let in_state = |state: RowState| topology.connections.iter().filter(|row| row.state == state).count();
     let mut text = format!("{ready} of {} role replicas ready; connections:", topology.roles.len());
-    let states = [
-        RowState::Open,
-        RowState::Embedded,
-        RowState::Idle,
-        RowState::Unused,
-        RowState::Failing,
-        RowState::Missing,
-    ];
+    let states =
+        [RowState::Open, RowState::Embedded, RowState::Idle, RowState::Unused, RowState::Failing, RowState::Missing];
     let shown: Vec<String> = states
         .into_iter()
         .filter(|state| in_state(*state) > 0)

@@ -1,0 +1,220 @@
+//! `trunkline doctor`: what is stuck, failing or misconfigured, and what to do. It looks and changes nothing.
+
+mod configuration;
+mod finding;
+mod machine;
+mod ports;
+mod running;
+mod situation;
+
+use clap::Args;
+use runtime::exit::{Exit, ExitError};
+use serde_json::json;
+
+use super::Site;
+use super::topology::paint::{Paint, Tone};
+use finding::{Finding, Severity};
+use situation::Situation;
+
+#[derive(Args)]
+pub struct Arguments {
+    /// As JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// One thing that is looked at.
+struct Check {
+    /// Short name, as findings carry it.
+    name: &'static str,
+    /// What is looked at, in a line.
+    looks_at: &'static str,
+    /// What only a running instance can tell.
+    needs_running: bool,
+    /// Looks.
+    look: fn(&Situation) -> Vec<Finding>,
+}
+
+/// Every check, in the order in which findings are printed.
+const CHECKS: &[Check] = &[
+    Check {
+        name: "settings",
+        looks_at: "every setting of files, environment and command line",
+        needs_running: false,
+        look: configuration::settings,
+    },
+    Check {
+        name: "ports",
+        looks_at: "whether a foreign process holds a port of ours",
+        needs_running: false,
+        look: ports::ports,
+    },
+    Check {
+        name: "addresses",
+        looks_at: "whether the addresses that phones and carriers are told can be reached",
+        needs_running: false,
+        look: configuration::addresses,
+    },
+    Check {
+        name: "data directory",
+        looks_at: "who may read the data directory and the keys in it",
+        needs_running: false,
+        look: machine::secrets,
+    },
+    Check {
+        name: "disk",
+        looks_at: "free space, the journal's size, the reporting log's size",
+        needs_running: false,
+        look: machine::disk,
+    },
+    Check {
+        name: "file limit",
+        looks_at: "how many files and sockets a process may have open, against the need",
+        needs_running: false,
+        look: machine::file_limit,
+    },
+    Check {
+        name: "clock",
+        looks_at: "whether the clock is kept by a time server, and whether it was set while the instance ran",
+        needs_running: false,
+        look: machine::clock,
+    },
+    Check {
+        name: "tenants",
+        looks_at: "whether there is a tenant, and whether its objects name objects that exist",
+        needs_running: false,
+        look: configuration::tenants,
+    },
+    Check {
+        name: "applications",
+        looks_at: "whether every routing application loads",
+        needs_running: false,
+        look: configuration::applications,
+    },
+    Check {
+        name: "prompts",
+        looks_at: "whether every prompt has a sound file that can be played",
+        needs_running: false,
+        look: configuration::prompts,
+    },
+    Check {
+        name: "trunks",
+        looks_at: "who may send calls as a carrier, and where calls to carriers go",
+        needs_running: false,
+        look: configuration::trunks,
+    },
+    Check {
+        name: "roles",
+        looks_at: "roles that do not answer, are not ready, or were restarted",
+        needs_running: true,
+        look: running::roles,
+    },
+    Check {
+        name: "connections",
+        looks_at: "connections between roles that are missing or fail",
+        needs_running: true,
+        look: running::connections,
+    },
+    Check {
+        name: "phones",
+        looks_at: "phones of people that are not registered, wrong passwords, sources that nobody knows",
+        needs_running: true,
+        look: running::phones,
+    },
+    Check {
+        name: "agents",
+        looks_at: "agents that are logged in without a phone, or in one state too long",
+        needs_running: true,
+        look: running::agents,
+    },
+    Check {
+        name: "calls",
+        looks_at: "calls that have been in one state too long",
+        needs_running: true,
+        look: running::calls,
+    },
+    Check {
+        name: "web pages",
+        looks_at: "whether the pages for the browser are in the program",
+        needs_running: true,
+        look: running::web_pages,
+    },
+];
+
+/// Looks at everything and prints what was found.
+#[allow(clippy::print_stdout, reason = "this is the command's answer")]
+pub fn run(site: &Site, arguments: &Arguments) -> anyhow::Result<Exit> {
+    let situation = situation::gather(site)?;
+    let looked: Vec<&Check> = CHECKS.iter().filter(|check| !check.needs_running || situation.runs()).collect();
+    let findings: Vec<(&str, Finding)> = looked
+        .iter()
+        .flat_map(|check| (check.look)(&situation).into_iter().map(move |found| (check.name, found)))
+        .collect();
+    if arguments.json {
+        println!("{}", serde_json::to_string_pretty(&as_json(&situation, &findings))?);
+    } else {
+        print!("{}", in_words(&situation, &looked, &findings, Paint::of_stdout()));
+    }
+    let worst = findings.iter().map(|(_, finding)| finding.severity).max();
+    match worst {
+        Some(Severity::Error) => Err(ExitError::new(Exit::CheckFailed, said(&findings, Severity::Error)).into()),
+        Some(Severity::Warning) => Ok(Exit::Warned),
+        Some(Severity::Notice) | None => Ok(Exit::Done),
+    }
+}
+
+fn said(findings: &[(&str, Finding)], severity: Severity) -> String {
+    let count = findings.iter().filter(|(_, finding)| finding.severity == severity).count();
+    format!("{count} {}{}", severity.as_str(), if count == 1 { "" } else { "s" })
+}
+
+fn as_json(situation: &Situation, findings: &[(&str, Finding)]) -> serde_json::Value {
+    let checks: Vec<_> = CHECKS
+        .iter()
+        .map(|check| {
+            let looked = !check.needs_running || situation.runs();
+            json!({ "name": check.name, "looksAt": check.looks_at, "looked": looked })
+        })
+        .collect();
+    let found: Vec<_> = findings
+        .iter()
+        .map(|(check, finding)| {
+            json!({
+                "check": check, "severity": finding.severity.as_str(), "what": finding.what,
+                "where": finding.place, "do": finding.remedy,
+            })
+        })
+        .collect();
+    json!({
+        "at": situation.now.as_millis(), "instance": situation.instance, "running": situation.runs(),
+        "findings": found, "checks": checks,
+    })
+}
+
+fn in_words(situation: &Situation, looked: &[&Check], findings: &[(&str, Finding)], paint: Paint) -> String {
+    let mut text = String::new();
+    for (check, finding) in findings {
+        let tone = match finding.severity {
+            Severity::Error => Tone::Bad,
+            Severity::Warning => Tone::Odd,
+            Severity::Notice => Tone::Quiet,
+        };
+        let severity = paint.paint(tone, &format!("{:<8}", finding.severity.as_str()));
+        let (place, what, remedy) = (&finding.place, &finding.what, &finding.remedy);
+        text.push_str(&format!("{severity}{check}: {place}\n        {what}\n        → {remedy}\n"));
+    }
+    if !situation.runs() {
+        let left_out = CHECKS.len() - looked.len();
+        text.push_str(&format!(
+            "Instance {} does not run: {left_out} of {} checks need that it does.\n",
+            situation.instance,
+            CHECKS.len()
+        ));
+    }
+    let sums = [Severity::Error, Severity::Warning, Severity::Notice].map(|severity| said(findings, severity));
+    text.push_str(&format!("{} checks: {}\n", looked.len(), sums.join(", ")));
+    text
+}
+
+#[cfg(test)]
+mod tests;

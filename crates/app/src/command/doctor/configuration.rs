@@ -1,0 +1,243 @@
+//! Settings, and the stored configuration of the tenants.
+
+use std::collections::HashSet;
+use std::net::{IpAddr, ToSocketAddrs as _};
+use std::sync::Arc;
+
+use contracts::provisioning::{DnKind, TenantObjects};
+use infra::SystemClock;
+use runtime::process::{edge, sections};
+use runtime::{Place, RoleSpec};
+
+use super::finding::{Finding, some_of};
+use super::situation::{Situation, TenantSituation};
+use crate::roles;
+
+/// Settings that are wrong.
+pub fn settings(situation: &Situation) -> Vec<Finding> {
+    let finding = |(key, reason): &(String, String)| {
+        Finding::error(key, reason, "mend it: `trunkline settings` lists every setting with its kind and default")
+    };
+    situation.settings_faults.iter().map(finding).collect()
+}
+
+/// Addresses that phones, carriers and browsers are told and cannot reach.
+pub fn addresses(situation: &Situation) -> Vec<Finding> {
+    let mut found = Vec::new();
+    let mut loopback = Vec::new();
+    for spec in roles::TABLE {
+        for replica in 1..=sections::replica_count(&situation.values, spec.name) {
+            for listen in spec.listens.iter().filter(|listen| listen.place == Place::Edge) {
+                let bound = edge::bound(spec, listen, situation.instance, replica, &situation.values);
+                let Ok(bound) = bound else { continue };
+                let key = format!("{}.{}", spec.name, listen.name.replace('-', "_"));
+                let told = bound.advertise.host.parse::<IpAddr>().ok();
+                let told_loopback = told.is_some_and(|ip| ip.is_loopback()) || bound.advertise.host == "localhost";
+                match (bound.listen.ip().is_loopback(), told_loopback) {
+                    (false, true) => found.push(Finding::error(
+                        format!("{key}_advertise"),
+                        format!(
+                            "it listens on {} and tells {}, which nobody elsewhere can reach",
+                            bound.listen, bound.advertise
+                        ),
+                        format!("set {key}_advertise to the address or name by which others reach this machine"),
+                    )),
+                    (true, false) if told.is_some() => found.push(Finding::warning(
+                        format!("{key}_listen"),
+                        format!("it tells {} but listens on {} alone", bound.advertise, bound.listen),
+                        format!("set {key}_listen to an address of a network card, or leave {key}_advertise empty"),
+                    )),
+                    (true, true) => loopback.push(key),
+                    _ => {}
+                }
+            }
+        }
+    }
+    found.extend(half_loopback(situation));
+    if !loopback.is_empty() && found.is_empty() {
+        found.push(Finding::notice(
+            some_of(&loopback),
+            "only phones and browsers on this machine can reach it",
+            "for others set `..._listen` to an address of a network card: docs/your-own-phone.md",
+        ));
+    }
+    found
+}
+
+/// Signalling that others reach with audio that they do not.
+fn half_loopback(situation: &Situation) -> Option<Finding> {
+    let told = |role: &str, listener: &str| {
+        let spec: &RoleSpec = roles::find(role)?;
+        let bound = edge::bound(spec, spec.listen(listener)?, situation.instance, 1, &situation.values).ok()?;
+        bound.advertise.host.parse::<IpAddr>().ok()
+    };
+    let (sip, rtp) = (told("sip-proxy", "sip-udp")?, told("media", "rtp")?);
+    (!sip.is_loopback() && rtp.is_loopback()).then(|| {
+        Finding::error(
+            "media.rtp_advertise",
+            format!("phones reach SIP at {sip} and are told {rtp} for audio: nobody elsewhere hears anything"),
+            "set media.rtp_listen, and media.rtp_advertise where phones know the machine by another address",
+        )
+    })
+}
+
+/// Whether there is a tenant, and whether what its objects name exists.
+pub fn tenants(situation: &Situation) -> Vec<Finding> {
+    let stored = match &situation.tenants {
+        Ok(stored) => stored,
+        Err(reason) => {
+            let remedy = "see whether the file is whole: `sqlite3 FILE 'pragma integrity_check'`; else bring a backup";
+            return vec![Finding::error("configuration", format!("the tenants cannot be read: {reason}"), remedy)];
+        }
+    };
+    if stored.is_empty() {
+        let what = "there is no tenant: every call is refused";
+        let remedy = "`trunkline tenant import FILE`, or start with `trunkline up --example`";
+        return vec![Finding::warning(situation.data_dir.display().to_string(), what, remedy)];
+    }
+    stored.iter().flat_map(|one| dangling(one.tenant.as_str(), &one.objects)).collect()
+}
+
+/// What names an object that is not there.
+fn dangling(tenant: &str, objects: &TenantObjects) -> Vec<Finding> {
+    let dns: HashSet<&str> = objects.dns.iter().map(|dn| dn.number.as_str()).collect();
+    let applications: HashSet<&str> = objects.applications.iter().map(|one| one.name.as_str()).collect();
+    let places: HashSet<&str> = objects.places.iter().map(|place| place.name.as_str()).collect();
+    let mut missing: Vec<(String, String)> = Vec::new();
+    for number in objects.numbers.iter().filter(|number| !dns.contains(number.dn.as_str())) {
+        missing.push((format!("number {}", number.number), format!("DN {}", number.dn)));
+    }
+    for dn in &objects.dns {
+        let DnKind::RoutePoint { application, default_dn, .. } = &dn.kind else { continue };
+        if !applications.contains(application.as_str()) {
+            missing.push((format!("route point {}", dn.number), format!("application {application}")));
+        }
+        if let Some(default) = default_dn.as_deref().filter(|default| !dns.contains(default)) {
+            missing.push((format!("route point {}", dn.number), format!("DN {default}")));
+        }
+    }
+    for place in &objects.places {
+        for dn in place.dns.iter().filter(|dn| !dns.contains(dn.as_str())) {
+            missing.push((format!("place {}", place.name), format!("DN {dn}")));
+        }
+    }
+    for person in &objects.people {
+        let place = person.agent.as_ref().and_then(|agent| agent.default_place.as_deref());
+        if let Some(place) = place.filter(|place| !places.contains(place)) {
+            missing.push((format!("person {}", person.user_name), format!("place {place}")));
+        }
+    }
+    let finding = |(who, what): (String, String)| {
+        let remedy = "correct the tenant's file and import it: `trunkline tenant export`, `trunkline tenant import`";
+        Finding::error(format!("tenant {tenant}, {who}"), format!("there is no {what}"), remedy)
+    };
+    missing.into_iter().map(finding).collect()
+}
+
+/// Applications that do not load.
+pub fn applications(situation: &Situation) -> Vec<Finding> {
+    let mut found = Vec::new();
+    for one in situation.tenants() {
+        for application in &one.objects.applications {
+            let faults = orchestration::ors::faults(&application.document, Arc::new(SystemClock::start()));
+            if faults.is_empty() {
+                continue;
+            }
+            found.push(Finding::error(
+                format!("tenant {}, application {}", one.tenant, application.name),
+                format!("it does not load: {}", faults.join("; ")),
+                "correct the document and import the tenant again; until then calls to it go to the route point's default",
+            ));
+        }
+    }
+    found
+}
+
+/// Prompts without a sound file that can be played.
+pub fn prompts(situation: &Situation) -> Vec<Finding> {
+    let mut found = Vec::new();
+    for one in situation.tenants() {
+        for name in prompts_of(one) {
+            let folder = situation.data_dir.join("prompts");
+            let Some(fault) = voice::media_server::prompt_fault(&folder, &one.tenant, &name) else { continue };
+            let of_tenant = folder.join(one.tenant.as_str());
+            found.push(Finding::error(
+                format!("tenant {}, prompt {name}", one.tenant),
+                format!("callers hear silence instead of it: {fault}"),
+                format!("put {name}.wav (8 kHz, 16 bit, mono) into {}; no restart is needed", of_tenant.display()),
+            ));
+        }
+    }
+    found
+}
+
+/// The names of the prompts that a tenant declares or uses.
+fn prompts_of(one: &TenantSituation) -> Vec<String> {
+    let objects = &one.objects;
+    let mut names: Vec<String> = objects.prompts.iter().map(|prompt| prompt.name.clone()).collect();
+    for dn in &objects.dns {
+        if let DnKind::Announcement { prompts } = &dn.kind {
+            names.extend(prompts.iter().cloned());
+        }
+    }
+    names.sort();
+    names.dedup();
+    names
+}
+
+/// Who may send calls as a carrier, and where calls to carriers go.
+pub fn trunks(situation: &Situation) -> Vec<Finding> {
+    let mut found = Vec::new();
+    let reachable = reachable_from_elsewhere(situation);
+    for one in situation.tenants() {
+        for trunk in &one.objects.trunks {
+            let place = format!("tenant {}, trunk {}", one.tenant, trunk.name);
+            let everybody = trunk.allow.iter().any(|network| network.ends_with("/0"));
+            if everybody && reachable {
+                let what = "whoever reaches this machine may send calls as this carrier";
+                found.push(Finding::error(&place, what, "name the carrier's networks in `allow`"));
+            }
+            if trunk.allow.is_empty() && trunk.contact.is_none() {
+                let what = "no call comes from it and none can go to it";
+                found.push(Finding::warning(&place, what, "give it `allow` (sources), or `contact` and `prefix`"));
+            }
+            if trunk.prefix.is_some() && trunk.contact.is_none() {
+                let what = "numbers lead to it, and it has no contact to send them to";
+                found.push(Finding::error(&place, what, "give it a `contact` (host:port)"));
+            }
+            found.extend(trunk.contact.as_deref().and_then(|contact| unresolved(&place, contact)));
+        }
+    }
+    if situation.metric("sip-proxy", "sip_proxy_unknown_sources") > 0.0 {
+        found.push(Finding::notice(
+            "sip-proxy",
+            "requests came from sources that are neither a trunk nor a phone, and were refused",
+            "if a carrier is among them, add its network to the trunk's `allow`; its address is in the log at level debug",
+        ));
+    }
+    found
+}
+
+/// A contact whose name does not lead to an address.
+fn unresolved(place: &str, contact: &str) -> Option<Finding> {
+    let contact = contact.strip_prefix("sip:").unwrap_or(contact);
+    let host = contact.split([';', '>']).next().unwrap_or(contact);
+    let with_port = if host.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok()) {
+        host.to_owned()
+    } else {
+        format!("{host}:5060")
+    };
+    let error = with_port.to_socket_addrs().err()?;
+    Some(Finding::error(
+        place,
+        format!("its contact {contact} does not lead to an address: {error}"),
+        "correct the name, or the machine's name servers (/etc/resolv.conf)",
+    ))
+}
+
+fn reachable_from_elsewhere(situation: &Situation) -> bool {
+    let Some(spec) = roles::find("sip-proxy") else { return false };
+    let edge = spec.listens.iter().filter(|listen| listen.place == Place::Edge);
+    edge.filter_map(|listen| edge::bound(spec, listen, situation.instance, 1, &situation.values).ok())
+        .any(|bound| !bound.listen.ip().is_loopback())
+}

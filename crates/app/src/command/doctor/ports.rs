@@ -1,0 +1,167 @@
+//! Who holds the ports that the instance needs.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use runtime::process::{edge, sections};
+use runtime::{Place, Protocol, RoleSpec, address};
+
+use super::finding::Finding;
+use super::situation::Situation;
+use crate::roles;
+
+/// A port that a role needs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Needed {
+    node: String,
+    /// `tcp` or `udp`.
+    transport: &'static str,
+    at: SocketAddr,
+    /// The setting that moves it, for one of the edge.
+    setting: Option<String>,
+}
+
+/// A process that holds a port.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Holder {
+    name: String,
+    pid: Option<u32>,
+}
+
+/// Ports that somebody else holds.
+pub fn ports(situation: &Situation) -> Vec<Finding> {
+    let ours: Vec<u32> =
+        situation.topology.iter().flat_map(|topology| topology.roles.iter().filter_map(|role| role.pid)).collect();
+    let held = Held::read();
+    let taken = |needed: Needed| {
+        let holder = held.by(&needed)?;
+        (!holder.pid.is_some_and(|pid| ours.contains(&pid))).then(|| finding(&needed, &holder))
+    };
+    needed(situation).into_iter().filter_map(taken).collect()
+}
+
+fn finding(needed: &Needed, holder: &Holder) -> Finding {
+    let (transport, at) = (needed.transport, needed.at);
+    let who = match holder.pid {
+        Some(pid) => format!("{} (process {pid})", holder.name),
+        None => holder.name.clone(),
+    };
+    let stop = holder.pid.map_or("end that process".to_owned(), |pid| format!("end process {pid}"));
+    let remedy = match &needed.setting {
+        Some(setting) => format!("{stop}, or listen elsewhere with --set {setting}=ADDRESS:PORT"),
+        None => format!("{stop}, or take another instance number with --instance"),
+    };
+    Finding::error(&needed.node, format!("{transport} port {} on {} is held by {who}", at.port(), at.ip()), remedy)
+}
+
+/// Every port that the instance needs, but those for audio.
+fn needed(situation: &Situation) -> Vec<Needed> {
+    let mut all = Vec::new();
+    for spec in roles::TABLE {
+        for replica in 1..=sections::replica_count(&situation.values, spec.name) {
+            all.extend(of_replica(situation, spec, replica));
+        }
+    }
+    all
+}
+
+fn of_replica(situation: &Situation, spec: &RoleSpec, replica: u8) -> Vec<Needed> {
+    let node = format!("{}-{replica}", spec.name);
+    let cluster = address::of_replica(situation.instance, spec.number, replica);
+    let need = |transport, at, setting| Needed { node: node.clone(), transport, at, setting };
+    let mut all = vec![need("tcp", SocketAddr::new(cluster, spec.admin_port), None)];
+    for listen in spec.listens.iter().filter(|listen| listen.port != 0 && listen.port != spec.admin_port) {
+        let transport = if matches!(listen.protocol, Protocol::SipUdp | Protocol::Rtp) { "udp" } else { "tcp" };
+        let (at, setting) = match listen.place {
+            Place::Cluster => (SocketAddr::new(cluster, listen.port), None),
+            Place::Edge => {
+                let bound = edge::bound(spec, listen, situation.instance, replica, &situation.values);
+                let Ok(bound) = bound else { continue };
+                (bound.listen, Some(format!("{}.{}_listen", spec.name, listen.name.replace('-', "_"))))
+            }
+        };
+        all.push(need(transport, at, setting));
+    }
+    all
+}
+
+/// The listening sockets of the machine, as far as /proc shows them.
+struct Held {
+    /// By transport: address and inode.
+    sockets: HashMap<&'static str, Vec<(SocketAddr, u64)>>,
+    processes: HashMap<u64, Holder>,
+}
+
+impl Held {
+    fn read() -> Self {
+        let read = |name: &str| std::fs::read_to_string(format!("/proc/net/{name}")).unwrap_or_default();
+        let sockets = ["tcp", "udp"]
+            .map(|transport| (transport, read(transport).lines().skip(1).filter_map(listening).collect::<Vec<_>>()));
+        Self { sockets: sockets.into(), processes: processes() }
+    }
+
+    /// Who holds a port, if anybody does.
+    fn by(&self, needed: &Needed) -> Option<Holder> {
+        let holds = |(at, _): &&(SocketAddr, u64)| {
+            at.port() == needed.at.port() && (at.ip() == needed.at.ip() || at.ip().is_unspecified())
+        };
+        let (_, inode) = self.sockets.get(needed.transport)?.iter().find(holds)?;
+        let unseen = || Holder { name: "a process of another user".to_owned(), pid: None };
+        Some(self.processes.get(inode).cloned().unwrap_or_else(unseen))
+    }
+}
+
+/// A row of /proc/net/{tcp,udp} that listens: its address and inode.
+fn listening(row: &str) -> Option<(SocketAddr, u64)> {
+    const LISTEN: &str = "0A";
+    const UDP_UNCONNECTED: &str = "07";
+    let cells: Vec<&str> = row.split_whitespace().collect();
+    let (ip, port) = cells.get(1)?.split_once(':')?;
+    if ![LISTEN, UDP_UNCONNECTED].contains(cells.get(3)?) {
+        return None;
+    }
+    // The kernel prints the address as a number in the machine's byte order.
+    let ip = Ipv4Addr::from(u32::from_str_radix(ip, 16).ok()?.to_ne_bytes());
+    let at = SocketAddr::new(IpAddr::V4(ip), u16::from_str_radix(port, 16).ok()?);
+    Some((at, cells.get(9)?.parse().ok()?))
+}
+
+/// Which process holds which socket, by inode.
+fn processes() -> HashMap<u64, Holder> {
+    let mut all = HashMap::new();
+    for process in std::fs::read_dir("/proc").into_iter().flatten().flatten() {
+        let Some(pid) = process.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else { continue };
+        let name = std::fs::read_to_string(process.path().join("comm")).unwrap_or_default().trim().to_owned();
+        for descriptor in std::fs::read_dir(process.path().join("fd")).into_iter().flatten().flatten() {
+            let Ok(target) = std::fs::read_link(descriptor.path()) else { continue };
+            let inode = target.to_str().and_then(|text| text.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok());
+            if let Some(inode) = inode {
+                all.insert(inode, Holder { name: name.clone(), pid: Some(pid) });
+            }
+        }
+    }
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_listening_socket_is_found_with_its_process() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let at = listener.local_addr().unwrap();
+        let needed = Needed { node: "x-1".to_owned(), transport: "tcp", at, setting: None };
+        let holder = Held::read().by(&needed).unwrap();
+        assert_eq!(holder.pid, Some(std::process::id()));
+        drop(listener);
+        assert_eq!(Held::read().by(&needed), None);
+    }
+
+    #[test]
+    fn only_listening_rows_count() {
+        let row = |state: &str| format!("   0: 0100007F:13C4 00000000:0000 {state} 0:0 0:0 0 0 0 4711 1 x");
+        assert_eq!(listening(&row("0A")), Some(("127.0.0.1:5060".parse().unwrap(), 4_711)));
+        assert_eq!(listening(&row("01")), None);
+    }
+}

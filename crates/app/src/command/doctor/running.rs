@@ -1,0 +1,205 @@
+//! What only a running instance can tell: roles, connections, phones, agents, calls.
+
+use std::collections::{HashMap, HashSet};
+use std::time::Duration;
+
+use contracts::provisioning::{DnKind, TenantObjects};
+use contracts::v1::{AgentStatus, CallStatus, PartyState, Snapshot, WorkMode};
+use model::{TenantId, Timestamp};
+use runtime::topology::{RowState, Topology};
+
+use super::finding::{Finding, some_of};
+use super::situation::Situation;
+
+/// A role that was started more often than this fails again and again.
+const LIVES_MANY: u32 = 3;
+/// After-call work beyond the time that it should take.
+const WRAP_UP_LONG: Duration = Duration::from_secs(15 * 60);
+/// Not ready for longer than a shift: somebody went home without logging out.
+const NOT_READY_LONG: Duration = Duration::from_secs(12 * 3_600);
+/// Ringing longer than any phone rings.
+const ALERTING_LONG: Duration = Duration::from_secs(5 * 60);
+/// Waiting longer than any caller's patience.
+const QUEUED_LONG: Duration = Duration::from_secs(3_600);
+/// Nothing has happened to a call for so long.
+const CALL_LONG: Duration = Duration::from_secs(6 * 3_600);
+
+/// Roles that do not answer, are not ready, or were restarted.
+pub fn roles(situation: &Situation) -> Vec<Finding> {
+    let mut found = Vec::new();
+    for role in situation.topology.iter().flat_map(|topology| &topology.roles) {
+        if role.pid.is_none() {
+            let remedy = "start it (`trunkline up`, or `trunkline run ROLE`); see its process's log for why it ended";
+            found.push(Finding::error(&role.node, role.missing.join("; "), remedy));
+        } else if !role.ready {
+            let remedy =
+                "the reason names what it waits for: see to that first; other roles' findings may be its consequence";
+            found.push(Finding::error(&role.node, format!("it is not ready: {}", role.missing.join("; ")), remedy));
+        }
+        let lives = role.lives.unwrap_or(1);
+        if lives > 1 {
+            let what = format!("it failed and was restarted {} times", lives - 1);
+            let remedy = "the log says why: look for \"role failed\"";
+            found.push(if lives > LIVES_MANY {
+                Finding::error(&role.node, what, remedy)
+            } else {
+                Finding::warning(&role.node, what, remedy)
+            });
+        }
+    }
+    found
+}
+
+/// Connections that are missing or fail.
+pub fn connections(situation: &Situation) -> Vec<Finding> {
+    let rows = situation.topology.iter().flat_map(|topology: &Topology| &topology.connections);
+    let broken =
+        rows.filter(|row| matches!(row.state, RowState::Missing | RowState::Failing) && row.same_as.is_empty());
+    let finding = |row: &runtime::topology::Row| {
+        let place = format!("{} ({} → {})", row.id, row.from, row.to);
+        let what = format!(
+            "it {}: {}",
+            if row.state == RowState::Missing { "is missing" } else { "fails" },
+            row.why.join("; ")
+        );
+        Finding::error(place, what, format!("see the log of {} and whether {} runs and is ready", row.from, row.to))
+    };
+    broken.map(finding).collect()
+}
+
+/// Phones that are not registered, and passwords that are wrong.
+pub fn phones(situation: &Situation) -> Vec<Finding> {
+    let mut found = Vec::new();
+    for one in situation.tenants() {
+        let Some(snapshot) = &one.snapshot else {
+            let remedy = "see whether the role tenant is ready";
+            found.push(Finding::warning(format!("tenant {}", one.tenant), "its present state cannot be had", remedy));
+            continue;
+        };
+        let in_service: HashSet<&str> = snapshot.dns_in_service.iter().map(String::as_str).collect();
+        let away: Vec<String> =
+            phones_of_people(&one.objects).into_iter().filter(|dn| !in_service.contains(dn.as_str())).collect();
+        if !away.is_empty() {
+            found.push(Finding::notice(
+                format!("tenant {}", one.tenant),
+                format!("{} phones of people are not registered: {}", away.len(), some_of(&away)),
+                "a phone that should be there: check its registrar address, user and password (docs/your-own-phone.md)",
+            ));
+        }
+    }
+    let refused = situation.metric("sip-proxy", "sip_proxy_wrong_password_refused");
+    let wrong = situation.metric("sip-proxy", "sip_proxy_wrong_passwords");
+    let remedy = "the phones' addresses are in the log (\"wrong password\"); correct the password in the phone";
+    if refused > 0.0 {
+        let what = format!("sources with too many wrong passwords are held off: {refused} requests refused");
+        found.push(Finding::warning("sip-proxy", what, remedy));
+    } else if wrong > 0.0 {
+        found.push(Finding::notice("sip-proxy", format!("{wrong} wrong passwords of phones"), remedy));
+    }
+    found
+}
+
+/// The numbers of the phones that people have at their places.
+fn phones_of_people(objects: &TenantObjects) -> Vec<String> {
+    let at_places: HashMap<&str, &[String]> =
+        objects.places.iter().map(|place| (place.name.as_str(), place.dns.as_slice())).collect();
+    let extensions: HashSet<&str> = objects
+        .dns
+        .iter()
+        .filter(|dn| matches!(dn.kind, DnKind::Extension { .. }))
+        .map(|dn| dn.number.as_str())
+        .collect();
+    let places = objects.people.iter().filter_map(|person| person.agent.as_ref()?.default_place.as_deref());
+    let dns = places.filter_map(|place| at_places.get(place)).flat_map(|dns| dns.iter());
+    dns.filter(|dn| extensions.contains(dn.as_str())).cloned().collect()
+}
+
+/// Agents without a phone, or in one state too long.
+pub fn agents(situation: &Situation) -> Vec<Finding> {
+    each_snapshot(situation, |tenant, snapshot| {
+        let in_service: HashSet<&str> = snapshot.dns_in_service.iter().map(String::as_str).collect();
+        let odd = |agent: &AgentStatus| odd_agent(tenant, agent, &in_service, situation.now);
+        snapshot.agents.iter().filter_map(odd).collect()
+    })
+}
+
+fn odd_agent(tenant: &TenantId, agent: &AgentStatus, in_service: &HashSet<&str>, now: Timestamp) -> Option<Finding> {
+    let place = format!("tenant {tenant}, agent {} at {}", agent.agent, agent.dn);
+    if !in_service.contains(agent.dn.as_str()) {
+        let what = if agent.ready { "ready" } else { "logged in" };
+        return Some(Finding::error(
+            place,
+            format!("the agent is {what} at a phone that is not registered: no call can be delivered"),
+            "let the phone register, or log the agent out",
+        ));
+    }
+    let since = now.since(Timestamp::from_micros(agent.since_us));
+    let in_wrap_up = agent.work_mode == Some(WorkMode::AfterCallWork.into());
+    if !agent.ready && in_wrap_up && since > WRAP_UP_LONG {
+        let what = format!("the agent has been in after-call work for {}", in_words(since));
+        return Some(Finding::warning(place, what, "ask the agent to become ready or to log out"));
+    }
+    if !agent.ready && since > NOT_READY_LONG {
+        let what = format!("the agent has been not ready for {}", in_words(since));
+        return Some(Finding::warning(place, what, "log the agent out, if nobody is there"));
+    }
+    None
+}
+
+/// Calls that have been in one state too long.
+pub fn calls(situation: &Situation) -> Vec<Finding> {
+    each_snapshot(situation, |tenant, snapshot| {
+        snapshot.calls.iter().filter_map(|call| odd_call(tenant, call, situation.now)).collect()
+    })
+}
+
+fn odd_call(tenant: &TenantId, call: &CallStatus, now: Timestamp) -> Option<Finding> {
+    let since = now.since(Timestamp::from_micros(call.changed_at_us));
+    let is_in = |state: PartyState| call.parties.iter().find(|party| party.state == i32::from(state));
+    let id = call.call.as_ref().map(|call| format!("{:016x}", call.conn_id)).unwrap_or_default();
+    let place = format!("tenant {tenant}, call {id}");
+    let remedy =
+        format!("`trunkline trace {id}` tells what happened to it; a supervisor may release it (TReleaseCall)");
+    let odd = |what: String| Some(Finding::warning(&place, what, remedy.clone()));
+    if let Some(party) = is_in(PartyState::Alerting).filter(|_| since > ALERTING_LONG) {
+        return odd(format!("it has rung at {} for {}", party.dn, in_words(since)));
+    }
+    if let Some(party) = is_in(PartyState::Queued).filter(|_| since > QUEUED_LONG) {
+        return odd(format!("it has waited at {} for {}", party.dn, in_words(since)));
+    }
+    if since > CALL_LONG {
+        return odd(format!("nothing has happened to it for {}", in_words(since)));
+    }
+    None
+}
+
+fn each_snapshot(situation: &Situation, look: impl Fn(&TenantId, &Snapshot) -> Vec<Finding>) -> Vec<Finding> {
+    let snapshots = situation.tenants().iter().filter_map(|one| Some((&one.tenant, one.snapshot.as_ref()?)));
+    snapshots.flat_map(|(tenant, snapshot)| look(tenant, snapshot)).collect()
+}
+
+/// Whether the pages for the browser are in the program.
+pub fn web_pages(situation: &Situation) -> Vec<Finding> {
+    match &situation.first_page {
+        Some((200, content_type)) if content_type.starts_with("text/html") => Vec::new(),
+        Some((status, _)) => vec![Finding::notice(
+            "ingress",
+            format!("the first page is answered {status} without a page: the program was built without its web pages"),
+            "build them with `script/web` (needs Node) and build the program again",
+        )],
+        None => vec![Finding::warning(
+            "ingress",
+            "the web edge does not answer",
+            "see whether ingress is ready, and the setting ingress.web_listen",
+        )],
+    }
+}
+
+/// A time in words: minutes, then hours, then days.
+fn in_words(time: Duration) -> String {
+    match time.as_secs() {
+        s @ 0..=7_199 => format!("{} min", s / 60),
+        s @ 7_200..=172_799 => format!("{} h", s / 3_600),
+        s => format!("{} days", s / 86_400),
+    }
+}

@@ -1,0 +1,194 @@
+//! What the checks look at, gathered once: settings, the running instance, the stored configuration.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use backends::sqlite::SqliteProvisioning;
+use contracts::provisioning::TenantObjects;
+use contracts::v1;
+use contracts::v1::delivery::What;
+use contracts::v1::events_client::EventsClient;
+use infra::{Clock, ProvisioningStore as _, SystemClock};
+use model::{TenantId, Timestamp};
+use net::everyone::Everyone;
+use runtime::process::sections;
+use runtime::settings::{Faults, Sources, Values};
+use runtime::topology::Topology;
+use runtime::{data_dir, scope, token};
+
+use super::Site;
+use crate::command::executor;
+use crate::roles;
+
+/// Port of the tenant role's events.
+const EVENTS_PORT: u16 = 8_000;
+/// How long a tenant's snapshot may take.
+const SNAPSHOT_WITHIN: Duration = Duration::from_secs(3);
+/// Life of the token that the command makes for itself.
+const TOKEN_LIFE: Duration = Duration::from_secs(60);
+/// Tenants whose state is asked for; a doctor's visit shall end.
+const TENANTS_MAX: usize = 100;
+
+/// Everything that the checks need.
+pub struct Situation {
+    /// Number of the instance.
+    pub instance: u8,
+    /// The data directory.
+    pub data_dir: PathBuf,
+    /// The present time.
+    pub now: Timestamp,
+    /// The settings; the defaults where there are faults.
+    pub values: Values,
+    /// What is wrong with the settings.
+    pub settings_faults: Vec<(String, String)>,
+    /// What the roles say; none where nothing has ever been started with this data directory.
+    pub topology: Option<Topology>,
+    /// The metrics of each node that answers.
+    pub metrics: Vec<(String, String)>,
+    /// The stored tenants with what is going on in them, or why they cannot be read.
+    pub tenants: Result<Vec<TenantSituation>, String>,
+    /// What the web edge answers for the first page without a token: status and content type.
+    pub first_page: Option<(u16, String)>,
+}
+
+/// One tenant.
+pub struct TenantSituation {
+    /// Its id.
+    pub tenant: TenantId,
+    /// Its stored objects.
+    pub objects: TenantObjects,
+    /// What goes on in it, where the instance runs.
+    pub snapshot: Option<v1::Snapshot>,
+}
+
+impl Situation {
+    /// Whether any role answers.
+    pub fn runs(&self) -> bool {
+        self.topology.as_ref().is_some_and(Topology::runs)
+    }
+
+    /// The tenants that could be read.
+    pub fn tenants(&self) -> &[TenantSituation] {
+        self.tenants.as_deref().unwrap_or_default()
+    }
+
+    /// The sum of a counter over the nodes of a role and its labels.
+    pub fn metric(&self, role: &str, name: &str) -> f64 {
+        let of_role = self.metrics.iter().filter(|(node, _)| node.rsplit_once('-').is_some_and(|(of, _)| of == role));
+        let values = of_role.flat_map(|(_, text)| text.lines()).filter_map(|line| {
+            let rest = line.strip_prefix(name)?;
+            let rest = rest.strip_prefix("_total").unwrap_or(rest);
+            if rest.starts_with([' ', '{']) { rest.rsplit(' ').next()?.parse::<f64>().ok() } else { None }
+        });
+        values.sum()
+    }
+}
+
+/// Gathers it. Nothing is changed or made by it.
+pub fn gather(site: &Site) -> anyhow::Result<Situation> {
+    let clock = SystemClock::start();
+    let (values, settings_faults) = match site.values() {
+        Ok(values) => (values, Vec::new()),
+        Err(error) => {
+            let defaults = runtime::settings::load(&sections::all(roles::TABLE), &Sources::default())?;
+            (defaults, faults_of(&error))
+        }
+    };
+    let mut situation = Situation {
+        instance: site.instance,
+        data_dir: site.data_dir(),
+        now: clock.now(),
+        values,
+        settings_faults,
+        topology: None,
+        metrics: Vec::new(),
+        tenants: Ok(Vec::new()),
+        first_page: None,
+    };
+    executor()?.block_on(async {
+        let stored = read_tenants(&situation).await;
+        situation.tenants = stored;
+        // The keys are made at first start: without them nothing has ever run here, and a doctor makes none.
+        if situation.data_dir.join("keys/caller.p8").exists() {
+            ask_running(&mut situation, &clock).await?;
+        }
+        anyhow::Ok(())
+    })?;
+    Ok(situation)
+}
+
+fn faults_of(error: &anyhow::Error) -> Vec<(String, String)> {
+    match error.downcast_ref::<Faults>() {
+        Some(Faults(faults)) => faults.iter().map(|fault| (fault.key.clone(), fault.reason.clone())).collect(),
+        None => vec![("settings".to_owned(), format!("{error:#}"))],
+    }
+}
+
+async fn read_tenants(situation: &Situation) -> Result<Vec<TenantSituation>, String> {
+    let file = situation.data_dir.join("configuration.sqlite");
+    if !file.exists() {
+        return Ok(Vec::new());
+    }
+    let read = async {
+        let store = SqliteProvisioning::open(&file).await?;
+        let mut all = Vec::new();
+        for (tenant, _) in store.tenants().await? {
+            if let Some((_, objects)) = store.load(&tenant).await? {
+                all.push(TenantSituation { tenant, objects, snapshot: None });
+            }
+        }
+        anyhow::Ok(all)
+    };
+    read.await.map_err(|error| format!("{}: {error:#}", file.display()))
+}
+
+async fn ask_running(situation: &mut Situation, clock: &SystemClock) -> anyhow::Result<()> {
+    let tokens = data_dir::tokens(&situation.data_dir, Arc::new(*clock))?;
+    let scopes = [scope::TOPOLOGY_READ, scope::CALLS_READ].join(" ");
+    let token = tokens.issue(None, "operator/doctor", &scopes, token::EVERY_ROLE, TOKEN_LIFE)?;
+    let directory = sections::directory(situation.instance, &situation.values)?;
+    let everyone = Everyone::of_operator(roles::TABLE, directory.clone(), token.clone());
+    let topology = net::topology::observe(&everyone, situation.instance, roles::TABLE, clock).await;
+    let runs = topology.runs();
+    situation.topology = Some(topology);
+    if !runs {
+        return Ok(());
+    }
+    for told in everyone.ask("/metrics").await {
+        if let Ok(answer) = told.answer {
+            situation.metrics.push((told.place.node, String::from_utf8_lossy(&answer.body).into_owned()));
+        }
+    }
+    situation.first_page = first_page(situation).await;
+    let Some(place) = directory.addresses("tenant", EVENTS_PORT).first().copied() else { return Ok(()) };
+    for one in situation.tenants.iter_mut().flatten().take(TENANTS_MAX) {
+        let asked = tokio::time::timeout(SNAPSHOT_WITHIN, snapshot(place, &one.tenant, &token)).await;
+        one.snapshot = asked.ok().and_then(Result::ok).flatten();
+    }
+    Ok(())
+}
+
+/// What the tenant's events add up to now.
+async fn snapshot(place: std::net::SocketAddr, tenant: &TenantId, token: &str) -> anyhow::Result<Option<v1::Snapshot>> {
+    let channel = tonic::transport::Endpoint::from_shared(format!("http://{place}"))?.connect().await?;
+    let mut request = tonic::Request::new(v1::SubscribeRequest::default());
+    request.metadata_mut().insert("authorization", format!("Bearer {token}").parse()?);
+    let request = net::grpc::for_tenant(request, tenant);
+    let mut deliveries = EventsClient::new(channel).subscribe(request).await?.into_inner();
+    match deliveries.message().await?.and_then(|delivery| delivery.what) {
+        Some(What::Snapshot(snapshot)) => Ok(Some(snapshot)),
+        _ => Ok(None),
+    }
+}
+
+/// Asks the web edge for its first page, as a browser does.
+async fn first_page(situation: &Situation) -> Option<(u16, String)> {
+    let spec = roles::find("ingress")?;
+    let listen = spec.listen("web")?;
+    let bound = runtime::process::edge::bound(spec, listen, situation.instance, 1, &situation.values).ok()?;
+    let asked = tokio::time::timeout(SNAPSHOT_WITHIN, net::http::get_once(bound.listen, "/", "")).await;
+    let answer = asked.ok()?.ok()?;
+    let content_type = answer.headers.get("content-type").and_then(|value| value.to_str().ok()).unwrap_or_default();
+    Some((answer.status.as_u16(), content_type.to_owned()))
+}

@@ -1,0 +1,171 @@
+use std::collections::HashSet;
+
+use contracts::provisioning::TenantObjects;
+use contracts::v1;
+use model::{TenantId, Timestamp};
+use runtime::everyone::AdminPlace;
+use runtime::process::sections;
+use runtime::settings::Sources;
+use runtime::topology::{Heard, Topology};
+
+use super::situation::TenantSituation;
+use super::*;
+use crate::roles;
+
+const NOW: Timestamp = Timestamp::from_millis(100 * 86_400_000);
+
+fn situation(flags: &[&str]) -> Situation {
+    let sources = Sources { flags: flags.iter().map(|flag| (*flag).to_owned()).collect(), ..Sources::default() };
+    Situation {
+        instance: 219,
+        data_dir: "/nowhere/of/a/test".into(),
+        now: NOW,
+        values: runtime::settings::load(&sections::all(roles::TABLE), &sources).unwrap(),
+        settings_faults: Vec::new(),
+        topology: None,
+        metrics: Vec::new(),
+        tenants: Ok(Vec::new()),
+        first_page: None,
+    }
+}
+
+fn with_snapshot(snapshot: v1::Snapshot) -> Situation {
+    let tenant = TenantId::parse("acme").unwrap();
+    let one = TenantSituation { tenant, objects: TenantObjects::new(record()), snapshot: Some(snapshot) };
+    Situation { tenants: Ok(vec![one]), ..situation(&[]) }
+}
+
+fn record() -> contracts::provisioning::Tenant {
+    let record = json!({
+        "id": "acme", "name": "Acme", "realm": "acme.example", "codecs": [], "hold_music": "music", "no_answer_s": 15,
+        "wrap_up_s": 0,
+    });
+    serde_json::from_value(record).unwrap()
+}
+
+fn ago(minutes: u64) -> u64 {
+    NOW.as_micros() - minutes * 60_000_000
+}
+
+fn agent(ready: bool, work_mode: Option<v1::WorkMode>, minutes: u64) -> v1::AgentStatus {
+    let work_mode = work_mode.map(Into::into);
+    v1::AgentStatus { agent: "1001".into(), dn: "7101".into(), ready, work_mode, since_us: ago(minutes) }
+}
+
+fn agents_found(agent: v1::AgentStatus, registered: &[&str]) -> Vec<(Severity, String)> {
+    let snapshot = v1::Snapshot {
+        agents: vec![agent],
+        dns_in_service: registered.iter().map(|dn| (*dn).to_owned()).collect(),
+        ..v1::Snapshot::default()
+    };
+    running::agents(&with_snapshot(snapshot)).into_iter().map(|found| (found.severity, found.what)).collect()
+}
+
+#[test]
+fn names_of_checks_are_unique_and_say_what_they_look_at() {
+    let names: HashSet<&str> = CHECKS.iter().map(|check| check.name).collect();
+    assert_eq!(names.len(), CHECKS.len());
+    assert!(CHECKS.iter().all(|check| !check.looks_at.is_empty()));
+}
+
+#[test]
+fn an_agent_without_a_phone_is_an_error_and_one_at_work_is_none() {
+    assert_eq!(agents_found(agent(true, None, 5), &["7101"]), []);
+    let found = agents_found(agent(true, None, 5), &[]);
+    assert!(matches!(found.as_slice(), [(Severity::Error, what)] if what.contains("not registered")), "{found:?}");
+}
+
+#[test]
+fn after_call_work_and_absence_have_their_limits() {
+    let after_call = Some(v1::WorkMode::AfterCallWork);
+    assert_eq!(agents_found(agent(false, after_call, 14), &["7101"]), []);
+    let found = agents_found(agent(false, after_call, 16), &["7101"]);
+    assert_eq!(found, [(Severity::Warning, "the agent has been in after-call work for 16 min".to_owned())]);
+    assert_eq!(agents_found(agent(false, None, 11 * 60), &["7101"]), []);
+    let found = agents_found(agent(false, None, 13 * 60), &["7101"]);
+    assert_eq!(found, [(Severity::Warning, "the agent has been not ready for 13 h".to_owned())]);
+}
+
+#[test]
+fn a_call_that_rings_or_waits_too_long_is_found() {
+    let call = |state: v1::PartyState, minutes: u64| {
+        let party = v1::PartyStatus { dn: "7101".into(), state: state.into(), ..v1::PartyStatus::default() };
+        let reference = v1::CallRef { conn_id: 0xab, ..v1::CallRef::default() };
+        let call = v1::CallStatus {
+            call: Some(reference),
+            parties: vec![party],
+            user_data: None,
+            changed_at_us: ago(minutes),
+        };
+        let found = running::calls(&with_snapshot(v1::Snapshot { calls: vec![call], ..v1::Snapshot::default() }));
+        found.into_iter().map(|found| format!("{}: {}", found.place, found.what)).collect::<Vec<_>>()
+    };
+    assert_eq!(call(v1::PartyState::Alerting, 4), Vec::<String>::new());
+    assert_eq!(
+        call(v1::PartyState::Alerting, 6),
+        ["tenant acme, call 00000000000000ab: it has rung at 7101 for 6 min"]
+    );
+    assert_eq!(call(v1::PartyState::Queued, 59), Vec::<String>::new());
+    assert_eq!(
+        call(v1::PartyState::Queued, 61),
+        ["tenant acme, call 00000000000000ab: it has waited at 7101 for 61 min"]
+    );
+    assert_eq!(call(v1::PartyState::Connected, 59), Vec::<String>::new());
+    assert!(call(v1::PartyState::Connected, 500)[0].contains("nothing has happened to it for 8 h"));
+}
+
+#[test]
+fn an_address_that_nobody_elsewhere_can_reach_is_an_error() {
+    let found = configuration::addresses(&situation(&[
+        "sip-proxy.sip_udp_listen=192.0.2.7:5060",
+        "sip-proxy.sip_udp_advertise=127.0.0.1",
+    ]));
+    assert!(
+        found.iter().any(|f| f.severity == Severity::Error && f.place == "sip-proxy.sip_udp_advertise"),
+        "{found:?}"
+    );
+    let found = configuration::addresses(&situation(&["sip-proxy.sip_udp_listen=192.0.2.7:5060"]));
+    assert!(
+        found.iter().any(|f| f.place == "media.rtp_advertise" && f.what.contains("nobody elsewhere hears")),
+        "{found:?}"
+    );
+    let found = configuration::addresses(&situation(&[]));
+    assert!(matches!(found.as_slice(), [one] if one.severity == Severity::Notice), "{found:?}");
+}
+
+#[test]
+fn a_clock_that_was_set_while_the_roles_ran_is_found() {
+    let place = AdminPlace { role: "rq", node: "rq-1".into(), address: "127.0.10.1:9090".parse().unwrap() };
+    let clocks = |clock_ms: u64| {
+        let report = runtime::admin::TopologyReport {
+            role: "rq".into(),
+            node: "rq-1".into(),
+            ready: true,
+            missing: Vec::new(),
+            pid: 1,
+            lives: 4,
+            since_ms: 0,
+            clock_ms,
+            connections: Vec::new(),
+        };
+        let heard = Heard { place: place.clone(), report: Ok(report) };
+        Situation { topology: Some(Topology::of(NOW, 219, roles::TABLE, &[heard])), ..situation(&[]) }
+    };
+    let set = |found: Vec<Finding>| found.into_iter().filter(|f| f.what.contains("was set after")).count();
+    assert_eq!(set(machine::clock(&clocks(NOW.as_millis() + 500))), 0);
+    assert_eq!(set(machine::clock(&clocks(NOW.as_millis() + 3_600_000))), 1);
+    assert_eq!(set(machine::clock(&clocks(NOW.as_millis() - 3_600_000))), 1);
+    let restarted = running::roles(&clocks(NOW.as_millis()));
+    assert!(
+        restarted.iter().any(|f| f.severity == Severity::Error && f.what.contains("restarted 3 times")),
+        "{restarted:?}"
+    );
+}
+
+#[test]
+fn counters_are_summed_over_labels_and_nodes() {
+    let text = "# TYPE x counter\nx_total{a=\"1\"} 2\nx_total{a=\"2\"} 3\nxy_total 9\n";
+    let metrics = [("sip-proxy-1", text), ("sip-proxy-2", "x 1\n"), ("rq-1", "x_total 100\n")];
+    let metrics = metrics.map(|(node, text)| (node.to_owned(), text.to_owned())).to_vec();
+    assert_eq!(Situation { metrics, ..situation(&[]) }.metric("sip-proxy", "x"), 6.0);
+}
