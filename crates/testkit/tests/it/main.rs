@@ -7,6 +7,7 @@ mod drain;
 mod facts;
 mod hearing;
 mod hostile;
+mod linphone;
 mod metrics;
 mod nat;
 mod refusals;

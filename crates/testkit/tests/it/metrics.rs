@@ -28,12 +28,14 @@ fn families(text: &str) -> BTreeSet<(String, String, String)> {
     };
     let helps = lines("# HELP ");
     let kinds = lines("# TYPE ").into_iter();
-    kinds.map(|(name, kind)| (name.clone(), kind, helps.get(&name).cloned().unwrap_or_default())).collect()
+    // Some end with a full stop, which the format's library adds.
+    let help = |name: &str| helps.get(name).map_or("", |help| help.trim_end_matches('.')).to_owned();
+    kinds.map(|(name, kind)| (name.clone(), kind, help(&name))).collect()
 }
 
 fn declared(all: &[Value]) -> BTreeSet<(String, String, String)> {
     let text = |metric: &Value, key: &str| metric[key].as_str().unwrap_or_default().to_owned();
-    all.iter().map(|m| (text(m, "name"), text(m, "type"), format!("{}.", text(m, "help")))).collect()
+    all.iter().map(|m| (text(m, "name"), text(m, "type"), text(m, "help"))).collect()
 }
 
 /// Label values that are not among the declared ones.

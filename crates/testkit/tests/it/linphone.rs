@@ -1,0 +1,133 @@
+//! linphone as it comes: it registers with digest, calls the echo number and hears itself.
+
+use std::io::{Read as _, Write as _};
+use std::net::UdpSocket;
+use std::path::Path;
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use testkit::caller::{prompt, prompt_samples};
+use testkit::{Installation, audio, wait};
+
+const SOON: Duration = Duration::from_secs(15);
+const LATER: Duration = Duration::from_secs(60);
+const ALIKE: f64 = 0.9;
+
+/// linphone's console; it ends with the value.
+struct Linphone {
+    child: Child,
+    console: ChildStdin,
+    said: Arc<Mutex<String>>,
+    _home: tempfile::TempDir,
+}
+
+impl Linphone {
+    fn start() -> Result<Self> {
+        let home = tempfile::tempdir()?;
+        std::fs::create_dir_all(home.path().join(".local/share/linphone"))?;
+        let settings = home.path().join("linphonerc");
+        // Ports of its own and no address of IPv6: everything else as it comes.
+        let free = || -> Result<u16> { Ok(UdpSocket::bind("0.0.0.0:0")?.local_addr()?.port()) };
+        let (sip, rtp) = (free()?, free()? & !1);
+        let text = format!(
+            "[sip]\nsip_port={sip}\nsip_tcp_port=-2\nsip_tls_port=-2\nuse_ipv6=0\n[rtp]\naudio_rtp_port={rtp}\n"
+        );
+        std::fs::write(&settings, text)?;
+        let mut child = Command::new("linphonec")
+            .arg("-c")
+            .arg(&settings)
+            .env("HOME", home.path())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .context("linphonec: script/bootstrap installs it")?;
+        let said = Arc::<Mutex<String>>::default();
+        let (mut stdout, heard) = (child.stdout.take().context("no stdout")?, said.clone());
+        std::thread::spawn(move || {
+            let mut bytes = [0; 1_024];
+            while let Ok(count @ 1..) = stdout.read(&mut bytes) {
+                let text = String::from_utf8_lossy(bytes.get(..count).unwrap_or_default()).into_owned();
+                heard.lock().unwrap_or_else(PoisonError::into_inner).push_str(&text);
+            }
+        });
+        let console = child.stdin.take().context("no stdin")?;
+        let phone = Self { child, console, said, _home: home };
+        phone.wait_for("linphonec>", 0)?;
+        Ok(phone)
+    }
+
+    /// Types a command; says how much had been printed before.
+    fn type_in(&mut self, command: &str) -> Result<usize> {
+        let before = self.said().len();
+        writeln!(self.console, "{command}")?;
+        Ok(before)
+    }
+
+    /// Waits until it has printed that, behind the first `after` bytes.
+    fn wait_for(&self, text: &str, after: usize) -> Result<()> {
+        let there = || Ok(self.said().get(after..).is_some_and(|said| said.contains(text)).then_some(()));
+        wait::until(SOON, there).with_context(|| format!("linphone does not say {text:?} but {}", self.said()))
+    }
+
+    fn said(&self) -> String {
+        self.said.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn register(&mut self, site: &Installation, extension: &str) -> Result<()> {
+        let person = site.demo.people.iter().find(|person| person.extension == extension);
+        let password = &person.context("no such extension")?.password;
+        let edge = site.sip();
+        self.type_in(&format!("register sip:{extension}@{edge} sip:{edge} {password}"))?;
+        wait::until(SOON, || {
+            let before = self.type_in("status register")?;
+            self.wait_for("registered", before)?;
+            let said = self.said();
+            Ok(said.get(before..).is_some_and(|now| now.contains("registered, identity=")).then_some(()))
+        })
+    }
+}
+
+impl Drop for Linphone {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn bytes_of(path: &Path) -> u64 {
+    std::fs::metadata(path).map_or(0, |file| file.len())
+}
+
+#[test]
+fn linphone_registers_with_digest_and_hears_itself() -> Result<()> {
+    let site = Installation::start()?;
+    let mut phone = Linphone::start()?;
+    let files = phone.type_in("soundcard use files")?;
+    phone.wait_for("wav files", files)?;
+    phone.register(&site, "7103")?;
+    ensure!(site.metric("registrar", "registrar_requests_accepted_total")? >= 1.0, "the registrar knows it");
+
+    let call = phone.type_in(&format!("call sip:{}@{}", site.number("echo")?, site.sip()))?;
+    phone.wait_for("Media streams established", call)?;
+    let recording = site.data_dir().join("linphone.wav");
+    phone.type_in(&format!("record {}", recording.display()))?;
+    wait::until(SOON, || Ok((bytes_of(&recording) > 0).then_some(())))?;
+    phone.type_in(&format!("play {}", prompt("sales-welcome").display()))?;
+    let sent = prompt_samples("sales-welcome")?;
+    // What was said, and two seconds for the way.
+    let enough = 2 * (sent.len() as u64 + 16_000);
+    wait::until(LATER, || Ok((bytes_of(&recording) > enough).then_some(())))?;
+    let end = phone.type_in("terminate")?;
+    phone.wait_for("ended (No error)", end)?;
+    phone.type_in("quit")?;
+    wait::until(SOON, || Ok(phone.child.try_wait()?.map(drop)))?;
+    // linphone plays from its own clock and drops what comes late: each second is looked for by itself, and one is heard whole.
+    let heard = audio::read_wav(&recording)?;
+    let seconds = sent.chunks_exact(8_000).filter_map(|second| audio::compare(second, &heard).ok());
+    let best = seconds.map(|likeness| likeness.similarity).fold(0.0, f64::max);
+    ensure!(best > ALIKE, "no second of what was said is heard: at best {best}");
+    site.is_at_rest()
+}
