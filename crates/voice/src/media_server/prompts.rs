@@ -21,7 +21,7 @@ const FILE_BYTES_MAX: u64 = 2 * wav::SAMPLES_MAX as u64 + 4_096;
 const CACHED_MAX: usize = 1_024;
 
 /// The prompts that come with the program.
-const OWN: [(&str, &[u8]); 13] = [
+const OWN: [(&str, &[u8]); 15] = [
     ("sales-welcome", include_bytes!("../../../../prompts/sales-welcome.wav")),
     ("support-welcome", include_bytes!("../../../../prompts/support-welcome.wav")),
     ("menu", include_bytes!("../../../../prompts/menu.wav")),
@@ -32,6 +32,8 @@ const OWN: [(&str, &[u8]); 13] = [
     ("logged-out", include_bytes!("../../../../prompts/logged-out.wav")),
     ("ready", include_bytes!("../../../../prompts/ready.wav")),
     ("not-ready", include_bytes!("../../../../prompts/not-ready.wav")),
+    ("enter-pin", include_bytes!("../../../../prompts/enter-pin.wav")),
+    ("enter-pin-again", include_bytes!("../../../../prompts/enter-pin-again.wav")),
     ("error", include_bytes!("../../../../prompts/error.wav")),
     ("announcement", include_bytes!("../../../../prompts/announcement.wav")),
     ("music", include_bytes!("../../../../prompts/music.wav")),
