@@ -36,6 +36,7 @@ fn admin_place(role: &str) -> Result<(u8, u16)> {
         "ors" => (11, 11_200),
         "media" => (13, 9_090),
         "tenant" => (16, 15_000),
+        "pulse" => (30, 8_090),
         "ingress" => (40, 9_090),
         _ => bail!("no role {role} is known here"),
     })
