@@ -49,13 +49,25 @@ pub struct StreamCall<'a> {
     /// Phone and agent of each answer.
     pub established: Vec<(&'a str, &'a str)>,
     pub abandoned: u32,
+    /// Route points in which it waited, in order, each once.
+    pub visits: Vec<&'a str>,
+    /// The route points that delivered it to whom answered, and those at or from which its caller gave up.
+    pub answered_from: Vec<&'a str>,
+    pub abandoned_from: Vec<&'a str>,
+    /// Whether it stood in a virtual queue.
+    pub submitted: bool,
 }
 
-/// The calls of the stream, by ConnID. Facts of queues are not the call's own.
+/// The calls of the stream, by ConnID. Facts of virtual queues are not the call's own.
 fn calls(stream: &[Fact]) -> HashMap<&str, StreamCall<'_>> {
     let mut calls: HashMap<&str, StreamCall<'_>> = HashMap::new();
     for fact in stream {
-        let Some(conn) = fact.own_call() else { continue };
+        let Some(conn) = fact.own_call() else {
+            if fact.queue().is_some() {
+                calls.entry(&fact.conn).or_default().submitted = true;
+            }
+            continue;
+        };
         let call = calls.entry(conn).or_default();
         if !fact.ani.is_empty() {
             call.ani = &fact.ani;
@@ -63,8 +75,15 @@ fn calls(stream: &[Fact]) -> HashMap<&str, StreamCall<'_>> {
         match fact.name.strip_prefix("event").unwrap_or_default() {
             "callcreated" => call.created += 1,
             "calldeleted" => call.deleted += 1,
-            "established" => call.established.push((&fact.dn, &fact.agent)),
-            "abandoned" => call.abandoned += 1,
+            "queued" if !call.visits.contains(&fact.dn.as_str()) => call.visits.push(&fact.dn),
+            "established" => {
+                call.established.push((&fact.dn, &fact.agent));
+                call.answered_from.push(&fact.from);
+            }
+            "abandoned" => {
+                call.abandoned += 1;
+                call.abandoned_from.push(&fact.from);
+            }
             _ => {}
         }
     }

@@ -24,6 +24,8 @@ pub struct Fact {
     pub ani: String,
     /// The DN that it is for.
     pub dn: String,
+    /// The route point or queue that delivered the call.
+    pub from: String,
     /// Where the call went.
     pub third: String,
     /// The agent.
@@ -53,6 +55,7 @@ impl Fact {
             conn: text("ConnID"),
             ani: text("ANI"),
             dn: text("ThisDN"),
+            from: text("ThisQueue"),
             third: text("ThirdPartyDN"),
             agent: text("AgentID"),
             state: plain(data["CallState"].as_str().unwrap_or("Ok")),
@@ -82,15 +85,11 @@ impl Fact {
             conn: call.map(|call| format!("{:016x}", call.conn_id)).unwrap_or_default(),
             ani: call.map(|call| or_empty(&call.ani)).unwrap_or_default(),
             dn: or_empty(&event.this_dn),
+            from: or_empty(&event.this_queue),
             third: or_empty(&event.third_party_dn),
             agent: or_empty(&event.agent),
             state: state.strip_prefix("callstate").unwrap_or(&state).to_owned(),
         })
-    }
-
-    /// Whether its name is this, without `Event`.
-    pub fn is(&self, name: &str) -> bool {
-        self.name.strip_prefix("event") == Some(name)
     }
 
     /// The call, if the fact is one of the call itself.
@@ -124,6 +123,7 @@ mod tests {
                 }),
                 call_state: Some(v1::CallState::RemoteRelease.into()),
                 this_dn: Some("7101".to_owned()),
+                this_queue: Some("9000".to_owned()),
                 agent: Some("1001".to_owned()),
                 ..Default::default()
             }),
@@ -132,9 +132,9 @@ mod tests {
         let line = serde_json::json!({"id": "call:194d075113008000:1:14", "type": "EventReleased", "data": {
             "subject": "call:194d075113008000", "token": 1, "seq": 14, "time": {"s": 1_795_169_819, "us": 344_583},
             "ConnID": "194d075113008000", "ANI": "+49301", "CallState": "RemoteRelease", "ThisDN": "7101",
-            "AgentID": "1001"}});
+            "ThisQueue": "9000", "AgentID": "1001"}});
         assert_eq!(Fact::of_log(&line).unwrap(), Fact::of_stream(&envelope).unwrap());
-        assert!(Fact::of_log(&line).unwrap().is("released"));
+        assert_eq!(Fact::of_log(&line).unwrap().name, "eventreleased");
     }
 
     #[test]

@@ -37,7 +37,6 @@ pub(crate) struct Call {
     pub agent_pair: Pair,
     placed: Instant,
     placed_at: u64,
-    connected: bool,
     /// Index, id and phone of the agent who answered.
     pub agent: Option<(usize, String, String)>,
     pub answered: Option<Instant>,
@@ -55,6 +54,35 @@ pub(crate) struct Call {
 }
 
 impl Call {
+    /// A call of which nothing is known but its audio leg, and the pairs of caller and agent.
+    const fn blank(leg: LegId, (caller_pair, agent_pair): (Pair, Pair), placed: Instant) -> Self {
+        Self {
+            caller: String::new(),
+            dialled: String::new(),
+            service: "",
+            key: None,
+            dialog: None,
+            leg,
+            agent_leg: None,
+            caller_pair,
+            agent_pair,
+            placed,
+            placed_at: 0,
+            agent: None,
+            answered: None,
+            answers: 0,
+            holds: 0,
+            ends_by_agent: false,
+            over: None,
+            caller_heard: None,
+            agent_heard: None,
+            gave_up: false,
+            stopped: false,
+            outcome: None,
+            faults: Vec::new(),
+        }
+    }
+
     pub const fn is_talking(&self) -> bool {
         self.answered.is_some() && self.over.is_none()
     }
@@ -137,25 +165,8 @@ impl Floor {
             service,
             key: key.and_then(Digit::from_char),
             dialog: Some(dialog),
-            leg,
-            agent_leg: None,
-            caller_pair: self.grid.borrow(),
-            agent_pair: self.grid.borrow(),
-            placed: self.now,
             placed_at: millis,
-            connected: false,
-            agent: None,
-            answered: None,
-            answers: 0,
-            holds: 0,
-            ends_by_agent: false,
-            over: None,
-            caller_heard: None,
-            agent_heard: None,
-            gave_up: false,
-            stopped: false,
-            outcome: None,
-            faults: Vec::new(),
+            ..Call::blank(leg, (self.grid.borrow(), self.grid.borrow()), self.now)
         };
         if call.key.is_none()
             && let Some(leg) = self.legs.get(leg)
@@ -200,7 +211,6 @@ impl Floor {
     fn connected(&mut self, dialog: DialogId, sdp: Option<bytes::Bytes>) {
         let Some(id) = self.by_dialog.get(&dialog).copied() else { return };
         let Some(call) = self.calls.get_mut(&id) else { return };
-        call.connected = true;
         let taken = match (self.legs.get(call.leg), sdp) {
             (Some(leg), Some(sdp)) => leg.take_answer(&sdp),
             _ => Err(anyhow::anyhow!("there is none")),

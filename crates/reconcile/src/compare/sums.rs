@@ -1,9 +1,8 @@
 //! Sums: of the robots' calls, and of every queue.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::{StreamCall, Testimonies, disagree};
-use crate::fact::Fact;
 use crate::verdict::{Disagreement, Sums};
 use crate::wallboard::{Board, Counts};
 
@@ -27,10 +26,10 @@ pub fn compare(
         log.answered += u64::from(thread.outcome == "answered");
         log.abandoned += u64::from(thread.outcome == "abandoned");
     }
-    let queues = queues(testimonies.stream, calls);
+    let (queues, served) = queues(calls);
     let wallboard = match testimonies.boards {
         Ok((before, after)) => {
-            boards(&queues, (before, after), found);
+            boards(&queues, &served, (before, after), found);
             since(before.totals, after.totals).unwrap_or_default()
         }
         Err(reason) => {
@@ -38,7 +37,9 @@ pub fn compare(
             Counts::default()
         }
     };
-    let of_queues = |count: fn(&Counts) -> u64| queues.values().map(count).sum();
+    let on_board = |name: &str| testimonies.boards.is_ok_and(|(_, after)| after.queues.contains_key(name));
+    let of_queues =
+        |count: fn(&Counts) -> u64| queues.iter().filter(|(name, _)| on_board(name)).map(|(_, c)| count(c)).sum();
     vec![
         Sums {
             witness: "robots",
@@ -63,29 +64,25 @@ pub fn compare(
     ]
 }
 
-/// The counts of each virtual queue by its facts. A call that comes back because the chosen agent did not answer has entered
-/// once; a caller who gives up while the chosen agent's phone rings has abandoned the queue, too.
-fn queues<'a>(stream: &'a [Fact], calls: &HashMap<&str, StreamCall<'_>>) -> BTreeMap<&'a str, Counts> {
-    let mut visits: BTreeMap<(&str, &str), &str> = BTreeMap::new();
-    for fact in stream {
-        let Some(queue) = fact.queue() else { continue };
-        let last = visits.entry((queue, fact.conn.as_str())).or_default();
-        if fact.is("diverted") {
-            *last = &fact.third;
-        }
-    }
+/// The counts of each route point by the facts of its calls (docs/wallboard.md), and those route points whose calls stood in
+/// a virtual queue. A call that comes back because the chosen agent did not answer has entered once; who gives up while the
+/// agent's phone rings has given up waiting in the route point that delivered the call.
+fn queues<'a>(calls: &HashMap<&str, StreamCall<'a>>) -> (BTreeMap<&'a str, Counts>, BTreeSet<&'a str>) {
     let mut queues: BTreeMap<&str, Counts> = BTreeMap::new();
-    for ((queue, conn), chosen) in visits {
-        let counts = queues.entry(queue).or_default();
-        counts.entered += 1;
-        let Some(call) = calls.get(conn) else { continue };
-        if call.established.iter().any(|(dn, _)| *dn == chosen) {
-            counts.answered += 1;
-        } else if call.abandoned > 0 {
-            counts.abandoned += 1;
+    let mut served = BTreeSet::new();
+    for call in calls.values() {
+        for place in &call.visits {
+            let counts = queues.entry(place).or_default();
+            counts.entered += 1;
+            if call.answered_from.contains(place) {
+                counts.answered += 1;
+            } else if call.abandoned_from.contains(place) {
+                counts.abandoned += 1;
+            }
         }
+        served.extend(call.visits.last().filter(|_| call.submitted));
     }
-    queues
+    (queues, served)
 }
 
 /// What has been counted between two looks; none when the counts began anew.
@@ -98,22 +95,24 @@ fn since(before: Counts, after: Counts) -> Option<Counts> {
     })
 }
 
-fn boards(queues: &BTreeMap<&str, Counts>, (before, after): (&Board, &Board), found: &mut Vec<Disagreement>) {
-    let names = queues.keys().copied().chain(after.queues.keys().map(String::as_str));
-    let names: std::collections::BTreeSet<&str> = names.collect();
+fn boards(
+    queues: &BTreeMap<&str, Counts>,
+    served: &BTreeSet<&str>,
+    (before, after): (&Board, &Board),
+    found: &mut Vec<Disagreement>,
+) {
     let mut total = Counts::default();
-    for name in names {
-        let counted = queues.get(name).copied().unwrap_or_default();
+    for (name, now) in &after.queues {
+        let counted = queues.get(name.as_str()).copied().unwrap_or_default();
         total.entered += counted.entered;
         total.answered += counted.answered;
         total.abandoned += counted.abandoned;
         let earlier = before.queues.get(name).copied().unwrap_or_default();
-        match after.queues.get(name) {
-            None => {
-                disagree(found, "wallboard", name, "no such queue on the wallboard", format!("stream: {counted:?}"))
-            }
-            Some(now) => one(name, since(earlier, *now), counted, found),
-        }
+        one(name, since(earlier, *now), counted, found);
+    }
+    for name in served.iter().filter(|name| !after.queues.contains_key(**name)) {
+        let counted = queues.get(name).copied().unwrap_or_default();
+        disagree(found, "wallboard", *name, "no such queue on the wallboard", format!("stream: {counted:?}"));
     }
     one("all queues", since(before.totals, after.totals), total, found);
 }
