@@ -216,7 +216,7 @@ export const messages = {
     afterCallWork: 'After call',
     ringing: 'Ringing',
     dialing: 'Dialling',
-    onHold: 'Caller on hold',
+    onHold: 'On hold',
     inbound: 'On a call',
     outbound: 'On a call out',
     internal: 'Internal call',
