@@ -35,6 +35,7 @@ async fn run(ctx: RoleContext) -> Result<()> {
     let frontend = Client::new(&ctx, "own-16")?;
     let operations = operations::Operations::new(&ctx)?;
     let router = forward::router(frontend).merge(operations::router(operations)).merge(wallboard::router(&ctx)?);
+    let router = router.merge(crate::trace::serve::router(crate::trace::serve::Traced::of_role(&ctx)?));
     net::http::serve_with(&ctx, "web", router, Limits::default(), wallboard::is_open).await?;
     ctx.ready.started();
     ctx.drain.begun().await;

@@ -94,6 +94,8 @@ async fn tenant(site: &Site, arguments: &Arguments, everyone: &Everyone) -> Resu
     let mut tenants = tenants.into_iter();
     match (tenants.next(), tenants.next()) {
         (Some(only), None) => Ok(only),
+        // A dialog that was refused at the edge has no tenant, and may be all that there is.
+        (None, _) if arguments.call.is_some() => Ok("-".to_owned()),
         (None, _) => Err(unknown("no call is remembered")),
         (Some(one), Some(other)) => {
             let all: Vec<String> = [one, other].into_iter().chain(tenants).collect();

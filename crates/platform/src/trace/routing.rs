@@ -34,7 +34,8 @@ fn in_words(routing: &Routing, candidates: &[Candidate]) -> String {
         "queued" => match candidates.iter().filter(|one| one.passed_over.is_none()).count() {
             _ if candidates.is_empty() => format!("the call entered {queue}"),
             0 => format!("the call entered {queue}: no agent with the skills was free"),
-            free => format!("the call entered {queue}: {free} with the skills free"),
+            1 => format!("the call entered {queue}: one agent with the skills was free"),
+            free => format!("the call entered {queue}: {free} agents with the skills were free"),
         },
         "offered" => {
             let agent = routing.agent.as_deref().unwrap_or("an agent");
@@ -76,6 +77,21 @@ fn candidate(at: u64, one: &entry::Candidate, routing: &Routing) -> Candidate {
         (false, Some(reason)) => why_not(reason).to_owned(),
     };
     Candidate { agent: one.agent.clone(), idle_ms, passed_over, text }
+}
+
+/// The same of several.
+pub(super) fn why_not_many(reason: &str) -> &str {
+    match reason {
+        "unknown" => "not provisioned, or disabled",
+        "logged-out" => "not logged in",
+        "not-ready" => "taking no calls",
+        "reserved" => "promised to other calls",
+        "on-call" => "on a call",
+        "phone-out-of-service" => "without a registered phone",
+        "excluded" => "who had not taken it before",
+        "skills" => "without the skills",
+        other => other,
+    }
 }
 
 /// A reason against an agent, in words.

@@ -33,6 +33,16 @@ struct Wanted {
     from: Option<String>,
 }
 
+impl Traced {
+    /// Asks as the role that serves the pages, over `own-21`.
+    ///
+    /// # Errors
+    /// When the role does not declare the connection.
+    pub fn of_role(ctx: &runtime::RoleContext) -> anyhow::Result<Self> {
+        Ok(Self { everyone: Everyone::of_role(ctx, "own-21")?, clock: ctx.clock.clone() })
+    }
+}
+
 /// The routes; the caller's token decides what they show.
 pub fn router(traced: Traced) -> Router {
     Router::new()

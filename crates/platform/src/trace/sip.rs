@@ -28,7 +28,9 @@ pub(super) fn ladder(recorded: &[Recorded<'_>], legs: &LegNames) -> Ladder {
         join(&mut ladder.parties, &peer, name, !outside);
         join(&mut ladder.parties, by, (*by).to_owned(), true);
         let (from, to) = if message.inbound { (peer, (*by).to_owned()) } else { ((*by).to_owned(), peer) };
-        let repeat = seen.insert((from.clone(), to.clone(), message.text.as_str()), ()).is_some();
+        let known = seen.insert((from.clone(), to.clone(), message.text.as_str()), ()).is_some();
+        // A provisional response comes again each minute of ringing, lost or not.
+        let repeat = known && head.status.is_none_or(|status| status >= 200);
         ladder.messages.push(Message {
             at: ms(*at),
             from,

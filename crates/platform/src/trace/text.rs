@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::document::{Leg, Message, Severity, Stream, Trace, Traces};
+use super::document::{Candidate, Leg, Message, Severity, Stream, Trace, Traces};
 
 /// The width that it is made for.
 const WIDTH: usize = 100;
@@ -259,18 +259,35 @@ fn routing(out: &mut String, trace: &Trace) {
     title(out, "Routing");
     for decision in &trace.routing {
         wrap(out, &format!("{:<TIME_WIDTH$}", clock(decision.at)), &" ".repeat(TIME_WIDTH), &decision.text);
-        for one in &decision.candidates {
-            let idle =
-                one.idle_ms.map(|idle| format!(", idle for {}", super::media::seconds(idle))).unwrap_or_default();
-            let mark = if one.text == "chosen" { ">" } else { " " };
-            let _ = writeln!(out, "{:TIME_WIDTH$}{mark} {:<16} {}{idle}", "", cut(&one.agent, 16), one.text);
-        }
+        candidates(out, &decision.candidates);
         if decision.more > 0 {
             let _ = writeln!(out, "{:TIME_WIDTH$}  and {} more", "", decision.more);
         }
         if decision.step == "offered" && decision.waiting > 1 {
             let _ = writeln!(out, "{:TIME_WIDTH$}  {} calls waited for this agent", "", decision.waiting);
         }
+    }
+}
+
+/// A line for each who was near, and one for all who share a reason.
+fn candidates(out: &mut String, candidates: &[Candidate]) {
+    const EACH_MAX: usize = 3;
+    let mut told: Vec<&str> = Vec::new();
+    for one in candidates.iter() {
+        if told.contains(&one.text.as_str()) {
+            continue;
+        }
+        let same: Vec<&str> =
+            candidates.iter().filter(|other| other.text == one.text).map(|other| other.agent.as_str()).collect();
+        if same.len() > EACH_MAX && one.idle_ms.is_none() {
+            told.push(&one.text);
+            let text = format!("{} more, each of whom {}: {}", same.len(), one.text, same.join(", "));
+            wrap(out, &" ".repeat(TIME_WIDTH + 2), &" ".repeat(TIME_WIDTH + 4), &text);
+            continue;
+        }
+        let idle = one.idle_ms.map(|idle| format!(", idle for {}", super::media::seconds(idle))).unwrap_or_default();
+        let mark = if one.text == "chosen" { ">" } else { " " };
+        let _ = writeln!(out, "{:TIME_WIDTH$}{mark} {:<16} {}{idle}", "", cut(&one.agent, 16), one.text);
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::document::{Finding, Ladder, Leg, Message, Severity, Trace, Verdict};
 use super::media::{seconds, whose};
+use super::routing::why_not_many;
 use super::sip::LegNames;
 use super::{leg_of, text};
 
@@ -21,13 +22,7 @@ pub(super) fn signalling(ladder: &Ladder, leg: u16) -> Option<String> {
 /// What happened, and what is wrong.
 pub(super) fn verdict(trace: &Trace, names: &LegNames, now: f64) -> Verdict {
     let mut summary = vec![who_called(trace)];
-    summary.extend(
-        trace
-            .notes
-            .iter()
-            .filter(|note| note.text.starts_with("dial plan: "))
-            .map(|note| format!("The number leads to {}.", note.text.trim_start_matches("dial plan: "))),
-    );
+    summary.extend(trace.notes.iter().find_map(|note| note.text.strip_prefix("dial plan: ")).map(leads_to));
     summary.extend(refused(trace));
     summary.extend(waited(trace, now));
     summary.extend(rang(trace, names));
@@ -52,6 +47,10 @@ fn who_called(trace: &Trace) -> String {
     format!("{} called {}{at}{by}.", trace.call.from, trace.call.to)
 }
 
+fn leads_to(there: &str) -> String {
+    format!("The number leads to {there}.")
+}
+
 /// The final answer to the caller's INVITE, if it is a refusal other than a challenge.
 fn refusal(trace: &Trace) -> Option<&Message> {
     let last = |message: &&Message| {
@@ -60,8 +59,11 @@ fn refusal(trace: &Trace) -> Option<&Message> {
             && leg_of(&message.call_id) == Some(1)
             && trace.ladder.parties.iter().any(|party| party.id == message.to && !party.inside)
     };
-    let last = trace.ladder.messages.iter().filter(last).next_back()?;
-    last.status.is_some_and(|status| status >= 300).then_some(last)
+    // The first that is no challenge: later ones answer changes of the session. One who is only challenged never came in.
+    let challenge = |message: &&Message| matches!(message.status, Some(401 | 407));
+    let mut finals = trace.ladder.messages.iter().filter(last);
+    let answer = finals.clone().find(|message| !challenge(message)).or_else(|| finals.next_back())?;
+    answer.status.is_some_and(|status| status >= 300).then_some(answer)
 }
 
 fn refused(trace: &Trace) -> Option<String> {
@@ -114,9 +116,10 @@ fn waited(trace: &Trace, now: f64) -> Vec<String> {
 fn why_nobody(decision: &super::document::Decision) -> String {
     let mut reasons: Vec<(&str, usize)> = Vec::new();
     for one in decision.candidates.iter().filter(|one| one.passed_over.as_deref() != Some("skills")) {
-        match reasons.iter_mut().find(|(reason, _)| *reason == one.text) {
+        let reason = why_not_many(one.passed_over.as_deref().unwrap_or_default());
+        match reasons.iter_mut().find(|(known, _)| *known == reason) {
             Some((_, count)) => *count += 1,
-            None => reasons.push((&one.text, 1)),
+            None => reasons.push((reason, 1)),
         }
     }
     if reasons.is_empty() {
@@ -138,7 +141,7 @@ fn one_ring(trace: &Trace, leg: u16, party: &str) -> Option<String> {
     let messages: Vec<&Message> = trace.ladder.messages.iter().filter(of_leg).collect();
     let rung = messages.iter().find(|message| message.status.is_none())?;
     let rings = messages.iter().find(|message| message.status == Some(180));
-    let last = messages.iter().rev().find(|message| message.status.is_some_and(|status| status >= 200));
+    let last = messages.iter().find(|message| message.status.is_some_and(|status| status >= 200));
     let Some(last) = last else {
         return Some(match rings {
             Some(_) => format!("{party} rang and has not answered yet."),
@@ -199,7 +202,10 @@ fn findings(trace: &Trace, names: &LegNames) -> Vec<Finding> {
         if let Some(severity) = leg.severity
             && (severity != Severity::Info || leg.verdict.contains("NAT"))
         {
-            add(severity, format!("{}: {}", capital(&whose(leg)), leg.verdict));
+            let phone = whose(leg);
+            let named = leg.verdict.contains(&phone);
+            let text = if named { leg.verdict.clone() } else { format!("{}: {}", capital(&phone), leg.verdict) };
+            add(severity, text);
         }
     }
     for step in trace.application.steps.iter().filter(|step| step.step.step == "error") {
@@ -217,9 +223,12 @@ fn findings(trace: &Trace, names: &LegNames) -> Vec<Finding> {
     for note in trace.notes.iter().filter(|note| note.text.starts_with("the auditor")) {
         add(Severity::Fault, note.text.clone());
     }
-    let repeats = trace.ladder.messages.iter().filter(|message| message.repeat).count();
+    // Between nodes nothing gets lost: there a 200 comes again while its ACK waits for the phone's answer.
+    let outside = |id: &str| trace.ladder.parties.iter().any(|party| party.id == id && !party.inside);
+    let at_edge = |message: &&Message| message.repeat && (outside(&message.from) || outside(&message.to));
+    let repeats = trace.ladder.messages.iter().filter(at_edge).count();
     if repeats > 0 {
-        add(Severity::Warning, format!("{repeats} SIP messages were sent again: they or their answers got lost"));
+        add(Severity::Warning, format!("{repeats} of the SIP messages with phones or carriers had to be sent again"));
     }
     if let Some(refusal) = refusal(trace).filter(|refusal| refusal.status != Some(487)) {
         add(Severity::Fault, format!("the call was refused with {}", refusal.label.trim_end_matches(" (INVITE)")));

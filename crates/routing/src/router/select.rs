@@ -79,6 +79,11 @@ impl Router {
     /// Every agent of the tenant with the reason why it does not take this request, at most [`CANDIDATES_MAX`]; those
     /// who fit first.
     pub fn candidates_of(&self, id: &RequestId) -> Vec<Candidate> {
+        self.everyone_for(id, CANDIDATES_MAX)
+    }
+
+    /// The same for at most `max` agents: it looks at each of them.
+    pub fn everyone_for(&self, id: &RequestId, max: usize) -> Vec<Candidate> {
         let Some(waiting) = self.requests.get(id) else { return Vec::new() };
         let fits = |index: Index| {
             waiting.keys.iter().filter_map(|key| self.pools.get(key)).any(|pool| pool.members().contains(index))
@@ -89,7 +94,7 @@ impl Router {
         let unfit = others.into_iter().map(|index| (index, Some(PassedOver::Skills)));
         named
             .chain(unfit)
-            .take(CANDIDATES_MAX)
+            .take(max)
             .filter_map(|(index, unfit)| {
                 let candidate = self.candidate(id, index, Index::MAX)?;
                 Some(Candidate { passed_over: unfit.or(candidate.passed_over), ..candidate })

@@ -24,6 +24,9 @@ pub fn text(text: &str) -> String {
         // Part of a longer word, a version or a time is no number that somebody dialled.
         let part = before.ends_with(|c: char| c.is_alphanumeric() || c == '.') || after.starts_with(is_inner);
         if (DIGITS_MIN..=DIGITS_MAX).contains(&digits.len()) && !part {
+            if out.ends_with('+') {
+                out.pop();
+            }
             out.push_str(&stars(digits));
         } else {
             out.push_str(digits);
@@ -172,7 +175,7 @@ mod tests {
 
     #[test]
     fn numbers_keep_their_last_two_digits_and_extensions_stay() {
-        assert_eq!(text("+15550100 called 7101 at 12:03"), "+***00 called 7101 at 12:03");
+        assert_eq!(text("+15550100 called 7101 at 12:03"), "***00 called 7101 at 12:03");
         assert_eq!(text("call 0123456789012345 of node-12345678"), "call 0123456789012345 of node-***78");
         assert_eq!(
             (user("+4930123456").as_str(), user("7101").as_str(), user("*50").as_str()),

@@ -10,6 +10,10 @@ use super::TenantQueues;
 /// Tenants with more agents are told only of those whom the router has compared: looking at everyone would cost more than
 /// the decision.
 const EVERYONE_MAX: usize = 300;
+/// Candidates that a trace names; the others are counted.
+const NAMED_MAX: usize = 60;
+/// Free, fitting, and idle for a shorter time than the chosen one.
+const FREE: &str = "idle-shorter";
 
 impl TenantQueues {
     pub(super) fn explain_output(&self, output: &Output, now: Timestamp) {
@@ -54,23 +58,39 @@ impl TenantQueues {
         let everyone = if self.router.profiles().take(EVERYONE_MAX + 1).count() > EVERYONE_MAX {
             Vec::new()
         } else {
-            self.router.candidates_of(id)
+            self.router.everyone_for(id, EVERYONE_MAX)
         };
-        Routing { candidates: everyone.iter().map(candidate).collect(), ..plain(id, queue, "queued") }
+        let mut candidates: Vec<entry::Candidate> = everyone.iter().map(candidate).collect();
+        for free in candidates.iter_mut().filter(|one| one.passed_over.as_deref() == Some(FREE)) {
+            // Nobody is chosen yet that it could have been compared with.
+            free.passed_over = None;
+        }
+        candidates.sort_by_key(|one| interest(one.passed_over.as_deref()));
+        let more = candidates.len().saturating_sub(NAMED_MAX) as u64;
+        candidates.truncate(NAMED_MAX);
+        Routing { candidates, more, ..plain(id, queue, "queued") }
     }
 
     /// The router's own record, and those whom it had no need to look at.
     fn decided(&self, id: &RequestId, queue: &QueueName, decision: &Decision) -> Routing {
         let mut candidates: Vec<entry::Candidate> = decision.candidates.iter().map(candidate).collect();
-        for other in self.waits(id, queue).candidates {
+        let everyone = self.waits(id, queue);
+        let more = if everyone.candidates.is_empty() { u64::from(decision.more) } else { everyone.more };
+        for mut other in everyone.candidates {
             if !candidates.iter().any(|known| known.agent == other.agent) {
+                // Free like the chosen one, and not chosen: the router's rule goes by idle time.
+                other.passed_over.get_or_insert_with(|| FREE.to_owned());
                 candidates.push(other);
             }
+        }
+        // The chosen one stands first, then those who could have been.
+        if let Some(others) = candidates.get_mut(1..) {
+            others.sort_by_key(|one| interest(one.passed_over.as_deref()));
         }
         Routing {
             rule: Some(decision.rule.as_str().to_owned()),
             candidates,
-            more: u64::from(decision.more),
+            more,
             waiting: u64::from(decision.waiting),
             ..plain(id, queue, "offered")
         }
@@ -90,6 +110,21 @@ fn plain(id: &RequestId, queue: &QueueName, step: &str) -> Routing {
         waiting: 0,
         outcome: None,
     }
+}
+
+/// How near somebody was to being chosen: a long list is cut at its far end.
+fn interest(passed_over: Option<&str>) -> usize {
+    const ORDER: [&str; 8] = [
+        FREE,
+        "reserved",
+        "on-call",
+        "excluded",
+        "not-ready",
+        "phone-out-of-service",
+        "logged-out",
+        "skills",
+    ];
+    passed_over.map_or(0, |reason| ORDER.iter().position(|known| *known == reason).map_or(ORDER.len(), |at| at + 1))
 }
 
 fn candidate(candidate: &Candidate) -> entry::Candidate {
