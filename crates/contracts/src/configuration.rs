@@ -66,6 +66,17 @@ pub struct Credentials {
     pub sha256: String,
 }
 
+/// `POST /tenants/{tenant}/credentials`: the credentials of several phones at once, at most [`CREDENTIALS_MAX`]. The answer is a
+/// list of [`Credentials`], without numbers that are no phones.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CredentialsQuestion {
+    /// The phones' numbers.
+    pub of: Vec<String>,
+}
+
+/// The most phones of one question.
+pub const CREDENTIALS_MAX: usize = 128;
+
 /// `POST /tenants/{tenant}/pins/{dn}`: a question about the PIN of the agent whose default place has the phone.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PinQuestion {

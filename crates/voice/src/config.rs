@@ -7,6 +7,7 @@
 //! | `/agents/{id}`, `/agent-logins/{code}` | the person who is that agent |
 //! | `/route-points/{dn}` | the route point with its application's document |
 //! | `/credentials/{dn}` | what a phone's digest is checked against (scope `config:secrets`) |
+//! | `POST /credentials` | the same of several phones at once |
 //! | `/pins/{dn}` (POST) | whether that is the PIN of the agent at the phone, or how long it is (scope `config:secrets`) |
 //! | `/objects?after=G-R` | every object, or what changed after a version |
 //!

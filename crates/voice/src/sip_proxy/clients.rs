@@ -1,14 +1,15 @@
 //! The client of config (9100, voice-23): which phones and trunks there are, and what a phone's digest is checked against.
 //!
 //! Phones and trunks of all tenants are held here and follow config within a second, so that a call from a trunk asks
-//! nobody. Credentials are asked for one by one when a phone shows itself, and kept until its tenant's version changes.
+//! nobody. Credentials are asked for when a phone shows itself, together with those of others that come at the same time,
+//! and kept until its tenant's version changes.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
-use contracts::configuration::{Credentials as Answer, Versions};
+use contracts::configuration::{CREDENTIALS_MAX, Credentials as Answer, CredentialsQuestion, Versions};
 use contracts::provisioning::{Dn as DnObject, DnKind, Tenant, Trunk as TrunkObject};
 use model::{Dn, TenantId};
 use net::http::Client;
@@ -33,13 +34,22 @@ pub(super) enum Found {
 
 /// Who may register and call.
 pub(super) struct Users {
-    client: Client,
     // None until config has answered once.
     tenants: Option<Vec<Arc<Held>>>,
     known: HashMap<(TenantId, Dn), Credentials>,
     known_max: usize,
-    answers: mpsc::Sender<News>,
+    wanted: mpsc::Sender<Wanted>,
     news: mpsc::Receiver<News>,
+    // Keeps `news` open.
+    _answers: mpsc::Sender<News>,
+}
+
+/// A phone whose credentials are to be asked for.
+#[derive(Debug)]
+struct Wanted {
+    lookup: u64,
+    key: (TenantId, Dn),
+    version: String,
 }
 
 /// What is held of a tenant.
@@ -60,6 +70,10 @@ enum News {
 
 // The core bounds its look-ups; the follower waits.
 const NEWS_MAX: usize = 1_024;
+// Phones that wait to be asked for: as many as the core lets wait.
+const WANTED_MAX: usize = 4_096;
+// Phones that come within this time are asked for together: a question for each would cost config more than the answer.
+const GATHER: Duration = Duration::from_millis(10);
 // How long config may hold the question whether anything has changed.
 const WAIT_S: u64 = 20;
 // After config has not answered.
@@ -74,8 +88,10 @@ impl Users {
     pub(super) fn start(ctx: &RoleContext, known_max: usize) -> Result<Self> {
         let client = Client::new(ctx, "voice-23")?;
         let (answers, news) = mpsc::channel(NEWS_MAX);
+        let (wanted, asked) = mpsc::channel(WANTED_MAX);
         ctx.spawn("follower of config", follow(client.clone(), answers.clone(), ctx.drain.clone()));
-        Ok(Self { client, tenants: None, known: HashMap::new(), known_max, answers, news })
+        ctx.spawn("asker of config", ask_for_all(client, asked, answers.clone()));
+        Ok(Self { tenants: None, known: HashMap::new(), known_max, wanted, news, _answers: answers })
     }
 
     /// Waits for what is found out next. Cancel-safe.
@@ -108,13 +124,9 @@ impl Users {
         if let Some(known) = self.known.get(&key) {
             return Some(known.clone());
         }
-        let (client, answers, version) = (self.client.clone(), self.answers.clone(), tenant.version.clone());
-        tokio::spawn(async move {
-            let credentials = ask(&client, &key).await;
-            // The role has ended.
-            let _ = answers.send(News::User { lookup, key, version, credentials }).await;
-        });
-        None
+        let wanted = Wanted { lookup, key, version: tenant.version.clone() };
+        // Full: as many wait as may.
+        self.wanted.try_send(wanted).err().map(|_| Credentials::Unavailable)
     }
 
     fn keep(&mut self, key: (TenantId, Dn), credentials: Credentials) {
@@ -136,25 +148,68 @@ impl Users {
     }
 }
 
-async fn ask(client: &Client, (tenant, dn): &(TenantId, Dn)) -> Credentials {
-    let path = format!("/tenants/{}/credentials/{}", segment(tenant.as_str()), segment(dn.as_str()));
-    match client.get(&path).idempotent().deadline(LOOKUP_TIME).send_any().await {
-        Ok(answer) if answer.status == http::StatusCode::NOT_FOUND => Credentials::Unknown,
-        Ok(answer) if answer.status.is_success() => match answer.json::<Answer>() {
-            Ok(Answer { realm, md5, sha256, .. }) => {
-                let hashes = Hashes { md5, sha256 };
-                Credentials::Phone { tenant: tenant.clone(), dn: dn.clone(), realm, hashes }
-            }
-            Err(error) => unavailable(tenant, &error.to_string()),
-        },
-        Ok(answer) => unavailable(tenant, answer.status.as_str()),
-        Err(error) => unavailable(tenant, &error.to_string()),
+/// Asks for the phones that are wanted, all that come within a moment by one question for each tenant.
+async fn ask_for_all(client: Client, mut wanted: mpsc::Receiver<Wanted>, answers: mpsc::Sender<News>) -> Result<()> {
+    let mut together = Vec::new();
+    while wanted.recv_many(&mut together, CREDENTIALS_MAX).await > 0 {
+        tokio::time::sleep(GATHER).await;
+        while together.len() < CREDENTIALS_MAX
+            && let Ok(more) = wanted.try_recv()
+        {
+            together.push(more);
+        }
+        let mut by_tenant: BTreeMap<TenantId, Vec<Wanted>> = BTreeMap::new();
+        for one in together.drain(..) {
+            by_tenant.entry(one.key.0.clone()).or_default().push(one);
+        }
+        for (tenant, phones) in by_tenant {
+            // Not waited for: one slow answer holds up nobody else. There are at most as many as look-ups of the core.
+            tokio::spawn(answer(client.clone(), tenant, phones, answers.clone()));
+        }
+    }
+    Ok(())
+}
+
+async fn answer(client: Client, tenant: TenantId, phones: Vec<Wanted>, answers: mpsc::Sender<News>) {
+    let known = ask(&client, &tenant, &phones).await;
+    for Wanted { lookup, key, version } in phones {
+        let credentials = match &known {
+            Some(known) => known.get(key.1.as_str()).cloned().unwrap_or(Credentials::Unknown),
+            None => Credentials::Unavailable,
+        };
+        if answers.send(News::User { lookup, key, version, credentials }).await.is_err() {
+            // The role has ended.
+            return;
+        }
     }
 }
 
-fn unavailable(tenant: &TenantId, reason: &str) -> Credentials {
+/// The credentials of those that are phones; `None` when config does not say.
+async fn ask(client: &Client, tenant: &TenantId, phones: &[Wanted]) -> Option<HashMap<String, Credentials>> {
+    let path = format!("/tenants/{}/credentials", segment(tenant.as_str()));
+    let question = CredentialsQuestion { of: phones.iter().map(|one| one.key.1.as_str().to_owned()).collect() };
+    let call = client.post(&path).json(&question).idempotent().deadline(LOOKUP_TIME);
+    let answers: Vec<Answer> = match call.send_any().await {
+        // The tenant has gone in between.
+        Ok(answer) if answer.status == http::StatusCode::NOT_FOUND => Vec::new(),
+        Ok(answer) if answer.status.is_success() => match answer.json() {
+            Ok(answers) => answers,
+            Err(error) => return unavailable(tenant, &error.to_string()),
+        },
+        Ok(answer) => return unavailable(tenant, answer.status.as_str()),
+        Err(error) => return unavailable(tenant, &error.to_string()),
+    };
+    let credentials = |Answer { dn: number, realm, md5, sha256 }| {
+        let dn = Dn::parse(&number).ok()?;
+        let (tenant, hashes) = (tenant.clone(), Hashes { md5, sha256 });
+        Some((number, Credentials::Phone { tenant, dn, realm, hashes }))
+    };
+    Some(answers.into_iter().filter_map(credentials).collect())
+}
+
+fn unavailable<T>(tenant: &TenantId, reason: &str) -> Option<T> {
     warn!(%tenant, reason, "config does not give credentials");
-    Credentials::Unavailable
+    None
 }
 
 /// Follows config: asks what has changed, reads the tenants that have.
