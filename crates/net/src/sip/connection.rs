@@ -10,7 +10,9 @@ use bytes::Bytes;
 use runtime::PeerMeter;
 use sip::framer::PONG;
 use sip::{Frame, Framer, Message, ParseError};
+use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
@@ -47,7 +49,7 @@ const WRITE_QUEUE_ENTRIES: usize = 4_096;
 pub struct Writer {
     queue: mpsc::Sender<Bytes>,
     waiting: Arc<AtomicUsize>,
-    stream: Arc<std::sync::OnceLock<Arc<TcpStream>>>,
+    stream: Arc<std::sync::OnceLock<Arc<OwnedWriteHalf>>>,
     task: JoinHandle<()>,
     bytes_max: usize,
     counters: Arc<Counters>,
@@ -226,7 +228,7 @@ async fn run<E>(
     deliver: &(impl Fn(Happened) -> E + Sync),
     pending: mpsc::Receiver<Bytes>,
     waiting: &AtomicUsize,
-    slot: &std::sync::OnceLock<Arc<TcpStream>>,
+    slot: &std::sync::OnceLock<Arc<OwnedWriteHalf>>,
 ) -> Closed {
     let stream = match origin {
         Origin::Accepted(stream) => stream,
@@ -244,14 +246,15 @@ async fn run<E>(
     // Signalling is small messages that somebody waits for (RFC 3261 says nothing; Nagle costs 40 ms).
     let _ = stream.set_nodelay(true);
     let _standing = counted.opened();
-    let stream = Arc::new(stream);
-    let _ = slot.set(stream.clone());
+    let (reader, writer) = stream.into_split();
+    let writer = Arc::new(writer);
+    let _ = slot.set(writer.clone());
     if events.send(deliver(Happened::Opened)).await.is_err() {
         return Closed::ByUs;
     }
     let why = tokio::select! {
-        why = read(&stream, &limits, &counted, events, deliver) => why,
-        why = write(&stream, limits.write_stall, pending, waiting) => why,
+        why = read(reader, &limits, &counted, events, deliver) => why,
+        why = write(&writer, limits.write_stall, pending, waiting) => why,
     };
     counted.closed(why);
     why
@@ -264,7 +267,7 @@ async fn connect(local: std::net::IpAddr, remote: SocketAddr) -> io::Result<TcpS
 }
 
 async fn read<E>(
-    stream: &TcpStream,
+    mut stream: OwnedReadHalf,
     limits: &Limits,
     counted: &Counted,
     events: &mpsc::Sender<E>,
@@ -276,16 +279,11 @@ async fn read<E>(
     let mut whole_by: Option<Instant> = None;
     loop {
         let due = whole_by.unwrap_or(idle_at);
-        match timeout_at(due, stream.readable()).await {
-            Ok(Ok(())) => {}
-            Ok(Err(_)) => return Closed::ByPeer,
+        // A read that does not fill the chunk has emptied the socket: no second one asks in vain.
+        let length = match timeout_at(due, stream.read(&mut chunk)).await {
+            Ok(Ok(0) | Err(_)) => return Closed::ByPeer,
+            Ok(Ok(length)) => length,
             Err(_) => return if whole_by.is_some() { Closed::BadInput } else { Closed::Idle },
-        }
-        let length = match stream.try_read(&mut chunk) {
-            Ok(0) => return Closed::ByPeer,
-            Ok(length) => length,
-            Err(e) if e.kind() == io::ErrorKind::WouldBlock => continue,
-            Err(_) => return Closed::ByPeer,
         };
         counted.received(length);
         framer.push(chunk.get(..length).unwrap_or_default());
@@ -327,7 +325,7 @@ fn sort(frame: Result<Frame, ParseError>, counted: &Counted) -> (Happened, bool)
 }
 
 async fn write(
-    stream: &TcpStream,
+    stream: &OwnedWriteHalf,
     stall: Duration,
     mut pending: mpsc::Receiver<Bytes>,
     waiting: &AtomicUsize,
