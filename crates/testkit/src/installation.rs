@@ -225,10 +225,16 @@ impl Installation {
         Ok(status.code().unwrap_or(-1))
     }
 
-    /// Kills it as a crash does, then starts it again on the same data.
-    pub fn crash_and_restart(mut self) -> Result<Self> {
+    /// Kills it as a crash does.
+    pub fn crash(&mut self) -> Result<()> {
         self.child.kill()?;
         self.child.wait()?;
+        Ok(())
+    }
+
+    /// Kills it, if it still runs, then starts it again on the same data.
+    pub fn crash_and_restart(mut self) -> Result<Self> {
+        self.crash()?;
         let (instance, lock) = (self.demo.instance, self._lock.try_clone()?);
         let directory = std::mem::replace(&mut self.directory, tempfile::tempdir()?);
         Self::launch(instance, lock, directory, &[])

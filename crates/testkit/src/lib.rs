@@ -3,6 +3,7 @@
 pub mod agents;
 pub mod audio;
 pub mod baresip;
+pub mod browser;
 pub mod caller;
 pub mod facts;
 pub mod installation;

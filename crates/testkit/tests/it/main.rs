@@ -1,5 +1,6 @@
 //! The whole system: the built binary, driven by SIPp and baresip, judged by what they heard and noted.
 
+mod browser;
 mod codes;
 mod demo;
 mod doctor;

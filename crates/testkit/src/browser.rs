@@ -1,0 +1,92 @@
+//! A browser at the pages: Chromium, driven by the scripts of `web/e2e`, which say how far they are and whether it held.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+
+use crate::{Installation, wait};
+
+/// A task in a browser that runs beside the test; it ends with the value.
+pub struct Browser {
+    child: Child,
+    said: Arc<Mutex<Vec<String>>>,
+    errors: tempfile::NamedTempFile,
+}
+
+fn web() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../web")
+}
+
+impl Browser {
+    /// Starts a task of `web/e2e/tasks.mjs` at an installation, with one of its tokens; `paths` are the pages to go to.
+    pub fn start(task: &str, site: &Installation, token: &str, paths: &[String]) -> Result<Self> {
+        ensure!(web().join("node_modules").exists(), "the scripts' packages are missing: script/web install");
+        let token = site.demo.tokens.get(token).with_context(|| format!("the demo has no token {token}"))?;
+        let errors = tempfile::NamedTempFile::new()?;
+        let mut child = Command::new("node")
+            .arg("e2e/run.mjs")
+            .arg(task)
+            .arg(format!("{}/#token={token}", site.demo.web))
+            .args(paths)
+            .current_dir(web())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(File::create(errors.path())?)
+            .spawn()
+            .context("node is needed: script/bootstrap")?;
+        let said = Arc::<Mutex<Vec<String>>>::default();
+        if let Some(stdout) = child.stdout.take() {
+            let said = Arc::clone(&said);
+            std::thread::spawn(move || {
+                for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+                    said.lock().unwrap_or_else(PoisonError::into_inner).push(line);
+                }
+            });
+        }
+        Ok(Self { child, said, errors })
+    }
+
+    /// Runs a task to its end.
+    pub fn run(task: &str, site: &Installation, token: &str, paths: &[String], limit: Duration) -> Result<()> {
+        Self::start(task, site, token, paths)?.finish(limit)
+    }
+
+    /// Waits until the task says a line that begins so.
+    pub fn says(&mut self, beginning: &str, limit: Duration) -> Result<String> {
+        let (child, said, errors) = (&mut self.child, &self.said, &self.errors);
+        wait::until(limit, || {
+            let lines = said.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(line) = lines.iter().find(|line| line.starts_with(beginning)) {
+                return Ok(Some(line.clone()));
+            }
+            drop(lines);
+            match child.try_wait()? {
+                Some(status) => bail!("the browser ended with {status}: {}", std::fs::read_to_string(errors.path())?),
+                None => Ok(None),
+            }
+        })
+        .with_context(|| format!("waiting for {beginning:?} from the browser"))
+    }
+
+    /// Waits for its end; an error is what did not hold.
+    pub fn finish(mut self, limit: Duration) -> Result<()> {
+        let child = &mut self.child;
+        let status = wait::until(limit, || Ok(child.try_wait()?))?;
+        ensure!(status.success(), "in the browser: {}", std::fs::read_to_string(self.errors.path())?);
+        Ok(())
+    }
+}
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        if matches!(self.child.try_wait(), Ok(None)) {
+            let _ = self.child.kill();
+            let _ = self.child.wait();
+        }
+    }
+}
