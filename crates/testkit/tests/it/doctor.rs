@@ -9,6 +9,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use testkit::agents::sipp_register;
+use testkit::caller::prompt;
 use testkit::{Installation, Sipp, wait};
 
 const SOON: Duration = Duration::from_secs(15);
@@ -72,13 +73,20 @@ fn a_sound_instance_has_no_error_and_each_provoked_fault_is_one() -> Result<()> 
     sipp_register(&site, 10, "7101")?;
     wait::until(SOON, || Ok((!visit(&site, &[])?.has("agents", "agent 1001 at 7101")).then_some(())))?;
 
-    // A sound file that cannot be played.
+    // A sound file of the tenant's own that cannot be played any more.
     let folder = site.data_dir().join("prompts/example");
     fs::create_dir_all(&folder)?;
-    fs::write(folder.join("music.wav"), "this is no sound")?;
-    assert!(visit(&site, &[])?.has("prompts", "tenant example, prompt music"));
-    fs::remove_file(folder.join("music.wav"))?;
+    fs::copy(prompt("announcement"), folder.join("holiday.wav"))?;
+    site.import_changed(|files| {
+        let file = files.join("example-tenant.yaml");
+        let text = fs::read_to_string(&file)?;
+        ensure!(text.contains("prompts:\n  music:"), "the example has changed");
+        Ok(fs::write(&file, text.replace("prompts:\n  music:", "prompts:\n  holiday: holiday.wav\n  music:"))?)
+    })?;
     assert_eq!(visit(&site, &[])?.of("prompts"), Vec::<String>::new());
+    fs::write(folder.join("holiday.wav"), "this is no sound")?;
+    let unplayable = visit(&site, &[])?;
+    assert!(unplayable.has("prompts", "error: tenant example, prompt holiday"), "{:?}", unplayable.of("prompts"));
 
     // A key that others may read.
     let key = site.data_dir().join("keys/caller.p8");

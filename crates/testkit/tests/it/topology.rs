@@ -191,6 +191,9 @@ impl Declared {
             if number == role.number && at.port() == role.admin_port {
                 accepts.extend(admin_rows(role, rows));
             }
+            // UDP and TCP listen side by side.
+            accepts.sort();
+            accepts.dedup();
             (!accepts.is_empty()).then_some((role, accepts))
         })
     }
@@ -205,8 +208,13 @@ impl Declared {
             let fits = |id: &&String| if is_role { opens(opener, id) } else { from(id) == Some(opener.into()) };
             accepts.iter().filter(fits).cloned().collect::<Vec<_>>()
         };
-        if let Some((_, accepts)) = self.listener(socket.local, rows) {
-            return ("accepts", belongs(self.party(socket.remote.ip()), &accepts));
+        if let Some((role, accepts)) = self.listener(socket.local, rows) {
+            // A phone does not choose where its connection comes from.
+            let opener = match self.party(socket.remote.ip()) {
+                "operator" if role.name == "sip-proxy" && socket.local.port() != role.admin_port => "phone",
+                party => party,
+            };
+            return ("accepts", belongs(opener, &accepts));
         }
         match self.listener(socket.remote, rows) {
             Some((_, accepts)) => ("opens", belongs(self.party(socket.local.ip()), &accepts)),
