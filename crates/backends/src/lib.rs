@@ -1,3 +1,4 @@
 //! The real stores, a module each. Used by the composition alone.
 
+pub mod redis;
 pub mod sqlite;

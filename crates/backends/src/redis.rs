@@ -1,0 +1,163 @@
+//! Redis: ledgers, streams, registrations, configuration and leases, shared by all processes of an installation.
+//!
+//! Each write is one script, so it is done whole or not at all. All keys of a tenant carry the tag `{tenant}` and so stand in one slot
+//! of a Redis Cluster; leases carry `{nodes}`. Entries and records are the protobuf records of `contracts`, as in the journal of
+//! the embedded stores. The keys are listed in `infra::ledger`; the scripts, in `redis/scripts`, say what each holds.
+
+mod configuration;
+mod leases;
+mod ledgers;
+mod link;
+mod queues;
+mod registrations;
+mod reply;
+mod script;
+mod streams;
+mod views;
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use infra::{Clock, Position, Result, StoreError};
+use model::{Stamped, TenantId};
+
+use link::Link;
+use script::Scripts;
+
+/// Tenants that a process remembers to have announced; beyond that it announces again.
+const ANNOUNCED_MAX: usize = 10_000;
+
+/// Looks again this often while it waits: a wake-up may be lost with a connection.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
+/// The stores of one role in Redis: a named connection for commands, and one that only listens for wake-ups.
+pub struct RedisStores {
+    link: Link,
+    scripts: Scripts,
+    clock: Arc<dyn Clock>,
+    announced: Mutex<HashSet<(&'static str, TenantId)>>,
+}
+
+impl RedisStores {
+    /// Connects in the background; calls fail as [`StoreError::Unavailable`] until it has succeeded. `name` is what
+    /// `CLIENT LIST` shows for the connection that carries commands.
+    ///
+    /// # Errors
+    /// When the URL (`redis://[user:password@]host[:port][/db]`) is not one.
+    pub fn open(url: &str, name: &str, clock: Arc<dyn Clock>) -> Result<Self> {
+        let link = Link::open(url, name)?;
+        Ok(Self { link, scripts: Scripts::new(), clock, announced: Mutex::default() })
+    }
+
+    /// Asks whether Redis answers.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub async fn ping(&self) -> Result<()> {
+        self.link.command(&redis::cmd("PING")).await.map(drop)
+    }
+
+    /// Adds a tenant to a list of tenants, once per process and connection. The list stands in a slot of its own, so
+    /// it cannot be part of the write that it announces; it comes before it.
+    async fn announce(&self, list: &'static str, tenant: &TenantId) -> Result<()> {
+        let entry = (list, tenant.clone());
+        if self.announced.lock().unwrap_or_else(PoisonError::into_inner).contains(&entry) && !self.link.reconnected() {
+            return Ok(());
+        }
+        self.link.command(redis::cmd("SADD").arg(format!("tenants:{list}")).arg(tenant.as_str())).await?;
+        let mut announced = self.announced.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.link.take_reconnected() || announced.len() >= ANNOUNCED_MAX {
+            announced.clear();
+        }
+        announced.insert(entry);
+        Ok(())
+    }
+
+    /// The tenants of a list, in order.
+    async fn listed(&self, list: &'static str) -> Result<Vec<TenantId>> {
+        let reply = self.link.command(redis::cmd("SMEMBERS").arg(format!("tenants:{list}"))).await?;
+        let mut tenants = reply::texts(&reply)?
+            .iter()
+            .map(|text| TenantId::parse(text).map_err(|e| reply::corrupt("a list of tenants", e)))
+            .collect::<Result<Vec<_>>>()?;
+        tenants.sort();
+        Ok(tenants)
+    }
+
+    /// Looks again after each wake-up of the stream until there is something or the time is up; then its last answer stands.
+    async fn wait_for<T, Look>(
+        &self,
+        tenant: &TenantId,
+        stream: &str,
+        wait: Duration,
+        mut look: impl FnMut() -> Look,
+    ) -> Result<T>
+    where
+        Look: Future<Output = Result<(T, Found)>>,
+    {
+        let mut wakes = self.link.wakes(tenant, stream);
+        let until = tokio::time::Instant::now() + wait;
+        loop {
+            let (value, found) = look().await?;
+            let left = until.saturating_duration_since(tokio::time::Instant::now());
+            if found == Found::Something || left.is_zero() {
+                return Ok(value);
+            }
+            // Woken, or silent for a while: either way it looks.
+            let _ = tokio::time::timeout(left.min(LOOK_AGAIN), wakes.changed()).await;
+        }
+    }
+}
+
+/// Whether a look found what it waits for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Found {
+    Something,
+    Nothing,
+}
+
+impl From<bool> for Found {
+    fn from(found: bool) -> Self {
+        if found { Self::Something } else { Self::Nothing }
+    }
+}
+
+/// The tag that puts all keys of a tenant into one slot.
+fn tag(tenant: &TenantId) -> String {
+    format!("{{{tenant}}}")
+}
+
+/// Facts as they stand in the stream.
+fn envelopes(events: &[Stamped]) -> impl Iterator<Item = Vec<u8>> + '_ {
+    events.iter().map(contracts::wire::encode_stamped)
+}
+
+/// A position that a script answered; empty is none.
+fn position(text: &str) -> Result<Option<Position>> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    text.parse().map(Some).map_err(|e| reply::corrupt("a position", e))
+}
+
+/// A refusal that is an error whatever was asked: a bound that is reached.
+fn refused(words: &[String]) -> StoreError {
+    const WHATS: [&str; 8] = [
+        "the ledger",
+        "the event stream",
+        "the stream of new calls",
+        "the queues",
+        "the request stream",
+        "the registrations",
+        "the table of nodes",
+        "the table of jobs",
+    ];
+    match words {
+        [full, what, bound] if full == "full" => {
+            let what = WHATS.iter().find(|known| *known == what).copied().unwrap_or("a store");
+            StoreError::Full { what, bound: bound.parse().unwrap_or_default() }
+        }
+        _ => StoreError::Corrupt { what: "the answer of a script".to_owned(), reason: words.join(" ") },
+    }
+}

@@ -1,0 +1,472 @@
+//! The ledgers of calls, agents, sessions and media sessions.
+
+use std::collections::HashMap;
+
+use futures::FutureExt as _;
+use futures::future::try_join_all;
+use infra::{
+    AgentBatch, AgentLedger, Answer, CallLedger, CallWrite, Change, Claim, Claimed, Consumed, DialogKey, Holding,
+    Loaded, MediaLedger, MediaSessionId, MediaWrite, NewCall, Position, Record, RecordKey, Result, SessionBatch,
+    SessionId, SessionLedger, Written, bounds, wire,
+};
+use model::{AgentId, ConnId, Owner, Stamped, TenantId, Timestamp, Token};
+use redis::Value;
+
+use super::script::Call;
+use super::{RedisStores, envelopes, position, refused, reply};
+
+/// The list of tenants that have a stream of facts.
+pub(super) const STREAMS: &str = "stream";
+
+/// Which ledger, and how long it remembers what is over.
+#[derive(Clone, Copy)]
+struct Kind {
+    name: &'static str,
+    remembers: std::time::Duration,
+}
+
+const CALL: Kind = Kind { name: "call", remembers: bounds::TOMBSTONE };
+const AGENT: Kind = Kind { name: "agent", remembers: std::time::Duration::ZERO };
+const SESSION: Kind = Kind { name: "session", remembers: bounds::TOMBSTONE };
+const MEDIA: Kind = Kind { name: "media", remembers: std::time::Duration::ZERO };
+
+/// One write in the ledger's own words.
+struct Row<'a> {
+    key: String,
+    owner: &'a Owner,
+    token: Token,
+    change: &'a Change,
+    due: Option<Timestamp>,
+    links: Vec<String>,
+    events: &'a [Stamped],
+    new_call: Option<&'a NewCall>,
+    began_with: Option<Position>,
+}
+
+impl Row<'_> {
+    fn put_into(&self, call: &mut Call<'_>) {
+        let nothing = bytes::Bytes::new();
+        let (change, state, intentions) = match self.change {
+            Change::Create { state, intentions } => ("create", state, intentions),
+            Change::Save { state, intentions } => ("save", state, intentions),
+            Change::Keep => ("keep", &nothing, &nothing),
+            Change::End => ("end", &nothing, &nothing),
+        };
+        call.arg(&self.key).arg(self.owner.to_string()).arg(self.token.0).arg(change);
+        call.bytes(state).bytes(intentions).arg(self.due.map(|due| due.as_micros().to_string()).unwrap_or_default());
+        call.list(self.links.iter());
+        call.list(envelopes(self.events).collect::<Vec<_>>().into_iter());
+        call.bytes(&self.new_call.map(wire::new_call_to_wire).unwrap_or_default());
+        call.arg(self.began_with.map(|position| position.to_string()).unwrap_or_default());
+    }
+
+    /// The refusal that needs no look at the store.
+    fn check(&self) -> Result<()> {
+        let (Change::Create { state, intentions } | Change::Save { state, intentions }) = self.change else {
+            return Ok(());
+        };
+        if state.len() + intentions.len() <= bounds::STATE_MAX {
+            return Ok(());
+        }
+        Err(infra::StoreError::Full { what: "a record's state", bound: bounds::STATE_MAX as u64 })
+    }
+}
+
+impl RedisStores {
+    async fn commit_rows(
+        &self,
+        kind: Kind,
+        tenant: &TenantId,
+        rows: &[Row<'_>],
+        consumed: Option<&Consumed>,
+    ) -> Result<Vec<Written>> {
+        rows.iter().try_for_each(Row::check)?;
+        self.announce(STREAMS, tenant).await?;
+        let mut call = Call::on(&self.scripts.commit, tenant);
+        call.arg(kind.name).arg(self.clock.now().as_micros()).arg(kind.remembers.as_micros().to_string());
+        call.arg(bounds::RECORDS_MAX).arg(bounds::NEW_CALLS_MAX).arg(bounds::STREAM_BYTES_HARD);
+        call.arg(rows.len());
+        for row in rows {
+            row.put_into(&mut call);
+        }
+        call.arg(consumed.map_or("", |consumed| consumed.view));
+        call.arg(consumed.map(|consumed| consumed.position.to_string()).unwrap_or_default());
+        let answer = call.send(self).await?;
+        reply::list(&answer)?.iter().map(written).collect()
+    }
+
+    async fn claim_rows<K: RecordKey>(&self, kind: Kind, by: &Owner, claims: Vec<Claim<K>>) -> Result<Vec<Claimed<K>>> {
+        let mut by_tenant: HashMap<&TenantId, Vec<usize>> = HashMap::new();
+        for (at, claim) in claims.iter().enumerate() {
+            by_tenant.entry(&claim.tenant).or_default().push(at);
+        }
+        let mut answers: Vec<Option<Claimed<K>>> = claims.iter().map(|_| None).collect();
+        for (tenant, places) in by_tenant {
+            let mut call = Call::on(&self.scripts.claim, tenant);
+            call.arg(kind.name).arg(by.to_string()).arg(self.clock.now().as_micros()).arg(places.len());
+            for claim in places.iter().filter_map(|at| claims.get(*at)) {
+                call.arg(claim.key.text()).arg(claim.seen.map(|token| token.0.to_string()).unwrap_or_default());
+            }
+            let answer = call.send(self).await?;
+            for (at, item) in places.into_iter().zip(reply::list(&answer)?) {
+                if let Some(place) = answers.get_mut(at) {
+                    *place = Some(claimed(tenant, item)?);
+                }
+            }
+        }
+        let answers: Option<Vec<_>> = answers.into_iter().collect();
+        answers.ok_or_else(|| reply::corrupt("an answer", "fewer answers than claims"))
+    }
+
+    /// `ended`, `unknown`, or `live` and records.
+    async fn load_rows(&self, kind: Kind, tenant: &TenantId, how: &[&str]) -> Result<Value> {
+        let mut call = Call::on(&self.scripts.load, tenant);
+        call.arg(kind.name).arg(self.clock.now().as_micros());
+        for word in how {
+            call.arg(word);
+        }
+        call.send(self).await
+    }
+
+    async fn load_one<K: RecordKey>(&self, kind: Kind, tenant: &TenantId, key: &K) -> Result<Loaded<K>> {
+        let answer = self.load_rows(kind, tenant, &["one", &key.text()]).await?;
+        let words = reply::list(&answer)?;
+        match reply::text(words.first())?.as_str() {
+            "live" => record(tenant, words.get(1)).map(Loaded::Live),
+            "ended" => Ok(Loaded::Ended),
+            _ => Ok(Loaded::Unknown),
+        }
+    }
+
+    async fn load_many<K: RecordKey>(&self, kind: Kind, tenant: &TenantId, how: &[&str]) -> Result<Vec<Record<K>>> {
+        let answer = self.load_rows(kind, tenant, how).await?;
+        reply::list(&answer)?.iter().skip(1).map(|item| record(tenant, Some(item))).collect()
+    }
+
+    async fn load_owned<K: RecordKey>(
+        &self,
+        kind: Kind,
+        tenant: &TenantId,
+        of: &Owner,
+        max: usize,
+    ) -> Result<Vec<Record<K>>> {
+        self.load_many(kind, tenant, &["owner", &of.to_string(), &max.to_string()]).await
+    }
+
+    async fn load_page<K: RecordKey>(
+        &self,
+        kind: Kind,
+        tenant: &TenantId,
+        after: Option<&K>,
+        max: usize,
+    ) -> Result<Vec<Record<K>>> {
+        let after = after.map(RecordKey::text).unwrap_or_default();
+        self.load_many(kind, tenant, &["page", &after, &max.to_string()]).await
+    }
+
+    async fn owners_of(&self, kind: Kind, tenant: &TenantId) -> Result<Vec<Holding>> {
+        let key = format!("owners:{}:{}", super::tag(tenant), kind.name);
+        let words = reply::texts(&flat(self.link.command(redis::cmd("HGETALL").arg(key)).await?))?;
+        let holding = |pair: &[String]| {
+            let [owner, records] = pair else { return Err(reply::corrupt("owners", "a key without a value")) };
+            let owner = owner.parse().map_err(|e| reply::corrupt("an owner", e))?;
+            Ok(Holding { owner, records: records.parse().map_err(|e| reply::corrupt("a count", e))? })
+        };
+        let mut all = words.chunks(2).map(holding).collect::<Result<Vec<_>>>()?;
+        all.sort_by(|a, b| a.owner.cmp(&b.owner));
+        Ok(all)
+    }
+
+    async fn consumed_to(&self, tenant: &TenantId, view: &str) -> Result<Position> {
+        let key = format!("read:{}:{view}", super::tag(tenant));
+        let answer = self.link.command(redis::cmd("GET").arg(key)).await?;
+        Ok(position(&reply::text(Some(&answer))?)?.unwrap_or(Position::START))
+    }
+}
+
+/// A map as the list that RESP2 makes of it.
+fn flat(value: Value) -> Value {
+    match value {
+        Value::Map(pairs) => Value::Array(pairs.into_iter().flat_map(|(k, v)| [k, v]).collect()),
+        other => other,
+    }
+}
+
+/// What became of a write.
+pub(super) fn written(answer: &Value) -> Result<Written> {
+    let words = reply::texts(answer)?;
+    let holder = |words: &[String]| {
+        let owner = words.get(1).map(String::as_str).unwrap_or_default();
+        let token = words.get(2).map(String::as_str).unwrap_or_default();
+        let owner = owner.parse::<Owner>().map_err(|e| reply::corrupt("an owner", e))?;
+        Ok::<_, infra::StoreError>((owner, Token(token.parse().map_err(|e| reply::corrupt("a token", e))?)))
+    };
+    match words.first().map(String::as_str) {
+        Some("done") => Ok(Written::Done { position: position(words.get(1).map_or("", String::as_str))? }),
+        Some("fenced") => holder(&words).map(|(owner, token)| Written::Fenced { owner, token }),
+        Some("exists") => holder(&words).map(|(owner, token)| Written::Exists { owner, token }),
+        Some("ended") => Ok(Written::Ended),
+        Some("unknown") => Ok(Written::Unknown),
+        _ => Err(refused(&words)),
+    }
+}
+
+fn claimed<K: RecordKey>(tenant: &TenantId, answer: &Value) -> Result<Claimed<K>> {
+    let words = reply::list(answer)?;
+    match reply::text(words.first())?.as_str() {
+        "yours" => record(tenant, words.get(1)).map(Claimed::Yours),
+        "raced" => {
+            let owner = reply::text(words.get(1))?.parse().map_err(|e| reply::corrupt("an owner", e))?;
+            Ok(Claimed::Raced { owner, token: Token(reply::number(words.get(2))?) })
+        }
+        "ended" => Ok(Claimed::Ended),
+        _ => Ok(Claimed::Unknown),
+    }
+}
+
+fn record<K: RecordKey>(tenant: &TenantId, answer: Option<&Value>) -> Result<Record<K>> {
+    let words = reply::list(answer.unwrap_or(&Value::Nil))?;
+    let key = reply::text(words.first())?;
+    let due = reply::text(words.get(5))?;
+    let due = if due.is_empty() { None } else { Some(reply::number(words.get(5))?) };
+    Ok(Record {
+        tenant: tenant.clone(),
+        key: K::parse(&key).ok_or_else(|| reply::corrupt("a key", key))?,
+        owner: reply::text(words.get(1))?.parse().map_err(|e| reply::corrupt("an owner", e))?,
+        token: Token(reply::number(words.get(2))?),
+        state: reply::bytes(words.get(3))?,
+        intentions: reply::bytes(words.get(4))?,
+        due: due.map(Timestamp::from_micros),
+    })
+}
+
+/// The index entry of a dialog; a line break is in neither part.
+fn dialog_link(dialog: &DialogKey) -> String {
+    format!("{}\n{}", dialog.call_id, dialog.from_tag)
+}
+
+/// Commits rows that may be of several tenants: one script for each, at once; the answers in the order of the rows.
+async fn commit_by_tenant<'a>(
+    stores: &RedisStores,
+    kind: Kind,
+    rows: Vec<(&'a TenantId, Row<'a>)>,
+) -> Result<Vec<Written>> {
+    let count = rows.len();
+    let mut by_tenant: HashMap<&TenantId, (Vec<usize>, Vec<Row<'_>>)> = HashMap::new();
+    for (at, (tenant, row)) in rows.into_iter().enumerate() {
+        let (places, rows) = by_tenant.entry(tenant).or_default();
+        places.push(at);
+        rows.push(row);
+    }
+    let commits = by_tenant.iter().map(|(tenant, (_, rows))| stores.commit_rows(kind, tenant, rows, None));
+    let answers = try_join_all(commits).await?;
+    let placed = by_tenant.values().zip(answers).flat_map(|((places, _), answers)| places.iter().copied().zip(answers));
+    let mut placed: Vec<(usize, Written)> = placed.collect();
+    placed.sort_by_key(|(at, _)| *at);
+    if placed.len() != count {
+        return Err(reply::corrupt("an answer", "fewer answers than writes"));
+    }
+    Ok(placed.into_iter().map(|(_, written)| written).collect())
+}
+
+// === impl CallLedger ===
+
+impl CallLedger for RedisStores {
+    fn commit(&self, batch: Vec<CallWrite>) -> Answer<'_, Vec<Written>> {
+        async move {
+            let rows = batch.iter().map(|write| {
+                let row = Row {
+                    key: write.conn_id.text(),
+                    owner: &write.owner,
+                    token: write.token,
+                    change: &write.change,
+                    due: write.due,
+                    links: write.dialogs.iter().map(dialog_link).collect(),
+                    events: &write.events,
+                    new_call: write.new_call.as_ref(),
+                    began_with: None,
+                };
+                (&write.tenant, row)
+            });
+            commit_by_tenant(self, CALL, rows.collect()).await
+        }
+        .boxed()
+    }
+
+    fn claim<'a>(&'a self, by: &'a Owner, claims: Vec<Claim<ConnId>>) -> Answer<'a, Vec<Claimed<ConnId>>> {
+        self.claim_rows(CALL, by, claims).boxed()
+    }
+
+    fn load<'a>(&'a self, tenant: &'a TenantId, conn_id: ConnId) -> Answer<'a, Loaded<ConnId>> {
+        async move { self.load_one(CALL, tenant, &conn_id).await }.boxed()
+    }
+
+    fn orphans<'a>(&'a self, tenant: &'a TenantId, of: &'a Owner, max: usize) -> Answer<'a, Vec<Record<ConnId>>> {
+        self.load_owned(CALL, tenant, of, max).boxed()
+    }
+
+    fn owners<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, Vec<Holding>> {
+        self.owners_of(CALL, tenant).boxed()
+    }
+
+    fn lookup<'a>(&'a self, tenant: &'a TenantId, dialog: &'a DialogKey) -> Answer<'a, Option<ConnId>> {
+        async move {
+            let mut call = Call::on(&self.scripts.lookup, tenant);
+            call.arg(dialog_link(dialog)).arg(self.clock.now().as_micros());
+            let id = reply::text(Some(&call.send(self).await?))?;
+            Ok(ConnId::parse(&id))
+        }
+        .boxed()
+    }
+
+    fn list<'a>(&'a self, tenant: &'a TenantId, after: Option<ConnId>, max: usize) -> Answer<'a, Vec<Record<ConnId>>> {
+        async move { self.load_page(CALL, tenant, after.as_ref(), max).await }.boxed()
+    }
+}
+
+// === impl AgentLedger ===
+
+impl AgentLedger for RedisStores {
+    fn commit(&self, batch: AgentBatch) -> Answer<'_, Vec<Written>> {
+        async move {
+            let rows = batch.writes.iter().map(|write| Row {
+                key: write.agent.text(),
+                owner: &batch.owner,
+                token: write.token,
+                change: &write.change,
+                due: write.due,
+                links: Vec::new(),
+                events: &write.events,
+                new_call: None,
+                began_with: None,
+            });
+            self.commit_rows(AGENT, &batch.tenant, &rows.collect::<Vec<_>>(), batch.consumed.as_ref()).await
+        }
+        .boxed()
+    }
+
+    fn claim<'a>(&'a self, by: &'a Owner, claims: Vec<Claim<AgentId>>) -> Answer<'a, Vec<Claimed<AgentId>>> {
+        self.claim_rows(AGENT, by, claims).boxed()
+    }
+
+    fn load<'a>(&'a self, tenant: &'a TenantId, agent: &'a AgentId) -> Answer<'a, Loaded<AgentId>> {
+        self.load_one(AGENT, tenant, agent).boxed()
+    }
+
+    fn list<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        after: Option<&'a AgentId>,
+        max: usize,
+    ) -> Answer<'a, Vec<Record<AgentId>>> {
+        self.load_page(AGENT, tenant, after, max).boxed()
+    }
+
+    fn orphans<'a>(&'a self, tenant: &'a TenantId, of: &'a Owner, max: usize) -> Answer<'a, Vec<Record<AgentId>>> {
+        self.load_owned(AGENT, tenant, of, max).boxed()
+    }
+
+    fn owners<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, Vec<Holding>> {
+        self.owners_of(AGENT, tenant).boxed()
+    }
+
+    fn consumed<'a>(&'a self, tenant: &'a TenantId, view: &'static str) -> Answer<'a, Position> {
+        self.consumed_to(tenant, view).boxed()
+    }
+}
+
+// === impl SessionLedger ===
+
+impl SessionLedger for RedisStores {
+    fn commit(&self, batch: SessionBatch) -> Answer<'_, Vec<Written>> {
+        async move {
+            let rows = batch.writes.iter().map(|write| Row {
+                key: write.session.text(),
+                owner: &batch.owner,
+                token: write.token,
+                change: &write.change,
+                due: write.due,
+                links: write.conn_id.iter().map(ToString::to_string).collect(),
+                events: &write.events,
+                new_call: None,
+                began_with: write.began_with,
+            });
+            self.commit_rows(SESSION, &batch.tenant, &rows.collect::<Vec<_>>(), batch.consumed.as_ref()).await
+        }
+        .boxed()
+    }
+
+    fn claim<'a>(&'a self, by: &'a Owner, claims: Vec<Claim<SessionId>>) -> Answer<'a, Vec<Claimed<SessionId>>> {
+        self.claim_rows(SESSION, by, claims).boxed()
+    }
+
+    fn load<'a>(&'a self, tenant: &'a TenantId, session: &'a SessionId) -> Answer<'a, Loaded<SessionId>> {
+        self.load_one(SESSION, tenant, session).boxed()
+    }
+
+    fn of_call<'a>(&'a self, tenant: &'a TenantId, conn_id: ConnId) -> Answer<'a, Vec<Record<SessionId>>> {
+        async move { self.load_many(SESSION, tenant, &["link", &conn_id.to_string()]).await }.boxed()
+    }
+
+    fn orphans<'a>(&'a self, tenant: &'a TenantId, of: &'a Owner, max: usize) -> Answer<'a, Vec<Record<SessionId>>> {
+        self.load_owned(SESSION, tenant, of, max).boxed()
+    }
+
+    fn owners<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, Vec<Holding>> {
+        self.owners_of(SESSION, tenant).boxed()
+    }
+
+    fn consumed<'a>(&'a self, tenant: &'a TenantId, view: &'static str) -> Answer<'a, Position> {
+        self.consumed_to(tenant, view).boxed()
+    }
+}
+
+// === impl MediaLedger ===
+
+impl MediaLedger for RedisStores {
+    fn commit(&self, batch: Vec<MediaWrite>) -> Answer<'_, Vec<Written>> {
+        async move {
+            let rows = batch.iter().map(|write| {
+                let row = Row {
+                    key: write.session.text(),
+                    owner: &write.owner,
+                    token: write.token,
+                    change: &write.change,
+                    due: write.due,
+                    links: Vec::new(),
+                    events: &[],
+                    new_call: None,
+                    began_with: None,
+                };
+                (&write.tenant, row)
+            });
+            commit_by_tenant(self, MEDIA, rows.collect()).await
+        }
+        .boxed()
+    }
+
+    fn claim<'a>(
+        &'a self,
+        by: &'a Owner,
+        claims: Vec<Claim<MediaSessionId>>,
+    ) -> Answer<'a, Vec<Claimed<MediaSessionId>>> {
+        self.claim_rows(MEDIA, by, claims).boxed()
+    }
+
+    fn load<'a>(&'a self, tenant: &'a TenantId, session: &'a MediaSessionId) -> Answer<'a, Loaded<MediaSessionId>> {
+        self.load_one(MEDIA, tenant, session).boxed()
+    }
+
+    fn orphans<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        of: &'a Owner,
+        max: usize,
+    ) -> Answer<'a, Vec<Record<MediaSessionId>>> {
+        self.load_owned(MEDIA, tenant, of, max).boxed()
+    }
+
+    fn owners<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, Vec<Holding>> {
+        self.owners_of(MEDIA, tenant).boxed()
+    }
+}

@@ -1,0 +1,97 @@
+//! The ledger of queues: one owner per tenant.
+
+use bytes::Bytes;
+use futures::FutureExt as _;
+use infra::{Answer, Holder, Position, QueueBatch, QueueLedger, QueueRecord, Result, Written, bounds};
+use model::{AgentId, Owner, TenantId, Token};
+use redis::Value;
+
+use super::ledgers::{STREAMS, written};
+use super::script::Call;
+use super::{RedisStores, envelopes, position, reply};
+
+impl QueueLedger for RedisStores {
+    fn commit(&self, batch: QueueBatch) -> Answer<'_, Written> {
+        async move {
+            self.announce(STREAMS, &batch.tenant).await?;
+            let mut call = Call::on(&self.scripts.queues_commit, &batch.tenant);
+            call.arg(batch.owner.to_string()).arg(batch.token.0).arg(bounds::STREAM_BYTES_HARD);
+            call.arg(u8::from(batch.state.is_some())).bytes(&batch.state.unwrap_or_default());
+            items(&mut call, batch.requests.iter().map(|(id, body)| (id.as_str(), body)));
+            items(&mut call, batch.reservations.iter().map(|(id, body)| (id.as_str(), body)));
+            call.list(envelopes(&batch.events).collect::<Vec<_>>().into_iter());
+            call.arg(batch.consumed.as_ref().map_or("", |consumed| consumed.view));
+            call.arg(batch.consumed.as_ref().map(|consumed| consumed.position.to_string()).unwrap_or_default());
+            call.arg(bounds::RECORDS_MAX);
+            written(&call.send(self).await?)
+        }
+        .boxed()
+    }
+
+    fn claim<'a>(
+        &'a self,
+        by: &'a Owner,
+        tenant: &'a TenantId,
+        seen: Option<Token>,
+    ) -> Answer<'a, std::result::Result<QueueRecord, Holder>> {
+        async move {
+            let mut call = Call::on(&self.scripts.queues_claim, tenant);
+            call.arg(by.to_string()).arg(seen.map(|token| token.0.to_string()).unwrap_or_default()).arg(0);
+            let answer = call.send(self).await?;
+            let words = reply::list(&answer)?;
+            if reply::text(words.first())? == "raced" {
+                return Ok(Err(Holder { owner: owner(words)?, token: Token(reply::number(words.get(2))?) }));
+            }
+            record(tenant, words).map(Ok)
+        }
+        .boxed()
+    }
+
+    fn load<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, Option<QueueRecord>> {
+        async move {
+            let mut call = Call::on(&self.scripts.queues_claim, tenant);
+            let answer = call.arg("").arg("").arg(1).send(self).await?;
+            let words = reply::list(&answer)?;
+            if reply::text(words.first())? == "unknown" {
+                return Ok(None);
+            }
+            record(tenant, words).map(Some)
+        }
+        .boxed()
+    }
+}
+
+/// Triples: id, whether there is a body, the body.
+fn items<'a>(call: &mut Call<'_>, items: impl ExactSizeIterator<Item = (&'a str, &'a Option<Bytes>)>) {
+    call.arg(items.len());
+    for (id, body) in items {
+        call.arg(id).arg(u8::from(body.is_some())).arg(body.as_deref().unwrap_or_default());
+    }
+}
+
+fn owner(words: &[Value]) -> Result<Owner> {
+    reply::text(words.get(1))?.parse().map_err(|e| reply::corrupt("an owner", e))
+}
+
+fn record(tenant: &TenantId, words: &[Value]) -> Result<QueueRecord> {
+    let pairs = |value: Option<&Value>| {
+        let mut pairs = reply::list(value.unwrap_or(&Value::Nil))?
+            .chunks(2)
+            .map(|pair| Ok((reply::text(pair.first())?, reply::bytes(pair.get(1))?)))
+            .collect::<Result<Vec<_>>>()?;
+        pairs.sort_by(|(a, _), (b, _)| a.cmp(b));
+        Ok::<_, infra::StoreError>(pairs)
+    };
+    let agent = |(id, body): (String, Bytes)| {
+        AgentId::parse(&id).map(|id| (id, body)).map_err(|e| reply::corrupt("an agent", e))
+    };
+    Ok(QueueRecord {
+        tenant: tenant.clone(),
+        owner: owner(words)?,
+        token: Token(reply::number(words.get(2))?),
+        state: reply::bytes(words.get(3))?,
+        requests: pairs(words.get(4))?,
+        reservations: pairs(words.get(5))?.into_iter().map(agent).collect::<Result<_>>()?,
+        consumed: position(&reply::text(words.get(6))?)?.unwrap_or(Position::START),
+    })
+}

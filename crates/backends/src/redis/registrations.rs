@@ -1,0 +1,105 @@
+//! Where phones are.
+
+use contracts::v1;
+use futures::FutureExt as _;
+use infra::{Answer, Registration, RegistrationWrite, RegistrationWritten, Registrations, Result, bounds, wire};
+use model::{Dn, TenantId, Timestamp};
+use prost::Message as _;
+
+use super::script::Call;
+use super::{RedisStores, envelopes, refused, reply, tag};
+
+/// The list of tenants that have registrations.
+const REGISTERED: &str = "registered";
+
+impl RedisStores {
+    async fn register(&self, write: &RegistrationWrite) -> Result<RegistrationWritten> {
+        // The count of events stands beside the record, where the script adds to it.
+        let held = Registration { version: write.expected + 1, events: 0, bindings: write.bindings.clone() };
+        let first_end = write.bindings.iter().map(|binding| binding.expires_at.as_micros()).min().unwrap_or_default();
+        let mut call = Call::on(&self.scripts.register, &write.tenant);
+        call.arg(write.dn.as_str()).arg(write.expected).arg(write.bindings.len()).arg(first_end);
+        call.arg(wire::registration_to_wire(&write.tenant, &write.dn, &held).encode_to_vec());
+        call.arg(bounds::STREAM_BYTES_HARD).arg(bounds::RECORDS_MAX);
+        call.list(envelopes(&write.events).collect::<Vec<_>>().into_iter());
+        let words = reply::texts(&call.send(self).await?)?;
+        let version = |words: &[String]| {
+            let version = words.get(1).map(String::as_str).unwrap_or_default();
+            version.parse().map_err(|e| reply::corrupt("a version", e))
+        };
+        match words.first().map(String::as_str) {
+            Some("done") => version(&words).map(RegistrationWritten::Done),
+            Some("conflict") => version(&words).map(RegistrationWritten::Conflict),
+            _ => Err(refused(&words)),
+        }
+    }
+
+    async fn registration(&self, tenant: &TenantId, dn: &str) -> Result<Registration> {
+        let key = format!("reg:{}:{dn}", tag(tenant));
+        let answer = self.link.command(redis::cmd("HMGET").arg(key).arg(&["v", "n", "b"])).await?;
+        let words = reply::list(&answer)?;
+        if reply::text(words.first())?.is_empty() {
+            return Ok(Registration::default());
+        }
+        let record = v1::RegistrationPut::decode(reply::bytes(words.get(2))?);
+        let record = record.map_err(|e| reply::corrupt("a registration", e))?;
+        let held = wire::registration_from_wire(record);
+        Ok(Registration { version: reply::number(words.first())?, events: reply::number(words.get(1))?, ..held })
+    }
+}
+
+fn dn_of(text: &str) -> Result<Dn> {
+    Dn::parse(text).map_err(|e| reply::corrupt("a DN", e))
+}
+
+impl Registrations for RedisStores {
+    fn load<'a>(&'a self, tenant: &'a TenantId, dn: &'a Dn) -> Answer<'a, Registration> {
+        self.registration(tenant, dn.as_str()).boxed()
+    }
+
+    fn commit(&self, batch: Vec<RegistrationWrite>) -> Answer<'_, Vec<RegistrationWritten>> {
+        async move {
+            for write in &batch {
+                self.announce(REGISTERED, &write.tenant).await?;
+                self.announce(super::ledgers::STREAMS, &write.tenant).await?;
+            }
+            // At once, by one connection: they travel together and are answered in their order.
+            futures::future::try_join_all(batch.iter().map(|write| self.register(write))).await
+        }
+        .boxed()
+    }
+
+    fn ending(&self, now: Timestamp, max: usize) -> Answer<'_, Vec<(TenantId, Dn)>> {
+        async move {
+            let mut ending = Vec::new();
+            for tenant in self.listed(REGISTERED).await? {
+                let left = max.saturating_sub(ending.len());
+                let key = format!("regends:{}", tag(&tenant));
+                let mut command = redis::cmd("ZRANGEBYSCORE");
+                command.arg(key).arg("-inf").arg(now.as_micros()).arg("LIMIT").arg(0).arg(left);
+                for dn in reply::texts(&self.link.command(&command).await?)? {
+                    ending.push((tenant.clone(), dn_of(&dn)?));
+                }
+            }
+            Ok(ending)
+        }
+        .boxed()
+    }
+
+    fn list<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        after: Option<&'a Dn>,
+        max: usize,
+    ) -> Answer<'a, Vec<(Dn, Registration)>> {
+        async move {
+            let from = after.map_or_else(|| "-".to_owned(), |dn| format!("({dn}"));
+            let mut command = redis::cmd("ZRANGE");
+            command.arg(format!("regs:{}", tag(tenant))).arg(from).arg("+").arg("BYLEX").arg("LIMIT").arg(0).arg(max);
+            let dns = reply::texts(&self.link.command(&command).await?)?;
+            let read = dns.iter().map(|dn| async move { Ok((dn_of(dn)?, self.registration(tenant, dn).await?)) });
+            futures::future::try_join_all(read).await
+        }
+        .boxed()
+    }
+}

@@ -1,0 +1,45 @@
+//! Reading what scripts answer.
+
+use bytes::Bytes;
+use infra::{Result, StoreError};
+use redis::Value;
+
+/// What a script answered is not what it answers.
+pub(super) fn corrupt(what: &str, reason: impl ToString) -> StoreError {
+    StoreError::Corrupt { what: format!("{what} in Redis"), reason: reason.to_string() }
+}
+
+/// A list.
+pub(super) fn list(value: &Value) -> Result<&[Value]> {
+    match value {
+        Value::Array(items) | Value::Set(items) => Ok(items),
+        Value::Nil => Ok(&[]),
+        other => Err(corrupt("an answer", format!("no list: {other:?}"))),
+    }
+}
+
+/// Bytes; what is not there is empty.
+pub(super) fn bytes(value: Option<&Value>) -> Result<Bytes> {
+    match value {
+        Some(Value::BulkString(bytes)) => Ok(Bytes::copy_from_slice(bytes)),
+        Some(Value::SimpleString(text)) => Ok(Bytes::copy_from_slice(text.as_bytes())),
+        Some(Value::Int(number)) => Ok(number.to_string().into()),
+        None | Some(Value::Nil) => Ok(Bytes::new()),
+        Some(other) => Err(corrupt("an answer", format!("no bytes: {other:?}"))),
+    }
+}
+
+/// Text; what is not there is empty.
+pub(super) fn text(value: Option<&Value>) -> Result<String> {
+    String::from_utf8(bytes(value)?.into()).map_err(|e| corrupt("an answer", e))
+}
+
+/// A list of texts.
+pub(super) fn texts(value: &Value) -> Result<Vec<String>> {
+    list(value)?.iter().map(|item| text(Some(item))).collect()
+}
+
+/// A number.
+pub(super) fn number(value: Option<&Value>) -> Result<u64> {
+    text(value)?.parse().map_err(|e| corrupt("a number", e))
+}

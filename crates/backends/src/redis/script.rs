@@ -1,0 +1,91 @@
+//! The scripts, and how one is called.
+
+use bytes::Bytes;
+use infra::Result;
+use model::TenantId;
+use redis::{Script, ScriptInvocation, ToRedisArgs, Value};
+
+use super::RedisStores;
+use super::link::failed;
+
+const SHARED: &str = include_str!("scripts/shared.lua");
+const RECORDS: &str = include_str!("scripts/records.lua");
+
+/// All scripts; Redis keeps them by their digests.
+pub(super) struct Scripts {
+    pub(super) commit: Script,
+    pub(super) claim: Script,
+    pub(super) load: Script,
+    pub(super) lookup: Script,
+    pub(super) queues_commit: Script,
+    pub(super) queues_claim: Script,
+    pub(super) read_events: Script,
+    pub(super) take_work: Script,
+    pub(super) post: Script,
+    pub(super) register: Script,
+    pub(super) publish: Script,
+    pub(super) read_configuration: Script,
+    pub(super) leases: Script,
+    pub(super) outbox: Script,
+}
+
+impl Scripts {
+    pub(super) fn new() -> Self {
+        let plain = |text: &str| Script::new(&[SHARED, text].concat());
+        let records = |text: &str| Script::new(&[SHARED, RECORDS, text].concat());
+        Self {
+            commit: records(include_str!("scripts/commit.lua")),
+            claim: records(include_str!("scripts/claim.lua")),
+            load: records(include_str!("scripts/load.lua")),
+            lookup: records(include_str!("scripts/lookup.lua")),
+            queues_commit: plain(include_str!("scripts/queues_commit.lua")),
+            queues_claim: plain(include_str!("scripts/queues_claim.lua")),
+            read_events: plain(include_str!("scripts/read_events.lua")),
+            take_work: plain(include_str!("scripts/take_work.lua")),
+            post: plain(include_str!("scripts/post.lua")),
+            register: plain(include_str!("scripts/register.lua")),
+            publish: plain(include_str!("scripts/publish.lua")),
+            read_configuration: plain(include_str!("scripts/read_configuration.lua")),
+            leases: plain(include_str!("scripts/leases.lua")),
+            outbox: plain(include_str!("scripts/outbox.lua")),
+        }
+    }
+}
+
+/// A call of a script on a tenant's keys: the tag comes first, then what the script takes, in its order.
+pub(super) struct Call<'a>(ScriptInvocation<'a>);
+
+impl<'a> Call<'a> {
+    pub(super) fn on(script: &'a Script, tenant: &TenantId) -> Self {
+        Self::tagged(script, &super::tag(tenant))
+    }
+
+    pub(super) fn tagged(script: &'a Script, tag: &str) -> Self {
+        let mut call = script.prepare_invoke();
+        call.key(format!("ev:{tag}")).arg(tag);
+        Self(call)
+    }
+
+    pub(super) fn arg(&mut self, arg: impl ToRedisArgs) -> &mut Self {
+        self.0.arg(arg);
+        self
+    }
+
+    pub(super) fn bytes(&mut self, bytes: &Bytes) -> &mut Self {
+        self.0.arg(&bytes[..]);
+        self
+    }
+
+    /// How many there are, then each.
+    pub(super) fn list<T: ToRedisArgs>(&mut self, items: impl ExactSizeIterator<Item = T>) -> &mut Self {
+        self.0.arg(items.len());
+        for item in items {
+            self.0.arg(item);
+        }
+        self
+    }
+
+    pub(super) async fn send(&self, stores: &RedisStores) -> Result<Value> {
+        self.0.invoke_async(&mut stores.link.connection().await?).await.map_err(failed)
+    }
+}

@@ -1,0 +1,20 @@
+-- Takes records over by compare-and-set on their tokens.
+local kind, by, now = arg(), arg(), tonumber(arg())
+local answers = {}
+for _ = 1, tonumber(arg()) do
+  local id, seen = arg(), arg()
+  local state, owner, token = head(kind, id, now)
+  if state ~= 'live' then
+    answers[#answers + 1] = { state }
+  elseif owner ~= by and seen ~= '' and seen ~= token then
+    answers[#answers + 1] = { 'raced', owner, token }
+  else
+    if owner ~= by then
+      redis.call('HSET', record_key(kind, id), 'o', by, 't', int(tonumber(token) + 1))
+      owns_no_more(kind, owner, id)
+      owns(kind, by, id)
+    end
+    answers[#answers + 1] = { 'yours', record(kind, id) }
+  end
+end
+return answers

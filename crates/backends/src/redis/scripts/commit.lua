@@ -1,0 +1,104 @@
+-- Writes a turn's batch of one tenant: for each write its state, its links, its facts and what it hands on, or nothing of it.
+local kind = arg()
+local now, remember = tonumber(arg()), tonumber(arg())
+local records_max, new_calls_max, events_hard = tonumber(arg()), tonumber(arg()), tonumber(arg())
+local answers = {}
+
+-- Who has one of the links already, if it is not this record.
+local function taken(links, id)
+  if kind ~= 'call' then return nil end
+  for _, link in ipairs(links) do
+    local other = redis.call('GET', link_key(kind, link))
+    if other and other ~= id then
+      local state, owner, token = head(kind, other, now)
+      if state == 'live' then return { 'exists', owner, token } end
+      if state == 'ended' then return { 'ended' } end
+    end
+  end
+  return nil
+end
+
+local function refuse(w)
+  local other = taken(w.links, w.id)
+  if other then return other end
+  local state, owner, token, links = head(kind, w.id, now)
+  if w.change == 'create' then
+    if state == 'live' then return { 'exists', owner, token } end
+    if state == 'ended' then return { 'ended' } end
+    if redis.call('ZCARD', key('ids', kind)) >= records_max then return { 'full', 'the ledger', int(records_max) } end
+  elseif state ~= 'live' then
+    return { state }
+  elseif owner ~= w.owner or token ~= w.token then
+    return { 'fenced', owner, token }
+  end
+  if #w.events > 0 and events_full(events_hard) then return { 'full', 'the event stream', int(events_hard) } end
+  if w.new_call ~= '' and redis.call('XLEN', key('newcalls')) >= new_calls_max then
+    return { 'full', 'the stream of new calls', int(new_calls_max) }
+  end
+  w.held_links = links_of(links)
+  return nil
+end
+
+local function put(w)
+  local k = record_key(kind, w.id)
+  local links, has = w.held_links or {}, {}
+  for _, link in ipairs(links) do has[link] = true end
+  for _, link in ipairs(w.links) do
+    if not has[link] then
+      has[link] = true
+      links[#links + 1] = link
+      add_link(kind, link, w.id)
+    end
+  end
+  redis.call('HSET', k, 'o', w.owner, 't', w.token, 's', w.state, 'i', w.intentions, 'l', cmsgpack.pack(links))
+  if w.due == '' then redis.call('HDEL', k, 'd') else redis.call('HSET', k, 'd', w.due) end
+  if w.change == 'create' then
+    redis.call('ZADD', key('ids', kind), 0, w.id)
+    owns(kind, w.owner, w.id)
+  end
+end
+
+local function finish(w)
+  local k = record_key(kind, w.id)
+  redis.call('ZREM', key('ids', kind), w.id)
+  owns_no_more(kind, w.owner, w.id)
+  if remember == 0 or kind ~= 'call' then
+    for _, link in ipairs(w.held_links) do drop_link(kind, link, w.id) end
+  end
+  if remember == 0 then
+    redis.call('DEL', k)
+    return
+  end
+  redis.call('HDEL', k, 's', 'i', 'd', 'o', 't')
+  redis.call('HSET', k, 'e', int(now + remember))
+  -- Should nobody ask again, the memory comes back by itself, a little after the last one that may ask.
+  local ms = int(remember / 1000 + 10000)
+  redis.call('PEXPIRE', k, ms)
+  if kind == 'call' then
+    for _, link in ipairs(w.held_links) do redis.call('PEXPIRE', link_key(kind, link), ms) end
+  end
+end
+
+for _ = 1, tonumber(arg()) do
+  local w = { id = arg(), owner = arg(), token = arg(), change = arg(), state = arg(), intentions = arg(), due = arg() }
+  w.links = args(tonumber(arg()))
+  w.events = args(tonumber(arg()))
+  w.new_call = arg()
+  w.began_with = arg()
+  local refusal = refuse(w)
+  if refusal then
+    answers[#answers + 1] = refusal
+  else
+    if w.change == 'end' then finish(w) elseif w.change ~= 'keep' then put(w) end
+    local last = add_events(w.events)
+    if w.new_call ~= '' then add_work('newcalls', w.new_call) end
+    if w.began_with ~= '' then
+      redis.call('XACK', key('newcalls'), 'readers', w.began_with)
+      redis.call('XDEL', key('newcalls'), w.began_with)
+    end
+    answers[#answers + 1] = { 'done', last }
+  end
+end
+local view = arg()
+consumed(view, arg())
+return answers

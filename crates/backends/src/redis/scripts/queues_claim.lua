@@ -1,0 +1,17 @@
+-- Takes the tenant's queues over, or reads them.
+local by, seen, only_read = arg(), arg(), arg() == '1'
+local k = key('rq')
+local held = redis.call('HMGET', k, 'o', 't', 's')
+if only_read then
+  if not held[1] then return { 'unknown' } end
+else
+  local token
+  if not held[1] then token = '1'
+  elseif held[1] == by then token = held[2]
+  elseif seen ~= '' and seen ~= held[2] then return { 'raced', held[1], held[2] }
+  else token = int(tonumber(held[2]) + 1) end
+  redis.call('HSET', k, 'o', by, 't', token)
+  held[1], held[2] = by, token
+end
+return { 'yours', held[1], held[2], held[3] or '', redis.call('HGETALL', key('rq', 'requests')),
+  redis.call('HGETALL', key('rq', 'reservations')), redis.call('GET', key('read', 'rq')) or '' }

@@ -1,0 +1,28 @@
+-- Writes a turn of the tenant's one router.
+local owner, token, events_hard = arg(), arg(), tonumber(arg())
+local k = key('rq')
+local held = redis.call('HMGET', k, 'o', 't')
+if not held[1] then return { 'unknown' } end
+if held[1] ~= owner or held[2] ~= token then return { 'fenced', held[1], held[2] } end
+-- Triples: id, whether there is a body, the body.
+local function items() return args(3 * tonumber(arg())) end
+local has_state, state = arg(), arg()
+local requests = items()
+local reservations = items()
+local events = args(tonumber(arg()))
+local view, position = arg(), arg()
+local records_max = tonumber(arg())
+if redis.call('HLEN', key('rq', 'requests')) + #requests / 3 > records_max then return { 'full', 'the queues', int(records_max) } end
+if #events > 0 and events_full(events_hard) then return { 'full', 'the event stream', int(events_hard) } end
+if has_state == '1' then redis.call('HSET', k, 's', state) end
+local function apply(name, list)
+  for i = 1, #list, 3 do
+    if list[i + 1] == '1' then redis.call('HSET', key('rq', name), list[i], list[i + 2])
+    else redis.call('HDEL', key('rq', name), list[i]) end
+  end
+end
+apply('requests', requests)
+apply('reservations', reservations)
+local last = add_events(events)
+consumed(view, position)
+return { 'done', last }

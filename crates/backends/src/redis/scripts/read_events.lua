@@ -1,0 +1,18 @@
+-- Facts after a position; when some of them are gone, the first that is there.
+local after, max = arg(), arg()
+local function later(a, b)
+  local am, as = string.match(a, '(%d+)-(%d+)')
+  local bm, bs = string.match(b, '(%d+)-(%d+)')
+  am, as, bm, bs = tonumber(am), tonumber(as), tonumber(bm), tonumber(bs)
+  return am > bm or (am == bm and as > bs)
+end
+local trimmed = redis.call('HGET', key('evmeta'), 'trimmed')
+if trimmed and later(trimmed, after) then
+  local first = redis.call('XRANGE', key('ev'), '-', '+', 'COUNT', 1)[1]
+  return { 'trimmed', first and first[1] or redis.call('HGET', key('evmeta'), 'end') }
+end
+local answer = { 'entries' }
+for _, entry in ipairs(redis.call('XRANGE', key('ev'), '(' .. after, '+', 'COUNT', max)) do
+  answer[#answer + 1] = { entry[1], entry[2][2] }
+end
+return answer

@@ -1,0 +1,57 @@
+-- Put before the scripts on records. Hash `<kind>:{tenant}:<key>`: o owner, t token, s state, i intentions, d due, l links (packed),
+-- e until when an ended one is remembered. Set `owned:{tenant}:<kind>:<owner>`; sorted set `ids:{tenant}:<kind>`, all with the same score,
+-- so that it is in the order of the keys; hash `owners:{tenant}:<kind>` counts the records of each owner.
+local function record_key(kind, id) return key(kind, id) end
+
+local function link_key(kind, link)
+  if kind == 'call' then return key('dialog', link) end
+  return key('of', link)
+end
+
+local function add_link(kind, link, id)
+  -- One call has a dialog for itself; a call may have several sessions.
+  if kind == 'call' then redis.call('SET', link_key(kind, link), id)
+  else redis.call('SADD', link_key(kind, link), id) end
+end
+
+local function drop_link(kind, link, id)
+  if kind ~= 'call' then redis.call('SREM', link_key(kind, link), id)
+  elseif redis.call('GET', link_key(kind, link)) == id then redis.call('DEL', link_key(kind, link)) end
+end
+
+local function links_of(packed)
+  if packed and packed ~= '' then return cmsgpack.unpack(packed) end
+  return {}
+end
+
+local function owns(kind, owner, id)
+  if redis.call('SADD', key('owned', kind .. ':' .. owner), id) == 1 then
+    redis.call('HINCRBY', key('owners', kind), owner, 1)
+  end
+end
+
+local function owns_no_more(kind, owner, id)
+  if redis.call('SREM', key('owned', kind .. ':' .. owner), id) == 1
+    and redis.call('HINCRBY', key('owners', kind), owner, -1) <= 0 then
+    redis.call('HDEL', key('owners', kind), owner)
+  end
+end
+
+-- The head of a record: 'live', owner, token, links; 'ended'; or 'unknown'. What is over goes.
+local function head(kind, id, now)
+  local found = redis.call('HMGET', record_key(kind, id), 'o', 't', 'l', 'e')
+  if found[4] then
+    if tonumber(found[4]) > now then return 'ended' end
+    for _, link in ipairs(links_of(found[3])) do drop_link(kind, link, id) end
+    redis.call('DEL', record_key(kind, id))
+    return 'unknown'
+  end
+  if not found[1] then return 'unknown' end
+  return 'live', found[1], found[2], found[3]
+end
+
+-- A live record as it is answered.
+local function record(kind, id)
+  local r = redis.call('HMGET', record_key(kind, id), 'o', 't', 's', 'i', 'd')
+  return { id, r[1], r[2], r[3], r[4], r[5] or '' }
+end

@@ -1,0 +1,14 @@
+-- Writes one DN's bindings by compare-and-set on the version.
+local dn, expected, count, ends, body, events_hard, records_max = arg(), tonumber(arg()), tonumber(arg()), arg(), arg(), tonumber(arg()), tonumber(arg())
+local events = args(tonumber(arg()))
+local k = key('reg', dn)
+local held = redis.call('HMGET', k, 'v', 'n')
+local version = tonumber(held[1] or '0')
+if version ~= expected then return { 'conflict', int(version) } end
+if version == 0 and redis.call('ZCARD', key('regs')) >= records_max then return { 'full', 'the registrations', int(records_max) } end
+if #events > 0 and events_full(events_hard) then return { 'full', 'the event stream', int(events_hard) } end
+redis.call('HSET', k, 'v', int(version + 1), 'n', int(tonumber(held[2] or '0') + #events), 'b', body)
+redis.call('ZADD', key('regs'), 0, dn)
+if count > 0 then redis.call('ZADD', key('regends'), ends, dn) else redis.call('ZREM', key('regends'), dn) end
+add_events(events)
+return { 'done', int(version + 1) }

@@ -1,0 +1,62 @@
+-- Put before every script: keys, facts, waking of readers.
+-- All keys of a script carry the tag of KEYS[1], so that they stand in one slot of a Redis Cluster.
+local TAG = ARGV[1]
+local position_in_args = 1
+local function arg()
+  position_in_args = position_in_args + 1
+  return ARGV[position_in_args]
+end
+local function args(n)
+  local list = {}
+  for i = 1, n do list[i] = arg() end
+  return list
+end
+local function key(name, rest)
+  if rest then return name .. ':' .. TAG .. ':' .. rest end
+  return name .. ':' .. TAG
+end
+local function int(n) return string.format('%.0f', n) end
+
+-- Tells readers, once for each stream that has something new.
+local woken = {}
+local function wake(stream)
+  if not woken[stream] then
+    woken[stream] = true
+    redis.call('PUBLISH', 'trunkline:wake', TAG .. ' ' .. stream)
+  end
+end
+
+-- Whether the stream of facts has room.
+local function events_full(hard)
+  return tonumber(redis.call('HGET', key('evmeta'), 'bytes') or '0') >= hard
+end
+
+-- Adds facts; the position of the last.
+local function add_events(events)
+  local last = ''
+  local bytes = 0
+  for _, event in ipairs(events) do
+    last = redis.call('XADD', key('ev'), '*', 'e', event)
+    bytes = bytes + #event
+  end
+  if last ~= '' then
+    redis.call('HINCRBY', key('evmeta'), 'bytes', bytes)
+    redis.call('HSET', key('evmeta'), 'end', last)
+    wake('ev')
+  end
+  return last
+end
+
+-- Adds an entry to a stream that consumers share.
+local function add_work(stream, body)
+  local k = key(stream)
+  if redis.call('EXISTS', k) == 0 then redis.call('XGROUP', 'CREATE', k, 'readers', '0', 'MKSTREAM') end
+  local id = redis.call('XADD', k, '*', 'b', body)
+  wake(stream)
+  return id
+end
+
+-- How far a view has read.
+local function consumed(view, position)
+  if view ~= '' then redis.call('SET', key('read', view), position) end
+end

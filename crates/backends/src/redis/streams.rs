@@ -1,0 +1,230 @@
+//! Facts by position; new calls and requests by consumer group.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::FutureExt as _;
+use infra::{
+    Answer, EventEntry, EventStream, NewCalls, Position, Posted, PostedEntry, Recipient, RequestStream, Result,
+    StoreError, TakenCall, bounds, wire,
+};
+use model::{CallUuid, Owner, TenantId};
+
+use super::script::Call;
+use super::{Found, RedisStores, position, refused, reply};
+
+/// The name of the stream of new calls.
+const NEW_CALLS: &str = "newcalls";
+
+/// A recipient's requests go when nothing was posted for this long: a node that is gone has left a stream behind.
+const REQUESTS_KEPT: Duration = Duration::from_secs(3_600);
+
+/// An entry that a consumer has got.
+struct Taken {
+    position: Position,
+    deliveries: u32,
+    body: Bytes,
+}
+
+fn stream_of(to: &Recipient) -> String {
+    match to {
+        Recipient::AgentState => "req:agent-state".to_owned(),
+        Recipient::Routing => "req:rq".to_owned(),
+        Recipient::Owner(owner) => format!("req:{owner}"),
+    }
+}
+
+impl RedisStores {
+    async fn take_now(
+        &self,
+        tenant: &TenantId,
+        stream: &str,
+        by: &Owner,
+        idle: Option<Duration>,
+        max: usize,
+    ) -> Result<Vec<Taken>> {
+        let mut call = Call::on(&self.scripts.take_work, tenant);
+        call.arg(stream).arg(by.to_string()).arg(max).arg(self.clock.now().as_millis());
+        call.arg(idle.map(|idle| idle.as_millis().to_string()).unwrap_or_default());
+        let answer = call.send(self).await?;
+        let taken = reply::list(&answer)?.iter().map(|entry| {
+            let words = reply::list(entry)?;
+            let deliveries = u32::try_from(reply::number(words.get(1))?).unwrap_or(u32::MAX);
+            Ok(Taken { position: at(words.first())?, deliveries, body: reply::bytes(words.get(2))? })
+        });
+        taken.collect()
+    }
+
+    async fn take_work(
+        &self,
+        tenant: &TenantId,
+        stream: &str,
+        by: &Owner,
+        max: usize,
+        wait: Duration,
+    ) -> Result<Vec<Taken>> {
+        let look = || async {
+            let taken = self.take_now(tenant, stream, by, None, max).await?;
+            let found = Found::from(!taken.is_empty());
+            Ok((taken, found))
+        };
+        self.wait_for(tenant, stream, wait, look).await
+    }
+
+    async fn ack_work(&self, tenant: &TenantId, stream: &str, positions: &[Position]) -> Result<()> {
+        if positions.is_empty() {
+            return Ok(());
+        }
+        let key = format!("{stream}:{}", super::tag(tenant));
+        let ids: Vec<String> = positions.iter().map(ToString::to_string).collect();
+        let mut pipe = redis::pipe();
+        pipe.atomic().cmd("XACK").arg(&key).arg("readers").arg(&ids).cmd("XDEL").arg(&key).arg(&ids);
+        pipe.exec_async(&mut self.link.connection().await?).await.map_err(super::link::failed)
+    }
+}
+
+fn at(value: Option<&redis::Value>) -> Result<Position> {
+    position(&reply::text(value)?)?.ok_or_else(|| reply::corrupt("a position", "it is empty"))
+}
+
+// === impl EventStream ===
+
+impl EventStream for RedisStores {
+    fn read<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        after: Position,
+        max: usize,
+        wait: Duration,
+    ) -> Answer<'a, Vec<EventEntry>> {
+        let look = move || async move {
+            let mut call = Call::on(&self.scripts.read_events, tenant);
+            let answer = call.arg(after.to_string()).arg(max).send(self).await?;
+            let words = reply::list(&answer)?;
+            if reply::text(words.first())? == "trimmed" {
+                return Err(StoreError::Trimmed { first: at(words.get(1))? });
+            }
+            let entries = words.iter().skip(1).map(entry).collect::<Result<Vec<_>>>()?;
+            // An entry with a name that this release does not know is skipped, its position is not.
+            let last = entries.last().map(|(position, _)| *position);
+            let found = Found::from(last.is_some());
+            let known =
+                entries.into_iter().filter_map(|(position, event)| Some(EventEntry { position, event: event? }));
+            Ok((known.collect(), found))
+        };
+        self.wait_for(tenant, "ev", wait, look).boxed()
+    }
+
+    fn end<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, Position> {
+        async move {
+            let key = format!("evmeta:{}", super::tag(tenant));
+            let end = self.link.command(redis::cmd("HGET").arg(key).arg("end")).await?;
+            Ok(position(&reply::text(Some(&end))?)?.unwrap_or(Position::START))
+        }
+        .boxed()
+    }
+}
+
+fn entry(value: &redis::Value) -> Result<(Position, Option<Arc<model::Stamped>>)> {
+    let words = reply::list(value)?;
+    let event = contracts::wire::decode_stamped(reply::bytes(words.get(1))?).ok();
+    Ok((at(words.first())?, event.map(Arc::new)))
+}
+
+// === impl NewCalls ===
+
+fn taken_call(taken: Taken) -> Result<TakenCall> {
+    let call = wire::new_call_from_wire(taken.position, taken.body)?;
+    Ok(TakenCall { position: taken.position, deliveries: taken.deliveries, call })
+}
+
+impl NewCalls for RedisStores {
+    fn take<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        by: &'a Owner,
+        max: usize,
+        wait: Duration,
+    ) -> Answer<'a, Vec<TakenCall>> {
+        async move { self.take_work(tenant, NEW_CALLS, by, max, wait).await?.into_iter().map(taken_call).collect() }
+            .boxed()
+    }
+
+    fn ack<'a>(&'a self, tenant: &'a TenantId, positions: &'a [Position]) -> Answer<'a, ()> {
+        self.ack_work(tenant, NEW_CALLS, positions).boxed()
+    }
+
+    fn reclaim<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        by: &'a Owner,
+        idle: Duration,
+        max: usize,
+    ) -> Answer<'a, Vec<TakenCall>> {
+        async move {
+            let taken = self.take_now(tenant, NEW_CALLS, by, Some(idle), max).await?;
+            taken.into_iter().map(taken_call).collect()
+        }
+        .boxed()
+    }
+}
+
+// === impl RequestStream ===
+
+impl RequestStream for RedisStores {
+    fn post<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        to: &'a Recipient,
+        trace: Option<CallUuid>,
+        posted: Posted,
+    ) -> Answer<'a, Position> {
+        async move {
+            let mut call = Call::on(&self.scripts.post, tenant);
+            call.arg(stream_of(to)).bytes(&wire::posted_to_wire(self.clock.now(), trace, &posted));
+            call.arg(bounds::REQUESTS_MAX).arg(REQUESTS_KEPT.as_millis().to_string());
+            let words = reply::texts(&call.send(self).await?)?;
+            match words.first().map(String::as_str) {
+                Some("done") => position(words.get(1).map_or("", String::as_str))?
+                    .ok_or_else(|| reply::corrupt("a position", "it is empty")),
+                _ => Err(refused(&words)),
+            }
+        }
+        .boxed()
+    }
+
+    fn take<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        to: &'a Recipient,
+        by: &'a Owner,
+        max: usize,
+        wait: Duration,
+    ) -> Answer<'a, Vec<PostedEntry>> {
+        async move {
+            let taken = self.take_work(tenant, &stream_of(to), by, max, wait).await?;
+            taken.into_iter().map(|taken| wire::posted_from_wire(taken.position, taken.body)).collect()
+        }
+        .boxed()
+    }
+
+    fn ack<'a>(&'a self, tenant: &'a TenantId, to: &'a Recipient, positions: &'a [Position]) -> Answer<'a, ()> {
+        async move { self.ack_work(tenant, &stream_of(to), positions).await }.boxed()
+    }
+
+    fn reclaim<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        to: &'a Recipient,
+        by: &'a Owner,
+        idle: Duration,
+        max: usize,
+    ) -> Answer<'a, Vec<PostedEntry>> {
+        async move {
+            let taken = self.take_now(tenant, &stream_of(to), by, Some(idle), max).await?;
+            taken.into_iter().map(|taken| wire::posted_from_wire(taken.position, taken.body)).collect()
+        }
+        .boxed()
+    }
+}

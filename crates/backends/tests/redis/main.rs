@@ -1,0 +1,168 @@
+//! The conformance suite of the stores on a real Redis, and what is Redis's own: lost connections, a restart, wake-ups.
+
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests report by panicking and wait by the clock")]
+
+mod server;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use backends::redis::RedisStores;
+use backends::sqlite::SqliteProvisioning;
+use bytes::Bytes;
+use infra::conformance::{self, SetClock};
+use infra::embedded::FileLog;
+use infra::{CallWrite, Change, Clock, Loaded, Position, StoreError, Stores, SystemClock, Written};
+use model::{CallUuid, ConnId, Event, EventId, EventName, Owner, Seq, Stamped, Subject, TenantId, Timestamp, Token};
+use server::Server;
+
+/// The stores of one role in that database of the server; what is no matter of Redis is embedded.
+async fn stores(server: &Server, database: u32, clock: Arc<dyn Clock>) -> (Stores, Arc<RedisStores>) {
+    let redis = Arc::new(RedisStores::open(&server.url(database), "trunkline/test", clock.clone()).unwrap());
+    let folder = server.folder().join(database.to_string());
+    let reporting = FileLog::open(&folder, clock.clone()).unwrap();
+    let provisioning = SqliteProvisioning::open(&folder.join("configuration.sqlite")).await.unwrap();
+    let stores = Stores {
+        calls: redis.clone(),
+        agents: redis.clone(),
+        sessions: redis.clone(),
+        queues: redis.clone(),
+        media: redis.clone(),
+        registrations: redis.clone(),
+        configuration: redis.clone(),
+        events: redis.clone(),
+        new_calls: redis.clone(),
+        requests: redis.clone(),
+        leases: redis.clone(),
+        outbox: redis.clone(),
+        views: redis.clone(),
+        reporting: Arc::new(reporting),
+        provisioning: Arc::new(provisioning),
+        clock,
+    };
+    (stores, redis)
+}
+
+fn tenant() -> TenantId {
+    TenantId::parse("acme").unwrap()
+}
+
+fn create(call: u64, owner: &Owner) -> CallWrite {
+    let subject = Subject::Call(ConnId(call));
+    let event = Stamped {
+        id: EventId { subject, token: Token(1), seq: Seq(1) },
+        tenant: tenant(),
+        at: Timestamp::from_millis(1_700_000_000_000),
+        trace: Some(CallUuid(u128::from(call))),
+        event: Event::new(EventName::Ringing),
+    };
+    CallWrite {
+        tenant: tenant(),
+        conn_id: ConnId(call),
+        owner: owner.clone(),
+        token: Token(1),
+        change: Change::Create { state: Bytes::from_static(b"state"), intentions: Bytes::new() },
+        due: None,
+        dialogs: Vec::new(),
+        events: vec![event],
+        new_call: None,
+    }
+}
+
+fn owner() -> Owner {
+    "sip-cluster-1.5".parse().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn redis_does_what_every_implementation_does() {
+    let server = Server::start(1);
+    let next = AtomicU32::new(0);
+    let fresh = || {
+        let clock = SetClock::at(Timestamp::from_millis(1_700_000_000_000));
+        let database = next.fetch_add(1, Ordering::SeqCst);
+        let made = tokio::task::block_in_place(|| {
+            tokio::runtime::Handle::current().block_on(stores(&server, database, clock.clone()))
+        });
+        (made.0, clock)
+    };
+    conformance::run(fresh).await;
+}
+
+#[tokio::test]
+async fn what_was_written_is_there_after_a_restart_of_redis() {
+    let mut server = Server::start(2);
+    let (stores, _) = stores(&server, 0, Arc::new(SystemClock::start())).await;
+    let written = stores.calls.commit(vec![create(7, &owner())]).await.unwrap();
+    assert!(matches!(written[..], [Written::Done { position: Some(_) }]), "{written:?}");
+    server.kill();
+    let away = stores.calls.commit(vec![create(8, &owner())]).await;
+    assert!(matches!(away, Err(StoreError::Unavailable { .. })), "{away:?}");
+    server.start_again();
+    let loaded = until_it_answers(&stores, 7).await;
+    assert!(matches!(&loaded, Loaded::Live(record) if record.state == "state"), "{loaded:?}");
+    assert_eq!(stores.calls.load(&tenant(), ConnId(8)).await.unwrap(), Loaded::Unknown);
+}
+
+#[tokio::test]
+async fn an_emptied_redis_lists_its_tenants_again_with_the_next_write() {
+    let mut server = Server::start(3);
+    let (stores, _) = stores(&server, 0, Arc::new(SystemClock::start())).await;
+    stores.calls.commit(vec![create(7, &owner())]).await.unwrap();
+    assert_eq!(stores.outbox.tenants().await.unwrap(), [tenant()]);
+    server.kill();
+    server.empty();
+    server.start_again();
+    assert_eq!(until_it_answers(&stores, 7).await, Loaded::Unknown);
+    stores.calls.commit(vec![create(9, &owner())]).await.unwrap();
+    assert_eq!(stores.outbox.tenants().await.unwrap(), [tenant()]);
+}
+
+#[tokio::test]
+async fn a_reader_in_another_process_is_woken() {
+    let server = Server::start(4);
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
+    let ((reader, _), (writer, _)) = (stores(&server, 0, clock.clone()).await, stores(&server, 0, clock).await);
+    let tenant = tenant();
+    let reading = reader.events.read(&tenant, Position::START, 10, Duration::from_secs(20));
+    let writing = async {
+        // The reader has asked once before this commit: what it gets then, it was woken for or asked again.
+        reader.events.end(&tenant).await.unwrap();
+        writer.calls.commit(vec![create(7, &owner())]).await.unwrap()
+    };
+    let (entries, _) = tokio::join!(reading, writing);
+    assert_eq!(entries.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn connections_are_named_for_whoever_looks_at_redis() {
+    let server = Server::start(5);
+    let (_, redis) = stores(&server, 0, Arc::new(SystemClock::start())).await;
+    redis.ping().await.unwrap();
+    assert!(server.cli(&["CLIENT", "LIST"]).contains("name=trunkline/test "));
+}
+
+#[tokio::test]
+async fn the_record_and_the_stream_can_be_read_with_redis_cli() {
+    let server = Server::start(6);
+    let (stores, _) = stores(&server, 0, Arc::new(SystemClock::start())).await;
+    stores.calls.commit(vec![create(7, &owner())]).await.unwrap();
+    let key = format!("call:{{acme}}:{}", ConnId(7));
+    assert_eq!(server.cli(&["HGET", &key, "o"]).trim(), "sip-cluster-1.5");
+    assert_eq!(server.cli(&["HGET", &key, "s"]).trim(), "state");
+    assert_eq!(server.cli(&["XLEN", "ev:{acme}"]).trim(), "1");
+}
+
+/// Asks for a call until Redis answers again.
+async fn until_it_answers(stores: &Stores, call: u64) -> Loaded<ConnId> {
+    let asked = async {
+        loop {
+            match stores.calls.load(&tenant(), ConnId(call)).await {
+                Ok(loaded) => return loaded,
+                Err(StoreError::Unavailable { .. }) => tokio::task::yield_now().await,
+                Err(error) => panic!("{error}"),
+            }
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), asked).await.unwrap()
+}
