@@ -157,6 +157,15 @@ mod tests {
     }
 
     #[test]
+    fn every_committed_prompt_comes_with_the_program() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../prompts");
+        let files = std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().file_name().into_string().unwrap());
+        for name in files.filter_map(|file| file.strip_suffix(".wav").map(str::to_owned)) {
+            assert!(OWN.iter().any(|(own, _)| *own == name), "{name}");
+        }
+    }
+
+    #[test]
     fn every_prompt_that_comes_with_the_program_can_be_played() {
         let mut prompts = Prompts::new(PathBuf::from("/nonexistent"));
         for (name, _) in OWN {
