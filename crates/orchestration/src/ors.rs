@@ -121,7 +121,9 @@ async fn run(ctx: RoleContext) -> Result<()> {
     runtime::lease::keep(&ctx);
     ctx.ready.require("config");
     ctx.ready.started();
-    follow_tenants(&shared, &config, &errands).await
+    follow_tenants(&shared, &config, &errands).await?;
+    sessions_over(&shared).await;
+    Ok(())
 }
 
 /// Serves every tenant that config knows, until the role drains.
@@ -143,6 +145,20 @@ async fn follow_tenants(shared: &Shared, config: &net::http::Client, errands: &e
             () = shared.ctx.drain.begun() => return Ok(()),
             () = tokio::time::sleep(TENANTS_EVERY) => {}
         }
+    }
+}
+
+/// Waits until no session is left. What is left at the drain's deadline is in the ledger: another node, or the next life of
+/// this one, goes on with it.
+async fn sessions_over(shared: &Shared) {
+    const LOOK_EVERY: Duration = Duration::from_millis(50);
+    let left = || shared.sessions.load(std::sync::atomic::Ordering::Relaxed);
+    let late = || shared.ctx.drain.deadline().is_some_and(|deadline| deadline <= shared.ctx.clock.now());
+    if left() > 0 {
+        tracing::info!(sessions = left(), "no new sessions; these go on to their end");
+    }
+    while left() > 0 && !late() {
+        tokio::time::sleep(LOOK_EVERY).await;
     }
 }
 

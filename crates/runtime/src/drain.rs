@@ -50,7 +50,12 @@ impl Drain {
 
     /// Begins draining at `now`. Later calls change nothing.
     pub fn begin(&self, now: Timestamp) {
-        let _ = self.deadline.set(now + self.patience);
+        self.begin_until(now + self.patience);
+    }
+
+    /// Begins draining with this deadline. Later calls change nothing.
+    pub fn begin_until(&self, deadline: Timestamp) {
+        let _ = self.deadline.set(deadline);
         self.begun.cancel();
     }
 

@@ -1,6 +1,7 @@
 //! A process of roles: from settings to the end of the drain.
 
 pub mod edge;
+mod ending;
 mod replica;
 pub mod sections;
 mod signals;
@@ -28,6 +29,7 @@ use crate::spec::RoleSpec;
 use crate::supervisor::Ended;
 use crate::token::Tokens;
 
+use ending::Ending;
 use replica::OneRole;
 pub use sections::ProcessSettings;
 
@@ -106,7 +108,7 @@ pub async fn run(plan: Plan, open_stores: OpenStores, when_ready: WhenReady) -> 
         installation_key: data_dir::installation_key(data_dir.path())?,
         directory: sections::directory(plan.instance, &installation.values)?,
         stores: open_stores(installation.clone()).await.context("opening the stores")?,
-        drain: Drain::new(settings.drain_deadline),
+        patience: settings.drain_deadline,
         table: plan.table,
         log_level: plan.log_level,
         installation,
@@ -124,11 +126,11 @@ pub async fn run(plan: Plan, open_stores: OpenStores, when_ready: WhenReady) -> 
             }
             signal = signals.next() => {
                 tracing::info!(signal, deadline_s = settings.drain_deadline.as_secs(), "draining");
-                shared.drain.begin(shared.installation.clock.now());
+                roles.ending.begin(shared.installation.clock.now() + settings.drain_deadline);
                 return Ok(roles.drained(&mut signals, &settings).await);
             }
             failed = roles.failed() => {
-                shared.drain.begin(shared.installation.clock.now());
+                roles.ending.begin(shared.installation.clock.now() + settings.drain_deadline);
                 roles.drained(&mut signals, &settings).await;
                 return Err(failed);
             }
@@ -164,7 +166,7 @@ struct Shared {
     installation_key: InstallationKey,
     directory: Directory,
     stores: Stores,
-    drain: Drain,
+    patience: Duration,
     log_level: LogLevel,
 }
 
@@ -172,6 +174,7 @@ struct Shared {
 struct Roles {
     slots: Vec<AdminSlot>,
     running: JoinSet<(&'static str, Ended)>,
+    ending: Ending,
     admin_drain: Drain,
     /// Ends what has not drained in time.
     cut: CancellationToken,
@@ -182,7 +185,8 @@ impl Roles {
     async fn start(shared: &Shared, replicas: &[Replica]) -> anyhow::Result<Self> {
         let admin_drain = Drain::new(Duration::ZERO);
         let cut = CancellationToken::new();
-        let mut roles = Self { slots: Vec::new(), running: JoinSet::new(), admin_drain, cut };
+        let mut roles =
+            Self { slots: Vec::new(), running: JoinSet::new(), ending: Ending::default(), admin_drain, cut };
         let mut starts = Vec::new();
         for replica in replicas {
             let one = OneRole::new(shared, *replica)?;
@@ -194,7 +198,8 @@ impl Roles {
         starts.sort_by_key(|(_, one)| CONFIGURATION.iter().position(|n| *n == one.spec.name).unwrap_or(usize::MAX));
         for (node, one) in starts {
             let (slot, name) = (one.slot.clone(), one.spec.name);
-            let thread = thread::start(&node, one, shared.drain.clone(), roles.cut.clone())
+            roles.ending.started(name, one.drain());
+            let thread = thread::start(&node, one, roles.cut.clone())
                 .with_context(|| format!("the thread of {name}"))?;
             roles.running.spawn(async move { (name, thread.ended().await) });
             if CONFIGURATION.contains(&name) && tokio::time::timeout(CONFIGURATION_WITHIN, slot.ready()).await.is_err()
@@ -210,25 +215,38 @@ impl Roles {
         loop {
             match self.running.join_next().await {
                 Some(Ok((role, Ended::GaveUp(error)))) => {
+                    self.ending.ended(role);
                     let exit = match crate::exit::of(&error) {
                         Exit::Failed => Exit::RoleFailed,
                         known => known,
                     };
                     return ExitError::new(exit, format!("{role} failed for good: {error:#}")).into();
                 }
-                Some(Ok((_, Ended::Drained))) => {}
-                Some(Err(error)) => return error.into(),
+                Some(Ok((role, Ended::Drained))) => self.ending.ended(role),
+                Some(Err(error)) => {
+                    self.ending.begin_all();
+                    return error.into();
+                }
                 // Every role has ended although none was told to: cannot happen, and must not spin.
                 None => std::future::pending().await,
             }
         }
     }
 
+    /// Waits until every role has ended, telling each when its time has come.
+    async fn all_ended(&mut self) {
+        while let Some(ended) = self.running.join_next().await {
+            match ended {
+                Ok((role, _)) => self.ending.ended(role),
+                Err(_) => self.ending.begin_all(),
+            }
+        }
+    }
+
     /// Waits until every role has drained, the deadline has passed or a second signal came.
     async fn drained(&mut self, signals: &mut signals::Signals, settings: &ProcessSettings) -> Exit {
-        let all = async { while self.running.join_next().await.is_some() {} };
         let exit = tokio::select! {
-            () = all => Exit::Done,
+            () = self.all_ended() => Exit::Done,
             signal = signals.next() => {
                 tracing::warn!(signal, "second signal: the drain is cut short");
                 Exit::DrainCut

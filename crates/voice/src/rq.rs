@@ -41,6 +41,6 @@ async fn run(ctx: RoleContext) -> Result<()> {
     runtime::lease::keep(&ctx);
     ctx.ready.started();
     ctx.drain.begun().await;
-    desks.close().await;
+    desks.finished().await;
     Ok(())
 }

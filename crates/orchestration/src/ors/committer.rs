@@ -36,8 +36,10 @@ impl Committer {
         loop {
             let drain = self.shared.ctx.drain.clone();
             tokio::select! {
-                () = drain.ended() => return Ok(()),
+                // In this order: the last steps of a role that has drained are written.
+                biased;
                 count = self.steps.recv_many(&mut batch, BATCH_MAX) => if count == 0 { return Ok(()) },
+                () = drain.ended() => return Ok(()),
             }
             let mut by_tenant: BTreeMap<TenantId, Vec<Step>> = BTreeMap::new();
             for step in batch.drain(..) {

@@ -33,7 +33,8 @@ impl OneRole {
         let (spec, installation) = (replica.spec, &shared.installation);
         let node = NodeId::parse(&format!("{}-{}", spec.name, replica.number))?;
         let slot = AdminSlot::default();
-        let (tasks, _) = Tasks::new(shared.drain.clone());
+        let drain = Drain::new(shared.patience);
+        let (tasks, _) = Tasks::new(drain.clone());
         let trace: TraceSettings = installation.values.read(sections::TRACE)?;
         let template = RoleContext {
             spec,
@@ -45,7 +46,7 @@ impl OneRole {
             table: shared.table,
             directory: shared.directory.clone(),
             ready: Readiness::default(),
-            drain: shared.drain.clone(),
+            drain,
             clock: installation.clock.clone(),
             tokens: installation.tokens.clone(),
             installation_key: shared.installation_key.clone(),
@@ -89,7 +90,13 @@ impl OneRole {
         Ok(())
     }
 
-    pub(super) async fn supervised(self, drain: &Drain) -> Ended {
+    /// Tells all its lives to stop.
+    pub(super) fn drain(&self) -> Drain {
+        self.template.drain.clone()
+    }
+
+    pub(super) async fn supervised(self) -> Ended {
+        let all_lives = self.drain();
         let restarts = self.template.own.restarts.clone();
         let (role, node) = (self.spec.name, self.node.clone());
         let life = |drain: Drain, tasks: Tasks| {
@@ -103,7 +110,7 @@ impl OneRole {
             Step::Started(life) => tracing::info!(role, %node, life, "role starts"),
             Step::Restarts(_) => drop(restarts.inc()),
         };
-        supervise(role, drain, life, report).await
+        supervise(role, &all_lives, life, report).await
     }
 
     /// The context of one life.

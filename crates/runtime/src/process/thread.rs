@@ -10,7 +10,6 @@ use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use super::replica::OneRole;
-use crate::drain::Drain;
 use crate::supervisor::Ended;
 
 /// Of each thread of ours.
@@ -25,7 +24,7 @@ pub(super) struct RoleThread {
 }
 
 /// Starts the role's lives on a thread of their own, named `name`; `cut` ends them at once.
-pub(super) fn start(name: &str, one: OneRole, drain: Drain, cut: CancellationToken) -> io::Result<RoleThread> {
+pub(super) fn start(name: &str, one: OneRole, cut: CancellationToken) -> io::Result<RoleThread> {
     let name: Arc<str> = name.into();
     let executor = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -36,7 +35,7 @@ pub(super) fn start(name: &str, one: OneRole, drain: Drain, cut: CancellationTok
     let (tell, ended) = oneshot::channel();
     let body = move || {
         // On the heap: a role's future is long, and this stack is not.
-        let lives = Box::pin(async { one.supervised(&drain).await });
+        let lives = Box::pin(async { one.supervised().await });
         let outcome = executor.block_on(async {
             tokio::select! {
                 outcome = lives => Some(outcome),

@@ -3,11 +3,18 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use testkit::caller::Caller;
-use testkit::{Installation, wait};
+use testkit::agents::baresip_phone;
+use testkit::caller::{Caller, prompt_samples};
+use testkit::{Answer, Installation, audio, wait};
 
 /// Well before the deadline of the drain, which is 30 s and would end it with another exit code.
 const SOON: Duration = Duration::from_secs(15);
+const LATER: Duration = Duration::from_secs(60);
+
+/// Waits until nobody new is let in.
+fn drains(site: &Installation) -> Result<()> {
+    wait::until(SOON, || Ok(site.log().iter().any(|line| line.contains("no new calls from now on")).then_some(())))
+}
 
 #[test]
 fn a_call_that_is_up_ends_by_its_bye_during_the_drain_and_the_process_ends_with_0() -> Result<()> {
@@ -16,11 +23,37 @@ fn a_call_that_is_up_ends_by_its_bye_during_the_drain_and_the_process_ends_with_
     let talking = Caller::dial(&site, "caller.xml", 1, &echo, &["-d", "4000"])?;
     talking.answered(SOON)?;
     testkit::installation::signal(site.pid(), "TERM")?;
-    wait::until(SOON, || Ok(site.log().iter().any(|line| line.contains("no new calls from now on")).then_some(())))?;
+    drains(&site)?;
     let late = Caller::dial(&site, "caller-refused-503.xml", 2, &echo, &[])?;
     late.finish(SOON)?.1.expect_success()?;
     talking.finish(SOON)?.1.expect_success()?;
     assert_eq!(site.ended(SOON)?, 0, "{:?}", site.log());
+    Ok(())
+}
+
+#[test]
+fn a_caller_who_waits_gets_an_agent_who_becomes_ready_during_the_drain() -> Result<()> {
+    let mut site = Installation::start_with(&["--set", "process.drain_deadline=100s"])?;
+    let mut agent = baresip_phone(&site, 10, "7101", Answer::Auto)?;
+    let speech = prompt_samples("announcement")?;
+    let mut caller = Caller::dial(&site, "caller-until-bye.xml", 1, site.number("sales")?, &[])?;
+    let media = caller.answered(SOON)?;
+    site.metric_becomes("rq", "rq_requests_open", 1.0, LATER)?;
+    testkit::installation::signal(site.pid(), "TERM")?;
+    drains(&site)?;
+    site.log_in("7101")?;
+    agent.wait_for("CALL_ESTABLISHED", LATER)?;
+    caller.audio.say(&speech, media)?;
+    caller.audio.finish_saying()?;
+    agent.hang_up()?;
+    agent.wait_for("CALL_CLOSED", SOON)?;
+    let heard = audio::compare(&speech, &audio::read_wav(&agent.heard()?)?)?;
+    assert!(heard.similarity > 0.9, "the agent hears the caller: {heard:?}");
+    let (at_caller, outcome) = caller.finish(LATER)?;
+    outcome.expect_success()?;
+    let heard = audio::compare(&prompt_samples("support-welcome")?, &at_caller.received().samples)?;
+    assert!(heard.similarity > 0.9, "the caller hears the agent: {heard:?}");
+    assert_eq!(site.ended(LATER)?, 0, "{:?}", site.log());
     Ok(())
 }
 

@@ -73,7 +73,9 @@ impl Node {
         {
             return Err(bad(StatusCode::NOT_FOUND));
         }
-        if self.draining || self.legs.len() >= self.limits.legs_max {
+        // A call that is here goes on: who answers it while this node drains is to be heard.
+        let goes_on = service.conference().is_some_and(|conference| self.members(conference).next().is_some());
+        if (self.draining && !goes_on) || self.legs.len() >= self.limits.legs_max {
             return Err(Refusal::Overload(StatusCode::SERVICE_UNAVAILABLE));
         }
         let id = self.new_leg_id();

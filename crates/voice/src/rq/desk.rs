@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 use contracts::v1::{self, queue_command::Command};
 use infra::{EventEntry, Position, Posted, PostedEntry, QueueRecord, Recipient, StoreError, Written};
-use model::{ConnId, TenantId};
+use model::{ConnId, TenantId, Timestamp};
 use routing::RequestId;
 use runtime::RoleContext;
 use tokio::sync::{mpsc, oneshot};
@@ -81,11 +81,11 @@ impl Desks {
         Some(asks)
     }
 
-    /// Lets every desk finish what it has and end.
-    pub async fn close(&self) {
-        let open = std::mem::take(&mut *self.open.lock().unwrap_or_else(PoisonError::into_inner));
-        for desk in open.into_values() {
-            drop(desk);
+    /// Waits until every desk has finished what it has.
+    pub async fn finished(&self) {
+        let open: Vec<_> = self.open.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect();
+        for desk in open {
+            desk.closed().await;
         }
     }
 }
@@ -179,7 +179,7 @@ impl Desk {
                     posting = Box::pin(repairs(self.ctx.clone(), self.tenant.clone()));
                 }
                 () = tokio::time::sleep(wait) => {}
-                () = self.ctx.drain.begun(), if batch.is_empty() => return Ok(End::Closed),
+                () = self.ctx.drain.begun(), if batch.is_empty() && !self.ctx.drain.is_draining() => {}
             }
             let now = self.ctx.clock.now();
             let answers: Vec<Answer> = batch.drain(..).filter_map(|ask| self.take(ask, now)).collect();
@@ -192,7 +192,17 @@ impl Desk {
                 answer.send();
             }
             self.acknowledge(&repaired).await;
+            if self.has_drained(now) {
+                return Ok(End::Closed);
+            }
         }
+    }
+
+    /// Whether nobody waits for an agent any more, or the time is up: what is left is in the ledger.
+    fn has_drained(&self, now: Timestamp) -> bool {
+        let drain = &self.ctx.drain;
+        let late = || drain.deadline().is_some_and(|deadline| deadline <= now);
+        drain.is_draining() && (self.queues.is_idle() || late())
     }
 
     fn repair(&mut self, entries: Vec<PostedEntry>) -> Vec<Position> {
@@ -217,7 +227,7 @@ impl Desk {
         }
     }
 
-    fn take(&mut self, ask: Ask, now: model::Timestamp) -> Option<Answer> {
+    fn take(&mut self, ask: Ask, now: Timestamp) -> Option<Answer> {
         match ask {
             Ask::Command(command, listener) => {
                 // A return has no outcome of its own: nothing would ever take its listener out.

@@ -108,6 +108,11 @@ impl TenantQueues {
         self.position
     }
 
+    /// Whether no request is open and no reservation stands.
+    pub fn is_idle(&self) -> bool {
+        self.router.is_empty()
+    }
+
     /// When [`TenantQueues::turn`] wants to be called although nothing has come in.
     pub fn next_timeout(&self) -> Option<Timestamp> {
         self.router.next_timeout()
