@@ -40,6 +40,7 @@ mod sources;
 mod target;
 #[cfg(test)]
 mod tests;
+mod waiting;
 
 pub use counts::Counts;
 pub use nodes::Announcement;
@@ -123,6 +124,8 @@ pub struct Proxy {
     sources: Sources,
     trunks: Vec<Trunk>,
     lookups: usize,
+    /// Requests that wait for an owner to be back, in their order.
+    waiting: Vec<u64>,
     keep_alive_due: Option<Timestamp>,
     keep_alives: u32,
     opened: u64,
@@ -142,12 +145,18 @@ struct Peer {
 
 impl Proxy {
     /// A proxy without nodes, trunks and connections.
-    pub fn new(settings: Settings, seal: Seal, authority: Box<dyn NodeAuthority>, entropy: Box<dyn Entropy>) -> Self {
+    pub fn new(
+        settings: Settings,
+        seal: Seal,
+        authority: Box<dyn NodeAuthority>,
+        mut entropy: Box<dyn Entropy>,
+    ) -> Self {
         let listeners = settings.udp_listeners.iter().map(ToString::to_string);
         let names = listeners.chain(settings.aliases.iter().cloned()).chain([settings.edge.clone()]);
         let us = names.filter_map(|name| target::host_and_port(&name)).collect();
         let sources = Sources::new(settings.limits);
         let nonces = NonceSource::new(nonce_key(&seal), settings::NONCE_LIFETIME);
+        let opened = entropy.next_u64() >> 2;
         Self {
             settings,
             us,
@@ -163,9 +172,11 @@ impl Proxy {
             sources,
             trunks: Vec::new(),
             lookups: 0,
+            waiting: Vec::new(),
             keep_alive_due: None,
             keep_alives: 0,
-            opened: 0,
+            // Not from 1: numbers of a former life stand in routes of phones and carriers.
+            opened,
             draining: None,
             outputs: VecDeque::new(),
             counts: Counts::default(),

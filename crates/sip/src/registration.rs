@@ -125,7 +125,8 @@ fn bindings_after(
     let contacts: Vec<Contact<'_>> = request.contacts().collect::<Result<_, _>>().map_err(|_| BAD)?;
     let call_id = request.call_id().map_err(|_| BAD)?;
     let cseq = request.cseq().map_err(|_| BAD)?.number;
-    let expires = request.expires().map_err(|_| BAD)?;
+    // §10.2.1.1: a malformed value counts as an hour.
+    let expires = request.expires().unwrap_or(Some(EXPIRES_MALFORMED));
     let live = known.iter().filter(|binding| binding.expires_at > now).cloned();
     let mut bindings: Vec<Binding> = live.collect();
     if contacts.iter().any(|contact| matches!(contact, Contact::Star)) {
@@ -167,6 +168,9 @@ fn bindings_after(
     bindings.truncate(policy.contacts_max);
     Ok(bindings)
 }
+
+/// What a malformed expiration time counts as, in seconds (RFC 3261 section 10.2.1.1).
+const EXPIRES_MALFORMED: u32 = 3_600;
 
 /// The time that a binding gets; `None` removes it.
 fn granted(asked: Option<u32>, policy: &Policy) -> Result<Option<Duration>, StatusCode> {

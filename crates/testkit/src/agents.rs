@@ -30,12 +30,23 @@ pub fn long_speech() -> Result<PathBuf> {
 
 /// A baresip phone, registered over UDP, that says `support-welcome` again and again; nobody is logged in at it.
 pub fn baresip_phone(site: &Installation, host: u8, extension: &str, answer: Answer) -> Result<Phone> {
+    baresip_phone_over("udp", site, host, extension, answer)
+}
+
+/// As [`baresip_phone`], over this transport.
+pub fn baresip_phone_over(
+    transport: &str,
+    site: &Installation,
+    host: u8,
+    extension: &str,
+    answer: Answer,
+) -> Result<Phone> {
     Phone::register(&Setup {
         address: site.peer_address(host),
         registrar: &site.sip(),
         user: extension,
         password: password(site, extension)?,
-        transport: "udp",
+        transport,
         speech: &long_speech()?,
         answer,
     })

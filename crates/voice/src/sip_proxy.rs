@@ -64,6 +64,9 @@ pub const SPEC: RoleSpec = RoleSpec {
 pub(crate) const EDGE: ListenerId = ListenerId(0);
 pub(crate) const NODES: ListenerId = ListenerId(1);
 
+/// Connections that a life may number for each millisecond until the next one begins, as a power of two.
+const CONNECTIONS_BITS: u32 = 20;
+
 async fn run(ctx: RoleContext) -> Result<()> {
     let settings: Settings = ctx.settings()?;
     let (udp_at, tcp_at, nodes_at) = (ctx.bound("sip-udp")?, ctx.bound("sip-tcp")?, ctx.bound("nodes")?);
@@ -73,6 +76,7 @@ async fn run(ctx: RoleContext) -> Result<()> {
         .map_err(|e| runtime::listener::in_words("udp", udp_at.listen, &e))?;
     let meters = server::Meters::new(&ctx);
     let mut tcp = TcpTable::new(limits, counters.clone(), meters.of_connections(&ctx));
+    tcp.number_from(ctx.epoch.0 << CONNECTIONS_BITS);
     for (at, expected) in [(tcp_at.listen, EDGE), (nodes_at.listen, NODES)] {
         let (listener, _) = tcp.listen(at).map_err(|e| runtime::listener::in_words("tcp", at, &e))?;
         anyhow::ensure!(listener == expected, "the listeners are bound in the order of their numbers");

@@ -140,6 +140,12 @@ impl TcpTable {
         }
     }
 
+    /// Numbers connections from `first` on. Who writes numbers down, as a proxy does in its routes, begins each life beyond the
+    /// numbers of the one before: an old number must not name a new connection. Its top bit must not be set.
+    pub fn number_from(&mut self, first: u64) {
+        self.last_id = self.last_id.max(first & !(1 << 63));
+    }
+
     /// Binds a listener and accepts on it from now on. Must be called inside a tokio runtime.
     ///
     /// # Errors

@@ -109,6 +109,15 @@ async fn an_opened_connection_is_found_again_and_comes_from_our_address() {
 }
 
 #[tokio::test]
+async fn a_later_life_numbers_no_connection_as_an_earlier_one_did() {
+    let mut client = TcpTable::new(Limits::default(), Arc::default(), Box::new(|_, _| None));
+    client.number_from(1 << 40);
+    let free = std::net::TcpListener::bind(any_port()).unwrap();
+    let id = client.open(free.local_addr().unwrap(), loopback()).unwrap();
+    assert!(id.0 > 1 << 40 && id.0 < 1 << 63);
+}
+
+#[tokio::test]
 async fn a_connection_that_cannot_be_opened_is_reported() {
     let free = std::net::TcpListener::bind(any_port()).unwrap().local_addr().unwrap();
     let mut client = TcpTable::new(Limits::default(), Arc::default(), Box::new(|_, _| None));

@@ -10,7 +10,7 @@ use crate::header::content::MediaType;
 use crate::{Builder, Flow, Message, StatusCode};
 
 /// What we understand (RFC 3261 §20.5).
-pub(super) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, PRACK";
+pub(crate) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, PRACK";
 /// The extensions that a peer may require of us.
 pub(super) const EXTENSIONS: &[&str] = &["100rel", "timer"];
 pub(super) const SUPPORTED: &str = "100rel, timer";

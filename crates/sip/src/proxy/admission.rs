@@ -14,6 +14,7 @@ use crate::message::Message;
 use crate::method::Method;
 use crate::status::StatusCode;
 use crate::transaction::ServerId;
+use crate::uri::{Uri, escape};
 
 /// Who it is.
 enum Source {
@@ -80,9 +81,13 @@ impl Proxy {
         let trunk =
             trunk.filter(|_| !register).map(|t| Source::Trunk { tenant: t.tenant.clone(), name: t.name.clone() });
         let (tenant, dn, realm, hashes) = match credentials {
-            Credentials::Phone { tenant, dn, realm, hashes } => (tenant, dn, realm, hashes),
+            Credentials::Phone { tenant, dn, realm, hashes } => (Some(tenant), dn, realm, hashes),
             Credentials::Unavailable => return trunk.ok_or_else(Answer::unavailable),
-            Credentials::Unknown => {
+            // Whoever tries numbers is asked for the password of each, and learns of none whether there is such a phone.
+            Credentials::Unknown { realm: Some(realm) } if register && let Some(dn) = claimed_dn(message) => {
+                (None, dn, realm, self.no_ones_hashes())
+            }
+            Credentials::Unknown { .. } => {
                 return trunk.ok_or_else(|| {
                     self.counts.unknown_sources += 1;
                     Answer::new(StatusCode::FORBIDDEN)
@@ -97,7 +102,9 @@ impl Proxy {
             return Err(Answer::new(StatusCode::SERVICE_UNAVAILABLE).with(HeaderName::RetryAfter, seconds));
         }
         match self.prove(message, header, &dn, &realm, &hashes, now) {
-            Proof::Given => Ok(Source::Phone { tenant, dn }),
+            Proof::Given => {
+                tenant.map(|tenant| Source::Phone { tenant, dn }).ok_or_else(|| Answer::new(StatusCode::FORBIDDEN))
+            }
             Proof::Wrong => {
                 self.counts.wrong_passwords += 1;
                 if let Some(remote) = remote {
@@ -108,6 +115,12 @@ impl Proxy {
             Proof::Missing => Err(self.challenge(&realm, register, Stale::No, now)),
             Proof::Stale => Err(self.challenge(&realm, register, Stale::Yes, now)),
         }
+    }
+
+    /// Hashes that no password has.
+    fn no_ones_hashes(&mut self) -> Hashes {
+        let mut hash = || format!("{:016x}{:016x}", self.entropy.next_u64(), self.entropy.next_u64());
+        Hashes { md5: hash(), sha256: hash() + &hash() }
     }
 
     fn prove(
@@ -203,6 +216,13 @@ impl Proxy {
             crate::flow::Flow::Stream { connection } => self.connections.get(&connection).map(|p| p.remote),
         }
     }
+}
+
+/// The number that a REGISTER is about.
+fn claimed_dn(message: &Message) -> Option<Dn> {
+    let to = message.to().ok()?;
+    let uri = Uri::parse(to.raw_uri()).ok()?;
+    Dn::parse(&escape::unescape(uri.user()?)).ok()
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]

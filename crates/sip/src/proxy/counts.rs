@@ -48,6 +48,8 @@ counts! {
     wrong_password_refused,
     /// Requests of sources that nobody knows.
     unknown_sources,
+    /// Requests within a dialog that waited for the next life of its owner.
+    requests_waited,
     /// Requests refused because no node was live.
     no_node,
     /// Requests for a flow that is dead or was never ours.

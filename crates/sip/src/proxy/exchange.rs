@@ -54,6 +54,13 @@ impl Origin {
 pub(super) enum Stage {
     /// The user's credentials are being looked up.
     Lookup(Box<Message>),
+    /// Nobody has the dialog at the moment: it waits for the next life of its owner, or for an heir.
+    Waiting {
+        /// The request.
+        message: Box<Message>,
+        /// Whether it was changed already as every forwarded one is.
+        prepared: bool,
+    },
     /// It was forwarded and waits for a final response.
     Forwarded {
         /// The client transaction.

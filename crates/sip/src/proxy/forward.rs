@@ -175,8 +175,11 @@ impl Proxy {
         message.remove_first_value(&HeaderName::Via);
         let heir = key.filter(|_| repeats <= REPEATS_MAX).and_then(|key| self.nodes.heir(&lost.role, key));
         let Some(heir) = heir else {
-            self.counts.no_node += 1;
-            return self.answer(server, &message, &Answer::unavailable(), now);
+            if let Some(message) = self.wait_again(id, message, now) {
+                self.counts.no_node += 1;
+                self.answer(server, &message, &Answer::unavailable(), now);
+            }
+            return;
         };
         // One that is marked already keeps the mark of its first owner.
         let unreachable = message.header(&headers::UNREACHABLE).and_then(|o| o.parse().ok());
@@ -193,7 +196,7 @@ impl Proxy {
         self.wake(id, now + TIMER_C);
     }
 
-    fn wake(&mut self, id: u64, due: Timestamp) {
+    pub(super) fn wake(&mut self, id: u64, due: Timestamp) {
         if let Some(held) = self.exchanges.get_mut(id) {
             held.due = due;
             self.timers.arm(id, due, &mut held.armed);
@@ -225,6 +228,7 @@ impl Proxy {
                 held.cancelled = Cancelled::Wanted;
                 self.pass_cancel(id, now);
             }
+            Stage::Waiting { .. } => self.waited_in_vain(id, now),
             Stage::Lookup(_) | Stage::Answered { .. } => {}
         }
     }

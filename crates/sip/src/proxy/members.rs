@@ -56,6 +56,7 @@ impl Proxy {
         let greeting =
             Answer::new(StatusCode::OK).with(headers::EDGE, &self.settings.edge).with(headers::LIVE, self.nodes.list());
         self.answer(server, message, &greeting, now);
+        self.wake_waiting(now);
     }
 
     /// A node is not live any more: what it was to answer goes elsewhere.

@@ -8,6 +8,7 @@ use super::exchange::{Cancelled, Exchange, Origin, Stage};
 use super::forward::{branch_loop_mark, loop_mark};
 use super::target::{Destination, OWNERS};
 use super::{Output, Proxy, Side, headers};
+use crate::agent::ALLOW;
 use crate::flow::Flow;
 use crate::header::HeaderName;
 use crate::local_tag::LocalTag;
@@ -16,10 +17,6 @@ use crate::method::Method;
 use crate::status::StatusCode;
 use crate::transaction::{NewRequest, ServerId};
 use crate::uri::{Scheme, Uri, escape};
-
-/// What the proxy itself understands, in its answer to OPTIONS.
-const ALLOW: &str =
-    "INVITE, ACK, BYE, CANCEL, OPTIONS, REGISTER, PRACK, UPDATE, INFO, REFER, SUBSCRIBE, NOTIFY, MESSAGE, PUBLISH";
 
 impl Proxy {
     pub(super) fn request(&mut self, new: NewRequest, side: Side, now: Timestamp) {
@@ -53,7 +50,9 @@ impl Proxy {
             return Check::Answer(Answer::new(StatusCode::BAD_REQUEST));
         };
         if *method == Method::Options && uri.user().is_none() && self.is_us(&uri) {
-            return Check::Answer(Answer::new(StatusCode::OK).with(HeaderName::Allow, ALLOW));
+            // What the owners of calls take, and REGISTER.
+            let allow = format_args!("{ALLOW}, REGISTER");
+            return Check::Answer(Answer::new(StatusCode::OK).with(HeaderName::Allow, allow));
         }
         if matches!(uri.scheme(), Scheme::Other(_)) {
             return Check::Answer(Answer::new(StatusCode::UNSUPPORTED_URI_SCHEME));
@@ -96,8 +95,12 @@ impl Proxy {
         if in_dialog {
             return match self.within_dialog(&message, flow, token.as_deref()) {
                 Ok(destination) => self.start(server, message, origin, destination, now),
-                Err(answer) => self.answer(server, &message, &answer, now),
+                Err(answer) => self.wait_or_answer(server, message, origin, &answer, now),
             };
+        }
+        if matches!(message.method(), Method::Bye | Method::Info | Method::Update | Method::Prack) {
+            // They live inside a dialog alone (§12.2.2), whoever sends them.
+            return self.answer(server, &message, &Answer::new(StatusCode::CALL_DOES_NOT_EXIST), now);
         }
         self.look_up(server, message, origin, now);
     }
@@ -127,7 +130,7 @@ impl Proxy {
     fn look_up(&mut self, server: ServerId, message: Message, origin: Origin, now: Timestamp) {
         let (user, host) = user_of(&message);
         if user.is_empty() {
-            return self.admit_new(server, message, origin, super::Credentials::Unknown, now);
+            return self.admit_new(server, message, origin, super::Credentials::Unknown { realm: None }, now);
         }
         if self.lookups >= self.settings.limits.lookups {
             self.counts.overloads += 1;
@@ -152,7 +155,7 @@ impl Proxy {
         }
         match self.destination_from_node(&mut message) {
             Ok(destination) => self.start(server, message, Origin::Node(connection), destination, now),
-            Err(answer) => self.answer(server, &message, &answer, now),
+            Err(answer) => self.wait_or_answer(server, message, Origin::Node(connection), &answer, now),
         }
     }
 

@@ -120,7 +120,7 @@ impl Proxy {
             return;
         }
         match held.stage {
-            Stage::Answered { client_open: false } => {}
+            Stage::Answered { client_open: false } | Stage::Waiting { .. } => {}
             // Nobody waits for the answer any more.
             Stage::Lookup(_) => self.lookups = self.lookups.saturating_sub(1),
             _ => return,

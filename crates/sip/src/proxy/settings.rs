@@ -63,6 +63,11 @@ pub const KEEP_ALIVE: Duration = Duration::from_millis(300);
 pub const MISSED_MAX: u8 = 3;
 /// How long an INVITE that had a provisional response waits for the heir of its node.
 pub const HEIR_TIME: Duration = Duration::from_secs(4);
+/// How long a request within a dialog waits for the next life of the dialog's owner: a process that is started again is back
+/// within a second or two, and a peer that was refused meanwhile would not ask again.
+pub const OWNER_BACK: Duration = Duration::from_secs(4);
+/// Requests that wait so at once.
+pub const OWNER_BACK_MAX: usize = 10_000;
 /// Timer C: how long an INVITE may ring (RFC 3261 §16.6 wants more than 3 minutes).
 pub const TIMER_C: Duration = Duration::from_secs(181);
 /// How long a nonce lives.
@@ -145,7 +150,10 @@ pub enum Credentials {
         hashes: Hashes,
     },
     /// Nobody has that number as a phone.
-    Unknown,
+    Unknown {
+        /// The realm in which a phone of that address would be asked for its password.
+        realm: Option<String>,
+    },
     /// It cannot be told now.
     Unavailable,
 }
@@ -154,7 +162,7 @@ impl std::fmt::Debug for Credentials {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Phone { tenant, dn, .. } => write!(f, "Phone({tenant}, {dn})"),
-            Self::Unknown => f.write_str("Unknown"),
+            Self::Unknown { .. } => f.write_str("Unknown"),
             Self::Unavailable => f.write_str("Unavailable"),
         }
     }

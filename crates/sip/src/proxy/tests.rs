@@ -127,7 +127,7 @@ impl Lab {
     fn credentials(&self, user: &str) -> Credentials {
         match (self.lookups, self.phones.get(user)) {
             (Lookups::Unavailable, _) => Credentials::Unavailable,
-            (_, None) => Credentials::Unknown,
+            (_, None) => Credentials::Unknown { realm: Some("acme.example".into()) },
             (_, Some(password)) => Credentials::Phone {
                 tenant: TenantId::parse("acme").unwrap(),
                 dn: Dn::parse(user).unwrap(),

@@ -77,6 +77,14 @@ fn zero_removes_one_and_the_star_removes_all() {
 }
 
 #[test]
+fn an_expiration_time_that_is_no_number_counts_as_an_hour() {
+    let bindings = accepted(&request(1, "Contact: <sip:a@192.0.2.1>\r\nExpires: abc\r\n"), &[], &many());
+    assert_eq!(bindings.len(), 1);
+    let hour = accepted(&request(1, "Contact: <sip:a@192.0.2.1>\r\nExpires: 3600\r\n"), &[], &many());
+    assert_eq!(bindings, hour);
+}
+
+#[test]
 fn faults_change_nothing_and_name_themselves() {
     let known = accepted(&request(5, "Contact: <sip:a@192.0.2.1>\r\n"), &[], &many());
     for (cseq, headers, status) in [

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use testkit::agents::{baresip_agent, baresip_phone};
+use testkit::agents::{baresip_agent, baresip_phone, baresip_phone_over};
 use testkit::caller::{Caller, prompt_samples};
 use testkit::{Answer, Installation, Phone, audio, wait};
 
@@ -165,4 +165,46 @@ fn agents_and_phones_are_as_before_after_a_crash() -> Result<()> {
     phone.hang_up()?;
     agent.wait_for("CALL_CLOSED", SOON)?;
     site.is_at_rest()
+}
+
+/// A conversation of a sales caller with an agent whose phone is connected by TCP.
+fn tcp_conversation(site: &Installation, scenario: &str, arguments: &[&str]) -> Result<(Phone, Caller)> {
+    let mut agent = baresip_phone_over("tcp", site, 10, "7101", Answer::Auto)?;
+    site.log_in("7101")?;
+    let mut caller = Caller::dial(site, scenario, 1, site.number("sales")?, arguments)?;
+    let media = caller.answered(SOON)?;
+    agent.wait_for("CALL_ESTABLISHED", LATER)?;
+    caller.audio.say(&prompt_samples("announcement")?.repeat(10), media)?;
+    Ok((agent, caller))
+}
+
+#[test]
+fn a_conversation_of_a_tcp_phone_ends_by_its_bye_or_its_silence_after_a_crash() -> Result<()> {
+    let site = Installation::start()?;
+    let (mut agent, caller) = tcp_conversation(&site, "caller-until-bye.xml", &[])?;
+    let site = site.crash_and_restart()?;
+    // Its connection is gone. It opens another one for its BYE, if it has not given the call up by itself: then its silence ends it.
+    let _ = agent.hang_up();
+    caller.finish(LATER)?.1.expect_success()?;
+    site.is_at_rest()
+}
+
+#[test]
+fn a_tcp_phone_that_cannot_be_told_the_end_keeps_nobody_and_no_other_phone_is_told() -> Result<()> {
+    let site = Installation::start()?;
+    let (mut agent, caller) = tcp_conversation(&site, "caller.xml", &["-d", "45000"])?;
+    let site = site.crash_and_restart()?;
+    // The first connections of the new life: none of them may be taken for the one that is gone.
+    let mut others = Vec::new();
+    for (host, extension) in [(11, "7102"), (12, "7103"), (13, "7104")] {
+        others.push(baresip_phone_over("tcp", &site, host, extension, Answer::Auto)?);
+    }
+    caller.finish(LATER)?.1.expect_success()?;
+    site.is_at_rest()?;
+    for other in &mut others {
+        assert!(!other.has_seen("CALL_INCOMING")? && !other.has_seen("CALL_CLOSED")?);
+    }
+    agent.hang_up()?;
+    agent.wait_for("CALL_CLOSED", LATER)?;
+    Ok(())
 }

@@ -9,7 +9,7 @@ use net::http::Client;
 use net::rtp::Order;
 use runtime::RoleContext;
 use sip::Flow;
-use sip::agent::Restore;
+use sip::agent::{DialogId, Restore};
 
 use super::leg::{Leg, Stored};
 use super::node::{Node, note};
@@ -19,6 +19,9 @@ use super::records::{self, Decoded};
 const TENANTS_WITHIN: Duration = Duration::from_secs(15);
 /// How often it is asked until then.
 const TENANTS_AGAIN: Duration = Duration::from_millis(100);
+
+/// How often the owner of a leg is asked until it has answered.
+const ASK_OWNER_EVERY: Duration = Duration::from_secs(10);
 
 impl Node {
     /// Goes on with a claimed leg. Needs a connection to a proxy, so that its messages find their way.
@@ -84,7 +87,19 @@ impl Node {
         }
         self.legs.insert(dialog, leg);
         self.by_id.insert(id, dialog);
+        self.unowned.insert(dialog, now);
         self.mark(dialog);
+    }
+
+    /// Asks the owners of legs of a former life whether they still have them: the BYE may have come while we were away. One
+    /// that does not know the dialog says so (481), and the leg ends.
+    pub(super) fn ask_owners(&mut self, now: Timestamp) {
+        let due: Vec<DialogId> = self.unowned.iter().filter(|(_, at)| **at <= now).map(|(dialog, _)| *dialog).collect();
+        for dialog in due {
+            self.unowned.insert(dialog, now + ASK_OWNER_EVERY);
+            self.mark(dialog);
+            note("a question", self.agent.options(dialog, Vec::new(), now).map(drop));
+        }
     }
 }
 

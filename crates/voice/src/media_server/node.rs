@@ -33,6 +33,8 @@ pub struct Node {
     pub(super) changed: BTreeSet<DialogId>,
     /// Legs that ended since the last batch.
     pub(super) over: Vec<Over>,
+    /// Legs of a former life whose owner has not shown yet that it still has them, and when it is asked next.
+    pub(super) unowned: HashMap<DialogId, Timestamp>,
     /// When positions of treatments were stored last.
     pub(super) treatments_stored: Timestamp,
     pub(super) draining: bool,
@@ -96,6 +98,7 @@ impl Node {
             by_id: HashMap::new(),
             changed: BTreeSet::new(),
             over: Vec::new(),
+            unowned: HashMap::new(),
             treatments_stored: Timestamp::ZERO,
             draining: false,
             trace: parts.trace,
@@ -158,6 +161,7 @@ impl Node {
     pub fn handle_timeout(&mut self, now: Timestamp) {
         self.agent.handle_timeout(now);
         self.mark_treatments(now);
+        self.ask_owners(now);
         // Proxies find us by our tags, so a dialog can go on by any of them.
         if let Some(other) = self.links.keys().next().copied() {
             let over: Vec<String> =
@@ -174,7 +178,8 @@ impl Node {
         let lost = self.lost.values().map(|(_, until)| *until).min().filter(|_| !self.links.is_empty());
         let treated = self.legs.values().any(Leg::is_treated);
         let store = treated.then_some(self.treatments_stored + STORE_TREATMENTS_EVERY);
-        [self.agent.next_timeout(), lost, store].into_iter().flatten().min()
+        let unowned = self.unowned.values().min().copied();
+        [self.agent.next_timeout(), lost, store, unowned].into_iter().flatten().min()
     }
 
     /// The next message to be sent.
@@ -217,7 +222,10 @@ impl Node {
             }
             Event::Released { dialog, reason } => self.released(dialog, &reason),
             Event::Failed { dialog, .. } => self.close(dialog),
-            Event::Responded { dialog: Some(dialog), status, .. } if !status.is_success() => {
+            Event::Responded { dialog: Some(dialog), status, .. } if status.is_success() => {
+                self.unowned.remove(&dialog);
+            }
+            Event::Responded { dialog: Some(dialog), status, .. } => {
                 tracing::debug!(?dialog, status = status.code(), "an owner refused a notice");
             }
             // We send no INVITE of our own, and offer nothing within a dialog.
@@ -240,6 +248,7 @@ impl Node {
 
     /// The leg is gone: its ports are free again.
     pub(super) fn close(&mut self, dialog: DialogId) {
+        self.unowned.remove(&dialog);
         if let Some(leg) = self.legs.remove(&dialog) {
             self.by_id.remove(&leg.id);
             self.trace_end(&leg);

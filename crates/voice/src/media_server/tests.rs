@@ -237,3 +237,26 @@ fn the_next_life_of_a_node_goes_on_with_ports_stream_and_music() {
     bench.bye(dialog);
     assert_eq!(bench.node.legs(), 1);
 }
+
+#[test]
+fn a_call_that_is_here_goes_on_while_the_node_drains() {
+    let mut bench = Bench::new(43_240..=43_259, limits());
+    let (mut alice, mut bob) = (Phone::new(Law::Mu), Phone::new(Law::Mu));
+    bench.call("conf=a1", &mut alice);
+    bench.node.drain();
+    bench.call("conf=a1", &mut bob);
+    alice.say(0x33);
+    assert_eq!(bob.hear(), (0, vec![0x33; 160]), "who answers now is heard");
+    let late = bench.invite("conf=a2", Some(alice.offer().to_string()));
+    assert_eq!(bench.failed(late), StatusCode::SERVICE_UNAVAILABLE);
+}
+
+#[test]
+fn a_leg_whose_owner_has_hung_up_meanwhile_ends_in_the_next_life() {
+    let mut bench = Bench::new(43_260..=43_279, limits());
+    let mut phone = Phone::new(Law::Mu);
+    bench.call("conf=b1", &mut phone);
+    bench.owner_forgets();
+    bench.restart();
+    assert_eq!(bench.node.legs(), 0);
+}

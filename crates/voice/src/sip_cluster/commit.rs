@@ -41,7 +41,9 @@ impl Node {
         }
         let entry = self.calls.get(&conn_id)?;
         let state = || records::encode(entry, &self.agent, |link| self.edge(link));
-        let change = match (entry.stored, over) {
+        // As long as somebody has not answered our BYE the record stays: should we die now, our next life says it again.
+        let ended = over && entry.legs.is_empty();
+        let change = match (entry.stored, ended) {
             (_, true) => Change::End,
             (Stored::No, false) => Change::Create { state: state(), intentions: bytes::Bytes::new() },
             (_, false) => Change::Save { state: state(), intentions: bytes::Bytes::new() },
@@ -50,7 +52,7 @@ impl Node {
         let due = entry.call.next_timeout();
         let entry = self.calls.get_mut(&conn_id)?;
         let dialogs = if entry.stored == Stored::No { vec![entry.invite.clone()] } else { Vec::new() };
-        entry.stored = if over { Stored::Ended } else { Stored::Live };
+        entry.stored = if ended { Stored::Ended } else { Stored::Live };
         Some(CallWrite {
             tenant: entry.tenant.clone(),
             conn_id,

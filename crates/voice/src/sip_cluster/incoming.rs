@@ -11,7 +11,7 @@ use sip::{Flow, Message, NameAddr, StatusCode, Uri};
 
 use super::entry::Stored;
 use super::node::{NewCallParts, Node};
-use super::session;
+use super::session::{self, Refusal};
 
 /// The longest display name that is passed on, in bytes.
 const NAME_MAX: usize = 128;
@@ -21,11 +21,14 @@ impl Node {
     pub(super) fn incoming(&mut self, dialog: DialogId, request: &Message, flow: Flow, now: Timestamp) {
         let refusal = match self.accept(dialog, request, flow) {
             Ok(parts) => return self.open_call(parts, now),
-            Err(status) => status,
+            Err(refusal) => refusal,
         };
         self.metrics.call_refused();
-        let mut reply = Reply::new(refusal);
-        if refusal == StatusCode(503) {
+        let mut reply = Reply::new(refusal.status);
+        if let Some(warning) = refusal.warning {
+            reply = reply.header(HeaderName::Warning, warning);
+        }
+        if refusal.status == StatusCode(503) {
             self.metrics.call_overloaded();
             reply = reply.header(HeaderName::RetryAfter, "5");
         }
@@ -34,16 +37,16 @@ impl Node {
         }
     }
 
-    fn accept(&self, dialog: DialogId, request: &Message, flow: Flow) -> Result<NewCallParts, StatusCode> {
+    fn accept(&self, dialog: DialogId, request: &Message, flow: Flow) -> Result<NewCallParts, Refusal> {
         const BAD: StatusCode = StatusCode::BAD_REQUEST;
         let few = self.calls.len() < self.limits.asking_max;
         let asking = || self.calls.values().filter(|entry| entry.stored == Stored::No).count();
         let full = self.calls.len() >= self.limits.calls_max || (!few && asking() >= self.limits.asking_max);
         if self.draining || full {
-            return Err(StatusCode(503));
+            return Err(StatusCode(503).into());
         }
         let Flow::Stream { connection: link } = flow else {
-            return Err(StatusCode::FORBIDDEN);
+            return Err(StatusCode::FORBIDDEN.into());
         };
         let tenant = request.header(&headers::TENANT).and_then(|text| TenantId::parse(text).ok());
         let tenant = tenant.ok_or(StatusCode::FORBIDDEN)?;

@@ -232,7 +232,12 @@ impl Node {
             return self.drop_closed(conn_id);
         };
         let Some(state) = self.agent.leg(media) else {
-            return;
+            // The dialog is gone already, and nothing will be told of it any more.
+            self.dialogs.remove(&media);
+            if let Some(leg) = self.leg_mut(conn_id, id) {
+                leg.media = None;
+            }
+            return self.drop_closed(conn_id);
         };
         let ended = match state.phase {
             sip::agent::LegPhase::Inviting if !owed => self.agent.cancel(media, Vec::new(), now),
@@ -307,7 +312,7 @@ impl Node {
             }
             self.calls.remove(&conn_id);
             // Only what is under way stands there, so this is short.
-            self.treatments.retain(|_, (of, _)| *of != conn_id);
+            self.treatments.retain(|_, (of, ..)| *of != conn_id);
             self.probes.retain(|_, (place, _)| place.conn_id != conn_id);
             self.metrics.calls.set(i64::try_from(self.calls.len()).unwrap_or(i64::MAX));
         }

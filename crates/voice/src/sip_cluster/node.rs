@@ -50,7 +50,7 @@ pub struct Node {
     pub(super) calls: HashMap<ConnId, Entry>,
     pub(super) dialogs: HashMap<DialogId, Place>,
     /// INFOs that start a treatment, until media has answered.
-    pub(super) treatments: HashMap<RequestId, (ConnId, u32)>,
+    pub(super) treatments: HashMap<RequestId, (ConnId, LegId, u32)>,
     /// Liveness probes that wait for an answer, and until when.
     pub(super) probes: HashMap<RequestId, (Place, Timestamp)>,
     /// Calls that want to be woken.
@@ -221,7 +221,7 @@ impl Node {
     pub fn request(&mut self, request: Request, now: Timestamp) -> Result<(), ErrorCode> {
         let conn_id = request.kind.conn_id().ok_or(ErrorCode::UNSUPPORTED)?;
         let entry = self.calls.get(&conn_id).ok_or(ErrorCode::INVALID_CONN_ID)?;
-        if entry.tenant != request.tenant || entry.stored == Stored::Ended {
+        if entry.tenant != request.tenant || entry.call.is_over() {
             return Err(ErrorCode::INVALID_CONN_ID);
         }
         self.feed(conn_id, Input::Request(request), now);

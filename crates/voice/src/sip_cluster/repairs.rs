@@ -9,7 +9,7 @@ use model::{ConnId, Owner, ReferenceId, Request, Subject, TenantId, Timestamp, U
 use runtime::RoleContext;
 
 use super::clients::Clients;
-use super::entry::Stored;
+use super::entry::{Entry, Stored};
 use super::inbox::Inbox;
 use super::node::Node;
 
@@ -30,7 +30,9 @@ impl Node {
         let Subject::Call(conn_id) = repair.subject else {
             return;
         };
-        let Some(entry) = self.calls.get(&conn_id).filter(|entry| entry.stored == Stored::Live) else {
+        // One that is over only waits for the answer to a BYE.
+        let live = |entry: &&Entry| entry.stored == Stored::Live && !entry.call.is_over();
+        let Some(entry) = self.calls.get(&conn_id).filter(live) else {
             return;
         };
         tracing::warn!(%conn_id, why = %repair.why, action = ?repair.action, "a repair");

@@ -47,6 +47,7 @@ impl Node {
         self.metrics.calls.set(i64::try_from(self.calls.len()).unwrap_or(i64::MAX));
         self.metrics.call_claimed();
         self.call_changed(conn_id, now);
+        self.ask_again(conn_id, now);
         self.settle(now);
         true
     }

@@ -2,16 +2,41 @@
 
 use bytes::Bytes;
 use call::call::HoldWay;
+use media::sdp::negotiation::NegotiationError;
 use media::sdp::{self, Line, Preference, negotiation};
 use sip::StatusCode;
 
-/// How an offer is refused that cannot become audio: 400 for what is no description, 488 for what we do not speak.
-pub fn refusal(offer: &[u8]) -> Option<StatusCode> {
-    match sdp::parse::parse(offer) {
-        Err(_) => Some(StatusCode::BAD_REQUEST),
-        Ok(offer) => negotiation::check_offer(&offer).err().map(|_| StatusCode::NOT_ACCEPTABLE_HERE),
+/// How something is refused.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Refusal {
+    /// The status.
+    pub status: StatusCode,
+    /// The value of a Warning header that says why (RFC 3261 section 20.43).
+    pub warning: Option<String>,
+}
+
+impl From<StatusCode> for Refusal {
+    fn from(status: StatusCode) -> Self {
+        Self { status, warning: None }
     }
 }
+
+/// How an offer is refused that cannot become audio: 400 for what is no description, 488 for what we do not speak.
+pub fn refusal(offer: &[u8]) -> Option<Refusal> {
+    let Ok(offer) = sdp::parse::parse(offer) else {
+        return Some(StatusCode::BAD_REQUEST.into());
+    };
+    let error = negotiation::check_offer(&offer).err()?;
+    let (code, text) = match error {
+        NegotiationError::NoAddress => (301, "the audio needs a numeric unicast address: names are not resolved"),
+        NegotiationError::NoCodec => (305, "neither PCMU nor PCMA is offered"),
+        NegotiationError::NoAudio | NegotiationError::Mismatch => (304, "no audio over RTP/AVP is offered"),
+    };
+    Some(Refusal { status: StatusCode::NOT_ACCEPTABLE_HERE, warning: Some(format!("{code} {WARNS} \"{text}\"")) })
+}
+
+/// The name under which we warn: a pseudonym, which the header allows.
+const WARNS: &str = "trunkline";
 
 /// Whether an answer takes the audio of an offer of ours, judged as media will judge it.
 pub fn takes_audio(offer: &[u8], answer: &[u8]) -> bool {
@@ -40,4 +65,31 @@ pub fn with_direction(description: &[u8], way: HoldWay) -> Option<Bytes> {
     audio.lines.push(Line::flag(wanted));
     let version = description.origin.version + 1;
     Some(Bytes::from(description.with_version(version).to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_offer_that_cannot_be_taken_is_refused_with_the_reason() {
+        let offer = |address: &str, media: &str| {
+            let text =
+                format!("v=0\r\no=- 1 1 IN IP4 192.0.2.9\r\ns=-\r\nc=IN IP4 {address}\r\nt=0 0\r\nm={media}\r\n");
+            refusal(text.as_bytes()).map(|refusal| (refusal.status.0, refusal.warning.unwrap_or_default()))
+        };
+        assert_eq!(offer("192.0.2.9", "audio 4000 RTP/AVP 0"), None);
+        let cases = [
+            ("phone.example.com", "audio 4000 RTP/AVP 0", "301 trunkline \"the audio needs a numeric"),
+            ("224.2.1.1/127", "audio 4000 RTP/AVP 0", "301 "),
+            ("192.0.2.9", "audio 4000 RTP/AVP 9", "305 "),
+            ("192.0.2.9", "video 4000 RTP/AVP 31", "304 "),
+            ("192.0.2.9", "audio 4000 RTP/SAVP 0", "304 "),
+        ];
+        for (address, media, warning) in cases {
+            let (status, says) = offer(address, media).expect("refused");
+            assert!(status == 488 && says.starts_with(warning), "{address} {media}: {status} {says}");
+        }
+        assert_eq!(refusal(b"nonsense"), Some(StatusCode::BAD_REQUEST.into()));
+    }
 }

@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use call::Input;
-use call::call::Ended;
+use call::call::{Ended, Playing};
 use ivr::msml::{self, Collect, Command, Dialog, DtmfEnd, Event, Notice, Pattern, PlayEnd};
 use model::request::Treatment;
 use model::{ConnId, LegId, Timestamp};
 use sip::agent::{Body, DialogId, RequestId};
 use sip::{Message, StatusCode};
 
+use super::entry::Entry;
 use super::limits::NOTICE_MAX;
 use super::node::{Node, Place, Side};
 
@@ -34,14 +35,28 @@ impl Node {
             Some(dialog) => Command::DialogStart { connection, name: Some(dialog_name(id)), dialog },
             None => Command::Echo { connection },
         };
+        let to = leg;
         if let Some(leg) = self.leg_mut(conn_id, leg) {
             leg.echo = *treatment == Treatment::Echo;
         }
         match self.send_msml(media, &[command], now) {
             Some(request) => {
-                self.treatments.insert(request, (conn_id, id));
+                self.treatments.insert(request, (conn_id, to, id));
             }
             None => self.feed(conn_id, failed, now),
+        }
+    }
+
+    /// Asks again for what media was asked to play and had not confirmed when our former life ended: the request, its answer
+    /// or the end may be lost.
+    pub(super) fn ask_again(&mut self, conn_id: ConnId, now: Timestamp) {
+        let Some(entry) = self.calls.get(&conn_id) else {
+            return;
+        };
+        let unconfirmed = entry.call.state().playing.iter().filter(|playing| playing.issued && !playing.started);
+        for Playing { leg, id, treatment, .. } in unconfirmed.cloned().collect::<Vec<_>>() {
+            let treatment = self.as_chosen(conn_id, id, treatment);
+            self.start_treatment(conn_id, leg, id, &treatment, now);
         }
     }
 
@@ -109,7 +124,7 @@ impl Node {
         if let Some((place, _)) = self.probes.remove(&request) {
             return self.probed(place, status, now);
         }
-        let Some((conn_id, id)) = self.treatments.remove(&request) else {
+        let Some((conn_id, leg, id)) = self.treatments.remove(&request) else {
             return;
         };
         let code =
@@ -118,7 +133,14 @@ impl Node {
                 Notice::Event(_) => None,
             });
         self.mark(conn_id);
-        if (200..300).contains(&status.0) && code.unwrap_or(msml::code::OK) == msml::code::OK {
+        // It runs already when we have asked for it a second time.
+        let runs = matches!(code.unwrap_or(msml::code::OK), msml::code::OK | msml::code::NAME_IN_USE);
+        if (200..300).contains(&status.0) && runs {
+            let wanted = |entry: &Entry| entry.call.state().playing.iter().any(|playing| playing.id == id);
+            if !self.calls.get(&conn_id).is_some_and(wanted) {
+                // It had ended, and that was told only after we had asked for it a second time.
+                return self.stop_treatment(conn_id, leg, id, now);
+            }
             self.feed(conn_id, Input::TreatmentStarted { id }, now);
         } else {
             tracing::warn!(%conn_id, status = status.0, ?code, "media refused a treatment");

@@ -118,8 +118,12 @@ impl Users {
         let mut having = tenants.iter().filter(|t| t.phones.contains(user));
         // By its domain; phones that are told an address alone are found by their number.
         let in_domain = having.clone().find(|t| t.realm.eq_ignore_ascii_case(host));
-        let Some(tenant) = in_domain.or_else(|| having.next()) else { return Some(Credentials::Unknown) };
-        let Ok(dn) = Dn::parse(user) else { return Some(Credentials::Unknown) };
+        let unknown = || {
+            let in_domain = tenants.iter().find(|t| t.realm.eq_ignore_ascii_case(host));
+            Some(Credentials::Unknown { realm: in_domain.or_else(|| tenants.first()).map(|t| t.realm.clone()) })
+        };
+        let Some(tenant) = in_domain.or_else(|| having.next()) else { return unknown() };
+        let Ok(dn) = Dn::parse(user) else { return unknown() };
         let key = (tenant.id.clone(), dn);
         if let Some(known) = self.known.get(&key) {
             return Some(known.clone());
@@ -174,7 +178,7 @@ async fn answer(client: Client, tenant: TenantId, phones: Vec<Wanted>, answers: 
     let known = ask(&client, &tenant, &phones).await;
     for Wanted { lookup, key, version } in phones {
         let credentials = match &known {
-            Some(known) => known.get(key.1.as_str()).cloned().unwrap_or(Credentials::Unknown),
+            Some(known) => known.get(key.1.as_str()).cloned().unwrap_or(Credentials::Unknown { realm: None }),
             None => Credentials::Unavailable,
         };
         if answers.send(News::User { lookup, key, version, credentials }).await.is_err() {

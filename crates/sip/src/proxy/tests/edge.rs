@@ -10,7 +10,8 @@ fn options_to_the_proxy_is_answered_by_it() {
         lab.from(PHONE, &Ask { method: "OPTIONS", uri, host: PHONE, branch: &branch, ..Ask::default() }.text());
         let (flow, ok) = lab.only();
         assert_eq!((flow, ok.status()), (udp(PHONE), Some(StatusCode::OK)));
-        assert!(header(&ok, &HeaderName::Allow).contains("INVITE"));
+        let allow = header(&ok, &HeaderName::Allow);
+        assert_eq!(allow, format!("{}, REGISTER", crate::agent::ALLOW), "nothing is promised that calls do not take");
     }
 }
 
@@ -31,6 +32,21 @@ fn what_must_not_be_forwarded_is_refused_with_its_reason() {
     }
     assert_eq!(lab.proxy.counts().unknown_sources, 1);
     assert_eq!(lab.proxy.counts().loops, 1);
+}
+
+#[test]
+fn what_lives_in_dialogs_alone_belongs_to_none_without_one_even_from_a_phone() {
+    let mut lab = Lab::new();
+    lab.node(1, "sip-cluster", "a.1");
+    for method in ["BYE", "INFO", "UPDATE", "PRACK"] {
+        for (n, to_tag) in [None, Some("unknown")].into_iter().enumerate() {
+            let branch = format!("z9hG4bK-{method}{n}");
+            let ask = Ask { method, from: "7101", host: PHONE, to_tag, branch: &branch, ..Ask::default() };
+            lab.from(PHONE, &ask.text());
+            assert_eq!(lab.statuses(), [481], "{method}");
+        }
+    }
+    assert_eq!(lab.proxy.counts().challenges, 0);
 }
 
 #[test]

@@ -48,7 +48,7 @@ fn an_invite_that_is_cancelled_during_its_lookup_ends() {
         Output::NeedCredentials { lookup, .. } => Some(*lookup),
         _ => None,
     });
-    lab.proxy.handle_credentials(lookup.unwrap(), Credentials::Unknown, lab.now);
+    lab.proxy.handle_credentials(lookup.unwrap(), Credentials::Unknown { realm: None }, lab.now);
     lab.drain();
     assert!(lab.take().is_empty(), "the late answer changes nothing");
 }

@@ -118,12 +118,22 @@ fn an_old_nonce_is_stale_and_a_foreign_one_is_challenged_again() {
 }
 
 #[test]
-fn a_user_that_is_no_phone_cannot_register() {
+fn a_number_that_is_no_phone_is_asked_for_its_password_like_any_other_and_never_registers() {
     let mut lab = Lab::new();
     lab.node(1, "registrar", "r.1");
-    let text = register("", "z9hG4bK-1").text().replace("7101", "7999");
-    lab.from(TRUNK, &text);
-    assert_eq!(lab.statuses(), [403]);
+    let as_nobody = |given: &str, branch: &str| register(given, branch).text().replace("7101", "7999");
+    let asked = |lab: &mut Lab, text: &str| {
+        lab.from(TRUNK, text);
+        let (_, challenge) = lab.only();
+        assert_eq!(challenge.status(), Some(StatusCode::UNAUTHORIZED));
+        let realm = challenge.challenges(HeaderName::WwwAuthenticate).next().unwrap().unwrap().realm;
+        assert_eq!(realm, "acme.example");
+        challenge
+    };
+    let challenge = asked(&mut lab, &as_nobody("", "z9hG4bK-1"));
+    let given = credentials(&challenge, &register("", ""), "secret-7101");
+    asked(&mut lab, &as_nobody(&given, "z9hG4bK-2"));
+    assert_eq!((lab.proxy.counts().wrong_passwords, lab.proxy.counts().unknown_sources), (1, 0));
 }
 
 #[test]

@@ -86,6 +86,11 @@ impl Bench {
         Self { node, owner, news, clock, runtime, events: Vec::new(), tags: 0, ports }
     }
 
+    /// The owner has ended all its dialogs, and the node has not heard of it.
+    pub fn owner_forgets(&mut self) {
+        self.owner = UserAgent::new(AgentConfig::default(), Box::new(Seeded::new(4)));
+    }
+
     /// The node dies; its next life has nothing but the records.
     pub fn restart(&mut self) {
         self.settle();

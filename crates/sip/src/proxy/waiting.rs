@@ -1,0 +1,94 @@
+//! Requests within a dialog whose owner is not there at the moment: they wait for its next life.
+
+use model::Timestamp;
+
+use super::Proxy;
+use super::answer::Answer;
+use super::exchange::{Exchange, Origin, Stage};
+use super::settings::{OWNER_BACK, OWNER_BACK_MAX};
+use crate::message::Message;
+use crate::method::Method;
+use crate::status::StatusCode;
+use crate::transaction::ServerId;
+
+impl Proxy {
+    /// A request has no way: one of a dialog of ours waits when nobody is there to take it, everything else is answered.
+    pub(super) fn wait_or_answer(
+        &mut self,
+        server: ServerId,
+        message: Message,
+        origin: Origin,
+        answer: &Answer,
+        now: Timestamp,
+    ) {
+        if answer.status != StatusCode::SERVICE_UNAVAILABLE || !self.may_wait(&message) {
+            return self.answer(server, &message, answer, now);
+        }
+        let invite = message.method() == Method::Invite;
+        if invite && matches!(origin, Origin::Edge(_)) {
+            let trying = Message::response_to(&message, StatusCode::TRYING).build();
+            let _ = self.layer.respond(server, &trying, now);
+        }
+        let request = message.to_bytes();
+        let stage = Stage::Waiting { message: Box::new(message), prepared: false };
+        if let Some(id) = self.hold(server, invite, origin, stage, request) {
+            self.begin_waiting(id, now);
+        }
+    }
+
+    /// A request that was forwarded and lost its node has no heir: it waits too. Gives it back when it must not.
+    pub(super) fn wait_again(&mut self, id: u64, message: Message, now: Timestamp) -> Option<Message> {
+        if !self.may_wait(&message) {
+            return Some(message);
+        }
+        let held = self.exchanges.get_mut(id)?;
+        held.stage = Stage::Waiting { message: Box::new(message), prepared: true };
+        self.begin_waiting(id, now);
+        None
+    }
+
+    fn may_wait(&self, message: &Message) -> bool {
+        // Who drains waits for nobody; a call that begins goes elsewhere sooner when it is refused at once.
+        let in_dialog = message.to().is_ok_and(|to| to.tag().is_some());
+        !self.is_draining() && in_dialog && self.waiting.len() < OWNER_BACK_MAX && self.owner_tag(message).is_some()
+    }
+
+    fn begin_waiting(&mut self, id: u64, now: Timestamp) {
+        self.counts.requests_waited += 1;
+        self.waiting.push(id);
+        self.wake(id, now + OWNER_BACK);
+    }
+
+    /// A node has joined: what waits for it goes on, in the order in which it came.
+    pub(super) fn wake_waiting(&mut self, now: Timestamp) {
+        for id in std::mem::take(&mut self.waiting) {
+            let Some(Exchange { stage: Stage::Waiting { message, .. }, .. }) = self.exchanges.get(id) else { continue };
+            let Some(tag) = self.owner_tag(message) else { continue };
+            let Ok(destination) = self.to_owner(&tag) else {
+                self.waiting.push(id);
+                continue;
+            };
+            let Some(held) = self.exchanges.get_mut(id) else { continue };
+            let origin = held.origin;
+            let stage = std::mem::replace(&mut held.stage, Stage::Answered { client_open: false });
+            if let Stage::Waiting { mut message, prepared } = stage {
+                if !prepared {
+                    self.prepare(&mut message, origin, &destination);
+                }
+                self.forward(id, *message, destination, now);
+            }
+        }
+    }
+
+    /// Nobody came.
+    pub(super) fn waited_in_vain(&mut self, id: u64, now: Timestamp) {
+        self.waiting.retain(|waiting| *waiting != id);
+        let Some(held) = self.exchanges.get_mut(id) else { return };
+        let (server, request) = (held.server, std::mem::take(&mut held.request));
+        held.stage = Stage::Answered { client_open: false };
+        self.counts.no_node += 1;
+        if let Ok(request) = Message::parse(request) {
+            self.answer(server, &request, &Answer::unavailable(), now);
+        }
+    }
+}
