@@ -40,5 +40,5 @@ pub fn run(site: &Site, arguments: Arguments) -> anyhow::Result<Exit> {
     site.set.splice(0..0, SETTINGS.map(str::to_owned));
     let values = site.values()?;
     let show = Show::new(arguments.load, arguments.exit, arguments.json)?;
-    run::start(&site, values, Sharing::Alone, Example::Robots(show))
+    run::start(&site, values, Sharing::Alone, Example::Robots(Box::new(show)))
 }

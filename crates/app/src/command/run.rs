@@ -19,7 +19,7 @@ pub enum Example {
     /// The example tenant.
     Tenant,
     /// The example tenant with robots at work.
-    Robots(Show),
+    Robots(Box<Show>),
 }
 
 /// Every replica of every role in one process.

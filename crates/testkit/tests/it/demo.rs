@@ -45,20 +45,11 @@ impl Demo {
 
     /// The child that plays the robots, once it has begun.
     fn robots(&mut self) -> Result<u32> {
-        let pid = self.child.id();
-        let children = format!("/proc/{pid}/task");
+        let parent = self.child.id().to_string();
         wait::until(START_LIMIT, || {
-            for thread in std::fs::read_dir(&children)? {
-                let list = std::fs::read_to_string(thread?.path().join("children")).unwrap_or_default();
-                let robots = list.split_whitespace().filter_map(|child| child.parse().ok()).find(|child: &u32| {
-                    let line = std::fs::read(format!("/proc/{child}/cmdline")).unwrap_or_default();
-                    String::from_utf8_lossy(&line).split('\0').nth(1) == Some("robots")
-                });
-                if robots.is_some() {
-                    return Ok(robots);
-                }
-            }
-            Ok(None)
+            let processes =
+                std::fs::read_dir("/proc")?.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+            Ok(processes.into_iter().find(|pid: &u32| is_robots_of(*pid, &parent)))
         })
     }
 
@@ -85,6 +76,14 @@ fn command(instance: &Instance, folder: &tempfile::TempDir) -> Result<Command> {
     command.args(["demo", "--instance", &instance.number().to_string(), "--data-dir"]).arg(folder.path());
     command.stdin(Stdio::null()).stdout(Stdio::piped());
     Ok(command)
+}
+
+/// Whether the process is a child of that one and plays the robots.
+fn is_robots_of(pid: u32, parent: &str) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    let is_child = stat.rsplit(") ").next().and_then(|rest| rest.split(' ').nth(1)) == Some(parent);
+    is_child && String::from_utf8_lossy(&line).split('\0').nth(1) == Some("robots")
 }
 
 fn is_running(pid: u32) -> bool {
