@@ -159,7 +159,10 @@ mod tests {
         let ids: Vec<&str> = taken.iter().map(|record| record.id.as_str()).collect();
         assert_eq!(ids, ["frontend-1.7:1", "frontend-1.7:2", "frontend-1.7:3"]);
         let first: Json = serde_json::from_str(&taken[0].json).unwrap();
-        assert_eq!((&first["type"], &first["data"]["n"], taken[0].key.as_str()), (&"A".into(), &"A".into(), "acme:call:1"));
+        assert_eq!(
+            (&first["type"], &first["data"]["n"], taken[0].key.as_str()),
+            (&"A".into(), &"A".into(), "acme:call:1")
+        );
         assert_eq!((metrics.written.get(), metrics.failures.get(), metrics.dropped.get()), (3, 3, 0));
     }
 

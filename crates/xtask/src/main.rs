@@ -1,5 +1,6 @@
 //! Tasks of the maintainers: `cargo xtask`.
 
+mod coverage;
 mod generate;
 mod layers;
 mod ready;
@@ -13,7 +14,7 @@ use ready::Extent;
 
 const USAGE: &str = "usage: cargo xtask TASK
   check-layers       who imports whom, by layers.toml
-  check-connections  what the roles declare against data/*.tsv
+  check-connections  what the roles declare against data/*.tsv, and the sum in the README
   tidy               lengths, names, what must not stand in a public tree
   gen [--check]      the Rust form of proto/
   docs [--check]     the pages that are generated from declarations
