@@ -9,7 +9,7 @@ use rust_embed::RustEmbed;
 
 /// What `npm run build` has made. A program that was built without it says how.
 #[derive(RustEmbed)]
-#[folder = "$CARGO_MANIFEST_DIR/../../web/dist"]
+#[folder = "../../web/dist"]
 #[allow_missing = true]
 struct Files;
 

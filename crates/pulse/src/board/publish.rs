@@ -143,7 +143,10 @@ impl Board {
         if !(same_rows && same_head) {
             let change = Change { head: &head, queues: changed_queues, agents: changed_agents };
             let message = message("change", Some(&head.position), &change);
-            shown.kept.push_back((head.position.clone(), message.clone()));
+            // The first one is everything: whoever has the same position from another life of the role has not seen it.
+            if *self.present.borrow() {
+                shown.kept.push_back((head.position.clone(), message.clone()));
+            }
             if shown.kept.len() > KEPT_MAX {
                 shown.kept.pop_front();
             }
