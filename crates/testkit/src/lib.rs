@@ -13,6 +13,7 @@ pub mod observe;
 pub mod rtp;
 pub mod sipp;
 pub mod wait;
+pub mod wallboard;
 
 pub use baresip::{Answer, Phone, Setup};
 pub use caller::Caller;

@@ -17,3 +17,4 @@ mod routing;
 mod secrets;
 mod stuck;
 mod topology;
+mod wallboard;
