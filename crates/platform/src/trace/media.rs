@@ -255,7 +255,7 @@ fn behind_nat(leg: &Leg, phone: &str) -> Option<String> {
     }
     let kind = if names_private(leg) { "the private address" } else { "the address" };
     Some(format!(
-        "{phone} names {kind} {offered}, and its audio comes from {learned}: a NAT is between, and audio goes back to where \
+        "{phone} names {kind} {offered}, and its audio comes from {learned}: a NAT or another interface is between, and audio goes back to where \
          it comes from"
     ))
 }

@@ -71,6 +71,8 @@ fn candidate(at: u64, one: &entry::Candidate, routing: &Routing) -> Candidate {
     let chosen = routing.agent.as_deref() == Some(one.agent.as_str());
     // Once it is chosen it is reserved: that is no reason against it.
     let passed_over = one.passed_over.clone().filter(|_| !chosen);
+    // For how long somebody was idle says nothing of one without the skills.
+    let idle_ms = idle_ms.filter(|_| passed_over.as_deref() != Some("skills"));
     let text = match (chosen, passed_over.as_deref()) {
         (true, _) => "chosen".to_owned(),
         (false, None) => "has the skills and is free".to_owned(),

@@ -279,9 +279,10 @@ fn candidates(out: &mut String, candidates: &[Candidate]) {
         }
         let same: Vec<&str> =
             candidates.iter().filter(|other| other.text == one.text).map(|other| other.agent.as_str()).collect();
-        if same.len() > EACH_MAX && one.idle_ms.is_none() {
+        let idle = candidates.iter().any(|other| other.text == one.text && other.idle_ms.is_some());
+        if same.len() > EACH_MAX && !idle {
             told.push(&one.text);
-            let text = format!("{} more, each of whom {}: {}", same.len(), one.text, same.join(", "));
+            let text = format!("{} of whom each {}: {}", same.len(), one.text, same.join(", "));
             wrap(out, &" ".repeat(TIME_WIDTH + 2), &" ".repeat(TIME_WIDTH + 4), &text);
             continue;
         }

@@ -17,4 +17,5 @@ mod routing;
 mod secrets;
 mod stuck;
 mod topology;
+mod trace;
 mod wallboard;

@@ -1,7 +1,7 @@
 //! What rq remembers of its decisions, so that a call can be explained: who was considered, and why it was not the one.
 
 use model::{ConnId, QueueName, Timestamp};
-use routing::{Candidate, Decision, EndReason, Output, RequestId};
+use routing::{Candidate, Decision, EndReason, Output, RequestId, Stage};
 use runtime::trace::What;
 use runtime::trace::entry::{self, Routing};
 
@@ -61,8 +61,18 @@ impl TenantQueues {
             self.router.everyone_for(id, EVERYONE_MAX)
         };
         let mut candidates: Vec<entry::Candidate> = everyone.iter().map(candidate).collect();
-        for free in candidates.iter_mut().filter(|one| one.passed_over.as_deref() == Some(FREE)) {
-            // Nobody is chosen yet that it could have been compared with.
+        // Nobody was chosen yet that a free one could have been compared with; and whom the router has chosen at once is
+        // promised to this very call.
+        let chosen = match self.router.status(id).map(|status| status.stage) {
+            Some(Stage::Offered { agent, .. }) => Some(agent),
+            _ => None,
+        };
+        let is_free = |one: &entry::Candidate| match one.passed_over.as_deref() {
+            Some(FREE) => true,
+            Some("reserved") => chosen.as_ref().is_some_and(|agent| agent.as_str() == one.agent),
+            _ => false,
+        };
+        for free in candidates.iter_mut().filter(|one| is_free(one)) {
             free.passed_over = None;
         }
         candidates.sort_by_key(|one| interest(one.passed_over.as_deref()));
@@ -114,16 +124,8 @@ fn plain(id: &RequestId, queue: &QueueName, step: &str) -> Routing {
 
 /// How near somebody was to being chosen: a long list is cut at its far end.
 fn interest(passed_over: Option<&str>) -> usize {
-    const ORDER: [&str; 8] = [
-        FREE,
-        "reserved",
-        "on-call",
-        "excluded",
-        "not-ready",
-        "phone-out-of-service",
-        "logged-out",
-        "skills",
-    ];
+    const ORDER: [&str; 8] =
+        [FREE, "reserved", "on-call", "excluded", "not-ready", "phone-out-of-service", "logged-out", "skills"];
     passed_over.map_or(0, |reason| ORDER.iter().position(|known| *known == reason).map_or(ORDER.len(), |at| at + 1))
 }
 
