@@ -1,0 +1,209 @@
+//! A contact centre at work: CPU per routed call by role, and how long an agent who becomes free waits for the phone to
+//! ring while calls are queued.
+//!
+//! SIPp plays callers and phones against `trunkline up --example`; signalling only, so what media costs is its dialogs,
+//! the announcement and the music. Roles are told apart by the names of their threads.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use serde_json::Value;
+use testkit::{Installation, Sipp};
+
+use crate::Options;
+use crate::process::find;
+use crate::report::{Figure, Goal, Report};
+
+const FIRST_AGENT: u32 = 7101;
+const AGENTS: u32 = 20;
+/// More than the agents can take, so that calls queue.
+const CALLS_PER_S: u32 = 8;
+/// How long a caller stays after the answer of the queue: announcement, waiting, talk.
+const STAYS_MS: &str = "12000";
+const SOON: Duration = Duration::from_secs(15);
+/// The reporting log follows the stream by a second.
+const LOG_LIMIT: Duration = Duration::from_secs(10);
+
+/// Nanoseconds on the processor, by role; `other` is what belongs to none.
+type CpuByRole = BTreeMap<String, u64>;
+
+/// Runs it.
+pub fn run(options: &Options, report: &mut Report, folder: &Path) -> Result<()> {
+    if find("sipp").is_none() {
+        report.missing("demo", "sipp");
+        return Ok(());
+    }
+    let site = Installation::start_with(&["--set", "process.log=warn"])?;
+    let agents: Vec<String> = (FIRST_AGENT..FIRST_AGENT + AGENTS).map(|n| n.to_string()).collect();
+    register(&site, &agents, folder)?;
+    let nobody = testkit::Endpoint::listen(site.peer_address(2).into())?;
+    let phones = testkit::agents::sipp_phone(&site, 2, "agent.xml", &nobody, &["-d", "200", "-m", "1000000"])?;
+    for agent in &agents {
+        site.log_in(agent)?;
+    }
+    let calls = CALLS_PER_S * if options.quick { 5 } else { 30 };
+    let before = by_role(site.pid())?;
+    let callers = testkit::caller::sipp(&site, "caller.xml", 1, &nobody)
+        .dial(site.number("sales")?)
+        .calls(calls, CALLS_PER_S, 1_000)
+        .with(&["-d", STAYS_MS])
+        .run(Duration::from_secs(120))?;
+    let after = by_role(site.pid())?;
+    drop(phones);
+    let facts = facts(&site, calls)?;
+    let routed =
+        facts.iter().filter(|f| f.name == "EventEstablished" && f.dn.len() == 4 && f.dn.starts_with('7')).count();
+    ensure!(routed > 0, "no call reached an agent; SIPp ended with {}\n{}", callers.code, callers.errors);
+    let cost = |role: &str| {
+        let taken = after.get(role).copied().unwrap_or(0).saturating_sub(before.get(role).copied().unwrap_or(0));
+        taken as f64 / 1e6 / routed as f64
+    };
+    let all: f64 = after.keys().map(|role| cost(role)).sum();
+    let mut shares: Vec<(String, f64)> = after.keys().map(|role| (role.clone(), cost(role))).collect();
+    shares.sort_by(|a, b| b.1.total_cmp(&a.1));
+    let shown: Vec<String> = shares.iter().filter(|s| s.1 >= 0.005).map(|(r, ms)| format!("{r} {ms:.2}")).collect();
+    report.add(Figure {
+        bench: "demo",
+        what: format!("a call through announcement, queue and agent; {CALLS_PER_S} calls/s, {AGENTS} agents"),
+        unit: "ms of CPU",
+        ours: all,
+        peer: None,
+        goal: Goal::None,
+        note: format!(
+            "by role: {}; {routed} of {calls} calls reached an agent, the others hung up waiting",
+            shown.join(", ")
+        ),
+    });
+    report.add(Figure {
+        bench: "demo",
+        what: "sip-cluster's part of that".to_owned(),
+        unit: "ms of CPU",
+        ours: cost("sip-cluster"),
+        peer: None,
+        goal: Goal::None,
+        note: "audio is anchored: two media dialogs a call".to_owned(),
+    });
+    delays(report, &facts)
+}
+
+/// Registers every agent's phone at one address.
+fn register(site: &Installation, agents: &[String], folder: &Path) -> Result<()> {
+    let users: String = agents
+        .iter()
+        .filter_map(|agent| site.demo.people.iter().find(|p| p.extension == *agent))
+        .map(|p| format!("{0};[authentication username={0} password={1}]\n", p.extension, p.password))
+        .collect();
+    let file = folder.join("agents.csv");
+    fs::write(&file, format!("SEQUENTIAL\n{users}"))?;
+    let scenario = crate::files().join("register.xml").display().to_string();
+    Sipp::new(&scenario, site.peer_address(2), &site.sip())
+        .with(&["-inf", &file.display().to_string()])
+        .calls(AGENTS, 20, AGENTS)
+        .run(SOON)?
+        .expect_success()
+}
+
+fn delays(report: &mut Report, facts: &[Fact]) -> Result<()> {
+    let mut waiting = 0_i64;
+    let mut free: BTreeMap<&str, i64> = BTreeMap::new();
+    let mut delays = Vec::new();
+    for fact in facts {
+        match (fact.name.as_str(), fact.dn.as_str()) {
+            ("EventQueued", "sales") => waiting += 1,
+            ("EventDiverted" | "EventAbandoned", "sales") => waiting -= 1,
+            ("EventAgentReady", dn) if waiting > 0 => drop(free.insert(dn, fact.at_us)),
+            ("EventRinging", dn) => delays.extend(free.remove(dn).map(|since| fact.at_us - since)),
+            _ => {}
+        }
+    }
+    delays.sort_unstable();
+    let at = |part: usize| delays.get((delays.len() * part / 100).min(delays.len().saturating_sub(1)));
+    let (Some(median), Some(late)) = (at(50), at(99)) else {
+        report.failed("demo", &anyhow::anyhow!("no agent became free while calls waited"));
+        return Ok(());
+    };
+    report.add(Figure {
+        bench: "demo",
+        what: "from \"agent free\" to \"agent ringing\" while calls wait, p99".to_owned(),
+        unit: "ms",
+        ours: *late as f64 / 1e3,
+        peer: None,
+        goal: Goal::None,
+        note: format!("median {:.1} ms of {} times; times of the facts", *median as f64 / 1e3, delays.len()),
+    });
+    Ok(())
+}
+
+/// A fact of the reporting log, as far as it is needed here.
+struct Fact {
+    at_us: i64,
+    name: String,
+    dn: String,
+}
+
+/// All facts in the order of their times, once every call is over in the log.
+fn facts(site: &Installation, calls: u32) -> Result<Vec<Fact>> {
+    let read = || {
+        let mut facts = Vec::new();
+        for topic in ["voice-callthread", "voice-agentstate"] {
+            let folder = site.data_dir().join("reporting").join(topic);
+            for day in fs::read_dir(&folder).into_iter().flatten().flatten() {
+                for line in fs::read_to_string(day.path())?.lines() {
+                    facts.push(fact(&serde_json::from_str(line)?)?);
+                }
+            }
+        }
+        facts.sort_by_key(|fact| fact.at_us);
+        anyhow::Ok(facts)
+    };
+    // A call that was refused leaves no fact: what is there after the time is what there is.
+    let all_over = || Ok(read()?.iter().filter(|f| f.name == "EventCallDeleted").count() >= calls as usize);
+    let _ = crate::process::wait_until("all calls are in the log", LOG_LIMIT, all_over);
+    read()
+}
+
+fn fact(event: &Value) -> Result<Fact> {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let at_us = micros(&text(&event["time"])).with_context(|| format!("no time in {event}"))?;
+    Ok(Fact { at_us, name: text(&event["type"]), dn: text(&event["data"]["ThisDN"]) })
+}
+
+/// `2026-11-20T11:44:09.123456Z` as microseconds since the month began.
+fn micros(time: &str) -> Option<i64> {
+    let (date, clock) = time.trim_end_matches('Z').split_once('T')?;
+    let day: i64 = date.rsplit('-').next()?.parse().ok()?;
+    let mut parts = clock.split(':');
+    let (hours, minutes): (i64, i64) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
+    let seconds: f64 = parts.next()?.parse().ok()?;
+    Some((day * 86_400 + hours * 3_600 + minutes * 60) * 1_000_000 + (seconds * 1e6).round() as i64)
+}
+
+/// CPU of each thread of the process, added up by role: a role's threads are named after it.
+fn by_role(pid: u32) -> Result<CpuByRole> {
+    let mut all = CpuByRole::new();
+    for thread in fs::read_dir(format!("/proc/{pid}/task"))?.flatten() {
+        let read = |name: &str| fs::read_to_string(thread.path().join(name)).unwrap_or_default();
+        let (name, used) = (read("comm"), read("schedstat"));
+        let of_role = |role: &&&str| name.strip_prefix(**role).is_some_and(|rest| rest.starts_with(['-', '\n']));
+        let roles: Vec<&str> = runtime::address::ROLE_NUMBERS.iter().map(|(role, _)| *role).collect();
+        let role = roles.iter().find(of_role).map_or("other", |role| *role);
+        *all.entry(role.to_owned()).or_default() +=
+            used.split(' ').next().and_then(|ns| ns.parse().ok()).unwrap_or(0_u64);
+    }
+    Ok(all)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_of_facts_are_read_to_the_microsecond() {
+        let between = micros("2026-11-20T11:44:10.000004Z").unwrap() - micros("2026-11-20T11:44:09.999999Z").unwrap();
+        assert_eq!(between, 5);
+        assert_eq!(micros("nonsense"), None);
+    }
+}

@@ -1,0 +1,63 @@
+//! `trunkline up --example` with nothing to do: memory, and how long it takes to be ready.
+
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+
+use crate::Options;
+use crate::process::{Process, wait_until};
+use crate::report::{Figure, Goal, Report};
+
+const MEMORY_MAX_MB: f64 = 150.0;
+const READY_MAX_S: f64 = 2.0;
+const START_LIMIT: Duration = Duration::from_secs(60);
+/// Starting leaves memory that is given back soon, and work that is done once.
+const SETTLE: Duration = Duration::from_secs(3);
+const OBSERVED: Duration = Duration::from_secs(5);
+
+/// Runs it.
+pub fn run(options: &Options, report: &mut Report, folder: &Path) -> Result<()> {
+    // Once before: the disk's cache is warm, and the data directory has its keys.
+    let (_, first) = start(options, folder)?;
+    let (process, ready) = start(options, folder)?;
+    std::thread::sleep(SETTLE);
+    let before = process.cpu()?;
+    std::thread::sleep(OBSERVED);
+    let share = process.cpu()?.since(before).as_secs_f64() / OBSERVED.as_secs_f64();
+    report.add(Figure {
+        bench: "idle",
+        what: "memory (PSS) of `up --example`, all roles".to_owned(),
+        unit: "MB",
+        ours: process.memory() as f64 / 1e6,
+        peer: None,
+        goal: Goal::AtMost(MEMORY_MAX_MB),
+        note: format!("CPU while idle: {:.1} % of a core", share * 100.0),
+    });
+    report.add(Figure {
+        bench: "idle",
+        what: "from its start until every role is ready".to_owned(),
+        unit: "s",
+        ours: ready.as_secs_f64(),
+        peer: None,
+        goal: Goal::AtMost(READY_MAX_S),
+        note: format!("into a new data directory: {:.2} s", first.as_secs_f64()),
+    });
+    Ok(())
+}
+
+fn start(options: &Options, folder: &Path) -> Result<(Process, Duration)> {
+    let (data, said) = (folder.join("data"), folder.join("data/demo.json"));
+    let _ = std::fs::remove_file(&said);
+    let mut command = Command::new(crate::binary());
+    command.args(["up", "--example", "--instance", &options.instance.to_string(), "--data-dir"]).arg(&data);
+    command.args(["--set", "process.drain_deadline=1s"]);
+    let began = Instant::now();
+    let mut process = Process::start("trunkline", &mut command, &folder.join("up.log"))?;
+    wait_until("trunkline up is ready", START_LIMIT, || {
+        process.expect_running()?;
+        Ok(said.exists())
+    })?;
+    Ok((process, began.elapsed()))
+}

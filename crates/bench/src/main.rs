@@ -1,0 +1,141 @@
+//! Measures the built binary beside its peers, in one run on one machine: `script/bench`.
+//!
+//! Figures of different machines, and of different moments of a shared one, say nothing about each other; a ratio of two
+//! programs that ran one behind the other under the same load does. CPU is user and system time of all processes of
+//! the measured program, from the kernel.
+
+#![allow(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
+
+mod demo;
+mod http;
+mod idle;
+mod kamailio;
+mod parser;
+mod process;
+mod proxy;
+mod registrar;
+mod relay;
+mod report;
+mod sipp;
+mod site;
+mod udp;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::Parser;
+
+use report::{Circumstances, Report};
+
+/// Runs one benchmark.
+type Bench = fn(&Options, &mut Report, &Path) -> Result<()>;
+
+/// All benchmarks by name, in the order in which they run.
+const BENCHES: &[(&str, Bench)] = &[
+    ("parser", parser::run),
+    ("idle", idle::run),
+    ("sip-proxy", proxy::run),
+    ("registrar", registrar::run),
+    ("relay", relay::run),
+    ("demo", demo::run),
+];
+
+/// Measures trunkline beside its peers and prints the ratios of this run
+#[derive(Parser)]
+#[command(after_help = "Examples:\n  script/bench\n  script/bench sip-proxy --quick\n  script/bench --json bench.json")]
+pub struct Options {
+    /// Which benchmarks; all without a name
+    #[arg(value_name = "NAME", value_parser = clap::builder::PossibleValuesParser::new(BENCHES.iter().map(|(name, _)| *name)))]
+    names: Vec<String>,
+    /// Short loads: to see that it works, not for figures
+    #[arg(long)]
+    quick: bool,
+    /// Writes the figures into a file as JSON
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Number of the instance: the addresses of a run are 127.N.x.y
+    #[arg(long, value_name = "N", default_value_t = 230)]
+    instance: u8,
+    /// Leaves the pages of docs/ as they are
+    #[arg(long)]
+    no_pages: bool,
+    /// Keeps the files of the run
+    #[arg(long)]
+    keep: bool,
+}
+
+impl Options {
+    /// How long a load lasts.
+    const fn seconds(&self) -> u32 {
+        if self.quick { 3 } else { 10 }
+    }
+}
+
+fn main() -> ExitCode {
+    let options = Options::parse();
+    match run(&options) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("bench: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(options: &Options) -> Result<bool> {
+    let mut report = Report::default();
+    for (name, bench) in BENCHES {
+        if !options.names.is_empty() && !options.names.iter().any(|wanted| wanted == name) {
+            continue;
+        }
+        eprintln!("== {name}");
+        let mut folder = tempfile::Builder::new().prefix(&format!("trunkline-bench-{name}-")).tempdir()?;
+        folder.disable_cleanup(options.keep);
+        if options.keep {
+            eprintln!("files in {}", folder.path().display());
+        }
+        if let Err(error) = bench(options, &mut report, folder.path()) {
+            report.failed(name, &error);
+        }
+    }
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let command = format!("script/bench {}", words.join(" ")).trim_end().to_owned();
+    let about = Circumstances::now(command, &root(), peers());
+    print(&report.page(&about));
+    if let Some(file) = &options.json {
+        std::fs::write(file, serde_json::to_string_pretty(&report.json(&about))?)?;
+    }
+    let is_complete = options.names.is_empty() && !options.quick && !options.no_pages;
+    if is_complete && report.is_whole() {
+        report.write(&about, &root())?;
+    }
+    Ok(report.is_whole())
+}
+
+#[allow(clippy::print_stdout, reason = "this is the program's answer")]
+fn print(text: &str) {
+    println!("{text}");
+}
+
+fn peers() -> String {
+    let all = [kamailio::version()];
+    all.into_iter().flatten().collect::<Vec<_>>().join("; ")
+}
+
+/// The checkout.
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// Configurations and scenarios.
+pub fn files() -> PathBuf {
+    root().join("bench")
+}
+
+/// The binary that is measured: it stands beside this one.
+pub fn binary() -> PathBuf {
+    let own = std::env::current_exe().unwrap_or_default();
+    own.with_file_name("trunkline")
+}

@@ -1,0 +1,132 @@
+//! A process that is measured: started in a group of its own, so that its CPU time is that of all its processes, and
+//! ended with the value.
+
+use std::fs::{self, File};
+use std::os::unix::process::CommandExt as _;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail};
+
+/// How long a process may take to end by itself.
+const END_LIMIT: Duration = Duration::from_secs(5);
+/// Between two looks at a condition.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// A running program and whatever it has started.
+pub struct Process {
+    child: Child,
+    name: String,
+}
+
+/// CPU time in the kernel's ticks.
+#[derive(Clone, Copy, Debug)]
+pub struct Cpu(u64);
+
+impl Process {
+    /// Starts it; what it prints goes into `log`.
+    pub fn start(name: &str, command: &mut Command, log: &Path) -> Result<Self> {
+        let log = File::create(log)?;
+        let child = command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).process_group(0).spawn();
+        let child = child.with_context(|| format!("{name} cannot be started"))?;
+        Ok(Self { child, name: name.to_owned() })
+    }
+
+    /// User and system time so far of every process of the group.
+    pub fn cpu(&self) -> Result<Cpu> {
+        let ticks = self.members().iter().filter_map(|pid| Some(stat(*pid)?.1)).sum();
+        Ok(Cpu(ticks))
+    }
+
+    /// Memory of the group, shared pages divided among those who share them, in bytes.
+    pub fn memory(&self) -> u64 {
+        let pss = |pid: &u32| {
+            let text = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).ok()?;
+            let line = text.lines().find_map(|line| line.strip_prefix("Pss:"))?;
+            line.split_whitespace().next()?.parse::<u64>().ok()
+        };
+        self.members().iter().filter_map(pss).sum::<u64>() * 1024
+    }
+
+    /// Fails if it has ended.
+    pub fn expect_running(&mut self) -> Result<()> {
+        match self.child.try_wait()? {
+            None => Ok(()),
+            Some(status) => bail!("{} has ended: {status}", self.name),
+        }
+    }
+
+    /// Waits until it has ended by itself.
+    pub fn finish(&mut self, limit: Duration) -> Result<i32> {
+        let deadline = Instant::now() + limit;
+        loop {
+            if let Some(status) = self.child.try_wait()? {
+                return Ok(status.code().unwrap_or(-1));
+            }
+            if Instant::now() > deadline {
+                bail!("{} has not ended within {limit:?}", self.name);
+            }
+            std::thread::sleep(LOOK);
+        }
+    }
+
+    fn members(&self) -> Vec<u32> {
+        let group = self.child.id();
+        let all = fs::read_dir("/proc").into_iter().flatten().flatten();
+        let pids = all.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+        pids.filter(|pid| stat(*pid).is_some_and(|(of, _)| of == group)).collect()
+    }
+
+    fn signal(&self, name: &str) {
+        let group = format!("-{}", self.child.id());
+        // A group that is gone needs no signal.
+        let _ = Command::new("kill").args([name, "--", &group]).stderr(Stdio::null()).status();
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.signal("-TERM");
+        if self.finish(END_LIMIT).is_err() {
+            self.signal("-KILL");
+        }
+        let _ = self.child.wait();
+    }
+}
+
+impl Cpu {
+    /// The time that passed between two readings.
+    pub fn since(self, earlier: Self) -> Duration {
+        // USER_HZ is 100 on every architecture that Linux shows to programs.
+        Duration::from_millis(self.0.saturating_sub(earlier.0) * 10)
+    }
+}
+
+/// Process group and CPU ticks of a process, its waited-for children left out.
+fn stat(pid: u32) -> Option<(u32, u64)> {
+    let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The name is in brackets and may hold anything; what follows it is regular.
+    let fields: Vec<&str> = text.rsplit_once(')')?.1.split_whitespace().collect();
+    let ticks = |at: usize| fields.get(at)?.parse::<u64>().ok();
+    Some((fields.get(2)?.parse().ok()?, ticks(11)? + ticks(12)?))
+}
+
+/// Waits for a condition.
+pub fn wait_until(what: &str, limit: Duration, mut holds: impl FnMut() -> Result<bool>) -> Result<()> {
+    let deadline = Instant::now() + limit;
+    while !holds()? {
+        if Instant::now() > deadline {
+            bail!("{what}: not within {limit:?}");
+        }
+        std::thread::sleep(LOOK);
+    }
+    Ok(())
+}
+
+/// Where a program is, if it is installed.
+pub fn find(program: &str) -> Option<std::path::PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let folders = std::env::split_paths(&path).chain(["/usr/sbin".into(), "/usr/local/sbin".into()]);
+    folders.map(|folder| folder.join(program)).find(|path| path.is_file())
+}

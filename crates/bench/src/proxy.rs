@@ -1,0 +1,143 @@
+//! sip-proxy against Kamailio: CPU per call, UDP to UDP over a static route, stateful and record-routing.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, ensure};
+
+use crate::process::{Process, find};
+use crate::report::{Figure, Goal, Report};
+use crate::sipp::{Counts, Run, Sipp};
+use crate::site::Site;
+use crate::{Options, kamailio, udp};
+
+/// Offered calls each second.
+const RATES: [u32; 2] = [200, 1_000];
+const WARM_UP_CALLS: u32 = 200;
+/// After a load: a transaction of UDP lingers for 32 s (timer J), and taking it down is part of the call's cost.
+const LINGER: Duration = Duration::from_secs(34);
+/// The goal: this much of the peer's CPU.
+const RATIO_MAX: f64 = 1.2;
+
+/// CPU per call at each rate, in milliseconds, and what SIPp saw.
+struct Measured {
+    ms: Vec<f64>,
+    lingering_ms: f64,
+    counts: Vec<Counts>,
+    memory: u64,
+}
+
+/// Runs it.
+pub fn run(options: &Options, report: &mut Report, folder: &Path) -> Result<()> {
+    if find("sipp").is_none() {
+        report.missing("sip-proxy", "sipp");
+        return Ok(());
+    }
+    let site = Site::new(options.instance, folder)?;
+    let callee = format!("{}:5060", site.peer(2));
+    let ours = {
+        let mut config = site.run(&["tenant", "config"], &[])?;
+        site.wait_ready("config", &mut config)?;
+        let route = format!("sip-proxy.static_route={callee}");
+        let mut proxy = site.run(&["sip-proxy"], &[&route])?;
+        site.wait_ready("sip-proxy", &mut proxy)?;
+        measure(options, &site, &site.edge(), &mut proxy.process, folder)?
+    };
+    let at = format!("{}:5060", site.peer(3));
+    let next = format!("sip:{callee}");
+    let peer = match kamailio::start("kamailio-proxy.cfg", &at, &[("NEXT", &next)], folder)? {
+        Some(mut process) => Some(measure(options, &site, &at, &mut process, folder)?),
+        None => {
+            report.missing("sip-proxy", "kamailio");
+            None
+        }
+    };
+    for (index, rate) in RATES.iter().enumerate() {
+        let counts = ours.counts[index];
+        report.add(Figure {
+            bench: "sip-proxy",
+            what: format!("a call through a static route, {rate} calls/s"),
+            unit: "ms of CPU",
+            ours: ours.ms[index],
+            peer: peer.as_ref().map(|p| ("Kamailio, 1 worker", p.ms[index])),
+            goal: Goal::Ratio(RATIO_MAX),
+            note: format!(
+                "{} of {} calls went as they should; {} messages out of order; {} sent again; of the figure {:.3} is for \
+                 what lingers",
+                counts.successful,
+                counts.successful + counts.failed,
+                counts.disordered,
+                counts.retransmissions,
+                ours.lingering_ms,
+            ) + &peer.as_ref().map_or_else(String::new, |p| {
+                let c = p.counts[index];
+                format!("; the peer: {} failed, {} out of order", c.failed, c.disordered)
+            }),
+        });
+    }
+    let swaps = ours.counts.iter().map(|c| c.disordered).sum::<u64>();
+    report.add(Figure {
+        bench: "sip-proxy",
+        what: "messages out of order within a dialog".to_owned(),
+        unit: "calls",
+        ours: swaps as f64,
+        peer: peer.as_ref().map(|p| ("Kamailio, 1 worker", p.counts.iter().map(|c| c.disordered).sum::<u64>() as f64)),
+        goal: Goal::AtMost(0.0),
+        note: String::new(),
+    });
+    report.add(Figure {
+        bench: "sip-proxy",
+        what: "memory of the process after it".to_owned(),
+        unit: "MB",
+        ours: ours.memory as f64 / 1e6,
+        peer: peer.as_ref().map(|p| ("Kamailio, 1 worker", p.memory as f64 / 1e6)),
+        goal: Goal::None,
+        note: String::new(),
+    });
+    Ok(())
+}
+
+fn measure(options: &Options, site: &Site, at: &str, process: &mut Process, folder: &Path) -> Result<Measured> {
+    let callee = Run { scenario: "callee.xml", local: site.peer(2), remote: None, arguments: vec!["-aa".to_owned()] };
+    let mut callee_run = Sipp::start(&callee, folder)?;
+    udp::wait_bound(&format!("{}:5060", site.peer(2)), Duration::from_secs(5), callee_run.process())?;
+    let call = |calls: u32, rate: u32| {
+        let arguments = ["-m", &calls.to_string(), "-r", &rate.to_string(), "-l", "10000", "-timeout", "60"];
+        let run = Run {
+            scenario: "caller.xml",
+            local: site.peer(1),
+            remote: Some(at),
+            arguments: arguments.iter().map(|a| (*a).to_owned()).collect(),
+        };
+        Sipp::run(&run, folder, Duration::from_secs(90))
+    };
+    let warmed = call(WARM_UP_CALLS, 100)?;
+    ensure!(warmed.successful > 0, "no call went through at {at}: see {}", folder.display());
+    let (mut ms, mut counts, mut calls) = (Vec::new(), Vec::new(), WARM_UP_CALLS);
+    for rate in RATES {
+        let wanted = rate * options.seconds();
+        let before = process.cpu()?;
+        let counted = call(wanted, rate)?;
+        ms.push(process.cpu()?.since(before).as_secs_f64() * 1e3 / f64::from(wanted));
+        counts.push(counted);
+        calls += wanted;
+        process.expect_running()?;
+    }
+    let memory = process.memory();
+    let lingering_ms = if options.quick { 0.0 } else { lingering(process)? * 1e3 / f64::from(calls) };
+    ms.iter_mut().for_each(|figure| *figure += lingering_ms);
+    Ok(Measured { ms, lingering_ms, counts, memory })
+}
+
+/// CPU seconds for taking down what the calls have left, without what the process uses when it is idle.
+fn lingering(process: &Process) -> Result<f64> {
+    let idle = Duration::from_secs(5);
+    let (before, began) = (process.cpu()?, Instant::now());
+    std::thread::sleep(LINGER);
+    let taken = process.cpu()?.since(before).as_secs_f64();
+    let linger = began.elapsed().as_secs_f64();
+    let (before, began) = (process.cpu()?, Instant::now());
+    std::thread::sleep(idle);
+    let idle_share = process.cpu()?.since(before).as_secs_f64() / began.elapsed().as_secs_f64();
+    Ok((taken - idle_share * linger).max(0.0))
+}

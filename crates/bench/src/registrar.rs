@@ -1,0 +1,136 @@
+//! sip-proxy, registrar and config against Kamailio as registrar: CPU per REGISTER that is proved by digest, 1,000 a second.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+
+use crate::process::{Cpu, Process, find};
+use crate::report::{Figure, Goal, Report};
+use crate::sipp::{Run, Sipp};
+use crate::site::{PASSWORD, PHONES, REALM, Site, phone};
+use crate::{Options, kamailio};
+
+/// Registrations each second.
+const RATE: u32 = 1_000;
+/// What refresh.xml does with the nonce that it has.
+const REFRESHES_OF_A_CALL: u32 = 8;
+const RATIO_MAX: f64 = 1.2;
+/// The file of users that both scenarios read.
+const USERS: &str = "users.csv";
+
+/// CPU of each process, in microseconds per registration.
+#[derive(Clone, Debug)]
+struct Cost(Vec<f64>);
+
+impl Cost {
+    fn total(&self) -> f64 {
+        self.0.iter().sum()
+    }
+}
+
+struct Measured {
+    new: Cost,
+    again: Cost,
+    refresh: Cost,
+    failed: u64,
+    bytes_per_phone: f64,
+}
+
+/// Runs it.
+pub fn run(options: &Options, report: &mut Report, folder: &Path) -> Result<()> {
+    if find("sipp").is_none() {
+        report.missing("registrar", "sipp");
+        return Ok(());
+    }
+    let site = Site::new(options.instance, folder)?;
+    write_users(folder)?;
+    let ours = {
+        let mut config = site.run(&["tenant", "config"], &[])?;
+        site.wait_ready("config", &mut config)?;
+        // All phones come from one address here.
+        let proxy = site.run(&["sip-proxy"], &["sip-proxy.source_requests_per_s=24000"])?;
+        let mut registrar = site.run(&["registrar"], &[])?;
+        site.wait_ready("registrar", &mut registrar)?;
+        let processes = [&proxy.process, &registrar.process, &config.process];
+        measure(options, &site, &site.edge(), &processes, folder)?
+    };
+    let at = format!("{}:5060", site.peer(3));
+    let definitions = [("REALM", REALM), ("PASSWORD", PASSWORD)];
+    let peer = match kamailio::start("kamailio-registrar.cfg", &at, &definitions, folder)? {
+        Some(process) => Some(measure(options, &site, &at, &[&process], folder)?),
+        None => {
+            report.missing("registrar", "kamailio");
+            None
+        }
+    };
+    let rows: [(&str, fn(&Measured) -> &Cost); 3] = [
+        ("a new address, digest: 401, then 200", |m| &m.new),
+        ("a known address, digest: 401, then 200", |m| &m.again),
+        ("a refresh with a nonce that is still good: 200", |m| &m.refresh),
+    ];
+    for (what, cost) in rows {
+        let parts = &cost(&ours).0;
+        report.add(Figure {
+            bench: "registrar",
+            what: what.to_owned(),
+            unit: "µs of CPU",
+            ours: cost(&ours).total(),
+            peer: peer.as_ref().map(|p| ("Kamailio, 1 worker", cost(p).total())),
+            goal: Goal::Ratio(RATIO_MAX),
+            note: format!(
+                "sip-proxy {:.1}, registrar {:.1}, config and tenant {:.1}; {} failed",
+                parts[0], parts[1], parts[2], ours.failed
+            ),
+        });
+    }
+    report.add(Figure {
+        bench: "registrar",
+        what: "memory for a registered phone".to_owned(),
+        unit: "bytes",
+        ours: ours.bytes_per_phone,
+        peer: peer.as_ref().map(|p| ("Kamailio, 1 worker", p.bytes_per_phone)),
+        goal: Goal::None,
+        note: "growth of all processes while the phones register, divided by the phones; ours holds credentials, too"
+            .to_owned(),
+    });
+    Ok(())
+}
+
+fn measure(options: &Options, site: &Site, at: &str, processes: &[&Process], folder: &Path) -> Result<Measured> {
+    let phones = if options.quick { 3_000 } else { PHONES };
+    let memory = |all: &[&Process]| all.iter().map(|p| p.memory()).sum::<u64>() as f64;
+    let load = |scenario: &str, calls: u32, rate: u32| {
+        let arguments = ["-m", &calls.to_string(), "-r", &rate.to_string(), "-l", "10000", "-timeout", "90", "-inf"];
+        let mut arguments: Vec<String> = arguments.iter().map(|a| (*a).to_owned()).collect();
+        arguments.push(folder.join(USERS).display().to_string());
+        let run = Run { scenario, local: site.peer(1), remote: Some(at), arguments };
+        let before = processes.iter().map(|p| p.cpu()).collect::<Result<Vec<Cpu>>>()?;
+        let counts = Sipp::run(&run, folder, Duration::from_secs(100))?;
+        ensure!(counts.successful > 0, "nobody could register at {at}");
+        let taken = processes.iter().zip(before).map(|(p, b)| Ok(p.cpu()?.since(b).as_secs_f64() * 1e6));
+        let each = taken.map(|us: Result<f64>| us.map(|us| us / f64::from(calls)));
+        anyhow::Ok((Cost(each.collect::<Result<_>>()?), counts.failed))
+    };
+    let before = memory(processes);
+    let (new, failed_new) = load("register.xml", phones, RATE)?;
+    let bytes_per_phone = (memory(processes) - before) / f64::from(phones);
+    let (again, failed_again) = load("register.xml", RATE * options.seconds(), RATE)?;
+    let calls = RATE / REFRESHES_OF_A_CALL;
+    let (both, failed_both) = load("refresh.xml", calls * options.seconds(), calls)?;
+    let refresh = Cost(both.0.iter().zip(&again.0).map(|(b, a)| (b - a) / f64::from(REFRESHES_OF_A_CALL)).collect());
+    let failed = failed_new + failed_again + failed_both;
+    Ok(Measured { new, again, refresh, failed, bytes_per_phone })
+}
+
+fn write_users(folder: &Path) -> Result<()> {
+    let mut text = "SEQUENTIAL\n".to_owned();
+    for number in 0..PHONES {
+        let user = phone(number);
+        // Writing into a String cannot fail.
+        let _ = writeln!(text, "{user};[authentication username={user} password={PASSWORD}]");
+    }
+    Ok(fs::write(folder.join(USERS), text)?)
+}

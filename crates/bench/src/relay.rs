@@ -1,0 +1,104 @@
+//! The media role against rtpengine in user space: CPU per relayed packet of G.711, two parties, 20 ms.
+//!
+//! Both are asked over their own signalling: rtpengine by its NG protocol, media by the dialogs that sip-cluster has
+//! with it, one for each leg, through a real sip-proxy. What is measured is the whole process in either case.
+
+mod load;
+mod ng;
+mod node;
+
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Result, bail, ensure};
+
+use crate::process::{Process, find};
+use crate::report::{Figure, Goal, Report};
+use crate::site::Site;
+use crate::{Options, udp};
+use load::{Load, Talk};
+
+/// Two-way sessions; each is 100 packets a second.
+const SESSIONS: [usize; 2] = [250, 500];
+const PACKETS_PER_SESSION: usize = 100;
+const RATIO_MAX: f64 = 1.0;
+const START_LIMIT: Duration = Duration::from_secs(10);
+const WARM_UP: Duration = Duration::from_secs(2);
+/// More packets missing than this share, and the peer was not relaying what was offered.
+const LOSS_MAX: f64 = 0.01;
+
+struct Measured {
+    us: f64,
+    talk: Talk,
+}
+
+/// Runs it.
+pub fn run(options: &Options, report: &mut Report, folder: &Path) -> Result<()> {
+    let mut rows: Vec<(usize, Measured, Option<Measured>)> = Vec::new();
+    for sessions in SESSIONS {
+        // Media goes on with the dialogs that it finds in its data directory: each run has one of its own.
+        let folder = folder.join(sessions.to_string());
+        std::fs::create_dir(&folder)?;
+        let site = Site::new(options.instance, &folder)?;
+        let mut load = Load::new(site.peer(1).into(), sessions)?;
+        let ours = ours(options, &site, &mut load, &folder)?;
+        let mut load = Load::new(site.peer(1).into(), sessions)?;
+        let peer = peer(options, &site, &mut load, &folder)?;
+        rows.push((sessions, ours, peer));
+    }
+    if rows.iter().any(|(.., peer)| peer.is_none()) {
+        report.missing("relay", "rtpengine");
+    }
+    for (sessions, ours, peer) in rows {
+        let said = |m: &Measured| {
+            let (sent, heard) = (m.talk.sent, m.talk.heard);
+            format!("{:.0} packets/s, {} of {sent} missing", m.talk.rate(), sent.saturating_sub(heard))
+        };
+        report.add(Figure {
+            bench: "relay",
+            what: format!("a packet, {sessions} two-way sessions, {} packets/s", sessions * PACKETS_PER_SESSION),
+            unit: "µs of CPU",
+            ours: ours.us,
+            peer: peer.as_ref().map(|p| ("rtpengine, 2 threads", p.us)),
+            goal: Goal::Ratio(RATIO_MAX),
+            note: said(&ours) + &peer.as_ref().map_or_else(String::new, |p| format!("; the peer: {}", said(p))),
+        });
+    }
+    Ok(())
+}
+
+fn ours(options: &Options, site: &Site, load: &mut Load, folder: &Path) -> Result<Measured> {
+    let mut config = site.run(&["tenant", "config"], &[])?;
+    site.wait_ready("config", &mut config)?;
+    let _proxy = site.run(&["sip-proxy"], &[])?;
+    let mut media = site.run(&["media"], &[])?;
+    site.wait_ready("media", &mut media)?;
+    let _dialogs = node::connect(site, load)?;
+    measure(options, load, &mut media.process, folder)
+}
+
+fn peer(options: &Options, site: &Site, load: &mut Load, folder: &Path) -> Result<Option<Measured>> {
+    let Some(program) = find("rtpengine") else { return Ok(None) };
+    let (host, control) = (site.peer(3), format!("{}:2223", site.peer(3)));
+    let mut command = Command::new(program);
+    command.arg("--config-file").arg(crate::files().join("rtpengine.conf")).args(["--config-section", "bench"]);
+    command.arg(format!("--interface={host}")).arg(format!("--listen-ng={control}"));
+    let mut process = Process::start("rtpengine", &mut command, &folder.join("rtpengine.log"))?;
+    udp::wait_bound(&control, START_LIMIT, &mut process)?;
+    ng::connect(&control, load)?;
+    measure(options, load, &mut process, folder).map(Some)
+}
+
+fn measure(options: &Options, load: &mut Load, process: &mut Process, folder: &Path) -> Result<Measured> {
+    load.talk(WARM_UP);
+    let before = process.cpu()?;
+    let talk = load.talk(Duration::from_secs(options.seconds().into()));
+    let cpu = process.cpu()?.since(before);
+    process.expect_running()?;
+    ensure!(talk.heard > 0, "nothing came back: see {}", folder.display());
+    if (talk.sent.saturating_sub(talk.heard)) as f64 > talk.sent as f64 * LOSS_MAX {
+        bail!("{} of {} packets were lost: the machine is too busy for a figure", talk.sent - talk.heard, talk.sent);
+    }
+    Ok(Measured { us: cpu.as_secs_f64() * 1e6 / talk.heard as f64, talk })
+}

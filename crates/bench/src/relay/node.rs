@@ -1,0 +1,144 @@
+//! A node like sip-cluster, as far as media sees one: a dialog for each leg, through sip-proxy.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use infra::{Clock, SystemClock};
+use model::{Epoch, NodeId, Owner};
+use net::sip::{Limits, LinkEvent, LinkId, NodeIdentity, NodeLinks};
+use runtime::entropy::Strong;
+use sip::proxy::headers;
+use sip::{HeaderName, Message, Method};
+use tokio::sync::watch;
+
+use super::load::{Load, description};
+use crate::site::{Site, TENANT};
+
+const ROLE: &str = "sip-cluster";
+const ANSWER_LIMIT: Duration = Duration::from_secs(10);
+
+/// Keeps the dialogs: media ends those of a node that is gone.
+pub struct Dialogs {
+    _executor: tokio::runtime::Runtime,
+}
+
+/// Sets up both legs of every session in a conference of their own, and tells the phones where to send.
+pub fn connect(site: &Site, load: &Load) -> Result<Dialogs> {
+    let executor = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+    executor.block_on(async {
+        let mut node = Node::start(site)?;
+        node.up().await?;
+        for (number, phones) in load.sessions().into_iter().enumerate() {
+            let conference = format!("{number:016x}");
+            let first = node.invite(&conference, phones[0]).await?;
+            let second = node.invite(&conference, phones[1]).await?;
+            load.answered(number, [first, second])?;
+        }
+        tokio::spawn(node.keep());
+        anyhow::Ok(())
+    })?;
+    Ok(Dialogs { _executor: executor })
+}
+
+struct Node {
+    links: NodeLinks,
+    link: LinkId,
+    host: IpAddr,
+    dialogs: u32,
+}
+
+impl Node {
+    fn start(site: &Site) -> Result<Self> {
+        let number = |role| runtime::address::role_number(role).context("no such role");
+        let host = runtime::address::of_replica(site.instance, number(ROLE)?, 1);
+        let proxy = runtime::address::of_replica(site.instance, number("sip-proxy")?, 1);
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
+        let tokens = runtime::data_dir::tokens(site.data_dir(), clock.clone())?;
+        let name = format!("{ROLE}-1");
+        let owner = Owner { node: NodeId::parse(&name)?, epoch: Epoch(clock.now().as_millis()) };
+        let token = move || tokens.of_role(ROLE, &name, "sip-proxy").unwrap_or_default();
+        let identity = NodeIdentity { role: ROLE, owner, token: Arc::new(token) };
+        // The list of proxies does not change: its sender may go.
+        let (_, proxies) = watch::channel(vec![proxy]);
+        let entropy = Box::new(Strong::seeded_by_system());
+        let links = NodeLinks::start(identity, host, proxies, Limits::default(), Arc::default(), entropy);
+        Ok(Self { links, link: LinkId(0), host, dialogs: 0 })
+    }
+
+    async fn up(&mut self) -> Result<()> {
+        let next = tokio::time::timeout(ANSWER_LIMIT, async {
+            loop {
+                if let LinkEvent::Up { link, .. } = self.links.next().await {
+                    return link;
+                }
+            }
+        });
+        self.link = next.await.context("sip-proxy does not take the benchmark as a node")?;
+        Ok(())
+    }
+
+    /// Asks media for a leg; the address to which its phone sends.
+    async fn invite(&mut self, conference: &str, phone: SocketAddr) -> Result<SocketAddr> {
+        self.dialogs += 1;
+        let target = format!("sip:conf={conference}@media.trunkline.invalid");
+        let invite = self.request(Method::Invite, &target, &format!("<{target}>"), 1);
+        let invite = invite.header(&headers::TENANT, TENANT).body("application/sdp", description(phone)).build();
+        self.links.send(self.link, invite.to_bytes())?;
+        let answer = tokio::time::timeout(ANSWER_LIMIT, self.answer()).await.context("media does not answer")??;
+        let to = answer.header(&HeaderName::To).context("no To")?.to_owned();
+        let contact =
+            answer.contacts().next().and_then(Result::ok).and_then(|c| c.address().map(|a| a.raw_uri().to_owned()));
+        let ack = self.request(Method::Ack, &contact.context("no Contact")?, &to, 1).build();
+        self.links.send(self.link, ack.to_bytes())?;
+        super::ng::address(&String::from_utf8_lossy(answer.body()))
+    }
+
+    /// The final response to what was asked last.
+    async fn answer(&mut self) -> Result<Message> {
+        loop {
+            match self.links.next().await {
+                LinkEvent::Message { message, .. } if message.is_request() => self.keep_alive(&message)?,
+                LinkEvent::Message { message, .. } => match message.status() {
+                    Some(status) if status.is_success() => return Ok(message),
+                    Some(status) if status.0 >= 300 => bail!("media refuses with {}", status.0),
+                    _ => {}
+                },
+                LinkEvent::Down { .. } => bail!("sip-proxy has closed the connection"),
+                LinkEvent::Up { .. } => {}
+            }
+        }
+    }
+
+    /// Answers the proxy's keep-alives from now on.
+    async fn keep(mut self) {
+        loop {
+            if let LinkEvent::Message { message, .. } = self.links.next().await
+                && self.keep_alive(&message).is_err()
+            {
+                return;
+            }
+        }
+    }
+
+    fn keep_alive(&mut self, message: &Message) -> Result<()> {
+        if let Some(answer) = self.links.keep_alive_answer(message) {
+            self.links.send(self.link, answer)?;
+        }
+        Ok(())
+    }
+
+    fn request(&self, method: Method, target: &str, to: &str, number: u32) -> sip::Builder {
+        let (host, dialog) = (self.host, self.dialogs);
+        let name = method.as_str().to_owned();
+        Message::request(method, target)
+            .header(&HeaderName::Via, format_args!("SIP/2.0/TCP {host};branch=z9hG4bKbench{name}{dialog}"))
+            .header(&HeaderName::MaxForwards, 70)
+            .header(&HeaderName::From, format_args!("<sip:bench@{host}>;tag=bench{dialog}"))
+            .header(&HeaderName::To, to)
+            .header(&HeaderName::CallId, format_args!("bench{dialog}@{host}"))
+            .header(&HeaderName::CSeq, format_args!("{number} {name}"))
+            .header(&HeaderName::Contact, format_args!("<sip:bench{dialog}@{host}>"))
+    }
+}

@@ -1,0 +1,221 @@
+//! Figures, ratios, and the pages and files that show them.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context as _, Result};
+use serde_json::{Value, json};
+
+/// One line of the table.
+#[derive(Clone, Debug)]
+pub struct Figure {
+    /// The benchmark.
+    pub bench: &'static str,
+    /// What is measured.
+    pub what: String,
+    /// In which unit.
+    pub unit: &'static str,
+    /// Our figure.
+    pub ours: f64,
+    /// The peer's, measured in the same run.
+    pub peer: Option<(&'static str, f64)>,
+    /// What we hold ourselves to.
+    pub goal: Goal,
+    /// What else is to be known.
+    pub note: String,
+}
+
+/// What we hold ourselves to.
+#[derive(Clone, Copy, Debug)]
+pub enum Goal {
+    /// At most this many times the peer's figure.
+    Ratio(f64),
+    /// At most this.
+    AtMost(f64),
+    /// Nothing: the figure is for reading.
+    None,
+}
+
+/// All lines of a run, and what was missing.
+#[derive(Default)]
+pub struct Report {
+    figures: Vec<Figure>,
+    missing: Vec<String>,
+    failed: Vec<String>,
+}
+
+/// About the run.
+pub struct Circumstances {
+    /// The command.
+    pub command: String,
+    /// The commit, with a mark if the tree differs from it.
+    pub commit: String,
+    /// Processors, kernel, memory.
+    pub machine: String,
+    /// Date of the run.
+    pub date: String,
+    /// The peers' versions.
+    pub peers: String,
+}
+
+/// Between these lines of docs/performance.md stands the table of the last whole run.
+const BEGIN: &str = "<!-- script/bench writes from here -->";
+const END: &str = "<!-- script/bench writes to here -->";
+
+impl Figure {
+    /// Ours divided by the peer's.
+    pub fn ratio(&self) -> Option<f64> {
+        self.peer.filter(|(_, value)| *value > 0.0).map(|(_, value)| self.ours / value)
+    }
+
+    /// Whether the goal is met; `None` where there is none, or nothing to compare with.
+    pub fn met(&self) -> Option<bool> {
+        match self.goal {
+            Goal::Ratio(most) => self.ratio().map(|ratio| ratio <= most),
+            Goal::AtMost(most) => Some(self.ours <= most),
+            Goal::None => None,
+        }
+    }
+
+    fn line(&self) -> String {
+        let peer = self.peer.map_or_else(|| "-".to_owned(), |(name, value)| format!("{} ({name})", number(value)));
+        let is_ratio = !matches!(self.goal, Goal::AtMost(_));
+        let ratio = self.ratio().filter(|_| is_ratio).map_or_else(|| "-".to_owned(), |r| format!("**{r:.2}**"));
+        let goal = match self.goal {
+            Goal::Ratio(most) => format!("ratio ≤ {most}"),
+            Goal::AtMost(most) => format!("≤ {}", number(most)),
+            Goal::None => "-".to_owned(),
+        };
+        let met = match self.met() {
+            Some(true) => "yes",
+            Some(false) => "**no**",
+            None => "-",
+        };
+        let (what, unit, ours) = (&self.what, self.unit, number(self.ours));
+        format!("| {} | {what} | {ours} {unit} | {peer} | {ratio} | {goal} | {met} |", self.bench)
+    }
+
+    fn json(&self) -> Value {
+        json!({
+            "bench": self.bench, "what": self.what, "unit": self.unit, "ours": self.ours,
+            "peer": self.peer.map(|(name, value)| json!({"name": name, "value": value})),
+            "ratio": self.ratio(), "met": self.met(), "note": self.note,
+        })
+    }
+}
+
+impl Report {
+    /// Adds a figure and shows it.
+    pub fn add(&mut self, figure: Figure) {
+        eprintln!("{}\n    {}", figure.line(), figure.note);
+        self.figures.push(figure);
+    }
+
+    /// A program that a benchmark needs is not there.
+    pub fn missing(&mut self, bench: &str, program: &str) {
+        let line = format!("{bench}: `{program}` is not installed, so there is no ratio (docs/performance.md names the packages)");
+        eprintln!("!! {line}");
+        self.missing.push(line);
+    }
+
+    /// A benchmark did not come to its end.
+    pub fn failed(&mut self, bench: &str, error: &anyhow::Error) {
+        let line = format!("{bench}: {error:#}");
+        eprintln!("!! {line}");
+        self.failed.push(line);
+    }
+
+    /// Whether every benchmark came to its end.
+    pub fn is_whole(&self) -> bool {
+        self.failed.is_empty()
+    }
+
+    /// Everything as JSON.
+    pub fn json(&self, about: &Circumstances) -> Value {
+        json!({
+            "command": about.command, "commit": about.commit, "machine": about.machine, "date": about.date,
+            "peers": about.peers, "figures": self.figures.iter().map(Figure::json).collect::<Vec<_>>(),
+            "missing": self.missing, "failed": self.failed,
+        })
+    }
+
+    /// The table.
+    pub fn table(&self) -> String {
+        let mut text =
+            "| benchmark | what | ours | peer | ratio | goal | met |\n|---|---|---|---|---|---|---|\n".to_owned();
+        for figure in &self.figures {
+            text.push_str(&figure.line());
+            text.push('\n');
+        }
+        for line in self.missing.iter().chain(&self.failed) {
+            // Writing into a String cannot fail.
+            let _ = writeln!(text, "\n{line}");
+        }
+        text
+    }
+
+    /// The page of a run.
+    pub fn page(&self, about: &Circumstances) -> String {
+        let Circumstances { command, commit, machine, date, peers } = about;
+        let mut text = format!(
+            "# Benchmarks, {date}\n\n- command: `{command}`\n- commit: {commit}\n- machine: {machine}\n- peers: {peers}\n\n"
+        );
+        text.push_str(&self.table());
+        text.push_str("\nNotes\n\n");
+        for figure in self.figures.iter().filter(|figure| !figure.note.is_empty()) {
+            let _ = writeln!(text, "- {}, {}: {}", figure.bench, figure.what, figure.note);
+        }
+        text
+    }
+
+    /// Writes the page of the run, and the table into docs/performance.md.
+    pub fn write(&self, about: &Circumstances, root: &Path) -> Result<()> {
+        let results = root.join("docs/results");
+        fs::create_dir_all(&results)?;
+        let name = format!("{}-bench.md", about.date);
+        fs::write(results.join(&name), self.page(about))?;
+        let path = root.join("docs/performance.md");
+        let text = fs::read_to_string(&path)?;
+        let (before, rest) = text.split_once(BEGIN).with_context(|| format!("{} has no {BEGIN}", path.display()))?;
+        let (_, after) = rest.split_once(END).with_context(|| format!("{} has no {END}", path.display()))?;
+        let about =
+            format!("Run of {} at commit {}, {}: [notes](results/{name}).", about.date, about.commit, about.machine);
+        fs::write(&path, format!("{before}{BEGIN}\n{about}\n\n{}{END}{after}", self.table()))?;
+        Ok(())
+    }
+}
+
+/// Three digits that mean something.
+fn number(value: f64) -> String {
+    match value.abs() {
+        v if v >= 100.0 => format!("{value:.0}"),
+        v if v >= 10.0 => format!("{value:.1}"),
+        v if v >= 1.0 => format!("{value:.2}"),
+        0.0 => "0".to_owned(),
+        _ => format!("{value:.3}"),
+    }
+}
+
+impl Circumstances {
+    /// Of this run, on this machine.
+    pub fn now(command: String, root: &Path, peers: String) -> Self {
+        let said = |program: &str, arguments: &[&str]| {
+            let output = Command::new(program).args(arguments).current_dir(root).output().ok();
+            output.map(|o| String::from_utf8_lossy(&o.stdout).trim().to_owned()).unwrap_or_default()
+        };
+        let changed = said("git", &["status", "--porcelain", "--untracked-files=no", "--", "crates", "Cargo.lock"]);
+        let mark = if changed.is_empty() { "" } else { " with changes" };
+        let processor = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+        let model = processor.lines().find_map(|line| line.strip_prefix("model name")?.split(": ").nth(1));
+        let count = processor.lines().filter(|line| line.starts_with("processor")).count();
+        Self {
+            command,
+            commit: said("git", &["rev-parse", "--short", "HEAD"]) + mark,
+            machine: format!("{count} × {}, Linux {}", model.unwrap_or("unknown"), said("uname", &["-r"])),
+            date: said("date", &["+%F"]),
+            peers,
+        }
+    }
+}

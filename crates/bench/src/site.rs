@@ -1,0 +1,121 @@
+//! Our side: roles of the built binary, a process for each group of them, so that each one's CPU time is known.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::net::Ipv4Addr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::process::{Process, wait_until};
+
+/// Phones of the generated tenant: as many as the registrar's benchmark registers.
+pub const PHONES: u32 = 20_000;
+/// The password of all of them.
+pub const PASSWORD: &str = "bench-password-1";
+/// The realm of all of them.
+pub const REALM: &str = "bench.trunkline.invalid";
+/// The tenant's id.
+pub const TENANT: &str = "bench";
+
+/// How long a role may take to be there: the tenant has 20,000 phones.
+const START_LIMIT: Duration = Duration::from_secs(60);
+
+/// An installation with a data directory of its own.
+pub struct Site {
+    /// Its number: its addresses are 127.N.x.y.
+    pub instance: u8,
+    folder: PathBuf,
+}
+
+/// A process of roles.
+pub struct Roles {
+    /// The process.
+    pub process: Process,
+}
+
+impl Site {
+    /// Imports the generated tenant into a new data directory in `folder`.
+    pub fn new(instance: u8, folder: &Path) -> Result<Self> {
+        let site = Self { instance, folder: folder.join("data") };
+        let file = folder.join("tenant.yaml");
+        fs::write(&file, tenant())?;
+        let mut command = site.command(&["tenant", "import"]);
+        let output = command.arg(&file).output().context("the binary cannot be started")?;
+        if !output.status.success() {
+            bail!("tenant import: {}", String::from_utf8_lossy(&output.stderr));
+        }
+        Ok(site)
+    }
+
+    /// The address that phones and carriers use.
+    pub fn edge(&self) -> String {
+        format!("127.{}.0.1:5060", self.instance)
+    }
+
+    /// An address of the instance that no role has.
+    pub const fn peer(&self, host: u8) -> Ipv4Addr {
+        Ipv4Addr::new(127, self.instance, 250, host)
+    }
+
+    /// The data directory.
+    pub fn data_dir(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Starts a process of `roles` with `settings`.
+    pub fn run(&self, roles: &[&str], settings: &[&str]) -> Result<Roles> {
+        let mut command = self.command(&["run"]);
+        command.args(roles).args(["--set", "process.log=warn", "--set", "process.drain_deadline=1s"]);
+        command.args(settings.iter().flat_map(|setting| ["--set", *setting]));
+        let log = self.folder.join(format!("{}.log", roles.join("+")));
+        Ok(Roles { process: Process::start(&roles.join(" "), &mut command, &log)? })
+    }
+
+    /// Waits until a role says that it is ready.
+    pub fn wait_ready(&self, role: &str, roles: &mut Roles) -> Result<()> {
+        let number = runtime::address::role_number(role).context("no such role")?;
+        let address = runtime::address::of_replica(self.instance, number, 1);
+        let admin = admin_port(role)?;
+        wait_until(&format!("{role} is ready"), START_LIMIT, || {
+            roles.process.expect_running()?;
+            Ok(crate::http::get(&format!("{address}:{admin}"), "/ready").is_ok_and(|(status, _)| status == 200))
+        })
+    }
+
+    fn command(&self, words: &[&str]) -> Command {
+        let mut command = Command::new(crate::binary());
+        command.args(words).args(["--instance", &self.instance.to_string(), "--data-dir"]).arg(&self.folder);
+        command
+    }
+}
+
+/// The admin port of a role, as `trunkline specs` says.
+fn admin_port(role: &str) -> Result<u16> {
+    let output = Command::new(crate::binary()).args(["specs", "--json"]).output()?;
+    let specs: serde_json::Value = serde_json::from_slice(&output.stdout).context("trunkline specs --json")?;
+    let all = specs.as_array().or_else(|| specs.get("roles").and_then(serde_json::Value::as_array));
+    let found = all.into_iter().flatten().find(|spec| spec.get("name").and_then(|n| n.as_str()) == Some(role));
+    let port = found.and_then(|spec| spec.get("admin_port")).and_then(serde_json::Value::as_u64);
+    port.and_then(|port| u16::try_from(port).ok()).with_context(|| format!("no admin port of {role}"))
+}
+
+/// The number of a phone of the tenant.
+pub fn phone(number: u32) -> String {
+    format!("{}", 100_000 + number)
+}
+
+/// A tenant with many phones and a carrier, which is whoever calls from this machine.
+fn tenant() -> String {
+    let mut text = format!(
+        "tenant: {TENANT}\nname: Benchmark\nrealm: {REALM}\nhold_music: music\nprompts: {{music: music.wav}}\n"
+    );
+    text.push_str("trunks:\n  - {name: carrier, allow: [127.0.0.0/8]}\nphones:\n");
+    for number in 0..PHONES {
+        // Writing into a String cannot fail.
+        let _ = writeln!(text, "  - {{number: \"{}\", password: \"{PASSWORD}\"}}", phone(number));
+    }
+    text
+}
