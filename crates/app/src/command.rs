@@ -1,8 +1,8 @@
 //! The command line.
 
 mod demo;
-mod robots;
 mod doctor;
+mod robots;
 mod run;
 mod settings;
 mod specs;
@@ -112,7 +112,9 @@ enum Command {
                             trunkline trace 00700392f1a4c001 --json | jq .verdict")]
     Trace(trace::Arguments),
     /// What is stuck, failing or misconfigured, and what to do
-    #[command(after_help = "Examples:\n  trunkline doctor\n  trunkline doctor --json | jq '.findings[] | select(.severity == \"error\")'")]
+    #[command(
+        after_help = "Examples:\n  trunkline doctor\n  trunkline doctor --json | jq '.findings[] | select(.severity == \"error\")'"
+    )]
     Doctor(doctor::Arguments),
     /// What the roles declare
     #[command(hide = true, after_help = "Examples:\n  trunkline specs --json\n  trunkline specs --check")]

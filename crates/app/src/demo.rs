@@ -115,12 +115,14 @@ fn describe_person(person: &Person, objects: &TenantObjects) -> Option<Value> {
         let dn = objects.dns.iter().find(|dn| dn.number == *number)?;
         let DnKind::Extension { password, .. } = &dn.kind else { return None };
         // Somebody sits there already.
-        (!cast::is_robot(number)).then(|| json!({
-            "extension": number,
-            "password": password.reveal(),
-            "agent": agent.id,
-            "pin": agent.pin.as_ref().map(|pin| pin.reveal()),
-        }))
+        (!cast::is_robot(number)).then(|| {
+            json!({
+                "extension": number,
+                "password": password.reveal(),
+                "agent": agent.id,
+                "pin": agent.pin.as_ref().map(|pin| pin.reveal()),
+            })
+        })
     })
 }
 
@@ -146,10 +148,15 @@ fn in_words(demo: &Value, path: &str, robots: Option<&str>) -> String {
             "  /uanew <sip:{user}@{sip}>;auth_user={user};auth_pass={password};outbound=\"sip:{sip};lr\"\n"
         ));
     }
-    words.push_str("  Dial *50 to log in and *52 to be ready: calls ring there. *53 is not ready, *51 logs out.\n\nDial\n");
+    words.push_str(
+        "  Dial *50 to log in and *52 to be ready: calls ring there. *53 is not ready, *51 logs out.\n\nDial\n",
+    );
     for (name, number) in demo["numbers"].as_object().into_iter().flatten() {
         words.push_str(&format!("  {:<12} {name}\n", text(number)));
     }
-    words.push_str(&format!("\nAll {} phones and the operator's token are in {path}\nCtrl-C ends it.\n\n", people.len()));
+    words.push_str(&format!(
+        "\nAll {} phones and the operator's token are in {path}\nCtrl-C ends it.\n\n",
+        people.len()
+    ));
     words
 }

@@ -115,7 +115,9 @@ impl Report {
 
     /// A program that a benchmark needs is not there.
     pub fn missing(&mut self, bench: &str, program: &str) {
-        let line = format!("{bench}: `{program}` is not installed, so there is no ratio (docs/performance.md names the packages)");
+        let line = format!(
+            "{bench}: `{program}` is not installed, so there is no ratio (docs/performance.md names the packages)"
+        );
         eprintln!("!! {line}");
         self.missing.push(line);
     }

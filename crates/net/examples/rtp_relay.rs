@@ -116,7 +116,8 @@ fn talk(phones: &[Phone], clock: &Arc<dyn Clock>, time: Duration, sequence: &mut
 /// CPU time of the RTP thread so far, in microseconds.
 fn cpu_us() -> f64 {
     let threads = std::fs::read_dir("/proc/self/task").unwrap().flatten();
-    let rtp = threads.filter(|t| std::fs::read_to_string(t.path().join("comm")).unwrap_or_default().trim() == "media-rtp-0");
+    let rtp =
+        threads.filter(|t| std::fs::read_to_string(t.path().join("comm")).unwrap_or_default().trim() == "media-rtp-0");
     let nanoseconds = rtp.map(|t| {
         let text = std::fs::read_to_string(t.path().join("schedstat")).unwrap();
         text.split(' ').next().unwrap().parse::<f64>().unwrap()

@@ -199,8 +199,8 @@ impl Roles {
         for (node, one) in starts {
             let (slot, name) = (one.slot.clone(), one.spec.name);
             roles.ending.started(name, one.drain());
-            let thread = thread::start(&node, one, roles.cut.clone())
-                .with_context(|| format!("the thread of {name}"))?;
+            let thread =
+                thread::start(&node, one, roles.cut.clone()).with_context(|| format!("the thread of {name}"))?;
             roles.running.spawn(async move { (name, thread.ended().await) });
             if CONFIGURATION.contains(&name) && tokio::time::timeout(CONFIGURATION_WITHIN, slot.ready()).await.is_err()
             {

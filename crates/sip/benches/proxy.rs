@@ -107,7 +107,9 @@ fn exchange(proxy: &mut Proxy, spent: &mut Spent, from: &str, bytes: Bytes, now:
     while let Some(output) = proxy.poll_output() {
         match output {
             Output::Transmit(transmit) => sent.push(transmit.bytes),
-            Output::NeedCredentials { lookup, .. } => proxy.handle_credentials(lookup, Credentials::Unknown { realm: None }, now),
+            Output::NeedCredentials { lookup, .. } => {
+                proxy.handle_credentials(lookup, Credentials::Unknown { realm: None }, now)
+            }
             _ => {}
         }
     }

@@ -8,8 +8,8 @@ use model::{Dn, Epoch, NodeId, Owner, Timestamp};
 use super::SetClock;
 use super::fixtures::{create, event, owner, tenant, write};
 use crate::{
-    Binding, CallWrite, Clock, ConfigVersion, Document, Extent, KeptView, Publication, RegistrationWrite, RegistrationWritten,
-    StoreError, Stores,
+    Binding, CallWrite, Clock, ConfigVersion, Document, Extent, KeptView, Publication, RegistrationWrite,
+    RegistrationWritten, StoreError, Stores,
 };
 
 const TTL: Duration = Duration::from_secs(2);

@@ -13,9 +13,7 @@ const PASSED_ON: [HeaderName; 4] =
     [header::AUTHORIZATION, header::CONTENT_TYPE, header::ACCEPT, HeaderName::from_static("idempotency-key")];
 
 pub(super) fn router(frontend: Client) -> Router {
-    Router::new()
-        .route("/api/voice/v1/{*rest}", any(to_frontend))
-        .with_state(frontend)
+    Router::new().route("/api/voice/v1/{*rest}", any(to_frontend)).with_state(frontend)
 }
 
 async fn to_frontend(

@@ -4,9 +4,9 @@ use contracts::json::rfc3339;
 use infra::{Binding, Registration, RegistrationWrite, RegistrationWritten, Stores};
 use model::plan::Contact;
 use model::{Dn, Event, EventId, EventName, Seq, Stamped, Subject, TenantId, Timestamp, Token};
+use serde_json::{Value as Json, json};
 use sip::proxy::headers;
 use sip::registration::{self, Outcome, Policy};
-use serde_json::{Value as Json, json};
 use sip::{HeaderName, Message, StatusCode};
 use tracing::{info, warn};
 
