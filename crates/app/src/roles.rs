@@ -32,6 +32,7 @@ mod tests {
     #[test]
     fn the_table_agrees_with_the_connections() {
         assert_eq!(runtime::connections::check::check(TABLE), Vec::<String>::new());
+        assert_eq!(runtime::connections::coverage::faults(TABLE), Vec::<String>::new());
     }
 
     #[test]

@@ -28,7 +28,8 @@ pub struct Arguments {
 #[allow(clippy::print_stdout, reason = "this is the command's answer")]
 pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     if arguments.check {
-        let faults = runtime::connections::check::check(roles::TABLE);
+        let mut faults = runtime::connections::check::check(roles::TABLE);
+        faults.extend(runtime::connections::coverage::faults(roles::TABLE));
         if !faults.is_empty() {
             return Err(ExitError::new(Exit::CheckFailed, faults.join("\n")).into());
         }
