@@ -31,6 +31,9 @@ impl Cost {
     }
 }
 
+/// Which of the costs.
+type Part = fn(&Measured) -> &Cost;
+
 struct Measured {
     new: Cost,
     again: Cost,
@@ -66,7 +69,7 @@ pub fn run(options: &Options, report: &mut Report, folder: &Path) -> Result<()> 
             None
         }
     };
-    let rows: [(&str, fn(&Measured) -> &Cost); 3] = [
+    let rows: [(&str, Part); 3] = [
         ("a new address, digest: 401, then 200", |m| &m.new),
         ("a known address, digest: 401, then 200", |m| &m.again),
         ("a refresh with a nonce that is still good: 200", |m| &m.refresh),

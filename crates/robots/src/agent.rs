@@ -67,7 +67,7 @@ impl Agent {
     }
 
     pub fn is_ready(&self) -> bool {
-        self.duty == Duty::OnDuty
+        self.duty == Duty::Working
     }
 }
 

@@ -44,7 +44,7 @@ pub(crate) enum Duty {
     /// Readiness was asked for, for the first time.
     GettingReady,
     /// At work.
-    OnDuty,
+    Working,
     /// The logout was asked for.
     LoggingOut,
     /// Gone home.
@@ -115,7 +115,7 @@ impl Floor {
     /// Asks to be given calls (again).
     pub fn ready(&mut self, agent: usize) {
         self.agents[agent].wraps = false;
-        if self.agents[agent].duty == Duty::OnDuty && self.agents[agent].line.is_none() && self.stage != Stage::Closing
+        if self.agents[agent].duty == Duty::Working && self.agents[agent].line.is_none() && self.stage != Stage::Closing
         {
             let dn = self.agents[agent].who.extension.clone();
             self.requests.ask(agent, &json!({"req": "TAgentSetReady", "ThisDN": dn}));
@@ -132,7 +132,7 @@ impl Floor {
             match duty {
                 Duty::LoggingIn => self.agents[agent].duty = Duty::Away,
                 Duty::GettingReady => self.agents[agent].duty = Duty::LoggingIn,
-                Duty::OnDuty => return self.timers.after(self.now, AGAIN, Due::Ready(agent)),
+                Duty::Working => return self.timers.after(self.now, AGAIN, Due::Ready(agent)),
                 Duty::LoggingOut => return self.agents[agent].duty = Duty::LoggedOut,
                 Duty::Away | Duty::LoggedOut => return,
             }
@@ -140,9 +140,9 @@ impl Floor {
         }
         match duty {
             Duty::LoggingIn => self.timers.after(self.now, LOGIN_TO_READY, Due::LogIn(agent)),
-            Duty::GettingReady => self.agents[agent].duty = Duty::OnDuty,
+            Duty::GettingReady => self.agents[agent].duty = Duty::Working,
             Duty::LoggingOut => self.agents[agent].duty = Duty::LoggedOut,
-            Duty::Away | Duty::OnDuty | Duty::LoggedOut => {}
+            Duty::Away | Duty::Working | Duty::LoggedOut => {}
         }
     }
 
@@ -156,7 +156,7 @@ impl Floor {
     /// Goes on to the next stage when this one is over.
     pub fn advance(&mut self) {
         match self.stage {
-            Stage::Opening if self.agents.iter().all(|agent| agent.duty == Duty::OnDuty) => {
+            Stage::Opening if self.agents.iter().all(|agent| agent.duty == Duty::Working) => {
                 self.stage = Stage::Running;
                 self.opened_at = Some(self.now);
                 let first = until_next(self.plan.rate, &mut self.dice);
@@ -187,7 +187,7 @@ impl Floor {
     pub fn stage_due(&mut self) {
         match self.stage {
             Stage::Opening => {
-                let missing = self.agents.iter().filter(|agent| agent.duty != Duty::OnDuty).count();
+                let missing = self.agents.iter().filter(|agent| agent.duty != Duty::Working).count();
                 self.faults.push(format!("{missing} agents could not be logged in"));
                 self.close();
             }

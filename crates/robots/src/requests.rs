@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -16,6 +16,8 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 const BODY_MAX: usize = 1 << 20;
 const LINE_MAX: u64 = 16_384;
 const HEADERS_MAX: usize = 100;
+/// Far more than the requests of all agents of a run at one moment, so that neither side ever waits for the other.
+const WAITING_MAX: usize = 65_536;
 
 /// A request of an agent.
 struct Request {
@@ -33,7 +35,7 @@ pub struct Answered {
 
 /// The door to the public API.
 pub struct Requests {
-    send: Option<Sender<Request>>,
+    send: Option<SyncSender<Request>>,
     answers: Receiver<Answered>,
     thread: Option<JoinHandle<()>>,
     under_way: VecDeque<usize>,
@@ -42,8 +44,8 @@ pub struct Requests {
 impl Requests {
     /// Begins a thread that asks `POST /api/voice/v1/{tenant}/requests` there.
     pub fn start(edge: (SocketAddr, String), tenant: &str, token: &str, waker: Arc<Waker>) -> Result<Self> {
-        let (send, receive) = channel::<Request>();
-        let (tell, answers) = channel();
+        let (send, receive) = sync_channel::<Request>(WAITING_MAX);
+        let (tell, answers) = sync_channel(WAITING_MAX);
         let mut door = Door {
             edge: edge.0,
             head: format!(

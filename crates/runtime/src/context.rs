@@ -146,10 +146,10 @@ impl RoleContext {
             role: self.spec.name,
             accepts: listen.accepts.into(),
             meters: self.meters.clone(),
-            own: self.own.clone(),
             strangers: (listen.place == Place::Edge).then(|| listen.accepts.first().copied()).flatten(),
             table: self.table,
             directory: self.directory.clone(),
+            own: self.own.clone(),
             open,
         }
     }

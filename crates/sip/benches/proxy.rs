@@ -5,7 +5,12 @@
 //! of earlier transactions included; the best of many short slices, since on a shared machine only that one is about the
 //! code. Sockets are not in it.
 
-#![allow(clippy::print_stdout, clippy::disallowed_methods, reason = "a benchmark reads the clock and prints")]
+#![allow(
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    reason = "a benchmark reads the clock and prints"
+)]
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};

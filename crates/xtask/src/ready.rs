@@ -50,7 +50,7 @@ pub fn check_connections(root: &Path) -> Result<()> {
     cargo(root, BUILD)?;
     let status = binary(root)?.args(["specs", "--check"]).status().context("running trunkline")?;
     ensure!(status.success(), "trunkline specs --check failed");
-    Ok(())
+    crate::coverage::check(root, binary(root)?)
 }
 
 /// `cargo xtask docs`: writes the pages that are generated from declarations.

@@ -103,8 +103,7 @@ impl Load {
         let wrap = or(self.wrap, (3.0, 8.0), (0.5, 0.5));
         let middle = |range: Range| (range.min + range.max) / 2.0;
         let handling = middle(ring) + middle(talk) + middle(wrap);
-        let seconds =
-            || std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default().as_secs();
+        let seconds = || infra::Clock::now(&infra::SystemClock::start()).as_millis() / 1_000;
         Plan {
             calls: self.calls,
             rate: self.rate.unwrap_or(f64::from(self.agents) / handling.max(0.1) * DEFAULT_LOAD),

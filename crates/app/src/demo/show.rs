@@ -1,6 +1,6 @@
 //! The robots and the comparison as child processes, from the moment at which all roles are ready to the end.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -243,7 +243,7 @@ impl Watcher {
     }
 
     /// Hands over what the robots say and returns what the comparison found.
-    async fn compare(mut self, path: &PathBuf, said: &str) -> anyhow::Result<serde_json::Value> {
+    async fn compare(mut self, path: &Path, said: &str) -> anyhow::Result<serde_json::Value> {
         data_dir::write_whole(path, said.as_bytes())?;
         let mut stdin = self.child.stdin.take().context("no stdin")?;
         stdin.write_all(format!("{}\n", path.display()).as_bytes()).await?;

@@ -286,7 +286,7 @@ async fn installation() -> Stores {
     let plan = Plan {
         instance: INSTANCE,
         table: &TABLE,
-        replicas: TABLE.iter().map(|spec| Replica { spec: *spec, number: 1 }).collect(),
+        replicas: TABLE.iter().map(|spec| Replica { spec, number: 1 }).collect(),
         values,
         data_dir: data_dir.clone(),
         sharing: runtime::data_dir::Sharing::Alone,

@@ -82,8 +82,8 @@ impl OneRole {
             strangers: Some("own-20"),
             table: shared.table,
             directory: shared.directory.clone(),
-            own: self.template.own.clone(),
             open: |path| admin::OPEN_PATHS.contains(&path),
+            own: self.template.own.clone(),
         };
         let own = self.template.own.clone();
         tokio::spawn(crate::server::serve(listener, admin::router(admin, gate), drain.clone(), own));

@@ -150,10 +150,9 @@ pub fn entry(entry: &mut Entry) {
             for field in [&mut event.ani, &mut event.dnis] {
                 optional(field);
             }
-            for field in [&mut event.this_dn, &mut event.other_dn, &mut event.third_party_dn, &mut event.error] {
-                if let Some(field) = field {
-                    *field = text(field);
-                }
+            let fields = [&mut event.this_dn, &mut event.other_dn, &mut event.third_party_dn, &mut event.error];
+            for field in fields.into_iter().flatten() {
+                *field = text(field);
             }
             for (_, value) in &mut event.extensions {
                 *value = text(value);

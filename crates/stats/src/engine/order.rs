@@ -32,10 +32,13 @@ struct Mark {
     seq: Seq,
 }
 
+/// Facts that came too early, with the time at which each came.
+type Waiting = BTreeMap<(Token, Seq), (Timestamp, Stamped)>;
+
 #[derive(Clone, Debug, Default)]
 pub(super) struct Order {
     marks: HashMap<Subject, Mark>,
-    held: HashMap<Subject, BTreeMap<(Token, Seq), (Timestamp, Stamped)>>,
+    held: HashMap<Subject, Waiting>,
     held_count: usize,
     ended: VecDeque<(Timestamp, ConnId)>,
     pub(super) repeated: u64,
@@ -75,25 +78,23 @@ impl Order {
     pub(super) fn released(&mut self, subject: &Subject) -> Option<Stamped> {
         let mark = *self.marks.get(subject)?;
         let waiting = self.held.get_mut(subject)?;
-        while let Some((&(token, seq), _)) = waiting.first_key_value() {
-            let known = (token, seq) <= (mark.token, mark.seq);
-            let next = if token == mark.token { seq.0 == mark.seq.0 + 1 } else { seq.0 == 1 };
-            if !known && !next {
-                return None;
-            }
-            let (_, (since, stamped)) = waiting.pop_first()?;
-            self.held_count -= 1;
-            if waiting.is_empty() {
-                self.held.remove(subject);
-            }
-            if known {
-                self.repeated += 1;
-                return self.released(subject);
-            }
-            self.mark(&stamped, since);
-            return Some(stamped);
+        let (&(token, seq), _) = waiting.first_key_value()?;
+        let known = (token, seq) <= (mark.token, mark.seq);
+        let next = if token == mark.token { seq.0 == mark.seq.0 + 1 } else { seq.0 == 1 };
+        if !known && !next {
+            return None;
         }
-        None
+        let (_, (since, stamped)) = waiting.pop_first()?;
+        self.held_count -= 1;
+        if waiting.is_empty() {
+            self.held.remove(subject);
+        }
+        if known {
+            self.repeated += 1;
+            return self.released(subject);
+        }
+        self.mark(&stamped, since);
+        Some(stamped)
     }
 
     /// Facts that have waited long enough, with all that follow them.

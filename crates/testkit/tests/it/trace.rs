@@ -110,7 +110,7 @@ fn the_ladder_is_whole(site: &Installation, trace: &Value) -> Result<()> {
         ("BYE", "sip-proxy-1", "media-1"),
     ] {
         let is = |message: &Value| message["method"] == method && message["from"] == from && message["to"] == to;
-        ensure!(messages.iter().any(|message| is(message)), "no {method} from {from} to {to}");
+        ensure!(messages.iter().any(is), "no {method} from {from} to {to}");
     }
     Ok(())
 }
