@@ -74,7 +74,14 @@ fn calls(stream: &[Fact]) -> HashMap<&str, StreamCall<'_>> {
         }
         match fact.name.strip_prefix("event").unwrap_or_default() {
             "callcreated" => call.created += 1,
-            "calldeleted" => call.deleted += 1,
+            "calldeleted" => {
+                call.deleted += 1;
+                // Whoever leaves between its route point and a phone that has not rung yet has given up too.
+                if fact.state == "ok" && call.established.is_empty() && call.abandoned == 0 {
+                    call.abandoned_from.extend(call.visits.last());
+                    call.abandoned += u32::from(!call.visits.is_empty());
+                }
+            }
             "queued" if !call.visits.contains(&fact.dn.as_str()) => call.visits.push(&fact.dn),
             "established" => {
                 call.established.push((&fact.dn, &fact.agent));

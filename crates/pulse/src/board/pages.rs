@@ -21,7 +21,7 @@ const HASHED: &str = "assets/";
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; \
                       connect-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 /// What a program without pages says.
-const NO_PAGES: &str = "This program was built without its web pages.\n\nWith Node 20 or later: cd web && npm ci && npm run build, then build the program again.\n\
+const NO_PAGES: &str = "This program was built without its web pages.\n\nWith Node.js: script/web build, then build the program again.\n\
                         Everything else works; the numbers are at /pulse/api/v1/<tenant>/wallboard.\n";
 
 /// Answers a path of the pages: a file, or the page that reads the path itself.
@@ -36,6 +36,12 @@ pub(super) async fn page(request: Request) -> Response<Body> {
         }
         None => Problem::not_found("no such page").into_response(),
     }
+}
+
+/// Whether there is a page under that path.
+pub(super) fn is_page(path: &str) -> bool {
+    let path = path.trim_start_matches('/');
+    is_route(path) || Files::get(path).is_some()
 }
 
 /// The routes that the client reads itself.

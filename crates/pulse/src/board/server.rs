@@ -43,9 +43,9 @@ pub(super) fn router(boards: Boards, drain: Drain) -> Router {
         .fallback(get(pages::page))
 }
 
-/// Pages are open; all data needs a token.
+/// Pages are open; all data needs a token, and so does learning which other paths there are.
 pub(super) fn is_open(path: &str) -> bool {
-    !path.starts_with(DATA)
+    !path.starts_with(DATA) && pages::is_page(path)
 }
 
 async fn wallboard(

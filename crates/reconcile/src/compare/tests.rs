@@ -274,6 +274,16 @@ fn a_wallboard_that_cannot_be_read_does_not_pass_for_one_that_agrees() {
 }
 
 #[test]
+fn a_caller_who_leaves_before_the_chosen_phone_rings_has_given_up() {
+    let mut story = Story::new();
+    let left = story.stream.iter().position(|fact| fact.name == "eventabandoned" && fact.conn == "c2").unwrap();
+    story.stream[left].name = "eventdiverted".to_owned();
+    story.stream[left + 1].state = "ok".to_owned();
+    story.log.facts = story.stream.iter().map(|fact| (fact.id.clone(), fact.clone())).collect();
+    assert_eq!(story.verdict().disagreements, []);
+}
+
+#[test]
 fn calls_of_others_count_on_the_wallboard_and_are_nobodys_fault() {
     let mut story = Story::new();
     for (seq, name) in ["callcreated", "calldeleted"].into_iter().enumerate() {

@@ -199,7 +199,8 @@ fn a_tcp_phone_that_cannot_be_told_the_end_keeps_nobody_and_no_other_phone_is_to
     for (host, extension) in [(11, "7102"), (12, "7103"), (13, "7104")] {
         others.push(baresip_phone_over("tcp", &site, host, extension, Answer::Auto)?);
     }
-    caller.finish(LATER)?.1.expect_success()?;
+    // It hangs up itself, or is hung up on as soon as its agent is known to be gone, which its scenario does not expect.
+    caller.finish(LATER)?;
     site.is_at_rest()?;
     for other in &mut others {
         assert!(!other.has_seen("CALL_INCOMING")? && !other.has_seen("CALL_CLOSED")?);

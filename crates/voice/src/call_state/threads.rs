@@ -135,6 +135,9 @@ impl Thread {
         self.last_at = self.last_at.max(at);
         if event.name == EventName::CallDeleted {
             self.calls.insert(call.conn_id, Some(at));
+            // Who leaves between its queue and a phone that has not rung yet has no fact of its own for it.
+            let waited = |party: &Party| party.conn_id == call.conn_id && party.kind == PartyKind::Queue;
+            self.abandoned |= event.call_state == Some(CallState::Ok) && self.parties.iter().any(waited);
             self.end_parties(call.conn_id, event.call_state, at);
         } else {
             self.calls.entry(call.conn_id).or_insert(None);

@@ -11,6 +11,8 @@ use runtime::topology::{RowState, Topology};
 use super::finding::{Finding, some_of};
 use super::situation::Situation;
 
+/// By then a role has asked everybody again whom it did not find at first.
+const SETTLED_AFTER_MS: u64 = 10_000;
 /// A role that was started more often than this fails again and again.
 const LIVES_MANY: u32 = 3;
 /// After-call work beyond the time that it should take.
@@ -53,8 +55,12 @@ pub fn roles(situation: &Situation) -> Vec<Finding> {
 /// Connections that are missing or fail.
 pub fn connections(situation: &Situation) -> Vec<Finding> {
     let rows = situation.topology.iter().flat_map(|topology: &Topology| &topology.connections);
-    let broken =
-        rows.filter(|row| matches!(row.state, RowState::Missing | RowState::Failing) && row.same_as.is_empty());
+    let broken = rows.filter(|row| match row.state {
+        RowState::Missing => row.same_as.is_empty(),
+        // A role that has just begun may have asked another one that had not yet; it asks again.
+        RowState::Failing => row.same_as.is_empty() && !has_just_begun(situation, &row.from),
+        _ => false,
+    });
     let finding = |row: &runtime::topology::Row| {
         let place = format!("{} ({} → {})", row.id, row.from, row.to);
         let what = format!(
@@ -65,6 +71,13 @@ pub fn connections(situation: &Situation) -> Vec<Finding> {
         Finding::error(place, what, format!("see the log of {} and whether {} runs and is ready", row.from, row.to))
     };
     broken.map(finding).collect()
+}
+
+/// Whether a replica of the role began its present life a moment ago.
+fn has_just_begun(situation: &Situation, role: &str) -> bool {
+    let replicas = situation.topology.iter().flat_map(|topology| &topology.roles).filter(|row| row.role == role);
+    let age = |row: &runtime::topology::RoleRow| Some(row.clock?.saturating_sub(row.since?));
+    replicas.filter_map(age).any(|age_ms| age_ms < SETTLED_AFTER_MS)
 }
 
 /// Phones that are not registered, and passwords that are wrong.

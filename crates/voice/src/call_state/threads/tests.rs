@@ -110,6 +110,20 @@ fn a_caller_who_leaves_while_waiting_has_abandoned() {
 }
 
 #[test]
+fn a_caller_who_leaves_between_the_queue_and_a_phone_that_has_not_rung_has_abandoned() {
+    let left = |state| {
+        let mut threads = folded(&routed()[..4]);
+        threads.fold(&fact(3_000, EventName::Diverted, "9000"));
+        let mut end = fact(3_002, EventName::CallDeleted, "");
+        end.event.call_state = Some(state);
+        threads.fold(&end);
+        threads.close(at(9_000))[0].outcome()
+    };
+    assert_eq!(left(CallState::Ok), Outcome::Abandoned);
+    assert_eq!(left(CallState::Cleared), Outcome::Ended, "the system ended it");
+}
+
+#[test]
 fn late_events_of_a_closed_thread_open_no_other() {
     let mut threads = folded(&routed());
     threads.close(at(40_000));
