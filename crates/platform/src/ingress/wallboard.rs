@@ -99,6 +99,10 @@ async fn to_pulse(
         }
     }
     match call.stream().await {
+        // Which pages there are is not told to strangers either.
+        Ok(answer) if answer.status() == StatusCode::NOT_FOUND && !headers.contains_key(header::AUTHORIZATION) => {
+            Problem::unauthorized("a caller token is needed").into_response()
+        }
         Ok(answer) => handed_on(&pulse, answer),
         Err(CallError::Deadline(_)) => away(StatusCode::GATEWAY_TIMEOUT, "pulse does not answer"),
         Err(error) => {
