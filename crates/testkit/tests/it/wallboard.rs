@@ -189,7 +189,7 @@ fn a_wallboard_that_comes_back_goes_on_and_strangers_learn_nothing() -> Result<(
     let page = ask("", "/")?;
     assert!([200, 503].contains(&page), "{page}");
     assert_eq!((ask("", "/trace/0123456789abcdef")?, ask("", "/topology")?), (page, page));
-    assert_eq!(ask("", "/assets/nothing.js")?, 404);
+    assert_eq!(ask("", "/assets/nothing.js")?, 401, "which pages there are is not told to strangers");
     drop((again, other));
     site.metric_becomes("pulse", "pulse_subscribers", 0.0, SOON)?;
     site.metric_becomes("ingress", "ingress_streams", 0.0, SOON)?;
