@@ -64,7 +64,8 @@ export function Ladder({ parties, messages, beganAt }: LadderProps): ReactElemen
 
 /** Seconds since the call began. */
 function timeOf(rung: Rung, beganAt: number): string {
-  return `+${((rung.message.at - beganAt) / 1_000).toFixed(3)}`
+  // The first message came to the proxy a moment before the call began for whoever has given it its id.
+  return `+${Math.max(0, (rung.message.at - beganAt) / 1_000).toFixed(3)}`
 }
 
 /** Up and down lead from message to message. */
