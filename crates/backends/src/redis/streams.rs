@@ -36,6 +36,28 @@ fn stream_of(to: &Recipient) -> String {
 }
 
 impl RedisStores {
+    /// The entries after `after` that this release knows. Others, of a later one, are passed over: a reader that got an empty
+    /// answer for them would never come past them.
+    async fn known_events(&self, tenant: &TenantId, mut after: Position, max: usize) -> Result<Vec<EventEntry>> {
+        loop {
+            let mut call = Call::on(&self.scripts.read_events, tenant);
+            let answer = call.arg(after.to_string()).arg(max).send(self).await?;
+            let words = reply::list(&answer)?;
+            if reply::text(words.first())? == "trimmed" {
+                return Err(StoreError::Trimmed { first: at(words.get(1))? });
+            }
+            let entries = words.iter().skip(1).map(entry).collect::<Result<Vec<_>>>()?;
+            let Some((last, _)) = entries.last() else { return Ok(Vec::new()) };
+            after = *last;
+            let known =
+                entries.into_iter().filter_map(|(position, event)| Some(EventEntry { position, event: event? }));
+            let known: Vec<_> = known.collect();
+            if !known.is_empty() {
+                return Ok(known);
+            }
+        }
+    }
+
     async fn take_now(
         &self,
         tenant: &TenantId,
@@ -99,19 +121,9 @@ impl EventStream for RedisStores {
         wait: Duration,
     ) -> Answer<'a, Vec<EventEntry>> {
         let look = move || async move {
-            let mut call = Call::on(&self.scripts.read_events, tenant);
-            let answer = call.arg(after.to_string()).arg(max).send(self).await?;
-            let words = reply::list(&answer)?;
-            if reply::text(words.first())? == "trimmed" {
-                return Err(StoreError::Trimmed { first: at(words.get(1))? });
-            }
-            let entries = words.iter().skip(1).map(entry).collect::<Result<Vec<_>>>()?;
-            // An entry with a name that this release does not know is skipped, its position is not.
-            let last = entries.last().map(|(position, _)| *position);
-            let found = Found::from(last.is_some());
-            let known =
-                entries.into_iter().filter_map(|(position, event)| Some(EventEntry { position, event: event? }));
-            Ok((known.collect(), found))
+            let entries = self.known_events(tenant, after, max).await?;
+            let found = Found::from(!entries.is_empty());
+            Ok((entries, found))
         };
         self.wait_for(tenant, "ev", wait, look).boxed()
     }

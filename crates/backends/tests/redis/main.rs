@@ -153,6 +153,18 @@ async fn the_record_and_the_stream_can_be_read_with_redis_cli() {
     assert_eq!(server.cli(&["XLEN", "ev:{acme}"]).trim(), "1");
 }
 
+#[tokio::test]
+async fn facts_of_a_later_release_hold_no_reader_up() {
+    let server = Server::start(7);
+    let (stores, _) = stores(&server, 0, Arc::new(SystemClock::start())).await;
+    for _ in 0..3 {
+        server.cli(&["XADD", "ev:{acme}", "*", "e", "not known here"]);
+    }
+    stores.calls.commit(vec![create(7, &owner())]).await.unwrap();
+    let entries = stores.events.read(&tenant(), Position::START, 1, Duration::ZERO).await.unwrap();
+    assert_eq!(entries.len(), 1);
+}
+
 /// Asks for a call until Redis answers again.
 async fn until_it_answers(stores: &Stores, call: u64) -> Loaded<ConnId> {
     let asked = async {
