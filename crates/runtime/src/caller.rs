@@ -14,6 +14,7 @@ use crate::directory::Directory;
 use crate::meter::{Meters, PeerMeter, Side};
 use crate::metrics::{OfEveryRole, Refusal};
 use crate::problem::Problem;
+use crate::spans::{KeyValue, Span, SpanKind, Spans, TRACE_PARENT, TraceParent};
 use crate::spec::RoleSpec;
 use crate::token::{ANY_TENANT, Claims, ROLE_SCOPE, Tokens};
 
@@ -112,6 +113,8 @@ pub struct Gate {
     pub own: OfEveryRole,
     /// Which paths answer without a token.
     pub open: fn(&str) -> bool,
+    /// Takes the span of a request that names its trace.
+    pub spans: Spans,
 }
 
 impl Gate {
@@ -157,13 +160,60 @@ pub async fn ask(gate: Gate, mut request: Request, next: Next) -> Response {
     };
     let meter = count(&gate, &request, Some(&caller));
     request.extensions_mut().insert(caller);
+    let served = Served::begin(&gate, &mut request);
     let response = next.run(request).await;
+    if let Some(served) = served {
+        served.end(&gate, response.status().as_u16(), response.status().is_server_error());
+    }
     if let Some(meter) = meter
         && response.status().is_server_error()
     {
         meter.error();
     }
     response
+}
+
+/// A request that names its trace (W3C Trace Context), while it is served.
+struct Served {
+    within: TraceParent,
+    own: TraceParent,
+    method: String,
+    path: String,
+    start: u64,
+}
+
+impl Served {
+    /// Handlers find its context in the request's extensions, to hand it on.
+    fn begin(gate: &Gate, request: &mut Request) -> Option<Self> {
+        if !gate.spans.is_on() {
+            return None;
+        }
+        let within = TraceParent::of(request.headers(), TRACE_PARENT).filter(|parent| parent.sampled)?;
+        let own = TraceParent { span: gate.spans.new_id(), ..within };
+        request.extensions_mut().insert(own);
+        let path = crate::trace::mask::text(request.uri().path());
+        Some(Self { within, own, method: request.method().to_string(), path, start: gate.meters.now().as_micros() })
+    }
+
+    fn end(self, gate: &Gate, status: u16, failed: bool) {
+        gate.spans.emit(Span {
+            trace: self.own.trace,
+            id: self.own.span,
+            parent: Some(self.within.span),
+            kind: SpanKind::Server,
+            name: self.method.clone().into(),
+            start: self.start,
+            end: gate.meters.now().as_micros(),
+            attributes: vec![
+                KeyValue::new("http.request.method", self.method),
+                KeyValue::new("url.path", self.path),
+                KeyValue::new("http.response.status_code", i64::from(status)),
+            ],
+            events: Vec::new(),
+            links: Vec::new(),
+            failed: failed.then(|| format!("answered {status}")),
+        });
+    }
 }
 
 fn verified(gate: &Gate, headers: &HeaderMap) -> Result<Caller, Problem> {
@@ -214,6 +264,7 @@ mod tests {
             directory: Directory::of_instance(0, |_| 1),
             own: OfEveryRole::default(),
             open: |path| path == "/open",
+            spans: Spans::default(),
         }
     }
 

@@ -132,6 +132,14 @@ pub fn stands_for(party: &str, role: &str) -> bool {
     }
 }
 
+/// The connections that the shell opens for whatever role it runs, as its settings say: no role declares them.
+const OF_THE_SHELL: [&str; 1] = [crate::spans::CONNECTION];
+
+/// Whether the role opens the connection, or the shell for it.
+pub fn opens(spec: &RoleSpec, id: &str) -> bool {
+    spec.opens.contains(&id) || OF_THE_SHELL.contains(&id)
+}
+
 /// Which of `ids` the role `from` opens: the connection that a request of that caller belongs to. Where the table has several
 /// for the two, it is the one that the role has declared.
 pub fn from_caller(table: &[&'static RoleSpec], ids: &[&'static str], from: &str) -> Option<&'static str> {

@@ -151,6 +151,7 @@ impl RoleContext {
             directory: self.directory.clone(),
             own: self.own.clone(),
             open,
+            spans: self.trace.spans().clone(),
         }
     }
 

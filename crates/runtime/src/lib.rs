@@ -28,6 +28,7 @@ pub mod readiness;
 pub mod scope;
 pub mod server;
 pub mod settings;
+pub mod spans;
 pub mod spec;
 pub mod supervisor;
 pub mod token;

@@ -18,7 +18,7 @@ pub fn of_every_role() -> Vec<Declared> {
     let mut all = crate::meter::declared();
     all.extend(OfEveryRole::declared());
     all.extend(crate::trace::Counts::declared());
-    all.extend(crate::trace::Counts::declared());
+    all.extend(crate::spans::Counts::declared());
     all.sort_by(|a, b| a.name.cmp(&b.name));
     all
 }

@@ -5,6 +5,7 @@ mod ending;
 mod replica;
 pub mod sections;
 mod signals;
+pub mod stores;
 mod thread;
 
 use std::path::{Path, PathBuf};
@@ -25,13 +26,16 @@ use crate::drain::Drain;
 use crate::exit::{Exit, ExitError};
 use crate::log::LogLevel;
 use crate::settings::Values;
+use crate::spans::{Collector, Spans};
 use crate::spec::RoleSpec;
 use crate::supervisor::Ended;
 use crate::token::Tokens;
+use crate::trace::TraceSettings;
 
 use ending::Ending;
 use replica::OneRole;
 pub use sections::ProcessSettings;
+use stores::Composed;
 
 /// After the deadline, what still runs gets this long to be dropped.
 const CUT: Duration = Duration::from_millis(200);
@@ -83,7 +87,7 @@ pub struct Installation {
 }
 
 /// Opens the stores of a process.
-pub type OpenStores = Box<dyn FnOnce(Installation) -> BoxFuture<'static, anyhow::Result<Stores>> + Send>;
+pub type OpenStores = Box<dyn FnOnce(Installation) -> BoxFuture<'static, anyhow::Result<Arc<dyn Composed>>> + Send>;
 /// What to do when every role is ready.
 pub type WhenReady = Box<dyn FnOnce(Installation, Stores) -> BoxFuture<'static, anyhow::Result<()>> + Send>;
 
@@ -94,6 +98,7 @@ pub type WhenReady = Box<dyn FnOnce(Installation, Stores) -> BoxFuture<'static, 
 pub async fn run(plan: Plan, open_stores: OpenStores, when_ready: WhenReady) -> anyhow::Result<Exit> {
     let mut signals = signals::Signals::install()?;
     let settings: ProcessSettings = plan.values.read(sections::PROCESS)?;
+    let trace: TraceSettings = plan.values.read(sections::TRACE)?;
     let data_dir = DataDir::open(&plan.data_dir, plan.sharing)?;
     let own_dir = own_directory(&data_dir, &plan)?;
     let installation = Installation {
@@ -111,6 +116,7 @@ pub async fn run(plan: Plan, open_stores: OpenStores, when_ready: WhenReady) -> 
         patience: settings.drain_deadline,
         table: plan.table,
         log_level: plan.log_level,
+        collector: Collector::named(&trace.otlp),
         installation,
     };
     let mut roles = Roles::start(&shared, &plan.replicas).await?;
@@ -121,7 +127,7 @@ pub async fn run(plan: Plan, open_stores: OpenStores, when_ready: WhenReady) -> 
             () = all_ready(&slots), if when_ready.is_some() => {
                 tracing::info!(roles = plan.replicas.len(), "all roles are ready");
                 if let Some(act) = when_ready.take() {
-                    act(shared.installation.clone(), shared.stores.clone()).await?;
+                    act(shared.installation.clone(), shared.stores.of_process()).await?;
                 }
             }
             signal = signals.next() => {
@@ -142,7 +148,6 @@ pub async fn run(plan: Plan, open_stores: OpenStores, when_ready: WhenReady) -> 
 fn own_directory(data_dir: &DataDir, plan: &Plan) -> Result<Option<DataDir>, ExitError> {
     let (Sharing::Shared, Some(first)) = (plan.sharing, plan.replicas.first()) else { return Ok(None) };
     let folder = data_dir.path().join("processes").join(format!("{}-{}", first.spec.name, first.number));
-    tracing::warn!("embedded stores are not shared between processes");
     DataDir::open(&folder, Sharing::Alone).map(Some)
 }
 
@@ -165,9 +170,11 @@ struct Shared {
     installation: Installation,
     installation_key: InstallationKey,
     directory: Directory,
-    stores: Stores,
+    stores: Arc<dyn Composed>,
     patience: Duration,
     log_level: LogLevel,
+    /// Where spans go, if anywhere.
+    collector: Option<Collector>,
 }
 
 /// The running roles.
@@ -176,6 +183,7 @@ struct Roles {
     running: JoinSet<(&'static str, Ended)>,
     ending: Ending,
     admin_drain: Drain,
+    spans: Vec<Spans>,
     /// Ends what has not drained in time.
     cut: CancellationToken,
 }
@@ -185,13 +193,20 @@ impl Roles {
     async fn start(shared: &Shared, replicas: &[Replica]) -> anyhow::Result<Self> {
         let admin_drain = Drain::new(Duration::ZERO);
         let cut = CancellationToken::new();
-        let mut roles =
-            Self { slots: Vec::new(), running: JoinSet::new(), ending: Ending::default(), admin_drain, cut };
+        let mut roles = Self {
+            slots: Vec::new(),
+            running: JoinSet::new(),
+            ending: Ending::default(),
+            admin_drain,
+            spans: Vec::new(),
+            cut,
+        };
         let mut starts = Vec::new();
         for replica in replicas {
             let one = OneRole::new(shared, *replica)?;
             one.serve_admin(shared, &roles.admin_drain).await?;
             roles.slots.push(one.slot.clone());
+            roles.spans.push(one.spans());
             starts.push((format!("{}-{}", replica.spec.name, replica.number), one));
         }
         // Stable: the others keep the order of the table.
@@ -259,6 +274,7 @@ impl Roles {
         self.cut.cancel();
         self.admin_drain.end();
         let _ = tokio::time::timeout(CUT, async { while self.running.join_next().await.is_some() {} }).await;
+        futures::future::join_all(self.spans.iter().map(Spans::flush)).await;
         tracing::info!(code = exit.code(), "stopped");
         exit
     }

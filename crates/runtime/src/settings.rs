@@ -14,7 +14,7 @@ use std::fmt;
 pub use declare::{Section, SectionSettings, Setting};
 pub use near_miss::nearest;
 pub use source::{Sources, load};
-pub use value::{ByteSize, Secret, SettingValue};
+pub use value::{ByteSize, Secret, ServerUrl, SettingValue};
 
 /// What is wrong with one key.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -3,6 +3,7 @@
 //! Each replica has one [`Recorder`]: in memory, bounded in bytes and in age, oldest out first. A role appends what it sees
 //! of a call; `GET /trace/{tenant}/{call}` at its admin port gives it out, and whoever asks every role puts the answers
 //! together. Secrets are taken out before anything is kept ([`sip`]), phone numbers before anything is given ([`mask`]).
+//! Where a collector is set the same facts become spans ([`crate::spans`]).
 
 pub mod entry;
 pub mod mask;
@@ -21,6 +22,7 @@ use model::{CallUuid, ConnId, TenantId, Timestamp};
 use crate::directory::Directory;
 use crate::metrics::Metrics;
 use crate::settings::ByteSize;
+use crate::spans::Spans;
 
 pub use entry::{Entry, RoleTrace, Summary, What};
 pub use store::{Counts, Found, Key, Limits};
@@ -44,6 +46,8 @@ crate::settings! {
         calls: usize = 100_000, |v| if *v > 0 { Ok(()) } else { Err("it must be at least 1".to_owned()) };
         /// How long after its last sign a call is forgotten.
         age: Duration = Duration::from_secs(1_800);
+        /// Where an OpenTelemetry collector takes the spans of calls (OTLP over gRPC), as http://127.0.0.1:4317; empty: nowhere. Works without `record` too.
+        otlp: String = String::new(), |v| crate::spans::check(v);
     }
 }
 
@@ -66,9 +70,12 @@ pub struct Passing<'a> {
     pub bytes: &'a [u8],
 }
 
-/// A replica's memory of the latest calls. Cheap to clone; all clones write to one store.
+/// A replica's memory of the latest calls, and where their spans go. Cheap to clone; all clones write to one store.
 #[derive(Clone, Default)]
-pub struct Recorder(Option<Arc<Shared>>);
+pub struct Recorder {
+    memory: Option<Arc<Shared>>,
+    spans: Spans,
+}
 
 struct Shared {
     store: Mutex<Store>,
@@ -82,7 +89,7 @@ struct Shared {
 impl Recorder {
     /// A recorder that keeps nothing and costs nothing.
     pub fn off() -> Self {
-        Self(None)
+        Self::default()
     }
 
     /// A recorder within those bounds, or one that is off.
@@ -97,24 +104,38 @@ impl Recorder {
         };
         let (since, keeps) = (clock.now(), limits.age);
         let store = Mutex::new(Store::new(limits));
-        Self(Some(Arc::new(Shared { store, live: Mutex::new(None), since, keeps, directory, clock })))
+        let shared = Shared { store, live: Mutex::new(None), since, keeps, directory, clock };
+        Self { memory: Some(Arc::new(shared)), spans: Spans::default() }
     }
 
-    /// Whether anything is kept.
+    /// What is noted also becomes spans.
+    #[must_use]
+    pub fn with_spans(self, spans: Spans) -> Self {
+        Self { spans, ..self }
+    }
+
+    /// Where spans go.
+    pub const fn spans(&self) -> &Spans {
+        &self.spans
+    }
+
+    /// Whether anything is kept or goes to a collector.
     pub const fn is_on(&self) -> bool {
-        self.0.is_some()
+        self.memory.is_some() || self.spans.is_on()
     }
 
     /// Registers the metrics in a life's registry.
     pub fn register(&self, metrics: &Metrics) {
-        if let Some(shared) = &self.0 {
+        self.spans.register(metrics);
+        if let Some(shared) = &self.memory {
             shared.lock().counts().show(metrics);
         }
     }
 
     /// Something of a call.
     pub fn note(&self, tenant: &TenantId, conn_id: ConnId, at: Timestamp, what: What) {
-        if let Some(shared) = &self.0 {
+        self.spans.noted(conn_id, at, &what);
+        if let Some(shared) = &self.memory {
             shared.lock().note(tenant, conn_id, Kept::What(Entry { at: at.as_micros(), what }));
         }
     }
@@ -128,22 +149,27 @@ impl Recorder {
 
     /// A SIP Call-ID belongs to that call.
     pub fn name(&self, tenant: &TenantId, conn_id: ConnId, call_id: &str, at: Timestamp) {
-        if let Some(shared) = &self.0 {
+        if let Some(shared) = &self.memory {
             shared.lock().name(tenant, conn_id, call_id, at);
         }
     }
 
     /// The global id of a call.
     pub fn identify(&self, tenant: &TenantId, conn_id: ConnId, uuid: CallUuid, at: Timestamp) {
-        if let Some(shared) = &self.0 {
+        self.spans.identify(tenant, conn_id, uuid, at);
+        if let Some(shared) = &self.memory {
             shared.lock().identify(tenant, conn_id, uuid, at);
         }
     }
 
     /// A SIP message. Registrations and questions between nodes belong to no call and are passed over.
     pub fn message(&self, passing: &Passing<'_>) {
-        let Some(shared) = &self.0 else { return };
+        if !self.is_on() {
+            return;
+        }
         let Some(scanned) = sip::scan(passing.bytes) else { return };
+        self.spans.passed(&scanned, passing);
+        let Some(shared) = &self.memory else { return };
         // Only our own nodes are believed which call a dialog belongs to.
         let conn_id = if passing.inside && passing.inbound { scanned.conn_id } else { None };
         let tenant = if passing.inside { scanned.tenant.and_then(|t| TenantId::parse(t).ok()) } else { None };
@@ -161,14 +187,14 @@ impl Recorder {
 
     /// What is asked when somebody wants a call explained, beside what is recorded.
     pub fn ask_live(&self, live: Live) {
-        if let Some(shared) = &self.0 {
+        if let Some(shared) = &self.memory {
             *shared.live.lock().unwrap_or_else(PoisonError::into_inner) = Some(live);
         }
     }
 
     /// All that is known of the call by any of those keys. `whole` also gives dialogs whose tenant was never known.
     pub async fn find(&self, tenant: &TenantId, keys: &[Key], whole: bool) -> Found {
-        let Some(shared) = &self.0 else { return Found::default() };
+        let Some(shared) = &self.memory else { return Found::default() };
         let now = shared.clock.now();
         let mut found = shared.lock().find(tenant, keys, whole, now, &shared.directory);
         let live = shared.live.lock().unwrap_or_else(PoisonError::into_inner).clone();
@@ -186,24 +212,24 @@ impl Recorder {
 
     /// The latest calls of a tenant, newest first; `from` leaves only those whose caller's number ends so.
     pub fn latest(&self, tenant: &TenantId, from: Option<&str>, limit: usize) -> Vec<Summary> {
-        let Some(shared) = &self.0 else { return Vec::new() };
+        let Some(shared) = &self.memory else { return Vec::new() };
         let now = shared.clock.now();
         shared.lock().latest(tenant, from, limit, now)
     }
 
     /// The tenants of which something is remembered.
     pub fn tenants(&self) -> Vec<TenantId> {
-        self.0.as_ref().map(|shared| shared.lock().tenants()).unwrap_or_default()
+        self.memory.as_ref().map(|shared| shared.lock().tenants()).unwrap_or_default()
     }
 
     /// How long after its last sign a call is remembered.
     pub fn keeps(&self) -> Duration {
-        self.0.as_ref().map(|shared| shared.keeps).unwrap_or_default()
+        self.memory.as_ref().map(|shared| shared.keeps).unwrap_or_default()
     }
 
     /// Since when it is recorded; none when it is not.
     pub fn since(&self) -> Option<Timestamp> {
-        self.0.as_ref().map(|shared| shared.since)
+        self.memory.as_ref().map(|shared| shared.since)
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Connection, Kind, all, find, kind, of_admin, stands_for};
+use super::{Connection, Kind, all, find, kind, of_admin, opens, stands_for};
 use crate::spec::RoleSpec;
 
 /// Rows that a system test has seen in the kernel's table, with that test's name. The test fails where one is not seen.
@@ -115,7 +115,7 @@ pub fn of(table: &[&'static RoleSpec], row: &Connection) -> Coverage {
 
 /// Whether a role opens the row, or accepts it from outside.
 pub fn is_declared(table: &[&'static RoleSpec], row: &Connection) -> bool {
-    let is_opened = table.iter().any(|spec| spec.opens.contains(&row.id));
+    let is_opened = table.iter().any(|spec| opens(spec, row.id));
     is_opened || kind(row.from) == Some(Kind::Outside) && table.iter().any(|spec| accepts(spec, row))
 }
 

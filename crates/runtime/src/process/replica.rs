@@ -3,6 +3,7 @@
 use anyhow::Context as _;
 use model::NodeId;
 
+use super::stores::{self, Clients, Server};
 use super::{Replica, Shared, sections};
 use crate::address;
 use crate::admin::{self, Admin, AdminSlot};
@@ -12,9 +13,10 @@ use crate::context::RoleContext;
 use crate::data_dir;
 use crate::drain::Drain;
 use crate::listener;
-use crate::meter::Meters;
+use crate::meter::{Meters, Side};
 use crate::metrics::{Metrics, OfEveryRole};
 use crate::readiness::Readiness;
+use crate::spans::{self, Spans};
 use crate::spec::RoleSpec;
 use crate::supervisor::{Ended, Step, Tasks, supervise};
 use crate::trace::{Recorder, TraceSettings};
@@ -26,6 +28,7 @@ pub(super) struct OneRole {
     pub(super) slot: AdminSlot,
     /// Of all lives; each life gets a copy with its own parts.
     template: RoleContext,
+    asks_for_epochs: bool,
 }
 
 impl OneRole {
@@ -35,14 +38,30 @@ impl OneRole {
         let slot = AdminSlot::default();
         let drain = Drain::new(shared.patience);
         let (tasks, _) = Tasks::new(drain.clone());
+        let meters = Meters::new(installation.clock.clone());
+        for row in spec.opens.iter().filter_map(|id| connections::find(id)) {
+            if Server::of(row).is_some_and(|server| !shared.stores.held_by(server)) {
+                meters.meter(row.id, Side::Opens).embedded();
+            }
+        }
         let trace: TraceSettings = installation.values.read(sections::TRACE)?;
+        let address = address::of_replica(installation.instance, spec.number, replica.number);
+        let meters = Meters::new(installation.clock.clone());
+        let spans = match &shared.collector {
+            None => Spans::default(),
+            Some(collector) => {
+                let from = spans::Origin { role: spec.name, node: node.to_string(), address };
+                let meter = meters.meter(spans::CONNECTION, Side::Opens).peer("collector");
+                Spans::start(collector, from, meter).context("trace.otlp")?
+            }
+        };
         let template = RoleContext {
             spec,
             node: node.clone(),
             epoch: model::Epoch::default(),
             instance: installation.instance,
             replica: replica.number,
-            address: address::of_replica(installation.instance, spec.number, replica.number),
+            address,
             table: shared.table,
             directory: shared.directory.clone(),
             ready: Readiness::default(),
@@ -52,15 +71,17 @@ impl OneRole {
             installation_key: shared.installation_key.clone(),
             metrics: Metrics::default(),
             own: OfEveryRole::default(),
-            stores: shared.stores.clone(),
+            stores: shared.stores.of_replica(&Clients::of(spec, node.as_str(), &meters)),
             data_dir: installation.data_dir.clone(),
-            trace: Recorder::new(&trace, shared.directory.clone(), installation.clock.clone()),
+            trace: Recorder::new(&trace, shared.directory.clone(), installation.clock.clone()).with_spans(spans),
             values: installation.values.clone(),
-            meters: Meters::new(installation.clock.clone()),
+            meters,
             admin: slot.clone(),
             tasks,
         };
-        Ok(Self { spec, node, slot, template })
+        // A role that has no connection to Redis makes none for this.
+        let asks_for_epochs = !shared.stores.held_by(Server::Redis) || !stores::rows(spec, Server::Redis).is_empty();
+        Ok(Self { spec, node, slot, template, asks_for_epochs })
     }
 
     pub(super) async fn serve_admin(&self, shared: &Shared, drain: &Drain) -> anyhow::Result<()> {
@@ -83,11 +104,17 @@ impl OneRole {
             table: shared.table,
             directory: shared.directory.clone(),
             open: |path| admin::OPEN_PATHS.contains(&path),
+            spans: Spans::default(),
             own: self.template.own.clone(),
         };
         let own = self.template.own.clone();
         tokio::spawn(crate::server::serve(listener, admin::router(admin, gate), drain.clone(), own));
         Ok(())
+    }
+
+    /// Where its spans go.
+    pub(super) fn spans(&self) -> Spans {
+        self.template.trace.spans().clone()
     }
 
     /// Tells all its lives to stop.
@@ -124,9 +151,10 @@ impl OneRole {
         context.metrics.collect(context.meters.clone());
         context.trace.register(&context.metrics);
         self.slot.begin_life(context.ready.clone(), context.metrics.clone(), context.clock.now());
+        let asks = self.asks_for_epochs;
         async move {
             // A store that is away must not keep a role from starting: the disk remembers too.
-            let known = context.stores.leases.next_epoch(&context.node).await.ok();
+            let known = if asks { context.stores.leases.next_epoch(&context.node).await.ok() } else { None };
             context.epoch = data_dir::next_epoch(&context.data_dir, &context.node, &*context.clock, known)
                 .with_context(|| format!("writing the epoch of {}", context.node))?;
             Ok(context)

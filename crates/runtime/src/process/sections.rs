@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::edge;
+use super::stores::{self, StoresSettings};
 use crate::address;
 use crate::directory::Directory;
 use crate::settings::declare::SettingOwned;
@@ -52,12 +53,17 @@ pub fn all(table: &[&'static RoleSpec]) -> Vec<Section> {
             .to_owned(),
         settings: address::ROLE_NUMBERS.iter().map(|(role, _)| replicas_of(role)).collect(),
     };
+    let stores = Section {
+        name: stores::SECTION.to_owned(),
+        summary: "Where the installation keeps what it knows; every process of it must be told the same.".to_owned(),
+        settings: StoresSettings::TABLE.iter().map(SettingOwned::from).collect(),
+    };
     let of_role = |spec: &&'static RoleSpec| Section {
         name: spec.name.to_owned(),
         summary: format!("{}.", spec.summary.trim_end_matches('.')),
         settings: edge::settings(spec).into_iter().chain(spec.settings.iter().map(SettingOwned::from)).collect(),
     };
-    [process, trace, replicas].into_iter().chain(table.iter().map(of_role)).collect()
+    [process, stores, trace, replicas].into_iter().chain(table.iter().map(of_role)).collect()
 }
 
 /// The directory that follows from the replica counts.

@@ -46,6 +46,45 @@ impl Secret {
     }
 }
 
+/// The URL of a server; a password in it is never printed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ServerUrl(String);
+
+impl ServerUrl {
+    /// The URL itself; for the one place that uses it.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+
+    /// What stands before `://`.
+    pub fn scheme(&self) -> &str {
+        self.0.split_once("://").map_or("", |(scheme, _)| scheme)
+    }
+}
+
+impl fmt::Display for ServerUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some((scheme, rest)) = self.0.split_once("://") else { return f.write_str("***") };
+        let end = rest.find(['/', '?']).unwrap_or(rest.len());
+        let (authority, after) = rest.split_at(end);
+        // What follows a question mark may hold a password too.
+        let path = after.split_once('?').map_or_else(|| after.to_owned(), |(path, _)| format!("{path}?***"));
+        match authority.rsplit_once('@') {
+            Some((who, host)) => {
+                let user = who.split_once(':').map_or(who.to_owned(), |(user, _)| format!("{user}:***"));
+                write!(f, "{scheme}://{user}@{host}{path}")
+            }
+            None => write!(f, "{scheme}://{authority}{path}"),
+        }
+    }
+}
+
+impl fmt::Debug for ServerUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ServerUrl({self})")
+    }
+}
+
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Secret(***)")
@@ -116,6 +155,24 @@ impl SettingValue for Secret {
     }
     fn show(&self) -> String {
         if self.0.is_empty() { "\"\"".to_owned() } else { "\"***\"".to_owned() }
+    }
+}
+
+impl SettingValue for ServerUrl {
+    const KIND: &'static str = "the URL of a server";
+    // The printed form hides the password; the value as it was written does not.
+    const SECRET: bool = true;
+    fn read(value: &Value) -> Result<Self, String> {
+        let text = value.as_str().ok_or_else(|| expected::<Self>(value))?;
+        let url = Self(text.to_owned());
+        if url.scheme().is_empty() || text.chars().any(char::is_whitespace) {
+            // Not shown: it may hold a password.
+            return Err(format!("it is not {}", Self::KIND));
+        }
+        Ok(url)
+    }
+    fn show(&self) -> String {
+        self.to_string().show()
     }
 }
 
@@ -249,6 +306,16 @@ mod tests {
         }
         assert_eq!(text::<ByteSize>("64KiB"), Ok(ByteSize(65_536)));
         assert_eq!(ByteSize(65_536).show(), "\"64KiB\"");
+    }
+
+    #[test]
+    fn the_password_in_a_url_is_not_printed() {
+        let shown = |url: &str| text::<ServerUrl>(url).unwrap().to_string();
+        assert_eq!(shown("redis://ann:se@cret@host:6379/3"), "redis://ann:***@host:6379/3");
+        assert_eq!(shown("redis://:secret@host"), "redis://:***@host");
+        assert_eq!(shown("postgres://ann@host/db?password=secret"), "postgres://ann@host/db?***");
+        assert_eq!(shown("redis://host:6379"), "redis://host:6379");
+        assert!(!text::<ServerUrl>("ann:secret").unwrap_err().contains("secret"));
     }
 
     #[test]

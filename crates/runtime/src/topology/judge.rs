@@ -2,8 +2,8 @@
 
 use super::{Heard, RowState};
 use crate::admin::TopologyReport;
-use crate::connections::Connection;
 use crate::connections::coverage::{self, Kept};
+use crate::connections::{self, Connection};
 use crate::meter::{ConnectionReport, Side, State};
 use crate::spec::RoleSpec;
 
@@ -40,7 +40,7 @@ pub(super) fn judge(table: &[&'static RoleSpec], c: &Connection, heard: &[Heard]
 /// The state of a row that nobody of ours opens: what the accepting side sees.
 fn accepted(table: &[&'static RoleSpec], c: &Connection, heard: &[Heard]) -> RowState {
     // A row between two roles of which the opening one does not run is not there, whatever was.
-    if !coverage::is_declared(table, c) || table.iter().any(|spec| spec.opens.contains(&c.id)) {
+    if !coverage::is_declared(table, c) || table.iter().any(|spec| connections::opens(spec, c.id)) {
         return RowState::Absent;
     }
     let accepts =
@@ -89,7 +89,7 @@ fn running(heard: &[Heard]) -> impl Iterator<Item = &TopologyReport> {
 }
 
 fn opens(table: &[&'static RoleSpec], role: &str, id: &str) -> bool {
-    table.iter().any(|spec| spec.name == role && spec.opens.contains(&id))
+    table.iter().any(|spec| spec.name == role && connections::opens(spec, id))
 }
 
 fn of<'a>(report: &'a TopologyReport, id: &str, side: Side) -> Option<&'a ConnectionReport> {

@@ -101,7 +101,8 @@ fn without_name(line: &str) -> String {
     if display.trim().is_empty() { line.to_owned() } else { format!("{name}: \"***\" {rest}") }
 }
 
-fn uris(line: &str) -> String {
+/// A text with URIs of SIP and telephony in it: the user part of each.
+pub(crate) fn uris(line: &str) -> String {
     let mut out = String::with_capacity(line.len());
     let mut rest = line;
     while let Some((at, scheme)) = next_scheme(rest) {

@@ -5,10 +5,24 @@ use std::ops::Range;
 use bytes::Bytes;
 use model::ConnId;
 
+use crate::spans::TraceParent;
+
 /// The longest message that is kept whole; more of it is cut.
 const TEXT_MAX: usize = 16 * 1_024;
 /// What stands where a secret was.
 const HIDDEN: &[u8] = b"***";
+
+/// What a message is to an INVITE that begins a dialog.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Invite<'a> {
+    /// The request.
+    Begins {
+        /// Its Request-URI.
+        target: &'a str,
+    },
+    /// An answer to it, or to another INVITE of the same dialog.
+    Answered(u16),
+}
 
 /// What the look found.
 #[derive(Debug, PartialEq, Eq)]
@@ -19,6 +33,10 @@ pub struct Scanned<'a> {
     pub conn_id: Option<ConnId>,
     /// The tenant that sip-proxy or a node names.
     pub tenant: Option<&'a str>,
+    /// The call's own span, where a node names it.
+    pub call: Option<TraceParent>,
+    /// Whether it begins an INVITE or answers one.
+    pub invite: Option<Invite<'a>>,
     secrets: Vec<Range<usize>>,
 }
 
@@ -27,7 +45,8 @@ pub fn scan(bytes: &[u8]) -> Option<Scanned<'_>> {
     if bytes.starts_with(b"REGISTER ") {
         return None;
     }
-    let mut found = Scanned { call_id: "", conn_id: None, tenant: None, secrets: Vec::new() };
+    let mut found = Scanned { call_id: "", conn_id: None, tenant: None, call: None, invite: None, secrets: Vec::new() };
+    let (mut is_invite, mut has_to_tag) = (false, false);
     let (mut body, mut digits) = (bytes.len(), Digits::No);
     let mut at = bytes.iter().position(|byte| *byte == b'\n')? + 1;
     let mut hides = false;
@@ -55,16 +74,24 @@ pub fn scan(bytes: &[u8]) -> Option<Scanned<'_>> {
         match name.len() {
             1 | 7 if is(name, b"call-id", b'i') => found.call_id = std::str::from_utf8(value).ok()?,
             1 | 4 if is(name, b"from", b'f') => found.conn_id = found.conn_id.or_else(|| named_by_tag(value)),
-            1 | 2 if is(name, b"to", b't') => found.conn_id = named_by_tag(value).or(found.conn_id),
+            1 | 2 if is(name, b"to", b't') => {
+                found.conn_id = named_by_tag(value).or(found.conn_id);
+                has_to_tag = find(value, b";tag=").is_some();
+            }
             4 if name.eq_ignore_ascii_case(b"cseq") && value.ends_with(b"REGISTER") => return None,
+            4 if name.eq_ignore_ascii_case(b"cseq") => is_invite = value.ends_with(b"INVITE"),
             1 | 12 if is(name, b"content-type", b'c') => digits = Digits::of(value),
             14 if name.eq_ignore_ascii_case(b"trunkline-node") => return None,
             14 if name.eq_ignore_ascii_case(b"trunkline-live") => return None,
+            15 if name.eq_ignore_ascii_case(b"trunkline-trace") => {
+                found.call = std::str::from_utf8(value).ok().and_then(|text| text.parse().ok());
+            }
             16 if name.eq_ignore_ascii_case(b"trunkline-tenant") => found.tenant = std::str::from_utf8(value).ok(),
             _ => {}
         }
     }
     found.secrets.extend(digits.within(bytes.get(body..).unwrap_or_default(), body));
+    found.invite = if is_invite { invite(bytes, has_to_tag) } else { None };
     // A question outside of a dialog is how nodes and phones ask whether we are there.
     let asks = bytes.starts_with(b"OPTIONS ") && found.conn_id.is_none();
     (!found.call_id.is_empty() && !asks).then_some(found)
@@ -86,6 +113,16 @@ impl Scanned<'_> {
         }
         copy.extend_from_slice(bytes.get(from..end).unwrap_or_default());
         copy.into()
+    }
+}
+
+fn invite(bytes: &[u8], has_to_tag: bool) -> Option<Invite<'_>> {
+    let line = bytes.split(|byte| *byte == b'\n').next()?;
+    let mut words = std::str::from_utf8(line).ok()?.split(' ');
+    match (words.next()?, words.next()?) {
+        ("INVITE", target) if !has_to_tag => Some(Invite::Begins { target }),
+        ("SIP/2.0", status) => status.parse().ok().map(Invite::Answered),
+        _ => None,
     }
 }
 

@@ -1,0 +1,254 @@
+//! The stores of a process: which they are by the settings, and who uses them.
+//!
+//! Each replica has clients of its own, named for the rows of the table that they carry: `CLIENT LIST`, `pg_stat_activity` and
+//! `client.id` tell whose connection is whose, and the meters of the rows are told what the clients see.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use infra::{Client, Line, Matter, Stores, Watch};
+
+use crate::connections::{self, Connection, Kind};
+use crate::meter::{Meters, PeerMeter, Side};
+use crate::settings::{Secret, ServerUrl};
+use crate::spec::RoleSpec;
+
+/// The section of the stores.
+pub const SECTION: &str = "stores";
+
+/// Where an installation keeps what it knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// In the process and its data directory.
+    Embedded,
+    /// In servers: Redis, PostgreSQL, Kafka.
+    Real,
+}
+
+/// More than this is a wait that nobody means.
+const START_WITHIN_MAX: Duration = Duration::from_secs(24 * 3_600);
+
+crate::settings! {
+    /// Settings of the stores.
+    pub struct StoresSettings {
+        /// Where everything is kept: `embedded` (in the process and its data directory) or `real` (in Redis, PostgreSQL and Kafka).
+        mode: String = "embedded".to_owned(), |v| mode_of(v).map(drop);
+        /// How long a start waits for servers that do not answer.
+        start_within: Duration = Duration::from_secs(60), |v| {
+            if *v > START_WITHIN_MAX { Err("it must be at most 24h".to_owned()) } else { Ok(()) }
+        };
+        /// Redis, as `redis://[user:password@]host[:port][/db]`, `rediss://` for TLS. Empty: port 6379 of 127.N.255.1, N the instance.
+        redis: Option<ServerUrl> = None, |v| scheme(v, &["redis", "rediss"]);
+        /// The Redis of Pulse. Empty: port 6380 of 127.N.255.1.
+        redis_pulse: Option<ServerUrl> = None, |v| scheme(v, &["redis", "rediss"]);
+        /// Redis Sentinels as `host:port`; they say where `redis` is, which still gives user, password, database and TLS. Not for Pulse's Redis.
+        redis_sentinels: Vec<String> = Vec::new();
+        /// What the sentinels call the master.
+        redis_sentinel_master: String = "trunkline".to_owned();
+        /// The password of the sentinels themselves.
+        redis_sentinel_password: Option<Secret> = None;
+        /// Whether `redis` is a node of a Redis Cluster.
+        redis_cluster: bool = false;
+        /// File of certificates (PEM) by which the servers' are judged, instead of those of this machine: Redis and PostgreSQL.
+        authorities: Option<PathBuf> = None;
+        /// PostgreSQL, as `postgres://user[:password]@host[:port]/database[?sslmode=verify-full]`. Empty: database and user
+        /// trunkline at port 5432 of 127.N.255.1.
+        postgresql: Option<ServerUrl> = None, |v| scheme(v, &["postgres", "postgresql"]);
+        /// Brokers of Kafka as `host:port`. Empty: port 9092 of 127.N.255.1.
+        kafka: Vec<String> = Vec::new();
+    }
+}
+
+impl StoresSettings {
+    /// Embedded or real.
+    pub fn mode(&self) -> Mode {
+        // Checked when it was loaded.
+        mode_of(&self.mode).unwrap_or(Mode::Embedded)
+    }
+}
+
+fn mode_of(text: &str) -> Result<Mode, String> {
+    match text {
+        "embedded" => Ok(Mode::Embedded),
+        "real" => Ok(Mode::Real),
+        other => Err(format!("{other:?} is neither \"embedded\" nor \"real\"")),
+    }
+}
+
+fn scheme(url: &Option<ServerUrl>, schemes: &[&str]) -> Result<(), String> {
+    let Some(url) = url else { return Ok(()) };
+    if schemes.contains(&url.scheme()) {
+        return Ok(());
+    }
+    Err(format!("it must begin with {}", schemes.iter().map(|s| format!("{s}://")).collect::<Vec<_>>().join(" or ")))
+}
+
+/// The stores that the composition has made.
+pub trait Composed: Send + Sync {
+    /// Whether a server holds them.
+    fn held_by(&self, server: Server) -> bool;
+
+    /// Those of a replica, used by its clients alone.
+    fn of_replica(&self, clients: &Clients) -> Stores;
+
+    /// Those that the process uses for itself, before roles start and when they are ready.
+    fn of_process(&self) -> Stores;
+}
+
+/// A server that holds stores.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Server {
+    /// The Redis of voice, port 6379.
+    Redis,
+    /// The Redis of Pulse, port 6380.
+    RedisOfPulse,
+    /// PostgreSQL.
+    Postgresql,
+    /// Kafka.
+    Kafka,
+}
+
+impl Server {
+    /// The server of a row, if its other side is one.
+    pub fn of(row: &Connection) -> Option<Self> {
+        // The drawing's arrows from a server to a role are dialled by the role.
+        let server = [row.to, row.from].into_iter().find(|p| connections::kind(p) == Some(Kind::Infrastructure))?;
+        match (server, row.port) {
+            ("redis", "6380") => Some(Self::RedisOfPulse),
+            ("redis", _) => Some(Self::Redis),
+            ("postgresql", _) => Some(Self::Postgresql),
+            ("kafka", _) => Some(Self::Kafka),
+            _ => None,
+        }
+    }
+
+    /// The name that rows are shown with.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Redis => "redis",
+            Self::RedisOfPulse => "redis-pulse",
+            Self::Postgresql => "postgresql",
+            Self::Kafka => "kafka",
+        }
+    }
+}
+
+/// The clients of a replica.
+#[derive(Clone, Debug)]
+pub struct Clients {
+    /// Of Redis.
+    pub redis: Client,
+    /// Of Pulse's Redis.
+    pub redis_of_pulse: Client,
+    /// Of PostgreSQL.
+    pub postgresql: Client,
+    /// Of Kafka.
+    pub kafka: Client,
+}
+
+impl Clients {
+    /// The clients of a replica, watched by its meters.
+    pub(super) fn of(spec: &RoleSpec, node: &str, meters: &Meters) -> Self {
+        let client = |server| client(spec, node, meters, server);
+        Self {
+            redis: client(Server::Redis),
+            redis_of_pulse: client(Server::RedisOfPulse),
+            postgresql: client(Server::Postgresql),
+            kafka: client(Server::Kafka),
+        }
+    }
+}
+
+/// The rows of the table that the role has with that server.
+pub(super) fn rows(spec: &RoleSpec, server: Server) -> Vec<&'static Connection> {
+    let opened = spec.opens.iter().filter_map(|id| connections::find(id));
+    opened.filter(|row| Server::of(row) == Some(server)).collect()
+}
+
+fn client(spec: &RoleSpec, node: &str, meters: &Meters, server: Server) -> Client {
+    let rows = rows(spec, server);
+    let ids: Vec<&str> = rows.iter().map(|row| row.id).collect();
+    let meter = |row: &&'static Connection| Row {
+        matter: matter(row.id),
+        meter: meters.meter(row.id, Side::Opens).peer(server.name()),
+    };
+    let watched = Watched { rows: rows.iter().map(meter).collect(), standing: Default::default() };
+    let waking = watched.waking().and_then(|at| ids.get(at)).copied().unwrap_or("none");
+    let carried = if ids.is_empty() { "none".to_owned() } else { ids.join("+") };
+    Client {
+        name: format!("trunkline/{node}/{carried}"),
+        wakes: format!("trunkline/{node}/{waking}/wakes"),
+        watch: std::sync::Arc::new(watched),
+    }
+}
+
+/// What goes over a row, where a role has several with one server.
+fn matter(id: &str) -> Matter {
+    match id {
+        "voice-14" | "voice-40" | "voice-45" | "voice-52" | "voice-54" | "own-02" => Matter::Facts,
+        "voice-46" | "voice-49" => Matter::Work,
+        _ => Matter::Records,
+    }
+}
+
+/// Tells the meters of rows what a client sees.
+struct Watched {
+    rows: Vec<Row>,
+    /// Connections that stood last: for commands, for wakes.
+    standing: [AtomicUsize; 2],
+}
+
+struct Row {
+    matter: Matter,
+    meter: PeerMeter,
+}
+
+impl Watched {
+    /// The row that the connection for wakes belongs to: wakes are about streams.
+    fn waking(&self) -> Option<usize> {
+        let of = |matter| self.rows.iter().position(|row| row.matter == matter);
+        of(Matter::Facts).or_else(|| of(Matter::Work)).or((!self.rows.is_empty()).then_some(0))
+    }
+
+    /// One connection for commands carries all rows; the one for wakes is one row's.
+    fn on(&self, line: Line) -> impl Iterator<Item = &PeerMeter> {
+        let waking = self.waking();
+        let all = self.rows.iter().enumerate();
+        all.filter(move |(at, _)| line == Line::Commands || Some(*at) == waking).map(|(_, row)| &row.meter)
+    }
+}
+
+impl Watch for Watched {
+    fn attempted(&self, line: Line) {
+        self.on(line).for_each(PeerMeter::attempted);
+    }
+
+    fn standing(&self, line: Line, connections: usize) {
+        let held = match line {
+            Line::Commands => &self.standing[0],
+            Line::Wakes => &self.standing[1],
+        };
+        let before = held.swap(connections, Ordering::SeqCst);
+        for meter in self.on(line) {
+            (before..connections).for_each(|_| meter.opened());
+            (connections..before).for_each(|_| meter.closed());
+        }
+    }
+
+    fn failed(&self, line: Line) {
+        self.on(line).for_each(PeerMeter::error);
+    }
+
+    fn exchanged(&self, about: Matter, sent: usize, received: usize) {
+        let row = self.rows.iter().find(|row| row.matter == about).or(self.rows.first());
+        if let Some(Row { meter, .. }) = row {
+            meter.request();
+            meter.bytes_out(sent);
+            meter.bytes_in(received);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
