@@ -31,6 +31,8 @@ pub enum Exit {
     Unknown = 10,
     /// A check found no fault, but something to look at.
     Warned = 11,
+    /// A server that holds the stores does not answer in time, or cannot be used.
+    Stores = 12,
 }
 
 /// Every code with its meaning; printed by `--help` and in the book.
@@ -47,6 +49,7 @@ pub const TABLE: &[(Exit, &str)] = &[
     (Exit::RoleFailed, "a role failed more often than it is restarted"),
     (Exit::Unknown, "what was asked for is not known, or not any more"),
     (Exit::Warned, "a check found no fault, but something to look at"),
+    (Exit::Stores, "a server that holds the stores does not answer in time, or cannot be used"),
 ];
 
 impl Exit {

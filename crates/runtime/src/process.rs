@@ -127,7 +127,7 @@ pub async fn run(plan: Plan, open_stores: OpenStores, when_ready: WhenReady) -> 
             () = all_ready(&slots), if when_ready.is_some() => {
                 tracing::info!(roles = plan.replicas.len(), "all roles are ready");
                 if let Some(act) = when_ready.take() {
-                    act(shared.installation.clone(), shared.stores.of_process()).await?;
+                    act(shared.installation.clone(), shared.stores.of_process()?).await?;
                 }
             }
             signal = signals.next() => {

@@ -32,6 +32,7 @@ use crate::trace::{Passing, What, sip::Scanned};
 use calls::Calls;
 pub use calls::Opening;
 pub use context::{TRACE_PARENT, TRACE_RESPONSE, TraceParent};
+pub use facts::{AUDIO, TREATMENT};
 use invites::Invites;
 
 /// The connection by which spans go to a collector.

@@ -12,6 +12,7 @@ use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Incoming;
 use hyper_util::client::legacy;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use runtime::spans::TraceParent;
 use runtime::{Problem, RoleContext};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -162,6 +163,15 @@ impl Call {
     pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.headers.insert(name, value);
         self
+    }
+
+    /// As part of that span, if there is one.
+    pub fn within(self, parent: Option<TraceParent>) -> Self {
+        const TRACE_PARENT: HeaderName = HeaderName::from_static(runtime::spans::TRACE_PARENT);
+        match parent {
+            Some(parent) => self.header(TRACE_PARENT, parent.header()),
+            None => self,
+        }
     }
 
     /// To that replica and no other.

@@ -111,7 +111,7 @@ impl Lane {
         let Errand { tenant, conn_id, key, what } = errand;
         match what {
             What::Request { reference, frame } => {
-                if let Err(error) = self.post(&tenant, &key, &frame).await {
+                if let Err(error) = self.post(&tenant, conn_id, &key, &frame).await {
                     self.refused(tenant, conn_id, reference, &error);
                 }
             }
@@ -119,7 +119,7 @@ impl Lane {
                 let to = self.default_of(&tenant, &caller.this_dn).await;
                 tracing::info!(call = %conn_id, %tenant, to = ?to, "call takes its route point's default");
                 let frame = frame(&tenant, &caller, 0, RequestKind::RouteCall(conn_id, to));
-                if let Err(error) = self.post(&tenant, &key, &frame).await {
+                if let Err(error) = self.post(&tenant, conn_id, &key, &frame).await {
                     // The call's owner applies the default by itself when no instruction comes.
                     tracing::warn!(call = %conn_id, %error, "the default route could not be asked for");
                 }
@@ -127,10 +127,11 @@ impl Lane {
         }
     }
 
-    async fn post(&self, tenant: &TenantId, key: &str, frame: &Json) -> Result<(), CallError> {
+    async fn post(&self, tenant: &TenantId, conn_id: ConnId, key: &str, frame: &Json) -> Result<(), CallError> {
         const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
         let value = HeaderValue::from_str(key).map_err(|e| CallError::Shape(e.to_string()))?;
         let call = self.frontend.post(&format!("/api/voice/v1/{tenant}/requests")).json(frame);
+        let call = call.within(self.shared.ctx.trace.spans().doing_in(conn_id));
         call.header(IDEMPOTENCY_KEY, value).deadline(ACCEPT_WITHIN).idempotent().send().await.map(|_| ())
     }
 

@@ -18,12 +18,14 @@ const TOLD: [&str; 8] =
 
 /// An application begins, or goes on.
 pub(super) fn began(trace: &Recorder, tenant: &TenantId, caller: &Caller, how: &str, now: Timestamp) {
+    trace.identify(tenant, caller.call.conn_id, caller.call.uuid, now);
     let step = || step("application", &caller.application, format!("{how} on route point {}", caller.this_dn), None);
     trace.note_with(tenant, caller.call.conn_id, now, step);
 }
 
 /// An application cannot be run.
 pub(super) fn not_loaded(ctx: &RoleContext, tenant: &TenantId, caller: &Caller, reason: &str) {
+    ctx.trace.identify(tenant, caller.call.conn_id, caller.call.uuid, ctx.clock.now());
     let text = || format!("it cannot be loaded, and the call takes the route point's default: {reason}");
     ctx.trace
         .note_with(tenant, caller.call.conn_id, ctx.clock.now(), || step("error", &caller.application, text(), None));

@@ -2,15 +2,18 @@
 
 use axum::Router;
 use axum::body::Bytes;
-use axum::extract::{OriginalUri, State};
+use axum::extract::{Extension, OriginalUri, State};
 use axum::http::{HeaderMap, HeaderName, Method, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::any;
 use net::http::{CallError, Client, Problem};
+use runtime::spans::TraceParent;
 
 /// Headers that travel with a request; the others concern one hop, or nobody behind the edge.
 const PASSED_ON: [HeaderName; 4] =
     [header::AUTHORIZATION, header::CONTENT_TYPE, header::ACCEPT, HeaderName::from_static("idempotency-key")];
+/// Which span a request is part of.
+const TRACE_PARENT: HeaderName = HeaderName::from_static(runtime::spans::TRACE_PARENT);
 
 pub(super) fn router(frontend: Client) -> Router {
     Router::new().route("/api/voice/v1/{*rest}", any(to_frontend)).with_state(frontend)
@@ -21,6 +24,7 @@ async fn to_frontend(
     method: Method,
     OriginalUri(uri): OriginalUri,
     headers: HeaderMap,
+    served: Option<Extension<TraceParent>>,
     body: Bytes,
 ) -> Response {
     let path = uri.path_and_query().map_or("/", |path| path.as_str());
@@ -30,6 +34,12 @@ async fn to_frontend(
             call = call.header(name, value.clone());
         }
     }
+    // Part of our own span of it, where there is one; without a collector of ours still part of the client's.
+    call = match (served, headers.get(&TRACE_PARENT)) {
+        (Some(Extension(own)), _) => call.within(Some(own)),
+        (None, Some(client)) => call.header(TRACE_PARENT, client.clone()),
+        (None, None) => call,
+    };
     match call.send_any().await {
         Ok(answer) => {
             let content_type = answer.headers.get(header::CONTENT_TYPE).cloned();

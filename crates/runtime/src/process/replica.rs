@@ -46,7 +46,6 @@ impl OneRole {
         }
         let trace: TraceSettings = installation.values.read(sections::TRACE)?;
         let address = address::of_replica(installation.instance, spec.number, replica.number);
-        let meters = Meters::new(installation.clock.clone());
         let spans = match &shared.collector {
             None => Spans::default(),
             Some(collector) => {
@@ -71,7 +70,7 @@ impl OneRole {
             installation_key: shared.installation_key.clone(),
             metrics: Metrics::default(),
             own: OfEveryRole::default(),
-            stores: shared.stores.of_replica(&Clients::of(spec, node.as_str(), &meters)),
+            stores: shared.stores.of_replica(&Clients::of(spec, node.as_str(), &meters))?,
             data_dir: installation.data_dir.clone(),
             trace: Recorder::new(&trace, shared.directory.clone(), installation.clock.clone()).with_spans(spans),
             values: installation.values.clone(),

@@ -90,10 +90,16 @@ pub trait Composed: Send + Sync {
     fn held_by(&self, server: Server) -> bool;
 
     /// Those of a replica, used by its clients alone.
-    fn of_replica(&self, clients: &Clients) -> Stores;
+    ///
+    /// # Errors
+    /// When the settings cannot be meant so.
+    fn of_replica(&self, clients: &Clients) -> anyhow::Result<Stores>;
 
     /// Those that the process uses for itself, before roles start and when they are ready.
-    fn of_process(&self) -> Stores;
+    ///
+    /// # Errors
+    /// When the settings cannot be meant so.
+    fn of_process(&self) -> anyhow::Result<Stores>;
 }
 
 /// A server that holds stores.

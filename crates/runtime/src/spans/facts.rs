@@ -19,7 +19,9 @@ const QUEUE: &str = "queue";
 /// The router has chosen.
 const DECISION: &str = "decision";
 /// The audio of a leg.
-pub(super) const AUDIO: &str = "audio";
+pub const AUDIO: &str = "audio";
+/// Something is played to a leg or collected from it: `<leg>.<number>`.
+pub const TREATMENT: &str = "treatment";
 /// A session of an application, its states, what it asks for.
 const APPLICATION: &str = "application";
 const STATE: &str = "state";
@@ -149,7 +151,13 @@ impl Telling<'_> {
             KeyValue::new("trunkline.packets.lost", figures.lost),
             count("trunkline.jitter_us", figures.jitter_us),
         ];
-        self.close(AUDIO, &figures.leg.to_string(), known);
+        let leg = figures.leg.to_string();
+        // What was still played to it ends with it.
+        let is_of = |which: &String| which.split_once('.').is_some_and(|(of, _)| of == leg);
+        for treatment in self.calls.open_as(self.conn_id, TREATMENT).into_iter().filter(is_of) {
+            self.close(TREATMENT, &treatment, Vec::new());
+        }
+        self.close(AUDIO, &leg, known);
     }
 
     // ---- ors

@@ -19,8 +19,15 @@ pub const LIVE: HeaderName = HeaderName::Other(Cow::Borrowed("Trunkline-Live"));
 pub const TENANT: HeaderName = HeaderName::Other(Cow::Borrowed("Trunkline-Tenant"));
 /// Towards nodes: `phone;dn=<dn>` or `trunk;name=<trunk>`.
 pub const SOURCE: HeaderName = HeaderName::Other(Cow::Borrowed("Trunkline-Source"));
+/// From the call's owner, where spans are wanted: the call's own span, in the form of a `traceparent`.
+pub const TRACE: HeaderName = HeaderName::Other(Cow::Borrowed("Trunkline-Trace"));
 /// Towards nodes: the owner, `<node.epoch>`, that should have got this message and is not live here.
 pub const UNREACHABLE: HeaderName = HeaderName::Other(Cow::Borrowed("Trunkline-Unreachable"));
+
+/// From a call's owner to media, beside a request for digits: `digits` where nobody may write them down.
+pub const SECRET: HeaderName = HeaderName::Other(Cow::Borrowed("Trunkline-Secret"));
+/// The value of [`SECRET`].
+pub const SECRET_DIGITS: &str = "digits";
 
 /// Whether a header's name is one of ours.
 pub fn is_ours(name: &str) -> bool {
