@@ -1,37 +1,38 @@
-//! The choice of stores: the embedded ones, in the data directory.
+//! The choice of stores: embedded ones in the data directory, or servers.
+
+mod embedded;
+mod real;
 
 use std::sync::Arc;
 
-use anyhow::Context as _;
-use backends::sqlite::SqliteProvisioning;
-use infra::Stores;
-use infra::embedded::{Embedded, FileLog, JournalSettings};
+use infra::ProvisioningStore;
 use runtime::process::Installation;
+use runtime::process::stores::{Composed, Mode, SECTION, StoresSettings};
+use runtime::settings::Values;
 
-/// Opens every store of a process in its data directory.
-pub async fn open(installation: &Installation) -> anyhow::Result<Stores> {
-    let (folder, clock) = (&installation.stores_dir, installation.clock.clone());
-    let embedded = Embedded::open(&folder.join("stores"), JournalSettings::default(), clock.clone());
-    let embedded = Arc::new(embedded.context("the journal")?);
-    let reporting = FileLog::open(&folder.join("reporting"), clock.clone()).context("the reporting log")?;
-    // One file for all processes of the installation: SQLite takes turns between them.
-    let provisioning = SqliteProvisioning::open(&installation.data_dir.join("configuration.sqlite")).await;
-    Ok(Stores {
-        calls: embedded.clone(),
-        agents: embedded.clone(),
-        sessions: embedded.clone(),
-        queues: embedded.clone(),
-        media: embedded.clone(),
-        registrations: embedded.clone(),
-        configuration: embedded.clone(),
-        events: embedded.clone(),
-        new_calls: embedded.clone(),
-        requests: embedded.clone(),
-        leases: embedded.clone(),
-        views: embedded.clone(),
-        outbox: embedded,
-        reporting: Arc::new(reporting),
-        provisioning: Arc::new(provisioning.context("the configuration")?),
-        clock,
+pub use real::{Servers, Troubles};
+
+/// Opens every store of a process.
+pub async fn open(installation: &Installation) -> anyhow::Result<Arc<dyn Composed>> {
+    let settings: StoresSettings = installation.values.read(SECTION)?;
+    Ok(match settings.mode() {
+        Mode::Embedded => Arc::new(embedded::open(installation).await?),
+        Mode::Real => Arc::new(real::open(installation, &settings).await?),
+    })
+}
+
+/// The persistent configuration alone, for a command that is none of the installation's processes.
+pub async fn configuration(
+    instance: u8,
+    data_dir: &std::path::Path,
+    values: &Values,
+) -> anyhow::Result<Arc<dyn ProvisioningStore>> {
+    let settings: StoresSettings = values.read(SECTION)?;
+    Ok(match settings.mode() {
+        Mode::Embedded => {
+            runtime::data_dir::prepare(data_dir)?;
+            Arc::new(embedded::configuration(data_dir).await?)
+        }
+        Mode::Real => Arc::new(Servers::of(instance, &settings)?.configuration().await?),
     })
 }

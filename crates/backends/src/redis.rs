@@ -12,6 +12,7 @@ mod queues;
 mod registrations;
 mod reply;
 mod script;
+mod server;
 mod streams;
 mod views;
 
@@ -19,11 +20,12 @@ use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use infra::{Clock, Position, Result, StoreError};
+use infra::{Client, Clock, Position, Result, StoreError};
 use model::{Stamped, TenantId};
 
 use link::Link;
 use script::Scripts;
+pub use server::{Examined, RedisSettings, Unusable, examine};
 
 /// Tenants that a process remembers to have announced; beyond that it announces again.
 const ANNOUNCED_MAX: usize = 10_000;
@@ -40,13 +42,13 @@ pub struct RedisStores {
 }
 
 impl RedisStores {
-    /// Connects in the background; calls fail as [`StoreError::Unavailable`] until it has succeeded. `name` is what
-    /// `CLIENT LIST` shows for the connection that carries commands.
+    /// Connects when something is first asked of it; calls fail as [`StoreError::Unavailable`] while that does not succeed.
+    /// `CLIENT LIST` shows the client's names.
     ///
     /// # Errors
-    /// When the URL (`redis://[user:password@]host[:port][/db]`) is not one.
-    pub fn open(url: &str, name: &str, clock: Arc<dyn Clock>) -> Result<Self> {
-        let link = Link::open(url, name)?;
+    /// When the settings cannot be meant so.
+    pub fn open(settings: &RedisSettings, client: Client, clock: Arc<dyn Clock>) -> Result<Self> {
+        let link = Link::open(settings, client)?;
         Ok(Self { link, scripts: Scripts::new(), clock, announced: Mutex::default() })
     }
 

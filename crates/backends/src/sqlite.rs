@@ -1,21 +1,22 @@
 //! SQLite (WAL, one writer): the persistent configuration of a small site.
 
-mod read;
-mod write;
-
 use std::borrow::Cow;
 use std::fs::{OpenOptions, Permissions};
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 use std::time::Duration;
 
-use contracts::provisioning::{ObjectKind, TenantObjects};
 use futures::FutureExt;
-use infra::{Answer, ObjectChange, ObjectChanges, ProvisioningStore, Result, Revision, StoreError};
+use infra::{Answer, Result, StoreError};
 use model::TenantId;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{Row, SqlSafeStr, SqlitePool};
+use sqlx::query::Query;
+use sqlx::sqlite::{
+    SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous,
+};
+use sqlx::{Column as _, Row as _, SqlSafeStr, SqlitePool, Transaction, TypeInfo as _, ValueRef as _};
+
+use crate::provisioning::{Dialect, Field, Row, Statement, Tables, Turn, failed, refused};
 
 /// How long a statement waits for another process that writes (an import beside a running installation).
 const BUSY: Duration = Duration::from_secs(5);
@@ -24,8 +25,11 @@ const BUSY: Duration = Duration::from_secs(5);
 const CONNECTIONS_MAX: u32 = 4;
 
 /// The persistent configuration in one SQLite file.
+pub type SqliteProvisioning = Tables<Sqlite>;
+
+/// A SQLite file.
 #[derive(Clone, Debug)]
-pub struct SqliteProvisioning {
+pub struct Sqlite {
     pool: SqlitePool,
 }
 
@@ -35,6 +39,7 @@ impl SqliteProvisioning {
     /// # Errors
     /// When the file cannot be opened or its tables come from a later release.
     pub async fn open(file: &Path) -> Result<Self> {
+        infra::embedded::allowed("the configuration in a file")?;
         for_the_owner_alone(file)
             .map_err(|e| StoreError::Unavailable { reason: format!("{}: {e}", file.display()) })?;
         let options = SqliteConnectOptions::new()
@@ -45,30 +50,9 @@ impl SqliteProvisioning {
             .foreign_keys(true)
             .busy_timeout(BUSY);
         let pool = SqlitePoolOptions::new().max_connections(CONNECTIONS_MAX).connect_with(options).await;
-        let pool = pool.map_err(failed)?;
+        let pool = pool.map_err(|e| failed(&e))?;
         migrator().run(&pool).await.map_err(|e| StoreError::Unavailable { reason: format!("tables: {e}") })?;
-        Ok(Self { pool })
-    }
-
-    async fn update_in_turn(
-        &self,
-        tenant: &TenantId,
-        expected: Revision,
-        changes: Vec<ObjectChange>,
-    ) -> Result<Revision> {
-        let mut turn = self.pool.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
-        let actual = read::revision(&mut turn, tenant).await?.unwrap_or_default();
-        if actual != expected {
-            return Err(StoreError::Conflict {
-                key: format!("configuration of {tenant}"),
-                expected: expected.0,
-                actual: actual.0,
-            });
-        }
-        let revision = Revision(actual.0 + 1);
-        write::changes(&mut turn, tenant, revision, changes).await?;
-        turn.commit().await.map_err(refused)?;
-        Ok(revision)
+        Ok(Self(Sqlite { pool }))
     }
 }
 
@@ -94,92 +78,65 @@ fn migrator() -> Migrator {
     Migrator::with_migrations(steps.collect())
 }
 
-impl ProvisioningStore for SqliteProvisioning {
-    fn tenants(&self) -> Answer<'_, Vec<(TenantId, Revision)>> {
+// === impl Dialect ===
+
+impl Dialect for Sqlite {
+    fn reads(&self) -> Answer<'_, Box<dyn Turn>> {
         async move {
-            let rows = sqlx::query("SELECT id, revision FROM tenant ORDER BY id").fetch_all(&self.pool).await;
-            let rows = rows.map_err(failed)?;
-            rows.iter()
-                .map(|row| {
-                    let id: String = row.try_get("id").map_err(failed)?;
-                    let revision: i64 = row.try_get("revision").map_err(failed)?;
-                    Ok((tenant_id(&id)?, revision_of(revision)))
-                })
-                .collect()
+            let turn = self.pool.begin().await.map_err(|e| failed(&e))?;
+            Ok(Box::new(SqliteTurn(turn)) as Box<dyn Turn>)
         }
         .boxed()
     }
 
-    fn load<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, Option<(Revision, TenantObjects)>> {
+    fn writes<'a>(&'a self, _: &'a TenantId) -> Answer<'a, Box<dyn Turn>> {
         async move {
-            let mut turn = self.pool.begin().await.map_err(failed)?;
-            let Some(revision) = read::revision(&mut turn, tenant).await? else { return Ok(None) };
-            Ok(Some((revision, read::objects(&mut turn, tenant).await?)))
-        }
-        .boxed()
-    }
-
-    fn update<'a>(
-        &'a self,
-        tenant: &'a TenantId,
-        expected: Revision,
-        changes: Vec<ObjectChange>,
-    ) -> Answer<'a, Revision> {
-        self.update_in_turn(tenant, expected, changes).boxed()
-    }
-
-    fn changes<'a>(&'a self, tenant: &'a TenantId, since: Revision) -> Answer<'a, ObjectChanges> {
-        async move {
-            let mut turn = self.pool.begin().await.map_err(failed)?;
-            let revision = read::revision(&mut turn, tenant).await?;
-            let revision = revision.ok_or_else(|| StoreError::Missing { key: format!("tenant {tenant}") })?;
-            let keys = read::changed_keys(&mut turn, tenant, since).await?;
-            if keys.is_empty() {
-                return Ok(ObjectChanges { revision, changes: Vec::new() });
-            }
-            let objects = read::objects(&mut turn, tenant).await?;
-            let mut held: std::collections::HashMap<_, _> =
-                objects.objects().map(|object| (object.key(), object)).collect();
-            let change = |key| held.remove(&key).map_or_else(|| ObjectChange::Delete(key), ObjectChange::Put);
-            Ok(ObjectChanges { revision, changes: keys.into_iter().map(change).collect() })
+            // One writer at a time, whatever the tenant.
+            let turn = self.pool.begin_with("BEGIN IMMEDIATE").await.map_err(|e| failed(&e))?;
+            Ok(Box::new(SqliteTurn(turn)) as Box<dyn Turn>)
         }
         .boxed()
     }
 }
 
-fn tenant_id(text: &str) -> Result<TenantId> {
-    TenantId::parse(text).map_err(|e| StoreError::Corrupt { what: "table tenant".to_owned(), reason: e.to_string() })
+struct SqliteTurn(Transaction<'static, sqlx::Sqlite>);
+
+fn prepared(statement: Statement) -> Query<'static, sqlx::Sqlite, SqliteArguments> {
+    statement.fields.into_iter().fold(sqlx::query(statement.sql), |query, field| match field {
+        Field::Text(text) => query.bind(text),
+        Field::Number(number) => query.bind(number),
+        Field::Flag(flag) => query.bind(flag),
+    })
 }
 
-fn revision_of(number: i64) -> Revision {
-    Revision(u64::try_from(number).unwrap_or_default())
-}
-
-fn kind(text: &str) -> Result<ObjectKind> {
-    let unknown = || StoreError::Corrupt { what: "table change".to_owned(), reason: format!("kind {text}") };
-    ObjectKind::parse(text).ok_or_else(unknown)
-}
-
-/// An error of a read, or of the store as a whole.
-fn failed(error: sqlx::Error) -> StoreError {
-    if is_full(&error) {
-        return StoreError::DiskFull { what: "the configuration".to_owned() };
+impl Turn for SqliteTurn {
+    fn run(&mut self, statement: Statement) -> Answer<'_, u64> {
+        async move {
+            let done = prepared(statement).execute(&mut *self.0).await.map_err(|e| refused(&e))?;
+            Ok(done.rows_affected())
+        }
+        .boxed()
     }
-    StoreError::Unavailable { reason: error.to_string() }
-}
 
-/// An error of a write: a broken rule of the tables is the caller's.
-fn refused(error: sqlx::Error) -> StoreError {
-    let broken = error
-        .as_database_error()
-        .filter(|e| e.is_unique_violation() || e.is_foreign_key_violation() || e.is_check_violation());
-    match broken {
-        Some(broken) => StoreError::Invalid(broken.message().to_owned()),
-        None => failed(error),
+    fn rows(&mut self, statement: Statement) -> Answer<'_, Vec<Row>> {
+        async move {
+            let rows = prepared(statement).fetch_all(&mut *self.0).await.map_err(|e| failed(&e))?;
+            rows.iter().map(|row| row_of(row).map_err(|e| failed(&e))).collect()
+        }
+        .boxed()
+    }
+
+    fn commit(self: Box<Self>) -> Answer<'static, ()> {
+        async move { self.0.commit().await.map_err(|e| refused(&e)) }.boxed()
     }
 }
 
-/// SQLITE_FULL (13).
-fn is_full(error: &sqlx::Error) -> bool {
-    error.as_database_error().and_then(|e| e.code()).is_some_and(|code| code == "13")
+fn row_of(row: &SqliteRow) -> std::result::Result<Row, sqlx::Error> {
+    let column = |column: &sqlx::sqlite::SqliteColumn| {
+        let at = column.ordinal();
+        let is_text = row.try_get_raw(at)?.type_info().name() == "TEXT";
+        let field = if is_text { Field::Text(row.try_get(at)?) } else { Field::Number(row.try_get(at)?) };
+        Ok((column.name().to_owned(), field))
+    };
+    row.columns().iter().map(column).collect::<std::result::Result<_, _>>().map(Row)
 }

@@ -18,6 +18,7 @@ mod tenant;
 mod views;
 
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -25,11 +26,34 @@ use contracts::v1;
 use tokio::sync::watch;
 
 pub use journal::FsyncPolicy;
+pub(crate) use journal::io_error;
 pub use reporting::FileLog;
 
 use crate::{Clock, Result, StoreError};
 use journal::Journal;
 use state::State;
+
+/// Set when the stores of this process are servers.
+static FORBIDDEN: AtomicBool = AtomicBool::new(false);
+
+/// From now on no embedded store can be made in this process: its stores are servers that it shares with others, and what was
+/// written beside them nobody else would see.
+pub fn forbid() {
+    FORBIDDEN.store(true, Ordering::SeqCst);
+}
+
+/// Whether an embedded store may be made; each of them asks.
+///
+/// # Errors
+/// After [`forbid`].
+pub fn allowed(what: &str) -> Result<()> {
+    if FORBIDDEN.load(Ordering::SeqCst) {
+        return Err(StoreError::Invalid(format!(
+            "{what} is an embedded store, and the stores of this process are servers"
+        )));
+    }
+    Ok(())
+}
 
 /// How the embedded stores keep their journal.
 #[derive(Clone, Copy, Debug)]
@@ -66,6 +90,7 @@ impl Embedded {
     /// # Errors
     /// When the folder cannot be read or written, or a snapshot is damaged.
     pub fn open(folder: &Path, settings: JournalSettings, clock: Arc<dyn Clock>) -> Result<Self> {
+        allowed("the journal")?;
         let mut state = State::new(clock.now());
         let journal = Journal::open(folder, settings.fsync, |turn| state.apply_turn(turn))?;
         state.restored(clock.now());
@@ -73,7 +98,11 @@ impl Embedded {
     }
 
     /// Stores that forget everything with the process: for tests and simulations.
+    ///
+    /// # Panics
+    /// After [`forbid`].
     pub fn in_memory(clock: Arc<dyn Clock>) -> Self {
+        assert!(allowed("a store in memory").is_ok(), "the stores of this process are servers");
         Self::with(State::new(clock.now()), None, u64::MAX, clock)
     }
 

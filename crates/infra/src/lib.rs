@@ -13,9 +13,11 @@ pub mod provisioning;
 pub mod record;
 pub mod registrations;
 pub mod reporting;
+pub mod spool;
 pub mod stores;
 pub mod stream;
 pub mod views;
+pub mod watch;
 pub mod wire;
 
 pub use clock::{Clock, SystemClock};
@@ -30,3 +32,4 @@ pub use reporting::*;
 pub use stores::Stores;
 pub use stream::*;
 pub use views::*;
+pub use watch::{Client, Line, Matter, Watch};

@@ -5,6 +5,7 @@ mod finding;
 mod machine;
 mod ports;
 mod running;
+mod servers;
 mod situation;
 
 use clap::Args;
@@ -78,6 +79,12 @@ const CHECKS: &[Check] = &[
         looks_at: "whether the clock is kept by a time server, and whether it was set while the instance ran",
         needs_running: false,
         look: machine::clock,
+    },
+    Check {
+        name: "stores",
+        looks_at: "whether the servers that hold the stores answer, and keep what they are given",
+        needs_running: false,
+        look: servers::servers,
     },
     Check {
         name: "tenants",

@@ -96,8 +96,8 @@ fn start_replicas(
             let opened = stores::open(&installation).await?;
             match &*at_opening {
                 Example::None => {}
-                Example::Tenant => demo::bring(&installation, &opened, 0).await?,
-                Example::Robots(show) => demo::bring(&installation, &opened, show.agents()).await?,
+                Example::Tenant => demo::bring(&installation, &opened.of_process()?, 0).await?,
+                Example::Robots(show) => demo::bring(&installation, &opened.of_process()?, show.agents()).await?,
             }
             Ok(opened)
         })

@@ -4,10 +4,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use backends::sqlite::SqliteProvisioning;
 use clap::Subcommand;
 use contracts::provisioning::TenantObjects;
-use infra::{Clock, SystemClock};
+use infra::{Clock, ProvisioningStore, SystemClock};
 use model::TenantId;
 use runtime::exit::{Exit, ExitError};
 use serde_json::json;
@@ -50,7 +49,7 @@ pub fn run(site: &Site, arguments: &Arguments) -> anyhow::Result<Exit> {
             let objects = read(site, file)?;
             let imported = executor()?.block_on(async {
                 let store = open(site).await?;
-                anyhow::Ok(tenant::import::import(&store, &objects).await?)
+                anyhow::Ok(tenant::import::import(&*store, &objects).await?)
             })?;
             let (tenant, revision) = (imported.tenant.as_str(), imported.revision.0);
             println!(
@@ -62,7 +61,7 @@ pub fn run(site: &Site, arguments: &Arguments) -> anyhow::Result<Exit> {
             let id = TenantId::parse(tenant).map_err(|error| ExitError::new(Exit::Usage, error.to_string()))?;
             let exported = executor()?.block_on(async {
                 let store = open(site).await?;
-                anyhow::Ok(tenant::import::export(&store, &id).await?)
+                anyhow::Ok(tenant::import::export(&*store, &id).await?)
             })?;
             write(&folder.join(format!("{tenant}.yaml")), &exported.yaml)?;
             exported.documents.iter().try_for_each(|(path, text)| write(&folder.join(path), text))?;
@@ -127,10 +126,8 @@ impl Companions for Beside {
 }
 
 /// The installation's configuration.
-pub(super) async fn open(site: &Site) -> anyhow::Result<SqliteProvisioning> {
-    let folder = site.data_dir();
-    runtime::data_dir::prepare(&folder)?;
-    SqliteProvisioning::open(&folder.join("configuration.sqlite")).await.context("the configuration")
+pub(super) async fn open(site: &Site) -> anyhow::Result<Arc<dyn ProvisioningStore>> {
+    crate::stores::configuration(site.instance, &site.data_dir(), &site.values()?).await
 }
 
 fn write(path: &Path, text: &str) -> anyhow::Result<()> {

@@ -6,8 +6,8 @@ use futures::FutureExt as _;
 use futures::future::try_join_all;
 use infra::{
     AgentBatch, AgentLedger, Answer, CallLedger, CallWrite, Change, Claim, Claimed, Consumed, DialogKey, Holding,
-    Loaded, MediaLedger, MediaSessionId, MediaWrite, NewCall, Position, Record, RecordKey, Result, SessionBatch,
-    SessionId, SessionLedger, Written, bounds, wire,
+    Loaded, Matter, MediaLedger, MediaSessionId, MediaWrite, NewCall, Position, Record, RecordKey, Result,
+    SessionBatch, SessionId, SessionLedger, Written, bounds, wire,
 };
 use model::{AgentId, ConnId, Owner, Stamped, TenantId, Timestamp, Token};
 use redis::Value;
@@ -55,9 +55,9 @@ impl Row<'_> {
         call.arg(&self.key).arg(self.owner.to_string()).arg(self.token.0).arg(change);
         call.bytes(state).bytes(intentions).arg(self.due.map(|due| due.as_micros().to_string()).unwrap_or_default());
         call.list(self.links.iter());
-        call.list(envelopes(self.events).collect::<Vec<_>>().into_iter());
-        call.bytes(&self.new_call.map(wire::new_call_to_wire).unwrap_or_default());
-        call.arg(self.began_with.map(|position| position.to_string()).unwrap_or_default());
+        call.about(Matter::Facts).list(envelopes(self.events).collect::<Vec<_>>().into_iter());
+        call.about(Matter::Work).bytes(&self.new_call.map(wire::new_call_to_wire).unwrap_or_default());
+        call.arg(self.began_with.map(|position| position.to_string()).unwrap_or_default()).about(Matter::Records);
     }
 
     /// The refusal that needs no look at the store.

@@ -1,26 +1,26 @@
-//! The connections to Redis: one for commands, which connects again by itself, and one that is woken by what others write.
+//! The connections to Redis: one for commands, which is made again when it breaks, and one that is woken by what others write.
+//!
+//! Both are made when they are first needed, on the executor of whoever needs them, and carry the client's name from their first moment.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
-use futures::StreamExt as _;
-use infra::{Result, StoreError};
+use infra::{Client, Line, Matter, Result, StoreError};
 use model::TenantId;
-use redis::aio::{ConnectionManager, ConnectionManagerConfig};
-use redis::{Client, Cmd, IntoConnectionInfo as _, RedisError, Value};
-use tokio::sync::{OnceCell, watch};
+use redis::aio::SendError;
+use redis::{Cmd, PushInfo, PushKind, RedisError, RedisResult, Value};
+use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
-/// How long a command may take; the slowest script, a claim of 200 large records, takes some milliseconds.
-const ANSWER_WITHIN: Duration = Duration::from_secs(2);
-/// How long a connection may take to be made.
-const CONNECT_WITHIN: Duration = Duration::from_secs(1);
-/// Attempts to connect for one command; the caller decides whether it asks again.
-const ATTEMPTS: usize = 2;
-/// Before the subscriber tries again.
-const AGAIN_AFTER: Duration = Duration::from_millis(200);
+use super::reply;
+use super::server::{RedisSettings, Way, Wire};
+
+/// How often a connection that waits to be woken is asked whether it stands.
+const ASK_AGAIN: Duration = Duration::from_secs(5);
+/// Before the next attempt to connect; who asks meanwhile is told at once that Redis is away.
+const AGAIN_AFTER: Duration = Duration::from_millis(100);
 /// The channel on which scripts tell what they added to.
 const WAKE: &str = "trunkline:wake";
 
@@ -29,98 +29,245 @@ type Waiting = Arc<Mutex<HashMap<String, watch::Sender<u64>>>>;
 
 /// The connections of one role.
 pub(super) struct Link {
-    client: Client,
-    manager: OnceCell<ConnectionManager>,
-    name: String,
+    shared: Arc<Shared>,
     waiting: Waiting,
-    reconnected: Arc<AtomicBool>,
-    subscriber: AbortHandle,
+    subscriber: Mutex<Option<AbortHandle>>,
+}
+
+struct Shared {
+    way: Way,
+    client: Client,
+    held: Mutex<Option<Held>>,
+    /// One attempt at a time; when the last one failed, and why.
+    connecting: tokio::sync::Mutex<Option<(Instant, String)>>,
+    generations: AtomicU64,
+    reconnected: AtomicBool,
+}
+
+/// A connection and its number: a failure of an old one says nothing about its successor.
+#[derive(Clone)]
+pub(super) struct Held {
+    pub(super) wire: Wire,
+    generation: u64,
 }
 
 impl Link {
-    pub(super) fn open(url: &str, name: &str) -> Result<Self> {
-        let info = url.into_connection_info().map_err(|e| StoreError::Invalid(format!("Redis URL: {e}")))?;
-        let client = Client::open(info).map_err(|e| StoreError::Invalid(format!("Redis URL: {e}")))?;
-        let (waiting, reconnected) = (Waiting::default(), Arc::new(AtomicBool::new(false)));
-        let listening = listen(client.clone(), waiting.clone(), reconnected.clone());
-        let subscriber = tokio::spawn(listening).abort_handle();
-        Ok(Self { client, manager: OnceCell::new(), name: name.to_owned(), waiting, reconnected, subscriber })
-    }
-
-    /// The connection, made when it is first needed.
-    pub(super) async fn connection(&self) -> Result<ConnectionManager> {
-        let connect = || async {
-            let config = ConnectionManagerConfig::new()
-                .set_connection_timeout(Some(CONNECT_WITHIN))
-                .set_response_timeout(Some(ANSWER_WITHIN))
-                .set_number_of_retries(ATTEMPTS)
-                .set_max_delay(AGAIN_AFTER);
-            let mut manager = ConnectionManager::new_with_config(self.client.clone(), config).await?;
-            redis::cmd("CLIENT").arg("SETNAME").arg(&self.name).exec_async(&mut manager).await?;
-            Ok::<_, RedisError>(manager)
+    pub(super) fn open(settings: &RedisSettings, client: Client) -> Result<Self> {
+        let shared = Shared {
+            way: Way::new(settings)?,
+            client,
+            held: Mutex::default(),
+            connecting: tokio::sync::Mutex::default(),
+            generations: AtomicU64::new(0),
+            reconnected: AtomicBool::new(false),
         };
-        self.manager.get_or_try_init(connect).await.cloned().map_err(failed)
+        Ok(Self { shared: Arc::new(shared), waiting: Waiting::default(), subscriber: Mutex::default() })
     }
 
+    /// The connection, made if there is none.
+    pub(super) async fn connection(&self) -> Result<Held> {
+        self.shared.connection().await
+    }
+
+    /// Counts what came of a request; a connection that failed is not used again.
+    pub(super) fn settled(&self, held: &Held, sent: Sent, answer: RedisResult<Value>) -> Result<Value> {
+        self.shared.settled(held, sent, answer)
+    }
+
+    /// A command about records.
     pub(super) async fn command(&self, command: &Cmd) -> Result<Value> {
-        command.query_async(&mut self.connection().await?).await.map_err(failed)
+        self.shared.command(command, Matter::Records).await
     }
 
     /// Changes whenever somebody has added to the stream.
     pub(super) fn wakes(&self, tenant: &TenantId, stream: &str) -> watch::Receiver<u64> {
-        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        self.listens();
+        let mut waiting = lock(&self.waiting);
         let name = format!("{{{tenant}}} {stream}");
         waiting.entry(name).or_insert_with(|| watch::Sender::new(0)).subscribe()
     }
 
-    /// Whether the wake-up connection was lost and is back: Redis may have lost what it had.
+    /// Whether a connection was lost and is back: Redis may have lost what it had.
     pub(super) fn reconnected(&self) -> bool {
-        self.reconnected.load(Ordering::Relaxed)
+        self.shared.reconnected.load(Ordering::Relaxed)
     }
 
     /// The same, once.
     pub(super) fn take_reconnected(&self) -> bool {
-        self.reconnected.swap(false, Ordering::Relaxed)
+        self.shared.reconnected.swap(false, Ordering::Relaxed)
+    }
+
+    /// Starts to listen for wake-ups, once.
+    fn listens(&self) {
+        let mut subscriber = lock(&self.subscriber);
+        if subscriber.as_ref().is_none_or(AbortHandle::is_finished) {
+            *subscriber = Some(tokio::spawn(listen(self.shared.clone(), self.waiting.clone())).abort_handle());
+        }
     }
 }
 
 impl Drop for Link {
     fn drop(&mut self) {
-        self.subscriber.abort();
+        if let Some(subscriber) = lock(&self.subscriber).take() {
+            subscriber.abort();
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Shared {
+    async fn connection(&self) -> Result<Held> {
+        if let Some(held) = &*lock(&self.held) {
+            return Ok(held.clone());
+        }
+        let mut last = self.connecting.lock().await;
+        if let Some(held) = &*lock(&self.held) {
+            return Ok(held.clone());
+        }
+        if let Some((at, reason)) = &*last
+            && at.elapsed() < AGAIN_AFTER
+        {
+            return Err(StoreError::Unavailable { reason: reason.clone() });
+        }
+        self.client.watch.attempted(Line::Commands);
+        match self.way.connect(&self.client.name).await {
+            Ok(wire) => {
+                let generation = self.generations.fetch_add(1, Ordering::Relaxed) + 1;
+                if generation > 1 {
+                    self.reconnected.store(true, Ordering::Relaxed);
+                }
+                let held = Held { wire, generation };
+                *lock(&self.held) = Some(held.clone());
+                *last = None;
+                self.client.watch.standing(Line::Commands, 1);
+                Ok(held)
+            }
+            Err(error) => {
+                self.client.watch.failed(Line::Commands);
+                let error = failed(error);
+                *last = Some((Instant::now(), error.to_string()));
+                Err(error)
+            }
+        }
+    }
+
+    fn settled(&self, held: &Held, sent: Sent, answer: RedisResult<Value>) -> Result<Value> {
+        match answer {
+            Ok(value) => {
+                sent.tell(&self.client, reply::size(&value));
+                Ok(value)
+            }
+            Err(error) => {
+                // A late answer too: a connection whose other end is gone looks just so.
+                if matches!(held.wire, Wire::Single(_)) && (error.is_unrecoverable_error() || error.is_timeout()) {
+                    self.broke(held.generation);
+                }
+                self.client.watch.failed(Line::Commands);
+                Err(failed(error))
+            }
+        }
+    }
+
+    fn broke(&self, generation: u64) {
+        let mut held = lock(&self.held);
+        if held.as_ref().is_some_and(|held| held.generation == generation) {
+            *held = None;
+            self.client.watch.standing(Line::Commands, 0);
+        }
+    }
+
+    async fn command(&self, command: &Cmd, about: Matter) -> Result<Value> {
+        let mut held = self.connection().await?;
+        let answer = command.query_async(&mut held.wire).await;
+        let mut sent = Sent::default();
+        sent.add(about, command.args_iter().map(|arg| size_of_arg(&arg)).sum());
+        self.settled(&held, sent, answer)
+    }
+}
+
+fn size_of_arg(arg: &redis::Arg<&[u8]>) -> usize {
+    match arg {
+        redis::Arg::Simple(bytes) => bytes.len(),
+        _ => 1,
+    }
+}
+
+/// How much of a request is about what, in bytes.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Sent([usize; Matter::ALL.len()]);
+
+impl Sent {
+    pub(super) fn add(&mut self, about: Matter, bytes: usize) {
+        for (matter, held) in Matter::ALL.iter().zip(&mut self.0) {
+            if *matter == about {
+                *held += bytes;
+            }
+        }
+    }
+
+    /// The answer belongs to the greatest part of the request.
+    fn tell(&self, client: &Client, received: usize) {
+        let most = self.0.iter().copied().max().unwrap_or_default();
+        let mut received = Some(received);
+        for (matter, sent) in Matter::ALL.iter().zip(self.0).filter(|(_, sent)| *sent > 0) {
+            let answer = if sent == most { received.take() } else { None };
+            client.watch.exchanged(*matter, sent, answer.unwrap_or_default());
+        }
     }
 }
 
 /// Listens for wake-ups for as long as the link lives.
-async fn listen(client: Client, waiting: Waiting, reconnected: Arc<AtomicBool>) {
+async fn listen(shared: Arc<Shared>, waiting: Waiting) {
+    let watch = shared.client.watch.clone();
     loop {
-        if let Err(error) = listen_once(&client, &waiting).await {
+        watch.attempted(Line::Wakes);
+        let ended = listen_once(&shared, &waiting).await;
+        watch.standing(Line::Wakes, 0);
+        if let Err(error) = ended {
+            watch.failed(Line::Wakes);
             tracing::debug!(%error, "no wake-ups from Redis");
         }
-        reconnected.store(true, Ordering::Relaxed);
+        shared.reconnected.store(true, Ordering::Relaxed);
         // What was said meanwhile was not heard.
         wake(&waiting, |_| true);
+        // If the server is gone, the other connection is too, and nobody may have used it since.
+        let _ = shared.command(&redis::cmd("PING"), Matter::Records).await;
         tokio::time::sleep(AGAIN_AFTER).await;
     }
 }
 
-async fn listen_once(client: &Client, waiting: &Waiting) -> std::result::Result<(), RedisError> {
-    let connecting = tokio::time::timeout(CONNECT_WITHIN, client.get_async_pubsub()).await;
-    let mut subscriber =
-        connecting.map_err(|_| RedisError::from((redis::ErrorKind::Io, "no connection in time")))??;
-    subscriber.subscribe(WAKE).await?;
+async fn listen_once(shared: &Shared, waiting: &Waiting) -> RedisResult<()> {
+    let (lost, mut is_lost) = watch::channel(false);
+    let (woken, counts) = (waiting.clone(), shared.client.watch.clone());
+    let pushed = move |push: PushInfo| -> std::result::Result<(), SendError> {
+        match (&push.kind, push.data.get(1)) {
+            (PushKind::Message, Some(Value::BulkString(said))) => {
+                counts.exchanged(Matter::Facts, 0, said.len());
+                wake(&woken, |stream| stream.as_bytes() == said);
+            }
+            (PushKind::Disconnection, _) => drop(lost.send_replace(true)),
+            _ => {}
+        }
+        Ok(())
+    };
+    let mut wire = shared.way.subscribed(&shared.client.wakes, WAKE, pushed).await?;
+    shared.client.watch.standing(Line::Wakes, 1);
     wake(waiting, |_| true);
-    let mut messages = subscriber.into_on_message();
-    while let Some(message) = messages.next().await {
-        let said: String = message.get_payload()?;
-        wake(waiting, |stream| stream == said);
+    loop {
+        tokio::select! {
+            _ = is_lost.changed() => return Ok(()),
+            // The other end may be gone without a word.
+            () = tokio::time::sleep(ASK_AGAIN) => redis::cmd("PING").exec_async(&mut wire).await?,
+        }
     }
-    Ok(())
 }
 
 /// Wakes the readers of the streams that are meant, and forgets streams that nobody reads any more.
 fn wake(waiting: &Waiting, meant: impl Fn(&str) -> bool) {
-    let mut waiting = waiting.lock().unwrap_or_else(PoisonError::into_inner);
-    waiting.retain(|stream, readers| {
+    lock(waiting).retain(|stream, readers| {
         if meant(stream) {
             readers.send_modify(|count| *count = count.wrapping_add(1));
         }

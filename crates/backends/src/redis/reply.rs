@@ -43,3 +43,14 @@ pub(super) fn texts(value: &Value) -> Result<Vec<String>> {
 pub(super) fn number(value: Option<&Value>) -> Result<u64> {
     text(value)?.parse().map_err(|e| corrupt("a number", e))
 }
+
+/// How many bytes of content an answer has.
+pub(super) fn size(value: &Value) -> usize {
+    match value {
+        Value::BulkString(bytes) => bytes.len(),
+        Value::SimpleString(text) => text.len(),
+        Value::Array(items) | Value::Set(items) => items.iter().map(size).sum(),
+        Value::Map(pairs) => pairs.iter().map(|(key, value)| size(key) + size(value)).sum(),
+        _ => 1,
+    }
+}

@@ -1,12 +1,12 @@
 //! The scripts, and how one is called.
 
 use bytes::Bytes;
-use infra::Result;
+use infra::{Matter, Result};
 use model::TenantId;
-use redis::{Script, ScriptInvocation, ToRedisArgs, Value};
+use redis::{RedisWrite, Script, ScriptInvocation, ToRedisArgs, Value};
 
 use super::RedisStores;
-use super::link::failed;
+use super::link::Sent;
 
 const SHARED: &str = include_str!("scripts/shared.lua");
 const RECORDS: &str = include_str!("scripts/records.lua");
@@ -53,7 +53,11 @@ impl Scripts {
 }
 
 /// A call of a script on a tenant's keys: the tag comes first, then what the script takes, in its order.
-pub(super) struct Call<'a>(ScriptInvocation<'a>);
+pub(super) struct Call<'a> {
+    invocation: ScriptInvocation<'a>,
+    about: Matter,
+    sent: Sent,
+}
 
 impl<'a> Call<'a> {
     pub(super) fn on(script: &'a Script, tenant: &TenantId) -> Self {
@@ -61,31 +65,71 @@ impl<'a> Call<'a> {
     }
 
     pub(super) fn tagged(script: &'a Script, tag: &str) -> Self {
-        let mut call = script.prepare_invoke();
-        call.key(format!("ev:{tag}")).arg(tag);
-        Self(call)
+        let mut invocation = script.prepare_invoke();
+        invocation.key(format!("ev:{tag}"));
+        let mut call = Self { invocation, about: Matter::Records, sent: Sent::default() };
+        call.arg(tag);
+        call
+    }
+
+    /// What the arguments that follow are about.
+    pub(super) fn about(&mut self, about: Matter) -> &mut Self {
+        self.about = about;
+        self
     }
 
     pub(super) fn arg(&mut self, arg: impl ToRedisArgs) -> &mut Self {
-        self.0.arg(arg);
+        let mut size = Size(0);
+        arg.write_redis_args(&mut size);
+        self.sent.add(self.about, size.0);
+        self.invocation.arg(arg);
         self
     }
 
     pub(super) fn bytes(&mut self, bytes: &Bytes) -> &mut Self {
-        self.0.arg(&bytes[..]);
+        self.sent.add(self.about, bytes.len());
+        self.invocation.arg(&bytes[..]);
         self
     }
 
     /// How many there are, then each.
     pub(super) fn list<T: ToRedisArgs>(&mut self, items: impl ExactSizeIterator<Item = T>) -> &mut Self {
-        self.0.arg(items.len());
+        self.arg(items.len());
         for item in items {
-            self.0.arg(item);
+            self.arg(item);
         }
         self
     }
 
     pub(super) async fn send(&self, stores: &RedisStores) -> Result<Value> {
-        self.0.invoke_async(&mut stores.link.connection().await?).await.map_err(failed)
+        let mut held = stores.link.connection().await?;
+        let answer = self.invocation.invoke_async(&mut held.wire).await;
+        stores.link.settled(&held, self.sent, answer)
+    }
+}
+
+/// Counts the bytes of arguments.
+struct Size(usize);
+
+impl RedisWrite for Size {
+    fn write_arg(&mut self, arg: &[u8]) {
+        self.0 += arg.len();
+    }
+
+    fn writer_for_next_arg(&mut self) -> impl std::io::Write + '_ {
+        Counting(&mut self.0)
+    }
+}
+
+struct Counting<'a>(&'a mut usize);
+
+impl std::io::Write for Counting<'_> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        *self.0 += bytes.len();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
     }
 }

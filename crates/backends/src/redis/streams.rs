@@ -6,11 +6,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures::FutureExt as _;
 use infra::{
-    Answer, EventEntry, EventStream, NewCalls, Position, Posted, PostedEntry, Recipient, RequestStream, Result,
+    Answer, EventEntry, EventStream, Matter, NewCalls, Position, Posted, PostedEntry, Recipient, RequestStream, Result,
     StoreError, TakenCall, bounds, wire,
 };
 use model::{CallUuid, Owner, TenantId};
 
+use super::link::Sent;
 use super::script::Call;
 use super::{Found, RedisStores, position, refused, reply};
 
@@ -41,7 +42,7 @@ impl RedisStores {
     async fn known_events(&self, tenant: &TenantId, mut after: Position, max: usize) -> Result<Vec<EventEntry>> {
         loop {
             let mut call = Call::on(&self.scripts.read_events, tenant);
-            let answer = call.arg(after.to_string()).arg(max).send(self).await?;
+            let answer = call.about(Matter::Facts).arg(after.to_string()).arg(max).send(self).await?;
             let words = reply::list(&answer)?;
             if reply::text(words.first())? == "trimmed" {
                 return Err(StoreError::Trimmed { first: at(words.get(1))? });
@@ -67,7 +68,7 @@ impl RedisStores {
         max: usize,
     ) -> Result<Vec<Taken>> {
         let mut call = Call::on(&self.scripts.take_work, tenant);
-        call.arg(stream).arg(by.to_string()).arg(max).arg(self.clock.now().as_millis());
+        call.about(Matter::Work).arg(stream).arg(by.to_string()).arg(max).arg(self.clock.now().as_millis());
         call.arg(idle.map(|idle| idle.as_millis().to_string()).unwrap_or_default());
         let answer = call.send(self).await?;
         let taken = reply::list(&answer)?.iter().map(|entry| {
@@ -102,7 +103,11 @@ impl RedisStores {
         let ids: Vec<String> = positions.iter().map(ToString::to_string).collect();
         let mut pipe = redis::pipe();
         pipe.atomic().cmd("XACK").arg(&key).arg("readers").arg(&ids).cmd("XDEL").arg(&key).arg(&ids);
-        pipe.exec_async(&mut self.link.connection().await?).await.map_err(super::link::failed)
+        let mut held = self.link.connection().await?;
+        let answer = pipe.query_async(&mut held.wire).await;
+        let mut sent = Sent::default();
+        sent.add(Matter::Work, ids.iter().map(String::len).sum());
+        self.link.settled(&held, sent, answer).map(drop)
     }
 }
 
@@ -194,7 +199,7 @@ impl RequestStream for RedisStores {
     ) -> Answer<'a, Position> {
         async move {
             let mut call = Call::on(&self.scripts.post, tenant);
-            call.arg(stream_of(to)).bytes(&wire::posted_to_wire(self.clock.now(), trace, &posted));
+            call.about(Matter::Work).arg(stream_of(to)).bytes(&wire::posted_to_wire(self.clock.now(), trace, &posted));
             call.arg(bounds::REQUESTS_MAX).arg(REQUESTS_KEPT.as_millis().to_string());
             let words = reply::texts(&call.send(self).await?)?;
             match words.first().map(String::as_str) {

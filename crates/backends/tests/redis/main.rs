@@ -8,18 +8,19 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use backends::redis::RedisStores;
+use backends::redis::{RedisSettings, RedisStores};
 use backends::sqlite::SqliteProvisioning;
 use bytes::Bytes;
 use infra::conformance::{self, SetClock};
 use infra::embedded::FileLog;
-use infra::{CallWrite, Change, Clock, Loaded, Position, StoreError, Stores, SystemClock, Written};
+use infra::{CallWrite, Change, Client, Clock, Loaded, Position, StoreError, Stores, SystemClock, Written};
 use model::{CallUuid, ConnId, Event, EventId, EventName, Owner, Seq, Stamped, Subject, TenantId, Timestamp, Token};
 use server::Server;
 
 /// The stores of one role in that database of the server; what is no matter of Redis is embedded.
 async fn stores(server: &Server, database: u32, clock: Arc<dyn Clock>) -> (Stores, Arc<RedisStores>) {
-    let redis = Arc::new(RedisStores::open(&server.url(database), "trunkline/test", clock.clone()).unwrap());
+    let settings = RedisSettings::at(&server.url(database));
+    let redis = Arc::new(RedisStores::open(&settings, Client::unwatched("trunkline/test"), clock.clone()).unwrap());
     let folder = server.folder().join(database.to_string());
     let reporting = FileLog::open(&folder, clock.clone()).unwrap();
     let provisioning = SqliteProvisioning::open(&folder.join("configuration.sqlite")).await.unwrap();

@@ -4,15 +4,15 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use backends::sqlite::SqliteProvisioning;
 use contracts::provisioning::TenantObjects;
 use contracts::v1;
 use contracts::v1::delivery::What;
 use contracts::v1::events_client::EventsClient;
-use infra::{Clock, ProvisioningStore as _, SystemClock};
+use infra::{Clock, ProvisioningStore, SystemClock};
 use model::{TenantId, Timestamp};
 use net::everyone::Everyone;
 use runtime::process::sections;
+use runtime::process::stores::{Mode, SECTION, StoresSettings};
 use runtime::settings::{Faults, Sources, Values};
 use runtime::topology::Topology;
 use runtime::{data_dir, scope, token};
@@ -20,6 +20,7 @@ use runtime::{data_dir, scope, token};
 use super::Site;
 use crate::command::executor;
 use crate::roles;
+use crate::stores::{Servers, Troubles};
 
 /// Port of the tenant role's events.
 const EVENTS_PORT: u16 = 8_000;
@@ -46,6 +47,8 @@ pub struct Situation {
     pub topology: Option<Topology>,
     /// The metrics of each node that answers.
     pub metrics: Vec<(String, String)>,
+    /// The servers that hold the stores, and what each says of itself; none where the stores are embedded.
+    pub servers: Vec<Troubles>,
     /// The stored tenants with what is going on in them, or why they cannot be read.
     pub tenants: Result<Vec<TenantSituation>, String>,
     /// What the web edge answers for the first page without a token: status and content type.
@@ -103,11 +106,16 @@ pub fn gather(site: &Site) -> anyhow::Result<Situation> {
         settings_faults,
         topology: None,
         metrics: Vec::new(),
+        servers: Vec::new(),
         tenants: Ok(Vec::new()),
         first_page: None,
     };
     executor()?.block_on(async {
-        let stored = read_tenants(&situation).await;
+        let servers = servers_of(&situation).transpose()?;
+        if let Some(servers) = &servers {
+            situation.servers = servers.examine().await;
+        }
+        let stored = read_tenants(&situation, servers.as_ref()).await;
         situation.tenants = stored;
         // The keys are made at first start: without them nothing has ever run here, and a doctor makes none.
         if situation.data_dir.join("keys/caller.p8").exists() {
@@ -125,13 +133,25 @@ fn faults_of(error: &anyhow::Error) -> Vec<(String, String)> {
     }
 }
 
-async fn read_tenants(situation: &Situation) -> Result<Vec<TenantSituation>, String> {
+/// The servers that hold the stores, by the settings; none where the stores are embedded.
+fn servers_of(situation: &Situation) -> Option<anyhow::Result<Servers>> {
+    let settings = match situation.values.read::<StoresSettings>(SECTION) {
+        Ok(settings) => settings,
+        Err(faults) => return Some(Err(faults.into())),
+    };
+    (settings.mode() == Mode::Real).then(|| Servers::of(situation.instance, &settings))
+}
+
+async fn read_tenants(situation: &Situation, servers: Option<&Servers>) -> Result<Vec<TenantSituation>, String> {
     let file = situation.data_dir.join("configuration.sqlite");
-    if !file.exists() {
+    if servers.is_none() && !file.exists() {
         return Ok(Vec::new());
     }
     let read = async {
-        let store = SqliteProvisioning::open(&file).await?;
+        let store: Arc<dyn ProvisioningStore> = match servers {
+            Some(servers) => Arc::new(servers.provisioning()?),
+            None => crate::stores::configuration(situation.instance, &situation.data_dir, &situation.values).await?,
+        };
         let mut all = Vec::new();
         for (tenant, _) in store.tenants().await? {
             if let Some((_, objects)) = store.load(&tenant).await? {
@@ -140,7 +160,8 @@ async fn read_tenants(situation: &Situation) -> Result<Vec<TenantSituation>, Str
         }
         anyhow::Ok(all)
     };
-    read.await.map_err(|error| format!("{}: {error:#}", file.display()))
+    let place = if servers.is_some() { "PostgreSQL".to_owned() } else { file.display().to_string() };
+    read.await.map_err(|error| format!("{place}: {error:#}"))
 }
 
 async fn ask_running(situation: &mut Situation, clock: &SystemClock) -> anyhow::Result<()> {

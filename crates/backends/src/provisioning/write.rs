@@ -1,18 +1,15 @@
 //! Objects to rows.
 
+use super::{Statement, Turn, query};
 use contracts::provisioning::{
     Dn, DnKind, FeatureAction, FeatureCode, Object, ObjectKey, ObjectKind, Person, Place, Tenant, Trunk,
 };
 use infra::{ObjectChange, Result, Revision, StoreError};
 use model::TenantId;
-use sqlx::sqlite::{SqliteArguments, SqliteConnection};
-use sqlx::{Sqlite, query::Query};
-
-use super::refused;
 
 /// Writes changes and notes them under `revision`.
 pub(super) async fn changes(
-    db: &mut SqliteConnection,
+    db: &mut dyn Turn,
     tenant: &TenantId,
     revision: Revision,
     changes: Vec<ObjectChange>,
@@ -45,14 +42,14 @@ pub(super) async fn changes(
         };
         let note = "INSERT INTO change (tenant, kind, id, revision) VALUES (?, ?, ?, ?)
              ON CONFLICT (tenant, kind, id) DO UPDATE SET revision = excluded.revision";
-        run(db, sqlx::query(note).bind(tenant.as_str()).bind(key.kind.as_str()).bind(key.id).bind(number)).await?;
+        run(db, query(note).bind(tenant.as_str()).bind(key.kind.as_str()).bind(key.id).bind(number)).await?;
     }
     let moved = "UPDATE tenant SET revision = ? WHERE id = ?";
-    let touched = run(db, sqlx::query(moved).bind(number).bind(tenant.as_str())).await?;
+    let touched = run(db, query(moved).bind(number).bind(tenant.as_str())).await?;
     if touched == 0 { Err(StoreError::Invalid(format!("tenant {tenant} does not exist"))) } else { Ok(()) }
 }
 
-async fn let_go(db: &mut SqliteConnection, tenant: &TenantId, object: &Object) -> Result<()> {
+async fn let_go(db: &mut dyn Turn, tenant: &TenantId, object: &Object) -> Result<()> {
     let (sql, id) = match object {
         Object::Place(o) => ("DELETE FROM place_dn WHERE tenant = ? AND name = ?", &o.name),
         Object::Person(o) => {
@@ -60,10 +57,10 @@ async fn let_go(db: &mut SqliteConnection, tenant: &TenantId, object: &Object) -
         }
         _ => return Ok(()),
     };
-    run(db, sqlx::query(sql).bind(tenant.as_str()).bind(id)).await.map(drop)
+    run(db, query(sql).bind(tenant.as_str()).bind(id)).await.map(drop)
 }
 
-async fn put(db: &mut SqliteConnection, tenant: &TenantId, revision: i64, object: &Object) -> Result<()> {
+async fn put(db: &mut dyn Turn, tenant: &TenantId, revision: i64, object: &Object) -> Result<()> {
     let t = tenant.as_str();
     match object {
         Object::Tenant(o) if o.id != t => {
@@ -72,17 +69,17 @@ async fn put(db: &mut SqliteConnection, tenant: &TenantId, revision: i64, object
         Object::Tenant(o) => put_tenant(db, o, revision).await?,
         Object::Skill(o) => {
             let sql = "INSERT INTO skill (tenant, name) VALUES (?, ?) ON CONFLICT (tenant, name) DO UPDATE SET name = excluded.name";
-            run(db, sqlx::query(sql).bind(t).bind(&o.name)).await?;
+            run(db, query(sql).bind(t).bind(&o.name)).await?;
         }
         Object::Prompt(o) => {
             let sql = "INSERT INTO prompt (tenant, name, file) VALUES (?, ?, ?)
                  ON CONFLICT (tenant, name) DO UPDATE SET name = excluded.name, file = excluded.file";
-            run(db, sqlx::query(sql).bind(t).bind(&o.name).bind(&o.file)).await?;
+            run(db, query(sql).bind(t).bind(&o.name).bind(&o.file)).await?;
         }
         Object::Application(o) => {
             let sql = "INSERT INTO application (tenant, name, document) VALUES (?, ?, ?)
                  ON CONFLICT (tenant, name) DO UPDATE SET name = excluded.name, document = excluded.document";
-            run(db, sqlx::query(sql).bind(t).bind(&o.name).bind(&o.document)).await?;
+            run(db, query(sql).bind(t).bind(&o.name).bind(&o.document)).await?;
         }
         Object::Dn(o) => put_dn(db, t, o).await?,
         Object::Place(o) => put_place(db, t, o).await?,
@@ -90,7 +87,7 @@ async fn put(db: &mut SqliteConnection, tenant: &TenantId, revision: i64, object
         Object::Number(o) => {
             let sql = "INSERT INTO number (tenant, number, name, dn) VALUES (?, ?, ?, ?)
                  ON CONFLICT (tenant, number) DO UPDATE SET name = excluded.name, dn = excluded.dn";
-            run(db, sqlx::query(sql).bind(t).bind(&o.number).bind(&o.name).bind(&o.dn)).await?;
+            run(db, query(sql).bind(t).bind(&o.number).bind(&o.name).bind(&o.dn)).await?;
         }
         Object::Trunk(o) => put_trunk(db, t, o).await?,
         Object::FeatureCode(o) => put_feature_code(db, t, o).await?,
@@ -98,7 +95,7 @@ async fn put(db: &mut SqliteConnection, tenant: &TenantId, revision: i64, object
     Ok(())
 }
 
-async fn put_tenant(db: &mut SqliteConnection, o: &Tenant, revision: i64) -> Result<()> {
+async fn put_tenant(db: &mut dyn Turn, o: &Tenant, revision: i64) -> Result<()> {
     let sql = "INSERT INTO tenant (id, revision, name, realm, hold_music, no_answer_s, wrap_up_s, confirmation_prompt,
              refusal_prompt, country_prefix, national_prefix, international_prefix, time_zone)
          VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
@@ -107,7 +104,7 @@ async fn put_tenant(db: &mut SqliteConnection, o: &Tenant, revision: i64) -> Res
              confirmation_prompt = excluded.confirmation_prompt, refusal_prompt = excluded.refusal_prompt,
              country_prefix = excluded.country_prefix, national_prefix = excluded.national_prefix,
              international_prefix = excluded.international_prefix, time_zone = excluded.time_zone";
-    let query = sqlx::query(sql)
+    let put = query(sql)
         .bind(&o.id)
         .bind(revision)
         .bind(&o.name)
@@ -121,16 +118,16 @@ async fn put_tenant(db: &mut SqliteConnection, o: &Tenant, revision: i64) -> Res
         .bind(&o.national_prefix)
         .bind(&o.international_prefix)
         .bind(&o.time_zone);
-    run(db, query).await?;
-    run(db, sqlx::query("DELETE FROM tenant_codec WHERE tenant = ?").bind(&o.id)).await?;
+    run(db, put).await?;
+    run(db, query("DELETE FROM tenant_codec WHERE tenant = ?").bind(&o.id)).await?;
     for (place, codec) in (0_i64..).zip(&o.codecs) {
         let sql = "INSERT INTO tenant_codec (tenant, place, codec) VALUES (?, ?, ?)";
-        run(db, sqlx::query(sql).bind(&o.id).bind(place).bind(codec)).await?;
+        run(db, query(sql).bind(&o.id).bind(place).bind(codec)).await?;
     }
     Ok(())
 }
 
-async fn put_dn(db: &mut SqliteConnection, tenant: &str, o: &Dn) -> Result<()> {
+async fn put_dn(db: &mut dyn Turn, tenant: &str, o: &Dn) -> Result<()> {
     let (kind, password, no_answer_s, application, default_dn) = match &o.kind {
         DnKind::Extension { password, no_answer_s } => ("extension", Some(password.reveal()), *no_answer_s, None, None),
         DnKind::RoutePoint { application, default_dn, .. } => {
@@ -150,7 +147,7 @@ async fn put_dn(db: &mut SqliteConnection, tenant: &str, o: &Dn) -> Result<()> {
          ON CONFLICT (tenant, number) DO UPDATE SET type = excluded.type, password = excluded.password,
              no_answer_s = excluded.no_answer_s, application = excluded.application, default_dn = excluded.default_dn,
              service_level_s = excluded.service_level_s, short_abandon_s = excluded.short_abandon_s";
-    let query = sqlx::query(sql)
+    let put = query(sql)
         .bind(tenant)
         .bind(&o.number)
         .bind(kind)
@@ -160,29 +157,29 @@ async fn put_dn(db: &mut SqliteConnection, tenant: &str, o: &Dn) -> Result<()> {
         .bind(default_dn)
         .bind(service_level_s)
         .bind(short_abandon_s);
-    run(db, query).await?;
-    run(db, sqlx::query("DELETE FROM dn_prompt WHERE tenant = ? AND number = ?").bind(tenant).bind(&o.number)).await?;
+    run(db, put).await?;
+    run(db, query("DELETE FROM dn_prompt WHERE tenant = ? AND number = ?").bind(tenant).bind(&o.number)).await?;
     let DnKind::Announcement { prompts } = &o.kind else { return Ok(()) };
     for (place, prompt) in (0_i64..).zip(prompts) {
         let sql = "INSERT INTO dn_prompt (tenant, number, place, prompt) VALUES (?, ?, ?, ?)";
-        run(db, sqlx::query(sql).bind(tenant).bind(&o.number).bind(place).bind(prompt)).await?;
+        run(db, query(sql).bind(tenant).bind(&o.number).bind(place).bind(prompt)).await?;
     }
     Ok(())
 }
 
-async fn put_place(db: &mut SqliteConnection, tenant: &str, o: &Place) -> Result<()> {
+async fn put_place(db: &mut dyn Turn, tenant: &str, o: &Place) -> Result<()> {
     let sql =
         "INSERT INTO place (tenant, name) VALUES (?, ?) ON CONFLICT (tenant, name) DO UPDATE SET name = excluded.name";
-    run(db, sqlx::query(sql).bind(tenant).bind(&o.name)).await?;
-    run(db, sqlx::query("DELETE FROM place_dn WHERE tenant = ? AND name = ?").bind(tenant).bind(&o.name)).await?;
+    run(db, query(sql).bind(tenant).bind(&o.name)).await?;
+    run(db, query("DELETE FROM place_dn WHERE tenant = ? AND name = ?").bind(tenant).bind(&o.name)).await?;
     for (place, dn) in (0_i64..).zip(&o.dns) {
         let sql = "INSERT INTO place_dn (tenant, name, place, dn) VALUES (?, ?, ?, ?)";
-        run(db, sqlx::query(sql).bind(tenant).bind(&o.name).bind(place).bind(dn)).await?;
+        run(db, query(sql).bind(tenant).bind(&o.name).bind(place).bind(dn)).await?;
     }
     Ok(())
 }
 
-async fn put_person(db: &mut SqliteConnection, tenant: &str, o: &Person) -> Result<()> {
+async fn put_person(db: &mut dyn Turn, tenant: &str, o: &Person) -> Result<()> {
     let agent = o.agent.as_ref();
     let sql = "INSERT INTO person (tenant, user_name, first_name, last_name, agent_id, login_code, pin, default_place,
              wrap_up_s)
@@ -190,7 +187,7 @@ async fn put_person(db: &mut SqliteConnection, tenant: &str, o: &Person) -> Resu
          ON CONFLICT (tenant, user_name) DO UPDATE SET user_name = excluded.user_name, first_name = excluded.first_name,
              last_name = excluded.last_name, agent_id = excluded.agent_id, login_code = excluded.login_code,
              pin = excluded.pin, default_place = excluded.default_place, wrap_up_s = excluded.wrap_up_s";
-    let query = sqlx::query(sql)
+    let put = query(sql)
         .bind(tenant)
         .bind(&o.user_name)
         .bind(&o.first_name)
@@ -200,30 +197,30 @@ async fn put_person(db: &mut SqliteConnection, tenant: &str, o: &Person) -> Resu
         .bind(agent.and_then(|a| a.pin.as_ref()).map(contracts::provisioning::Secret::reveal))
         .bind(agent.and_then(|a| a.default_place.as_deref()))
         .bind(agent.and_then(|a| a.wrap_up_s));
-    run(db, query).await?;
+    run(db, put).await?;
     let clear = "DELETE FROM person_skill WHERE tenant = ? AND user_name = ?";
-    run(db, sqlx::query(clear).bind(tenant).bind(&o.user_name)).await?;
+    run(db, query(clear).bind(tenant).bind(&o.user_name)).await?;
     for (place, level) in (0_i64..).zip(agent.map(|a| a.skills.as_slice()).unwrap_or_default()) {
         let sql = "INSERT INTO person_skill (tenant, user_name, place, skill, level) VALUES (?, ?, ?, ?, ?)";
-        let query = sqlx::query(sql).bind(tenant).bind(&o.user_name).bind(place).bind(&level.skill).bind(level.level);
-        run(db, query).await?;
+        let put = query(sql).bind(tenant).bind(&o.user_name).bind(place).bind(&level.skill).bind(level.level);
+        run(db, put).await?;
     }
     Ok(())
 }
 
-async fn put_trunk(db: &mut SqliteConnection, tenant: &str, o: &Trunk) -> Result<()> {
+async fn put_trunk(db: &mut dyn Turn, tenant: &str, o: &Trunk) -> Result<()> {
     let sql = "INSERT INTO trunk (tenant, name, contact, prefix) VALUES (?, ?, ?, ?)
          ON CONFLICT (tenant, name) DO UPDATE SET name = excluded.name, contact = excluded.contact, prefix = excluded.prefix";
-    run(db, sqlx::query(sql).bind(tenant).bind(&o.name).bind(&o.contact).bind(&o.prefix)).await?;
-    run(db, sqlx::query("DELETE FROM trunk_source WHERE tenant = ? AND name = ?").bind(tenant).bind(&o.name)).await?;
+    run(db, query(sql).bind(tenant).bind(&o.name).bind(&o.contact).bind(&o.prefix)).await?;
+    run(db, query("DELETE FROM trunk_source WHERE tenant = ? AND name = ?").bind(tenant).bind(&o.name)).await?;
     for (place, source) in (0_i64..).zip(&o.allow) {
         let sql = "INSERT INTO trunk_source (tenant, name, place, source) VALUES (?, ?, ?, ?)";
-        run(db, sqlx::query(sql).bind(tenant).bind(&o.name).bind(place).bind(source)).await?;
+        run(db, query(sql).bind(tenant).bind(&o.name).bind(place).bind(source)).await?;
     }
     Ok(())
 }
 
-async fn put_feature_code(db: &mut SqliteConnection, tenant: &str, o: &FeatureCode) -> Result<()> {
+async fn put_feature_code(db: &mut dyn Turn, tenant: &str, o: &FeatureCode) -> Result<()> {
     let action = match o.action {
         FeatureAction::Login => "login",
         FeatureAction::Logout => "logout",
@@ -232,11 +229,11 @@ async fn put_feature_code(db: &mut SqliteConnection, tenant: &str, o: &FeatureCo
     };
     let sql = "INSERT INTO feature_code (tenant, code, action, ask_pin) VALUES (?, ?, ?, ?)
          ON CONFLICT (tenant, code) DO UPDATE SET action = excluded.action, ask_pin = excluded.ask_pin";
-    run(db, sqlx::query(sql).bind(tenant).bind(&o.code).bind(action).bind(o.ask_pin)).await?;
+    run(db, query(sql).bind(tenant).bind(&o.code).bind(action).bind(o.ask_pin)).await?;
     Ok(())
 }
 
-async fn delete(db: &mut SqliteConnection, tenant: &TenantId, key: &ObjectKey) -> Result<()> {
+async fn delete(db: &mut dyn Turn, tenant: &TenantId, key: &ObjectKey) -> Result<()> {
     let statements: &[&'static str] = match key.kind {
         ObjectKind::Tenant => {
             return Err(StoreError::Invalid("a tenant's own record is not deleted with its objects".to_owned()));
@@ -262,11 +259,11 @@ async fn delete(db: &mut SqliteConnection, tenant: &TenantId, key: &ObjectKey) -
         ObjectKind::FeatureCode => &["DELETE FROM feature_code WHERE tenant = ? AND code = ?"],
     };
     for sql in statements {
-        run(db, sqlx::query(*sql).bind(tenant.as_str()).bind(&key.id)).await?;
+        run(db, query(sql).bind(tenant.as_str()).bind(&key.id)).await?;
     }
     Ok(())
 }
 
-async fn run(db: &mut SqliteConnection, query: Query<'_, Sqlite, SqliteArguments>) -> Result<u64> {
-    query.execute(db).await.map(|done| done.rows_affected()).map_err(refused)
+async fn run(db: &mut dyn Turn, statement: Statement) -> Result<u64> {
+    db.run(statement).await
 }

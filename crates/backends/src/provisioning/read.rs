@@ -8,29 +8,21 @@ use contracts::provisioning::{
 };
 use infra::{Result, Revision, StoreError};
 use model::TenantId;
-use sqlx::sqlite::{SqliteConnection, SqliteRow};
-use sqlx::{Decode, Row, Sqlite, Type};
 
-use super::{failed, kind, revision_of};
+use super::{FromField, Row, Turn, kind, query, revision_of};
 
 /// The tenant's revision; none when it does not exist.
-pub(super) async fn revision(db: &mut SqliteConnection, tenant: &TenantId) -> Result<Option<Revision>> {
-    let row = sqlx::query("SELECT revision FROM tenant WHERE id = ?").bind(tenant.as_str()).fetch_optional(db).await;
-    row.map_err(failed)?.map(|row| Ok(revision_of(get(&row, "revision")?))).transpose()
+pub(super) async fn revision(db: &mut dyn Turn, tenant: &TenantId) -> Result<Option<Revision>> {
+    let rows = rows(db, "SELECT revision FROM tenant WHERE id = ?", tenant).await?;
+    rows.first().map(|row| Ok(revision_of(get(row, "revision")?))).transpose()
 }
 
 /// What changed after a revision, in the order of kinds.
-pub(super) async fn changed_keys(
-    db: &mut SqliteConnection,
-    tenant: &TenantId,
-    since: Revision,
-) -> Result<Vec<ObjectKey>> {
-    let rows = sqlx::query("SELECT kind, id FROM change WHERE tenant = ? AND revision > ?")
+pub(super) async fn changed_keys(db: &mut dyn Turn, tenant: &TenantId, since: Revision) -> Result<Vec<ObjectKey>> {
+    let changed = query("SELECT kind, id FROM change WHERE tenant = ? AND revision > ?")
         .bind(tenant.as_str())
-        .bind(i64::try_from(since.0).unwrap_or(i64::MAX))
-        .fetch_all(db)
-        .await
-        .map_err(failed)?;
+        .bind(i64::try_from(since.0).unwrap_or(i64::MAX));
+    let rows = db.rows(changed).await?;
     let keys = rows.iter().map(|row| Ok(ObjectKey { kind: kind(&text(row, "kind")?)?, id: text(row, "id")? }));
     let mut keys: Vec<ObjectKey> = keys.collect::<Result<_>>()?;
     keys.sort();
@@ -38,10 +30,11 @@ pub(super) async fn changed_keys(
 }
 
 /// All objects of a tenant that exists.
-pub(super) async fn objects(db: &mut SqliteConnection, tenant: &TenantId) -> Result<TenantObjects> {
+pub(super) async fn objects(db: &mut dyn Turn, tenant: &TenantId) -> Result<TenantObjects> {
     let mut lists = Lists::read(db, tenant).await?;
-    let row = sqlx::query("SELECT * FROM tenant WHERE id = ?").bind(tenant.as_str()).fetch_one(&mut *db).await;
-    let mut objects = TenantObjects::new(tenant_object(&row.map_err(failed)?, &mut lists)?);
+    let row = rows(db, "SELECT * FROM tenant WHERE id = ?", tenant).await?;
+    let row = row.first().ok_or_else(|| StoreError::Missing { key: format!("tenant {tenant}") })?;
+    let mut objects = TenantObjects::new(tenant_object(row, &mut lists)?);
     for row in rows(db, "SELECT * FROM skill WHERE tenant = ? ORDER BY dbid", tenant).await? {
         objects.skills.push(Skill { name: text(&row, "name")? });
     }
@@ -90,7 +83,7 @@ struct Lists {
 }
 
 impl Lists {
-    async fn read(db: &mut SqliteConnection, tenant: &TenantId) -> Result<Self> {
+    async fn read(db: &mut dyn Turn, tenant: &TenantId) -> Result<Self> {
         let codecs = rows(db, "SELECT codec FROM tenant_codec WHERE tenant = ? ORDER BY place", tenant).await?;
         let mut lists = Self {
             codecs: codecs.iter().map(|row| text(row, "codec")).collect::<Result<_>>()?,
@@ -116,7 +109,7 @@ impl Lists {
     }
 }
 
-fn tenant_object(row: &SqliteRow, lists: &mut Lists) -> Result<Tenant> {
+fn tenant_object(row: &Row, lists: &mut Lists) -> Result<Tenant> {
     Ok(Tenant {
         id: text(row, "id")?,
         name: text(row, "name")?,
@@ -134,7 +127,7 @@ fn tenant_object(row: &SqliteRow, lists: &mut Lists) -> Result<Tenant> {
     })
 }
 
-fn dn(row: &SqliteRow, lists: &mut Lists) -> Result<Dn> {
+fn dn(row: &Row, lists: &mut Lists) -> Result<Dn> {
     let number = text(row, "number")?;
     let kind = match text(row, "type")?.as_str() {
         "extension" => DnKind::Extension {
@@ -154,7 +147,7 @@ fn dn(row: &SqliteRow, lists: &mut Lists) -> Result<Dn> {
     Ok(Dn { number, kind })
 }
 
-fn person(row: &SqliteRow, lists: &mut Lists) -> Result<Person> {
+fn person(row: &Row, lists: &mut Lists) -> Result<Person> {
     let user_name = text(row, "user_name")?;
     let skills = lists.levels.remove(&user_name).unwrap_or_default();
     let agent = match get::<Option<String>>(row, "agent_id")? {
@@ -181,14 +174,14 @@ fn action(name: &str) -> Result<FeatureAction> {
     }
 }
 
-async fn rows(db: &mut SqliteConnection, sql: &'static str, tenant: &TenantId) -> Result<Vec<SqliteRow>> {
-    sqlx::query(sql).bind(tenant.as_str()).fetch_all(db).await.map_err(failed)
+async fn rows(db: &mut dyn Turn, sql: &'static str, tenant: &TenantId) -> Result<Vec<Row>> {
+    db.rows(query(sql).bind(tenant.as_str())).await
 }
 
-fn text(row: &SqliteRow, column: &str) -> Result<String> {
-    get(row, column)
+fn text(row: &Row, column: &str) -> Result<String> {
+    row.text(column)
 }
 
-fn get<'r, T: Decode<'r, Sqlite> + Type<Sqlite>>(row: &'r SqliteRow, column: &str) -> Result<T> {
-    row.try_get(column).map_err(failed)
+fn get<T: FromField>(row: &Row, column: &str) -> Result<T> {
+    row.get(column)
 }

@@ -1,0 +1,62 @@
+//! Everything in the process and its data directory.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use backends::sqlite::SqliteProvisioning;
+use infra::Stores;
+use infra::embedded::{Embedded, FileLog, JournalSettings};
+use runtime::process::Installation;
+use runtime::process::stores::{Clients, Composed, Server};
+
+/// One set of stores for all replicas of the process.
+pub struct InProcess(Stores);
+
+impl Composed for InProcess {
+    fn held_by(&self, _: Server) -> bool {
+        false
+    }
+
+    fn of_replica(&self, _: &Clients) -> anyhow::Result<Stores> {
+        Ok(self.0.clone())
+    }
+
+    fn of_process(&self) -> anyhow::Result<Stores> {
+        Ok(self.0.clone())
+    }
+}
+
+/// Opens them.
+pub async fn open(installation: &Installation) -> anyhow::Result<InProcess> {
+    let (folder, clock) = (&installation.stores_dir, installation.clock.clone());
+    if *folder != installation.data_dir {
+        tracing::warn!("embedded stores are not shared between processes: set stores.mode to real");
+    }
+    let embedded = Embedded::open(&folder.join("stores"), JournalSettings::default(), clock.clone());
+    let embedded = Arc::new(embedded.context("the journal")?);
+    let reporting = FileLog::open(&folder.join("reporting"), clock.clone()).context("the reporting log")?;
+    Ok(InProcess(Stores {
+        calls: embedded.clone(),
+        agents: embedded.clone(),
+        sessions: embedded.clone(),
+        queues: embedded.clone(),
+        media: embedded.clone(),
+        registrations: embedded.clone(),
+        configuration: embedded.clone(),
+        events: embedded.clone(),
+        new_calls: embedded.clone(),
+        requests: embedded.clone(),
+        leases: embedded.clone(),
+        views: embedded.clone(),
+        outbox: embedded,
+        reporting: Arc::new(reporting),
+        provisioning: Arc::new(configuration(&installation.data_dir).await?),
+        clock,
+    }))
+}
+
+/// The persistent configuration: one file for all processes of the installation, between which SQLite takes turns.
+pub async fn configuration(data_dir: &Path) -> anyhow::Result<SqliteProvisioning> {
+    SqliteProvisioning::open(&data_dir.join("configuration.sqlite")).await.context("the configuration")
+}

@@ -1,0 +1,225 @@
+//! Everything in servers: Redis, Pulse's Redis, PostgreSQL, Kafka. This module names no embedded store, and forbids them to the process.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use backends::kafka::{KafkaLog, KafkaSettings};
+use backends::postgres::{self, PostgresProvisioning, PostgresSettings};
+use backends::redis::{self, Examined, RedisSettings, RedisStores, Unusable};
+use infra::{Client, Clock, ReportingLog, StoreError, Stores};
+use runtime::address;
+use runtime::exit::{Exit, ExitError};
+use runtime::process::Installation;
+use runtime::process::stores::{Clients, Composed, Server, StoresSettings};
+use runtime::settings::ServerUrl;
+
+/// The number of the servers' host among the infrastructure's addresses.
+const HOST: u8 = 1;
+/// The documented ports.
+const REDIS: u16 = 6_379;
+const REDIS_OF_PULSE: u16 = 6_380;
+const POSTGRESQL: u16 = 5_432;
+const KAFKA: u16 = 9_092;
+/// Before a server that does not answer is asked again.
+const AGAIN_AFTER: Duration = Duration::from_millis(500);
+/// How often it is said that a server does not answer.
+const SAY_EVERY: Duration = Duration::from_secs(5);
+/// What servers call a process that is no replica.
+const PROCESS: &str = "trunkline/process";
+
+/// Where the servers are.
+#[derive(Clone, Debug)]
+pub struct Servers {
+    redis: RedisSettings,
+    redis_of_pulse: RedisSettings,
+    postgresql: PostgresSettings,
+    kafka: KafkaSettings,
+    start_within: Duration,
+}
+
+/// A server by its name and place, and why it cannot be used or what endangers what is kept in it.
+pub type Troubles = (String, Result<Examined, Unusable>);
+
+impl Servers {
+    /// Those of the settings; where these say nothing, those of the instance.
+    pub fn of(instance: u8, settings: &StoresSettings) -> anyhow::Result<Self> {
+        let host = address::of_replica(instance, address::INFRASTRUCTURE, HOST);
+        let url = |set: &Option<ServerUrl>, default: String| {
+            set.as_ref().map_or(default, |url| url.expose().to_owned())
+        };
+        let authorities = settings.authorities.as_ref().map(std::fs::read).transpose();
+        let authorities = authorities.context("stores.authorities")?;
+        let at = |url| RedisSettings { authorities: authorities.clone(), ..RedisSettings::at(url) };
+        let redis = RedisSettings {
+            sentinels: settings.redis_sentinels.clone(),
+            master: settings.redis_sentinel_master.clone(),
+            sentinel_password: settings.redis_sentinel_password.as_ref().map(|secret| secret.expose().to_owned()),
+            cluster: settings.redis_cluster,
+            ..at(&url(&settings.redis, format!("redis://{host}:{REDIS}")))
+        };
+        let brokers = match settings.kafka.as_slice() {
+            [] => format!("{host}:{KAFKA}"),
+            brokers => brokers.join(","),
+        };
+        Ok(Self {
+            redis,
+            redis_of_pulse: at(&url(&settings.redis_pulse, format!("redis://{host}:{REDIS_OF_PULSE}"))),
+            postgresql: PostgresSettings {
+                url: url(&settings.postgresql, format!("postgres://trunkline@{host}:{POSTGRESQL}/trunkline")),
+                authorities: settings.authorities.clone(),
+            },
+            kafka: KafkaSettings { brokers, partitions: None },
+            start_within: settings.start_within,
+        })
+    }
+
+    /// Asks each server once.
+    pub async fn examine(&self) -> Vec<Troubles> {
+        let servers = [Server::Redis, Server::RedisOfPulse, Server::Postgresql, Server::Kafka];
+        let asked = servers.map(|server| async move { (self.place(server), self.ask(server).await) });
+        futures::future::join_all(asked).await
+    }
+
+    /// The persistent configuration, its tables up to date.
+    pub async fn configuration(&self) -> anyhow::Result<PostgresProvisioning> {
+        self.settled(Server::Postgresql, Instant::now() + self.start_within).await?;
+        postgres::bring_up_to_date(&self.postgresql, PROCESS).await.context("the configuration")?;
+        self.provisioning()
+    }
+
+    /// The same as it is: nothing is waited for or changed.
+    pub fn provisioning(&self) -> anyhow::Result<PostgresProvisioning> {
+        Ok(PostgresProvisioning::open(&self.postgresql, &Client::unwatched(PROCESS))?)
+    }
+
+    fn place(&self, server: Server) -> String {
+        match server {
+            Server::Redis => format!("Redis at {}", self.redis.place()),
+            Server::RedisOfPulse => format!("Pulse's Redis at {}", self.redis_of_pulse.place()),
+            Server::Postgresql => format!("PostgreSQL at {}", self.postgresql.place()),
+            Server::Kafka => format!("Kafka at {}", self.kafka.brokers),
+        }
+    }
+
+    async fn ask(&self, server: Server) -> Result<Examined, Unusable> {
+        match server {
+            Server::Redis => redis::examine(&self.redis).await,
+            Server::RedisOfPulse => redis::examine(&self.redis_of_pulse).await,
+            Server::Postgresql => postgres::examine(&self.postgresql, PROCESS).await,
+            Server::Kafka => {
+                let wrong = |error: StoreError| Unusable::Wrong(error.to_string());
+                let log = KafkaLog::open(&self.kafka, Client::unwatched(PROCESS)).map_err(wrong)?;
+                match log.ping().await {
+                    Ok(()) => Ok(Examined { version: String::new(), warnings: Vec::new() }),
+                    Err(StoreError::Unavailable { reason }) => Err(Unusable::Away(reason)),
+                    Err(error) => Err(Unusable::Wrong(error.to_string())),
+                }
+            }
+        }
+    }
+
+    /// Waits until the server answers; says so meanwhile.
+    async fn settled(&self, server: Server, deadline: Instant) -> Result<(), ExitError> {
+        let place = self.place(server);
+        let mut said: Option<Instant> = None;
+        loop {
+            let reason = match self.ask(server).await {
+                Ok(found) => {
+                    tracing::info!(server = %place, version = found.version, "it answers");
+                    found.warnings.iter().for_each(|warning| tracing::warn!(server = %place, "{warning}"));
+                    return Ok(());
+                }
+                Err(Unusable::Wrong(reason)) => {
+                    return Err(ExitError::new(Exit::Stores, format!("{place} cannot be used: {reason}")));
+                }
+                Err(Unusable::Away(reason)) => reason,
+            };
+            let now = Instant::now();
+            if now >= deadline {
+                let waited = self.start_within.as_secs();
+                let message = format!("{place} has not answered within {waited} s (stores.start_within): {reason}");
+                return Err(ExitError::new(Exit::Stores, message));
+            }
+            if said.is_none_or(|said| now - said >= SAY_EVERY) {
+                let left_s = (deadline - now).as_secs();
+                tracing::warn!(server = %place, reason, left_s, "waiting for it to answer");
+                eprintln!("trunkline: waiting for {place}, {left_s} s at most: {reason}");
+                said = Some(now);
+            }
+            tokio::time::sleep(AGAIN_AFTER).await;
+        }
+    }
+}
+
+/// The stores of a process in servers: each replica has connections of its own.
+pub struct InServers {
+    servers: Servers,
+    clock: Arc<dyn Clock>,
+}
+
+/// Waits for the servers, brings the tables up to date, and tries that every client can be made.
+pub async fn open(installation: &Installation, settings: &StoresSettings) -> anyhow::Result<InServers> {
+    infra::embedded::forbid();
+    let servers = Servers::of(installation.instance, settings)?;
+    let deadline = Instant::now() + servers.start_within;
+    let all = [Server::Redis, Server::RedisOfPulse, Server::Postgresql];
+    futures::future::try_join_all(all.map(|server| servers.settled(server, deadline))).await?;
+    // Nothing waits for Kafka: facts wait in their streams until it is there.
+    if let Err(Unusable::Wrong(reason)) = servers.ask(Server::Kafka).await {
+        let message = format!("{} cannot be used: {reason}", servers.place(Server::Kafka));
+        return Err(ExitError::new(Exit::Stores, message).into());
+    }
+    postgres::bring_up_to_date(&servers.postgresql, PROCESS).await.context("the configuration")?;
+    let opened = InServers { servers, clock: installation.clock.clone() };
+    opened.stores(&unwatched()).map_err(|error| ExitError::new(Exit::Settings, error.to_string()))?;
+    Ok(opened)
+}
+
+fn unwatched() -> Clients {
+    let client = || Client::unwatched(PROCESS);
+    Clients { redis: client(), redis_of_pulse: client(), postgresql: client(), kafka: client() }
+}
+
+impl InServers {
+    /// Nothing is connected before it is used, so a role has no connection that it does not need.
+    fn stores(&self, clients: &Clients) -> infra::Result<Stores> {
+        let (servers, clock) = (&self.servers, self.clock.clone());
+        let redis = Arc::new(RedisStores::open(&servers.redis, clients.redis.clone(), clock.clone())?);
+        let of_pulse = RedisStores::open(&servers.redis_of_pulse, clients.redis_of_pulse.clone(), clock.clone())?;
+        let provisioning = PostgresProvisioning::open(&servers.postgresql, &clients.postgresql)?;
+        let reporting: Arc<dyn ReportingLog> = Arc::new(KafkaLog::open(&servers.kafka, clients.kafka.clone())?);
+        Ok(Stores {
+            calls: redis.clone(),
+            agents: redis.clone(),
+            sessions: redis.clone(),
+            queues: redis.clone(),
+            media: redis.clone(),
+            registrations: redis.clone(),
+            configuration: redis.clone(),
+            events: redis.clone(),
+            new_calls: redis.clone(),
+            requests: redis.clone(),
+            leases: redis.clone(),
+            outbox: redis,
+            views: Arc::new(of_pulse),
+            reporting,
+            provisioning: Arc::new(provisioning),
+            clock,
+        })
+    }
+}
+
+impl Composed for InServers {
+    fn held_by(&self, _: Server) -> bool {
+        true
+    }
+
+    fn of_replica(&self, clients: &Clients) -> anyhow::Result<Stores> {
+        Ok(self.stores(clients)?)
+    }
+
+    fn of_process(&self) -> anyhow::Result<Stores> {
+        Ok(self.stores(&unwatched())?)
+    }
+}

@@ -1,0 +1,345 @@
+//! PostgreSQL: the persistent configuration of an installation with real servers.
+//!
+//! Steps of the schema run under an advisory lock, so that of many processes that start one does the work. A step only adds what the
+//! release before can do without (expand); what nobody uses any more goes one release later (contract). So the release before goes
+//! on serving while a step runs and after it. A step waits a short time for its locks and gives up otherwise: who waits for a lock on a table
+//! holds up everybody behind it.
+
+use std::borrow::Cow;
+use std::path::PathBuf;
+use std::str::FromStr as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::FutureExt as _;
+use infra::{Answer, Client, Line, Matter, Result, StoreError, Watch};
+use model::TenantId;
+use sqlx::migrate::{Migrate as _, Migration, MigrationType, Migrator};
+use sqlx::postgres::{PgArguments, PgConnectOptions, PgPoolOptions, PgRow};
+use sqlx::query::Query;
+use sqlx::{
+    AssertSqlSafe, Column as _, ConnectOptions as _, Connection as _, PgConnection, PgPool, Postgres, Row as _,
+    SqlSafeStr as _, Transaction, TypeInfo as _,
+};
+
+use crate::provisioning::{Dialect, Field, Row, Statement, Tables, Turn, failed, refused};
+use crate::redis::{Examined, Unusable};
+
+/// How long a statement may take, and how long a turn waits for a connection.
+const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+/// Connections of one role.
+const CONNECTIONS_MAX: u32 = 4;
+/// A connection that nobody used for so long is closed.
+const IDLE_MAX: Duration = Duration::from_secs(60);
+/// How long the steps of the schema may take together.
+const STEPS_WITHIN: Duration = Duration::from_secs(120);
+/// How long a step waits for a lock on a table.
+const LOCK_WITHIN_MS: &str = "5000";
+/// The oldest release with what the tables need (collations without regard to case); older ones get no repairs any more.
+const OLDEST: u32 = 13;
+
+/// Where PostgreSQL is.
+#[derive(Clone, Default)]
+pub struct PostgresSettings {
+    /// `postgres://user[:password]@host[:port]/database[?sslmode=verify-full]`.
+    pub url: String,
+    /// File of certificates (PEM) by which the server's is judged; none: those of this machine.
+    pub authorities: Option<PathBuf>,
+}
+
+impl PostgresSettings {
+    fn options(&self, name: &str) -> Result<PgConnectOptions> {
+        let options = PgConnectOptions::from_str(&self.url);
+        // The error may quote the URL, and the password in it.
+        let invalid = |_| StoreError::Invalid("stores.postgresql is not the URL of a PostgreSQL".to_owned());
+        let options = options.map_err(invalid)?.application_name(name).disable_statement_logging();
+        let options = options.options([("statement_timeout", ANSWER_WITHIN.as_millis().to_string())]);
+        Ok(match &self.authorities {
+            Some(file) => options.ssl_root_cert(file),
+            None => options,
+        })
+    }
+
+    /// Where it is, for people: no password.
+    pub fn place(&self) -> String {
+        let known = PgConnectOptions::from_str(&self.url);
+        known.map_or_else(
+            |_| "PostgreSQL".to_owned(),
+            |o| format!("{}:{}/{}", o.get_host(), o.get_port(), o.get_database().unwrap_or_default()),
+        )
+    }
+}
+
+/// The persistent configuration in a PostgreSQL database.
+pub type PostgresProvisioning = Tables<Pg>;
+
+/// A database of PostgreSQL, as one client uses it.
+#[derive(Clone)]
+pub struct Pg {
+    pool: PgPool,
+    watch: Arc<dyn Watch>,
+}
+
+impl PostgresProvisioning {
+    /// Connects when something is first asked of it. `pg_stat_activity` shows the client's name.
+    ///
+    /// # Errors
+    /// When the settings cannot be meant so.
+    pub fn open(settings: &PostgresSettings, client: &Client) -> Result<Self> {
+        let watch = client.watch.clone();
+        let made = watch.clone();
+        let pool = PgPoolOptions::new()
+            .max_connections(CONNECTIONS_MAX)
+            .acquire_timeout(ANSWER_WITHIN)
+            .idle_timeout(IDLE_MAX)
+            .after_connect(move |_, _| {
+                made.attempted(Line::Commands);
+                Box::pin(async { Ok(()) })
+            })
+            .connect_lazy_with(settings.options(&client.name)?);
+        Ok(Self(Pg { pool, watch }))
+    }
+}
+
+impl Pg {
+    async fn begin(&self, how: &'static str) -> Result<PgTurn> {
+        let begun = tokio::time::timeout(ANSWER_WITHIN, self.pool.begin_with(how)).await;
+        self.watch.standing(Line::Commands, usize::try_from(self.pool.size()).unwrap_or_default());
+        match begun {
+            Ok(Ok(turn)) => Ok(PgTurn { turn, pg: self.clone() }),
+            Ok(Err(error)) => {
+                self.watch.failed(Line::Commands);
+                Err(failed(&error))
+            }
+            Err(_) => {
+                self.watch.failed(Line::Commands);
+                Err(late())
+            }
+        }
+    }
+
+    fn settled<T>(&self, sent: usize, answer: &std::result::Result<T, sqlx::Error>, received: usize) {
+        match answer {
+            Ok(_) => self.watch.exchanged(Matter::Records, sent, received),
+            // A broken rule is an answer.
+            Err(sqlx::Error::Database(_)) => self.watch.exchanged(Matter::Records, sent, 0),
+            Err(_) => self.watch.failed(Line::Commands),
+        }
+        self.watch.standing(Line::Commands, usize::try_from(self.pool.size()).unwrap_or_default());
+    }
+}
+
+fn late() -> StoreError {
+    StoreError::Unavailable { reason: "PostgreSQL has not answered in time".to_owned() }
+}
+
+// === impl Dialect ===
+
+impl Dialect for Pg {
+    fn reads(&self) -> Answer<'_, Box<dyn Turn>> {
+        async move {
+            let turn = self.begin("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
+            Ok(Box::new(turn) as Box<dyn Turn>)
+        }
+        .boxed()
+    }
+
+    fn writes<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, Box<dyn Turn>> {
+        async move {
+            let mut turn = self.begin("BEGIN").await?;
+            // Writers of one tenant take turns, also where there is no row of it yet that could be locked.
+            let key = format!("trunkline configuration of {tenant}");
+            let sql = "SELECT pg_advisory_xact_lock(hashtextextended(?, 0))";
+            turn.run(Statement { sql, fields: vec![Field::Text(Some(key))] }).await?;
+            Ok(Box::new(turn) as Box<dyn Turn>)
+        }
+        .boxed()
+    }
+}
+
+struct PgTurn {
+    turn: Transaction<'static, Postgres>,
+    pg: Pg,
+}
+
+/// The statement with PostgreSQL's own signs for values.
+fn numbered(sql: &str) -> String {
+    let mut text = String::with_capacity(sql.len() + 8);
+    let mut parts = sql.split('?');
+    text.push_str(parts.next().unwrap_or_default());
+    for (number, part) in (1..).zip(parts) {
+        text.push_str(&format!("${number}{part}"));
+    }
+    text
+}
+
+fn prepared(statement: Statement) -> Query<'static, Postgres, PgArguments> {
+    // Ours, with other signs for values.
+    let query = sqlx::query(AssertSqlSafe(numbered(statement.sql)).into_sql_str());
+    statement.fields.into_iter().fold(query, |query, field| match field {
+        Field::Text(text) => query.bind(text),
+        Field::Number(number) => query.bind(number),
+        Field::Flag(flag) => query.bind(flag),
+    })
+}
+
+impl Turn for PgTurn {
+    fn run(&mut self, statement: Statement) -> Answer<'_, u64> {
+        async move {
+            let sent = statement.size();
+            let running = tokio::time::timeout(ANSWER_WITHIN, prepared(statement).execute(&mut *self.turn));
+            let done = running.await.map_err(|_| late())?;
+            self.pg.settled(sent, &done, 0);
+            done.map(|done| done.rows_affected()).map_err(|e| refused(&e))
+        }
+        .boxed()
+    }
+
+    fn rows(&mut self, statement: Statement) -> Answer<'_, Vec<Row>> {
+        async move {
+            let sent = statement.size();
+            let running = tokio::time::timeout(ANSWER_WITHIN, prepared(statement).fetch_all(&mut *self.turn));
+            let read = running.await.map_err(|_| late())?;
+            let rows = read.and_then(|rows| rows.iter().map(row_of).collect::<std::result::Result<Vec<_>, _>>());
+            let received = rows.as_ref().map_or(0, |rows| rows.iter().map(Row::size).sum());
+            self.pg.settled(sent, &rows, received);
+            rows.map_err(|e| failed(&e))
+        }
+        .boxed()
+    }
+
+    fn commit(self: Box<Self>) -> Answer<'static, ()> {
+        async move {
+            let done = tokio::time::timeout(ANSWER_WITHIN, self.turn.commit()).await.map_err(|_| late())?;
+            self.pg.settled(0, &done, 0);
+            done.map_err(|e| refused(&e))
+        }
+        .boxed()
+    }
+}
+
+fn row_of(row: &PgRow) -> std::result::Result<Row, sqlx::Error> {
+    let column = |column: &sqlx::postgres::PgColumn| {
+        let at = column.ordinal();
+        let field = match column.type_info().name() {
+            "TEXT" => Field::Text(row.try_get(at)?),
+            "BOOL" => Field::Flag(row.try_get(at)?),
+            _ => Field::Number(row.try_get(at)?),
+        };
+        Ok((column.name().to_owned(), field))
+    };
+    row.columns().iter().map(column).collect::<std::result::Result<_, _>>().map(Row)
+}
+
+// === the schema ===
+
+/// Once released, a step is never changed: what is new is a step of its own, and the release before must work with it.
+const STEPS: [(&str, &str); 2] =
+    [("configuration", include_str!("postgres/schema.sql")), ("wallboard", include_str!("postgres/wallboard.sql"))];
+
+fn migrator(steps: usize) -> Migrator {
+    let steps = (1..).zip(STEPS.into_iter().take(steps)).map(|(number, (name, sql))| {
+        let sql = sqlx::AssertSqlSafe(sql).into_sql_str();
+        Migration::new(number, Cow::Borrowed(name), MigrationType::Simple, sql, false)
+    });
+    let mut migrator = Migrator::with_migrations(steps.collect());
+    // A later release may have added steps; by the rule above this one works with them.
+    migrator.set_ignore_missing(true);
+    migrator
+}
+
+/// Brings the tables up to date. Many may do it at once.
+///
+/// # Errors
+/// When the database is away, or a step cannot be done.
+pub async fn bring_up_to_date(settings: &PostgresSettings, name: &str) -> Result<()> {
+    up_to(settings, name, STEPS.len()).await
+}
+
+/// The same up to a step: for tests of what runs while a later one comes.
+///
+/// # Errors
+/// As [`bring_up_to_date`].
+pub async fn up_to(settings: &PostgresSettings, name: &str, step: usize) -> Result<()> {
+    let work = async {
+        let options = settings.options(name)?;
+        let options = options.options([("lock_timeout", LOCK_WITHIN_MS), ("statement_timeout", "0")]);
+        let mut connection = PgConnection::connect_with(&options).await.map_err(|e| failed(&e))?;
+        connection.lock().await.map_err(|e| StoreError::Unavailable { reason: format!("tables: {e}") })?;
+        let mut steps = migrator(step);
+        // The lock is ours already, so that it is held for every step.
+        steps.set_locking(false);
+        let done = steps.run(&mut connection).await;
+        let _ = connection.unlock().await;
+        let _ = connection.close().await;
+        done.map_err(|e| StoreError::Unavailable { reason: format!("tables: {e}") })
+    };
+    tokio::time::timeout(STEPS_WITHIN, work).await.map_err(|_| late())?
+}
+
+// === what is asked at start ===
+
+/// Asks the server who it is.
+///
+/// # Errors
+/// Why it cannot be used.
+pub async fn examine(settings: &PostgresSettings, name: &str) -> std::result::Result<Examined, Unusable> {
+    let options = settings.options(name).map_err(|e| Unusable::Wrong(e.to_string()))?;
+    let asked = tokio::time::timeout(ANSWER_WITHIN, async {
+        let mut connection = PgConnection::connect_with(&options).await?;
+        let number: String = sqlx::query_scalar("SHOW server_version_num").fetch_one(&mut connection).await?;
+        let version: String = sqlx::query_scalar("SHOW server_version").fetch_one(&mut connection).await?;
+        let durable: String = sqlx::query_scalar("SHOW fsync").fetch_one(&mut connection).await?;
+        connection.close().await?;
+        Ok::<_, sqlx::Error>((number, version, durable))
+    });
+    let (number, version, durable) = match asked.await {
+        Ok(Ok(answers)) => answers,
+        Ok(Err(error)) => return Err(unusable(&error)),
+        Err(_) => return Err(Unusable::Away("it has not answered in time".to_owned())),
+    };
+    let major = number.parse::<u32>().unwrap_or_default() / 10_000;
+    if major < OLDEST {
+        return Err(Unusable::Wrong(format!("it is PostgreSQL {version}; Trunkline needs {OLDEST} or later")));
+    }
+    let mut warnings = Vec::new();
+    if durable != "on" {
+        warnings.push(format!("fsync is {durable}, not on: a crash of the machine may damage the configuration"));
+    }
+    Ok(Examined { version, warnings })
+}
+
+/// Classes of errors that asking again does not help with: who we are (28), and a database that is not there (3D000).
+fn unusable(error: &sqlx::Error) -> Unusable {
+    let code = error.as_database_error().and_then(|e| e.code());
+    match code.as_deref() {
+        Some(code) if code.starts_with("28") => {
+            Unusable::Wrong(format!("it refuses the user or the password: {error}"))
+        }
+        Some("3D000") => Unusable::Wrong(format!("{error}: create it, owned by the user that the settings name")),
+        _ => match error {
+            sqlx::Error::Tls(_) | sqlx::Error::Configuration(_) => Unusable::Wrong(error.to_string()),
+            _ => Unusable::Away(error.to_string()),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_numbered() {
+        assert_eq!(numbered("SELECT 1"), "SELECT 1");
+        assert_eq!(numbered("UPDATE t SET a = ? WHERE b = ?"), "UPDATE t SET a = $1 WHERE b = $2");
+    }
+
+    #[test]
+    fn no_password_is_said() {
+        let settings =
+            PostgresSettings { url: "postgres://ann:secret@db.example:5433/site".to_owned(), authorities: None };
+        assert_eq!(settings.place(), "db.example:5433/site");
+        let wrong = PostgresSettings { url: "postgres//ann:secret@x".to_owned(), authorities: None };
+        assert!(!wrong.options("x").unwrap_err().to_string().contains("secret"));
+    }
+}

@@ -1,0 +1,332 @@
+//! The persistent configuration in tables: written once for every database, which only runs statements and hands over rows.
+//!
+//! The statements are plain enough for SQLite and PostgreSQL alike; a `?` stands for each value. Where the databases differ (types of
+//! columns, locks, how two writers take turns) the difference stands in their own modules and schemas.
+
+mod read;
+mod write;
+
+use contracts::provisioning::ObjectKind;
+use futures::FutureExt as _;
+use infra::{Answer, ObjectChange, ObjectChanges, ProvisioningStore, Result, Revision, StoreError};
+use model::TenantId;
+
+/// A database.
+pub trait Dialect: Send + Sync + 'static {
+    /// Begins to read: everything read in the turn is of one moment.
+    fn reads(&self) -> Answer<'_, Box<dyn Turn>>;
+
+    /// Begins to write: nobody else writes the tenant until the turn is over.
+    fn writes<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, Box<dyn Turn>>;
+}
+
+/// A transaction; dropped without a commit it has done nothing.
+pub trait Turn: Send {
+    /// Runs a statement and says how many rows it touched.
+    fn run(&mut self, statement: Statement) -> Answer<'_, u64>;
+
+    /// Runs a query.
+    fn rows(&mut self, statement: Statement) -> Answer<'_, Vec<Row>>;
+
+    /// Makes it so.
+    fn commit(self: Box<Self>) -> Answer<'static, ()>;
+}
+
+/// The persistent configuration in the tables of a database.
+#[derive(Clone, Debug)]
+pub struct Tables<D>(pub(crate) D);
+
+// === statements and rows ===
+
+/// A value in a statement or a row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Field {
+    /// A text, or none.
+    Text(Option<String>),
+    /// A number, or none.
+    Number(Option<i64>),
+    /// Yes or no.
+    Flag(bool),
+}
+
+/// A statement and its values.
+#[derive(Clone, Debug)]
+pub struct Statement {
+    pub(crate) sql: &'static str,
+    pub(crate) fields: Vec<Field>,
+}
+
+fn query(sql: &'static str) -> Statement {
+    Statement { sql, fields: Vec::new() }
+}
+
+impl Statement {
+    fn bind(mut self, field: impl Into<Field>) -> Self {
+        self.fields.push(field.into());
+        self
+    }
+
+    /// How many bytes it sends, about.
+    pub(crate) fn size(&self) -> usize {
+        self.sql.len() + self.fields.iter().map(Field::size).sum::<usize>()
+    }
+}
+
+impl Field {
+    pub(crate) fn size(&self) -> usize {
+        match self {
+            Self::Text(text) => text.as_ref().map_or(0, String::len),
+            Self::Number(_) => size_of::<i64>(),
+            Self::Flag(_) => 1,
+        }
+    }
+}
+
+impl From<&str> for Field {
+    fn from(text: &str) -> Self {
+        Self::Text(Some(text.to_owned()))
+    }
+}
+
+impl From<Option<&str>> for Field {
+    fn from(text: Option<&str>) -> Self {
+        Self::Text(text.map(str::to_owned))
+    }
+}
+
+impl From<&String> for Field {
+    fn from(text: &String) -> Self {
+        Self::from(text.as_str())
+    }
+}
+
+impl From<String> for Field {
+    fn from(text: String) -> Self {
+        Self::Text(Some(text))
+    }
+}
+
+impl From<&Option<String>> for Field {
+    fn from(text: &Option<String>) -> Self {
+        Self::Text(text.clone())
+    }
+}
+
+impl From<i64> for Field {
+    fn from(number: i64) -> Self {
+        Self::Number(Some(number))
+    }
+}
+
+impl From<u32> for Field {
+    fn from(number: u32) -> Self {
+        Self::Number(Some(number.into()))
+    }
+}
+
+impl From<u16> for Field {
+    fn from(number: u16) -> Self {
+        Self::Number(Some(number.into()))
+    }
+}
+
+impl From<Option<u32>> for Field {
+    fn from(number: Option<u32>) -> Self {
+        Self::Number(number.map(Into::into))
+    }
+}
+
+impl From<bool> for Field {
+    fn from(flag: bool) -> Self {
+        Self::Flag(flag)
+    }
+}
+
+/// A row that was read.
+#[derive(Clone, Debug)]
+pub struct Row(pub(crate) Vec<(String, Field)>);
+
+impl Row {
+    fn get<T: FromField>(&self, column: &str) -> Result<T> {
+        let wrong = || StoreError::Corrupt {
+            what: format!("column {column} of the configuration"),
+            reason: "it does not hold what belongs there".to_owned(),
+        };
+        let (_, field) = self.0.iter().find(|(name, _)| name == column).ok_or_else(wrong)?;
+        T::from_field(field).ok_or_else(wrong)
+    }
+
+    fn text(&self, column: &str) -> Result<String> {
+        self.get(column)
+    }
+
+    pub(crate) fn size(&self) -> usize {
+        self.0.iter().map(|(_, field)| field.size()).sum()
+    }
+}
+
+/// What a column can hold.
+trait FromField: Sized {
+    fn from_field(field: &Field) -> Option<Self>;
+}
+
+impl FromField for Option<String> {
+    fn from_field(field: &Field) -> Option<Self> {
+        match field {
+            Field::Text(text) => Some(text.clone()),
+            // A column of nothing has no type in SQLite.
+            Field::Number(None) => Some(None),
+            _ => None,
+        }
+    }
+}
+
+impl FromField for String {
+    fn from_field(field: &Field) -> Option<Self> {
+        Option::<Self>::from_field(field)?
+    }
+}
+
+impl FromField for Option<u32> {
+    fn from_field(field: &Field) -> Option<Self> {
+        match field {
+            Field::Number(Some(number)) => u32::try_from(*number).ok().map(Some),
+            Field::Number(None) | Field::Text(None) => Some(None),
+            _ => None,
+        }
+    }
+}
+
+impl FromField for u32 {
+    fn from_field(field: &Field) -> Option<Self> {
+        Option::<Self>::from_field(field)?
+    }
+}
+
+impl FromField for u16 {
+    fn from_field(field: &Field) -> Option<Self> {
+        u32::from_field(field)?.try_into().ok()
+    }
+}
+
+impl FromField for i64 {
+    fn from_field(field: &Field) -> Option<Self> {
+        match field {
+            Field::Number(number) => *number,
+            _ => None,
+        }
+    }
+}
+
+impl FromField for bool {
+    fn from_field(field: &Field) -> Option<Self> {
+        match field {
+            Field::Flag(flag) => Some(*flag),
+            Field::Number(number) => number.map(|number| number != 0),
+            Field::Text(_) => None,
+        }
+    }
+}
+
+// === impl ProvisioningStore ===
+
+impl<D: Dialect> ProvisioningStore for Tables<D> {
+    fn tenants(&self) -> Answer<'_, Vec<(TenantId, Revision)>> {
+        async move {
+            let mut turn = self.0.reads().await?;
+            let rows = turn.rows(query("SELECT id, revision FROM tenant ORDER BY id")).await?;
+            rows.iter().map(|row| Ok((tenant_id(&row.text("id")?)?, revision_of(row.get("revision")?)))).collect()
+        }
+        .boxed()
+    }
+
+    fn load<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+    ) -> Answer<'a, Option<(Revision, contracts::provisioning::TenantObjects)>> {
+        async move {
+            let mut turn = self.0.reads().await?;
+            let Some(revision) = read::revision(&mut *turn, tenant).await? else { return Ok(None) };
+            Ok(Some((revision, read::objects(&mut *turn, tenant).await?)))
+        }
+        .boxed()
+    }
+
+    fn update<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        expected: Revision,
+        changes: Vec<ObjectChange>,
+    ) -> Answer<'a, Revision> {
+        async move {
+            let mut turn = self.0.writes(tenant).await?;
+            let actual = read::revision(&mut *turn, tenant).await?.unwrap_or_default();
+            if actual != expected {
+                let key = format!("configuration of {tenant}");
+                return Err(StoreError::Conflict { key, expected: expected.0, actual: actual.0 });
+            }
+            let revision = Revision(actual.0 + 1);
+            write::changes(&mut *turn, tenant, revision, changes).await?;
+            turn.commit().await?;
+            Ok(revision)
+        }
+        .boxed()
+    }
+
+    fn changes<'a>(&'a self, tenant: &'a TenantId, since: Revision) -> Answer<'a, ObjectChanges> {
+        async move {
+            let mut turn = self.0.reads().await?;
+            let revision = read::revision(&mut *turn, tenant).await?;
+            let revision = revision.ok_or_else(|| StoreError::Missing { key: format!("tenant {tenant}") })?;
+            let keys = read::changed_keys(&mut *turn, tenant, since).await?;
+            if keys.is_empty() {
+                return Ok(ObjectChanges { revision, changes: Vec::new() });
+            }
+            let objects = read::objects(&mut *turn, tenant).await?;
+            let mut held: std::collections::HashMap<_, _> =
+                objects.objects().map(|object| (object.key(), object)).collect();
+            let change = |key| held.remove(&key).map_or_else(|| ObjectChange::Delete(key), ObjectChange::Put);
+            Ok(ObjectChanges { revision, changes: keys.into_iter().map(change).collect() })
+        }
+        .boxed()
+    }
+}
+
+fn tenant_id(text: &str) -> Result<TenantId> {
+    TenantId::parse(text).map_err(|e| StoreError::Corrupt { what: "table tenant".to_owned(), reason: e.to_string() })
+}
+
+fn revision_of(number: i64) -> Revision {
+    Revision(u64::try_from(number).unwrap_or_default())
+}
+
+fn kind(text: &str) -> Result<ObjectKind> {
+    let unknown = || StoreError::Corrupt { what: "table change".to_owned(), reason: format!("kind {text}") };
+    ObjectKind::parse(text).ok_or_else(unknown)
+}
+
+// === errors ===
+
+/// An error of a read, or of the store as a whole.
+pub(crate) fn failed(error: &sqlx::Error) -> StoreError {
+    if is_full(error) {
+        return StoreError::DiskFull { what: "the configuration".to_owned() };
+    }
+    StoreError::Unavailable { reason: error.to_string() }
+}
+
+/// An error of a write: a broken rule of the tables is the caller's.
+pub(crate) fn refused(error: &sqlx::Error) -> StoreError {
+    let broken = error
+        .as_database_error()
+        .filter(|e| e.is_unique_violation() || e.is_foreign_key_violation() || e.is_check_violation());
+    match broken {
+        Some(broken) => StoreError::Invalid(broken.message().to_owned()),
+        None => failed(error),
+    }
+}
+
+/// SQLITE_FULL (13); PostgreSQL's disk_full (53100).
+fn is_full(error: &sqlx::Error) -> bool {
+    error.as_database_error().and_then(|e| e.code()).is_some_and(|code| code == "13" || code == "53100")
+}

@@ -1,0 +1,77 @@
+//! What becomes of the connections to servers that hold stores, told to whoever keeps the table of connections.
+
+use std::fmt;
+use std::sync::Arc;
+
+/// What an exchange with a server is about: the table of connections tells these apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Matter {
+    /// Records, leases, configuration: what is kept.
+    Records,
+    /// Facts: the stream of events.
+    Facts,
+    /// Streams that consumers share: new calls, requests.
+    Work,
+}
+
+impl Matter {
+    /// All, in the order of their numbers.
+    pub const ALL: [Self; 3] = [Self::Records, Self::Facts, Self::Work];
+}
+
+/// What a connection is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Line {
+    /// It carries commands.
+    Commands,
+    /// It waits to be woken when a stream has grown.
+    Wakes,
+}
+
+/// Is told what becomes of the connections of one client.
+pub trait Watch: Send + Sync {
+    /// A connection is being made.
+    fn attempted(&self, line: Line);
+
+    /// So many connections stand now.
+    fn standing(&self, line: Line, connections: usize);
+
+    /// An attempt or a request failed.
+    fn failed(&self, line: Line);
+
+    /// A request of so many bytes was answered by so many; what the protocol wraps around them is not counted.
+    fn exchanged(&self, about: Matter, sent: usize, received: usize);
+}
+
+/// Who uses a store: the name that the server shows for its connections, and who is told of them.
+#[derive(Clone)]
+pub struct Client {
+    /// As `trunkline/ors-1/voice-45+voice-46+voice-47`.
+    pub name: String,
+    /// The name of the connection that waits to be woken.
+    pub wakes: String,
+    /// Who is told.
+    pub watch: Arc<dyn Watch>,
+}
+
+impl Client {
+    /// A client that nobody watches: a command, a test.
+    pub fn unwatched(name: &str) -> Self {
+        Self { name: name.to_owned(), wakes: format!("{name}/wakes"), watch: Arc::new(Nobody) }
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+struct Nobody;
+
+impl Watch for Nobody {
+    fn attempted(&self, _: Line) {}
+    fn standing(&self, _: Line, _: usize) {}
+    fn failed(&self, _: Line) {}
+    fn exchanged(&self, _: Matter, _: usize, _: usize) {}
+}
