@@ -7,6 +7,7 @@ mod metrics;
 mod numbers;
 mod pages;
 mod publish;
+mod reaching;
 mod records;
 mod rows;
 mod server;

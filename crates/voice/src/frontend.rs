@@ -8,6 +8,7 @@ mod door;
 mod metrics;
 mod repeats;
 mod server;
+mod spans;
 
 use anyhow::Result;
 use runtime::{Listen, Place, Protocol, RoleContext, RoleSpec};

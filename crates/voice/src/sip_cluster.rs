@@ -83,7 +83,11 @@ async fn run(ctx: RoleContext) -> anyhow::Result<()> {
         ctx.meter(id).embedded();
     }
     let (inbox, letters) = Inbox::new();
-    let ways = server::Ways { inbox: inbox.clone(), stream: ctx.stores.requests.clone() };
+    let ways = server::Ways {
+        inbox: inbox.clone(),
+        stream: ctx.stores.requests.clone(),
+        spans: ctx.trace.spans().clone(),
+    };
     net::http::serve(&ctx, "http", server::router(ways)).await?;
     runtime::lease::keep(&ctx);
     let clients = Clients::new(&ctx, inbox.clone())?;

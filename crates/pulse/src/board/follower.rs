@@ -21,6 +21,7 @@ use super::configuration::{Configuration, KINDS};
 use super::metrics::Metrics;
 use super::numbers::Board as Numbers;
 use super::publish::{Board, Boards};
+use super::reaching::Reaching;
 use super::records::{self, Kept};
 use super::zone;
 
@@ -127,6 +128,8 @@ struct Follower {
     is_kept: bool,
     told_at: Instant,
     kept_at: Instant,
+    /// Facts that the next change tells of.
+    reaching: Reaching,
 }
 
 /// The two streams of a tenant.
@@ -169,6 +172,7 @@ impl Follower {
             is_kept: true,
             told_at: Instant::now(),
             kept_at: Instant::now(),
+            reaching: Reaching::default(),
         })
     }
 
@@ -311,7 +315,11 @@ impl Follower {
                 self.numbers.is_queue(&dn);
             }
         }
-        self.is_present |= stamped.at >= streams.opened_at;
+        let is_new = stamped.at >= streams.opened_at;
+        self.is_present |= is_new;
+        if is_new && self.ctx.trace.spans().is_on() {
+            self.reaching.folded(stamped);
+        }
     }
 
     /// The position is no longer kept: what happened since is not known.
@@ -379,6 +387,7 @@ impl Follower {
         let head = self.numbers.head(&self.position, &self.engine, self.counts_since, now);
         let name = self.configuration.name().unwrap_or(self.tenant.as_str());
         self.board.show(name, head, &self.numbers.queues, &self.numbers.agents);
+        self.reaching.shown(self.ctx.trace.spans(), &self.tenant, self.ctx.clock.now());
         self.has_changed = false;
         self.told_at = Instant::now();
     }

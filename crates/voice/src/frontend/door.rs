@@ -10,6 +10,7 @@ use model::request::{RouteTo, Treatment};
 use model::{Owner, RequestKind, TenantId};
 use net::http::{CallError, Client, Problem};
 use runtime::RoleContext;
+use runtime::spans::{TRACE_RESPONSE, TraceParent};
 use runtime::trace::What;
 use runtime::trace::entry::Request as Asked;
 use serde_json::{Value, json};
@@ -42,6 +43,8 @@ pub(super) struct Incoming {
     pub tenant: TenantId,
     pub requester: String,
     pub idempotency_key: Option<String>,
+    /// The span of our own that serves it, where its client has named a trace.
+    pub within: Option<TraceParent>,
     pub frame: Value,
 }
 
@@ -78,7 +81,10 @@ impl Door {
     }
 
     async fn hand_on(&self, incoming: &Incoming, read: &RequestFrame) -> Result<(), Problem> {
-        let answer = self.ask_owner(incoming, read).await;
+        let asking = super::spans::Asking::begin(&self.ctx, incoming.within);
+        let answer = self.ask_owner(incoming, read, asking.context()).await;
+        asking.end(&self.ctx, &incoming.frame, &read.request, &answer);
+        let answer = answer.map(|_| ());
         self.metrics.request_ended(answer.as_ref().err().map(|problem| problem.status));
         self.explain(&incoming.frame, &read.request, answer.as_ref().err());
         self.report(&incoming.frame, &read.request, answer.as_ref().err());
@@ -120,14 +126,20 @@ impl Door {
         self.reporter.report(&request.tenant, "RequestAnswered", &subject, self.ctx.clock.now(), data);
     }
 
-    async fn ask_owner(&self, incoming: &Incoming, read: &RequestFrame) -> Result<(), Problem> {
+    /// The answer names the call's span, where spans are wanted.
+    async fn ask_owner(
+        &self,
+        incoming: &Incoming,
+        read: &RequestFrame,
+        within: Option<TraceParent>,
+    ) -> Result<Option<TraceParent>, Problem> {
         let body =
             json!({"tenant": incoming.tenant.as_str(), "requester": incoming.requester, "frame": incoming.frame});
         let mut unknown = None;
         for node in self.nodes(read.owner.as_ref()) {
             let request = self.cluster.post("/requests").json(&body).at(node).deadline(OWNER_ANSWERS_WITHIN);
-            match request.send().await {
-                Ok(_) => return Ok(()),
+            match request.within(within).send().await {
+                Ok(answer) => return Ok(TraceParent::of(&answer.headers, TRACE_RESPONSE)),
                 // Not the owner, or not any more: the call may have moved.
                 Err(CallError::Refused(problem)) if problem.status == StatusCode::NOT_FOUND.as_u16() => {
                     unknown = Some(problem);

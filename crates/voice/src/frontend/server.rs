@@ -1,12 +1,13 @@
 //! HTTP 9101: `POST /api/voice/v1/{tenant}/requests`.
 
-use axum::extract::{Path, State};
+use axum::extract::{Extension, Path, State};
 use axum::http::HeaderMap;
 use axum::routing::post;
 use axum::{Json, Router};
 use http::StatusCode;
 use model::TenantId;
 use net::http::{Caller, JsonBody, Problem};
+use runtime::spans::TraceParent;
 use serde_json::{Value, json};
 
 use super::door::{Door, Incoming};
@@ -31,13 +32,16 @@ async fn request(
     State(door): State<Door>,
     Path(tenant): Path<String>,
     headers: HeaderMap,
+    served: Option<Extension<TraceParent>>,
     JsonBody(frame): JsonBody<Value>,
 ) -> Result<(StatusCode, Json<Value>), Problem> {
     let tenant = TenantId::parse(&tenant).map_err(|error| Problem::not_found(error.to_string()))?;
     caller.may_act_for(&tenant)?;
     caller.needs_scope(if frame.get("ConnID").is_some() { CALLS } else { AGENTS })?;
     let idempotency_key = idempotency_key(&headers)?;
-    let incoming = Incoming { tenant, requester: requester(&caller, &headers)?, idempotency_key, frame };
+    let requester = requester(&caller, &headers)?;
+    let within = served.map(|Extension(own)| own);
+    let incoming = Incoming { tenant, requester, idempotency_key, within, frame };
     let reference = door.enter(incoming).await?;
     Ok((StatusCode::ACCEPTED, Json(json!({"ReferenceID": reference}))))
 }

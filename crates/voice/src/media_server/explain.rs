@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use media::g711::Law;
 use media::sdp::{AudioStream, Direction};
-use media::session::{Event, Statistics};
+use media::session::{Event, Outcome, Statistics};
 use model::{ConnId, TenantId, Timestamp};
 use net::rtp::{LegId, Order};
 use runtime::Recorder;
+use runtime::spans::{AUDIO, KeyValue, Opening, TREATMENT, TraceParent};
 use runtime::trace::entry::{Audio, Figures};
 use runtime::trace::{Entry, What};
 use sip::agent::DialogId;
@@ -124,6 +125,54 @@ impl Node {
         };
         self.trace.note(&leg.tenant, conn_id, now, what);
     }
+}
+
+/// The owner of a call has named the call's own span in an INVITE.
+pub(super) fn belongs(
+    trace: &Recorder,
+    tenant: &TenantId,
+    conference: Option<&str>,
+    invite: &sip::Message,
+    now: Timestamp,
+) {
+    let named = invite.header(&sip::proxy::headers::TRACE).and_then(|text| text.parse::<TraceParent>().ok());
+    if let (Some(named), Some(conn_id)) = (named, conference.and_then(|name| name.parse().ok())) {
+        trace.identify(tenant, conn_id, named.trace, now);
+    }
+}
+
+/// A treatment of a leg begins.
+pub(super) fn treatment_begins(trace: &Recorder, leg: &Leg, number: u64, what: &ivr::msml::Dialog, now: Timestamp) {
+    let Some(conn_id) = call(leg).filter(|_| trace.spans().is_on()) else { return };
+    let audio = what.play.as_ref().map(|play| play.audio.join(" ")).unwrap_or_default();
+    let does = match (&what.play, &what.collect) {
+        (Some(_), Some(_)) => "play and collect",
+        (None, Some(_)) => "collect",
+        (_, None) => "play",
+    };
+    let opening = Opening {
+        what: TREATMENT,
+        which: format!("{}.{number}", leg.id.0),
+        name: does.into(),
+        within: Some((AUDIO, leg.id.0.to_string())),
+        at: now,
+        attributes: vec![
+            KeyValue::new("trunkline.leg", leg.id.0.to_string()),
+            KeyValue::new("trunkline.prompts", audio),
+        ],
+    };
+    trace.spans().begins(conn_id, opening);
+}
+
+/// It has ended, or another has taken its place. Which keys were pressed is nobody's business.
+pub(super) fn treatment_ended(trace: &Recorder, leg: &Leg, outcome: &Outcome, now: Timestamp) {
+    let Some(conn_id) = call(leg).filter(|_| trace.spans().is_on()) else { return };
+    let mut known = Vec::new();
+    known.extend(outcome.play_end.map(|end| KeyValue::new("trunkline.play_end", format!("{end:?}"))));
+    known.extend(outcome.collect_end.map(|end| KeyValue::new("trunkline.collect_end", format!("{end:?}"))));
+    let digits = i64::try_from(outcome.digits.chars().count()).unwrap_or(i64::MAX);
+    known.push(KeyValue::new("trunkline.digits", digits));
+    trace.spans().ends(conn_id, TREATMENT, &format!("{}.{}", leg.id.0, outcome.id), now, known);
 }
 
 /// A stream was agreed.

@@ -35,7 +35,7 @@ impl Node {
         let body = Body::new(msml::CONTENT_TYPE, answer.body);
         note("an answer", self.agent.respond(request, Reply::new(StatusCode::OK).body(body), now));
         for action in answer.actions {
-            self.act(dialog, action);
+            self.act(dialog, action, now);
         }
         for notice in answer.notices {
             self.notify(dialog, notice, now);
@@ -77,7 +77,7 @@ impl Node {
         }
     }
 
-    fn act(&mut self, dialog: DialogId, action: Action) {
+    fn act(&mut self, dialog: DialogId, action: Action, now: Timestamp) {
         let Some(leg) = self.legs.get_mut(&dialog) else { return };
         let (id, shard) = (leg.id, leg.shard);
         let order = match action {
@@ -85,6 +85,7 @@ impl Node {
                 leg.treatments += 1;
                 let tenant = leg.tenant.clone();
                 let number = leg.treatments;
+                super::explain::treatment_begins(&self.trace, leg, number, &what, now);
                 self.metrics.treatment_started();
                 Order::Play(id, number, self.treatment(&tenant, &what))
             }
@@ -118,6 +119,7 @@ impl Node {
 
     fn ended(&mut self, dialog: DialogId, outcome: &Outcome, now: Timestamp) {
         let Some(leg) = self.legs.get_mut(&dialog) else { return };
+        super::explain::treatment_ended(&self.trace, leg, outcome, now);
         // The end of a treatment that another has replaced meanwhile was told already.
         if outcome.id != leg.treatments {
             return;

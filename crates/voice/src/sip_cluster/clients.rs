@@ -38,6 +38,7 @@ struct Inner {
     stores: Stores,
     owner: Owner,
     inbox: Inbox,
+    spans: runtime::spans::Spans,
 }
 
 impl Clients {
@@ -49,6 +50,7 @@ impl Clients {
             stores: ctx.stores.clone(),
             owner: ctx.owner(),
             inbox,
+            spans: ctx.trace.spans().clone(),
         };
         Ok(Self { inner: Arc::new(inner) })
     }
@@ -59,7 +61,7 @@ impl Clients {
         tokio::spawn(async move {
             match order {
                 Order::AskDialPlan { tenant, conn_id, ask, caller, dialled } => {
-                    let destination = inner.resolve(&tenant, &caller, &dialled).await;
+                    let destination = inner.resolve(&tenant, conn_id, &caller, &dialled).await;
                     inner.inbox.dial_plan(conn_id, ask, destination).await;
                 }
                 Order::AskPin { tenant, conn_id, ask, dn, typed } => {
@@ -93,13 +95,14 @@ impl Clients {
 
 impl Inner {
     /// Where a number leads; what cannot be found out is refused with 503.
-    async fn resolve(&self, tenant: &TenantId, caller: &Caller, dialled: &str) -> Destination {
+    async fn resolve(&self, tenant: &TenantId, conn_id: ConnId, caller: &Caller, dialled: &str) -> Destination {
         let caller = match caller {
             Caller::Phone(dn) => json!({ "phone": dn.as_str() }),
             Caller::Trunk { trunk, number } => json!({ "trunk": trunk, "number": number }),
         };
         let question = json!({ "caller": caller, "dialled": dialled });
         let call = self.dialplan.post(&format!("/tenants/{tenant}/resolve")).json(&question);
+        let call = call.within(self.spans.context_of(conn_id));
         let answer = call.idempotent().deadline(DIAL_PLAN_TIME).send().await;
         let read = answer
             .map_err(anyhow::Error::from)

@@ -122,7 +122,9 @@ impl Node {
         let Some(phone) = leg.phone else {
             return self.close_media(conn_id, CALLER_LEG, now);
         };
-        match self.agent.answer(phone, Reply::session(sdp), now) {
+        let mut reply = Reply::session(sdp);
+        reply.headers.extend(self.trace_header(conn_id));
+        match self.agent.answer(phone, reply, now) {
             // Media has no stream before the caller's ACK brings the answer: nothing can be heard until then.
             Ok(()) if awaits_answer => {}
             Ok(()) => {

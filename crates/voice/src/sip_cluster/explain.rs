@@ -6,6 +6,8 @@ use model::{ConnId, Dn, LegId, Timestamp};
 use runtime::Recorder;
 use runtime::trace::What;
 use runtime::trace::entry;
+use sip::header::HeaderName;
+use sip::proxy::headers;
 
 use super::entry::Entry;
 use super::node::Node;
@@ -39,6 +41,11 @@ impl Node {
         for (leg, target) in entry.legs.iter().filter_map(|leg| Some((leg.id, leg.target.as_ref()?))) {
             self::leg(&self.trace, entry, leg, &target.dn, &target.contact, now);
         }
+    }
+
+    /// What tells the nodes that a call's messages pass which span they belong to; nothing where no spans are wanted.
+    pub(super) fn trace_header(&self, conn_id: ConnId) -> Option<(HeaderName, String)> {
+        Some((headers::TRACE, self.trace.spans().context_of(conn_id)?.to_string()))
     }
 
     /// Where the dial plan sends it.

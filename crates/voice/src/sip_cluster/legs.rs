@@ -82,7 +82,9 @@ impl Node {
 
     fn alert_caller(&mut self, conn_id: ConnId, now: Timestamp) {
         if let Some(dialog) = self.leg(conn_id, CALLER_LEG).and_then(|leg| leg.phone) {
-            let sent = self.agent.provisional(dialog, Reply::new(StatusCode::RINGING), now);
+            let mut reply = Reply::new(StatusCode::RINGING);
+            reply.headers.extend(self.trace_header(conn_id));
+            let sent = self.agent.provisional(dialog, reply, now);
             note("a 180", sent);
         }
     }
@@ -138,7 +140,8 @@ impl Node {
             None => MEDIA_HOST.to_owned(),
         };
         let target = format!("sip:conf={conn_id}@{host}");
-        let headers = vec![(sip::proxy::headers::TENANT, entry.tenant.to_string())];
+        let mut headers = vec![(sip::proxy::headers::TENANT, entry.tenant.to_string())];
+        headers.extend(self.trace_header(conn_id));
         let local = self.identity(place, link);
         let invite = Invite {
             flow: Flow::Stream { connection: link },
@@ -183,7 +186,7 @@ impl Node {
             call_id: format!("{conn_id}-{}-{:x}@{}", id.0, self.entropy.next_u64(), self.owner.node),
             local: self.identity(place, link),
             routes: target.contact.path.clone(),
-            headers: Vec::new(),
+            headers: self.trace_header(conn_id).into_iter().collect(),
             offer: Some(offer),
             provisionals: Provisionals::Plain,
         };
@@ -205,6 +208,8 @@ impl Node {
 
     /// Ends a leg from our side, however far it has come. `status` is for a caller that was not answered.
     pub(super) fn hang_up(&mut self, conn_id: ConnId, id: LegId, status: u16, now: Timestamp) {
+        let mut refusal = Reply::new(StatusCode(status));
+        refusal.headers.extend(self.trace_header(conn_id));
         let Some(leg) = self.leg_mut(conn_id, id) else {
             return;
         };
@@ -212,7 +217,7 @@ impl Node {
         if let Some(phone) = leg.phone {
             let ended = match before {
                 LegStage::Offered | LegStage::Preparing if id == CALLER_LEG => {
-                    self.agent.reject(phone, Reply::new(StatusCode(status)), now)
+                    self.agent.reject(phone, refusal, now)
                 }
                 LegStage::Ringing => self.agent.cancel(phone, Vec::new(), now),
                 _ => self.agent.bye(phone, Vec::new(), now),

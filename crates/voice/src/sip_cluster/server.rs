@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::State;
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::post;
 use contracts::json::read_request;
 use http::StatusCode;
@@ -11,6 +12,7 @@ use infra::{Posted, Recipient, RequestStream, StoreError};
 use model::event::ErrorCode;
 use model::{Request, TenantId};
 use net::http::{Caller, JsonBody, Problem};
+use runtime::spans::{Spans, TRACE_RESPONSE};
 use serde::Deserialize;
 
 use super::inbox::Inbox;
@@ -30,6 +32,8 @@ pub struct Ways {
     pub inbox: Inbox,
     /// The way to agent-state.
     pub stream: Arc<dyn RequestStream>,
+    /// Knows which span a call has.
+    pub spans: Spans,
 }
 
 /// The routes.
@@ -41,18 +45,26 @@ async fn request(
     caller: Caller,
     State(ways): State<Ways>,
     JsonBody(forwarded): JsonBody<Forwarded>,
-) -> Result<StatusCode, Problem> {
+) -> Result<Response, Problem> {
     if caller.role() != Some("frontend") {
         return Err(Problem::forbidden("requests come from frontend alone"));
     }
     let tenant = TenantId::parse(&forwarded.tenant).map_err(|error| Problem::unprocessable(error.to_string()))?;
     let read = read_request(&forwarded.frame, &tenant, &forwarded.requester)
         .map_err(|error| Problem::unprocessable(error.to_string()).code(u32::from(error.code.0)))?;
-    if read.request.kind.conn_id().is_none() {
-        return post_to_agent_state(&*ways.stream, read.request).await;
-    }
+    let Some(conn_id) = read.request.kind.conn_id() else {
+        return post_to_agent_state(&*ways.stream, read.request).await.map(StatusCode::into_response);
+    };
+    // Asked before: the request may be the call's end.
+    let call = ways.spans.context_of(conn_id);
     match ways.inbox.request(read.request).await {
-        Some(Ok(())) => Ok(StatusCode::ACCEPTED),
+        Some(Ok(())) => {
+            let mut accepted = StatusCode::ACCEPTED.into_response();
+            if let Some(call) = call {
+                accepted.headers_mut().insert(TRACE_RESPONSE, call.header());
+            }
+            Ok(accepted)
+        }
         Some(Err(ErrorCode::INVALID_CONN_ID)) => {
             Err(Problem::not_found("no such call here").code(u32::from(ErrorCode::INVALID_CONN_ID.0)))
         }

@@ -21,7 +21,12 @@ impl TenantQueues {
             return;
         }
         let (call, routing) = match output {
-            Output::Queued(id, queue, call) => (*call, self.waits(id, queue)),
+            Output::Queued(id, queue, call) => {
+                if let Some(request) = self.router.request(id) {
+                    self.trace.identify(&self.tenant, *call, request.submission.trace, now);
+                }
+                (*call, self.waits(id, queue))
+            }
             Output::Offered { request, call, queue, agent, dn, decision } => {
                 let mut routing = self.decided(request, queue, decision);
                 routing.agent = Some(agent.to_string());
