@@ -20,11 +20,13 @@ use crate::error::ParseError;
 use crate::flow::{Flow, Transmit};
 use crate::message::Message;
 use crate::seal::{Purpose, Seal};
+use crate::status::StatusCode;
 use crate::transaction::{Arena, Intervals, Received, TimerQueue, TransactionEvent, TransactionLayer};
 
 mod admission;
 mod answer;
 mod arrival;
+mod attempt;
 mod counts;
 mod exchange;
 mod flow_token;
@@ -42,6 +44,7 @@ mod target;
 mod tests;
 mod waiting;
 
+pub use attempt::{Attempt, AttemptCaller};
 pub use counts::Counts;
 pub use nodes::Announcement;
 pub use settings::{Credentials, Hashes, Limits, Network, Settings, Trunk};
@@ -96,6 +99,13 @@ pub enum Output {
     NodeUp(Announcement),
     /// A node is not live any more.
     NodeDown(Owner, NodeLoss),
+    /// A call that began at the edge has its final response.
+    Attempted {
+        /// The call.
+        attempt: Box<Attempt>,
+        /// The response's status.
+        status: StatusCode,
+    },
 }
 
 /// Why a node is not live any more.

@@ -6,7 +6,7 @@ use super::answer::Answer;
 use super::exchange::{Origin, Stage};
 use super::settings::{Credentials, Hashes, RETRY_AFTER_S};
 use super::target::{Destination, REGISTRAR};
-use super::{Proxy, flow_token, headers};
+use super::{Attempt, AttemptCaller, Output, Proxy, flow_token, headers};
 use crate::digest::{self, Algorithm, Challenge, NonceVerdict, Secret};
 use crate::header::HeaderName;
 use crate::header::params::quote;
@@ -20,6 +20,16 @@ use crate::uri::{Uri, escape};
 enum Source {
     Phone { tenant: TenantId, dn: Dn },
     Trunk { tenant: TenantId, name: String },
+}
+
+impl Source {
+    fn attempt(&self, invite: &Message, now: Timestamp) -> Box<Attempt> {
+        let (tenant, caller) = match self {
+            Self::Phone { tenant, dn } => (tenant, AttemptCaller::Phone(dn.clone())),
+            Self::Trunk { tenant, name } => (tenant, AttemptCaller::Trunk(name.clone())),
+        };
+        Attempt::of(invite, tenant.clone(), caller, now)
+    }
 }
 
 /// What a check of a password says.
@@ -57,13 +67,19 @@ impl Proxy {
         now: Timestamp,
     ) {
         match self.identify(&message, origin, credentials, now) {
-            Ok(source) => match self.accept(&mut message, origin, source) {
-                Ok(destination) => self.start(server, message, origin, destination, now),
-                Err(answer) => {
-                    self.counts.no_node += 1;
-                    self.answer(server, &message, &answer, now);
+            Ok(source) => {
+                let invite = message.method() == Method::Invite;
+                let attempt = invite.then(|| source.attempt(&message, now));
+                match self.accept(&mut message, origin, source) {
+                    Ok(destination) => self.start_attempt(server, message, origin, (destination, attempt), now),
+                    Err(answer) => {
+                        self.counts.no_node += 1;
+                        self.answer(server, &message, &answer, now);
+                        let status = answer.status;
+                        self.outputs.extend(attempt.map(|attempt| Output::Attempted { attempt, status }));
+                    }
                 }
-            },
+            }
             Err(answer) => self.answer(server, &message, &answer, now),
         }
     }

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use model::Timestamp;
 
-use super::Announcement;
+use super::{Announcement, Attempt};
 use crate::flow::Flow;
 use crate::message::Message;
 use crate::transaction::{ClientId, ServerId};
@@ -29,6 +29,8 @@ pub(super) struct Exchange {
     pub(super) due: Timestamp,
     /// Its earliest entry in the queue of timers.
     pub(super) armed: Timestamp,
+    /// The call that the request begins, until it has a final response.
+    pub(super) attempt: Option<Box<Attempt>>,
 }
 
 /// From which side a request came.

@@ -14,6 +14,7 @@ use crate::header::HeaderName;
 use crate::header::via::MAGIC_COOKIE;
 use crate::message::Message;
 use crate::method::Method;
+use crate::status::StatusCode;
 use crate::transaction::{ClientId, ClientRequest, TransactionError};
 
 const MAX_FORWARDS: u8 = 70;
@@ -178,6 +179,7 @@ impl Proxy {
             if let Some(message) = self.wait_again(id, message, now) {
                 self.counts.no_node += 1;
                 self.answer(server, &message, &Answer::unavailable(), now);
+                self.attempt_over(id, StatusCode::SERVICE_UNAVAILABLE);
             }
             return;
         };

@@ -7,7 +7,7 @@ use super::answer::Answer;
 use super::exchange::{Cancelled, Exchange, Origin, Stage};
 use super::forward::{branch_loop_mark, loop_mark};
 use super::target::{Destination, OWNERS};
-use super::{Output, Proxy, Side, headers};
+use super::{Attempt, Output, Proxy, Side, headers};
 use crate::agent::ALLOW;
 use crate::flow::Flow;
 use crate::header::HeaderName;
@@ -182,6 +182,7 @@ impl Proxy {
             key: None,
             due: Timestamp::MAX,
             armed: Timestamp::MAX,
+            attempt: None,
         };
         // As many exchanges fit as server transactions, and each has one: this cannot fail before that did.
         let id = self.exchanges.insert(exchange)?;
@@ -193,20 +194,33 @@ impl Proxy {
     pub(super) fn start(
         &mut self,
         server: ServerId,
-        mut message: Message,
+        message: Message,
         origin: Origin,
         destination: Destination,
         now: Timestamp,
     ) {
+        self.start_attempt(server, message, origin, (destination, None), now);
+    }
+
+    /// As [`Self::start`], for a request that begins a call: its outcome is told.
+    pub(super) fn start_attempt(
+        &mut self,
+        server: ServerId,
+        mut message: Message,
+        origin: Origin,
+        (destination, attempt): (Destination, Option<Box<Attempt>>),
+        now: Timestamp,
+    ) {
         let invite = message.method() == Method::Invite;
-        if matches!(origin, Origin::Edge(_)) && invite {
-            let trying = Message::response_to(&message, StatusCode::TRYING).build();
-            let _ = self.layer.respond(server, &trying, now);
-        }
+        // The transaction says 100 by itself after 200 ms (RFC 3261 §17.2.1). Not sooner: it would silence a caller whose
+        // call dies with us before anybody has stored it; one that has heard nothing asks again.
         let request = message.to_bytes();
         self.prepare(&mut message, origin, &destination);
         let stage = Stage::Answered { client_open: false };
         let Some(id) = self.hold(server, invite, origin, stage, request) else { return };
+        if let Some(held) = self.exchanges.get_mut(id) {
+            held.attempt = attempt;
+        }
         self.forward(id, message, destination, now);
     }
 

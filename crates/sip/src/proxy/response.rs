@@ -33,6 +33,7 @@ impl Proxy {
             held.due = Timestamp::MAX;
             held.stage = Stage::Answered { client_open: true };
             held.request = Bytes::new();
+            self.attempt_over(id, status);
         } else {
             if let Stage::Forwarded { progressed, .. } = &mut held.stage {
                 *progressed |= status != StatusCode::TRYING;
@@ -93,6 +94,7 @@ impl Proxy {
         // Empty once a final response has gone out.
         if let Ok(request) = Message::parse(request) {
             self.answer(server, &request, &Answer::new(status), now);
+            self.attempt_over(id, status);
         }
         self.end_if_over(id);
     }

@@ -20,9 +20,7 @@ fn an_invite_of_a_trunk_reaches_a_node_with_tenant_and_source() {
         TRUNK,
         &Ask { more: "Trunkline-Tenant: other\nTrunkline-Source: phone;dn=7101\n", ..Ask::default() }.text(),
     );
-    let sent = lab.take();
-    assert_eq!((sent[0].0, sent[0].1.status()), (udp(TRUNK), Some(StatusCode::TRYING)));
-    let (flow, invite) = &sent[1];
+    let (flow, invite) = &lab.only();
     assert_eq!(*flow, tcp(1));
     assert_eq!(invite.headers(&headers::TENANT).collect::<Vec<_>>(), ["acme"]);
     assert_eq!(invite.headers(&headers::SOURCE).collect::<Vec<_>>(), ["trunk;name=carrier"]);
@@ -55,9 +53,23 @@ fn a_repeated_invite_is_answered_from_the_transaction() {
     let mut lab = Lab::new();
     lab.node(1, "sip-cluster", "sip-cluster-1.17");
     lab.from(TRUNK, &Ask::default().text());
-    lab.take();
+    assert_eq!(lab.statuses(), [0; 0]);
+    lab.pass(Duration::from_millis(210), &[1]);
+    assert_eq!(lab.statuses(), [100]);
     lab.from(TRUNK, &Ask::default().text());
     assert_eq!(lab.statuses(), [100]);
+}
+
+#[test]
+fn a_caller_hears_nothing_before_the_call_can_be_stored() {
+    let mut lab = Lab::new();
+    lab.node(1, "sip-cluster", "sip-cluster-1.17");
+    lab.from(TRUNK, &Ask::default().text());
+    let (_, invite) = lab.only();
+    lab.pass(Duration::from_millis(150), &[1]);
+    assert_eq!(lab.statuses(), [0; 0], "who has heard nothing repeats its INVITE if we die now");
+    lab.by(1, &answer(&invite, 200, "x"));
+    assert_eq!(lab.statuses(), [200]);
 }
 
 #[test]
@@ -226,4 +238,54 @@ fn an_established_call_leaves_nothing_behind() {
     lab.pass(Duration::from_secs(64), &[1]);
     assert_eq!(lab.statuses(), [200]);
     assert_eq!(lab.proxy.sizes().0, 0);
+}
+
+/// The outcomes of calls that were told.
+fn attempted(lab: &mut Lab) -> Vec<(Attempt, u16)> {
+    let (told, rest) =
+        std::mem::take(&mut lab.outputs).into_iter().partition(|o| matches!(o, Output::Attempted { .. }));
+    lab.outputs = rest;
+    let told: Vec<Output> = told;
+    let one = |output| match output {
+        Output::Attempted { attempt, status } => Some((*attempt, status.0)),
+        _ => None,
+    };
+    told.into_iter().filter_map(one).collect()
+}
+
+#[test]
+fn what_becomes_of_a_call_is_told_once_with_its_final_response() {
+    let mut lab = Lab::new();
+    lab.node(1, "sip-cluster", "sip-cluster-1.17");
+    let began_at = lab.now;
+    lab.from(TRUNK, &Ask::default().text());
+    let (_, invite) = lab.beyond_trying();
+    lab.by(1, &answer(&invite, 180, "x"));
+    assert_eq!(attempted(&mut lab), []);
+    lab.by(1, &answer(&invite, 200, "x"));
+    lab.by(1, &answer(&invite, 200, "x"));
+    let attempt = Attempt {
+        tenant: TenantId::parse("acme").unwrap(),
+        caller: AttemptCaller::Trunk("carrier".into()),
+        from: "+15550199".into(),
+        dialled: "+15550100".into(),
+        call_id: "call-1@192.0.2.10".into(),
+        began_at,
+    };
+    assert_eq!(attempted(&mut lab), [(attempt, 200)]);
+    // Within a dialog nothing begins.
+    let to_tag = tag(1, "sip-cluster-1.17");
+    lab.from(TRUNK, &Ask { to_tag: Some(&to_tag), branch: "z9hG4bK-2", cseq: 2, ..Ask::default() }.text());
+    let again = lab.take().into_iter().find(|(_, m)| m.is_request()).unwrap().1;
+    lab.by(1, &answer(&again, 200, "x"));
+    assert_eq!(attempted(&mut lab), []);
+}
+
+#[test]
+fn a_call_that_no_node_takes_is_told_and_a_strangers_is_not() {
+    let mut lab = Lab::new();
+    lab.from(TRUNK, &Ask::default().text());
+    assert_eq!(attempted(&mut lab).into_iter().map(|(_, status)| status).collect::<Vec<_>>(), [503]);
+    lab.from("198.51.100.7:5060", &Ask { branch: "z9hG4bK-s", call: "stranger", ..Ask::default() }.text());
+    assert_eq!(attempted(&mut lab), []);
 }
