@@ -5,7 +5,7 @@ mod names;
 use std::fmt;
 
 use crate::agent::WorkMode;
-use crate::id::{AgentId, CallUuid, ConnId, Dn, QueueName, ReferenceId, TenantId};
+use crate::id::{AgentId, CallUuid, ConnId, Dn, QueueName, ReferenceId, SessionName, TenantId};
 use crate::owner::EventId;
 use crate::time::Timestamp;
 use crate::userdata::UserData;
@@ -23,6 +23,9 @@ pub enum Subject {
     Queue(QueueName),
     /// A phone's registration.
     Dn(Dn),
+    /// A session of an application. Its facts name the call that it runs for, and may come after the call's end: they say nothing of
+    /// the call's parties.
+    Session(SessionName),
 }
 
 impl fmt::Display for Subject {
@@ -32,6 +35,7 @@ impl fmt::Display for Subject {
             Self::Agent(id) => write!(f, "agent:{id}"),
             Self::Queue(name) => write!(f, "queue:{name}"),
             Self::Dn(dn) => write!(f, "dn:{dn}"),
+            Self::Session(name) => write!(f, "session:{name}"),
         }
     }
 }

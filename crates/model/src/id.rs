@@ -91,6 +91,8 @@ names! {
     PlaceName "place name",
     /// A skill.
     SkillName "skill name",
+    /// A session of an application: the call that it runs for, and which of that call's it is.
+    SessionName "session name",
     /// A virtual queue: counts calls that wait for the same kind of agent.
     QueueName "queue name",
 }

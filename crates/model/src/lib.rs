@@ -17,7 +17,8 @@ pub use agent::{AgentState, WorkMode};
 pub use entropy::Entropy;
 pub use event::{CallState, CallType, DnRole, Event, EventName, Stamped, Subject};
 pub use id::{
-    AgentId, AgentLoginCode, CallUuid, ConnId, Dn, LegId, PlaceName, QueueName, ReferenceId, SkillName, TenantId,
+    AgentId, AgentLoginCode, CallUuid, ConnId, Dn, LegId, PlaceName, QueueName, ReferenceId, SessionName, SkillName,
+    TenantId,
 };
 pub use owner::{Epoch, EventId, NodeId, Owner, Seq, Token};
 pub use request::{Request, RequestKind};

@@ -69,6 +69,7 @@ impl Fact {
             v1::subject::Of::Agent(agent) => format!("agent:{agent}"),
             v1::subject::Of::Queue(queue) => format!("queue:{queue}"),
             v1::subject::Of::Dn(dn) => format!("dn:{dn}"),
+            v1::subject::Of::Session(session) => format!("session:{session}"),
         };
         let event = envelope.event.as_ref()?;
         let call = event.call.as_ref();

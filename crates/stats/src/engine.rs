@@ -130,6 +130,10 @@ impl Engine {
 
     /// Folds a fact in. A fact that was folded already changes nothing; one that came before its predecessors waits for them.
     pub fn handle_event(&mut self, stamped: &Stamped, now: Timestamp) {
+        // What an application does is counted by the facts of its call.
+        if matches!(stamped.id.subject, model::Subject::Session(_)) {
+            return;
+        }
         match self.order.admit(stamped, now, &self.calls) {
             Admitted::Repeated | Admitted::Held => {}
             Admitted::Next => {

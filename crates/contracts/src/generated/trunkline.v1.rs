@@ -116,7 +116,7 @@ pub struct Envelope {
 /// What a fact is about.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Subject {
-    #[prost(oneof = "subject::Of", tags = "1, 2, 3, 4")]
+    #[prost(oneof = "subject::Of", tags = "1, 2, 3, 4, 5")]
     pub of: ::core::option::Option<subject::Of>,
 }
 /// Nested message and enum types in `Subject`.
@@ -131,6 +131,9 @@ pub mod subject {
         Queue(::prost::alloc::string::String),
         #[prost(string, tag = "4")]
         Dn(::prost::alloc::string::String),
+        /// A session of an application: its facts name the call, and may come after the call's end.
+        #[prost(string, tag = "5")]
+        Session(::prost::alloc::string::String),
     }
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -522,6 +525,9 @@ pub enum EventName {
     EventUserEvent = 35,
     EventAck = 36,
     EventError = 37,
+    EventSessionStarted = 38,
+    EventTargetSelected = 39,
+    EventSessionEnded = 40,
 }
 impl EventName {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -568,6 +574,9 @@ impl EventName {
             Self::EventUserEvent => "EVENT_USER_EVENT",
             Self::EventAck => "EVENT_ACK",
             Self::EventError => "EVENT_ERROR",
+            Self::EventSessionStarted => "EVENT_SESSION_STARTED",
+            Self::EventTargetSelected => "EVENT_TARGET_SELECTED",
+            Self::EventSessionEnded => "EVENT_SESSION_ENDED",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -611,6 +620,9 @@ impl EventName {
             "EVENT_USER_EVENT" => Some(Self::EventUserEvent),
             "EVENT_ACK" => Some(Self::EventAck),
             "EVENT_ERROR" => Some(Self::EventError),
+            "EVENT_SESSION_STARTED" => Some(Self::EventSessionStarted),
+            "EVENT_TARGET_SELECTED" => Some(Self::EventTargetSelected),
+            "EVENT_SESSION_ENDED" => Some(Self::EventSessionEnded),
             _ => None,
         }
     }
@@ -3066,6 +3078,9 @@ pub struct MediaRecord {
     /// Absent before the first description of the peer.
     #[prost(message, optional, tag = "13")]
     pub audio: ::core::option::Option<AudioRecord>,
+    /// What runs, or has ended without the owner having confirmed it, collects a secret: nothing of it is in this record.
+    #[prost(bool, tag = "14")]
+    pub secret: bool,
 }
 /// An audio session. Times are microseconds since 1970.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -3115,6 +3130,9 @@ pub struct AudioStreamRecord {
     pub telephone_event: ::core::option::Option<u32>,
     #[prost(enumeration = "AudioDirection", tag = "8")]
     pub direction: i32,
+    /// Samples that the phone wants in a packet.
+    #[prost(uint32, optional, tag = "9")]
+    pub packet: ::core::option::Option<u32>,
 }
 /// What is known of the phone's side.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -3235,8 +3253,6 @@ pub struct TreatmentRecord {
     pub sample: u64,
     #[prost(uint32, tag = "10")]
     pub rounds: u32,
-    #[prost(uint64, tag = "11")]
-    pub frames: u64,
     /// 1 complete, 2 interrupted, 3 stopped.
     #[prost(uint32, tag = "12")]
     pub play_end: u32,
@@ -3247,6 +3263,9 @@ pub struct TreatmentRecord {
     /// 1 match, 2 no input, 3 no match, 4 stopped.
     #[prost(uint32, tag = "15")]
     pub collect_end: u32,
+    /// Samples played.
+    #[prost(uint64, tag = "16")]
+    pub played: u64,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct CollectRecord {

@@ -3,8 +3,8 @@
 use bytes::Bytes;
 use model::event::{CallRef, ErrorCode};
 use model::{
-    AgentId, CallUuid, ConnId, Dn, Event, EventId, QueueName, ReferenceId, Seq, Stamped, Subject, TenantId, Timestamp,
-    Token, UserData, Value,
+    AgentId, CallUuid, ConnId, Dn, Event, EventId, QueueName, ReferenceId, Seq, SessionName, Stamped, Subject,
+    TenantId, Timestamp, Token, UserData, Value,
 };
 use prost::Message;
 
@@ -63,6 +63,7 @@ pub fn subject_to_wire(subject: &Subject) -> v1::Subject {
         Subject::Agent(id) => Of::Agent(id.to_string()),
         Subject::Queue(name) => Of::Queue(name.to_string()),
         Subject::Dn(dn) => Of::Dn(dn.to_string()),
+        Subject::Session(name) => Of::Session(name.to_string()),
     };
     v1::Subject { of: Some(of) }
 }
@@ -80,6 +81,9 @@ pub fn subject_from_wire(subject: v1::Subject) -> Result<Subject, WireError> {
             QueueName::parse(&name).map(Subject::Queue).map_err(|e| WireError::field("subject.queue", e))
         }
         Of::Dn(dn) => Dn::parse(&dn).map(Subject::Dn).map_err(|e| WireError::field("subject.dn", e)),
+        Of::Session(name) => {
+            SessionName::parse(&name).map(Subject::Session).map_err(|e| WireError::field("subject.session", e))
+        }
     }
 }
 

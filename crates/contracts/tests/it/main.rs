@@ -6,7 +6,7 @@ use model::event::{CallRef, ErrorCode};
 use model::request::{Request, RequestKind, RouteTo, Treatment};
 use model::{
     AgentId, CallState, CallType, CallUuid, ConnId, Dn, DnRole, Event, EventId, EventName, Owner, QueueName,
-    ReferenceId, Seq, Stamped, Subject, TenantId, Timestamp, Token, UserData, Value,
+    ReferenceId, Seq, SessionName, Stamped, Subject, TenantId, Timestamp, Token, UserData, Value,
 };
 use proptest::collection::vec;
 use proptest::option;
@@ -104,6 +104,7 @@ fn subject() -> impl Strategy<Value = Subject> {
         agent().prop_map(Subject::Agent),
         name().prop_map(|n| Subject::Queue(QueueName::parse(&n).expect("a plain name"))),
         dn().prop_map(Subject::Dn),
+        name().prop_map(|n| Subject::Session(SessionName::parse(&n).expect("a plain name"))),
     ]
 }
 

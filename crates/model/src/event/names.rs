@@ -79,6 +79,12 @@ pub enum EventName {
     ACK,
     /// A request was refused; carries a number and a text.
     Error,
+    /// An application began to run for a call (ours: the published names have none for it).
+    SessionStarted,
+    /// An application has chosen where its call goes (ours).
+    TargetSelected,
+    /// An application is through with its call, or has failed (ours).
+    SessionEnded,
 }
 
 impl EventName {
@@ -121,6 +127,9 @@ impl EventName {
         Self::UserEvent,
         Self::ACK,
         Self::Error,
+        Self::SessionStarted,
+        Self::TargetSelected,
+        Self::SessionEnded,
     ];
 
     /// The published name.
@@ -163,6 +172,9 @@ impl EventName {
             Self::UserEvent => "EventUserEvent",
             Self::ACK => "EventACK",
             Self::Error => "EventError",
+            Self::SessionStarted => "EventSessionStarted",
+            Self::TargetSelected => "EventTargetSelected",
+            Self::SessionEnded => "EventSessionEnded",
         }
     }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use contracts::v1::{self, PartyState};
 use contracts::wire;
-use model::{AgentId, ConnId, Event, EventName, Stamped, Timestamp, UserData, WorkMode};
+use model::{AgentId, ConnId, Event, EventName, Stamped, Subject, Timestamp, UserData, WorkMode};
 
 /// The most calls that are kept: a call whose end was lost must not stay for ever.
 const CALLS_MAX: usize = 100_000;
@@ -37,6 +37,9 @@ impl View {
     /// Folds a fact in. A fact that was folded already changes nothing that the facts after it do not set again.
     pub fn fold(&mut self, stamped: &Stamped) {
         let event = &stamped.event;
+        if matches!(stamped.id.subject, Subject::Session(_)) {
+            return;
+        }
         match event.name {
             EventName::AgentLogin | EventName::AgentReady | EventName::AgentNotReady | EventName::AgentLogout => {
                 self.fold_agent(event, stamped.at);
