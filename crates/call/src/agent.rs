@@ -16,7 +16,7 @@ mod session;
 #[cfg(test)]
 mod tests;
 
-pub use session::{AgentSnapshot, NoAnswerAction, OnCall, Profile};
+pub use session::{AgentSnapshot, NoAnswerAction, OnCall, Profile, state_name};
 
 /// The most agents in one table; a login beyond it is refused. Ten times the largest tenant of the design.
 pub const AGENTS_MAX: usize = 100_000;

@@ -268,6 +268,15 @@ impl Router {
         }
     }
 
+    /// Ends the requests of a call for which nobody is chosen yet: the caller is gone.
+    pub fn abandon_waiting(&mut self, call: ConnId, now: Timestamp) {
+        for id in self.by_call.get(&call).cloned().unwrap_or_default() {
+            if self.promised_to(&id).is_none() {
+                self.end(&id, EndReason::Abandoned, now);
+            }
+        }
+    }
+
     // === What comes out ===
 
     /// The next thing to do; `None` when there is nothing more.

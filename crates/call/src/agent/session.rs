@@ -119,7 +119,7 @@ impl AgentSnapshot {
 }
 
 /// A state's published name.
-pub(super) const fn state_name(state: AgentState) -> &'static str {
+pub const fn state_name(state: AgentState) -> &'static str {
     match state {
         AgentState::LoggedOut => "LoggedOut",
         AgentState::NotReady => "NotReady",
