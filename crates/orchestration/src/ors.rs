@@ -2,7 +2,8 @@
 //!
 //! New calls come from their stream (voice-46), applications from config (voice-34). What an application does becomes requests
 //! at frontend (voice-38) and at rq (voice-30); what comes of it stands in the tenant's event stream (voice-46). A session's
-//! record is written after each step (voice-47), before anything is sent, so that another node can go on with it.
+//! record is written after each step (voice-47), before anything is sent, so that another node can go on with it; what it tells of itself
+//! stands in the same commit (voice-45). media asks on 11200 for a call's data (voice-21).
 
 mod applications;
 mod call_session;
@@ -13,6 +14,8 @@ mod intentions;
 mod metrics;
 mod queue_link;
 mod records;
+mod server;
+mod session_facts;
 mod tenant_desk;
 mod vocabulary;
 mod worker;
@@ -23,7 +26,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use model::{ConnId, TenantId};
-use runtime::{RoleContext, RoleSpec};
+use runtime::{Listen, Place, Protocol, RoleContext, RoleSpec};
 use tokio::sync::mpsc;
 
 pub use applications::faults;
@@ -38,8 +41,14 @@ pub const SPEC: RoleSpec = RoleSpec {
     name: "ors",
     number: 11,
     summary: "runs the application of each call: announcements, digits, queues, routing",
-    listens: &[],
-    opens: &["voice-30", "voice-34", "voice-38", "voice-46", "voice-47"],
+    listens: &[Listen {
+        name: "http",
+        protocol: Protocol::Http,
+        port: 11_200,
+        place: Place::Cluster,
+        accepts: &["voice-21"],
+    }],
+    opens: &["voice-30", "voice-34", "voice-38", "voice-45", "voice-46", "voice-47"],
     settings: Settings::TABLE,
     metrics: &[metrics::Metrics::declared],
     admin_port: 11200,
@@ -83,9 +92,6 @@ const TENANTS_MAX: usize = 1_000;
 const STEPS_MAX: usize = 1_024;
 
 async fn run(ctx: RoleContext) -> Result<()> {
-    for id in ["voice-46", "voice-47"] {
-        ctx.meter(id).embedded();
-    }
     let settings: Settings = ctx.settings()?;
     let metrics = Metrics::register(&ctx.metrics);
     let limits = ScriptLimits {
@@ -113,6 +119,7 @@ async fn run(ctx: RoleContext) -> Result<()> {
         sessions_max: settings.sessions_max,
         ctx: ctx.clone(),
     };
+    net::http::serve(&ctx, "http", server::router(shared.workers.clone())).await?;
     let errands = errands::Errands::start(&shared, config.clone())?;
     let links = queue_link::Links::new(shared.clone());
     let committer = committer::Committer::new(shared.clone(), written, errands.clone(), links);

@@ -131,7 +131,7 @@ fn write(step: &Step) -> Option<SessionWrite> {
         token: step.token,
         change: step.change.clone()?,
         due: step.due,
-        events: Vec::new(),
+        events: step.facts.clone(),
         began_with: step.began_with,
     })
 }

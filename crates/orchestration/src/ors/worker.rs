@@ -12,13 +12,14 @@ use std::time::Duration;
 
 use contracts::v1;
 use infra::{Change, Clock, EventEntry, Position, SessionId};
-use model::{ConnId, EventName, TenantId, Timestamp, Token};
+use model::{ConnId, EventName, Stamped, Subject, TenantId, Timestamp, Token};
 use scxml::Session;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use super::applications::Application;
 use super::call_session::{CallSession, Caller, Command, Fault, start_parameters};
 use super::metrics::Metrics;
+use super::session_facts::SessionFacts;
 use super::{intentions, records};
 use crate::ecmascript::{Ecmascript, PlatformObjects, ScriptLimits};
 
@@ -43,6 +44,8 @@ pub(super) enum Work {
     Forget(TenantId, ConnId),
     /// rq's stream broke: say again what waits.
     Resubmit(TenantId),
+    /// Somebody asks what is known of a call.
+    Describe { tenant: TenantId, conn_id: ConnId, reply: oneshot::Sender<Option<serde_json::Value>> },
 }
 
 pub(super) struct Start {
@@ -72,6 +75,8 @@ pub(super) struct Step {
     pub due: Option<Timestamp>,
     pub began_with: Option<Position>,
     pub commands: Vec<Command>,
+    /// What it tells of itself, in the same commit.
+    pub facts: Vec<Stamped>,
 }
 
 type Key = (TenantId, ConnId);
@@ -84,6 +89,9 @@ struct Live {
     /// The entry to acknowledge, until the record is first written.
     entry: Option<Position>,
     due: Option<Timestamp>,
+    facts: SessionFacts,
+    /// Facts for the next step.
+    told: Vec<Stamped>,
 }
 
 /// What all workers share.
@@ -159,6 +167,11 @@ impl Worker {
             Work::Forget(tenant, conn_id) => {
                 self.remove(&(tenant, conn_id));
             }
+            Work::Describe { tenant, conn_id, reply } => {
+                let live = self.live.get(&(tenant, conn_id));
+                // Who has asked may be gone.
+                let _ = reply.send(live.map(|live| super::server::describe(&live.session)));
+            }
             Work::Resubmit(tenant) => self.resubmit(|(t, _)| *t == tenant),
         }
     }
@@ -195,8 +208,12 @@ impl Worker {
                 return;
             }
         };
+        let mut facts = SessionFacts::new(&start.session, Token(1));
+        let told = facts.started(&key.0, &session.caller, now).into_iter().collect();
         let live = Live {
             session,
+            facts,
+            told,
             id: start.session,
             token: Token(1),
             digest: start.application.digest,
@@ -219,6 +236,7 @@ impl Worker {
             due: None,
             began_with: Some(start.entry),
             commands: Vec::new(),
+            facts: Vec::new(),
         });
     }
 
@@ -231,7 +249,9 @@ impl Worker {
         let digest = restore.application.as_ref().map_or(0, |a| a.digest);
         match self.restored(&restore, caller.clone(), now) {
             Ok(session) => {
-                let live = Live { session, id: restore.session, token: restore.token, digest, entry: None, due: None };
+                let facts = SessionFacts::new(&restore.session, restore.token);
+                let (id, token) = (restore.session, restore.token);
+                let live = Live { session, id, token, digest, entry: None, due: None, facts, told: Vec::new() };
                 super::explain::began(&self.trace, &key.0, &live.session.caller, "gone on with after a restart", now);
                 self.insert(key.clone(), live);
                 self.metrics.session_restored();
@@ -241,7 +261,9 @@ impl Worker {
             }
             Err(reason) => {
                 tracing::error!(call = %key.1, application = caller.application, reason, "a session cannot go on");
+                let facts = SessionFacts::new(&restore.session, restore.token).given_up(&restore.tenant, &caller, now);
                 self.out.push(Step {
+                    facts,
                     tenant: restore.tenant,
                     session: restore.session,
                     caller,
@@ -270,6 +292,10 @@ impl Worker {
 
     fn fact(&mut self, tenant: TenantId, entry: &EventEntry, now: Timestamp) {
         let Some(call) = &entry.event.event.call else { return };
+        // Our own.
+        if matches!(entry.event.id.subject, Subject::Session(_)) {
+            return;
+        }
         let key = (tenant, call.conn_id);
         if entry.event.event.name == EventName::CallDeleted {
             self.ended.push_back(key.clone());
@@ -295,6 +321,7 @@ impl Worker {
                     due: None,
                     began_with: None,
                     commands: vec![Command::Queue(command)],
+                    facts: Vec::new(),
                 });
             }
         }
@@ -320,6 +347,8 @@ impl Worker {
             }
         };
         let commands: Vec<Command> = std::iter::from_fn(|| live.session.poll_command()).collect();
+        let mut facts = std::mem::take(&mut live.told);
+        facts.extend(live.facts.of_step(&key.0, &live.session, &commands, now));
         super::explain::steps(&self.trace, &key.0, &mut live.session, &commands, now);
         let over = live.session.is_over();
         let intentions = intentions::encode(&key.0, &live.session.caller, &commands);
@@ -339,6 +368,7 @@ impl Worker {
             due,
             began_with: entry,
             commands,
+            facts,
         };
         if over && entry.is_some() {
             // Made and ended at once: the record goes in a step of its own, after what is to be done.
@@ -395,6 +425,7 @@ impl Step {
             due: None,
             began_with: None,
             commands: Vec::new(),
+            facts: Vec::new(),
         }
     }
 }

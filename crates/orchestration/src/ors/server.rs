@@ -1,0 +1,61 @@
+//! HTTP 11200: call data for the IVR sessions of media (voice-21).
+
+use axum::extract::{Path, State};
+use axum::routing::get;
+use axum::{Json, Router};
+use contracts::json::user_data_to_json;
+use model::{ConnId, TenantId};
+use runtime::{Caller, Problem};
+use serde_json::{Value, json};
+use tokio::sync::oneshot;
+
+use super::Workers;
+use super::call_session::CallSession;
+use super::worker::Work;
+
+/// The scope of who may see calls.
+const SCOPE: &str = "calls:read";
+
+/// The routes.
+pub(super) fn router(workers: Workers) -> Router {
+    Router::new().route("/tenants/{tenant}/calls/{conn_id}", get(call)).with_state(workers)
+}
+
+/// What the session of a call knows of it. Another replica may have the session: then this one knows nothing.
+async fn call(
+    caller: Caller,
+    State(workers): State<Workers>,
+    Path((tenant, conn_id)): Path<(String, String)>,
+) -> Result<Json<Value>, Problem> {
+    let tenant = TenantId::parse(&tenant).map_err(|error| Problem::bad_request(error.to_string()))?;
+    caller.may_act_for(&tenant)?;
+    caller.needs_scope(SCOPE)?;
+    let conn_id: ConnId =
+        conn_id.parse().map_err(|error: model::id::InvalidId| Problem::bad_request(error.to_string()))?;
+    let (reply, answer) = oneshot::channel();
+    if !workers.try_send(conn_id, Work::Describe { tenant, conn_id, reply }) {
+        return Err(Problem::unavailable("too much waits for the sessions"));
+    }
+    match answer.await {
+        Ok(Some(described)) => Ok(Json(described)),
+        _ => Err(Problem::not_found("no session of this call is here")),
+    }
+}
+
+/// A session's data about its call.
+pub(super) fn describe(session: &CallSession) -> Value {
+    let caller = &session.caller;
+    let queue = session.queueing.as_ref().map(|queueing| {
+        json!({ "Name": queueing.queue, "Priority": queueing.priority, "WaitingSinceMs": queueing.since.as_millis() })
+    });
+    json!({
+        "SessionID": session.machine.id(),
+        "Application": caller.application,
+        "RoutePoint": caller.this_dn.as_str(),
+        "ConnID": caller.call.conn_id.to_string(),
+        "ANI": caller.call.ani,
+        "DNIS": caller.call.dnis,
+        "Queue": queue,
+        "UserData": user_data_to_json(&caller.user_data),
+    })
+}
