@@ -2,10 +2,12 @@
 //!
 //! Requests come from the request stream, to which sip-cluster posts what frontend and feature codes ask for; call events from
 //! the tenant's stream; people and places from config (voice-35). What comes of it is an agent's record (voice-37) and its
-//! events (voice-54), written in one commit. A tenant's agents have one owner among the replicas.
+//! events (voice-54), written in one commit. A tenant's agents have one owner among the replicas. How long each was in each state
+//! goes to the reporting log (voice-55), and nothing waits for it.
 
 mod desk;
 mod handler;
+mod intervals;
 mod metrics;
 mod people;
 mod records;
@@ -28,9 +30,9 @@ pub const SPEC: RoleSpec = RoleSpec {
     number: 8,
     summary: "keeps the sessions of agents: login, ready, not ready, after-call work",
     listens: &[],
-    opens: &["voice-35", "voice-37", "voice-54"],
+    opens: &["voice-35", "voice-37", "voice-54", "voice-55"],
     settings: &[],
-    metrics: &[metrics::Metrics::declared],
+    metrics: &[metrics::Metrics::declared, crate::reporting::Metrics::declared],
     admin_port: 11_000,
     start: |ctx| Box::pin(run(ctx)),
 };
@@ -44,10 +46,8 @@ const TENANTS_MAX: usize = 1_000;
 
 async fn run(ctx: RoleContext) -> Result<()> {
     ctx.ready.require(CONFIG);
-    for id in ["voice-37", "voice-54"] {
-        ctx.meter(id).embedded();
-    }
     let metrics = metrics::Metrics::register(&ctx.metrics);
+    let reporter = crate::reporting::Reporter::start(&ctx, "voice-55", contracts::reporting::AGENT_INTERVALS);
     let config = net::http::Client::new(&ctx, "voice-35")?;
     runtime::lease::keep(&ctx);
     ctx.ready.started();
@@ -59,7 +59,8 @@ async fn run(ctx: RoleContext) -> Result<()> {
                 ctx.ready.holds(CONFIG);
                 for tenant in names.iter().filter_map(|name| TenantId::parse(name).ok()) {
                     if served.len() < TENANTS_MAX && served.insert(tenant.clone()) {
-                        desks.spawn(desk::serve(ctx.clone(), tenant, config.clone(), metrics.clone()));
+                        let counted_and_told = (metrics.clone(), reporter.clone());
+                        desks.spawn(desk::serve(ctx.clone(), tenant, config.clone(), counted_and_told));
                     }
                 }
             }

@@ -2,12 +2,13 @@
 //!
 //! RFC 3261 §16 (stateful, record-routing), RFC 3327 (Path), RFC 3581 (rport), RFC 5626 (flows), RFC 5923 (connection
 //! reuse). The decisions are those of [`sip::proxy::Proxy`]; this role gives it sockets, time, tokens, and the tenants'
-//! phones and trunks from config (voice-23). One task owns it all, so nothing is locked and order is kept.
+//! phones and trunks from config (voice-23), and what happens at the edge to the reporting log (voice-60). One task owns it all, so nothing is locked and order is kept.
 
 mod authority;
 mod clients;
 mod metrics;
 mod passing;
+mod reporting;
 mod server;
 mod settings;
 
@@ -53,9 +54,9 @@ pub const SPEC: RoleSpec = RoleSpec {
             accepts: &["voice-51", "voice-58", "own-01"],
         },
     ],
-    opens: &["voice-23", "voice-59"],
+    opens: &["voice-23", "voice-59", "voice-60"],
     settings: Settings::TABLE,
-    metrics: &[metrics::declared],
+    metrics: &[metrics::declared, crate::reporting::Metrics::declared],
     admin_port: 11400,
     start: |ctx| Box::pin(run(ctx)),
 };
@@ -100,7 +101,9 @@ async fn run(ctx: RoleContext) -> Result<()> {
     ctx.ready.started();
     let edge_ip = tcp_at.listen.ip();
     let passages = passing::Passages::new(ctx.trace.clone(), ctx.directory.clone());
-    Server { ctx, proxy, udp, tcp, users, meters, metrics, edge_ip, passages }.run().await
+    let reporter = crate::reporting::Reporter::start(&ctx, "voice-60", contracts::reporting::EDGE);
+    let reports = reporting::Reports::new(reporter, ctx.clock.now());
+    Server { ctx, proxy, udp, tcp, users, meters, metrics, edge_ip, passages, reports }.run().await
 }
 
 /// An address and port as settings take it; empty is none.

@@ -17,7 +17,8 @@ use super::ROLE;
 use super::handler::{TenantAgents, VIEW};
 use super::metrics::Metrics;
 use super::people::People;
-use super::records;
+use super::{intervals, records};
+use crate::reporting::Reporter;
 
 /// The key, among a tenant's agents, of the record that says who has them all.
 const DESK: &str = "@desk";
@@ -39,10 +40,15 @@ const FRESH: Duration = Duration::from_secs(5);
 const PAGE: usize = 500;
 
 /// Owns the tenant's agents whenever nobody else alive does, until the role drains.
-pub(super) async fn serve(ctx: RoleContext, tenant: TenantId, config: Client, metrics: Metrics) -> Result<()> {
+pub(super) async fn serve(
+    ctx: RoleContext,
+    tenant: TenantId,
+    config: Client,
+    (metrics, reporter): (Metrics, Reporter),
+) -> Result<()> {
     loop {
         let Some(agents) = take_over(&ctx, &tenant, &metrics).await? else { return Ok(()) };
-        let desk = Desk { ctx: ctx.clone(), tenant: tenant.clone(), agents };
+        let desk = Desk { ctx: ctx.clone(), tenant: tenant.clone(), agents, reporter: reporter.clone() };
         match desk.run(&config).await? {
             End::Drained => return Ok(()),
             End::Lost => metrics.ownership_lost(),
@@ -156,6 +162,7 @@ struct Desk {
     ctx: RoleContext,
     tenant: TenantId,
     agents: TenantAgents,
+    reporter: Reporter,
 }
 
 impl Desk {
@@ -183,6 +190,7 @@ impl Desk {
             {
                 return Ok(End::Lost);
             }
+            intervals::tell(&self.reporter, &self.tenant, self.agents.take_intervals());
             self.acknowledge(&carried_out).await;
         }
     }

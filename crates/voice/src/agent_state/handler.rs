@@ -11,6 +11,7 @@ use model::{
     TenantId, Timestamp, Token, UserData, WorkMode,
 };
 
+use super::intervals::{Interval, Intervals};
 use super::metrics::Metrics;
 use super::people::People;
 use super::records;
@@ -36,6 +37,7 @@ pub(super) struct TenantAgents {
     position: Position,
     unwritten: usize,
     logged_in: i64,
+    intervals: Intervals,
     metrics: Metrics,
 }
 
@@ -65,6 +67,7 @@ impl TenantAgents {
             position,
             unwritten: 0,
             logged_in: 0,
+            intervals: Intervals::default(),
             metrics,
         };
         for record in agents {
@@ -80,6 +83,7 @@ impl TenantAgents {
             logged_out(record, now)
         });
         let claimed = snapshot.token != record.token;
+        self.intervals.restore(&snapshot);
         self.table.restore(snapshot);
         if claimed {
             self.table.claim(&record.key, record.token);
@@ -138,7 +142,7 @@ impl TenantAgents {
             (Subject::Call(conn_id), _) => self.call_missing(conn_id, now),
             // The phone is gone, and the event that said so was not seen.
             (Subject::Dn(dn), _) => self.table.handle(Input::PhoneLost(dn), now),
-            (Subject::Queue(_), _) => {}
+            (Subject::Queue(_) | Subject::Session(_), _) => {}
         }
         self.collect(Some(&why), now);
     }
@@ -227,7 +231,7 @@ impl TenantAgents {
         self.collect(None, now);
         let mut writes: Vec<AgentWrite> = Vec::new();
         for agent in self.table.take_changed() {
-            writes.extend(self.write(&agent));
+            writes.extend(self.write(&agent, now));
         }
         if writes.is_empty() && self.refusals.is_empty() && self.unwritten < POSITION_LAG_MAX {
             return None;
@@ -244,6 +248,11 @@ impl TenantAgents {
         })
     }
 
+    /// The intervals that the last turn has ended: to be told once it is committed.
+    pub fn take_intervals(&mut self) -> Vec<Interval> {
+        self.intervals.take()
+    }
+
     fn desk_write(&mut self) -> AgentWrite {
         let change = if self.refusals.is_empty() {
             Change::Keep
@@ -254,8 +263,9 @@ impl TenantAgents {
         AgentWrite { agent, token, change, due: None, events: std::mem::take(&mut self.refusals) }
     }
 
-    fn write(&mut self, agent: &AgentId) -> Option<AgentWrite> {
+    fn write(&mut self, agent: &AgentId, now: Timestamp) -> Option<AgentWrite> {
         let session = self.table.agent(agent)?;
+        self.intervals.observe(session, now);
         let (state, intentions) = (records::encode(session), bytes::Bytes::new());
         let change = if self.stored.insert(agent.clone()) {
             Change::Create { state, intentions }

@@ -357,6 +357,9 @@ const fn is_of_call(name: EventName) -> bool {
             | EventName::AgentReserved
             | EventName::AddressInfo
             | EventName::PartyInfo
+            | EventName::SessionStarted
+            | EventName::TargetSelected
+            | EventName::SessionEnded
             | EventName::Error
             | EventName::ACK
     )

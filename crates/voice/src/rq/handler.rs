@@ -15,10 +15,12 @@ use routing::{EndReason, Output, RequestId, Router, RouterSnapshot, Stage, Statu
 use super::metrics::Metrics;
 use super::records;
 
+mod calls;
 mod explain;
 mod outcome;
 mod queue_events;
 
+use calls::Calls;
 use outcome::{explain_candidates, refused, selected};
 use queue_events::QueueEvents;
 
@@ -26,8 +28,6 @@ use queue_events::QueueEvents;
 const VIEW: &str = "rq";
 /// The virtual queue of a request that names none.
 const UNNAMED_QUEUE: &str = "VQ_Default";
-/// Calls whose attributes are remembered for the events of virtual queues; an unknown call has only its ids.
-const CALLS_MAX: usize = 100_000;
 /// The latest decisions that can be asked for.
 const DECISIONS_MAX: usize = 1_000;
 /// How many events may be folded without an effect before their position is written nevertheless.
@@ -55,7 +55,7 @@ pub(super) struct TenantQueues {
     owner: Owner,
     token: Token,
     router: Router,
-    calls: HashMap<ConnId, CallRef>,
+    calls: Calls,
     /// Calls that have ended in this turn.
     over: Vec<ConnId>,
     events: QueueEvents,
@@ -90,7 +90,7 @@ impl TenantQueues {
             owner: record.owner.clone(),
             token: record.token,
             router: Router::restore(snapshot),
-            calls: HashMap::new(),
+            calls: Calls::default(),
             over: Vec::new(),
             events: QueueEvents::new(record.tenant.clone(), record.token),
             decisions: VecDeque::new(),
@@ -200,9 +200,13 @@ impl TenantQueues {
     pub fn observe(&mut self, entries: &[EventEntry], now: Timestamp) {
         for entry in entries {
             let stamped = &entry.event;
+            self.position = entry.position;
+            // What an application does comes to us by its requests; and it may be told after the call's end.
+            if matches!(stamped.id.subject, Subject::Session(_)) {
+                continue;
+            }
             self.remember(&stamped.event);
             self.router.observe(&stamped.event, stamped.at, now);
-            self.position = entry.position;
         }
         self.unwritten += entries.len();
     }
@@ -212,8 +216,8 @@ impl TenantQueues {
         if event.name == model::EventName::CallDeleted {
             // Remembered until the turn is over: its requests end by this fact, and their events name it.
             self.over.push(call.conn_id);
-        } else if self.calls.len() < CALLS_MAX || self.calls.contains_key(&call.conn_id) {
-            self.calls.entry(call.conn_id).or_insert_with(|| call.clone());
+        } else {
+            self.calls.remember(call);
         }
     }
 
@@ -237,10 +241,14 @@ impl TenantQueues {
     pub fn take_call(&mut self, details: v1::CallDetails, now: Timestamp) {
         let Some(call) = details.call.and_then(|call| contracts::wire::call_ref_from_wire(call).ok()) else { return };
         if details.ended {
+            // Nobody is to be chosen for a caller who is gone. Whether a chosen agent has still taken the call stands in the stream.
             self.over.push(call.conn_id);
-            self.router.abandon(call.conn_id, now);
-        } else if self.calls.len() < CALLS_MAX {
-            self.calls.insert(call.conn_id, call);
+            self.router.abandon_waiting(call.conn_id, now);
+            return;
+        }
+        let bytes = details.user_data.as_ref().map_or(0, prost::Message::encoded_len);
+        if let Ok(data) = contracts::wire::user_data_from_wire(details.user_data) {
+            self.calls.tell(call, data, bytes);
         }
     }
 
@@ -250,7 +258,7 @@ impl TenantQueues {
         let request = self.router.of_call(conn_id).next().cloned().unwrap_or_else(|| RequestId(String::new()));
         let end = Event { call: Some(self.call_ref(&request, conn_id)), ..Event::new(EventName::CallDeleted) };
         self.router.observe(&end, now, now);
-        self.calls.remove(&conn_id);
+        self.calls.forget(conn_id);
         let before = self.events.len();
         while let Some(output) = self.router.poll_output() {
             self.perform(output, now);
@@ -267,7 +275,7 @@ impl TenantQueues {
             self.perform(output, now);
         }
         for call in std::mem::take(&mut self.over) {
-            self.calls.remove(&call);
+            self.calls.forget(call);
         }
         let changes = self.router.take_changes();
         let events = self.events.take();
@@ -296,12 +304,12 @@ impl TenantQueues {
         self.explain_output(&output, now);
         match output {
             Output::Queued(id, queue, call) => {
-                let call = self.call_ref(&id, call);
+                let call = (self.call_ref(&id, call), self.calls.data(call));
                 self.events.queued(call, &queue, now);
             }
             Output::Offered { request, call, queue, agent, dn, decision } => {
                 self.metrics.agent_offered();
-                let call_ref = self.call_ref(&request, call);
+                let call_ref = (self.call_ref(&request, call), self.calls.data(call));
                 self.events.diverted(call_ref, &queue, &dn, &agent, &decision, now);
                 let since = self.queued_at.get(&request).copied().unwrap_or(now);
                 let until = now + routing::router::OFFER_EXPIRY;
@@ -326,7 +334,7 @@ impl TenantQueues {
             Output::Ended { request, call, queue, queued, reason } => {
                 self.metrics.request_ended();
                 self.metrics.open_changed(-1);
-                let call_ref = self.call_ref(&request, call);
+                let call_ref = (self.call_ref(&request, call), self.calls.data(call));
                 self.queued_at.remove(&request);
                 if queued {
                     self.events.left(call_ref, &queue, reason, now);
@@ -340,7 +348,7 @@ impl TenantQueues {
 
     /// The call's attributes; an unknown one has its ids only.
     fn call_ref(&self, request: &RequestId, conn_id: ConnId) -> CallRef {
-        if let Some(call) = self.calls.get(&conn_id) {
+        if let Some(call) = self.calls.call(conn_id) {
             return call.clone();
         }
         let uuid = self.router.request(request).map_or(CallUuid(0), |request| request.submission.trace);
@@ -445,6 +453,55 @@ mod tests {
         };
         TenantQueues::restore(&record, Metrics::register(&runtime::Metrics::default()), runtime::Recorder::off())
             .unwrap()
+    }
+
+    fn submit(queues: &mut TenantQueues, request_id: &str, conn_id: u64, now: Timestamp) {
+        let submit = v1::Submit {
+            request_id: request_id.to_owned(),
+            conn_id,
+            skill_expression: "Sales > 0".to_owned(),
+            queue: "VQ_Sales".to_owned(),
+            trace: vec![7; 16].into(),
+            ..v1::Submit::default()
+        };
+        queues.command(Command::Submit(submit), now);
+    }
+
+    fn details(conn_id: u64, ended: bool) -> v1::CallDetails {
+        let call = CallRef {
+            conn_id: ConnId(conn_id),
+            uuid: CallUuid(7),
+            thread: CallUuid(7),
+            previous: None,
+            call_type: model::CallType::Inbound,
+            propagated_type: None,
+            ani: Some("+15550199".to_owned()),
+            dnis: Some("9000".to_owned()),
+        };
+        let data: model::UserData = [("Segment", "Gold")].into_iter().collect();
+        v1::CallDetails {
+            call: Some(contracts::wire::call_ref_to_wire(&call)),
+            waits_at: Some("9000".to_owned()),
+            user_data: Some(contracts::wire::user_data_to_wire(&data)),
+            ended,
+        }
+    }
+
+    #[test]
+    fn what_the_owner_tells_of_a_call_stands_in_the_queues_events_and_its_end_ends_the_waiting() {
+        let now = Timestamp::from_millis(1_000);
+        let mut queues = queues();
+        queues.take_call(details(1, false), now);
+        submit(&mut queues, "r1", 1, now);
+        let queued = queues.turn(now).batch.unwrap().events.remove(0).event;
+        assert_eq!((queued.name, queued.user_data.text("Segment")), (EventName::Queued, Some("Gold")));
+        assert_eq!(queued.call.unwrap().ani.as_deref(), Some("+15550199"));
+        queues.take_call(details(1, true), now);
+        let turn = queues.turn(now);
+        let left = &turn.batch.as_ref().unwrap().events[0].event;
+        assert_eq!((left.name, left.user_data.text("Segment")), (EventName::Abandoned, Some("Gold")));
+        assert_eq!(turn.ended(), [RequestId("r1".to_owned())]);
+        assert_eq!(queues.calls.call(ConnId(1)), None, "and it is forgotten");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use infra::{CallWrite, Change, Written};
 use model::ConnId;
 
-use super::entry::Stored;
+use super::entry::{Order, Stored};
 use super::node::Node;
 use super::records;
 
@@ -13,6 +13,7 @@ impl Node {
         let changed = std::mem::take(&mut self.changed);
         let mut batch = Vec::with_capacity(changed.len());
         for conn_id in changed {
+            self.tell_routing(conn_id);
             if let Some(write) = self.write(conn_id) {
                 batch.push(write);
             }
@@ -85,6 +86,8 @@ impl Node {
 
     fn forget(&mut self, conn_id: ConnId) {
         self.metrics.call_fenced();
+        // Whoever has the call tells what becomes of it.
+        self.orders.retain(|order| !matches!(order, Order::TellRouting { conn_id: told, .. } if *told == conn_id));
         let Some(entry) = self.calls.remove(&conn_id) else {
             return;
         };

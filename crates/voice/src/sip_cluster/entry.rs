@@ -10,6 +10,8 @@ use model::plan::Contact;
 use model::{Dn, LegId, Owner, TenantId, Timestamp};
 use sip::agent::DialogId;
 
+use super::routing_link::Told;
+
 /// The bit that tells the tag of a leg's media dialog from that of the leg itself.
 pub const MEDIA_TAG: u16 = 0x8000;
 
@@ -34,6 +36,8 @@ pub struct Entry {
     pub events: Vec<Stamped>,
     /// An entry of the stream of new calls for the next commit.
     pub new_call: Option<NewCall>,
+    /// What rq was told of it.
+    pub told: Told,
     /// Whether something has changed since the last commit.
     pub dirty: bool,
     /// When the call model wants to be woken, as it stands in the node's queue.
@@ -176,6 +180,15 @@ pub enum Order {
         conn_id: model::ConnId,
         /// The request.
         request: model::Request,
+    },
+    /// Tell rq about a call.
+    TellRouting {
+        /// The tenant.
+        tenant: TenantId,
+        /// The call.
+        conn_id: model::ConnId,
+        /// What is told.
+        details: Box<contracts::v1::CallDetails>,
     },
     /// Claim a call whose owner is gone; its message waits.
     Claim {

@@ -54,6 +54,11 @@ pub enum Letter {
         /// The connection.
         link: u64,
     },
+    /// rq begins anew: it is to hear of the tenant's calls.
+    RoutingAgain {
+        /// The tenant.
+        tenant: model::TenantId,
+    },
     /// A repair of the auditor.
     Repair {
         /// What to do.
@@ -94,6 +99,11 @@ impl Inbox {
     /// Calls that were claimed.
     pub async fn claimed(&self, records: Vec<Record<ConnId>>, message: Box<Message>, link: u64) {
         let _ = self.0.send(Letter::Claimed { records, message, link }).await;
+    }
+
+    /// rq begins anew with the tenant's calls.
+    pub async fn routing_again(&self, tenant: model::TenantId) {
+        let _ = self.0.send(Letter::RoutingAgain { tenant }).await;
     }
 
     /// A request; the answer says whether the call is here. None when the box is full or the loop has ended.

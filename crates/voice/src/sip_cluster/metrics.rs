@@ -31,6 +31,8 @@ runtime::metrics! {
         requests: Counter = "sipcluster_requests";
         /// Calls taken over from an owner that is gone.
         claimed: Counter = "sipcluster_calls_claimed";
+        /// Details of calls that rq was not told because it was away for too long.
+        details_dropped: Counter = "sipcluster_routing_details_dropped";
     }
 }
 
@@ -79,6 +81,11 @@ impl Metrics {
     /// A request came.
     pub fn request(&self) {
         self.requests.inc();
+    }
+
+    /// rq was not told of a call.
+    pub fn detail_dropped(&self) {
+        self.details_dropped.inc();
     }
 
     /// A call was claimed.

@@ -13,9 +13,11 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::PROXY;
 use super::clients::Clients;
+use super::entry::Order;
 use super::inbox::Letter;
 use super::limits::MESSAGES_PER_TURN;
 use super::node::Node;
+use super::routing_link::RoutingLinks;
 
 /// The loop and what it owns.
 pub struct Turns {
@@ -27,6 +29,8 @@ pub struct Turns {
     pub links: NodeLinks,
     /// What is asked of others.
     pub clients: Clients,
+    /// What rq is told.
+    pub routing: RoutingLinks,
     /// What they answer.
     pub letters: mpsc::Receiver<Letter>,
     /// Calls that our former life has left; they wait for the first proxy.
@@ -134,6 +138,7 @@ impl Turns {
                 let outcome = self.node.request(*request, now);
                 told.requests.push((reply, outcome));
             }
+            Letter::RoutingAgain { tenant } => self.node.tell_routing_again(&tenant),
             Letter::Claimed { records, message, link } => {
                 self.node.claimed(&records, *message, link, now);
             }
@@ -164,7 +169,11 @@ impl Turns {
             }
         }
         while let Some(order) = self.node.poll_order() {
-            self.clients.order(order);
+            match order {
+                // In their order, so by the loop itself.
+                Order::TellRouting { tenant, details, .. } => self.routing.tell(&tenant, *details),
+                order => self.clients.order(order),
+            }
         }
         // Whoever asked and went away needs no answer.
         for (reply, outcome) in told.requests {

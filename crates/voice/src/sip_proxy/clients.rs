@@ -4,7 +4,7 @@
 //! nobody. Credentials are asked for when a phone shows itself, together with those of others that come at the same time,
 //! and kept until its tenant's version changes.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,6 +16,7 @@ use net::http::Client;
 use runtime::{Drain, RoleContext};
 use sip::proxy::{Credentials, Hashes, Network, Trunk};
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 use tracing::{info, warn};
 
 /// What the client has found out.
@@ -38,6 +39,10 @@ pub(super) struct Users {
     tenants: Option<Vec<Arc<Held>>>,
     known: HashMap<(TenantId, Dn), Credentials>,
     known_max: usize,
+    /// Who showed themselves before config has answered for the first time.
+    early: Vec<Early>,
+    /// What is found of them, to be told.
+    found: VecDeque<Found>,
     wanted: mpsc::Sender<Wanted>,
     news: mpsc::Receiver<News>,
     // Keeps `news` open.
@@ -50,6 +55,15 @@ struct Wanted {
     lookup: u64,
     key: (TenantId, Dn),
     version: String,
+}
+
+/// A look-up from before config has answered.
+#[derive(Debug)]
+struct Early {
+    lookup: u64,
+    user: String,
+    host: String,
+    until: Instant,
 }
 
 /// What is held of a tenant.
@@ -91,16 +105,33 @@ impl Users {
         let (wanted, asked) = mpsc::channel(WANTED_MAX);
         ctx.spawn("follower of config", follow(client.clone(), answers.clone(), ctx.drain.clone()));
         ctx.spawn("asker of config", ask_for_all(client, asked, answers.clone()));
-        Ok(Self { tenants: None, known: HashMap::new(), known_max, wanted, news, _answers: answers })
+        Ok(Self { tenants: None, known: HashMap::new(), known_max, early: Vec::new(), found: VecDeque::new(), wanted, news, _answers: answers })
     }
 
     /// Waits for what is found out next. Cancel-safe.
     pub(super) async fn next(&mut self) -> Found {
         loop {
+            if let Some(found) = self.found.pop_front() {
+                return found;
+            }
+            let news = match self.early.first().map(|early| early.until) {
+                None => self.news.recv().await,
+                Some(until) => tokio::select! {
+                    news = self.news.recv() => news,
+                    () = tokio::time::sleep_until(until) => {
+                        self.give_up_early();
+                        continue;
+                    }
+                },
+            };
             // A sender lives in self, so this never ends.
-            let Some(news) = self.news.recv().await else { continue };
+            let Some(news) = news else { continue };
             match news {
-                News::Tenants(tenants) => return Found::Trunks(self.replace(tenants)),
+                News::Tenants(tenants) => {
+                    let trunks = self.replace(tenants);
+                    self.find_early();
+                    return Found::Trunks(trunks);
+                }
                 News::User { lookup, key, version, credentials } => {
                     let current = self.tenants.iter().flatten().any(|t| t.id == key.0 && t.version == version);
                     if current && !matches!(credentials, Credentials::Unavailable) {
@@ -113,8 +144,16 @@ impl Users {
     }
 
     /// Who `user` is; `None` if it has to be asked for, and comes by [`Self::next`].
-    pub(super) fn look_up(&self, lookup: u64, user: &str, host: &str) -> Option<Credentials> {
-        let Some(tenants) = &self.tenants else { return Some(Credentials::Unavailable) };
+    pub(super) fn look_up(&mut self, lookup: u64, user: &str, host: &str) -> Option<Credentials> {
+        let Some(tenants) = &self.tenants else {
+            // Just started: config answers in a moment, and a phone that is refused comes back after seconds.
+            if self.early.len() >= WANTED_MAX {
+                return Some(Credentials::Unavailable);
+            }
+            let until = Instant::now() + LOOKUP_TIME;
+            self.early.push(Early { lookup, user: user.to_owned(), host: host.to_owned(), until });
+            return None;
+        };
         let mut having = tenants.iter().filter(|t| t.phones.contains(user));
         // By its domain; phones that are told an address alone are found by their number.
         let in_domain = having.clone().find(|t| t.realm.eq_ignore_ascii_case(host));
@@ -131,6 +170,23 @@ impl Users {
         let wanted = Wanted { lookup, key, version: tenant.version.clone() };
         // Full: as many wait as may.
         self.wanted.try_send(wanted).err().map(|_| Credentials::Unavailable)
+    }
+
+    /// Config has answered: whoever came before it did is looked up now.
+    fn find_early(&mut self) {
+        for Early { lookup, user, host, .. } in std::mem::take(&mut self.early) {
+            if let Some(credentials) = self.look_up(lookup, &user, &host) {
+                self.found.push_back(Found::User { lookup, credentials });
+            }
+        }
+    }
+
+    /// Config has not answered in time for those who came first.
+    fn give_up_early(&mut self) {
+        let now = Instant::now();
+        let late = self.early.partition_point(|early| early.until <= now);
+        let unavailable = |early: Early| Found::User { lookup: early.lookup, credentials: Credentials::Unavailable };
+        self.found.extend(self.early.drain(..late).map(unavailable));
     }
 
     fn keep(&mut self, key: (TenantId, Dn), credentials: Credentials) {

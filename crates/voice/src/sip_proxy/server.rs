@@ -7,6 +7,7 @@ use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
 use anyhow::Result;
+use bytes::Bytes;
 use model::Timestamp;
 use net::sip::tcp::{MeterOf, SendError};
 use net::sip::{ConnectionId, TcpEvent, TcpTable, UdpEndpoint};
@@ -19,12 +20,15 @@ use tracing::{info, warn};
 use super::clients::{Found, Users};
 use super::metrics::Metrics;
 use super::passing::Passages;
+use super::reporting::Reports;
 use super::{EDGE, NODES};
 
 /// How many datagrams or messages are taken from one socket before the others have their turn.
 const BATCH: usize = 64;
 /// How often the metrics are refreshed, and draining is looked at.
 const TICK: Duration = Duration::from_millis(500);
+/// REGISTERs that follow each other closer than this go to their registrar together.
+const REGISTER_PATIENCE: Duration = Duration::from_millis(10);
 /// The first listener of UDP, the only one.
 const UDP: u16 = 0;
 
@@ -38,6 +42,7 @@ pub(super) struct Server {
     pub metrics: Metrics,
     pub edge_ip: IpAddr,
     pub passages: Passages,
+    pub reports: Reports,
 }
 
 impl Server {
@@ -60,7 +65,9 @@ impl Server {
                 () = &mut timer => armed = Timestamp::MAX,
                 _ = tick.tick() => {
                     self.metrics.refresh(&self.proxy);
-                    if self.has_drained() {
+                    let over = self.has_drained();
+                    self.reports.refused(self.proxy.counts(), self.ctx.clock.now(), over);
+                    if over {
                         return Ok(());
                     }
                 }
@@ -78,6 +85,7 @@ impl Server {
                 armed = due;
                 timer.as_mut().reset(Instant::now() + due.since(now));
             }
+            self.tcp.flush();
         }
     }
 
@@ -159,7 +167,7 @@ impl Server {
                 }
                 Output::Transmit(Transmit { flow: flow @ Flow::Stream { connection }, bytes }) => {
                     self.passages.leaves(flow, &bytes, now);
-                    if self.tcp.send(ConnectionId(connection), bytes) == Err(SendError::Unread) {
+                    if self.send(ConnectionId(connection), bytes) == Err(SendError::Unread) {
                         warn!(connection, "a peer does not read; its connection is closed");
                         self.proxy.handle_closed(connection, now);
                     }
@@ -179,6 +187,7 @@ impl Server {
                         self.proxy.handle_credentials(lookup, credentials, now);
                     }
                 }
+                Output::Attempted { attempt, status } => self.reports.attempted(&attempt, status, now),
                 Output::NodeUp(node) => {
                     info!(owner = %node.owner, role = %node.role, "a node is live");
                     self.show_nodes();
@@ -189,6 +198,15 @@ impl Server {
                 }
             }
         }
+    }
+
+    /// What a turn sends goes out together. A phone that registers does not mind a few milliseconds; the registrar, which
+    /// writes and answers what has come together at once, is spared most of its wakings.
+    fn send(&mut self, connection: ConnectionId, bytes: Bytes) -> std::result::Result<(), SendError> {
+        if bytes.starts_with(b"REGISTER ") {
+            return self.tcp.send_patiently(connection, bytes, REGISTER_PATIENCE);
+        }
+        self.tcp.send(connection, bytes)
     }
 
     fn show_nodes(&self) {

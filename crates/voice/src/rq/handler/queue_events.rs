@@ -9,6 +9,9 @@ use model::{
 };
 use routing::{Decision, EndReason};
 
+/// A call's attributes and its business data.
+pub(super) type OfCall = (CallRef, UserData);
+
 /// Numbers and collects the events of a turn.
 pub(super) struct QueueEvents {
     tenant: TenantId,
@@ -38,13 +41,13 @@ impl QueueEvents {
         std::mem::take(&mut self.collected)
     }
 
-    pub fn queued(&mut self, call: CallRef, queue: &QueueName, at: Timestamp) {
+    pub fn queued(&mut self, call: OfCall, queue: &QueueName, at: Timestamp) {
         self.add(call, queue, at, Event { call_state: Some(CallState::Ok), ..Event::new(EventName::Queued) });
     }
 
     pub fn diverted(
         &mut self,
-        call: CallRef,
+        call: OfCall,
         queue: &QueueName,
         to: &Dn,
         agent: &AgentId,
@@ -63,7 +66,7 @@ impl QueueEvents {
     }
 
     /// The request has left its queue without an agent.
-    pub fn left(&mut self, call: CallRef, queue: &QueueName, reason: EndReason, at: Timestamp) {
+    pub fn left(&mut self, call: OfCall, queue: &QueueName, reason: EndReason, at: Timestamp) {
         let event = match reason {
             EndReason::Abandoned => {
                 Event { call_state: Some(CallState::Abandoned), ..Event::new(EventName::Abandoned) }
@@ -75,7 +78,7 @@ impl QueueEvents {
         self.add(call, queue, at, event);
     }
 
-    fn add(&mut self, call: CallRef, queue: &QueueName, at: Timestamp, event: Event) {
+    fn add(&mut self, (call, user_data): OfCall, queue: &QueueName, at: Timestamp, event: Event) {
         let last = self.last.entry(queue.clone()).or_default();
         *last += 1;
         let id = EventId { subject: Subject::Queue(queue.clone()), token: self.token, seq: Seq(*last) };
@@ -86,6 +89,7 @@ impl QueueEvents {
             this_role: Some(DnRole::Destination),
             this_queue: Some(queue.to_string()),
             call: Some(call),
+            user_data,
             ..event
         };
         let trace = event.call.as_ref().map(|call| call.uuid);

@@ -1,0 +1,186 @@
+//! What rq is told of calls that wait for an agent or were routed (voice-25): where, with which data, and that they are over.
+//!
+//! rq reads the same calls' facts in the tenant's stream, and those decide. The details come sooner, and they are whole: an rq that begins
+//! anew hears of every call that is there, whenever it began.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use contracts::v1;
+use contracts::v1::routing_client::RoutingClient;
+use contracts::wire::{call_ref_to_wire, user_data_to_wire};
+use model::{ConnId, Dn, EventName, TenantId};
+use runtime::RoleContext;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+
+use super::entry::{Entry, Order};
+use super::inbox::Inbox;
+use super::metrics::Metrics;
+use super::node::Node;
+
+/// The port of rq.
+const PORT: u16 = 12_100;
+/// Details that wait while rq is away; beyond it they are dropped, and said again when it is back.
+const WAITING_MAX: usize = 4_096;
+/// Details that are under way.
+const SENDING_MAX: usize = 64;
+/// Pause before a broken stream is opened again.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// What rq was told of a call last.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub enum Told {
+    /// Nothing: it was on no route point.
+    #[default]
+    Nothing,
+    /// It waits there.
+    WaitsAt(Dn),
+    /// It was routed.
+    Left,
+    /// It is over.
+    Ended,
+}
+
+impl Told {
+    fn present(entry: &Entry) -> Self {
+        use call::call::Stage;
+        match &entry.call.state().stage {
+            Stage::Waiting(waiting) => Self::WaitsAt(waiting.point.dn.clone()),
+            _ if entry.told == Self::Nothing => Self::Nothing,
+            Stage::Over => Self::Ended,
+            _ => Self::Left,
+        }
+    }
+}
+
+impl Node {
+    /// Tells rq what has changed of a call; sent after the commit.
+    pub(super) fn tell_routing(&mut self, conn_id: ConnId) {
+        let Some(entry) = self.calls.get_mut(&conn_id) else { return };
+        let present = Told::present(entry);
+        let data_changed = || entry.events.iter().any(|fact| fact.event.name == EventName::AttachedDataChanged);
+        if present == Told::Nothing || (present == entry.told && (present == Told::Ended || !data_changed())) {
+            return;
+        }
+        entry.told = present;
+        let order = Order::TellRouting { tenant: entry.tenant.clone(), conn_id, details: Box::new(details(entry)) };
+        self.orders.push_back(order);
+    }
+
+    /// rq begins anew: it hears of every call of the tenant that concerns it.
+    pub fn tell_routing_again(&mut self, tenant: &TenantId) {
+        for (conn_id, entry) in &self.calls {
+            if entry.tenant == *tenant && matches!(entry.told, Told::WaitsAt(_) | Told::Left) {
+                let (tenant, conn_id) = (tenant.clone(), *conn_id);
+                self.orders.push_back(Order::TellRouting { tenant, conn_id, details: Box::new(details(entry)) });
+            }
+        }
+    }
+}
+
+fn details(entry: &Entry) -> v1::CallDetails {
+    let state = entry.call.state();
+    let waits_at = match &entry.told {
+        Told::WaitsAt(point) => Some(point.to_string()),
+        _ => None,
+    };
+    v1::CallDetails {
+        call: Some(call_ref_to_wire(&state.call_ref())),
+        waits_at,
+        user_data: Some(user_data_to_wire(&state.user_data)),
+        ended: entry.told == Told::Ended,
+    }
+}
+
+/// The streams to rq, one for each tenant whose calls wait.
+pub struct RoutingLinks {
+    ctx: RoleContext,
+    inbox: Inbox,
+    metrics: Metrics,
+    of: HashMap<TenantId, mpsc::Sender<v1::CallDetails>>,
+}
+
+impl RoutingLinks {
+    /// No streams yet.
+    pub fn new(ctx: RoleContext, inbox: Inbox, metrics: Metrics) -> Self {
+        Self { ctx, inbox, metrics, of: HashMap::new() }
+    }
+
+    /// Tells rq as soon as it is there.
+    pub fn tell(&mut self, tenant: &TenantId, details: v1::CallDetails) {
+        let waiting = self.of.entry(tenant.clone()).or_insert_with(|| {
+            let (waiting, details) = mpsc::channel(WAITING_MAX);
+            let link =
+                Link { ctx: self.ctx.clone(), inbox: self.inbox.clone(), tenant: tenant.clone(), details, last: None };
+            self.ctx.spawn("details of calls to rq", link.run());
+            waiting
+        });
+        if waiting.try_send(details).is_err() {
+            self.metrics.detail_dropped();
+        }
+    }
+}
+
+struct Link {
+    ctx: RoleContext,
+    inbox: Inbox,
+    tenant: TenantId,
+    details: mpsc::Receiver<v1::CallDetails>,
+    /// The one that found the stream broken.
+    last: Option<v1::CallDetails>,
+}
+
+impl Link {
+    async fn run(mut self) -> anyhow::Result<()> {
+        let drain = self.ctx.drain.clone();
+        let mut again = false;
+        loop {
+            tokio::select! {
+                () = drain.ended() => return Ok(()),
+                ended = self.connected(again) => if let Err(error) = ended {
+                    tracing::debug!(tenant = %self.tenant, %error, "rq does not take details of calls: trying again");
+                },
+            }
+            again = true;
+            tokio::select! {
+                () = drain.ended() => return Ok(()),
+                () = tokio::time::sleep(PAUSE) => {}
+            }
+        }
+    }
+
+    /// One life of the stream.
+    async fn connected(&mut self, again: bool) -> anyhow::Result<()> {
+        let mut client = RoutingClient::new(net::grpc::channel(&self.ctx, "voice-25", PORT)?);
+        let (sender, sending) = mpsc::channel(SENDING_MAX);
+        let request = net::grpc::for_tenant(tonic::Request::new(ReceiverStream::new(sending)), &self.tenant);
+        let mut taken = client.push_calls(request).await?.into_inner();
+        if again {
+            self.inbox.routing_again(self.tenant.clone()).await;
+        }
+        loop {
+            if let Some(details) = self.last.take() {
+                // A stream that is not read must not keep us from seeing that it has ended.
+                tokio::select! {
+                    sent = sender.send(details.clone()) => if sent.is_err() {
+                        self.last = Some(details);
+                        anyhow::bail!("the stream has ended");
+                    },
+                    answer = taken.message() => {
+                        self.last = Some(details);
+                        anyhow::ensure!(answer?.is_some(), "the stream has ended");
+                    }
+                }
+                continue;
+            }
+            tokio::select! {
+                details = self.details.recv() => match details {
+                    Some(details) => self.last = Some(details),
+                    None => return Ok(()),
+                },
+                answer = taken.message() => anyhow::ensure!(answer?.is_some(), "the stream has ended"),
+            }
+        }
+    }
+}
