@@ -3,6 +3,7 @@
 pub mod configuration;
 pub mod json;
 pub mod provisioning;
+pub mod reporting;
 pub mod wire;
 
 /// The messages and services of `proto/`, as `cargo xtask gen` wrote them.

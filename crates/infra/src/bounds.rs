@@ -29,6 +29,9 @@ pub const STREAM_BYTES: usize = 32 << 20;
 /// Bytes of a tenant's event stream at which writers are refused because nothing of it gets out.
 pub const STREAM_BYTES_HARD: usize = 512 << 20;
 
+/// The longest record of the reporting log, with its key, in bytes: below what Kafka's brokers and clients take without being told otherwise.
+pub const LOG_RECORD_BYTES_MAX: usize = 900_000;
+
 /// New calls of a tenant that wait for an application.
 pub const NEW_CALLS_MAX: usize = 10_000;
 

@@ -7,6 +7,7 @@
 mod fixtures;
 mod ledgers;
 mod others;
+pub mod reporting;
 mod streams;
 
 use std::sync::Arc;
@@ -66,6 +67,7 @@ pub async fn run(fresh: impl Fn() -> (Stores, Arc<SetClock>)) {
     others::a_job_has_one_holder_at_a_time(&with_time, &clock).await;
     let (with_time, clock) = fresh();
     others::an_exporter_that_was_replaced_is_fenced(&with_time, &clock).await;
+    others::nothing_goes_from_the_stream_before_it_is_out(&stores()).await;
     others::registrations_change_by_compare_and_set(&stores()).await;
     others::configuration_is_read_whole_and_by_changes(&stores()).await;
     others::a_view_is_kept_with_its_position(&stores()).await;

@@ -2,50 +2,105 @@
 
 use std::time::Duration;
 
-use model::{Owner, Stamped, Subject, TenantId};
+use contracts::reporting::{AGENT_STATE, CALL_THREAD};
+use model::{Owner, Stamped, Subject, TenantId, Token};
 
-use crate::{LogRecord, Result, Stores};
+use crate::{EventEntry, LogRecord, Position, Refused, Result, StoreError, Stores};
 
 /// Facts per turn.
 const BATCH: usize = 500;
-
 /// How long the right to export is held without being renewed.
 const LEASE: Duration = Duration::from_secs(5);
+/// How often it is renewed while the log takes its time.
+const RENEW: Duration = Duration::from_secs(1);
 
 /// What a turn came to.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Exported {
     /// Another exporter has the stream.
     Elsewhere,
-    /// So many facts went out, and there are none left.
-    All(usize),
-    /// So many facts went out, and there are more.
-    Part(usize),
+    /// It was ours.
+    Here {
+        /// Facts that went out.
+        facts: usize,
+        /// Facts that the log will never take; they were passed over.
+        refused: Vec<Refused>,
+        /// Whether there are more in the stream.
+        more: bool,
+    },
 }
 
 /// Exports what a tenant's stream has, if nobody else does.
+///
+/// The right is renewed for as long as the log takes. An exporter that has lost it stops where it is; what it was about to write may still
+/// come, and is a repeat of what its successor writes.
 ///
 /// # Errors
 /// Those of the stores; the next turn goes on where the last position was stored, so a fact may go out twice.
 pub async fn export_turn(stores: &Stores, tenant: &TenantId, by: &Owner) -> Result<Exported> {
     let Some(lease) = stores.outbox.take(tenant, by, LEASE).await? else { return Ok(Exported::Elsewhere) };
-    let entries = stores.events.read(tenant, lease.position, BATCH, Duration::ZERO).await?;
-    let Some(last) = entries.last().map(|entry| entry.position) else { return Ok(Exported::All(0)) };
-    let count = entries.len();
-    stores.reporting.append(entries.iter().map(|entry| log_record(&entry.event)).collect()).await?;
+    let entries = read(stores, tenant, lease.position).await?;
+    let Some(last) = entries.last().map(|entry| entry.position) else {
+        return Ok(Exported::Here { facts: 0, refused: Vec::new(), more: false });
+    };
+    let records = entries.iter().map(|entry| log_record(&entry.event)).collect();
+    let Some(refused) = append(stores, tenant, by, lease.token, records).await? else {
+        return Ok(Exported::Elsewhere);
+    };
     stores.outbox.exported(tenant, lease.token, last).await?;
-    Ok(if count == BATCH { Exported::Part(count) } else { Exported::All(count) })
+    Ok(Exported::Here { facts: entries.len() - refused.len(), refused, more: entries.len() == BATCH })
+}
+
+async fn read(stores: &Stores, tenant: &TenantId, after: Position) -> Result<Vec<EventEntry>> {
+    match stores.events.read(tenant, after, BATCH, Duration::ZERO).await {
+        Err(StoreError::Trimmed { first }) => {
+            // Only a store that was emptied and filled again can have come to this: what is there goes out.
+            tracing::error!(%tenant, %after, %first, "facts are gone from the stream that were not in the reporting log");
+            match stores.events.read(tenant, first.before(), BATCH, Duration::ZERO).await {
+                // It is there no more: the stream is empty.
+                Err(StoreError::Trimmed { .. }) => stores.events.read(tenant, first, BATCH, Duration::ZERO).await,
+                read => read,
+            }
+        }
+        read => read,
+    }
+}
+
+/// Appends and keeps the right to export meanwhile; none when it was lost.
+async fn append(
+    stores: &Stores,
+    tenant: &TenantId,
+    by: &Owner,
+    token: Token,
+    records: Vec<LogRecord>,
+) -> Result<Option<Vec<Refused>>> {
+    let mut appending = stores.reporting.append(records);
+    loop {
+        tokio::select! {
+            biased;
+            done = &mut appending => return done.map(Some),
+            () = tokio::time::sleep(RENEW) => match stores.outbox.take(tenant, by, LEASE).await {
+                Ok(Some(lease)) if lease.token == token => {}
+                Ok(_) => return Ok(None),
+                // If the right lapses meanwhile, the position that is stored at the end is refused.
+                Err(error) => tracing::debug!(%tenant, %error, "the right to export cannot be renewed"),
+            },
+        }
+    }
 }
 
 /// A fact as a record of the topic where readers expect it: agents and phones apart from calls and their queues.
 fn log_record(stamped: &Stamped) -> LogRecord {
     let tenant = &stamped.tenant;
     let (topic, key) = match (&stamped.id.subject, &stamped.event.call) {
-        (Subject::Agent(agent), _) => ("voice-agentstate", format!("{tenant}:{agent}")),
-        (Subject::Dn(dn), _) => ("voice-agentstate", format!("{tenant}:{dn}")),
-        (_, Some(call)) => ("voice-callthread", format!("{tenant}:{}", call.thread)),
-        (subject, None) => ("voice-callthread", format!("{tenant}:{subject}")),
+        (Subject::Agent(agent), _) => (AGENT_STATE, format!("{tenant}:{agent}")),
+        (Subject::Dn(dn), _) => (AGENT_STATE, format!("{tenant}:{dn}")),
+        (_, Some(call)) => (CALL_THREAD, format!("{tenant}:{}", call.thread)),
+        (subject, None) => (CALL_THREAD, format!("{tenant}:{subject}")),
     };
     let id = format!("{}:{}:{}", stamped.id.subject, stamped.id.token.0, stamped.id.seq.0);
     LogRecord { topic, key, id, json: contracts::json::cloud_event(stamped).to_string() }
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,7 +3,7 @@
 use model::{Owner, TenantId, Token};
 use std::time::Duration;
 
-use crate::{Answer, Position};
+use crate::{Answer, Position, bounds};
 
 /// A record for reporting.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,10 +18,45 @@ pub struct LogRecord {
     pub json: String,
 }
 
+/// A record that the log will never take, however often it is repeated.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// The identity of the record.
+    pub id: String,
+    /// Its topic.
+    pub topic: &'static str,
+    /// Why.
+    pub reason: String,
+}
+
 /// The reporting log: append-only files in the embedded form, Kafka in the real one.
 pub trait ReportingLog: Send + Sync {
-    /// Appends records; durable when it answers.
-    fn append(&self, records: Vec<LogRecord>) -> Answer<'_, ()>;
+    /// Appends records, those of one key in their order. When it answers they are durable but for those that it names, which it will never take.
+    ///
+    /// # Errors
+    /// Any part of the records may be in the log. Who repeats them all, in their order, makes them complete; repeats have
+    /// their identity.
+    fn append(&self, records: Vec<LogRecord>) -> Answer<'_, Vec<Refused>>;
+}
+
+/// Sorts out the records that no log takes: longer than the bound, or more than one line.
+pub fn sort_out(records: Vec<LogRecord>) -> (Vec<LogRecord>, Vec<Refused>) {
+    let (mut taken, mut refused) = (Vec::with_capacity(records.len()), Vec::new());
+    for record in records {
+        let bytes = record.json.len() + record.key.len();
+        let reason = match () {
+            () if bytes > bounds::LOG_RECORD_BYTES_MAX => {
+                format!("{bytes} bytes: at most {} are taken", bounds::LOG_RECORD_BYTES_MAX)
+            }
+            () if record.json.contains(['\n', '\r']) => "it is not one line".to_owned(),
+            () => {
+                taken.push(record);
+                continue;
+            }
+        };
+        refused.push(Refused { id: record.id, topic: record.topic, reason });
+    }
+    (taken, refused)
 }
 
 /// The exporter's right and place.

@@ -27,7 +27,7 @@ pub const SPEC: RoleSpec = RoleSpec {
     listens: &[],
     opens: &["voice-42", "voice-56"],
     settings: &[],
-    metrics: &[metrics::Metrics::declared],
+    metrics: &[metrics::Metrics::declared, crate::reporting::Metrics::declared],
     admin_port: 11_900,
     start: |ctx| Box::pin(run(ctx)),
 };
@@ -38,10 +38,8 @@ const TENANTS_EVERY: Duration = Duration::from_secs(1);
 const TENANTS_MAX: usize = 1_000;
 
 async fn run(ctx: RoleContext) -> Result<()> {
-    for id in ["voice-42", "voice-56"] {
-        ctx.meter(id).embedded();
-    }
     let metrics = metrics::Metrics::register(&ctx.metrics);
+    let reporter = crate::reporting::Reporter::start(&ctx, "voice-56", contracts::reporting::CALL_THREAD);
     runtime::lease::keep(&ctx);
     ctx.ready.started();
     let mut followed: HashSet<TenantId> = HashSet::new();
@@ -51,7 +49,7 @@ async fn run(ctx: RoleContext) -> Result<()> {
             Ok(tenants) => {
                 for tenant in tenants {
                     if followed.len() < TENANTS_MAX && followed.insert(tenant.clone()) {
-                        desks.spawn(desk::serve(ctx.clone(), tenant, metrics.clone()));
+                        desks.spawn(desk::serve(ctx.clone(), tenant, metrics.clone(), reporter.clone()));
                     }
                 }
             }

@@ -1,23 +1,31 @@
-//! Records that a role itself writes into the reporting log: from behind a bounded queue, so that no request or phone waits for it.
+//! Records that a role itself writes into the reporting log: from behind a bounded queue, so that no request or phone waits for it,
+//! and through a bounded file, so that neither a log that is away nor a restart loses them.
 
-use std::sync::Arc;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use contracts::json::rfc3339;
-use infra::{LogRecord, ReportingLog};
+use infra::spool::Spool;
+use infra::{LogRecord, Refused, ReportingLog, StoreError, sort_out};
 use model::{Owner, TenantId, Timestamp};
 use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::gauge::Gauge;
 use runtime::{Drain, RoleContext};
 use serde_json::{Value as Json, json};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
-/// Records that wait while the log is away; beyond it they are dropped and counted. A minute of a very busy role, about 20 MB.
-const WAITING_MAX: usize = 30_000;
+/// Records on their way to the file; beyond it they are dropped and counted. Seconds of a very busy role, while a disk hangs.
+const WAITING_MAX: usize = 10_000;
+/// What waits in the file while the log is away, in bytes; beyond it records are dropped and counted. Hours of a busy role.
+const FILE_BYTES_MAX: u64 = 256 << 20;
 /// Records of one write.
 const BATCH: usize = 500;
-/// Pause before a write that failed is repeated.
+/// Pause before what failed is repeated.
 const PAUSE: Duration = Duration::from_millis(500);
+/// At its end a role waits so long for the log to take the rest; what is left waits in the file for the role's next life.
+const LAST_WRITE: Duration = Duration::from_secs(2);
 
 runtime::metrics! {
     /// What a role's own reporting counts.
@@ -25,10 +33,14 @@ runtime::metrics! {
     pub(crate) struct Metrics {
         /// Records that the role has written into the reporting log.
         written: Counter = "reporting_records_written";
-        /// Records dropped because the reporting log was away for too long.
+        /// Records dropped because the reporting log was away for too long, or the disk.
         dropped: Counter = "reporting_records_dropped";
+        /// Records that the reporting log will never take: too long, or not one line.
+        refused: Counter = "reporting_records_refused";
         /// Writes that failed and were repeated.
         failures: Counter = "reporting_failures";
+        /// Bytes of records that wait in the file for the reporting log.
+        waiting: Gauge = "reporting_waiting_bytes";
     }
 }
 
@@ -43,14 +55,21 @@ pub(crate) struct Reporter {
 }
 
 impl Reporter {
-    /// Writes to the reporting log over the connection `id` until the role has ended.
+    /// Writes to a topic of the reporting log over the connection `id` until the role has ended.
     pub fn start(ctx: &RoleContext, id: &str, topic: &'static str) -> Self {
-        ctx.meter(id).embedded();
+        debug_assert!(ctx.spec.opens.contains(&id), "{id} is not declared by {}", ctx.spec.name);
+        debug_assert!(contracts::reporting::topic(topic).is_some(), "{topic} is not declared in contracts::reporting");
         let metrics = Metrics::register(&ctx.metrics);
         let (reporter, waiting) = Self::new(ctx.owner(), topic, metrics.clone());
-        let (log, drain) = (ctx.stores.reporting.clone(), ctx.drain.clone());
+        let buffer = Buffer {
+            folder: ctx.data_dir.join("reporting-waiting").join(ctx.node.as_str()).join(topic),
+            topic,
+            log: ctx.stores.reporting.clone(),
+            drain: ctx.drain.clone(),
+            metrics,
+        };
         ctx.spawn("reporting", async move {
-            write(waiting, log, drain, metrics).await;
+            buffer.run(waiting).await;
             Ok(())
         });
         reporter
@@ -63,117 +82,379 @@ impl Reporter {
 
     /// Reports that something happened, as a CloudEvent. `key` is the tenant's call, phone or requester that it is about.
     pub fn report(&self, tenant: &TenantId, name: &str, key: &str, at: Timestamp, data: Json) {
+        self.tell(&format!("/tenants/{tenant}"), format!("{tenant}:{key}"), name, key, at, data);
+    }
+
+    /// Reports what happened at this node and is no tenant's.
+    pub fn report_of_node(&self, name: &str, at: Timestamp, data: Json) {
+        let node = self.owner.node.as_str();
+        self.tell(&format!("/nodes/{node}"), node.to_owned(), name, node, at, data);
+    }
+
+    fn tell(&self, source: &str, key: String, name: &str, subject: &str, at: Timestamp, data: Json) {
         // A node counts its records from 1 in each of its lives, so an identity is never given twice.
         let id = format!("{}:{}", self.owner, self.given.fetch_add(1, Relaxed) + 1);
         let event = json!({
             "specversion": "1.0",
             "id": id,
-            "source": format!("/tenants/{tenant}"),
+            "source": source,
             "type": name,
-            "subject": key,
+            "subject": subject,
             "time": rfc3339(at),
             "datacontenttype": "application/json",
             "data": data,
         });
-        let record = LogRecord { topic: self.topic, key: format!("{tenant}:{key}"), id, json: event.to_string() };
+        self.give(LogRecord { topic: self.topic, key, id, json: event.to_string() });
+    }
+
+    /// Takes a record of the topic that is whole already.
+    pub fn give(&self, record: LogRecord) {
         if self.records.try_send(record).is_err() {
             self.metrics.dropped.inc();
         }
     }
 }
 
-async fn write(mut waiting: mpsc::Receiver<LogRecord>, log: Arc<dyn ReportingLog>, drain: Drain, metrics: Metrics) {
-    let mut batch = Vec::with_capacity(BATCH);
-    loop {
-        let taken = tokio::select! {
-            taken = waiting.recv_many(&mut batch, BATCH) => taken,
-            () = drain.ended() => {
-                // What came before the end still goes out, if the log takes it.
-                while let Ok(record) = waiting.try_recv() {
-                    batch.push(record);
-                }
-                if !batch.is_empty() && log.append(batch).await.is_err() {
-                    metrics.failures.inc();
-                }
-                return;
-            }
+/// Between the role and the log: the file and who fills and empties it.
+struct Buffer {
+    folder: PathBuf,
+    topic: &'static str,
+    log: Arc<dyn ReportingLog>,
+    drain: Drain,
+    metrics: Metrics,
+}
+
+impl Buffer {
+    /// Runs until the role has ended. What a former life has left goes out first.
+    async fn run(self, waiting: mpsc::Receiver<LogRecord>) {
+        let Some(file) = self.open().await else { return };
+        let (filled, seen) = watch::channel(Filled::Yet);
+        let fill = async {
+            self.fill(&file, waiting, &filled).await;
+            filled.send_replace(Filled::Ended);
         };
-        if taken == 0 {
-            return;
-        }
-        while let Err(error) = log.append(batch.clone()).await {
-            metrics.failures.inc();
-            tracing::warn!(%error, records = batch.len(), "the reporting log takes no records: trying again");
+        tokio::join!(fill, self.empty(&file, seen));
+    }
+
+    /// Opens the file; a former life of the role may be about to let go of it.
+    async fn open(&self) -> Option<Arc<Waiting>> {
+        loop {
+            let (folder, topic) = (self.folder.clone(), self.topic);
+            match blocking(move || Spool::open(&folder, topic, FILE_BYTES_MAX)).await {
+                Ok(spool) => return Some(Arc::new(Waiting::of(spool))),
+                Err(error) => {
+                    tracing::warn!(%error, topic, "the file of waiting reporting records cannot be opened: trying again");
+                }
+            }
             tokio::select! {
                 () = tokio::time::sleep(PAUSE) => {}
-                () = drain.ended() => return,
+                () = self.drain.ended() => return None,
             }
         }
-        metrics.written.inc_by(batch.len() as u64);
-        batch.clear();
     }
+
+    /// Brings what the role reports into the file, until the role has ended.
+    async fn fill(&self, file: &Arc<Waiting>, mut records: mpsc::Receiver<LogRecord>, filled: &watch::Sender<Filled>) {
+        let mut batch = Vec::with_capacity(BATCH);
+        loop {
+            let taken = tokio::select! {
+                biased;
+                taken = records.recv_many(&mut batch, BATCH) => taken,
+                () = self.drain.ended() => 0,
+            };
+            if taken == 0 {
+                return;
+            }
+            let (batch, refused) = sort_out(std::mem::take(&mut batch));
+            self.refused(&refused);
+            self.keep(file, batch).await;
+            filled.send_replace(Filled::Yet);
+        }
+    }
+
+    /// Keeps records; with a disk that takes none they go to the log past the file, behind what it has.
+    async fn keep(&self, file: &Arc<Waiting>, records: Vec<LogRecord>) {
+        loop {
+            let batch = records.clone();
+            match file.with(move |spool| spool.push(&batch)).await {
+                Ok(()) => return self.count_waiting(file),
+                Err(error @ StoreError::Full { .. }) => {
+                    self.metrics.dropped.inc_by(records.len() as u64);
+                    return tracing::error!(%error, records = records.len(), "reporting records are lost");
+                }
+                Err(error) => {
+                    self.metrics.failures.inc();
+                    tracing::warn!(%error, records = records.len(), "the file takes no reporting records");
+                }
+            }
+            if file.is_empty() && self.log.append(records.clone()).await.is_ok() {
+                self.metrics.written.inc_by(records.len() as u64);
+                return;
+            }
+            tokio::select! {
+                () = tokio::time::sleep(PAUSE) => {}
+                () = self.drain.ended() => {
+                    self.metrics.dropped.inc_by(records.len() as u64);
+                    return tracing::error!(records = records.len(), "reporting records are lost");
+                }
+            }
+        }
+    }
+
+    /// Brings what is in the file into the log, until the role has ended.
+    async fn empty(&self, file: &Arc<Waiting>, mut filled: watch::Receiver<Filled>) {
+        loop {
+            let last = *filled.borrow_and_update();
+            let emptied = tokio::select! {
+                () = self.write_all(file) => true,
+                () = self.drain.ended() => false,
+            };
+            if !emptied || last == Filled::Ended {
+                break;
+            }
+            tokio::select! {
+                () = self.drain.ended() => break,
+                _ = filled.changed() => {}
+            }
+        }
+        // The sender is dropped only after it has said so.
+        let _ = filled.wait_for(|filled| *filled == Filled::Ended).await;
+        if tokio::time::timeout(LAST_WRITE, self.write_all(file)).await.is_err() {
+            tracing::warn!(bytes = file.bytes(), "reporting records wait in the file for the next start");
+        }
+    }
+
+    /// Writes until the file is empty, however often the log refuses.
+    async fn write_all(&self, file: &Arc<Waiting>) {
+        while !file.is_empty() {
+            if let Err(error) = self.write_first(file).await {
+                self.metrics.failures.inc();
+                tracing::warn!(%error, "the reporting log takes no records: trying again");
+                tokio::time::sleep(PAUSE).await;
+            }
+        }
+    }
+
+    async fn write_first(&self, file: &Arc<Waiting>) -> infra::Result<()> {
+        let (records, place) = file.with(|spool| spool.first(BATCH)).await?;
+        let count = records.len();
+        let refused = self.log.append(records).await?;
+        self.metrics.written.inc_by(count.saturating_sub(refused.len()) as u64);
+        self.refused(&refused);
+        file.with(move |spool| spool.done(place)).await?;
+        self.count_waiting(file);
+        Ok(())
+    }
+
+    fn refused(&self, refused: &[Refused]) {
+        for Refused { id, topic, reason } in refused {
+            self.metrics.refused.inc();
+            tracing::error!(topic, id, reason, "a record is not reported");
+        }
+    }
+
+    fn count_waiting(&self, file: &Waiting) {
+        self.metrics.waiting.set(i64::try_from(file.bytes()).unwrap_or(i64::MAX));
+    }
+}
+
+/// Whether more may come into the file.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Filled {
+    Yet,
+    Ended,
+}
+
+/// The file and how much waits in it. Whoever asks how much does not wait for the disk.
+struct Waiting {
+    spool: Mutex<Spool>,
+    bytes: AtomicU64,
+}
+
+impl Waiting {
+    fn of(spool: Spool) -> Self {
+        let bytes = AtomicU64::new(spool.waiting());
+        Self { spool: Mutex::new(spool), bytes }
+    }
+
+    fn bytes(&self) -> u64 {
+        self.bytes.load(Relaxed)
+    }
+
+    fn is_empty(&self) -> bool {
+        self.bytes() == 0
+    }
+
+    /// Works on the file apart from the role's thread.
+    async fn with<T: Send + 'static>(
+        self: &Arc<Self>,
+        work: impl FnOnce(&mut Spool) -> infra::Result<T> + Send + 'static,
+    ) -> infra::Result<T> {
+        let this = self.clone();
+        let on_file = move || {
+            // A spool is whole whatever happened while it was held: what it says it has stands in its files.
+            let mut spool = this.spool.lock().unwrap_or_else(PoisonError::into_inner);
+            let outcome = work(&mut spool);
+            this.bytes.store(spool.waiting(), Relaxed);
+            outcome
+        };
+        blocking(on_file).await
+    }
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> infra::Result<T> + Send + 'static) -> infra::Result<T> {
+    let ended = tokio::task::spawn_blocking(work).await;
+    ended.map_err(|error| StoreError::Unavailable { reason: format!("the file of waiting records: {error}") })?
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Mutex;
-
-    use infra::{Answer, StoreError};
+    use infra::Answer;
     use model::{Epoch, NodeId};
+    use tokio::sync::watch;
 
     use super::*;
 
-    /// A log that refuses so many writes, then takes all.
-    struct Reluctant {
-        refuses: Mutex<u32>,
+    const TOPIC: &str = contracts::reporting::REQUESTS;
+
+    /// A log that takes records only while it is there.
+    struct Log {
+        there: watch::Sender<bool>,
         taken: Mutex<Vec<LogRecord>>,
     }
 
-    impl ReportingLog for Reluctant {
-        fn append(&self, records: Vec<LogRecord>) -> Answer<'_, ()> {
+    impl Log {
+        fn new(there: bool) -> Arc<Self> {
+            Arc::new(Self { there: watch::Sender::new(there), taken: Mutex::default() })
+        }
+
+        fn ids(&self) -> Vec<String> {
+            self.taken.lock().unwrap().iter().map(|record| record.id.clone()).collect()
+        }
+    }
+
+    impl ReportingLog for Log {
+        fn append(&self, records: Vec<LogRecord>) -> Answer<'_, Vec<Refused>> {
             Box::pin(async move {
-                let mut refuses = self.refuses.lock().unwrap();
-                if *refuses > 0 {
-                    *refuses -= 1;
+                if !*self.there.borrow() {
                     return Err(StoreError::Unavailable { reason: "away".to_owned() });
                 }
                 self.taken.lock().unwrap().extend(records);
-                Ok(())
+                Ok(Vec::new())
             })
         }
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn what_the_log_refuses_is_written_later_in_order_and_once() {
-        let owner = Owner { node: NodeId::parse("frontend-1").unwrap(), epoch: Epoch(7) };
-        let metrics = Metrics::register(&runtime::Metrics::default());
-        let (reporter, waiting) = Reporter::new(owner, "voice-requests", metrics.clone());
-        let log = Arc::new(Reluctant { refuses: Mutex::new(3), taken: Mutex::default() });
+    struct Bench {
+        folder: tempfile::TempDir,
+        metrics: Metrics,
+        lives: u64,
+    }
+
+    impl Bench {
+        fn new() -> Self {
+            let metrics = Metrics::register(&runtime::Metrics::default());
+            Self { folder: tempfile::tempdir().unwrap(), metrics, lives: 0 }
+        }
+
+        /// A life of the role; what it reports is what `work` reports.
+        fn life(&mut self, log: &Arc<Log>) -> (Reporter, impl Future<Output = ()> + use<>, Drain) {
+            self.lives += 1;
+            let owner = Owner { node: NodeId::parse("frontend-1").unwrap(), epoch: Epoch(self.lives) };
+            let (reporter, waiting) = Reporter::new(owner, TOPIC, self.metrics.clone());
+            let drain = Drain::new(Duration::ZERO);
+            let buffer = Buffer {
+                folder: self.folder.path().to_owned(),
+                topic: TOPIC,
+                log: log.clone(),
+                drain: drain.clone(),
+                metrics: self.metrics.clone(),
+            };
+            (reporter, buffer.run(waiting), drain)
+        }
+    }
+
+    fn report(reporter: &Reporter, names: &[&str]) {
         let (tenant, at) = (TenantId::parse("acme").unwrap(), Timestamp::from_millis(5));
-        for name in ["A", "B", "C"] {
+        for name in names {
             reporter.report(&tenant, name, "call:1", at, json!({ "n": name }));
         }
+    }
+
+    #[tokio::test]
+    async fn a_log_that_was_away_gets_everything_once_and_in_order() {
+        let (mut bench, log) = (Bench::new(), Log::new(false));
+        let (reporter, running, _drain) = bench.life(&log);
+        report(&reporter, &["A", "B", "C"]);
         drop(reporter);
-        write(waiting, log.clone(), Drain::new(Duration::ZERO), metrics.clone()).await;
-        let taken = log.taken.lock().unwrap();
-        let ids: Vec<&str> = taken.iter().map(|record| record.id.as_str()).collect();
-        assert_eq!(ids, ["frontend-1.7:1", "frontend-1.7:2", "frontend-1.7:3"]);
-        let first: Json = serde_json::from_str(&taken[0].json).unwrap();
-        assert_eq!(
-            (&first["type"], &first["data"]["n"], taken[0].key.as_str()),
-            (&"A".into(), &"A".into(), "acme:call:1")
-        );
-        assert_eq!((metrics.written.get(), metrics.failures.get(), metrics.dropped.get()), (3, 3, 0));
+        let comes_back = async {
+            while bench.metrics.failures.get() == 0 {
+                tokio::task::yield_now().await;
+            }
+            log.there.send_replace(true);
+        };
+        tokio::join!(running, comes_back);
+        assert_eq!(log.ids(), ["frontend-1.1:1", "frontend-1.1:2", "frontend-1.1:3"]);
+        let first: Json = serde_json::from_str(&log.taken.lock().unwrap()[0].json).unwrap();
+        assert_eq!((&first["type"], &first["data"]["n"]), (&"A".into(), &"A".into()));
+        assert_eq!(log.taken.lock().unwrap()[0].key, "acme:call:1");
+        let metrics = &bench.metrics;
+        assert_eq!((metrics.written.get(), metrics.dropped.get(), metrics.waiting.get()), (3, 0, 0));
+    }
+
+    #[tokio::test]
+    async fn what_a_life_could_not_write_the_next_one_writes_first() {
+        let (mut bench, log) = (Bench::new(), Log::new(false));
+        let (reporter, running, drain) = bench.life(&log);
+        report(&reporter, &["A", "B"]);
+        drain.end();
+        running.await;
+        assert!(log.ids().is_empty() && bench.metrics.waiting.get() > 0);
+        log.there.send_replace(true);
+        let (reporter, running, _drain) = bench.life(&log);
+        report(&reporter, &["C"]);
+        drop(reporter);
+        running.await;
+        assert_eq!(log.ids(), ["frontend-1.1:1", "frontend-1.1:2", "frontend-1.2:1"]);
+        assert_eq!((bench.metrics.written.get(), bench.metrics.dropped.get()), (3, 0));
+    }
+
+    #[tokio::test]
+    async fn a_role_that_is_killed_loses_nothing_that_had_reached_the_file() {
+        let (mut bench, log) = (Bench::new(), Log::new(false));
+        let (reporter, running, _drain) = bench.life(&log);
+        report(&reporter, &["A", "B"]);
+        let killed = tokio::spawn(running);
+        while bench.metrics.waiting.get() == 0 {
+            tokio::task::yield_now().await;
+        }
+        killed.abort();
+        assert!(killed.await.is_err());
+        log.there.send_replace(true);
+        let (reporter, running, _drain) = bench.life(&log);
+        drop(reporter);
+        running.await;
+        assert_eq!(log.ids(), ["frontend-1.1:1", "frontend-1.1:2"]);
+    }
+
+    #[tokio::test]
+    async fn a_record_that_no_log_takes_holds_nothing_up() {
+        let (mut bench, log) = (Bench::new(), Log::new(true));
+        let (reporter, running, _drain) = bench.life(&log);
+        report(&reporter, &["A", &"x".repeat(infra::bounds::LOG_RECORD_BYTES_MAX), "B"]);
+        drop(reporter);
+        running.await;
+        assert_eq!(log.ids(), ["frontend-1.1:1", "frontend-1.1:3"]);
+        assert_eq!((bench.metrics.written.get(), bench.metrics.refused.get()), (2, 1));
     }
 
     #[tokio::test]
     async fn beyond_the_bound_records_are_dropped_and_counted() {
-        let owner = Owner { node: NodeId::parse("frontend-1").unwrap(), epoch: Epoch(7) };
-        let metrics = Metrics::register(&runtime::Metrics::default());
-        let (reporter, _waiting) = Reporter::new(owner, "voice-requests", metrics.clone());
+        let (mut bench, log) = (Bench::new(), Log::new(true));
+        let (reporter, _running, _drain) = bench.life(&log);
         for _ in 0..WAITING_MAX + 2 {
-            reporter.report(&TenantId::parse("acme").unwrap(), "A", "x", Timestamp::from_millis(5), Json::Null);
+            report(&reporter, &["A"]);
         }
-        assert_eq!(metrics.dropped.get(), 2);
+        assert_eq!(bench.metrics.dropped.get(), 2);
     }
 }

@@ -7,8 +7,8 @@ use std::time::Duration;
 use futures::FutureExt as _;
 use infra::embedded::Embedded;
 use infra::{
-    Answer, Clock, LogRecord, ObjectChange, ObjectChanges, ProvisioningStore, ReportingLog, Revision, StoreError,
-    Stores,
+    Answer, Clock, LogRecord, ObjectChange, ObjectChanges, ProvisioningStore, Refused, ReportingLog, Revision,
+    StoreError, Stores,
 };
 use model::{TenantId, Timestamp};
 
@@ -36,9 +36,9 @@ impl Clock for HandClock {
 pub struct MemoryLog(pub Mutex<Vec<LogRecord>>);
 
 impl ReportingLog for MemoryLog {
-    fn append(&self, records: Vec<LogRecord>) -> Answer<'_, ()> {
+    fn append(&self, records: Vec<LogRecord>) -> Answer<'_, Vec<Refused>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).extend(records);
-        async { Ok(()) }.boxed()
+        async { Ok(Vec::new()) }.boxed()
     }
 }
 

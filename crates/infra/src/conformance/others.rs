@@ -8,8 +8,8 @@ use model::{Dn, Epoch, NodeId, Owner, Timestamp};
 use super::SetClock;
 use super::fixtures::{create, event, owner, tenant, write};
 use crate::{
-    Binding, CallWrite, Clock, ConfigVersion, Document, Extent, KeptView, Publication, RegistrationWrite,
-    RegistrationWritten, StoreError, Stores,
+    Binding, CallWrite, Clock, ConfigVersion, Document, Extent, KeptView, Position, Publication, RegistrationWrite,
+    RegistrationWritten, StoreError, Stores, bounds,
 };
 
 const TTL: Duration = Duration::from_secs(2);
@@ -53,6 +53,39 @@ pub(super) async fn an_exporter_that_was_replaced_is_fenced(stores: &Stores, clo
     assert_eq!(heir.position, end);
     let late = stores.outbox.exported(&acme, lease.token, end).await;
     assert!(matches!(late, Err(StoreError::Fenced { .. })), "{late:?}");
+}
+
+/// More than a stream keeps of what is out.
+const MANY: u64 = 40;
+
+pub(super) async fn nothing_goes_from_the_stream_before_it_is_out(stores: &Stores) {
+    let (acme, me) = (tenant("acme"), owner("node-1.5"));
+    let large = "x".repeat(1 << 20);
+    for call in 1..=MANY {
+        let mut fact = event(&acme, call, 1, 1);
+        fact.event.extensions.set("Large", large.as_str());
+        let call = CallWrite { events: vec![fact], ..write(&acme, call, &me, 1, create("x")) };
+        stores.calls.commit(vec![call]).await.unwrap();
+    }
+    let all = stores.events.read(&acme, Position::START, 100, Duration::ZERO).await.unwrap();
+    assert_eq!(all.len() as u64, MANY);
+    let lease = stores.outbox.take(&acme, &me, TTL).await.unwrap().unwrap();
+    assert_eq!(lease.position, Position::START);
+    // Three are out: they alone may go.
+    stores.outbox.exported(&acme, lease.token, all[2].position).await.unwrap();
+    let left = stores.events.read(&acme, all[2].position, 100, Duration::ZERO).await.unwrap();
+    assert_eq!(left[..], all[3..]);
+    let gone = stores.events.read(&acme, Position::START, 100, Duration::ZERO).await;
+    assert!(matches!(&gone, Err(StoreError::Trimmed { first }) if *first == all[3].position), "{gone:?}");
+    // All are out: what the bound allows stays.
+    stores.outbox.exported(&acme, lease.token, all[39].position).await.unwrap();
+    let Err(StoreError::Trimmed { first }) = stores.events.read(&acme, Position::START, 100, Duration::ZERO).await
+    else {
+        panic!("more is kept than the bound allows");
+    };
+    let kept = stores.events.read(&acme, first.before(), 100, Duration::ZERO).await.unwrap();
+    assert_eq!(kept.first().map(|entry| entry.position), Some(first));
+    assert!(kept.len() * large.len() <= bounds::STREAM_BYTES && kept.len() > 20, "{}", kept.len());
 }
 
 fn binding(uri: &str, expires_at: Timestamp) -> Binding {

@@ -280,7 +280,7 @@ fn journal_path(folder: &Path, number: u64) -> PathBuf {
 }
 
 /// Tells a full disk from other faults.
-pub(super) fn io_error(what: &str, error: &io::Error) -> StoreError {
+pub(crate) fn io_error(what: &str, error: &io::Error) -> StoreError {
     match error.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
             StoreError::DiskFull { what: what.to_owned() }

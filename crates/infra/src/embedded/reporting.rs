@@ -14,7 +14,7 @@ use model::{Owner, TenantId, Token};
 use super::Embedded;
 use super::journal::io_error;
 use super::state::position_of;
-use crate::reporting::{ExportLease, LogRecord, Outbox, ReportingLog};
+use crate::reporting::{ExportLease, LogRecord, Outbox, Refused, ReportingLog, sort_out};
 use crate::{Answer, Clock, Position, Result, StoreError};
 
 fn job(tenant: &TenantId) -> String {
@@ -66,20 +66,23 @@ impl FileLog {
     /// # Errors
     /// When the folder cannot be made.
     pub fn open(folder: &Path, clock: Arc<dyn Clock>) -> Result<Self> {
+        super::allowed("a reporting log in files")?;
         std::fs::create_dir_all(folder).map_err(|e| io_error("the reporting log's folder", &e))?;
         Ok(Self { folder: folder.to_owned(), clock, writing: tokio::sync::Mutex::new(()) })
     }
 }
 
 impl ReportingLog for FileLog {
-    fn append(&self, records: Vec<LogRecord>) -> Answer<'_, ()> {
+    fn append(&self, records: Vec<LogRecord>) -> Answer<'_, Vec<Refused>> {
         async move {
+            let (records, refused) = sort_out(records);
             let _turn = self.writing.lock().await;
             let folder = self.folder.clone();
             let today = contracts::json::rfc3339(self.clock.now());
             let day = today.get(..10).unwrap_or_default().to_owned();
             let written = tokio::task::spawn_blocking(move || append_lines(&folder, &day, &records)).await;
-            written.map_err(|e| StoreError::Unavailable { reason: format!("the reporting log: {e}") })?
+            written.map_err(|e| StoreError::Unavailable { reason: format!("the reporting log: {e}") })??;
+            Ok(refused)
         }
         .boxed()
     }

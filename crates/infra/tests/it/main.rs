@@ -123,6 +123,18 @@ async fn stores_in_memory_conform() {
 }
 
 #[tokio::test]
+async fn a_reporting_log_in_files_conforms() {
+    let folder = Folder::new("reporting");
+    let log = FileLog::open(&folder.0, clock()).unwrap();
+    let read_back = async || {
+        let files = std::fs::read_dir(folder.0.join("voice-conformance")).unwrap();
+        let lines = files.map(|file| std::fs::read_to_string(file.unwrap().path()).unwrap());
+        lines.flat_map(|text| text.lines().map(str::to_owned).collect::<Vec<_>>()).collect()
+    };
+    conformance::reporting::run(&log, read_back).await;
+}
+
+#[tokio::test]
 async fn stores_with_a_journal_conform() {
     let folder = Folder::new("journal");
     let count = std::sync::atomic::AtomicUsize::new(0);
@@ -232,10 +244,19 @@ async fn exported_facts_stand_in_the_log_once_and_the_exporter_goes_on_where_it_
     let stores = stores(Embedded::in_memory(clock.clone()), &folder.0, clock.clone());
     let written = stores.calls.commit((1..=3).map(|id| call(id, "x")).collect()).await.unwrap();
     assert!(written.iter().all(|w| matches!(w, Written::Done { .. })));
-    assert_eq!(export_turn(&stores, &acme(), &me()).await.unwrap(), Exported::All(3));
-    assert_eq!(export_turn(&stores, &acme(), &me()).await.unwrap(), Exported::All(0));
+    assert_eq!(
+        export_turn(&stores, &acme(), &me()).await.unwrap(),
+        Exported::Here { facts: 3, refused: Vec::new(), more: false }
+    );
+    assert_eq!(
+        export_turn(&stores, &acme(), &me()).await.unwrap(),
+        Exported::Here { facts: 0, refused: Vec::new(), more: false }
+    );
     stores.calls.commit(vec![call(4, "x")]).await.unwrap();
-    assert_eq!(export_turn(&stores, &acme(), &me()).await.unwrap(), Exported::All(1));
+    assert_eq!(
+        export_turn(&stores, &acme(), &me()).await.unwrap(),
+        Exported::Here { facts: 1, refused: Vec::new(), more: false }
+    );
     let day = &contracts::json::rfc3339(clock.now())[..10];
     let log = std::fs::read_to_string(folder.0.join("voice-callthread").join(format!("{day}.jsonl"))).unwrap();
     let ids: Vec<String> = log

@@ -1,6 +1,5 @@
 //! One task per tenant: folds its events, writes the records of closed threads, and lets the auditor look.
 
-use std::collections::VecDeque;
 use std::time::Duration;
 
 use anyhow::Result;
@@ -14,6 +13,7 @@ use super::metrics::Metrics;
 use super::picture::{self, Known, Told};
 use super::record::log_record;
 use super::threads::{Folded, Threads};
+use crate::reporting::Reporter;
 
 /// Events that one read takes.
 const EVENTS_MAX: usize = 500;
@@ -25,11 +25,9 @@ const ASK_AGAIN: Duration = Duration::from_millis(500);
 const JOB: Duration = Duration::from_secs(5);
 /// How often it is renewed.
 const JOB_EVERY: Duration = Duration::from_secs(1);
-/// Records that wait while the reporting log is away: a minute of a very busy site. Beyond, the oldest are dropped and counted.
-const RECORDS_MAX: usize = 10_000;
 
 /// Follows the tenant whenever no other node does, until the role drains.
-pub(super) async fn serve(ctx: RoleContext, tenant: TenantId, metrics: Metrics) -> Result<()> {
+pub(super) async fn serve(ctx: RoleContext, tenant: TenantId, metrics: Metrics, reporter: Reporter) -> Result<()> {
     while !ctx.drain.is_draining() {
         if take_job(&ctx, &tenant).await == Some(true) {
             info!(%tenant, "calls are followed");
@@ -37,7 +35,7 @@ pub(super) async fn serve(ctx: RoleContext, tenant: TenantId, metrics: Metrics) 
                 view: View::new(metrics.clone()),
                 ctx: ctx.clone(),
                 tenant: tenant.clone(),
-                waiting: VecDeque::new(),
+                reporter: reporter.clone(),
                 metrics: metrics.clone(),
             };
             desk.run().await?;
@@ -118,8 +116,7 @@ struct Desk {
     ctx: RoleContext,
     tenant: TenantId,
     view: View,
-    /// Records on their way to the log.
-    waiting: VecDeque<LogRecord>,
+    reporter: Reporter,
     metrics: Metrics,
 }
 
@@ -143,7 +140,7 @@ impl Desk {
                     Some(false) | None => return Ok(()),
                 }
             }
-            self.report(now).await;
+            self.report(now);
             // A view that lags would find faults that are none.
             if caught_up && now >= auditor.next_round() {
                 self.audit(&mut auditor, now).await;
@@ -177,23 +174,11 @@ impl Desk {
         }
     }
 
-    /// Writes the records of closed threads; keeps them while the log is away.
-    async fn report(&mut self, now: Timestamp) {
-        self.waiting.extend(self.view.close(&self.tenant, now));
-        let over = self.waiting.len().saturating_sub(RECORDS_MAX);
-        if over > 0 {
-            self.waiting.drain(..over);
-            self.metrics.dropped(over as u64);
-        }
-        if self.waiting.is_empty() {
-            return;
-        }
-        match self.ctx.stores.reporting.append(self.waiting.iter().cloned().collect()).await {
-            Ok(()) => {
-                self.metrics.closed(self.waiting.len());
-                self.waiting.clear();
-            }
-            Err(error) => warn!(tenant = %self.tenant, %error, waiting = self.waiting.len(), "call records wait"),
+    /// Hands the records of closed threads to the log's writer.
+    fn report(&mut self, now: Timestamp) {
+        for record in self.view.close(&self.tenant, now) {
+            self.reporter.give(record);
+            self.metrics.closed(1);
         }
     }
 

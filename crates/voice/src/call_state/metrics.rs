@@ -30,9 +30,9 @@ runtime::metrics! {
     pub(super) struct Metrics {
         /// Call threads that are open.
         threads: Gauge = "callthread_call_threads";
-        /// Call threads whose record was written.
+        /// Call threads whose record was made.
         closed: Counter = "callthread_closed";
-        /// Facts without room in a thread, and records without room.
+        /// Facts without room in a thread.
         dropped: Counter = "callthread_dropped";
         /// Rounds of the auditor.
         rounds: Counter = "callthread_audits";

@@ -1,14 +1,12 @@
 //! A closed thread as a record of the reporting log.
 
 use contracts::json::{rfc3339, user_data_to_json};
+use contracts::reporting::CALL_THREAD;
 use infra::LogRecord;
 use model::TenantId;
 use serde_json::{Value as Json, json};
 
 use super::threads::{Outcome, Party, PartyKind, Thread};
-
-/// The topic on which the thread's events stand too.
-const TOPIC: &str = "voice-callthread";
 
 /// The record of a thread; none while a call of it is open.
 ///
@@ -42,7 +40,7 @@ pub fn log_record(tenant: &TenantId, thread: &Thread) -> Option<LogRecord> {
             "UserData": user_data_to_json(&thread.user_data),
         },
     });
-    Some(LogRecord { topic: TOPIC, key: format!("{tenant}:{}", thread.id), id, json: event.to_string() })
+    Some(LogRecord { topic: CALL_THREAD, key: format!("{tenant}:{}", thread.id), id, json: event.to_string() })
 }
 
 fn party(party: &Party) -> Json {

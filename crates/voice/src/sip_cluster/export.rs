@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use infra::Refused;
 use infra::exporter::{Exported, export_turn};
 use model::{TenantId, Timestamp};
 use prometheus_client::metrics::counter::Counter;
@@ -12,7 +13,9 @@ use runtime::RoleContext;
 /// How often each stream is looked at.
 const EVERY: Duration = Duration::from_secs(1);
 /// The longest pause after failures; the first is [`EVERY`], and each further one twice as long.
-const PAUSE_MAX: Duration = Duration::from_secs(30);
+const PAUSE_MAX: Duration = Duration::from_secs(5);
+/// How long the last turn of a node may take; what it leaves, another node exports.
+const LAST_TURN: Duration = Duration::from_secs(3);
 /// Streams that one node exports.
 const TENANTS_MAX: usize = 10_000;
 /// Turns in a row for one tenant, so that a backlog does not keep the others waiting.
@@ -23,6 +26,8 @@ runtime::metrics! {
     pub(super) struct Metrics {
         /// Facts written to the reporting log.
         facts: Counter = "sipcluster_reporting_facts";
+        /// Facts that the reporting log will never take: they are too long.
+        refused: Counter = "sipcluster_reporting_refused";
         /// Turns of the export that failed.
         failures: Counter = "sipcluster_reporting_failures";
         /// For how long the reporting log has lacked facts, of the tenant that is furthest behind.
@@ -53,7 +58,7 @@ pub(super) async fn run(ctx: RoleContext) -> anyhow::Result<()> {
     for progress in progress.values_mut() {
         progress.next = Timestamp::ZERO;
     }
-    turn(&ctx, &metrics, &mut progress).await;
+    let _ = tokio::time::timeout(LAST_TURN, turn(&ctx, &metrics, &mut progress)).await;
     Ok(())
 }
 
@@ -82,14 +87,19 @@ async fn turn(ctx: &RoleContext, metrics: &Metrics, progress: &mut HashMap<Tenan
 async fn export(ctx: &RoleContext, metrics: &Metrics, tenant: &TenantId, progress: &mut Progress) {
     for _ in 0..TURNS_MAX {
         match export_turn(&ctx.stores, tenant, &ctx.owner()).await {
-            Ok(Exported::Part(facts)) => {
-                progress.failures = 0;
+            Ok(Exported::Here { facts, refused, more }) => {
                 metrics.facts.inc_by(facts as u64);
-            }
-            Ok(outcome) => {
-                if let Exported::All(facts) = outcome {
-                    metrics.facts.inc_by(facts as u64);
+                for Refused { id, topic, reason } in &refused {
+                    metrics.refused.inc();
+                    tracing::error!(%tenant, topic, id, reason, "a fact is not reported");
                 }
+                progress.failures = 0;
+                if !more {
+                    *progress = Progress { out_at: ctx.clock.now(), failures: 0, next: Timestamp::ZERO };
+                    return;
+                }
+            }
+            Ok(Exported::Elsewhere) => {
                 *progress = Progress { out_at: ctx.clock.now(), failures: 0, next: Timestamp::ZERO };
                 return;
             }

@@ -1,0 +1,110 @@
+//! Records on their way: handed to the producer in their order, waited for together.
+
+use std::time::Duration;
+
+use futures::StreamExt as _;
+use futures::stream::FuturesUnordered;
+use infra::{LogRecord, Refused};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::{Header, OwnedHeaders};
+use rdkafka::producer::future_producer::DeliveryFuture;
+use rdkafka::producer::{FutureProducer, FutureRecord};
+
+use super::Context;
+
+/// A message that is one CloudEvent in JSON: the structured mode of the Kafka binding.
+const CONTENT_TYPE: Header<'static, &'static str> =
+    Header { key: "content-type", value: Some("application/cloudevents+json; charset=UTF-8") };
+/// Before a full queue is tried again when nothing of ours is in it.
+const QUEUE_AGAIN: Duration = Duration::from_millis(20);
+
+/// What to do about a record that the producer did not take.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Advice {
+    /// Wait until some are delivered.
+    Wait,
+    /// Repeat everything later.
+    Again,
+    /// Never try it again.
+    Never,
+}
+
+/// What can be done about an error. What an operator can mend (rights, limits of a topic, disks) is repeated until it is mended.
+fn advice(error: &KafkaError) -> Advice {
+    let KafkaError::MessageProduction(code) = error else { return Advice::Again };
+    match code {
+        RDKafkaErrorCode::QueueFull => Advice::Wait,
+        RDKafkaErrorCode::MessageSizeTooLarge | RDKafkaErrorCode::InvalidTopic => Advice::Never,
+        _ => Advice::Again,
+    }
+}
+
+/// Hands the records over and waits until every one is delivered; the answer names those that can never be.
+pub(super) async fn deliver(producer: &FutureProducer<Context>, records: &[LogRecord]) -> Result<Vec<Refused>, String> {
+    let (mut on_their_way, mut refused) = (FuturesUnordered::new(), Vec::new());
+    for record in records {
+        while let Err(error) = hand_over(producer, record, &on_their_way) {
+            match advice(&error) {
+                Advice::Wait => match on_their_way.next().await {
+                    Some(delivered) => delivery(delivered)?,
+                    None => tokio::time::sleep(QUEUE_AGAIN).await,
+                },
+                Advice::Again => return Err(error.to_string()),
+                Advice::Never => {
+                    let (id, topic) = (record.id.clone(), record.topic);
+                    refused.push(Refused { id, topic, reason: error.to_string() });
+                    break;
+                }
+            }
+        }
+    }
+    while let Some(delivered) = on_their_way.next().await {
+        delivery(delivered)?;
+    }
+    Ok(refused)
+}
+
+fn hand_over(
+    producer: &FutureProducer<Context>,
+    record: &LogRecord,
+    on_their_way: &FuturesUnordered<DeliveryFuture>,
+) -> Result<(), KafkaError> {
+    let headers = OwnedHeaders::new_with_capacity(1).insert(CONTENT_TYPE);
+    let message = FutureRecord::to(record.topic).key(&record.key).payload(&record.json).headers(headers);
+    on_their_way.push(producer.send_result(message).map_err(|(error, _)| error)?);
+    Ok(())
+}
+
+/// What became of a message. A failure here came from a broker, for a whole batch: which record is to blame is not known, and
+/// none is given up.
+fn delivery(
+    delivered: Result<rdkafka::producer::future_producer::OwnedDeliveryResult, futures::channel::oneshot::Canceled>,
+) -> Result<(), String> {
+    match delivered {
+        Ok(Ok(_)) => Ok(()),
+        Ok(Err((error, _))) => Err(error.to_string()),
+        Err(_) => Err("the producer has ended".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_no_repeat_can_help_is_given_up() {
+        let of = |code| advice(&KafkaError::MessageProduction(code));
+        assert_eq!(of(RDKafkaErrorCode::QueueFull), Advice::Wait);
+        assert_eq!(of(RDKafkaErrorCode::MessageSizeTooLarge), Advice::Never);
+        for code in [
+            RDKafkaErrorCode::UnknownTopic,
+            RDKafkaErrorCode::TopicAuthorizationFailed,
+            RDKafkaErrorCode::NotEnoughReplicas,
+            RDKafkaErrorCode::AllBrokersDown,
+            RDKafkaErrorCode::Fatal,
+        ] {
+            assert_eq!(of(code), Advice::Again, "{code:?}");
+        }
+        assert_eq!(advice(&KafkaError::Canceled), Advice::Again);
+    }
+}

@@ -1,0 +1,216 @@
+//! What the reporting log holds: its topics, their keys and records. The book's page is made from here.
+
+mod reference;
+
+pub use reference::markdown;
+
+/// Facts of calls and their queues, and the summaries of finished call threads.
+pub const CALL_THREAD: &str = "voice-callthread";
+/// Facts of agents and of phones.
+pub const AGENT_STATE: &str = "voice-agentstate";
+/// Requests and their answers.
+pub const REQUESTS: &str = "voice-requests";
+/// Where phones are.
+pub const REGISTRATIONS: &str = "voice-registrations";
+/// How long agents were in which state.
+pub const AGENT_INTERVALS: &str = "voice-agentintervals";
+/// What came to the edge.
+pub const EDGE: &str = "voice-edge";
+
+/// A topic of the reporting log.
+#[derive(Clone, Copy, Debug)]
+pub struct Topic {
+    /// Its name: in Kafka the topic, in files the folder.
+    pub name: &'static str,
+    /// What it holds.
+    pub holds: &'static str,
+    /// What the key of a record is made of. Records of one key keep their order.
+    pub key: &'static str,
+    /// The role that writes it.
+    pub writers: &'static str,
+    /// Records that are no facts of the event stream, with the attributes of their `data`.
+    pub records: &'static [RecordType],
+}
+
+/// A type of record that a role writes of itself.
+#[derive(Clone, Copy, Debug)]
+pub struct RecordType {
+    /// The CloudEvent's `type`.
+    pub name: &'static str,
+    /// When it is written.
+    pub meaning: &'static str,
+    /// What makes its `id`.
+    pub identity: &'static str,
+    /// The attributes of `data`.
+    pub data: &'static [Attribute],
+}
+
+/// An attribute of a record's `data`.
+#[derive(Clone, Copy, Debug)]
+pub struct Attribute {
+    /// Its name.
+    pub name: &'static str,
+    /// Its JSON type, as `string`.
+    pub json: &'static str,
+    /// What it says.
+    pub meaning: &'static str,
+}
+
+const fn attribute(name: &'static str, json: &'static str, meaning: &'static str) -> Attribute {
+    Attribute { name, json, meaning }
+}
+
+/// The topic of that name.
+pub fn topic(name: &str) -> Option<&'static Topic> {
+    TOPICS.iter().find(|topic| topic.name == name)
+}
+
+/// Every topic.
+pub const TOPICS: &[Topic] = &[
+    Topic {
+        name: CALL_THREAD,
+        holds: "facts of calls and of virtual queues; a summary of each finished call thread",
+        key: "tenant and call thread, as `example:194d04e7b98080003d2f7a10c5e8b196`; for a fact without a call tenant and subject",
+        writers: "sip-cluster (the tenant's exporter), call-state (summaries)",
+        records: &[THREAD],
+    },
+    Topic {
+        name: AGENT_STATE,
+        holds: "facts of agents and of phones",
+        key: "tenant and agent, as `example:1001`, or tenant and DN",
+        writers: "sip-cluster (the tenant's exporter)",
+        records: &[],
+    },
+    Topic {
+        name: REQUESTS,
+        holds: "who asked for what, and what was answered",
+        key: "tenant and call, as `example:call:194d04e7b9808000`, or tenant and requester",
+        writers: "frontend",
+        records: &[REQUEST],
+    },
+    Topic {
+        name: REGISTRATIONS,
+        holds: "where a phone is now; a refresh is not told",
+        key: "tenant and DN, as `example:dn:7101`",
+        writers: "registrar",
+        records: &[REGISTERED, UNREGISTERED],
+    },
+    Topic {
+        name: AGENT_INTERVALS,
+        holds: "how long each agent was in each state; written when a state is over",
+        key: "tenant and agent, as `example:1001`",
+        writers: "agent-state",
+        records: &[INTERVAL],
+    },
+    Topic {
+        name: EDGE,
+        holds: "each call that somebody has begun at the edge, and how much was refused there",
+        key: "tenant and source, as `example:phone:7101` or `example:trunk:carrier`; for a record of a node its name",
+        writers: "sip-proxy",
+        records: &[ATTEMPTED, EDGE_REFUSED],
+    },
+];
+
+const THREAD: RecordType = RecordType {
+    name: "CallThread",
+    meaning: "a call, with all that came of it by transfer or consultation, is over",
+    identity: "`thread:<CallThreadID>`, with `:incomplete` behind it where the beginning was not seen",
+    data: &[
+        attribute("CallThreadID", "string", "the thread: 32 hex digits"),
+        attribute("Complete", "boolean", "whether it was seen from its beginning"),
+        attribute("CallType", "string", "the type of its first call"),
+        attribute("ANI", "string or null", "the caller's number"),
+        attribute("DNIS", "string or null", "the number that was dialled"),
+        attribute("Outcome", "string", "`answered`, `abandoned`, `ended`"),
+        attribute("BeganAt", "string", "time of its first fact, RFC 3339"),
+        attribute("EndedAt", "string", "time of its last fact, RFC 3339"),
+        attribute("DurationMs", "number", "from the one to the other, in ms"),
+        attribute("ConnIDs", "array of strings", "its calls"),
+        attribute(
+            "Parties",
+            "array of objects",
+            "each phone and queue that it came to: `ConnID`, `DN`, `Kind` (`phone`, `queue`), `Role`, `AgentID`, `BeganAt`, `EndedAt`, `Established`, `CallState`, and in ms `QueueMs`, `RingMs`, `TalkMs`, `HoldMs`",
+        ),
+        attribute("UserData", "object", "the data of the call at its end"),
+    ],
+};
+
+const REQUEST: RecordType = RecordType {
+    name: "RequestAnswered",
+    meaning: "frontend has answered a request",
+    identity: "`<node>.<epoch>:<n>`, n counting from 1 in each life of the node",
+    data: &[
+        attribute("Request", "string", "its name"),
+        attribute("Requester", "string", "who asked: the token's subject"),
+        attribute("ReferenceID", "number", "the requester's number for it"),
+        attribute("ConnID", "string or null", "the call"),
+        attribute("Status", "number", "the HTTP status of the answer; 202 means that it was accepted"),
+        attribute("Reason", "string or null", "why it was refused"),
+    ],
+};
+
+const REGISTRATION_DATA: &[Attribute] = &[
+    attribute("DN", "string", "the phone's number"),
+    attribute(
+        "Contacts",
+        "array of objects",
+        "where it is: `Contact`, `UserAgent`, `ExpiresAt`; empty when it is gone",
+    ),
+];
+
+const REGISTERED: RecordType = RecordType {
+    name: "PhoneRegistered",
+    meaning: "a phone has registered, or registered from elsewhere",
+    identity: "`<node>.<epoch>:<n>`, n counting from 1 in each life of the node",
+    data: REGISTRATION_DATA,
+};
+
+const UNREGISTERED: RecordType = RecordType {
+    name: "PhoneUnregistered",
+    meaning: "a phone has unregistered, or its registration has ended",
+    identity: "`<node>.<epoch>:<n>`, n counting from 1 in each life of the node",
+    data: REGISTRATION_DATA,
+};
+
+const INTERVAL: RecordType = RecordType {
+    name: "AgentInterval",
+    meaning: "an agent's state, work mode, reasons or phone has changed; this is how it was until then",
+    identity: "`<node>.<epoch>:<n>`, n counting from 1 in each life of the node",
+    data: &[
+        attribute("AgentID", "string", "the agent"),
+        attribute("ThisDN", "string or null", "the agent's phone"),
+        attribute("State", "string", "the state"),
+        attribute("AgentWorkMode", "string", "how the agent worked"),
+        attribute("Reasons", "object", "why, as the agent's client said"),
+        attribute("BeganAt", "string", "since when, RFC 3339"),
+        attribute("EndedAt", "string", "until when, RFC 3339"),
+        attribute("DurationMs", "number", "how long, in ms"),
+    ],
+};
+
+const ATTEMPTED: RecordType = RecordType {
+    name: "CallAttempted",
+    meaning: "a call that a phone or a trunk began has its final response",
+    identity: "`<node>.<epoch>:<n>`, n counting from 1 in each life of the node",
+    data: &[
+        attribute("CallID", "string", "the SIP Call-ID"),
+        attribute("Source", "string", "`phone` or `trunk`"),
+        attribute("Name", "string", "the phone's number or the trunk's name"),
+        attribute("From", "string", "the number that it gave as its own"),
+        attribute("Dialled", "string", "the number that was dialled"),
+        attribute("Status", "number", "the SIP status of the final response"),
+        attribute("Outcome", "string", "what that means"),
+        attribute("SetupMs", "number", "from the INVITE to the final response, in ms"),
+    ],
+};
+
+const EDGE_REFUSED: RecordType = RecordType {
+    name: "EdgeRefused",
+    meaning: "a node has refused something at the edge; at most one record each 10 s. Its `source` is `/nodes/<node>`",
+    identity: "`<node>.<epoch>:<n>`, n counting from 1 in each life of the node",
+    data: &[
+        attribute("Since", "string", "from when, RFC 3339"),
+        attribute("Until", "string", "until when, RFC 3339"),
+        attribute("Refused", "object", "how many for each reason"),
+    ],
+};

@@ -1,0 +1,286 @@
+//! Exporters that lose their right, die, stop and meet; a log that is away, slow, or takes half.
+
+use std::collections::{HashMap, HashSet};
+use std::future::Future;
+use std::sync::{Arc, Mutex};
+
+use bytes::Bytes;
+use futures::FutureExt as _;
+use model::{CallUuid, ConnId, Event, EventId, EventName, Seq, Timestamp};
+use tokio::sync::{Notify, oneshot};
+use tokio::time::{Instant, sleep, timeout};
+
+use super::*;
+use crate::embedded::Embedded;
+use crate::{
+    Answer, CallLedger, CallWrite, Change, Clock, ObjectChange, ObjectChanges, ProvisioningStore, ReportingLog,
+    Revision,
+};
+
+/// The virtual time of the test's executor.
+struct VirtualClock(Instant);
+
+impl Clock for VirtualClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millis(1_700_000_000_000) + self.0.elapsed()
+    }
+}
+
+struct NoProvisioning;
+
+impl ProvisioningStore for NoProvisioning {
+    fn tenants(&self) -> Answer<'_, Vec<(TenantId, Revision)>> {
+        async { Ok(Vec::new()) }.boxed()
+    }
+    fn load<'a>(&'a self, _: &'a TenantId) -> Answer<'a, Option<(Revision, contracts::provisioning::TenantObjects)>> {
+        async { Ok(None) }.boxed()
+    }
+    fn update<'a>(&'a self, tenant: &'a TenantId, _: Revision, _: Vec<ObjectChange>) -> Answer<'a, Revision> {
+        async move { Err(StoreError::Missing { key: tenant.to_string() }) }.boxed()
+    }
+    fn changes<'a>(&'a self, tenant: &'a TenantId, _: Revision) -> Answer<'a, ObjectChanges> {
+        async move { Err(StoreError::Missing { key: tenant.to_string() }) }.boxed()
+    }
+}
+
+fn stores(log: Arc<dyn ReportingLog>) -> Stores {
+    let clock = Arc::new(VirtualClock(Instant::now()));
+    let embedded = Arc::new(Embedded::in_memory(clock.clone()));
+    Stores {
+        calls: embedded.clone(),
+        agents: embedded.clone(),
+        sessions: embedded.clone(),
+        queues: embedded.clone(),
+        media: embedded.clone(),
+        registrations: embedded.clone(),
+        configuration: embedded.clone(),
+        events: embedded.clone(),
+        new_calls: embedded.clone(),
+        requests: embedded.clone(),
+        leases: embedded.clone(),
+        views: embedded.clone(),
+        outbox: embedded,
+        reporting: log,
+        provisioning: Arc::new(NoProvisioning),
+        clock,
+    }
+}
+
+fn acme() -> TenantId {
+    TenantId::parse("acme").unwrap()
+}
+
+fn node(n: u64, life: u64) -> Owner {
+    format!("sip-cluster-{n}.{life}").parse().unwrap()
+}
+
+/// Facts of a call, from one number on.
+async fn tell(calls: &dyn CallLedger, call: u64, from: u64, count: u64) {
+    let state = || (Bytes::from_static(b"state"), Bytes::new());
+    let change = match from {
+        1 => Change::Create { state: state().0, intentions: state().1 },
+        _ => Change::Keep,
+    };
+    let events = (from..from + count).map(|seq| Stamped {
+        id: EventId { subject: Subject::Call(ConnId(call)), token: Token(1), seq: Seq(seq) },
+        tenant: acme(),
+        at: Timestamp::from_millis(1_700_000_000_000 + seq),
+        trace: Some(CallUuid(call.into())),
+        event: Event::new(EventName::Ringing),
+    });
+    let write = CallWrite {
+        tenant: acme(),
+        conn_id: ConnId(call),
+        owner: node(1, 1),
+        token: Token(1),
+        change,
+        due: None,
+        dialogs: Vec::new(),
+        events: events.collect(),
+        new_call: None,
+    };
+    calls.commit(vec![write]).await.unwrap();
+}
+
+/// What stands in a log.
+type Lines = Arc<Mutex<Vec<LogRecord>>>;
+
+/// The law: whatever is repeated, what stands there first is complete and in the order of the stream, key by key.
+async fn judge(stores: &Stores, lines: &Lines) {
+    let entries = stores.events.read(&acme(), Position::START, usize::MAX, Duration::ZERO).await.unwrap();
+    let (mut should, mut is) = (HashMap::<String, Vec<String>>::new(), HashMap::<String, Vec<String>>::new());
+    for record in entries.iter().map(|entry| log_record(&entry.event)) {
+        should.entry(record.key).or_default().push(record.id);
+    }
+    let mut seen = HashSet::new();
+    for record in lines.lock().unwrap().iter() {
+        if seen.insert(record.id.clone()) {
+            is.entry(record.key.clone()).or_default().push(record.id.clone());
+        }
+    }
+    assert_eq!(is, should);
+}
+
+/// A log that takes records when it is told to.
+#[derive(Default)]
+struct Gate {
+    lines: Lines,
+    asked: Notify,
+    open: Notify,
+}
+
+impl ReportingLog for Gate {
+    fn append(&self, records: Vec<LogRecord>) -> Answer<'_, Vec<Refused>> {
+        async move {
+            self.asked.notify_one();
+            self.open.notified().await;
+            self.lines.lock().unwrap().extend(records);
+            Ok(Vec::new())
+        }
+        .boxed()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_exporter_that_was_stopped_while_it_wrote_cannot_say_what_is_out() {
+    let log = Arc::new(Gate::default());
+    let stores = stores(log.clone());
+    tell(&*stores.calls, 7, 1, 3).await;
+    let (tenant, first, second) = (acme(), node(1, 1), node(2, 1));
+    let mut stopped = export_turn(&stores, &tenant, &first).boxed();
+    // It has begun to write; then its process stops for longer than its right lasts.
+    assert!(futures::poll!(&mut stopped).is_pending());
+    log.asked.notified().await;
+    sleep(LEASE * 2).await;
+    tell(&*stores.calls, 7, 4, 2).await;
+    let heir = export_turn(&stores, &tenant, &second);
+    let (heir, ()) = tokio::join!(heir, async {
+        log.asked.notified().await;
+        log.open.notify_waiters();
+    });
+    assert_eq!(heir.unwrap(), Exported::Here { facts: 5, refused: Vec::new(), more: false });
+    let late = stopped.await;
+    assert!(matches!(&late, Err(StoreError::Fenced { owner, .. }) if *owner == second), "{late:?}");
+    assert_eq!(log.lines.lock().unwrap().len(), 8, "both have written; the first three facts stand there twice");
+    judge(&stores, &log.lines).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_exporter_that_has_lost_its_right_stops_waiting_for_the_log() {
+    let log = Arc::new(Gate::default());
+    let stores = stores(log.clone());
+    tell(&*stores.calls, 7, 1, 3).await;
+    let (tenant, first, second) = (acme(), node(1, 1), node(2, 1));
+    let mut stopped = export_turn(&stores, &tenant, &first).boxed();
+    assert!(futures::poll!(&mut stopped).is_pending());
+    sleep(LEASE * 2).await;
+    assert!(stores.outbox.take(&tenant, &second, LEASE).await.unwrap().is_some());
+    assert_eq!(stopped.await.unwrap(), Exported::Elsewhere);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_log_costs_nobody_the_right() {
+    let log = Arc::new(Gate::default());
+    let stores = stores(log.clone());
+    tell(&*stores.calls, 7, 1, 3).await;
+    let (tenant, first, second) = (acme(), node(1, 1), node(2, 1));
+    let slow = async {
+        sleep(LEASE * 10).await;
+        assert_eq!(export_turn(&stores, &tenant, &second).await.unwrap(), Exported::Elsewhere);
+        log.open.notify_one();
+    };
+    let (turn, ()) = tokio::join!(export_turn(&stores, &tenant, &first), slow);
+    assert_eq!(turn.unwrap(), Exported::Here { facts: 3, refused: Vec::new(), more: false });
+}
+
+/// Numbers that look random and are the same for the same seed (splitmix64).
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, bound: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (z ^ (z >> 31)) % bound
+    }
+}
+
+/// A log that is slow, fails before, amid and after writing, and goes on writing for those who have long stopped waiting.
+struct Moody {
+    lines: Lines,
+    dice: Mutex<Dice>,
+}
+
+impl ReportingLog for Moody {
+    fn append(&self, records: Vec<LogRecord>) -> Answer<'_, Vec<Refused>> {
+        let (pause, mood, part) = {
+            let mut dice = self.dice.lock().unwrap();
+            (dice.below(8_000), dice.below(6), dice.below(records.len() as u64 + 1))
+        };
+        let (lines, (tell, told)) = (self.lines.clone(), oneshot::channel());
+        tokio::spawn(async move {
+            sleep(Duration::from_millis(pause)).await;
+            let taken = match mood {
+                0 => 0,
+                1 => usize::try_from(part).unwrap(),
+                _ => records.len(),
+            };
+            lines.lock().unwrap().extend(records.into_iter().take(taken));
+            let _ = tell.send(mood > 2);
+        });
+        async move {
+            match told.await {
+                Ok(true) => Ok(Vec::new()),
+                _ => Err(StoreError::Unavailable { reason: "in a mood".to_owned() }),
+            }
+        }
+        .boxed()
+    }
+}
+
+/// An exporter of many lives: each turn may be cut off by its death, each pause may be a stop.
+async fn exporter(stores: &Stores, n: u64, mut dice: Dice) {
+    for life in 1.. {
+        for _ in 0..dice.below(6) {
+            let patience = Duration::from_millis(dice.below(12_000));
+            let _ = timeout(patience, export_turn(stores, &acme(), &node(n, life))).await;
+            sleep(Duration::from_millis(dice.below(9_000))).await;
+        }
+    }
+}
+
+async fn whole(seed: u64, work: impl Future<Output = ()>, stores: &Stores) {
+    tokio::select! {
+        () = work => {}
+        () = exporter(stores, 1, Dice(seed * 3 + 1)) => {}
+        () = exporter(stores, 2, Dice(seed * 5 + 2)) => {}
+        () = exporter(stores, 3, Dice(seed * 7 + 3)) => {}
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn whatever_exporters_and_log_do_nothing_is_lost_and_every_key_is_in_order() {
+    for seed in 0..60 {
+        let log = Arc::new(Moody { lines: Lines::default(), dice: Mutex::new(Dice(seed)) });
+        let stores = stores(log.clone());
+        let telling = async {
+            let mut dice = Dice(seed + 1_000);
+            let mut next = [1_u64; 5];
+            for _ in 0..60 {
+                let (call, count) = (dice.below(5), dice.below(30) + 1);
+                let from = &mut next[usize::try_from(call).unwrap()];
+                tell(&*stores.calls, call + 1, *from, count).await;
+                *from += count;
+                sleep(Duration::from_millis(dice.below(2_000))).await;
+            }
+        };
+        whole(seed, telling, &stores).await;
+        // Those who come last: until everything is out.
+        let end = stores.events.end(&acme()).await.unwrap();
+        while stores.outbox.take(&acme(), &node(9, 1), LEASE).await.unwrap().is_none_or(|lease| lease.position < end) {
+            let _ = export_turn(&stores, &acme(), &node(9, 1)).await;
+            sleep(Duration::from_secs(1)).await;
+        }
+        judge(&stores, &log.lines).await;
+    }
+}
