@@ -26,7 +26,7 @@ const OWNER_ANSWERS_WITHIN: Duration = Duration::from_secs(5);
 const OWNER_PORT: u16 = 11300;
 
 /// The topic of what was asked.
-const TOPIC: &str = "voice-requests";
+const TOPIC: &str = contracts::reporting::REQUESTS;
 
 /// Hands requests on.
 #[derive(Clone)]
