@@ -2,6 +2,7 @@
 
 mod event;
 mod inband;
+pub mod info;
 
 pub use event::{EventPacket, EventReceiver};
 pub use inband::InbandDetector;

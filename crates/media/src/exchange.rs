@@ -7,11 +7,13 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use model::Timestamp;
 use smallvec::SmallVec;
 
-use crate::session::{Channel, Event, Frame, PacketBuffer, Session, Transmit};
+use crate::dtmf::Digit;
+use crate::session::{Channel, Content, Event, Frame, PacketBuffer, Session, Transmit};
 
 /// Most members of a conference.
 pub const MEMBERS_MAX: usize = 4;
@@ -246,8 +248,29 @@ impl Exchange {
     fn relay(&mut self, hearers: &[u32], frame: &Frame<'_>, now: Timestamp, send: &mut impl FnMut(Outgoing<'_>)) {
         for hearer in hearers {
             let Some(Some(leg)) = self.legs.get_mut(*hearer as usize) else { continue };
-            if let Some(transmit) = leg.session.relay(frame, now, &mut self.buffer) {
+            let mut next = leg.session.relay(frame, now, &mut self.buffer);
+            while let Some(transmit) = next {
                 give(*hearer, transmit, &self.buffer, send);
+                next = leg.session.relay_next(now, &mut self.buffer);
+            }
+            // Only keys that have to be made into sound begin something here.
+            if frame.content == Content::Event {
+                self.arm(*hearer);
+            }
+        }
+    }
+
+    /// A leg's phone has pressed a key and said so by its signalling: it counts as one in its audio, and whoever hears the
+    /// leg gets it in its own way.
+    pub fn press(&mut self, key: LegKey, digit: Digit, duration: Duration, now: Timestamp) {
+        let Some(leg) = self.leg_mut(key) else { return };
+        leg.session.pressed(digit, now);
+        let hearers = leg.heard_by.clone();
+        self.after(key.index);
+        for hearer in hearers {
+            if let Some(Some(leg)) = self.legs.get_mut(hearer as usize) {
+                leg.session.send_key(digit, duration, now);
+                self.arm(hearer);
             }
         }
     }

@@ -18,19 +18,22 @@ use crate::rtp::{self, PACKET_BYTES_MAX};
 use crate::sdp::{AudioStream, Direction};
 
 mod inbound;
+mod keys;
 mod outbound;
+mod repack;
 mod snapshot;
 mod treatment;
 
 use inbound::Inbound;
+use keys::Keys;
 use outbound::Outbound;
 pub use snapshot::{InboundSnapshot, OutboundSnapshot, Progress, Run, SessionSnapshot, Totals, TreatmentSnapshot};
 use treatment::Running;
 pub use treatment::{Collect, CollectEnd, Outcome, Phase, PlayEnd, Prompt, Repeat, Treatment};
 
-/// The length of a packet of ours.
+/// The length of a packet of ours, where the phone has asked for no other.
 pub const FRAME: Duration = Duration::from_millis(20);
-/// Samples of a packet of ours.
+/// Samples of such a packet.
 pub const FRAME_SAMPLES: usize = 160;
 /// Digits kept while nothing collects them.
 pub const DIGITS_BUFFERED_MAX: usize = 32;
@@ -175,6 +178,7 @@ pub struct Session {
     outbound: Outbound,
     treatment: Option<Running>,
     digits: VecDeque<Digit>,
+    keys: Keys,
     alive: Timestamp,
     quiet: bool,
     timers: Timers,
@@ -195,6 +199,7 @@ impl Session {
             outbound: Outbound::new(ssrc, sequence, timestamp, now),
             treatment: None,
             digits: VecDeque::new(),
+            keys: Keys::default(),
             alive: now,
             quiet: false,
             timers: Timers { report: now + report_interval(ssrc, 0), quiet: now + quiet_after },
@@ -205,6 +210,7 @@ impl Session {
     /// Takes a newly agreed stream. The phone's source is learned anew from its next valid packet.
     pub fn negotiate(&mut self, stream: AudioStream, now: Timestamp) {
         self.inbound.negotiate(self.stream.as_ref(), &stream);
+        self.outbound.negotiate(self.stream.as_ref(), &stream);
         self.stream = Some(stream);
         self.alive = now;
         self.quiet = false;
@@ -249,14 +255,41 @@ impl Session {
 
     /// Gives a frame of another leg (or of this one, for echo) to the phone. A treatment goes before it.
     pub fn relay(&mut self, frame: &Frame<'_>, now: Timestamp, out: &mut PacketBuffer) -> Option<Transmit> {
-        if self.treatment.as_ref().is_some_and(Running::is_playing) {
+        if self.is_treated() {
             self.outbound.end_run();
             return None;
         }
         let to = self.destination()?;
         let stream = self.stream.as_ref()?;
+        if frame.content == Content::Event && stream.telephone_event.is_none() {
+            self.keys.hear(&frame.header, frame.payload, now);
+            return None;
+        }
+        if self.keys.is_sounding() {
+            self.outbound.end_run();
+            return None;
+        }
         let length = self.outbound.relay(stream, frame, now, out)?;
         Some(Transmit { to, channel: Channel::Rtp, length })
+    }
+
+    /// A further packet that the frame given to [`Session::relay`] has made, for a phone that wants packets of another
+    /// length. Call until `None`.
+    pub fn relay_next(&mut self, now: Timestamp, out: &mut PacketBuffer) -> Option<Transmit> {
+        let to = self.destination()?;
+        let length = self.outbound.next_repacked(self.stream.as_ref()?, now, out)?;
+        Some(Transmit { to, channel: Channel::Rtp, length })
+    }
+
+    /// The phone has pressed a key and said so by its signalling, not in its audio.
+    pub fn pressed(&mut self, digit: Digit, now: Timestamp) {
+        self.handle_digit(digit, now);
+    }
+
+    /// Sends the phone a key: as a telephone event if it takes them, else as sound. A treatment goes before it. Says
+    /// whether it will be sent.
+    pub fn send_key(&mut self, digit: Digit, duration: Duration, now: Timestamp) -> bool {
+        !self.is_treated() && self.destination().is_some() && self.keys.press(digit, duration, now)
     }
 
     /// Starts a treatment; one that runs is dropped without an event, as its owner knows.
@@ -270,6 +303,9 @@ impl Session {
             running.handle_digit(now);
         }
         self.treatment = Some(running);
+        if self.is_treated() {
+            self.keys.clear();
+        }
         self.settle(now);
     }
 
@@ -308,11 +344,15 @@ impl Session {
 
     /// The next packet that is due, written to `out`. Call until `None`.
     pub fn poll_transmit(&mut self, now: Timestamp, out: &mut PacketBuffer) -> Option<Transmit> {
-        while let Some(frame) = self.treatment.as_mut().and_then(|t| t.next_frame(now)) {
+        let samples = self.stream.as_ref().map_or(FRAME_SAMPLES, AudioStream::packet_samples);
+        while let Some(frame) = self.treatment.as_mut().and_then(|t| t.next_frame(samples, now)) {
             let sent = self.destination().zip(self.stream.as_ref());
             let Some((to, stream)) = sent else { continue };
-            let length = self.outbound.play(stream, &frame.samples, frame.due, out);
+            let length = self.outbound.play(stream, frame.samples(), frame.due, out);
             return Some(Transmit { to, channel: Channel::Rtp, length });
+        }
+        if let Some(transmit) = self.poll_key(now, out) {
+            return Some(transmit);
         }
         self.settle(now);
         if self.timers.report > now {
@@ -335,7 +375,7 @@ impl Session {
     /// When [`Session::handle_timeout`] and [`Session::poll_transmit`] are due next.
     pub fn next_timeout(&self) -> Timestamp {
         let treatment = self.treatment.as_ref().map_or(Timestamp::MAX, Running::next_timeout);
-        treatment.min(self.timers.report).min(self.timers.quiet)
+        treatment.min(self.keys.next_timeout()).min(self.timers.report).min(self.timers.quiet)
     }
 
     /// The figures so far.
@@ -344,6 +384,28 @@ impl Session {
         figures.sent = u64::from(self.outbound.packets());
         figures.unrelayed = self.outbound.unrelayed();
         figures
+    }
+
+    /// Whether a treatment has the phone's ear.
+    fn is_treated(&self) -> bool {
+        self.treatment.as_ref().is_some_and(Running::is_playing)
+    }
+
+    fn poll_key(&mut self, now: Timestamp, out: &mut PacketBuffer) -> Option<Transmit> {
+        if self.keys.next_timeout() > now {
+            return None;
+        }
+        let Some((to, stream)) = self.destination().zip(self.stream.as_ref()) else {
+            // Held meanwhile: a key is of its moment.
+            self.keys.clear();
+            return None;
+        };
+        let step = self.keys.next(stream.telephone_event.is_some(), stream.packet_samples() as u16, now)?;
+        let (length, began) = self.outbound.key(stream, step, out)?;
+        if let Some(began) = began {
+            self.keys.began_at(began);
+        }
+        Some(Transmit { to, channel: Channel::Rtp, length })
     }
 
     fn settle(&mut self, now: Timestamp) {

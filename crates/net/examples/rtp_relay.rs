@@ -77,6 +77,7 @@ fn open(driver: &RtpDriver, clock: &Arc<dyn Clock>, leg: u64, law: Law) -> Phone
         pcma: Some(8),
         telephone_event: Some(101),
         direction: Direction::SendRecv,
+        packet: None,
     };
     session.negotiate(stream, clock.now());
     driver.order(0, Order::Open { leg: LegId(leg), ports, session: Box::new(session) }).unwrap();

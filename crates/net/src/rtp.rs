@@ -16,8 +16,10 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use infra::Clock;
+use media::dtmf::Digit;
 use media::sdp::AudioStream;
 use media::session::{Event, Session, SessionSnapshot, Statistics, Treatment};
 use tokio::sync::{mpsc, oneshot};
@@ -70,6 +72,8 @@ pub enum Order {
     Play(LegId, u64, Treatment),
     /// Stop the treatment.
     Stop(LegId),
+    /// The leg's phone has pressed a key, for so long, and said so by its signalling.
+    Press(LegId, Digit, Duration),
     /// Whether the leg hears itself.
     Echo(LegId, bool),
     /// The leg becomes a member of a conference.

@@ -113,6 +113,17 @@ impl UserAgent {
         self.follow_transactions(now);
     }
 
+    /// Takes in a request within a dialog of which the owner knows that it was here and has ended: the answer to its BYE may
+    /// have been lost with a former process. A repeated BYE is told again that it is done; everything else goes the usual way.
+    pub fn receive_after_end(&mut self, message: Message, flow: Flow, now: Timestamp) {
+        if message.method() != Method::Bye || message.fault().is_some() {
+            return self.receive(message, flow, now);
+        }
+        let tag = message.to().ok().and_then(|to| to.tag().map(str::to_owned)).unwrap_or_default();
+        let response = self.plain_response(&message, StatusCode::OK, &tag).build();
+        self.layer.transmit(flow, response.to_bytes());
+    }
+
     /// Lets time pass.
     pub fn handle_timeout(&mut self, now: Timestamp) {
         self.layer.handle_timeout(now);

@@ -1,10 +1,11 @@
 //! media: announcements, music, digits, echo and the relay of every call's audio (RFC 3550, 4240, 4733, 5707).
 //!
 //! Connections: SIP to every sip-proxy, kept open (voice-58); audio with phones at the edge (own-19); the names of tenants
-//! from config (own-04); records of legs (own-06).
+//! from config (own-04); records of legs (own-06); data of calls from ors, where a prompt is named by it (voice-21).
 //! A media dialog is one leg of a call: an INVITE to `sip:conf=<id>@...` (two members of a conference are relayed),
 //! `sip:annc@...;play=<prompt>` (plays, then BYE) or `sip:msml@...`; treatments are MSML in INFO.
 
+mod call_data;
 mod commit;
 mod explain;
 mod former;
@@ -45,7 +46,7 @@ pub const SPEC: RoleSpec = RoleSpec {
     number: 13,
     summary: "the voice platform: announcements, music, digits, and the relay of calls' audio",
     listens: &[Listen { name: "rtp", protocol: Protocol::Rtp, port: 0, place: Place::Edge, accepts: &["own-19"] }],
-    opens: &["voice-58", "own-04", "own-06"],
+    opens: &["voice-21", "voice-58", "own-04", "own-06"],
     settings: Settings::TABLE,
     metrics: &[Metrics::declared],
     admin_port: 9_090,
@@ -103,10 +104,10 @@ async fn run(ctx: RoleContext) -> anyhow::Result<()> {
     });
     let asks = explain::answer_by(&ctx.trace);
     let meter = ctx.meter("own-19").peer("phones");
-    ctx.meter("own-06").embedded();
     ctx.ready.started();
     let former = former::claim(&ctx).await?;
     // Only now: the first message of a proxy may belong to one of those legs.
     let links = NodeLinks::of_role(&ctx, net::sip::Limits::default(), Arc::new(Counters::default()))?;
-    Turns { ctx, node, links, news, asks, former, meter }.run().await
+    let (asker, call_data) = call_data::Asker::new(&ctx)?;
+    Turns { ctx, node, links, news, asks, asker, call_data, former, meter }.run().await
 }

@@ -32,6 +32,7 @@ fn leg(exchange: &mut Exchange, n: u16, law: Law) -> LegKey {
         pcma: Some(8),
         telephone_event: Some(101),
         direction: Direction::SendRecv,
+        packet: None,
     };
     session.negotiate(stream, START);
     exchange.open(session)
@@ -72,6 +73,24 @@ fn two_members_hear_each_other_across_the_laws() {
     assert_eq!(heard_by(&mut exchange, b, 1, 0, START), [phone(0)]);
     exchange.leave(b);
     assert!(heard_by(&mut exchange, a, 0, 1, START).is_empty());
+}
+
+#[test]
+fn a_key_that_a_phone_signals_is_told_once_and_reaches_the_other_as_an_event() {
+    let mut exchange = Exchange::default();
+    let (a, b) = (leg(&mut exchange, 0, Law::Mu), leg(&mut exchange, 1, Law::A));
+    exchange.join(a, "c").unwrap();
+    exchange.join(b, "c").unwrap();
+    exchange.press(a, Digit::from_char('4').unwrap(), Duration::from_millis(100), START);
+    let told: Vec<(LegKey, Event)> = std::iter::from_fn(|| exchange.poll_event()).collect();
+    assert_eq!(told, [(a, Event::Digit(Digit::from_char('4').unwrap()))]);
+    let mut sent = Vec::new();
+    for n in 0..20 {
+        exchange.handle_timeout(START + FRAME * n, &mut |out| sent.push((out.to, out.bytes.to_vec())));
+    }
+    assert!(sent.iter().all(|(to, _)| *to == phone(1)));
+    let codes: Vec<u8> = sent.iter().map(|(_, bytes)| Packet::parse(bytes).unwrap().payload[0]).collect();
+    assert_eq!(codes, [4; 7]);
 }
 
 #[test]

@@ -60,6 +60,8 @@ pub struct AudioStream {
     pub telephone_event: Option<u8>,
     /// Our direction.
     pub direction: Direction,
+    /// How many samples the peer wants in a packet: its `a=ptime`, within its `a=maxptime`; `None` where it says nothing.
+    pub packet: Option<u16>,
 }
 
 /// Why no stream comes about.
@@ -77,6 +79,15 @@ pub enum NegotiationError {
     /// The answer has not as many sections as our offer (RFC 3264 §6).
     #[error("the answer does not fit the offer")]
     Mismatch,
+}
+
+// === impl AudioStream ===
+
+impl AudioStream {
+    /// The samples of a packet that we make: what the peer wants, else 20 ms.
+    pub fn packet_samples(&self) -> usize {
+        usize::from(self.packet.unwrap_or(PTIME * SAMPLES_PER_MS)).clamp(1, PACKET_SAMPLES_MAX)
+    }
 }
 
 // === impl Direction ===
@@ -143,6 +154,16 @@ impl Default for Preference {
 
 /// Payload type of telephone-event in our offers.
 const TELEPHONE_EVENT_OFFERED: u8 = 101;
+/// Packet length of our offers, and what is sent to a peer that asks for none, in ms.
+const PTIME: u16 = 20;
+/// Longest packet that is sent, in ms; its length is always a multiple of [`PTIME_STEP`].
+const PTIME_MAX: u16 = 60;
+/// Shortest packet that is sent, and the step between lengths, in ms: what G.711 devices use.
+const PTIME_STEP: u16 = 10;
+/// Samples of a millisecond of G.711.
+const SAMPLES_PER_MS: u16 = 8;
+/// Most samples of a packet of ours.
+pub const PACKET_SAMPLES_MAX: usize = (PTIME_MAX * SAMPLES_PER_MS) as usize;
 
 /// Our offer: both laws, the preferred one first, and telephone-event.
 pub fn offer(local: &LocalAudio, preference: Preference) -> Description {
@@ -151,7 +172,13 @@ pub fn offer(local: &LocalAudio, preference: Preference) -> Description {
         Law::A => (Law::A, Law::Mu),
     };
     let codecs = [(first.payload_type(), first), (second.payload_type(), second)];
-    let section = audio_section(local, "RTP/AVP", &codecs, Some(TELEPHONE_EVENT_OFFERED), preference.direction, true);
+    let form = Form {
+        telephone_event: Some(TELEPHONE_EVENT_OFFERED),
+        direction: preference.direction,
+        mux: true,
+        ptime: PTIME,
+    };
+    let section = audio_section(local, "RTP/AVP", &codecs, form);
     describe(local, vec![section])
 }
 
@@ -178,18 +205,18 @@ pub fn answer(
         Law::A => stream.pcma,
     };
     let codecs = [(number.ok_or(NegotiationError::NoCodec)?, stream.law)];
+    let form = Form {
+        telephone_event: stream.telephone_event,
+        direction: stream.direction,
+        mux: stream.rtcp_mux,
+        // Many a device sends what it reads here, whatever it has asked for itself: both ways are the same then.
+        ptime: stream.packet.map_or(PTIME, |samples| samples / SAMPLES_PER_MS),
+    };
     let media = offer
         .media
         .iter()
         .enumerate()
-        .map(|(i, m)| {
-            if i == index {
-                let events = stream.telephone_event;
-                audio_section(local, &m.protocol, &codecs, events, stream.direction, stream.rtcp_mux)
-            } else {
-                rejected(m)
-            }
-        })
+        .map(|(i, m)| if i == index { audio_section(local, &m.protocol, &codecs, form) } else { rejected(m) })
         .collect();
     Ok((describe(local, media), stream))
 }
@@ -245,7 +272,23 @@ fn stream_of(description: &Description, media: &Media) -> Result<AudioStream, Ne
         pcma: number_of(Law::A),
         telephone_event,
         direction: Direction::SendRecv,
+        packet: packet_of(media),
     })
+}
+
+/// The samples that its author wants in a packet.
+fn packet_of(media: &Media) -> Option<u16> {
+    let ms = |name: &str| -> Option<u16> {
+        let value = media.attribute(name)?.value.as_deref()?.trim();
+        // Some write 20.0; the part behind the point is of no use to G.711.
+        value.split('.').next()?.parse().ok().filter(|ms| *ms > 0)
+    };
+    let wanted = match (ms("ptime"), ms("maxptime")) {
+        (Some(asked), most) => asked.min(most.unwrap_or(asked)),
+        (None, Some(most)) if most < PTIME => most,
+        (None, _) => return None,
+    };
+    Some((wanted / PTIME_STEP * PTIME_STEP).clamp(PTIME_STEP, PTIME_MAX) * SAMPLES_PER_MS)
 }
 
 fn law_of(encoding: &str) -> Option<Law> {
@@ -289,14 +332,18 @@ fn describe(local: &LocalAudio, media: Vec<Media>) -> Description {
     }
 }
 
-fn audio_section(
-    local: &LocalAudio,
-    protocol: &str,
-    codecs: &[(u8, Law)],
+/// What a section of ours says beside its codecs.
+#[derive(Clone, Copy)]
+struct Form {
     telephone_event: Option<u8>,
     direction: Direction,
     mux: bool,
-) -> Media {
+    /// In ms.
+    ptime: u16,
+}
+
+fn audio_section(local: &LocalAudio, protocol: &str, codecs: &[(u8, Law)], form: Form) -> Media {
+    let Form { telephone_event, direction, mux, ptime } = form;
     let mut formats: Vec<String> = codecs.iter().map(|(pt, _)| pt.to_string()).collect();
     let mut lines: Vec<Line> =
         codecs.iter().map(|(pt, law)| Line::attribute("rtpmap", format_args!("{pt} {}/8000", law.name()))).collect();
@@ -305,7 +352,7 @@ fn audio_section(
         lines.push(Line::attribute("rtpmap", format_args!("{pt} telephone-event/8000")));
         lines.push(Line::attribute("fmtp", format_args!("{pt} 0-15")));
     }
-    lines.push(Line::attribute("ptime", 20));
+    lines.push(Line::attribute("ptime", ptime));
     if mux {
         lines.push(Line::flag("rtcp-mux"));
     }

@@ -77,6 +77,30 @@ fn an_answer_to_our_offer_makes_the_same_stream_on_both_sides() {
 }
 
 #[test]
+fn the_length_of_packets_is_the_one_that_the_peer_wants() {
+    let cases: [(&str, Option<u16>, u16); 12] = [
+        ("a=ptime:10", Some(80), 10),
+        ("a=ptime:20", Some(160), 20),
+        ("a=ptime:30", Some(240), 30),
+        ("a=ptime:40", Some(320), 40),
+        ("a=ptime:20.0", Some(160), 20),
+        ("a=ptime:25", Some(160), 20),
+        ("a=ptime:5", Some(80), 10),
+        ("a=ptime:200", Some(480), 60),
+        ("a=ptime:40\r\na=maxptime:30", Some(240), 30),
+        ("a=maxptime:10", Some(80), 10),
+        ("a=maxptime:150", None, 20),
+        ("a=ptime:soon", None, 20),
+    ];
+    for (line, packet, told) in cases {
+        let (reply, stream) = answer(&with(PHONE, "a=ptime:20", line), &local(), Preference::default()).unwrap();
+        assert_eq!((stream.packet, stream.packet_samples()), (packet, usize::from(told) * 8), "{line}");
+        let ours = reply.media[0].attribute("ptime").unwrap().value.as_deref();
+        assert_eq!(ours, Some(told.to_string().as_str()), "{line}");
+    }
+}
+
+#[test]
 fn hold_is_told_in_three_ways() {
     assert!(!parse(PHONE.as_bytes()).unwrap().is_hold());
     assert!(with(PHONE, "a=ptime:20", "a=sendonly").is_hold());

@@ -2,6 +2,8 @@
 
 use model::Timestamp;
 
+use super::keys::{self, Step};
+use super::repack::{Piece, Repack};
 use super::{Content, FRAME, FRAME_SAMPLES, Frame, OutboundSnapshot, PacketBuffer};
 use crate::g711::Law;
 use crate::rtp::{HEADER_BYTES, Header, distance};
@@ -11,11 +13,15 @@ use crate::sdp::AudioStream;
 const JUMP_MAX: i32 = 3_000;
 /// A packet that is this many behind is of no use to anybody: 20 s.
 const LATE_MAX: i32 = 1_000;
+/// A sample of 8 kHz audio, in microseconds.
+const SAMPLE_US: u64 = 125;
 
 /// Our side of a session.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Outbound {
     state: OutboundSnapshot,
+    /// The source whose packets are not as long as the peer wants them. Not part of a photograph: less than a packet waits in it.
+    repack: Option<Repack>,
 }
 
 /// A run of relayed packets: offsets that turn the source's numbers into ours.
@@ -48,35 +54,48 @@ impl Outbound {
                 packets_at_report: 0,
                 unrelayed: 0,
             },
+            repack: None,
         }
     }
 
-    /// Writes one frame of a treatment that was due at `due`.
-    pub fn play(
-        &mut self,
-        stream: &AudioStream,
-        samples: &[i16; FRAME_SAMPLES],
-        due: Timestamp,
-        out: &mut PacketBuffer,
-    ) -> usize {
+    /// Writes one packet of a treatment that was due at `due`.
+    pub fn play(&mut self, stream: &AudioStream, samples: &[i16], due: Timestamp, out: &mut PacketBuffer) -> usize {
+        let marker = !std::mem::replace(&mut self.state.playing, true);
+        self.end_run();
         let timestamp = self.timestamp_at(due);
-        let state = &mut self.state;
-        let marker = !std::mem::replace(&mut state.playing, true);
-        state.run = None;
-        let header = Header {
-            marker,
-            payload_type: number(stream).unwrap_or(stream.law.payload_type()),
-            sequence: state.next_sequence,
-            timestamp,
-            ssrc: state.ssrc,
-        };
-        state.next_sequence = state.next_sequence.wrapping_add(1);
-        (state.anchor_timestamp, state.anchor) = (timestamp, due);
-        let (head, body) = out.split_at_mut(HEADER_BYTES);
-        head.copy_from_slice(&header.to_bytes());
-        body.iter_mut().zip(samples).for_each(|(code, sample)| *code = stream.law.encode(*sample));
-        self.count(FRAME_SAMPLES);
-        HEADER_BYTES + FRAME_SAMPLES
+        let payload_type = number(stream).unwrap_or(stream.law.payload_type());
+        let codes = samples.iter().map(|sample| stream.law.encode(*sample));
+        let length = self.write(marker, payload_type, timestamp, codes, out);
+        self.note_sent(timestamp, due, samples.len());
+        length
+    }
+
+    /// Writes a packet of a key (RFC 4733, or its sound); `None` if the peer has no payload type for it. Says besides at which
+    /// timestamp an event began.
+    pub fn key(&mut self, stream: &AudioStream, step: Step, out: &mut PacketBuffer) -> Option<(usize, Option<u32>)> {
+        self.end_run();
+        self.state.playing = false;
+        match step {
+            Step::Tone { due, digit, from } => {
+                let mut samples = [0; crate::sdp::negotiation::PACKET_SAMPLES_MAX];
+                let samples = samples.get_mut(..stream.packet_samples())?;
+                keys::sound(digit, from, samples);
+                let timestamp = self.timestamp_at(due);
+                let codes = samples.iter().map(|sample| stream.law.encode(*sample));
+                let length = self.write(from == 0, number(stream)?, timestamp, codes, out);
+                self.note_sent(timestamp, due, stream.packet_samples());
+                Some((length, None))
+            }
+            Step::Event { timestamp, due, packet } => {
+                let began = timestamp.unwrap_or_else(|| self.timestamp_at(due));
+                let codes = packet.to_bytes().into_iter();
+                let length = self.write(timestamp.is_none(), stream.telephone_event?, began, codes, out);
+                if timestamp.is_none() {
+                    (self.state.anchor_timestamp, self.state.anchor) = (began, due);
+                }
+                Some((length, Some(began)))
+            }
+        }
     }
 
     /// Writes a frame of another leg; `None` if the phone cannot take it.
@@ -91,6 +110,9 @@ impl Outbound {
             self.state.unrelayed += 1;
             return None;
         };
+        if self.needs_repack(stream, frame) {
+            return self.relay_repacked(stream, frame, (payload_type, transcode), now, out);
+        }
         let room = out.get_mut(HEADER_BYTES..HEADER_BYTES + frame.payload.len())?;
         match transcode {
             None => room.copy_from_slice(frame.payload),
@@ -100,6 +122,84 @@ impl Outbound {
         out.get_mut(..HEADER_BYTES)?.copy_from_slice(&header.to_bytes());
         self.count(frame.payload.len());
         Some(HEADER_BYTES + frame.payload.len())
+    }
+
+    /// The next packet of the wanted length that the last frame has made. Call after [`Outbound::relay`] until `None`.
+    pub fn next_repacked(&mut self, stream: &AudioStream, now: Timestamp, out: &mut PacketBuffer) -> Option<usize> {
+        let Piece { marker, timestamp, codes } = self.repack.as_mut()?.next_ready()?;
+        let samples = codes.len();
+        let length = self.write(marker, number(stream)?, timestamp, codes.into_iter(), out);
+        self.note_sent(timestamp, now, samples);
+        Some(length)
+    }
+
+    fn needs_repack(&self, stream: &AudioStream, frame: &Frame<'_>) -> bool {
+        let Some(wanted) = stream.packet else { return false };
+        // Once begun it goes on: a run of packets passed on and one of packets made anew are numbered differently.
+        let begun = self.repack.as_ref().is_some_and(|repack| repack.is_of(frame.header.ssrc));
+        begun || (matches!(frame.content, Content::Audio(_)) && frame.payload.len() != usize::from(wanted))
+    }
+
+    fn relay_repacked(
+        &mut self,
+        stream: &AudioStream,
+        frame: &Frame<'_>,
+        (payload_type, transcode): (u8, Option<Law>),
+        now: Timestamp,
+        out: &mut PacketBuffer,
+    ) -> Option<usize> {
+        let Header { ssrc, timestamp, marker, .. } = frame.header;
+        let goes_on = self.repack.as_ref().is_some_and(|repack| repack.is_of(ssrc) && repack.continues(timestamp));
+        if !goes_on {
+            // What was passed on of this source so far keeps its place in time.
+            let run = self.state.run.filter(|run| run.source == ssrc);
+            let offset = run.map_or_else(|| self.timestamp_at(now).wrapping_sub(timestamp), |run| run.timestamp_offset);
+            self.repack = Some(Repack::new(ssrc, timestamp, offset, run.is_none()));
+        }
+        self.state.run = None;
+        self.state.playing = false;
+        let repack = self.repack.as_mut()?;
+        if frame.content == Content::Event {
+            repack.interrupt(timestamp);
+            let placed = repack.timestamp(timestamp);
+            return Some(self.write(marker, payload_type, placed, frame.payload.iter().copied(), out));
+        }
+        let codes = frame.payload.iter().map(|code| transcode.map_or(*code, |law| law.transcode(*code)));
+        repack.take(timestamp, marker, codes, stream.law, stream.packet_samples());
+        self.next_repacked(stream, now, out)
+    }
+
+    /// Writes a packet that is numbered by us.
+    fn write(
+        &mut self,
+        marker: bool,
+        payload_type: u8,
+        timestamp: u32,
+        payload: impl ExactSizeIterator<Item = u8>,
+        out: &mut PacketBuffer,
+    ) -> usize {
+        let (sequence, ssrc) = (self.state.next_sequence, self.state.ssrc);
+        let header = Header { marker, payload_type, sequence, timestamp, ssrc };
+        self.state.next_sequence = sequence.wrapping_add(1);
+        let length = payload.len().min(out.len() - HEADER_BYTES);
+        let (head, body) = out.split_at_mut(HEADER_BYTES);
+        head.copy_from_slice(&header.to_bytes());
+        body.iter_mut().zip(payload).for_each(|(to, code)| *to = code);
+        self.count(length);
+        HEADER_BYTES + length
+    }
+
+    /// So many samples were sent with this timestamp at that time: what comes next is placed by it. The anchor is the last
+    /// 20 ms of them.
+    fn note_sent(&mut self, timestamp: u32, at: Timestamp, samples: usize) {
+        let samples = u32::try_from(samples).unwrap_or(FRAME_SAMPLES as u32);
+        let anchor = timestamp.wrapping_add(samples).wrapping_sub(FRAME_SAMPLES as u32);
+        if self.state.packets > 1 && (anchor.wrapping_sub(self.state.anchor_timestamp) as i32) <= 0 {
+            return;
+        }
+        let end = at + std::time::Duration::from_micros(u64::from(samples) * SAMPLE_US);
+        self.state.anchor_timestamp = anchor;
+        self.state.anchor = Timestamp::from_micros(end.as_micros().saturating_sub(FRAME.as_micros() as u64));
     }
 
     /// The frame's place in our stream: the source's gaps, reordering and pauses stay visible within a run.
@@ -136,15 +236,26 @@ impl Outbound {
         state.run = Some(run);
         state.playing = false;
         state.next_sequence = run.highest.wrapping_add(run.sequence_offset).wrapping_add(1);
-        if (placed.timestamp.wrapping_sub(state.anchor_timestamp) as i32) > 0 {
-            (state.anchor_timestamp, state.anchor) = (placed.timestamp, now);
-        }
+        let samples = match frame.content {
+            Content::Audio(_) => frame.payload.len(),
+            // An event's packets all carry the time of its begin.
+            Content::Event => FRAME_SAMPLES,
+        };
+        self.note_sent(placed.timestamp, now, samples);
         Some(placed)
     }
 
     /// Another run has begun elsewhere: what the source says next starts a new one.
     pub fn end_run(&mut self) {
         self.state.run = None;
+        self.repack = None;
+    }
+
+    /// Another description is in force: the peer may want packets of another length.
+    pub fn negotiate(&mut self, before: Option<&AudioStream>, stream: &AudioStream) {
+        if before.is_none_or(|before| before.packet != stream.packet || before.law != stream.law) {
+            self.repack = None;
+        }
     }
 
     /// When the first frame of a treatment is due, so that it follows what was sent last.
@@ -196,7 +307,7 @@ impl Outbound {
             state.run = None;
             state.playing = false;
         }
-        Self { state }
+        Self { state, repack: None }
     }
 
     fn count(&mut self, octets: usize) {

@@ -15,7 +15,7 @@ use crate::rtcp::ReceptionSnapshot;
 use crate::sdp::AudioStream;
 
 /// A [`Session`] as plain data. Events not yet polled are not part of it: poll before you take it. Nor is a key that is
-/// being heard in the audio: it takes 25 ms to be found.
+/// being heard in the audio (it takes 25 ms to be found) or sent to the phone, nor audio that does not fill a packet yet.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct SessionSnapshot {
     /// When it was taken.
@@ -134,6 +134,7 @@ impl Session {
             outbound: Outbound::restore(snapshot.outbound, gap),
             treatment: snapshot.treatment.map(|t| Running::restore(t, prompt)),
             digits: snapshot.digits.into(),
+            keys: super::Keys::default(),
             alive: snapshot.alive + gap,
             quiet: snapshot.quiet,
             timers: Timers { report: snapshot.report_due, quiet: snapshot.quiet_due },

@@ -29,6 +29,7 @@ fn stream(law: Law) -> AudioStream {
         pcma: Some(8),
         telephone_event: Some(101),
         direction: Direction::SendRecv,
+        packet: None,
     }
 }
 
@@ -61,6 +62,15 @@ fn key(ssrc: u32, sequence: u16, timestamp: u32, digit: char, end: bool) -> Vec<
     bytes
 }
 
+/// A packet of a telephone event that has lasted so long.
+fn key_of(ssrc: u32, sequence: u16, timestamp: u32, digit: char, end: bool, duration: u16) -> Vec<u8> {
+    let mut bytes = key(ssrc, sequence, timestamp, digit, end);
+    let code = Digit::from_char(digit).unwrap().event();
+    bytes.truncate(12);
+    bytes.extend(EventPacket { code, end, volume: 10, duration }.to_bytes());
+    bytes
+}
+
 fn prompt(name: &str, samples: usize, value: i16) -> Prompt {
     Prompt { name: name.into(), samples: vec![value; samples].into() }
 }
@@ -80,13 +90,24 @@ fn due(session: &mut Session, now: Timestamp) -> Vec<(SocketAddr, Header, Vec<u8
     sent
 }
 
-fn relay(session: &mut Session, packet: &[u8], content: Content, now: Timestamp) -> Option<(Header, Vec<u8>)> {
+fn relay_all(session: &mut Session, packet: &[u8], content: Content, now: Timestamp) -> Vec<(Header, Vec<u8>)> {
     let mut buffer = [0; PACKET_BYTES_MAX];
     let parsed = Packet::parse(packet).unwrap();
     let frame = Frame { header: parsed.header, content, payload: parsed.payload };
-    let transmit = session.relay(&frame, now, &mut buffer)?;
-    let out = Packet::parse(&buffer[..transmit.length]).unwrap();
-    Some((out.header, out.payload.to_vec()))
+    let mut sent = Vec::new();
+    let mut next = session.relay(&frame, now, &mut buffer);
+    while let Some(transmit) = next {
+        let out = Packet::parse(&buffer[..transmit.length]).unwrap();
+        sent.push((out.header, out.payload.to_vec()));
+        next = session.relay_next(now, &mut buffer);
+    }
+    sent
+}
+
+fn relay(session: &mut Session, packet: &[u8], content: Content, now: Timestamp) -> Option<(Header, Vec<u8>)> {
+    let mut sent = relay_all(session, packet, content, now);
+    assert!(sent.len() <= 1);
+    sent.pop()
 }
 
 fn events(session: &mut Session) -> Vec<Event> {
@@ -296,8 +317,8 @@ fn the_other_law_is_transcoded_and_payload_types_are_mapped() {
     let (header, payload) = relay(&mut session, &key(5, 1, 160, '5', true), Content::Event, at(20)).unwrap();
     assert_eq!((header.payload_type, payload[0], payload.len()), (96, 5, 4));
     session.negotiate(AudioStream { telephone_event: None, ..stream(Law::A) }, at(30));
+    // It becomes sound, in time of its own.
     assert_eq!(relay(&mut session, &key(5, 2, 160, '5', true), Content::Event, at(40)), None);
-    assert_eq!(session.statistics().unrelayed, 1);
 }
 
 #[test]
@@ -450,6 +471,194 @@ fn reports_tell_loss_and_strangers_reports_are_dropped() {
     let read = rtcp::parse(&buffer[..transmit.length], 7).unwrap();
     assert_eq!((read.ssrc, read.about_us.unwrap().cumulative_lost), (0xABCD, 10));
     assert!(session.poll_transmit(at(8_000), &mut buffer).is_none());
+}
+
+// === keys that are sent ===
+
+/// A phone without telephone events.
+fn deaf_to_events(law: Law) -> AudioStream {
+    AudioStream { telephone_event: None, ..stream(law) }
+}
+
+/// All that is sent up to `until`, each 10 ms looked at.
+fn sent_until(session: &mut Session, from: u64, until: u64) -> Vec<(u64, Header, Vec<u8>)> {
+    let looks = (from..until).step_by(10);
+    looks.flat_map(|ms| due(session, at(ms)).into_iter().map(move |(_, header, body)| (ms, header, body))).collect()
+}
+
+#[test]
+fn a_key_is_sent_as_an_event_with_one_begin_growing_length_and_three_ends() {
+    let mut session = session();
+    relay(&mut session, &audio(8, 5, 1, 1), Content::Audio(Law::A), at(0));
+    assert!(session.send_key(Digit::from_char('7').unwrap(), Duration::from_millis(100), at(20)));
+    assert!(relay(&mut session, &audio(8, 5, 2, 1), Content::Audio(Law::A), at(20)).is_none(), "no audio meanwhile");
+    let sent = sent_until(&mut session, 20, 300);
+    let events: Vec<EventPacket> = sent.iter().map(|(_, _, body)| EventPacket::parse(body).unwrap()).collect();
+    assert_eq!(sent.iter().map(|(ms, ..)| *ms).collect::<Vec<_>>(), [20, 40, 60, 80, 100, 120, 140]);
+    assert_eq!(events.iter().map(|e| e.duration).collect::<Vec<_>>(), [160, 320, 480, 640, 800, 800, 800]);
+    assert_eq!(events.iter().map(|e| e.end).collect::<Vec<_>>(), [false, false, false, false, true, true, true]);
+    assert!(events.iter().all(|e| e.code == 7 && e.volume == 10));
+    let first = sent[0].1;
+    for (n, (_, header, _)) in sent.iter().enumerate() {
+        assert_eq!((header.timestamp, header.ssrc, header.payload_type), (first.timestamp, 0xABCD, 101));
+        assert_eq!(header.sequence, first.sequence.wrapping_add(n as u16));
+        assert_eq!(header.marker, n == 0);
+    }
+    let (after, _) = relay(&mut session, &audio(8, 5, 9, 1), Content::Audio(Law::A), at(160)).unwrap();
+    assert!(after.marker && after.sequence == first.sequence.wrapping_add(7));
+    assert_eq!(after.timestamp.wrapping_sub(first.timestamp), 7 * 160, "the clock went on");
+}
+
+#[test]
+fn keys_follow_each_other_with_a_pause_and_no_more_wait_than_there_is_room_for() {
+    let mut session = session();
+    for key in "12".chars() {
+        assert!(session.send_key(Digit::from_char(key).unwrap(), Duration::from_millis(80), at(0)));
+    }
+    let sent = sent_until(&mut session, 0, 600);
+    let begins: Vec<u64> = sent.iter().filter(|(_, header, _)| header.marker).map(|(ms, ..)| *ms).collect();
+    assert_eq!(begins.len(), 2);
+    let last_of_first = sent.iter().filter(|(ms, ..)| *ms < begins[1]).map(|(ms, ..)| *ms).max().unwrap();
+    assert!(begins[1] - last_of_first >= 60, "{begins:?} {last_of_first}");
+    let taken = (0..100).filter(|_| session.send_key(Digit::from_char('5').unwrap(), Duration::ZERO, at(700))).count();
+    assert_eq!(taken, 33);
+}
+
+#[test]
+fn a_phone_without_events_hears_the_key_as_its_tones_in_its_own_law() {
+    for law in [Law::Mu, Law::A] {
+        let mut session = session();
+        session.negotiate(deaf_to_events(law), START);
+        for (n, key) in "5#".chars().enumerate() {
+            let begin = 200 * n as u64;
+            let packets = [(0, false), (1, false), (2, true), (3, true), (4, true)];
+            for (m, end) in packets {
+                let now = at(begin + 20 * m);
+                let packet =
+                    key_of(5, (n * 10 + m as usize) as u16, 1_600 * n as u32, key, end, 160 * (m as u16 + 1).min(3));
+                assert!(relay(&mut session, &packet, Content::Event, now).is_none());
+                assert!(
+                    relay(&mut session, &audio(0, 5, 1, 1), Content::Audio(law), now).is_none(),
+                    "no audio meanwhile"
+                );
+            }
+        }
+        let mut detector = crate::dtmf::InbandDetector::default();
+        let sent = sent_until(&mut session, 0, 800);
+        let heard: String = sent
+            .iter()
+            .flat_map(|(_, _, body)| body.iter().map(|code| law.decode(*code)).collect::<Vec<_>>())
+            .filter_map(|sample| detector.handle(sample))
+            .map(Digit::as_char)
+            .collect();
+        assert_eq!(heard, "5#", "{law:?}");
+        assert!(sent.iter().all(|(_, header, body)| body.len() == 160 && header.payload_type == law.payload_type()));
+        assert!((8..=12).contains(&sent.len()), "two keys of 80 ms: {}", sent.len());
+    }
+}
+
+#[test]
+fn a_key_that_is_held_sounds_until_it_is_released_or_its_packets_cease() {
+    for (released, length) in [(true, 400), (false, 550)] {
+        let mut session = session();
+        session.negotiate(deaf_to_events(Law::Mu), START);
+        let mut sent = Vec::new();
+        for m in 0..20_u64 {
+            let packet = key_of(5, m as u16, 0, '9', released && m == 19, 160 * (m as u16 + 1));
+            relay(&mut session, &packet, Content::Event, at(20 * m));
+            sent.extend(sent_until(&mut session, 20 * m, 20 * m + 20));
+        }
+        sent.extend(sent_until(&mut session, 400, 1_500));
+        let (first, last) = (sent.first().unwrap(), sent.last().unwrap());
+        assert!(first.1.marker);
+        assert!((length - 20..=length + 20).contains(&(last.0 + 20)), "{released} {}", last.0);
+        assert_eq!(last.1.timestamp.wrapping_sub(first.1.timestamp), 160 * (sent.len() as u32 - 1), "without a gap");
+    }
+}
+
+#[test]
+fn a_treatment_goes_before_keys_and_keys_of_a_held_phone_are_dropped() {
+    let mut session = session();
+    session.play(1, Treatment { prompts: vec![prompt("a", 1_600, 1)], ..Treatment::default() }, at(0));
+    assert!(!session.send_key(Digit::from_char('1').unwrap(), Duration::from_millis(100), at(0)));
+    session.stop(at(20));
+    assert!(session.send_key(Digit::from_char('1').unwrap(), Duration::from_millis(100), at(20)));
+    session.negotiate(AudioStream { direction: Direction::RecvOnly, ..stream(Law::Mu) }, at(30));
+    assert!(sent_until(&mut session, 40, 400).is_empty());
+    session.negotiate(stream(Law::Mu), at(400));
+    assert!(sent_until(&mut session, 400, 800).is_empty(), "it is of its moment");
+}
+
+// === packets of the length that the phone wants ===
+
+#[test]
+fn prompts_are_sent_in_packets_of_the_length_that_the_phone_wants() {
+    for ms in [10_u64, 20, 30, 40, 60] {
+        let mut session = session();
+        let length = ms as usize * 8;
+        session.negotiate(AudioStream { packet: Some(length as u16), ..stream(Law::Mu) }, START);
+        session.play(1, Treatment { prompts: vec![prompt("a", 4_800, 1)], ..Treatment::default() }, START);
+        let sent = sent_until(&mut session, 0, 1_000);
+        assert_eq!(sent.len() as u64, 600 / ms);
+        for (n, (sent_at, header, body)) in sent.iter().enumerate() {
+            assert_eq!((*sent_at, body.len()), (ms * n as u64, length));
+            assert_eq!(header.timestamp.wrapping_sub(sent[0].1.timestamp) as usize, n * length);
+        }
+        assert_eq!(outcome(&mut session).unwrap().played, Duration::from_millis(600));
+    }
+}
+
+#[test]
+fn a_phone_that_wants_other_packets_than_the_other_leg_sends_gets_them() {
+    for wanted in [80_usize, 160, 240, 320, 480] {
+        let mut session = session();
+        session.negotiate(AudioStream { packet: Some(wanted as u16), ..stream(Law::Mu) }, START);
+        let mut sent: Vec<(Header, Vec<u8>)> = Vec::new();
+        for n in 0..30 {
+            let packet = audio(0, 5, n, n as u8);
+            sent.extend(relay_all(&mut session, &packet, Content::Audio(Law::Mu), at(20 * u64::from(n))));
+        }
+        assert_eq!(sent.len(), 30 * 160 / wanted);
+        for (n, (header, body)) in sent.iter().enumerate() {
+            assert_eq!(body.len(), wanted);
+            assert_eq!(header.sequence, sent[0].0.sequence.wrapping_add(n as u16));
+            assert_eq!(header.timestamp.wrapping_sub(sent[0].0.timestamp) as usize, n * wanted);
+            assert_eq!(header.marker, n == 0);
+        }
+        let codes: Vec<u8> = sent.into_iter().flat_map(|(_, body)| body).collect();
+        assert!(codes.iter().enumerate().all(|(n, code)| usize::from(*code) == n / 160), "nothing is lost or doubled");
+    }
+}
+
+#[test]
+fn a_phone_that_says_nothing_of_packets_gets_them_as_they_come() {
+    let mut session = session();
+    for (n, length) in [(0_u32, 80_usize), (1, 240), (2, 480), (3, 1_000)] {
+        let mut packet = audio(0, 5, n, 9)[..12].to_vec();
+        packet.extend(vec![9; length]);
+        let sent = relay_all(&mut session, &packet, Content::Audio(Law::Mu), at(100 * u64::from(n)));
+        assert_eq!(sent.iter().map(|(_, body)| body.len()).collect::<Vec<_>>(), [length]);
+    }
+}
+
+#[test]
+fn events_between_packets_made_anew_keep_their_begin_and_their_numbers() {
+    let mut session = session();
+    session.negotiate(AudioStream { packet: Some(240), ..stream(Law::Mu) }, START);
+    let mut sent = Vec::new();
+    for n in 0..6 {
+        sent.extend(relay_all(&mut session, &audio(0, 5, n, 1), Content::Audio(Law::Mu), at(20 * u64::from(n))));
+    }
+    for m in 0..4_u16 {
+        let packet = key_of(5, 6 + m, 960, '3', m > 1, 160 * (m + 1).min(2));
+        sent.extend(relay_all(&mut session, &packet, Content::Event, at(120 + 20 * u64::from(m))));
+    }
+    let events: Vec<&Header> = sent.iter().filter(|(_, body)| body.len() == 4).map(|(header, _)| header).collect();
+    assert_eq!(events.len(), 4);
+    assert!(events.iter().all(|h| h.timestamp.wrapping_sub(sent[0].0.timestamp) == 960 && h.payload_type == 101));
+    for (n, (header, _)) in sent.iter().enumerate() {
+        assert_eq!(header.sequence, sent[0].0.sequence.wrapping_add(n as u16));
+    }
 }
 
 // === restore ===

@@ -6,11 +6,14 @@ use std::time::Duration;
 
 use model::Timestamp;
 
-use super::{FRAME, FRAME_SAMPLES, TreatmentSnapshot};
+use super::TreatmentSnapshot;
 use crate::dtmf::Digit;
+use crate::sdp::negotiation::PACKET_SAMPLES_MAX;
 
 /// How far the player may fall behind before it skips instead of catching up with a burst.
 const LATE_MAX: Duration = Duration::from_millis(100);
+/// A sample of 8 kHz audio, in microseconds.
+const SAMPLE_US: u64 = 125;
 
 /// A prompt: samples at 8 kHz under the name that they were asked for.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -124,10 +127,17 @@ pub enum Phase {
     Over,
 }
 
-/// 20 ms of sound.
+/// A packet's worth of sound.
 pub(super) struct Due {
-    pub samples: [i16; FRAME_SAMPLES],
+    samples: [i16; PACKET_SAMPLES_MAX],
+    length: usize,
     pub due: Timestamp,
+}
+
+impl Due {
+    pub fn samples(&self) -> &[i16] {
+        self.samples.get(..self.length).unwrap_or_default()
+    }
 }
 
 /// A treatment that runs.
@@ -150,8 +160,8 @@ pub struct Progress {
     pub sample: usize,
     /// Rounds completed.
     pub rounds: u16,
-    /// Frames played.
-    pub frames: u64,
+    /// Samples played.
+    pub played: u64,
     /// How the play ended.
     pub play_end: Option<PlayEnd>,
     /// Digits collected.
@@ -170,7 +180,7 @@ impl Running {
             prompt: 0,
             sample: 0,
             rounds: 0,
-            frames: 0,
+            played: 0,
             play_end: None,
             digits: Vec::new(),
             last: None,
@@ -199,21 +209,22 @@ impl Running {
         }
     }
 
-    /// The frame that is due; none when the prompts are at their end.
-    pub fn next_frame(&mut self, now: Timestamp) -> Option<Due> {
+    /// The frame of so many samples that is due; none when the prompts are at their end.
+    pub fn next_frame(&mut self, length: usize, now: Timestamp) -> Option<Due> {
         let Phase::Playing { due } = self.state.phase else { return None };
         if due > now {
             return None;
         }
         // A process that slept does not make up for it: the phone has heard silence already.
         let due = if now.since(due) > LATE_MAX { now } else { due };
-        let mut samples = [0; FRAME_SAMPLES];
-        if self.fill(&mut samples) == 0 {
+        let length = length.clamp(1, PACKET_SAMPLES_MAX);
+        let mut samples = [0; PACKET_SAMPLES_MAX];
+        if self.fill(samples.get_mut(..length)?) == 0 {
             return None;
         }
-        self.state.frames += 1;
-        self.state.phase = Phase::Playing { due: due + FRAME };
-        Some(Due { samples, due })
+        self.state.played += length as u64;
+        self.state.phase = Phase::Playing { due: due + Duration::from_micros(length as u64 * SAMPLE_US) };
+        Some(Due { samples, length, due })
     }
 
     /// A key was pressed (it is in the buffer): an interruptible play stops.
@@ -271,13 +282,13 @@ impl Running {
     }
 
     /// Copies the next samples; how many there were. The rest of the last frame stays silent.
-    fn fill(&mut self, out: &mut [i16; FRAME_SAMPLES]) -> usize {
-        let mut filled = 0;
-        while filled < FRAME_SAMPLES && !self.is_at_end() {
+    fn fill(&mut self, out: &mut [i16]) -> usize {
+        let (mut filled, length) = (0, out.len());
+        while filled < length && !self.is_at_end() {
             let state = &mut self.state;
             let Some(prompt) = self.treatment.prompts.get(state.prompt) else { break };
             let rest = prompt.samples.get(state.sample..).unwrap_or_default();
-            let (Some(room), count) = (out.get_mut(filled..), rest.len().min(FRAME_SAMPLES - filled)) else { break };
+            let (Some(room), count) = (out.get_mut(filled..), rest.len().min(length - filled)) else { break };
             room.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
             filled += count;
             state.sample += count;
@@ -358,7 +369,7 @@ impl Running {
         Outcome {
             id: state.id,
             play_end: state.play_end,
-            played: Duration::from_millis(state.frames.saturating_mul(FRAME.as_millis() as u64)),
+            played: Duration::from_micros(state.played.saturating_mul(SAMPLE_US)),
             digits: state.digits.iter().map(|d| d.as_char()).collect(),
             last: state.last,
             collect_end: state.collect_end,

@@ -66,6 +66,7 @@ fn open(driver: &RtpDriver, clock: &Arc<dyn Clock>, shard: usize, id: u64, phone
         pcma: Some(8),
         telephone_event: Some(101),
         direction: Direction::SendRecv,
+        packet: None,
     };
     session.negotiate(stream, clock.now());
     driver.order(shard, Order::Open { leg: LegId(id), ports, session: Box::new(session) }).unwrap();

@@ -159,6 +159,11 @@ impl Loop {
             Order::Stop(leg) => self.with(leg, |s| {
                 s.stop(now);
             }),
+            Order::Press(leg, digit, duration) => {
+                if let Some(key) = self.legs.get(&leg) {
+                    self.exchange.press(*key, digit, duration, now);
+                }
+            }
             Order::Echo(leg, echo) => {
                 if let Some(key) = self.legs.get(&leg) {
                     self.exchange.echo(*key, echo);

@@ -25,10 +25,6 @@ impl Proxy {
             return self.answer(server, &message, answer, now);
         }
         let invite = message.method() == Method::Invite;
-        if invite && matches!(origin, Origin::Edge(_)) {
-            let trying = Message::response_to(&message, StatusCode::TRYING).build();
-            let _ = self.layer.respond(server, &trying, now);
-        }
         let request = message.to_bytes();
         let stage = Stage::Waiting { message: Box::new(message), prepared: false };
         if let Some(id) = self.hold(server, invite, origin, stage, request) {

@@ -31,7 +31,8 @@ impl Node {
             Ok(decoded) => decoded,
             Err(error) => return tracing::error!(tag, %error, "a leg's record cannot be read"),
         };
-        let Decoded { dialog, edge, request_uri, service, connection, local, described, treatments, audio } = decoded;
+        let Decoded { dialog, edge, request_uri, service, connection, local, described, secret, treatments, audio } =
+            decoded;
         let Some(link) = self.link_at(&edge) else {
             return tracing::error!(tag, "there is no proxy by which a leg could go on");
         };
@@ -70,6 +71,7 @@ impl Node {
             local,
             described,
             stream,
+            secret,
             treatments,
             ports: None,
         };
@@ -89,6 +91,7 @@ impl Node {
         self.by_id.insert(id, dialog);
         self.unowned.insert(dialog, now);
         self.mark(dialog);
+        self.secret_lost(dialog, now);
     }
 
     /// Asks the owners of legs of a former life whether they still have them: the BYE may have come while we were away. One

@@ -120,6 +120,7 @@ impl Node {
             local,
             described: None,
             stream: None,
+            secret: None,
             treatments: 0,
             ports: Some(ports),
         };

@@ -1,7 +1,7 @@
 //! A leg as the node holds it: a media dialog, its ports, its MSML state.
 
 use infra::MediaSessionId;
-use ivr::msml::Connection;
+use ivr::msml::{Connection, Running};
 use media::sdp::{AudioStream, Description, LocalAudio};
 use model::{TenantId, Token};
 use net::rtp::{LegId, PortPair};
@@ -37,6 +37,8 @@ pub struct Leg {
     pub described: Option<Description>,
     /// The agreed stream.
     pub stream: Option<AudioStream>,
+    /// A dialog that collects a secret, until its end was told and heard: nothing of what is typed is written down.
+    pub secret: Option<Running>,
     /// The number of the last treatment; an end that names an older one is stale.
     pub treatments: u64,
     /// The ports, until the driver has them.

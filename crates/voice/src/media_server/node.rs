@@ -10,6 +10,7 @@ use net::rtp::{LegId, News, Order, RtpDriver};
 use sip::agent::{AgentConfig, Body, CommandError, DialogId, Event, LocalIdentity, Release, UserAgent};
 use sip::{Flow, LocalTag, Message, Seal, StatusCode, Transmit};
 
+use super::call_data::Questions;
 use super::commit::Over;
 use super::leg::{Leg, Stored};
 use super::limits::Limits;
@@ -41,6 +42,8 @@ pub struct Node {
     pub(super) trace: runtime::Recorder,
     /// Legs that ended, until their thread has told their figures.
     pub(super) ending: Vec<super::explain::Ending>,
+    /// Requests that wait for call data.
+    pub(super) questions: Questions,
     /// Connections to proxies that are up, and the edges of their proxies.
     links: HashMap<u64, String>,
     /// Edges whose connection broke, with its number, and when its dialogs go on by another.
@@ -103,6 +106,7 @@ impl Node {
             draining: false,
             trace: parts.trace,
             ending: Vec::new(),
+            questions: Questions::default(),
             links: HashMap::new(),
             lost: HashMap::new(),
             next_leg: 0,
@@ -195,7 +199,7 @@ impl Node {
 
     // ---- inside
 
-    fn settle(&mut self, now: Timestamp) {
+    pub(super) fn settle(&mut self, now: Timestamp) {
         while let Some(event) = self.agent.poll_event() {
             self.dialog_event(event, now);
         }
@@ -224,6 +228,7 @@ impl Node {
             Event::Failed { dialog, .. } => self.close(dialog),
             Event::Responded { dialog: Some(dialog), status, .. } if status.is_success() => {
                 self.unowned.remove(&dialog);
+                self.heard(dialog);
             }
             Event::Responded { dialog: Some(dialog), status, .. } => {
                 tracing::debug!(?dialog, status = status.code(), "an owner refused a notice");
@@ -249,6 +254,7 @@ impl Node {
     /// The leg is gone: its ports are free again.
     pub(super) fn close(&mut self, dialog: DialogId) {
         self.unowned.remove(&dialog);
+        self.questions.forget(dialog);
         if let Some(leg) = self.legs.remove(&dialog) {
             self.by_id.remove(&leg.id);
             self.trace_end(&leg);

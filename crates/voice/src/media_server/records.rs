@@ -37,15 +37,29 @@ pub struct Decoded {
     pub local: LocalAudio,
     /// Its last description.
     pub described: Option<sdp::Description>,
+    /// The collection of a secret that was under way, or whose end was not heard yet.
+    pub secret: Option<Running>,
     /// The number of its last treatment.
     pub treatments: u64,
     /// Its audio, if it had any yet.
     pub audio: Option<SessionSnapshot>,
 }
 
-/// A leg's record.
-pub fn encode(leg: &Leg, edge: &str, dialog: DialogSnapshot, audio: Option<&SessionSnapshot>) -> Bytes {
+/// A leg's record. Keys are not part of it: those that nobody has collected are the talk of the parties, and those of a
+/// secret are nobody's business, wherever they stand.
+pub fn encode(leg: &Leg, edge: &str, mut dialog: DialogSnapshot, audio: Option<&SessionSnapshot>) -> Bytes {
     let ConnectionSnapshot { id, running, echo, named } = leg.connection.snapshot();
+    let secret = leg.secret.is_some();
+    if secret {
+        // The notice of its end has the digits in it.
+        dialog.leg.requests.clear();
+        dialog.clients.clear();
+    }
+    let running = leg.secret.clone().or(running);
+    let audio = audio.map(|audio| {
+        let treatment = audio.treatment.clone().filter(|_| !secret);
+        SessionSnapshot { digits: Vec::new(), treatment, ..audio.clone() }
+    });
     let running = running.map(|Running { name, dialog }| {
         msml::build_request(&[Command::DialogStart { connection: id.clone(), name: Some(name), dialog }])
     });
@@ -62,7 +76,8 @@ pub fn encode(leg: &Leg, edge: &str, dialog: DialogSnapshot, audio: Option<&Sess
         session_id: leg.local.session_id,
         version: leg.local.version,
         described: leg.described.as_ref().map(ToString::to_string).unwrap_or_default(),
-        audio: audio.map(audio_write::session),
+        audio: audio.as_ref().map(audio_write::session),
+        secret,
     };
     let record = v1::StateRecord { kind: KIND.to_owned(), version: VERSION, body: body.encode_to_vec().into() };
     record.encode_to_vec().into()
@@ -80,6 +95,7 @@ pub fn decode(bytes: &[u8], address: std::net::IpAddr) -> Result<Decoded, Record
     let body = v1::MediaRecord::decode(record.body).map_err(|_| RecordError("media record"))?;
     let service = Service::of(&body.request_uri).map_err(|_| RecordError("request_uri"))?;
     let running = if body.running.is_empty() { None } else { Some(running(&body.running)?) };
+    let secret = running.clone().filter(|_| body.secret);
     let described = if body.described.is_empty() {
         None
     } else {
@@ -99,6 +115,7 @@ pub fn decode(bytes: &[u8], address: std::net::IpAddr) -> Result<Decoded, Record
         }),
         local: LocalAudio { address, port, session_id: body.session_id, version: body.version },
         described,
+        secret,
         treatments: body.treatments,
         audio: body.audio.map(audio_read::session).transpose()?,
     })

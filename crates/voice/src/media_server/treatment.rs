@@ -6,6 +6,7 @@ use media::session::{self, Collect, CollectEnd, Event, Outcome, PlayEnd, Repeat,
 use model::Timestamp;
 use net::rtp::Order;
 use sip::agent::{Body, DialogId, IncomingId, Reply};
+use sip::proxy::headers;
 use sip::{Message, StatusCode};
 
 use super::limits::BODY_BYTES_MAX;
@@ -16,11 +17,24 @@ use super::service::Service;
 pub const NO_RTP: &str = "trunkline.no-rtp";
 
 impl Node {
-    /// An INFO from the owner: an MSML request.
-    pub(super) fn info(&mut self, dialog: DialogId, request: IncomingId, message: &Message, now: Timestamp) {
+    /// Carries an INFO out: an MSML request, whose body may have been completed, or a key that the owner's phone has told it of.
+    pub(super) fn carry_out(
+        &mut self,
+        dialog: DialogId,
+        request: IncomingId,
+        (message, body): (&Message, &[u8]),
+        now: Timestamp,
+    ) {
         let refuse = |status| Reply::new(status);
+        if let Some((digit, duration)) = key_of(message) {
+            note("an answer", self.agent.respond(request, refuse(StatusCode::OK), now));
+            if let Some((shard, id)) = self.legs.get(&dialog).map(|leg| (leg.shard, leg.id)) {
+                self.order(shard, Order::Press(id, digit, duration));
+            }
+            return;
+        }
         let is_msml = matches!(message.content_type(), Ok(Some(kind)) if kind.is("application", "msml+xml"));
-        if !is_msml || message.body().len() > BODY_BYTES_MAX {
+        if !is_msml || body.len() > BODY_BYTES_MAX {
             let status =
                 if is_msml { StatusCode::REQUEST_ENTITY_TOO_LARGE } else { StatusCode::UNSUPPORTED_MEDIA_TYPE };
             return note("a refusal", self.agent.respond(request, refuse(status), now));
@@ -31,10 +45,14 @@ impl Node {
         };
         let (prompts, tenant) = (std::cell::RefCell::new(&mut self.prompts), &leg.tenant);
         let exists = |uri: &str| prompts.borrow_mut().find(tenant, uri).is_some();
-        let answer = leg.connection.handle_request(message.body(), exists);
+        let answer = leg.connection.handle_request(body, exists);
         let body = Body::new(msml::CONTENT_TYPE, answer.body);
         note("an answer", self.agent.respond(request, Reply::new(StatusCode::OK).body(body), now));
+        let secret = message.header(&headers::SECRET) == Some(headers::SECRET_DIGITS);
         for action in answer.actions {
+            if let (Action::Start(running), Some(leg)) = (&action, self.legs.get_mut(&dialog)) {
+                leg.secret = secret.then(|| running.clone());
+            }
             self.act(dialog, action, now);
         }
         for notice in answer.notices {
@@ -131,6 +149,31 @@ impl Node {
             self.notify(dialog, notice, now);
         }
     }
+
+    /// The owner has heard a notice: the end of a secret collection among them needs not be told again.
+    pub(super) fn heard(&mut self, dialog: DialogId) {
+        if let Some(leg) = self.legs.get_mut(&dialog)
+            && leg.connection.running().is_none()
+        {
+            leg.secret = None;
+        }
+    }
+
+    /// What was typed of a secret died with the former process, which wrote none of it down: it has to be typed again.
+    pub(super) fn secret_lost(&mut self, dialog: DialogId, now: Timestamp) {
+        let Some(leg) = self.legs.get_mut(&dialog).filter(|leg| leg.secret.is_some()) else { return };
+        let lost = msml::Outcome { dtmf_end: Some(DtmfEnd::NoMatch), ..msml::Outcome::default() };
+        for notice in leg.connection.handle_ended(&lost) {
+            self.notify(dialog, notice, now);
+        }
+    }
+}
+
+/// The key that an INFO is about.
+fn key_of(message: &Message) -> Option<(Digit, std::time::Duration)> {
+    let kind = message.content_type().ok().flatten()?;
+    let subtype = ["dtmf-relay", "dtmf"].into_iter().find(|subtype| kind.is("application", subtype))?;
+    media::dtmf::info::parse(subtype, message.body())
 }
 
 /// The outcome in the words of MSML.

@@ -10,9 +10,11 @@ use net::sip::{LinkEvent, LinkId, NodeLinks};
 use runtime::RoleContext;
 use runtime::meter::PeerMeter;
 use sip::Flow;
+use sip::agent::DialogId;
 use tokio::sync::mpsc;
 
 use super::PROXY;
+use super::call_data::{Asker, CallData};
 use super::explain::Ask;
 use super::limits::INPUTS_PER_TURN;
 use super::node::Node;
@@ -29,6 +31,10 @@ pub struct Turns {
     pub news: mpsc::Receiver<News>,
     /// Who wants to know how the audio of a call is now.
     pub asks: mpsc::Receiver<Ask>,
+    /// Asks ors about calls.
+    pub asker: Asker,
+    /// What ors says of them.
+    pub call_data: mpsc::Receiver<(DialogId, CallData)>,
     /// Legs of a former life, until there is a proxy.
     pub former: Vec<Record<MediaSessionId>>,
     /// Counts what phones and we send each other.
@@ -54,6 +60,7 @@ impl Turns {
                     None => anyhow::bail!("the RTP threads have ended"),
                 },
                 Some(ask) = self.asks.recv() => self.node.tell_figures(ask),
+                Some((dialog, data)) = self.call_data.recv() => self.node.call_data_came(dialog, &data, now),
                 () = tokio::time::sleep(sleep) => {}
                 () = self.ctx.drain.begun(), if !self.ctx.drain.is_draining() => {}
             }
@@ -61,6 +68,9 @@ impl Turns {
             self.node.handle_timeout(self.now());
             self.store().await;
             self.send();
+            while let Some(question) = self.node.poll_question() {
+                self.asker.ask(question);
+            }
             self.node.count(&self.meter);
             self.node.trace_ended();
             if self.drained() {

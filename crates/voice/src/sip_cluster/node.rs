@@ -191,7 +191,12 @@ impl Node {
 
     /// A message of a call that is here, or of none.
     fn take_in(&mut self, message: Message, link: u64, now: Timestamp) {
-        self.agent.receive(message, Flow::Stream { connection: link }, now);
+        let flow = Flow::Stream { connection: link };
+        if self.has_ended(&message) {
+            self.agent.receive_after_end(message, flow, now);
+        } else {
+            self.agent.receive(message, flow, now);
+        }
         self.settle(now);
     }
 
@@ -287,6 +292,7 @@ impl Node {
             stored: Stored::No,
             events: Vec::new(),
             new_call: None,
+            told: super::routing_link::Told::default(),
             dirty: false,
             armed: None,
         };

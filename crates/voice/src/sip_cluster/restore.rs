@@ -24,6 +24,20 @@ impl Node {
         Some((tenant, tag.call))
     }
 
+    /// Whether a request is for a call of a former life of this node that is over: all others of that life were claimed
+    /// before the first message was looked at.
+    pub(super) fn has_ended(&self, message: &Message) -> bool {
+        // The proxy's mark comes first: to open a tag costs more than all other messages need bear.
+        if message.header(&headers::UNREACHABLE).is_none() || !message.is_request() {
+            return false;
+        }
+        let tag = message.to().ok().and_then(|to| to.tag().and_then(|tag| LocalTag::open(tag, &self.seal)));
+        tag.is_some_and(|tag| {
+            let former = tag.owner.node == self.owner.node && tag.owner.epoch < self.owner.epoch;
+            former && !self.calls.contains_key(&tag.call)
+        })
+    }
+
     /// Goes on with a claimed call. Needs the connection to its proxy, so that its messages find their way.
     ///
     /// A call whose record cannot be read is left to the auditor, who sees an owner without the call.

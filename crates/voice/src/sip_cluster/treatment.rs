@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use call::Input;
-use call::call::{Ended, Playing};
+use call::call::{Ended, Playing, Purpose};
 use ivr::msml::{self, Collect, Command, Dialog, DtmfEnd, Event, Notice, Pattern, PlayEnd};
 use model::request::Treatment;
 use model::{ConnId, LegId, Timestamp};
 use sip::agent::{Body, DialogId, RequestId};
+use sip::header::HeaderName;
+use sip::proxy::headers;
 use sip::{Message, StatusCode};
 
 use super::entry::Entry;
@@ -39,7 +41,9 @@ impl Node {
         if let Some(leg) = self.leg_mut(conn_id, leg) {
             leg.echo = *treatment == Treatment::Echo;
         }
-        match self.send_msml(media, &[command], now) {
+        let secret = self.calls.get(&conn_id).is_some_and(|entry| collects_secret(entry, id));
+        let headers = if secret { vec![(headers::SECRET, headers::SECRET_DIGITS.to_owned())] } else { Vec::new() };
+        match self.send_msml(media, &[command], headers, now) {
             Some(request) => {
                 self.treatments.insert(request, (conn_id, to, id));
             }
@@ -70,7 +74,7 @@ impl Node {
         } else {
             Command::DialogEnd { connection, name: dialog_name(id) }
         };
-        self.send_msml(media, &[command], now);
+        self.send_msml(media, &[command], Vec::new(), now);
     }
 
     /// A leg's media dialog and its name in MSML: our tag, which the INVITE brought to media.
@@ -80,9 +84,15 @@ impl Node {
         Some((media, tag))
     }
 
-    fn send_msml(&mut self, media: DialogId, commands: &[Command], now: Timestamp) -> Option<RequestId> {
+    fn send_msml(
+        &mut self,
+        media: DialogId,
+        commands: &[Command],
+        headers: Vec<(HeaderName, String)>,
+        now: Timestamp,
+    ) -> Option<RequestId> {
         let body = Body::new(msml::CONTENT_TYPE, msml::build_request(commands));
-        match self.agent.info(media, body, Vec::new(), now) {
+        match self.agent.info(media, body, headers, now) {
             Ok(request) => Some(request),
             Err(error) => {
                 tracing::debug!(%error, "media cannot be told now");
@@ -91,10 +101,12 @@ impl Node {
         }
     }
 
-    /// An INFO from media: a dialog has ended. (Phones send theirs for DTMF; media hears RFC 4733.)
+    /// An INFO: from media that a dialog has ended, from a phone that a key was pressed.
     pub(super) fn info(&mut self, dialog: DialogId, message: &Message, now: Timestamp) {
-        let Some(Place { conn_id, leg, side: Side::Media }) = self.place(dialog) else {
-            return;
+        let (conn_id, leg) = match self.place(dialog) {
+            Some(Place { conn_id, leg, side: Side::Media }) => (conn_id, leg),
+            Some(Place { conn_id, leg, side: Side::Phone }) => return self.key_by_info(conn_id, leg, message, now),
+            None => return,
         };
         if message.body().len() > NOTICE_MAX {
             return;
@@ -110,6 +122,21 @@ impl Node {
             Ok(Notice::Event(event)) if event.name == NO_RTP => self.probe_leg(conn_id, leg, now),
             Ok(_) => {}
             Err(error) => tracing::warn!(%conn_id, %error, "media sent a notice that cannot be read"),
+        }
+    }
+
+    /// A phone that has no telephone events says by INFO which key was pressed: media has to know, which collects keys and
+    /// hands them to the other party.
+    fn key_by_info(&mut self, conn_id: ConnId, leg: LegId, message: &Message, now: Timestamp) {
+        let Ok(Some(kind)) = message.content_type() else { return };
+        let types = [("dtmf-relay", "application/dtmf-relay"), ("dtmf", "application/dtmf")];
+        let Some((_, kind)) = types.into_iter().find(|(subtype, _)| kind.is("application", subtype)) else { return };
+        let Some(media) = self.leg(conn_id, leg).and_then(|leg| leg.media) else { return };
+        let body = Body::new(kind, message.body().to_vec());
+        if message.body().len() <= NOTICE_MAX
+            && let Err(error) = self.agent.info(media, body, Vec::new(), now)
+        {
+            tracing::debug!(%conn_id, %error, "media cannot be told of a key now");
         }
     }
 
@@ -147,6 +174,11 @@ impl Node {
             self.feed(conn_id, Input::TreatmentEnded { id, cause: Ended::Failed, digits: String::new() }, now);
         }
     }
+}
+
+/// Whether what is typed now is the caller's secret.
+fn collects_secret(entry: &Entry, id: u32) -> bool {
+    entry.call.state().playing.iter().any(|playing| playing.id == id && playing.purpose == Purpose::Pin)
 }
 
 fn dialog_name(id: u32) -> String {

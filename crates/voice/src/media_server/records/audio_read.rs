@@ -55,6 +55,7 @@ fn stream(r: &v1::AudioStreamRecord) -> Read<AudioStream> {
             v1::AudioDirection::Inactive => Direction::Inactive,
             v1::AudioDirection::Unspecified => return Err(RecordError("audio.stream.direction")),
         },
+        packet: r.packet.map(narrow).transpose()?,
     })
 }
 
@@ -150,7 +151,7 @@ fn treatment(r: &v1::TreatmentRecord) -> Read<TreatmentSnapshot> {
             prompt: narrow(r.prompt)?,
             sample: narrow(r.sample)?,
             rounds: narrow(r.rounds)?,
-            frames: r.frames,
+            played: r.played,
             play_end,
             digits: keys(&r.digits)?,
             last: keys(&r.last)?.pop(),

@@ -48,6 +48,7 @@ fn stream(s: &AudioStream) -> v1::AudioStreamRecord {
         pcma: s.pcma.map(u32::from),
         telephone_event: s.telephone_event.map(u32::from),
         direction: direction.into(),
+        packet: s.packet.map(u32::from),
     }
 }
 
@@ -131,7 +132,7 @@ fn treatment(t: &TreatmentSnapshot) -> v1::TreatmentRecord {
         prompt: progress.prompt as u64,
         sample: progress.sample as u64,
         rounds: progress.rounds.into(),
-        frames: progress.frames,
+        played: progress.played,
         play_end: progress.play_end.map_or(0, |end| match end {
             PlayEnd::Complete => 1,
             PlayEnd::Interrupted => 2,

@@ -97,3 +97,29 @@ fn what_media_never_heard_of_is_asked_for_again() {
     bench.bye(Peer::Caller);
     assert!(bench.is_clear());
 }
+
+#[test]
+fn a_bye_whose_answer_died_with_the_node_is_answered_again_and_nothing_else_of_that_call_is() {
+    let repeated = |method: &str, tag: &str, epoch: u64| {
+        let text = format!(
+            "{method} sip:{EDGE} SIP/2.0\r\nVia: SIP/2.0/TCP 192.0.2.1;branch=z9hG4bK{method}{epoch}\r\nFrom: \
+             <sip:ann@192.0.2.9>;tag=caller\r\nTo: <sip:9000@{EDGE}>;tag={tag}\r\nCall-ID: caller-1\r\nCSeq: 2 \
+             {method}\r\nMax-Forwards: 70\r\nTrunkline-Unreachable: sip-cluster-1.{epoch}\r\nContent-Length: 0\r\n\r\n"
+        );
+        sip::Message::parse(text.into()).expect("a request")
+    };
+    let mut answers = Vec::new();
+    for (method, node, epoch) in
+        [("BYE", "sip-cluster-1", 1), ("INFO", "sip-cluster-1", 1), ("BYE", "sip-cluster-2", 1)]
+    {
+        let mut bench = Bench::new();
+        bench.node = new_node(2);
+        bench.node.link_up(1, EDGE, bench.now);
+        let tag = sip::LocalTag { call: ConnId(7), leg: model::LegId(1), owner: owner(node, epoch) };
+        let tag = tag.seal(&super::bench::seal()).to_string();
+        bench.node.receive(repeated(method, &tag, epoch), 1, bench.now);
+        let sent = bench.node.poll_transmit().expect("an answer");
+        answers.push(sip::Message::parse(sent.bytes).expect("a response").status().map(|status| status.0));
+    }
+    assert_eq!(answers, [Some(200), Some(481), Some(481)]);
+}

@@ -1,0 +1,67 @@
+//! Keys in the body of a SIP INFO: what phones send that have neither telephone events nor clean audio.
+
+use std::time::Duration;
+
+use super::Digit;
+
+/// How long a key is taken to be pressed where the body does not say.
+const USUAL: Duration = Duration::from_millis(160);
+/// Longest body that is read, in bytes.
+const BODY_BYTES_MAX: usize = 256;
+
+/// Reads a body of `application/dtmf-relay` (`Signal=5` and `Duration=160`) or `application/dtmf` (`5`); `subtype` is what
+/// follows `application/`.
+pub fn parse(subtype: &str, body: &[u8]) -> Option<(Digit, Duration)> {
+    let text = std::str::from_utf8(body.get(..body.len().min(BODY_BYTES_MAX))?).ok()?;
+    if subtype.eq_ignore_ascii_case("dtmf") {
+        return Some((key(text)?, USUAL));
+    }
+    if !subtype.eq_ignore_ascii_case("dtmf-relay") {
+        return None;
+    }
+    let value = |name: &str| {
+        text.lines().find_map(|line| {
+            let (key, value) = line.split_once(['=', ':'])?;
+            key.trim().eq_ignore_ascii_case(name).then(|| value.trim())
+        })
+    };
+    let length = value("Duration").and_then(|ms| ms.parse().ok()).filter(|ms| *ms > 0);
+    Some((key(value("Signal")?)?, length.map_or(USUAL, Duration::from_millis)))
+}
+
+/// A key by its character, or by its number among the events (RFC 4733 §3.2): some write 10 for the star.
+fn key(text: &str) -> Option<Digit> {
+    let text = text.trim();
+    let mut chars = text.chars();
+    match (chars.next(), chars.next()) {
+        (Some(only), None) => Digit::from_char(only),
+        _ => text.parse().ok().and_then(Digit::from_event),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bodies_of_phones_are_read() {
+        let cases: [(&str, &str, Option<(char, u64)>); 11] = [
+            ("dtmf-relay", "Signal=5\r\nDuration=160\r\n", Some(('5', 160))),
+            ("dtmf-relay", "Signal= #\r\nDuration= 90\r\n", Some(('#', 90))),
+            ("DTMF-Relay", "signal=*\nduration=0\n", Some(('*', 160))),
+            ("dtmf-relay", "Duration=200\r\nSignal=a", Some(('A', 200))),
+            ("dtmf-relay", "Signal=10\r\n", Some(('*', 160))),
+            ("dtmf", "7", Some(('7', 160))),
+            ("dtmf", " 11\r\n", Some(('#', 160))),
+            ("dtmf", "77", None),
+            ("dtmf-relay", "Duration=200\r\n", None),
+            ("dtmf-relay", "Signal=\r\n", None),
+            ("plain", "5", None),
+        ];
+        for (subtype, body, expected) in cases {
+            let read = parse(subtype, body.as_bytes()).map(|(key, length)| (key.as_char(), length.as_millis() as u64));
+            assert_eq!(read, expected, "{subtype} {body:?}");
+        }
+        assert_eq!(parse("dtmf", &[0xFF]), None);
+    }
+}

@@ -1,0 +1,227 @@
+//! Keys that are sent to the phone: as telephone events where it takes them (RFC 4733), else as their two tones in the audio.
+//!
+//! Most keys of the other leg are relayed packet by packet, since both phones have agreed on telephone events; then nothing
+//! is done here. What is made here: keys that came otherwise ([`Keys::press`]), and keys that this phone takes as sound alone
+//! ([`Keys::hear`]).
+
+use std::collections::VecDeque;
+use std::f32::consts::TAU;
+use std::time::Duration;
+
+use model::Timestamp;
+
+use crate::dtmf::{Digit, EventPacket};
+use crate::rtp::Header;
+use crate::tone::SAMPLE_RATE;
+
+/// Keys that wait until the one before has been sent.
+const WAITING_MAX: usize = 32;
+/// How long a key sounds at least: 40 ms are recognised (ITU-T Q.24), and detectors need some more.
+const SOUND_MIN: Duration = Duration::from_millis(80);
+/// How long a key sounds at most: its duration has 16 bits.
+const SOUND_MAX: Duration = Duration::from_secs(6);
+/// Silence between keys.
+const PAUSE: Duration = Duration::from_millis(60);
+/// A key of the other leg whose packets cease without an end is released then.
+const RELEASED_AFTER: Duration = Duration::from_millis(150);
+/// The last packet of an event is sent that often (RFC 4733 §2.5.1.4).
+const ENDS: u8 = 3;
+/// Power of our events: -10 dBm0, which is what most phones say.
+const VOLUME: u8 = 10;
+/// Amplitude of the two tones together, as a 16-bit sample: about -9 dBm0.
+const AMPLITUDE: f32 = 12_000.0;
+
+/// The keys of one leg.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Keys {
+    waiting: VecDeque<(Digit, Duration)>,
+    sounding: Option<Sounding>,
+    /// Nothing sounds before.
+    free_at: Timestamp,
+    /// The last event of the other leg: source and timestamp.
+    heard: Option<(u32, u32)>,
+}
+
+#[derive(Clone, Debug)]
+struct Sounding {
+    digit: Digit,
+    began: Timestamp,
+    /// When it ends; unknown while the key of the other leg is held.
+    ends: Option<Timestamp>,
+    /// The other leg's last packet of it.
+    last_heard: Timestamp,
+    /// When its next packet is due.
+    due: Timestamp,
+    /// Samples sent so far.
+    samples: u32,
+    /// The last packet, sent so often.
+    ends_sent: u8,
+    /// Our timestamp of its begin, once a packet has gone.
+    timestamp: Option<u32>,
+}
+
+/// What is to be sent now.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Step {
+    /// A packet of an event.
+    Event {
+        /// Our timestamp of its begin; none yet for the first packet.
+        timestamp: Option<u32>,
+        /// When it was due.
+        due: Timestamp,
+        /// The payload.
+        packet: EventPacket,
+    },
+    /// A packet of sound.
+    Tone {
+        /// When it was due.
+        due: Timestamp,
+        /// The key.
+        digit: Digit,
+        /// The first sample's place in the tone.
+        from: u32,
+    },
+}
+
+impl Keys {
+    /// A key is to be sent for so long. Says whether there is room for it.
+    pub fn press(&mut self, digit: Digit, duration: Duration, now: Timestamp) -> bool {
+        if self.waiting.len() >= WAITING_MAX {
+            return false;
+        }
+        self.waiting.push_back((digit, duration.clamp(SOUND_MIN, SOUND_MAX)));
+        self.begin_next(now);
+        true
+    }
+
+    /// A telephone event of the other leg, which this phone cannot take as such: it sounds as long as the key is held.
+    pub fn hear(&mut self, header: &Header, payload: &[u8], now: Timestamp) {
+        let Some(packet) = EventPacket::parse(payload) else { return };
+        let Some(digit) = Digit::from_event(packet.code) else { return };
+        let event = (header.ssrc, header.timestamp);
+        let length = Duration::from_micros(u64::from(packet.duration) * 1_000_000 / u64::from(SAMPLE_RATE));
+        if self.heard == Some(event) {
+            if let Some(held) = self.sounding.as_mut().filter(|s| s.ends.is_none()) {
+                held.last_heard = now;
+                if packet.end {
+                    held.ends = Some(held.began + length.clamp(SOUND_MIN, SOUND_MAX));
+                }
+            }
+            return;
+        }
+        let earlier = |(ssrc, timestamp): (u32, u32)| {
+            ssrc == header.ssrc && (header.timestamp.wrapping_sub(timestamp) as i32) < 0
+        };
+        if self.heard.is_some_and(earlier) {
+            return;
+        }
+        self.heard = Some(event);
+        let free = self.sounding.is_none() && self.waiting.is_empty() && self.free_at <= now;
+        if !free || packet.end {
+            // The key before it still sounds, or this one is over already.
+            self.press(digit, length, now);
+        } else {
+            self.sounding = Some(Sounding::new(digit, now, None));
+        }
+    }
+
+    /// Something else goes to the phone now: what sounds and waits is dropped.
+    pub fn clear(&mut self) {
+        self.waiting.clear();
+        self.sounding = None;
+    }
+
+    /// Whether a key sounds: nothing else is sent then.
+    pub fn is_sounding(&self) -> bool {
+        self.sounding.is_some()
+    }
+
+    /// When [`Keys::next`] has something to do.
+    pub fn next_timeout(&self) -> Timestamp {
+        match &self.sounding {
+            Some(sounding) => sounding.due,
+            None if self.waiting.is_empty() => Timestamp::MAX,
+            None => self.free_at,
+        }
+    }
+
+    /// The next packet that is due, of so many samples: as an event or as sound. Call until `None`.
+    pub fn next(&mut self, as_event: bool, samples: u16, now: Timestamp) -> Option<Step> {
+        self.begin_next(now);
+        let sounding = self.sounding.as_mut().filter(|s| s.due <= now)?;
+        if sounding.ends.is_none() && now.since(sounding.last_heard) >= RELEASED_AFTER {
+            sounding.ends = Some(now);
+        }
+        let span = Duration::from_micros(u64::from(samples) * 1_000_000 / u64::from(SAMPLE_RATE));
+        let due = sounding.due;
+        let over = sounding.ends.is_some_and(|ends| due >= ends);
+        sounding.due = due + span;
+        if !as_event {
+            if over {
+                self.finish(due);
+                return self.next(as_event, samples, now);
+            }
+            let from = sounding.samples;
+            sounding.samples = from.saturating_add(u32::from(samples));
+            return Some(Step::Tone { due, digit: sounding.digit, from });
+        }
+        let length = sounding.samples.saturating_add(u32::from(samples)).min(u32::from(u16::MAX));
+        // The packet whose duration reaches the end is the last; it is said three times.
+        let end = sounding.ends_sent > 0 || sounding.ends.is_some_and(|ends| due + span >= ends);
+        if sounding.ends_sent == 0 {
+            sounding.samples = length;
+        }
+        sounding.ends_sent += u8::from(end);
+        let packet = EventPacket {
+            code: sounding.digit.event(),
+            end,
+            volume: VOLUME,
+            duration: sounding.samples.min(u32::from(u16::MAX)) as u16,
+        };
+        let timestamp = sounding.timestamp;
+        if sounding.ends_sent >= ENDS {
+            self.finish(due + span);
+        }
+        Some(Step::Event { timestamp, due, packet })
+    }
+
+    /// The timestamp of the event that has just begun.
+    pub fn began_at(&mut self, timestamp: u32) {
+        if let Some(sounding) = self.sounding.as_mut() {
+            sounding.timestamp = Some(timestamp);
+        }
+    }
+
+    fn begin_next(&mut self, now: Timestamp) {
+        if self.sounding.is_some() || self.free_at > now {
+            return;
+        }
+        if let Some((digit, length)) = self.waiting.pop_front() {
+            self.sounding = Some(Sounding::new(digit, now, Some(now + length)));
+        }
+    }
+
+    fn finish(&mut self, at: Timestamp) {
+        self.sounding = None;
+        self.free_at = at + PAUSE;
+    }
+}
+
+impl Sounding {
+    fn new(digit: Digit, now: Timestamp, ends: Option<Timestamp>) -> Self {
+        Self { digit, began: now, ends, last_heard: now, due: now, samples: 0, ends_sent: 0, timestamp: None }
+    }
+}
+
+/// A part of a key's sound.
+pub(super) fn sound(digit: Digit, from: u32, out: &mut [i16]) {
+    let (low, high) = digit.tones();
+    for (n, sample) in (from..).zip(out) {
+        let wave = |hz: u16| {
+            // The phase is taken modulo a second, so that a long tone loses no precision.
+            let turns = (u64::from(hz) * u64::from(n % SAMPLE_RATE) % u64::from(SAMPLE_RATE)) as f32;
+            (TAU * turns / SAMPLE_RATE as f32).sin()
+        };
+        *sample = (AMPLITUDE / 2.0 * (wave(low) + wave(high))) as i16;
+    }
+}

@@ -1,0 +1,156 @@
+//! Audio of one packet length into packets of another: for a peer that has asked for its own (`a=ptime`).
+
+use std::collections::VecDeque;
+
+use crate::g711::Law;
+
+/// A step of the source's timestamps beyond this, in either direction, is a restart: 20 s.
+const JUMP_MAX: i32 = 160_000;
+/// Packets that one frame can make: a whole datagram in pieces of 10 ms, and the rest of what was before.
+const READY_MAX: usize = 24;
+
+/// A source whose packets do not have the length that the peer wants.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Repack {
+    source: u32,
+    /// Ours minus the source's, modulo 2^32.
+    offset: u32,
+    /// The source's timestamp that continues what is here.
+    next: u32,
+    /// Codes of less than a packet.
+    rest: Vec<u8>,
+    ready: VecDeque<Piece>,
+    /// The next packet begins something.
+    marker: bool,
+}
+
+/// A packet of the wanted length.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Piece {
+    /// Whether it begins something.
+    pub marker: bool,
+    /// Our timestamp.
+    pub timestamp: u32,
+    /// Its payload.
+    pub codes: Vec<u8>,
+}
+
+impl Repack {
+    /// Begins with a source whose timestamps are `offset` behind ours.
+    pub fn new(source: u32, next: u32, offset: u32, marker: bool) -> Self {
+        Self { source, offset, next, rest: Vec::new(), ready: VecDeque::new(), marker }
+    }
+
+    pub fn is_of(&self, source: u32) -> bool {
+        self.source == source
+    }
+
+    /// Our timestamp for one of the source's.
+    pub fn timestamp(&self, of_source: u32) -> u32 {
+        of_source.wrapping_add(self.offset)
+    }
+
+    /// Whether a frame with this timestamp goes on with what is here.
+    pub fn continues(&self, timestamp: u32) -> bool {
+        (timestamp.wrapping_sub(self.next) as i32).abs() <= JUMP_MAX
+    }
+
+    /// Takes in codes in the peer's law. What comes too late for its packet is left out; what is missing in the packet
+    /// under way is silence.
+    pub fn take(
+        &mut self,
+        timestamp: u32,
+        marker: bool,
+        codes: impl ExactSizeIterator<Item = u8>,
+        law: Law,
+        length: usize,
+    ) {
+        let gap = timestamp.wrapping_sub(self.next) as i32;
+        if gap < 0 || length == 0 {
+            return;
+        }
+        if gap > 0 {
+            let missing = (length - self.rest.len() % length) % length;
+            let filled = missing.min(gap as usize);
+            self.rest.extend(std::iter::repeat_n(law.silence(), filled));
+            self.next = self.next.wrapping_add(filled as u32);
+            self.cut(length);
+            // Shorter than a packet: nothing is left when there is a gap behind it.
+            self.next = timestamp;
+        }
+        self.marker |= marker && self.rest.is_empty();
+        self.next = self.next.wrapping_add(codes.len() as u32);
+        self.rest.extend(codes);
+        self.cut(length);
+    }
+
+    /// A telephone event: audio of before that is not a whole packet is not sent any more.
+    pub fn interrupt(&mut self, timestamp: u32) {
+        self.rest.clear();
+        self.next = timestamp;
+    }
+
+    /// The next packet.
+    pub fn next_ready(&mut self) -> Option<Piece> {
+        self.ready.pop_front()
+    }
+
+    fn cut(&mut self, length: usize) {
+        while self.rest.len() >= length && self.ready.len() < READY_MAX {
+            let later = self.rest.split_off(length);
+            let codes = std::mem::replace(&mut self.rest, later);
+            let behind = (self.rest.len() + length) as u32;
+            let timestamp = self.timestamp(self.next.wrapping_sub(behind));
+            self.ready.push_back(Piece { marker: std::mem::take(&mut self.marker), timestamp, codes });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn all(repack: &mut Repack) -> Vec<Piece> {
+        std::iter::from_fn(|| repack.next_ready()).collect()
+    }
+
+    #[test]
+    fn a_lost_packet_is_silence_in_the_packet_under_way_and_a_late_one_is_left_out() {
+        let mut repack = Repack::new(1, 0, 1_000, true);
+        repack.take(0, false, [1; 160].into_iter(), Law::Mu, 240);
+        assert_eq!(all(&mut repack), []);
+        // The packet at 160 is lost.
+        repack.take(320, false, [3; 160].into_iter(), Law::Mu, 240);
+        repack.take(160, false, [2; 160].into_iter(), Law::Mu, 240);
+        repack.take(480, false, [4; 160].into_iter(), Law::Mu, 240);
+        let pieces = all(&mut repack);
+        assert_eq!(pieces.iter().map(|p| (p.marker, p.timestamp)).collect::<Vec<_>>(), [(true, 1_000), (false, 1_320)]);
+        assert_eq!((pieces[0].codes[159], pieces[0].codes[160], pieces[0].codes.len()), (1, Law::Mu.silence(), 240));
+        assert_eq!((pieces[1].codes[159], pieces[1].codes[160]), (3, 4));
+    }
+
+    proptest! {
+        #[test]
+        fn every_sample_leaves_once_in_order_at_its_own_time(
+            sizes in proptest::collection::vec(1_usize..800, 1..40), length in (1_usize..=6).prop_map(|n| n * 80),
+        ) {
+            let mut repack = Repack::new(7, 5_000, 77, true);
+            let (mut sent, mut got, mut timestamp) = (Vec::new(), Vec::new(), 5_000_u32);
+            for size in sizes {
+                let codes: Vec<u8> = (0..size).map(|n| (sent.len() + n) as u8).collect();
+                repack.take(timestamp, false, codes.iter().copied(), Law::A, length);
+                timestamp += size as u32;
+                sent.extend(codes);
+                for piece in all(&mut repack) {
+                    prop_assert_eq!(piece.codes.len(), length);
+                    prop_assert_eq!(piece.timestamp, 5_077 + got.len() as u32);
+                    got.extend(piece.codes);
+                }
+            }
+            prop_assert!(sent.len() - got.len() < length);
+            prop_assert_eq!(&sent[..got.len()], &got[..]);
+        }
+    }
+}
