@@ -149,6 +149,8 @@ pub struct Proxy {
 struct Peer {
     remote: SocketAddr,
     side: Side,
+    /// The phone that has proven itself by this connection, hashed; 0 for none.
+    phone: u32,
 }
 
 // === impl Proxy: life ===
@@ -282,7 +284,8 @@ impl Proxy {
 
     /// A connection was accepted, or one that the proxy asked for stands.
     pub fn handle_opened(&mut self, connection: u64, remote: SocketAddr, side: Side) {
-        self.connections.insert(connection, Peer { remote, side });
+        let phone = self.connections.get(&connection).map_or(0, |peer| peer.phone);
+        self.connections.insert(connection, Peer { remote, side, phone });
     }
 
     /// A connection is gone, or could not be opened.

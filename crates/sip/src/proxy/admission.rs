@@ -202,12 +202,14 @@ impl Proxy {
         message.remove(&HeaderName::ProxyAuthorization);
         let (tenant, destination) = match source {
             Source::Phone { tenant, dn } if register => {
+                self.note_phone(origin.flow(), &tenant, &dn);
                 message.append(&headers::SOURCE, format_args!("phone;dn={}", value(dn.as_str())));
                 self.add_path(message, origin);
                 let destination = self.to_role(REGISTRAR, &format!("{tenant}/{dn}"))?;
                 (tenant, destination)
             }
             Source::Phone { tenant, dn } => {
+                self.note_phone(origin.flow(), &tenant, &dn);
                 message.append(&headers::SOURCE, format_args!("phone;dn={}", value(dn.as_str())));
                 (tenant, self.for_new_call(message, false)?)
             }
@@ -222,7 +224,7 @@ impl Proxy {
 
     /// RFC 3327 §5.2: what is sent to this phone later comes through us, down this flow.
     fn add_path(&self, message: &mut Message, origin: Origin) {
-        let token = flow_token::seal(origin.flow(), &self.seal);
+        let token = flow_token::seal(origin.flow(), self.stream_owner(origin.flow()), &self.seal);
         message.push_front(&HeaderName::Path, format_args!("<sip:{token}@{};lr>", self.settings.edge));
     }
 

@@ -68,7 +68,7 @@ impl Proxy {
             (Origin::Edge(flow), _) | (_, Target::Edge(flow)) => flow,
             (Origin::Node(_), Target::Node(_)) => return,
         };
-        let token = flow_token::seal(flow, &self.seal);
+        let token = flow_token::seal(flow, self.stream_owner(flow), &self.seal);
         let edge = &self.settings.edge;
         let transport = if flow.reliable() { ";transport=tcp" } else { "" };
         message.push_front(&HeaderName::RecordRoute, format_args!("<sip:{token}@{edge}{transport};lr>"));

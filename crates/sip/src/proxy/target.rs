@@ -2,10 +2,11 @@
 
 use std::net::SocketAddr;
 
-use model::Owner;
+use model::{Dn, Owner, TenantId};
 
 use super::answer::Answer;
 use super::exchange::Target;
+use super::flow_token::StreamOwner;
 use super::{Peer, Proxy, Side, flow_token, rendezvous};
 use crate::flow::Flow;
 use crate::header::HeaderName;
@@ -118,7 +119,7 @@ impl Proxy {
     /// Where a node's request goes.
     pub(super) fn destination_from_node(&mut self, message: &mut Message) -> Result<Destination, Answer> {
         if let Some(token) = self.take_own_routes(message) {
-            return self.flow_destination(&token);
+            return self.flow_destination(&token, message);
         }
         if let Some(destination) = self.take_node_route(message) {
             return Ok(destination);
@@ -136,15 +137,60 @@ impl Proxy {
         self.address_destination(message)
     }
 
-    /// Down the flow that a Route of ours names; 430 if it is dead (RFC 5626 §5.3).
-    fn flow_destination(&mut self, token: &str) -> Result<Destination, Answer> {
-        match flow_token::open(token, &self.seal).filter(|flow| self.is_alive(*flow)) {
-            Some(flow) => Ok(Destination::edge(flow)),
-            None => {
-                self.counts.dead_flows += 1;
-                Err(Answer::new(StatusCode::FLOW_FAILED))
+    /// Down the flow that a Route of ours names; where that connection is gone, by another way to the same phone; 430 if there
+    /// is none (RFC 5626 §5.3).
+    fn flow_destination(&mut self, token: &str, message: &Message) -> Result<Destination, Answer> {
+        if let Some((flow, owner)) = flow_token::open_whole(token, &self.seal) {
+            if self.is_alive(flow) {
+                return Ok(Destination::edge(flow));
+            }
+            if let Some(flow) = owner.and_then(|owner| self.another_way(owner, message)) {
+                return Ok(Destination::edge(flow));
             }
         }
+        self.counts.dead_flows += 1;
+        Err(Answer::new(StatusCode::FLOW_FAILED))
+    }
+
+    /// Another way to a phone whose connection is gone, with us or by itself: the connection by which it has proven itself
+    /// last; else a new one to where its Contact says that it listens, if that is where it came from (RFC 3261 §18.1.1). So
+    /// nobody has us connect to a stranger.
+    fn another_way(&mut self, owner: StreamOwner, message: &Message) -> Option<Flow> {
+        let own = |peer: &Peer| peer.side == Side::Edge && owner.phone != 0 && peer.phone == owner.phone;
+        let of_phone = self.connections.iter().filter(|(_, peer)| own(peer)).map(|(connection, _)| *connection);
+        // What the phone has opened itself goes before what we have; among those the latest.
+        if let Some(connection) = of_phone.max_by_key(|connection| (connection & OPENED_BY_US == 0, *connection)) {
+            return Some(Flow::Stream { connection });
+        }
+        let uri = Uri::parse(message.request_uri()?).ok()?;
+        let ip = uri.host()?.ip()?;
+        let home = ip == owner.ip || (ip.is_loopback() && owner.ip.is_loopback());
+        let tcp = uri.transport().is_some_and(|transport| transport.eq_ignore_ascii_case("tcp"));
+        if !home || !tcp || !uri.is_sip() || self.is_us(&uri) {
+            return None;
+        }
+        let flow = self.stream_to(SocketAddr::new(ip, uri.port().unwrap_or(5060)));
+        if let Flow::Stream { connection } = flow
+            && let Some(peer) = self.connections.get_mut(&connection)
+        {
+            peer.phone = owner.phone;
+        }
+        Some(flow)
+    }
+
+    /// A phone has proven itself by this flow.
+    pub(super) fn note_phone(&mut self, flow: Flow, tenant: &TenantId, dn: &Dn) {
+        if let Flow::Stream { connection } = flow
+            && let Some(peer) = self.connections.get_mut(&connection)
+        {
+            peer.phone = (rendezvous::hash(format!("{tenant}/{dn}").as_bytes()) as u32).max(1);
+        }
+    }
+
+    /// Whose connection a flow is.
+    pub(super) fn stream_owner(&self, flow: Flow) -> Option<StreamOwner> {
+        let Flow::Stream { connection } = flow else { return None };
+        self.connections.get(&connection).map(|peer| StreamOwner { ip: peer.remote.ip(), phone: peer.phone })
     }
 
     fn is_alive(&self, flow: Flow) -> bool {
@@ -208,7 +254,7 @@ impl Proxy {
         }
         self.opened += 1;
         let connection = OPENED_BY_US | self.opened;
-        self.connections.insert(connection, Peer { remote, side: Side::Edge });
+        self.connections.insert(connection, Peer { remote, side: Side::Edge, phone: 0 });
         self.outputs.push_back(super::Output::Connect { connection, remote });
         Flow::Stream { connection }
     }

@@ -204,7 +204,7 @@ fn a_phones_answer_to_a_killed_node_reaches_the_heir_of_the_call() {
     let mut lab = Lab::new();
     lab.node(1, "sip-cluster", "a.1");
     lab.node(2, "sip-cluster", "b.1");
-    let path = flow_token::seal(udp(PHONE), &seal());
+    let path = flow_token::seal(udp(PHONE), None, &seal());
     let more = format!("Route: <sip:{path}@127.0.0.1:5060;lr>\n");
     let invite = Ask { uri: "sip:7101@10.0.0.7", host: "127.0.2.1", more: &more, ..Ask::default() }.text();
     lab.by(1, &invite.replace("tag=from-1", &format!("tag={}", tag(1, "a.1"))));

@@ -151,7 +151,7 @@ fn while_credentials_cannot_be_had_trunks_call_and_phones_wait() {
 fn a_call_to_a_phone_goes_down_its_flow() {
     let mut lab = Lab::new();
     lab.node(1, "sip-cluster", "a.1");
-    let path = flow_token::seal(udp(PHONE), &seal());
+    let path = flow_token::seal(udp(PHONE), None, &seal());
     let more = format!("Route: <sip:{path}@127.0.0.1:5060;lr>\nTrunkline-Secret: 1\n");
     lab.by(1, &Ask { uri: "sip:7101@10.0.0.7:5066", host: "127.0.2.1", more: &more, ..Ask::default() }.text());
     let (flow, invite) = lab.only();
@@ -169,8 +169,8 @@ fn a_dead_or_foreign_flow_is_430() {
     let mut lab = Lab::new();
     lab.node(1, "sip-cluster", "a.1");
     lab.proxy.handle_opened(70, addr(PHONE), Side::Edge);
-    let path = flow_token::seal(tcp(70), &seal());
-    let foreign = flow_token::seal(udp(PHONE), &Seal::new(&[1; 32]));
+    let path = flow_token::seal(tcp(70), None, &seal());
+    let foreign = flow_token::seal(udp(PHONE), None, &Seal::new(&[1; 32]));
     let call = |path: &str, branch: &str| {
         let more = format!("Route: <sip:{path}@127.0.0.1:5060;transport=tcp;lr>\n");
         Ask { uri: "sip:7101@10.0.0.7", host: "127.0.2.1", branch, more: &more, ..Ask::default() }.text()
@@ -236,4 +236,53 @@ fn an_outbound_call_opens_a_connection_to_the_carrier_once() {
     assert_eq!(lab.only().0, udp("192.0.2.10:5060"));
     lab.by(1, &Ask { uri: "sip:1@carrier.example", host: "127.0.2.1", branch: "z9hG4bK-4", ..Ask::default() }.text());
     assert_eq!(lab.statuses(), [502]);
+}
+
+#[test]
+fn a_phone_whose_connection_is_gone_is_reached_where_it_listens_and_no_stranger_is() {
+    let mut lab = Lab::new();
+    lab.node(1, "sip-cluster", "a.1");
+    let ip = addr(PHONE).ip();
+    let dead = flow_token::seal(tcp(70), Some(flow_token::StreamOwner { ip, phone: 0 }), &seal());
+    let more = format!("Route: <sip:{dead}@127.0.0.1:5060;transport=tcp;lr>\n");
+    let mut way_to = |uri: &str, branch: &str| {
+        lab.by(1, &Ask { uri, host: "127.0.2.1", branch, more: &more, ..Ask::default() }.text());
+        lab.only()
+    };
+    for (uri, branch) in [
+        ("sip:7101@203.0.113.7:5066;transport=tcp".to_owned(), "z9hG4bK-a"),
+        (format!("sip:7101@{ip}:5066"), "z9hG4bK-b"),
+        ("sip:7101@phone.example;transport=tcp".to_owned(), "z9hG4bK-c"),
+    ] {
+        assert_eq!(way_to(&uri, branch).1.status(), Some(StatusCode::FLOW_FAILED), "{uri}");
+    }
+    let contact = format!("sip:7101@{ip}:5066;transport=tcp");
+    let (flow, invite) = way_to(&contact, "z9hG4bK-d");
+    assert!(matches!(flow, Flow::Stream { connection } if connection >> 63 == 1), "a connection of ours");
+    assert_eq!(invite.request_uri(), Some(&*contact));
+}
+
+#[test]
+fn a_phone_that_has_registered_again_gets_its_calls_by_the_new_connection() {
+    let mut lab = Lab::new();
+    lab.node(1, "registrar", "registrar-1.1");
+    lab.node(2, "sip-cluster", "a.1");
+    let mut paths = Vec::new();
+    for (connection, asks, proves) in [(70, "z9hG4bK-1", "z9hG4bK-2"), (71, "z9hG4bK-3", "z9hG4bK-4")] {
+        lab.proxy.handle_opened(connection, addr(PHONE), Side::Edge);
+        lab.by(connection, &register("", asks).text());
+        let (_, challenge) = lab.only();
+        let given = credentials(&challenge, &register("", ""), "secret-7101");
+        lab.by(connection, &register(&given, proves).text());
+        let (_, forwarded) = lab.only();
+        paths.push(forwarded.paths().next().unwrap().unwrap().uri().unwrap().user().unwrap().to_owned());
+        lab.by(1, &answer(&forwarded, 200, "r"));
+        lab.take();
+    }
+    lab.proxy.handle_closed(70, lab.now);
+    lab.drain();
+    lab.take();
+    let more = format!("Route: <sip:{}@127.0.0.1:5060;transport=tcp;lr>\n", paths[0]);
+    lab.by(2, &Ask { uri: "sip:7101@10.0.0.7", host: "127.0.2.1", more: &more, ..Ask::default() }.text());
+    assert_eq!(lab.only().0, tcp(71));
 }
