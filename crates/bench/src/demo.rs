@@ -16,6 +16,7 @@ use testkit::{Installation, Sipp};
 use crate::Options;
 use crate::process::find;
 use crate::report::{Figure, Goal, Report};
+use crate::sipp::Counts;
 
 const FIRST_AGENT: u32 = 7101;
 const AGENTS: u32 = 20;
@@ -26,6 +27,11 @@ const STAYS_MS: &str = "12000";
 const SOON: Duration = Duration::from_secs(15);
 /// The reporting log follows the stream by a second.
 const LOG_LIMIT: Duration = Duration::from_secs(10);
+
+/// A role that takes more of a call has a row of its own.
+const SHARE_MIN_MS: f64 = 0.1;
+/// A role that takes more of a call is named in the note.
+const SHOWN_MIN_MS: f64 = 0.005;
 
 /// Nanoseconds on the processor, by role; `other` is what belongs to none.
 type CpuByRole = BTreeMap<String, u64>;
@@ -45,13 +51,15 @@ pub fn run(options: &Options, report: &mut Report, folder: &Path) -> Result<()> 
         site.log_in(agent)?;
     }
     let calls = CALLS_PER_S * if options.quick { 5 } else { 30 };
+    let statistics = folder.join("callers.csv");
     let before = by_role(site.pid())?;
     let callers = testkit::caller::sipp(&site, "caller.xml", 1, &nobody)
         .dial(site.number("sales")?)
         .calls(calls, CALLS_PER_S, 1_000)
-        .with(&["-d", STAYS_MS])
+        .with(&["-d", STAYS_MS, "-trace_stat", "-fd", "1", "-stf", &statistics.display().to_string()])
         .run(Duration::from_secs(120))?;
     let after = by_role(site.pid())?;
+    let void = Counts::read(&statistics, &callers.errors)?.faults("ours");
     drop(phones);
     let facts = facts(&site, calls)?;
     let routed =
@@ -64,7 +72,8 @@ pub fn run(options: &Options, report: &mut Report, folder: &Path) -> Result<()> 
     let all: f64 = after.keys().map(|role| cost(role)).sum();
     let mut shares: Vec<(String, f64)> = after.keys().map(|role| (role.clone(), cost(role))).collect();
     shares.sort_by(|a, b| b.1.total_cmp(&a.1));
-    let shown: Vec<String> = shares.iter().filter(|s| s.1 >= 0.005).map(|(r, ms)| format!("{r} {ms:.2}")).collect();
+    let shown: Vec<String> =
+        shares.iter().filter(|s| s.1 >= SHOWN_MIN_MS).map(|(r, ms)| format!("{r} {ms:.2}")).collect();
     report.add(Figure {
         bench: "demo",
         what: format!("a call through announcement, queue and agent; {CALLS_PER_S} calls/s, {AGENTS} agents"),
@@ -76,17 +85,25 @@ pub fn run(options: &Options, report: &mut Report, folder: &Path) -> Result<()> 
             "by role: {}; {routed} of {calls} calls reached an agent, the others hung up waiting",
             shown.join(", ")
         ),
+        void: void.clone(),
     });
-    report.add(Figure {
-        bench: "demo",
-        what: "sip-cluster's part of that".to_owned(),
-        unit: "ms of CPU",
-        ours: cost("sip-cluster"),
-        peer: None,
-        goal: Goal::None,
-        note: "audio is anchored: two media dialogs a call".to_owned(),
-    });
-    delays(report, &facts)
+    for (role, ms) in shares.iter().filter(|share| share.1 >= SHARE_MIN_MS) {
+        report.add(Figure {
+            bench: "demo",
+            what: format!("the part of {role} of that"),
+            unit: "ms of CPU",
+            ours: *ms,
+            peer: None,
+            goal: Goal::None,
+            note: if role == "sip-cluster" {
+                "audio is anchored: two media dialogs a call".to_owned()
+            } else {
+                String::new()
+            },
+            void: void.clone(),
+        });
+    }
+    delays(report, &facts, void)
 }
 
 /// Registers every agent's phone at one address.
@@ -106,7 +123,7 @@ fn register(site: &Installation, agents: &[String], folder: &Path) -> Result<()>
         .expect_success()
 }
 
-fn delays(report: &mut Report, facts: &[Fact]) -> Result<()> {
+fn delays(report: &mut Report, facts: &[Fact], void: Vec<String>) -> Result<()> {
     let mut waiting = 0_i64;
     let mut free: BTreeMap<&str, i64> = BTreeMap::new();
     let mut delays = Vec::new();
@@ -133,6 +150,7 @@ fn delays(report: &mut Report, facts: &[Fact]) -> Result<()> {
         peer: None,
         goal: Goal::None,
         note: format!("median {:.1} ms of {} times; times of the facts", *median as f64 / 1e3, delays.len()),
+        void,
     });
     Ok(())
 }

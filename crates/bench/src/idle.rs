@@ -34,6 +34,7 @@ pub fn run(options: &Options, report: &mut Report, folder: &Path) -> Result<()> 
         peer: None,
         goal: Goal::AtMost(MEMORY_MAX_MB),
         note: format!("CPU while idle: {:.1} % of a core", share * 100.0),
+        void: Vec::new(),
     });
     report.add(Figure {
         bench: "idle",
@@ -43,6 +44,7 @@ pub fn run(options: &Options, report: &mut Report, folder: &Path) -> Result<()> 
         peer: None,
         goal: Goal::AtMost(READY_MAX_S),
         note: format!("into a new data directory: {:.2} s", first.as_secs_f64()),
+        void: Vec::new(),
     });
     Ok(())
 }

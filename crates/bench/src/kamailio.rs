@@ -12,11 +12,17 @@ use crate::udp;
 const START_LIMIT: Duration = Duration::from_secs(10);
 
 /// Starts it with a configuration file and its definitions; `None` if it is not installed.
-pub fn start(file: &str, at: &str, definitions: &[(&str, &str)], folder: &Path) -> Result<Option<Process>> {
+pub fn start(
+    file: &str,
+    at: &str,
+    workers: u32,
+    definitions: &[(&str, &str)],
+    folder: &Path,
+) -> Result<Option<Process>> {
     let Some(program) = find("kamailio") else { return Ok(None) };
     let mut command = Command::new(program);
     command.arg("-f").arg(crate::files().join(file)).args(["-DD", "-E", "-m", "512", "-M", "32", "-Y"]).arg(folder);
-    command.args(["-A", &format!("LISTEN=udp:{at}")]);
+    command.args(["-A", &format!("LISTEN=udp:{at}"), "-A", &format!("WORKERS={workers}")]);
     for (name, value) in definitions {
         command.args(["-A", &format!("{name}=\"{value}\"")]);
     }

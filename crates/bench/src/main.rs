@@ -13,6 +13,7 @@ mod kamailio;
 mod parser;
 mod process;
 mod proxy;
+mod reference;
 mod registrar;
 mod relay;
 mod report;
@@ -43,7 +44,9 @@ const BENCHES: &[(&str, Bench)] = &[
 
 /// Measures trunkline beside its peers and prints the ratios of this run
 #[derive(Parser)]
-#[command(after_help = "Examples:\n  script/bench\n  script/bench sip-proxy --quick\n  script/bench --json bench.json")]
+#[command(
+    after_help = "Examples:\n  script/bench\n  script/bench sip-proxy --quick\n  script/bench --json bench.json\n\nExit status: 0 every figure counts; 1 a benchmark did not come to its end; 3 some rows are void, each named with the reason"
+)]
 pub struct Options {
     /// Which benchmarks; all without a name
     #[arg(value_name = "NAME", value_parser = clap::builder::PossibleValuesParser::new(BENCHES.iter().map(|(name, _)| *name)))]
@@ -75,8 +78,9 @@ impl Options {
 fn main() -> ExitCode {
     let options = Options::parse();
     match run(&options) {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
+        Ok(Ended::Whole) => ExitCode::SUCCESS,
+        Ok(Ended::Void) => ExitCode::from(VOID),
+        Ok(Ended::Broken) => ExitCode::FAILURE,
         Err(error) => {
             eprintln!("bench: {error:#}");
             ExitCode::FAILURE
@@ -84,7 +88,20 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(options: &Options) -> Result<bool> {
+/// The exit status of a run with rows that count for nothing.
+const VOID: u8 = 3;
+
+/// How a run came out.
+enum Ended {
+    /// Every figure is there and counts.
+    Whole,
+    /// Every figure is there; some count for nothing.
+    Void,
+    /// A benchmark did not come to its end.
+    Broken,
+}
+
+fn run(options: &Options) -> Result<Ended> {
     let mut report = Report::default();
     for (name, bench) in BENCHES {
         if !options.names.is_empty() && !options.names.iter().any(|wanted| wanted == name) {
@@ -111,7 +128,11 @@ fn run(options: &Options) -> Result<bool> {
     if is_complete && report.is_whole() {
         report.write(&about, &root())?;
     }
-    Ok(report.is_whole())
+    Ok(match (report.is_whole(), report.has_void()) {
+        (false, _) => Ended::Broken,
+        (true, true) => Ended::Void,
+        (true, false) => Ended::Whole,
+    })
 }
 
 #[allow(clippy::print_stdout, reason = "this is the program's answer")]
@@ -120,7 +141,7 @@ fn print(text: &str) {
 }
 
 fn peers() -> String {
-    let all = [kamailio::version()];
+    let all = [kamailio::version(), relay::peer_version()];
     all.into_iter().flatten().collect::<Vec<_>>().join("; ")
 }
 

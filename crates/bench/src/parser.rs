@@ -36,6 +36,7 @@ pub fn run(_: &Options, report: &mut Report, _: &Path) -> Result<()> {
         peer: None,
         goal: Goal::AtMost(GOAL_US),
         note: format!("parsing alone {alone:.2} µs; the best of {ROUNDS} rounds of a millisecond"),
+        void: Vec::new(),
     });
     Ok(())
 }

@@ -25,6 +25,8 @@ pub struct Figure {
     pub goal: Goal,
     /// What else is to be known.
     pub note: String,
+    /// Why the figure counts for nothing, each reason by itself; empty where it counts.
+    pub void: Vec<String>,
 }
 
 /// What we hold ourselves to.
@@ -70,9 +72,10 @@ impl Figure {
         self.peer.filter(|(_, value)| *value > 0.0).map(|(_, value)| self.ours / value)
     }
 
-    /// Whether the goal is met; `None` where there is none, or nothing to compare with.
+    /// Whether the goal is met; `None` where there is none, or nothing to compare with, or the figure is void.
     pub fn met(&self) -> Option<bool> {
         match self.goal {
+            _ if !self.void.is_empty() => None,
             Goal::Ratio(most) => self.ratio().map(|ratio| ratio <= most),
             Goal::AtMost(most) => Some(self.ours <= most),
             Goal::None => None,
@@ -83,12 +86,14 @@ impl Figure {
         let peer = self.peer.map_or_else(|| "-".to_owned(), |(name, value)| format!("{} ({name})", number(value)));
         let is_ratio = !matches!(self.goal, Goal::AtMost(_));
         let ratio = self.ratio().filter(|_| is_ratio).map_or_else(|| "-".to_owned(), |r| format!("**{r:.2}**"));
+        let ratio = if self.void.is_empty() { ratio } else { ratio.replace("**", "") };
         let goal = match self.goal {
             Goal::Ratio(most) => format!("ratio ≤ {most}"),
             Goal::AtMost(most) => format!("≤ {}", number(most)),
             Goal::None => "-".to_owned(),
         };
         let met = match self.met() {
+            _ if !self.void.is_empty() => "void",
             Some(true) => "yes",
             Some(false) => "**no**",
             None => "-",
@@ -97,11 +102,16 @@ impl Figure {
         format!("| {} | {what} | {ours} {unit} | {peer} | {ratio} | {goal} | {met} |", self.bench)
     }
 
+    /// A line for each reason why the figure counts for nothing, with its name.
+    fn void_lines(&self) -> impl Iterator<Item = String> {
+        self.void.iter().map(|reason| format!("void: {}, {}: {reason}", self.bench, self.what))
+    }
+
     fn json(&self) -> Value {
         json!({
             "bench": self.bench, "what": self.what, "unit": self.unit, "ours": self.ours,
             "peer": self.peer.map(|(name, value)| json!({"name": name, "value": value})),
-            "ratio": self.ratio(), "met": self.met(), "note": self.note,
+            "ratio": self.ratio(), "met": self.met(), "note": self.note, "void": self.void,
         })
     }
 }
@@ -110,6 +120,7 @@ impl Report {
     /// Adds a figure and shows it.
     pub fn add(&mut self, figure: Figure) {
         eprintln!("{}\n    {}", figure.line(), figure.note);
+        figure.void_lines().for_each(|line| eprintln!("!! {line}"));
         self.figures.push(figure);
     }
 
@@ -134,6 +145,11 @@ impl Report {
         self.failed.is_empty()
     }
 
+    /// Whether a figure counts for nothing.
+    pub fn has_void(&self) -> bool {
+        self.figures.iter().any(|figure| !figure.void.is_empty())
+    }
+
     /// Everything as JSON.
     pub fn json(&self, about: &Circumstances) -> Value {
         json!({
@@ -151,7 +167,8 @@ impl Report {
             text.push_str(&figure.line());
             text.push('\n');
         }
-        for line in self.missing.iter().chain(&self.failed) {
+        let void: Vec<String> = self.figures.iter().flat_map(Figure::void_lines).collect();
+        for line in self.missing.iter().chain(&self.failed).chain(&void) {
             // Writing into a String cannot fail.
             let _ = writeln!(text, "\n{line}");
         }
@@ -219,5 +236,38 @@ impl Circumstances {
             date: said("date", &["+%F"]),
             peers,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn figure(void: &[&str]) -> Figure {
+        Figure {
+            bench: "sip-proxy",
+            what: "a call".to_owned(),
+            unit: "ms",
+            ours: 0.2,
+            peer: Some(("Kamailio", 0.3)),
+            goal: Goal::Ratio(1.2),
+            note: String::new(),
+            void: void.iter().map(|reason| (*reason).to_owned()).collect(),
+        }
+    }
+
+    #[test]
+    fn a_void_row_meets_nothing_and_is_named_with_its_reasons() {
+        let mut report = Report::default();
+        report.add(figure(&[]));
+        assert!(!report.has_void());
+        report.add(figure(&["the sender was 300 ms late", "3 calls were lost"]));
+        assert!(report.has_void());
+        let table = report.table();
+        assert!(table.contains("| **0.67** | ratio ≤ 1.2 | yes |"), "{table}");
+        assert!(table.contains("| 0.67 | ratio ≤ 1.2 | void |"), "{table}");
+        assert!(table.contains("void: sip-proxy, a call: the sender was 300 ms late"), "{table}");
+        assert!(table.contains("void: sip-proxy, a call: 3 calls were lost"), "{table}");
+        assert_eq!(report.figures.last().and_then(Figure::met), None);
     }
 }

@@ -29,6 +29,45 @@ pub struct Counts {
     pub disordered: u64,
     /// Messages that had to be sent again.
     pub retransmissions: u64,
+    /// By how much SIPp was behind its schedule at most, in seconds: seen once a second, and by its own watchdog.
+    pub lag_s: f64,
+}
+
+/// A load whose sender was further behind its schedule was not the load that it says.
+const LAG_MAX_S: f64 = 0.1;
+/// SIPp's watchdog notes a loop that stood still for this long.
+const WATCHDOG_S: f64 = 0.5;
+
+impl Counts {
+    /// From SIPp's file of statistics and what it noted as errors.
+    pub fn read(statistics: &Path, errors: &str) -> Result<Self> {
+        let text = fs::read_to_string(statistics).context("SIPp has written no statistics")?;
+        let mut lines = text.lines();
+        let names = lines.next().unwrap_or_default().split(';');
+        let values = lines.next_back().unwrap_or_default().split(';');
+        let named: HashMap<&str, &str> = names.zip(values).collect();
+        let count = |name: &str| named.get(name).and_then(|v| v.trim().parse().ok()).unwrap_or_default();
+        let stood_still: u64 = count("WatchdogMinor(C)") + count("WatchdogMajor(C)");
+        Ok(Self {
+            successful: count("SuccessfulCall(C)"),
+            failed: count("FailedCall(C)"),
+            disordered: disordered(errors),
+            retransmissions: count("Retransmissions(C)"),
+            lag_s: lag_s(&text).max(if stood_still > 0 { WATCHDOG_S } else { 0.0 }),
+        })
+    }
+
+    /// Why a figure of this load counts for nothing; `whose` names what was loaded.
+    pub fn faults(&self, whose: &str) -> Vec<String> {
+        let mut faults = Vec::new();
+        if self.lag_s > LAG_MAX_S {
+            faults.push(format!("{whose}: the sender was {:.0} ms behind its schedule", self.lag_s * 1e3));
+        }
+        if self.failed > 0 {
+            faults.push(format!("{whose}: {} of {} calls were lost", self.failed, self.failed + self.successful));
+        }
+        faults
+    }
 }
 
 /// What is run.
@@ -67,24 +106,32 @@ impl Sipp {
 
     /// What it has counted.
     pub fn counts(&self) -> Result<Counts> {
-        let text = fs::read_to_string(&self.statistics).context("SIPp has written no statistics")?;
-        let mut lines = text.lines();
-        let names = lines.next().unwrap_or_default().split(';');
-        let values = lines.next_back().unwrap_or_default().split(';');
-        let named: HashMap<&str, &str> = names.zip(values).collect();
-        let count = |name: &str| named.get(name).and_then(|v| v.trim().parse().ok()).unwrap_or_default();
-        Ok(Counts {
-            successful: count("SuccessfulCall(C)"),
-            failed: count("FailedCall(C)"),
-            disordered: disordered(&fs::read_to_string(&self.errors).unwrap_or_default()),
-            retransmissions: count("Retransmissions(C)"),
-        })
+        Counts::read(&self.statistics, &fs::read_to_string(&self.errors).unwrap_or_default())
     }
 
     /// Its process.
     pub const fn process(&mut self) -> &mut Process {
         &mut self.process
     }
+}
+
+/// How late the sender was at the worst of the moments that its statistics show, by the calls that it had begun by then.
+fn lag_s(statistics: &str) -> f64 {
+    let mut lines = statistics.lines();
+    let names: Vec<&str> = lines.next().unwrap_or_default().split(';').collect();
+    let rows: Vec<HashMap<&str, &str>> =
+        lines.map(|line| names.iter().copied().zip(line.split(';')).collect()).collect();
+    let number = |row: &HashMap<&str, &str>, name: &str| -> Option<f64> {
+        // A moment is a date, a time of day and seconds since 1970, with tabs between them.
+        row.get(name)?.rsplit('\t').next()?.trim().parse().ok()
+    };
+    let wanted = rows.last().and_then(|row| number(row, "TotalCallCreated")).unwrap_or_default();
+    let late = |row: &HashMap<&str, &str>| {
+        let passed = number(row, "CurrentTime")? - number(row, "StartTime")?;
+        let (begun, rate) = (number(row, "TotalCallCreated")?, number(row, "TargetRate").filter(|rate| *rate > 0.0)?);
+        (begun < wanted).then_some(passed - begun / rate)
+    };
+    rows.iter().filter_map(late).fold(0.0, f64::max)
 }
 
 /// Calls that SIPp gave up because a final response came where a provisional one was due, and for which the provisional one
@@ -109,6 +156,23 @@ fn disordered(errors: &str) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_sender_behind_its_schedule_is_seen_in_its_statistics() {
+        let text = "StartTime;CurrentTime;TargetRate;TotalCallCreated;\n\
+            d\tt\t100.5;d\tt\t101.5;1000;1000;\n\
+            d\tt\t100.5;d\tt\t102.5;1000;1700;\n\
+            d\tt\t100.5;d\tt\t103.5;1000;3000;\n\
+            d\tt\t100.5;d\tt\t109.0;1000;3000;\n";
+        assert!((lag_s(text) - 0.3).abs() < 1e-6, "{}", lag_s(text));
+        let counts = Counts { lag_s: lag_s(text), failed: 2, successful: 8, ..Counts::default() };
+        let faults = counts.faults("Kamailio");
+        assert_eq!(
+            faults,
+            ["Kamailio: the sender was 300 ms behind its schedule", "Kamailio: 2 of 10 calls were lost"]
+        );
+        assert!(Counts::default().faults("ours").is_empty());
+    }
 
     #[test]
     fn a_late_provisional_response_is_told_from_a_lost_one() {

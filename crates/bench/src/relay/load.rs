@@ -13,6 +13,9 @@ const SLOTS: usize = 20;
 const SLOT: Duration = Duration::from_millis(1);
 const PACKET_BYTES: usize = 172;
 const SAMPLES: u32 = 160;
+/// For each packet that a phone sends one comes in. No more are asked for than that, and a report or a late packet now
+/// and then: half of the sender's system calls would be questions that find nothing. The socket holds what is left.
+const TAKEN_AT_ONCE: usize = 1;
 /// After the last packet was sent, the last ones come in within this.
 const TAIL: Duration = Duration::from_millis(200);
 
@@ -36,13 +39,45 @@ pub struct Talk {
     pub sent: u64,
     /// Packets that they heard.
     pub heard: u64,
+    /// Slots that were begun later than [`LATE`].
+    pub late: u32,
+    /// All slots.
+    pub slots: u32,
+    /// The latest of them.
+    pub lag: Duration,
     seconds: f64,
 }
+
+/// A slot that begins this much behind its time is late: the phones' packets come in heaps then.
+const LATE: Duration = Duration::from_millis(5);
+/// With a larger share of late slots, or one that is later than a packet lasts, the load was not the one that was meant.
+const LATE_SHARE_MAX: f64 = 0.01;
+const LAG_MAX: Duration = Duration::from_millis(20 * 5);
+/// More packets missing than this share, and what was offered was not relayed.
+const LOSS_MAX: f64 = 0.001;
 
 impl Talk {
     /// Heard packets each second.
     pub fn rate(&self) -> f64 {
         self.heard as f64 / self.seconds
+    }
+
+    /// Packets that nobody heard.
+    pub const fn missing(&self) -> u64 {
+        self.sent.saturating_sub(self.heard)
+    }
+
+    /// Why a figure of this load counts for nothing; `whose` names what was loaded.
+    pub fn faults(&self, whose: &str) -> Vec<String> {
+        let mut faults = Vec::new();
+        if self.lag > LAG_MAX || f64::from(self.late) > f64::from(self.slots) * LATE_SHARE_MAX {
+            let (late, slots, lag) = (self.late, self.slots, self.lag.as_millis());
+            faults.push(format!("{whose}: the sender was late in {late} of {slots} slots, {lag} ms at most"));
+        }
+        if self.missing() as f64 > self.sent as f64 * LOSS_MAX {
+            faults.push(format!("{whose}: {} of {} packets were lost", self.missing(), self.sent));
+        }
+        faults
     }
 }
 
@@ -74,23 +109,26 @@ impl Load {
     pub fn talk(&mut self, time: Duration) -> Talk {
         let began = Instant::now();
         let per_slot = self.phones.len().div_ceil(SLOTS);
-        let (mut sent, mut heard) = (0, 0);
+        let (mut sent, mut heard, mut late, mut lag) = (0, 0, 0, Duration::ZERO);
         let slots = u32::try_from(time.as_millis()).unwrap_or(u32::MAX);
         for slot in 0..slots {
             std::thread::sleep((SLOT * slot).saturating_sub(began.elapsed()));
+            let behind = began.elapsed().saturating_sub(SLOT * slot);
+            late += u32::from(behind > LATE);
+            lag = lag.max(behind);
             let turn = slot as usize % SLOTS;
             if turn == 0 {
                 self.sequence = self.sequence.wrapping_add(1);
             }
             for (number, phone) in self.phones.iter().enumerate().skip(turn * per_slot).take(per_slot) {
                 sent += u64::from(phone.socket.send(&self.packet(number)).is_ok());
-                heard += phone.drain();
+                heard += phone.take(TAKEN_AT_ONCE);
             }
         }
         let seconds = began.elapsed().as_secs_f64();
         std::thread::sleep(TAIL);
-        heard += self.phones.iter().map(Phone::drain).sum::<u64>();
-        Talk { sent, heard, seconds }
+        heard += self.phones.iter().map(|phone| phone.take(usize::MAX)).sum::<u64>();
+        Talk { sent, heard, late, slots, lag, seconds }
     }
 
     fn packet(&self, number: usize) -> [u8; PACKET_BYTES] {
@@ -109,11 +147,12 @@ impl Load {
 }
 
 impl Phone {
-    /// Takes what has come; only audio counts, not reports.
-    fn drain(&self) -> u64 {
+    /// Takes what has come, so many packets at most; only audio counts, not reports.
+    fn take(&self, most: usize) -> u64 {
         let mut heard = [0; 2_000];
         let mut count = 0;
-        while let Ok(length) = self.socket.recv(&mut heard) {
+        for _ in 0..most {
+            let Ok(length) = self.socket.recv(&mut heard) else { break };
             count += u64::from(length == PACKET_BYTES);
         }
         count
