@@ -4,6 +4,7 @@
 
 pub mod ask;
 pub mod document;
+pub mod lines;
 mod media;
 mod routing;
 pub mod serve;

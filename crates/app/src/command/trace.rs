@@ -1,5 +1,7 @@
 //! `trunkline trace`: what happened to one call, from what every role remembers of it.
 
+mod follow;
+
 use clap::Args;
 use infra::{Clock as _, SystemClock};
 use net::everyone::Everyone;
@@ -9,11 +11,12 @@ use runtime::exit::{Exit, ExitError};
 use runtime::trace::{NUMBERS_SCOPE, READ_SCOPE};
 
 use super::{Site, executor, topology};
+use follow::Following;
 
 #[derive(Args)]
 pub struct Arguments {
     /// The call: its ConnID (16 hex digits, or as requests print it), its CallUUID, or a SIP Call-ID
-    #[arg(required_unless_present_any = ["last", "list"])]
+    #[arg(required_unless_present_any = ["last", "list", "follow"])]
     call: Option<String>,
     /// The latest call
     #[arg(long, conflicts_with = "call")]
@@ -21,7 +24,10 @@ pub struct Arguments {
     /// The latest calls, a line each
     #[arg(long, conflicts_with_all = ["call", "last"])]
     list: bool,
-    /// With --last or --list: only calls whose caller's number ends so
+    /// Print what happens as it happens: of that call until it is over, without one of every new call; Ctrl-C ends it
+    #[arg(long, conflicts_with = "list")]
+    follow: bool,
+    /// With --last, --list or --follow: only calls whose caller's number ends so
     #[arg(long, value_name = "NUMBER")]
     from: Option<String>,
     /// How many calls --list shows
@@ -40,13 +46,21 @@ pub struct Arguments {
 
 /// Prints what happened to a call.
 pub fn run(site: &Site, arguments: &Arguments) -> anyhow::Result<Exit> {
-    let scope = if arguments.numbers { format!("{READ_SCOPE} {NUMBERS_SCOPE}") } else { READ_SCOPE.to_owned() };
-    let everyone = topology::everyone(site, &scope)?;
+    let everyone = everyone(site, arguments)?;
     executor()?.block_on(answer(site, arguments, &everyone))
+}
+
+fn everyone(site: &Site, arguments: &Arguments) -> anyhow::Result<Everyone> {
+    let scope = if arguments.numbers { format!("{READ_SCOPE} {NUMBERS_SCOPE}") } else { READ_SCOPE.to_owned() };
+    topology::everyone(site, &scope)
 }
 
 #[allow(clippy::print_stdout, reason = "this is the command's answer")]
 async fn answer(site: &Site, arguments: &Arguments, everyone: &Everyone) -> anyhow::Result<Exit> {
+    let is_every_new = arguments.follow && arguments.call.is_none() && !arguments.last;
+    if is_every_new {
+        return follow::every_new(site, arguments, everyone).await;
+    }
     let tenant = tenant(site, arguments, everyone).await?;
     if arguments.list {
         let traces = latest(arguments, everyone, &tenant, arguments.limit).await;
@@ -70,6 +84,9 @@ async fn answer(site: &Site, arguments: &Arguments, everyone: &Everyone) -> anyh
     let Some(trace) = explain(&tenant, &answers, !arguments.numbers, now) else {
         return Err(unknown(&nobody_knows(&call, &tenant, &answers)).into());
     };
+    if arguments.follow {
+        return Following::call(site, arguments, tenant, call).run().await;
+    }
     if arguments.json {
         println!("{}", serde_json::to_string_pretty(&trace)?);
     } else {

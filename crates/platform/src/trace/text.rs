@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use runtime::trace::entry;
+
 use super::document::{Candidate, Leg, Message, Severity, Stream, Trace, Traces};
 
 /// The width that it is made for.
@@ -165,25 +167,30 @@ fn events(out: &mut String, trace: &Trace) {
     title(out, "Events");
     for event in &trace.events {
         let one = &event.event;
-        let mut words = Vec::new();
-        let mut add = |name: &str, value: &Option<String>| {
-            if let Some(value) = value {
-                words.push(format!("{name}{value}"));
-            }
-        };
-        add("other ", &one.other_dn);
-        add("third ", &one.third_party_dn);
-        add("queue ", &one.queue);
-        add("agent ", &one.agent);
-        add("", &one.state.clone().filter(|state| state != "Ok"));
-        add("error ", &one.error);
-        if let Some(digits) = one.digits {
-            words.push(format!("{digits} digits"));
-        }
         let dn = one.this_dn.as_deref().unwrap_or("-");
-        let line = format!("{:<TIME_WIDTH$}{:<26} {:<12} {}", clock(event.at), one.name, cut(dn, 12), words.join(", "));
+        let line = format!("{:<TIME_WIDTH$}{:<26} {:<12} {}", clock(event.at), one.name, cut(dn, 12), self::event(one));
         let _ = writeln!(out, "{}", cut(line.trim_end(), WIDTH));
     }
+}
+
+/// What there is to say of a fact beside its name and its DN.
+pub(super) fn event(one: &entry::Event) -> String {
+    let mut words = Vec::new();
+    let mut add = |name: &str, value: &Option<String>| {
+        if let Some(value) = value {
+            words.push(format!("{name}{value}"));
+        }
+    };
+    add("other ", &one.other_dn);
+    add("third ", &one.third_party_dn);
+    add("queue ", &one.queue);
+    add("agent ", &one.agent);
+    add("", &one.state.clone().filter(|state| state != "Ok"));
+    add("error ", &one.error);
+    if let Some(digits) = one.digits {
+        words.push(format!("{digits} digits"));
+    }
+    words.join(", ")
 }
 
 fn media(out: &mut String, trace: &Trace) {
@@ -230,26 +237,34 @@ fn application(out: &mut String, trace: &Trace) {
     }
     title(out, &format!("Application {}", trace.application.name.as_deref().unwrap_or("-")));
     for step in &trace.application.steps {
-        let one = &step.step;
-        let line = one.line.map(|line| format!(" (line {line})")).unwrap_or_default();
-        let what = match one.step.as_str() {
-            "state" => format!("in state {}", one.name),
-            "left" => format!("   left {}", one.name),
-            "action" => format!("   does {} {}{line}", one.name, one.text),
-            "event" => format!("event {} {}", one.name, one.text),
-            "log" => format!("   says {}", one.text),
-            "error" => format!("ERROR {} {}", one.name, one.text),
-            "end" => format!("ended: {} {}", one.name, one.text),
-            _ => format!("{} {}", one.name, one.text),
-        };
+        let what = self::step(&step.step);
         wrap(out, &format!("{:<TIME_WIDTH$}", clock(step.at)), &" ".repeat(TIME_WIDTH + 3), what.trim_end());
     }
     for request in &trace.requests {
-        let one = &request.request;
-        let outcome = if one.outcome == "accepted" { String::new() } else { format!(": REFUSED, {}", one.outcome) };
-        let text = format!("request {} by {}{outcome}", one.name, one.requester);
+        let text = self::request(&request.request);
         wrap(out, &format!("{:<TIME_WIDTH$}", clock(request.at)), &" ".repeat(TIME_WIDTH + 3), &text);
     }
+}
+
+/// A step of an application in words.
+pub(super) fn step(one: &entry::Step) -> String {
+    let line = one.line.map(|line| format!(" (line {line})")).unwrap_or_default();
+    match one.step.as_str() {
+        "state" => format!("in state {}", one.name),
+        "left" => format!("   left {}", one.name),
+        "action" => format!("   does {} {}{line}", one.name, one.text),
+        "event" => format!("event {} {}", one.name, one.text),
+        "log" => format!("   says {}", one.text),
+        "error" => format!("ERROR {} {}", one.name, one.text),
+        "end" => format!("ended: {} {}", one.name, one.text),
+        _ => format!("{} {}", one.name, one.text),
+    }
+}
+
+/// A request and its outcome in words.
+pub(super) fn request(one: &entry::Request) -> String {
+    let outcome = if one.outcome == "accepted" { String::new() } else { format!(": REFUSED, {}", one.outcome) };
+    format!("request {} by {}{outcome}", one.name, one.requester)
 }
 
 fn routing(out: &mut String, trace: &Trace) {

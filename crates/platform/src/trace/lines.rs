@@ -1,0 +1,135 @@
+//! A trace as single lines in the order of time: what `trunkline trace --follow` prints as it happens.
+
+use std::collections::HashMap;
+
+use serde::Serialize;
+
+use super::document::{Message, Trace};
+use super::text;
+
+/// One thing that happened.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Line {
+    /// When, in milliseconds since 1970.
+    pub at: f64,
+    /// `sip`, `event`, `audio`, `application`, `request`, `routing`, `note`.
+    pub kind: &'static str,
+    /// What, in words.
+    pub text: String,
+}
+
+/// All lines of a trace.
+pub fn of(trace: &Trace) -> Vec<Line> {
+    let mut lines = Vec::new();
+    let mut add = |at: f64, kind, text: String| lines.push(Line { at, kind, text });
+    let names: HashMap<&str, &str> =
+        trace.ladder.parties.iter().map(|party| (party.id.as_str(), party.name.as_str())).collect();
+    for message in &trace.ladder.messages {
+        add(message.at, "sip", in_words(message, &names));
+    }
+    for event in &trace.events {
+        let dn = event.event.this_dn.as_deref().unwrap_or("-");
+        add(event.at, "event", format!("{} {dn} {}", event.event.name, text::event(&event.event)));
+    }
+    for leg in &trace.media {
+        let who = if leg.caller { format!("caller {}", leg.party) } else { leg.party.clone() };
+        if let Some(at) = leg.first_packet_at {
+            let from = leg.learned.as_deref().unwrap_or("-");
+            add(at, "audio", format!("the first packet of {who} comes from {from} ({})", leg.codec));
+        }
+        if let Some(at) = leg.ended_at.filter(|_| leg.measured) {
+            add(at, "audio", format!("{who}: {}", leg.verdict));
+        }
+    }
+    for step in &trace.application.steps {
+        add(step.at, "application", text::step(&step.step));
+    }
+    for request in &trace.requests {
+        add(request.at, "request", text::request(&request.request));
+    }
+    for decision in &trace.routing {
+        add(decision.at, "routing", decision.text.clone());
+    }
+    for note in &trace.notes {
+        add(note.at, "note", format!("{}: {}", note.node, note.text));
+    }
+    for line in &mut lines {
+        line.text = line.text.split_whitespace().collect::<Vec<_>>().join(" ");
+    }
+    // Stable: each kind keeps its own order where two things have the same time.
+    lines.sort_by(|a, b| a.at.total_cmp(&b.at));
+    lines
+}
+
+fn in_words(message: &Message, names: &HashMap<&str, &str>) -> String {
+    let name = |id: &str| names.get(id).copied().unwrap_or(id).to_owned();
+    let sdp = if message.sdp { " +SDP" } else { "" };
+    let again = if message.repeat { " again" } else { "" };
+    format!("{} -> {}: {}{sdp}{again}", name(&message.from), name(&message.to), message.label)
+}
+
+/// Which lines of a call were printed already.
+#[derive(Clone, Debug, Default)]
+pub struct Told(HashMap<(u64, &'static str), usize>);
+
+impl Told {
+    /// The lines of the trace that are new. What was told once is not told again in other words: a party that gets a name
+    /// changes what was said of it before.
+    pub fn fresh(&mut self, trace: &Trace) -> Vec<Line> {
+        let mut seen: HashMap<(u64, &'static str), usize> = HashMap::new();
+        let mut fresh = Vec::new();
+        for line in of(trace) {
+            let key = (line.at.to_bits(), line.kind);
+            let count = seen.entry(key).or_default();
+            *count += 1;
+            if *count > self.0.get(&key).copied().unwrap_or_default() {
+                fresh.push(line);
+            }
+        }
+        for (key, count) in seen {
+            let told = self.0.entry(key).or_default();
+            *told = count.max(*told);
+        }
+        fresh
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::trace::document::{Note, Party};
+
+    fn note(at: f64, text: &str) -> Note {
+        Note { at, node: "rq-1".to_owned(), text: text.to_owned() }
+    }
+
+    #[test]
+    fn a_line_is_told_once_and_what_comes_late_is_told_too() {
+        let mut told = Told::default();
+        let mut trace = Trace { notes: vec![note(2.0, "b"), note(1.0, "a")], ..Trace::default() };
+        let texts = |lines: Vec<Line>| lines.into_iter().map(|line| line.text).collect::<Vec<_>>();
+        assert_eq!(texts(told.fresh(&trace)), ["rq-1: a", "rq-1: b"]);
+        assert_eq!(texts(told.fresh(&trace)), Vec::<String>::new());
+        trace.notes.push(note(1.5, "late"));
+        trace.notes.push(note(2.0, "at the same time"));
+        assert_eq!(texts(told.fresh(&trace)), ["rq-1: late", "rq-1: at the same time"]);
+        trace.notes[1].text = "a, in other words".to_owned();
+        assert_eq!(texts(told.fresh(&trace)), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_message_names_both_ends_as_the_ladder_does() {
+        let mut trace = Trace::default();
+        let (id, name) = ("192.0.2.7:5060".to_owned(), "caller ***00".to_owned());
+        trace.ladder.parties.push(Party { id: id.clone(), name, inside: false });
+        let to = "sip-proxy-1".to_owned();
+        trace.ladder.messages.push(Message {
+            from: id,
+            to,
+            label: "INVITE".to_owned(),
+            sdp: true,
+            ..Message::default()
+        });
+        assert_eq!(of(&trace)[0].text, "caller ***00 -> sip-proxy-1: INVITE +SDP");
+    }
+}
