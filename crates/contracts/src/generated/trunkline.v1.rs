@@ -1954,6 +1954,12 @@ pub struct PartyRecord {
     pub point: ::core::option::Option<PointRecord>,
     #[prost(uint32, optional, tag = "7")]
     pub refusal: ::core::option::Option<u32>,
+    /// A request that the phone answer.
+    #[prost(message, optional, tag = "8")]
+    pub answer_asked: ::core::option::Option<AskedRecord>,
+    /// A request to send the call elsewhere, about which the dial plan is asked.
+    #[prost(message, optional, tag = "9")]
+    pub redirect: ::core::option::Option<RouteUnderWayRecord>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ServiceRecord {
@@ -2205,6 +2211,7 @@ pub enum CallTimerRecordName {
     AgentAnswer = 6,
     HoldAnswer = 7,
     Lifetime = 8,
+    PhoneAnswer = 9,
 }
 impl CallTimerRecordName {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -2222,6 +2229,7 @@ impl CallTimerRecordName {
             Self::AgentAnswer => "CALL_TIMER_RECORD_NAME_AGENT_ANSWER",
             Self::HoldAnswer => "CALL_TIMER_RECORD_NAME_HOLD_ANSWER",
             Self::Lifetime => "CALL_TIMER_RECORD_NAME_LIFETIME",
+            Self::PhoneAnswer => "CALL_TIMER_RECORD_NAME_PHONE_ANSWER",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -2236,6 +2244,7 @@ impl CallTimerRecordName {
             "CALL_TIMER_RECORD_NAME_AGENT_ANSWER" => Some(Self::AgentAnswer),
             "CALL_TIMER_RECORD_NAME_HOLD_ANSWER" => Some(Self::HoldAnswer),
             "CALL_TIMER_RECORD_NAME_LIFETIME" => Some(Self::Lifetime),
+            "CALL_TIMER_RECORD_NAME_PHONE_ANSWER" => Some(Self::PhoneAnswer),
             _ => None,
         }
     }
