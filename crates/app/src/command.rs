@@ -66,11 +66,18 @@ struct Site {
 enum Command {
     /// Everything in one process, for a small site
     #[command(after_help = "Examples:\n  trunkline up\n  trunkline up --example --instance 2 --data-dir ./data\n  \
-                            trunkline up --set process.drain_deadline=5s")]
+                            trunkline up --set process.drain_deadline=5s\n  \
+                            trunkline up --processes --replicas 2 --set stores.mode=real")]
     Up {
         /// Bring the example tenant, and write addresses, phones and tokens to demo.json when all is ready
         #[arg(long)]
         example: bool,
+        /// A supervised process for each role and replica; needs stores that processes share (stores.mode)
+        #[arg(long)]
+        processes: bool,
+        /// So many replicas of sip-cluster, dialplan, config and frontend; other roles by section replicas of the settings
+        #[arg(long, value_name = "N", requires = "processes", value_parser = clap::value_parser!(u8).range(1..=254))]
+        replicas: Option<u8>,
     },
     /// A contact centre at work: every role with the example tenant, and robots that call and answer
     #[command(after_help = demo::EXAMPLES)]
@@ -87,6 +94,9 @@ enum Command {
         /// Which replica of them
         #[arg(long, value_name = "K", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=254))]
         replica: u8,
+        /// End when this process ends
+        #[arg(long, value_name = "PID", hide = true)]
+        supervised_by: Option<u32>,
     },
     /// The reference of all settings; or a check of a file, or the values in force
     #[command(after_help = "Examples:\n  trunkline settings > settings.md\n  trunkline settings --check site.toml\n  \
@@ -127,10 +137,11 @@ pub fn main() -> ExitCode {
     rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
     let cli = Cli::parse();
     let done = match cli.command {
-        Command::Up { example } => run::up(&cli.site, example),
+        Command::Up { example, processes: false, .. } => run::up(&cli.site, example),
+        Command::Up { example, replicas, .. } => run::up_processes(&cli.site, example, replicas),
         Command::Demo(arguments) => demo::run(&cli.site, arguments),
         Command::Robots(arguments) => robots::run(&arguments),
-        Command::Run { roles, replica } => run::run(&cli.site, &roles, replica),
+        Command::Run { roles, replica, supervised_by } => run::run(&cli.site, &roles, replica, supervised_by),
         Command::Settings(arguments) => settings::run(&cli.site, &arguments),
         Command::Tenant(arguments) => tenant::run(&cli.site, &arguments),
         Command::Token(arguments) => token::run(&cli.site, &arguments),

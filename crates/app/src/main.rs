@@ -2,6 +2,7 @@
 
 mod command;
 mod demo;
+mod processes;
 mod roles;
 mod stores;
 

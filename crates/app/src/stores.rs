@@ -3,6 +3,8 @@
 mod embedded;
 mod real;
 
+pub use embedded::{Looked, look};
+
 use std::sync::Arc;
 
 use infra::ProvisioningStore;

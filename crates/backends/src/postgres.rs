@@ -14,7 +14,7 @@ use std::time::Duration;
 use futures::FutureExt as _;
 use infra::{Answer, Client, Line, Matter, Result, StoreError, Watch};
 use model::TenantId;
-use sqlx::migrate::{Migrate as _, Migration, MigrationType, Migrator};
+use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::postgres::{PgArguments, PgConnectOptions, PgPoolOptions, PgRow};
 use sqlx::query::Query;
 use sqlx::{
@@ -67,6 +67,12 @@ impl PostgresSettings {
             |_| "PostgreSQL".to_owned(),
             |o| format!("{}:{}/{}", o.get_host(), o.get_port(), o.get_database().unwrap_or_default()),
         )
+    }
+}
+
+impl std::fmt::Debug for PostgresSettings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "PostgresSettings({})", self.place())
     }
 }
 
@@ -265,12 +271,8 @@ pub async fn up_to(settings: &PostgresSettings, name: &str, step: usize) -> Resu
         let options = settings.options(name)?;
         let options = options.options([("lock_timeout", LOCK_WITHIN_MS), ("statement_timeout", "0")]);
         let mut connection = PgConnection::connect_with(&options).await.map_err(|e| failed(&e))?;
-        connection.lock().await.map_err(|e| StoreError::Unavailable { reason: format!("tables: {e}") })?;
-        let mut steps = migrator(step);
-        // The lock is ours already, so that it is held for every step.
-        steps.set_locking(false);
-        let done = steps.run(&mut connection).await;
-        let _ = connection.unlock().await;
+        // Under an advisory lock of its own.
+        let done = migrator(step).run_direct(None, &mut connection, false).await;
         let _ = connection.close().await;
         done.map_err(|e| StoreError::Unavailable { reason: format!("tables: {e}") })
     };

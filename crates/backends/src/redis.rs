@@ -13,6 +13,7 @@ mod registrations;
 mod reply;
 mod script;
 mod server;
+mod steady;
 mod streams;
 mod views;
 
@@ -25,6 +26,8 @@ use model::{Stamped, TenantId};
 
 use link::Link;
 use script::Scripts;
+use steady::Steady;
+
 pub use server::{Examined, RedisSettings, Unusable, examine};
 
 /// Tenants that a process remembers to have announced; beyond that it announces again.
@@ -39,6 +42,7 @@ pub struct RedisStores {
     scripts: Scripts,
     clock: Arc<dyn Clock>,
     announced: Mutex<HashSet<(&'static str, TenantId)>>,
+    steady: Steady,
 }
 
 impl RedisStores {
@@ -49,7 +53,7 @@ impl RedisStores {
     /// When the settings cannot be meant so.
     pub fn open(settings: &RedisSettings, client: Client, clock: Arc<dyn Clock>) -> Result<Self> {
         let link = Link::open(settings, client)?;
-        Ok(Self { link, scripts: Scripts::new(), clock, announced: Mutex::default() })
+        Ok(Self { link, scripts: Scripts::new(), clock, announced: Mutex::default(), steady: Steady::default() })
     }
 
     /// Asks whether Redis answers.

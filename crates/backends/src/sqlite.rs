@@ -1,6 +1,7 @@
 //! SQLite (WAL, one writer): the persistent configuration of a small site.
 
 use std::borrow::Cow;
+use std::cmp::Ordering;
 use std::fs::{OpenOptions, Permissions};
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
@@ -53,6 +54,42 @@ impl SqliteProvisioning {
         let pool = pool.map_err(|e| failed(&e))?;
         migrator().run(&pool).await.map_err(|e| StoreError::Unavailable { reason: format!("tables: {e}") })?;
         Ok(Self(Sqlite { pool }))
+    }
+}
+
+/// What a look at a file has found.
+pub enum Looked {
+    /// The configuration, to be read. Writing is refused.
+    Present(SqliteProvisioning),
+    /// Its tables are those of an earlier release; [`SqliteProvisioning::open`] would bring them up to date.
+    Earlier,
+}
+
+/// Opens the file to read it and changes nothing: neither its tables nor its mode, and makes no file beside it that a running
+/// installation has not made already.
+///
+/// # Errors
+/// When the file is not there, cannot be read, or its tables come from a later release.
+pub async fn look(file: &Path) -> Result<Looked> {
+    let beside = file.with_file_name(format!("{}-wal", file.file_name().unwrap_or_default().to_string_lossy()));
+    let options = SqliteConnectOptions::new()
+        .filename(file)
+        .create_if_missing(false)
+        .read_only(true)
+        // Nobody has it open: then SQLite needs no files beside it to read it with others.
+        .immutable(!beside.exists())
+        .busy_timeout(BUSY);
+    let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options).await.map_err(|e| failed(&e))?;
+    let steps = sqlx::query("SELECT max(version) AS version FROM _sqlx_migrations WHERE success").fetch_one(&pool).await;
+    let done: i64 = steps.and_then(|row| row.try_get("version")).map_err(|e| failed(&e))?;
+    let known = migrator().iter().map(|step| step.version).max().unwrap_or_default();
+    match done.cmp(&known) {
+        Ordering::Less => Ok(Looked::Earlier),
+        Ordering::Equal => Ok(Looked::Present(Tables(Sqlite { pool }))),
+        Ordering::Greater => {
+            let reason = format!("its tables come from a later release (step {done}; this program knows {known})");
+            Err(StoreError::Unavailable { reason })
+        }
     }
 }
 
@@ -139,4 +176,52 @@ fn row_of(row: &SqliteRow) -> std::result::Result<Row, sqlx::Error> {
         Ok((column.name().to_owned(), field))
     };
     row.columns().iter().map(column).collect::<std::result::Result<_, _>>().map(Row)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use infra::ProvisioningStore as _;
+
+    use super::*;
+
+    /// Everything in a folder, with what it holds.
+    fn files(folder: &Path) -> Vec<(String, Vec<u8>)> {
+        let all = fs::read_dir(folder).unwrap().flatten();
+        let mut all: Vec<_> = all
+            .map(|entry| (entry.file_name().to_string_lossy().into_owned(), fs::read(entry.path()).unwrap()))
+            .collect();
+        all.sort();
+        all
+    }
+
+    async fn made(file: &Path, steps: usize) {
+        let options = SqliteConnectOptions::new().filename(file).create_if_missing(true).foreign_keys(true);
+        let pool = SqlitePoolOptions::new().connect_with(options.journal_mode(SqliteJournalMode::Wal)).await.unwrap();
+        let steps = migrator().iter().take(steps).cloned().collect();
+        Migrator::with_migrations(steps).run(&pool).await.unwrap();
+        pool.close().await;
+    }
+
+    #[tokio::test]
+    async fn a_look_changes_nothing_whatever_release_the_file_is_of() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("configuration.sqlite");
+        made(&file, 1).await;
+        let before = files(folder.path());
+        assert!(matches!(look(&file).await.unwrap(), Looked::Earlier));
+        assert_eq!(files(folder.path()), before);
+
+        let open = SqliteProvisioning::open(&file).await.unwrap();
+        let Looked::Present(beside) = look(&file).await.unwrap() else { panic!("it is up to date") };
+        assert!(beside.tenants().await.unwrap().is_empty());
+        drop(beside);
+        open.0.pool.close().await;
+        let before = files(folder.path());
+        let Looked::Present(alone) = look(&file).await.unwrap() else { panic!("it is up to date") };
+        assert!(alone.tenants().await.unwrap().is_empty());
+        assert_eq!(files(folder.path()), before);
+        assert!(look(&folder.path().join("none.sqlite")).await.is_err());
+    }
 }

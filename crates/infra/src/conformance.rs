@@ -7,6 +7,7 @@
 mod fixtures;
 mod ledgers;
 mod others;
+pub mod provisioning;
 pub mod reporting;
 mod streams;
 

@@ -38,7 +38,6 @@ pub const SPEC: RoleSpec = RoleSpec {
 
 async fn run(ctx: RoleContext) -> Result<()> {
     ctx.ready.require(follower::CONDITION);
-    ctx.meter("pulse-22").embedded();
     let metrics = metrics::Metrics::register(&ctx.metrics);
     let boards = publish::Boards::new(metrics.clone());
     ctx.spawn("tenants", follower::follow_tenants(ctx.clone(), boards.clone(), metrics));

@@ -32,7 +32,7 @@ use crate::supervisor::Ended;
 use crate::token::Tokens;
 use crate::trace::TraceSettings;
 
-use ending::Ending;
+pub use ending::Ending;
 use replica::OneRole;
 pub use sections::ProcessSettings;
 use stores::Composed;
@@ -86,6 +86,23 @@ pub struct Installation {
     pub tokens: Tokens,
 }
 
+impl Installation {
+    /// The installation of an open data directory.
+    ///
+    /// # Errors
+    /// When its keys cannot be read or made.
+    pub fn of(instance: u8, data_dir: &DataDir, values: Values, clock: Arc<dyn Clock>) -> Result<Self, ExitError> {
+        Ok(Self {
+            instance,
+            data_dir: data_dir.path().to_owned(),
+            stores_dir: data_dir.path().to_owned(),
+            tokens: data_dir::tokens(data_dir.path(), clock.clone())?,
+            values: Arc::new(values),
+            clock,
+        })
+    }
+}
+
 /// Opens the stores of a process.
 pub type OpenStores = Box<dyn FnOnce(Installation) -> BoxFuture<'static, anyhow::Result<Arc<dyn Composed>>> + Send>;
 /// What to do when every role is ready.
@@ -101,14 +118,10 @@ pub async fn run(plan: Plan, open_stores: OpenStores, when_ready: WhenReady) -> 
     let trace: TraceSettings = plan.values.read(sections::TRACE)?;
     let data_dir = DataDir::open(&plan.data_dir, plan.sharing)?;
     let own_dir = own_directory(&data_dir, &plan)?;
-    let installation = Installation {
-        instance: plan.instance,
-        data_dir: data_dir.path().to_owned(),
-        stores_dir: own_dir.as_ref().unwrap_or(&data_dir).path().to_owned(),
-        tokens: data_dir::tokens(data_dir.path(), plan.clock.clone())?,
-        values: Arc::new(plan.values),
-        clock: plan.clock,
-    };
+    let mut installation = Installation::of(plan.instance, &data_dir, plan.values, plan.clock)?;
+    if let Some(own) = &own_dir {
+        installation.stores_dir = own.path().to_owned();
+    }
     let shared = Shared {
         installation_key: data_dir::installation_key(data_dir.path())?,
         directory: sections::directory(plan.instance, &installation.values)?,

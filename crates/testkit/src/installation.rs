@@ -11,6 +11,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 
+use crate::servers::{self, Servers};
 use crate::wait;
 
 /// How long an installation may take to become ready. The product's own goal is 2 s; a busy build machine gets more.
@@ -62,6 +63,7 @@ pub struct Installation {
     child: Child,
     _lock: File,
     directory: tempfile::TempDir,
+    servers: Option<Servers>,
     log: Arc<Mutex<Vec<String>>>,
     /// What it has said about itself.
     pub demo: Demo,
@@ -131,10 +133,25 @@ impl Installation {
     pub fn start_with(arguments: &[&str]) -> Result<Self> {
         let (instance, lock) = claim_instance()?;
         let directory = tempfile::tempdir()?;
-        Self::launch(instance, lock, directory, arguments)
+        let servers = servers::wanted().then(|| Servers::start(instance)).transpose()?;
+        Self::launch(instance, lock, directory, servers, arguments)
     }
 
-    fn launch(instance: u8, lock: File, directory: tempfile::TempDir, arguments: &[&str]) -> Result<Self> {
+    /// Starts it on servers whatever the environment says, with further arguments.
+    pub fn start_on_servers(arguments: &[&str]) -> Result<Self> {
+        let (instance, lock) = claim_instance()?;
+        let servers = Servers::start(instance)?;
+        let arguments = [&["--set", "stores.mode=real"], arguments].concat();
+        Self::launch(instance, lock, tempfile::tempdir()?, Some(servers), &arguments)
+    }
+
+    fn launch(
+        instance: u8,
+        lock: File,
+        directory: tempfile::TempDir,
+        servers: Option<Servers>,
+        arguments: &[&str],
+    ) -> Result<Self> {
         let said = directory.path().join("demo.json");
         let _ = fs::remove_file(&said);
         let mut child = Command::new(binary()?)
@@ -155,7 +172,7 @@ impl Installation {
             Ok(fs::read(&said).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()))
         });
         match ready {
-            Ok(demo) => Ok(Self { child, _lock: lock, directory, log, demo }),
+            Ok(demo) => Ok(Self { child, _lock: lock, directory, servers, log, demo }),
             Err(error) => {
                 let _ = child.kill();
                 let _ = child.wait();
@@ -167,6 +184,11 @@ impl Installation {
     /// Its data directory.
     pub fn data_dir(&self) -> &Path {
         self.directory.path()
+    }
+
+    /// The servers that hold its stores, where it is not embedded.
+    pub fn servers(&mut self) -> Result<&mut Servers> {
+        self.servers.as_mut().context("its stores are embedded")
     }
 
     /// The process.
@@ -237,7 +259,8 @@ impl Installation {
         self.crash()?;
         let (instance, lock) = (self.demo.instance, self._lock.try_clone()?);
         let directory = std::mem::replace(&mut self.directory, tempfile::tempdir()?);
-        Self::launch(instance, lock, directory, &[])
+        let servers = self.servers.take();
+        Self::launch(instance, lock, directory, servers, &[])
     }
 }
 

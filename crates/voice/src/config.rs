@@ -49,7 +49,6 @@ pub const SPEC: RoleSpec = RoleSpec {
 
 async fn run(ctx: RoleContext) -> anyhow::Result<()> {
     ctx.ready.require("configuration");
-    ctx.meter("voice-17").embedded();
     let metrics = metrics::Metrics::register(&ctx.metrics);
     let copies = Copies::new(metrics.clone());
     let pins = Pins::new(ctx.clock.clone(), metrics);

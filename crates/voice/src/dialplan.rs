@@ -31,7 +31,6 @@ pub const SPEC: RoleSpec = RoleSpec {
 };
 
 async fn run(ctx: RoleContext) -> anyhow::Result<()> {
-    ctx.meter("voice-12").embedded();
     let configuration = net::configuration::Configuration::follow(&ctx, "voice-22")?;
     let plans = plans::Plans::new(configuration);
     let metrics = metrics::Metrics::register(&ctx.metrics);

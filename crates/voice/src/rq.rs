@@ -33,7 +33,6 @@ pub const SPEC: RoleSpec = RoleSpec {
 };
 
 async fn run(ctx: RoleContext) -> Result<()> {
-    ctx.meter("voice-06").embedded();
     let metrics = metrics::Metrics::register(&ctx.metrics);
     let desks = desk::Desks::new(ctx.clone(), metrics);
     let service = contracts::v1::routing_server::RoutingServer::new(server::Server::new(desks.clone()));

@@ -1,5 +1,6 @@
 //! `trunkline up` and `trunkline run`.
 
+use std::ffi::OsString;
 use std::sync::Arc;
 
 use infra::SystemClock;
@@ -10,7 +11,7 @@ use runtime::settings::Values;
 
 use super::{Site, executor};
 use crate::demo::Show;
-use crate::{demo, roles, stores};
+use crate::{demo, processes, roles, stores};
 
 /// What comes with the roles.
 pub enum Example {
@@ -26,6 +27,47 @@ pub enum Example {
 pub fn up(site: &Site, example: bool) -> anyhow::Result<Exit> {
     let example = if example { Example::Tenant } else { Example::None };
     start(site, site.values()?, Sharing::Alone, example)
+}
+
+/// Every replica of every role in a process of its own.
+pub fn up_processes(site: &Site, example: bool, replicas: Option<u8>) -> anyhow::Result<Exit> {
+    let mut site = site.clone();
+    // Weaker than what is said for a role by itself.
+    site.set.splice(0..0, replicas.map(processes::replica_settings).unwrap_or_default());
+    let values = site.values()?;
+    let settings: ProcessSettings = values.read(sections::PROCESS)?;
+    runtime::log::start(&settings.log).map_err(|reason| ExitError::new(Exit::Settings, reason))?;
+    let plan = processes::Plan {
+        instance: site.instance,
+        data_dir: site.data_dir(),
+        values,
+        arguments: arguments_of(&site),
+        example,
+    };
+    let executor = executor()?;
+    let ended = executor.block_on(processes::run(plan));
+    executor.shutdown_background();
+    ended
+}
+
+/// The options by which another process belongs to the same installation. The environment it has anyway.
+fn arguments_of(site: &Site) -> Vec<OsString> {
+    let mut arguments: Vec<OsString> = vec!["--instance".into(), site.instance.to_string().into()];
+    arguments.extend(["--data-dir".into(), site.data_dir().into()]);
+    arguments.extend(site.files.iter().flat_map(|file| ["--settings".into(), file.clone().into()]));
+    arguments.extend(site.set.iter().flat_map(|set| ["--set".into(), set.clone().into()]));
+    arguments
+}
+
+/// Has the kernel end this process as an operator would when its supervisor is gone.
+fn end_with(supervisor: u32) -> anyhow::Result<()> {
+    rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::TERM))?;
+    let parent = rustix::process::getppid().map(|pid| pid.as_raw_nonzero().get().unsigned_abs());
+    if parent == Some(supervisor) {
+        return Ok(());
+    }
+    // It was gone before the kernel was asked.
+    Err(ExitError::new(Exit::Failed, format!("the supervisor, process {supervisor}, is gone")).into())
 }
 
 /// Every replica of every role.
@@ -48,7 +90,10 @@ fn no_tenant(installation: &process::Installation) -> String {
 }
 
 /// The named roles, one replica each.
-pub fn run(site: &Site, names: &[String], replica: u8) -> anyhow::Result<Exit> {
+pub fn run(site: &Site, names: &[String], replica: u8, supervised_by: Option<u32>) -> anyhow::Result<Exit> {
+    if let Some(supervisor) = supervised_by {
+        end_with(supervisor)?;
+    }
     let find = |name: &String| match roles::find(name) {
         Some(spec) => Ok(Replica { spec, number: replica }),
         None => {
@@ -94,11 +139,13 @@ fn start_replicas(
     let open: process::OpenStores = Box::new(move |installation| {
         Box::pin(async move {
             let opened = stores::open(&installation).await?;
-            match &*at_opening {
-                Example::None => {}
-                Example::Tenant => demo::bring(&installation, &opened.of_process()?, 0).await?,
-                Example::Robots(show) => demo::bring(&installation, &opened.of_process()?, show.agents()).await?,
-            }
+            let robots = match &*at_opening {
+                Example::None => return Ok(opened),
+                Example::Tenant => 0,
+                Example::Robots(show) => show.agents(),
+            };
+            let own = opened.of_process()?;
+            demo::bring(&installation, &own, robots).await?;
             Ok(opened)
         })
     });

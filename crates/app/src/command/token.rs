@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
-use infra::{ProvisioningStore as _, SystemClock};
+use infra::SystemClock;
 use model::TenantId;
 use runtime::exit::{Exit, ExitError};
 use runtime::settings::{SettingValue as _, nearest};

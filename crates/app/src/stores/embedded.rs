@@ -4,7 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use backends::sqlite::SqliteProvisioning;
+pub use backends::sqlite::Looked;
+use backends::sqlite::{self, SqliteProvisioning};
 use infra::Stores;
 use infra::embedded::{Embedded, FileLog, JournalSettings};
 use runtime::process::Installation;
@@ -54,6 +55,15 @@ pub async fn open(installation: &Installation) -> anyhow::Result<InProcess> {
         provisioning: Arc::new(configuration(&installation.data_dir).await?),
         clock,
     }))
+}
+
+/// The persistent configuration, to be read and not to be changed in any way; none where there is no file.
+pub async fn look(data_dir: &Path) -> anyhow::Result<Option<Looked>> {
+    let file = data_dir.join("configuration.sqlite");
+    if !file.exists() {
+        return Ok(None);
+    }
+    sqlite::look(&file).await.map(Some).with_context(|| file.display().to_string())
 }
 
 /// The persistent configuration: one file for all processes of the installation, between which SQLite takes turns.

@@ -7,6 +7,7 @@ use anyhow::Context as _;
 use backends::kafka::{KafkaLog, KafkaSettings};
 use backends::postgres::{self, PostgresProvisioning, PostgresSettings};
 use backends::redis::{self, Examined, RedisSettings, RedisStores, Unusable};
+use futures::FutureExt as _;
 use infra::{Client, Clock, ReportingLog, StoreError, Stores};
 use runtime::address;
 use runtime::exit::{Exit, ExitError};
@@ -48,6 +49,7 @@ impl Servers {
         let url = |set: &Option<ServerUrl>, default: String| {
             set.as_ref().map_or(default, |url| url.expose().to_owned())
         };
+        let redis_url = url(&settings.redis, format!("redis://{host}:{REDIS}"));
         let authorities = settings.authorities.as_ref().map(std::fs::read).transpose();
         let authorities = authorities.context("stores.authorities")?;
         let at = |url| RedisSettings { authorities: authorities.clone(), ..RedisSettings::at(url) };
@@ -56,7 +58,7 @@ impl Servers {
             master: settings.redis_sentinel_master.clone(),
             sentinel_password: settings.redis_sentinel_password.as_ref().map(|secret| secret.expose().to_owned()),
             cluster: settings.redis_cluster,
-            ..at(&url(&settings.redis, format!("redis://{host}:{REDIS}")))
+            ..at(&redis_url)
         };
         let brokers = match settings.kafka.as_slice() {
             [] => format!("{host}:{KAFKA}"),
@@ -74,10 +76,15 @@ impl Servers {
         })
     }
 
+    /// Kafka's brokers, separated by commas.
+    pub fn brokers(&self) -> &str {
+        &self.kafka.brokers
+    }
+
     /// Asks each server once.
     pub async fn examine(&self) -> Vec<Troubles> {
         let servers = [Server::Redis, Server::RedisOfPulse, Server::Postgresql, Server::Kafka];
-        let asked = servers.map(|server| async move { (self.place(server), self.ask(server).await) });
+        let asked = servers.map(|server| async move { (self.place(server), self.ask(server).await) }.boxed());
         futures::future::join_all(asked).await
     }
 
@@ -164,7 +171,7 @@ pub async fn open(installation: &Installation, settings: &StoresSettings) -> any
     let servers = Servers::of(installation.instance, settings)?;
     let deadline = Instant::now() + servers.start_within;
     let all = [Server::Redis, Server::RedisOfPulse, Server::Postgresql];
-    futures::future::try_join_all(all.map(|server| servers.settled(server, deadline))).await?;
+    futures::future::try_join_all(all.map(|server| servers.settled(server, deadline).boxed())).await?;
     // Nothing waits for Kafka: facts wait in their streams until it is there.
     if let Err(Unusable::Wrong(reason)) = servers.ask(Server::Kafka).await {
         let message = format!("{} cannot be used: {reason}", servers.place(Server::Kafka));

@@ -49,6 +49,8 @@ impl Leases for RedisStores {
 
     fn renew<'a>(&'a self, owner: &'a Owner, role: &'a str, ttl: Duration) -> Answer<'a, ()> {
         async move {
+            // Before the lease: nobody claims what an owner has not given back yet.
+            self.mend().await?;
             let mut call = self.of_nodes("renew");
             call.arg(owner.node.as_str()).arg(owner.epoch.0).arg(role).arg(ttl.as_millis().to_string());
             let words = self.words(&call).await?;

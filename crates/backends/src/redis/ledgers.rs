@@ -20,33 +20,43 @@ pub(super) const STREAMS: &str = "stream";
 
 /// Which ledger, and how long it remembers what is over.
 #[derive(Clone, Copy)]
-struct Kind {
-    name: &'static str,
+pub(super) struct Kind {
+    pub(super) name: &'static str,
     remembers: std::time::Duration,
+    /// Whether its owner goes on while Redis is away.
+    pub(super) goes_on: bool,
 }
 
-const CALL: Kind = Kind { name: "call", remembers: bounds::TOMBSTONE };
-const AGENT: Kind = Kind { name: "agent", remembers: std::time::Duration::ZERO };
-const SESSION: Kind = Kind { name: "session", remembers: bounds::TOMBSTONE };
-const MEDIA: Kind = Kind { name: "media", remembers: std::time::Duration::ZERO };
+const CALL: Kind = Kind { name: "call", remembers: bounds::TOMBSTONE, goes_on: true };
+const AGENT: Kind = Kind { name: "agent", remembers: std::time::Duration::ZERO, goes_on: false };
+const SESSION: Kind = Kind { name: "session", remembers: bounds::TOMBSTONE, goes_on: false };
+const MEDIA: Kind = Kind { name: "media", remembers: std::time::Duration::ZERO, goes_on: true };
+
+impl Kind {
+    pub(super) fn named(name: &str) -> Option<Self> {
+        [CALL, AGENT, SESSION, MEDIA].into_iter().find(|kind| kind.name == name)
+    }
+}
 
 /// One write in the ledger's own words.
-struct Row<'a> {
-    key: String,
-    owner: &'a Owner,
-    token: Token,
-    change: &'a Change,
-    due: Option<Timestamp>,
-    links: Vec<String>,
-    events: &'a [Stamped],
-    new_call: Option<&'a NewCall>,
-    began_with: Option<Position>,
+#[derive(Clone)]
+pub(super) struct Row {
+    pub(super) tenant: TenantId,
+    pub(super) key: String,
+    pub(super) owner: Owner,
+    pub(super) token: Token,
+    pub(super) change: Change,
+    pub(super) due: Option<Timestamp>,
+    pub(super) links: Vec<String>,
+    pub(super) events: Vec<Stamped>,
+    pub(super) new_call: Option<NewCall>,
+    pub(super) began_with: Option<Position>,
 }
 
-impl Row<'_> {
+impl Row {
     fn put_into(&self, call: &mut Call<'_>) {
         let nothing = bytes::Bytes::new();
-        let (change, state, intentions) = match self.change {
+        let (change, state, intentions) = match &self.change {
             Change::Create { state, intentions } => ("create", state, intentions),
             Change::Save { state, intentions } => ("save", state, intentions),
             Change::Keep => ("keep", &nothing, &nothing),
@@ -55,32 +65,37 @@ impl Row<'_> {
         call.arg(&self.key).arg(self.owner.to_string()).arg(self.token.0).arg(change);
         call.bytes(state).bytes(intentions).arg(self.due.map(|due| due.as_micros().to_string()).unwrap_or_default());
         call.list(self.links.iter());
-        call.about(Matter::Facts).list(envelopes(self.events).collect::<Vec<_>>().into_iter());
-        call.about(Matter::Work).bytes(&self.new_call.map(wire::new_call_to_wire).unwrap_or_default());
+        call.about(Matter::Facts).list(envelopes(&self.events).collect::<Vec<_>>().into_iter());
+        call.about(Matter::Work).bytes(&self.new_call.as_ref().map(wire::new_call_to_wire).unwrap_or_default());
         call.arg(self.began_with.map(|position| position.to_string()).unwrap_or_default()).about(Matter::Records);
     }
 
     /// The refusal that needs no look at the store.
-    fn check(&self) -> Result<()> {
-        let (Change::Create { state, intentions } | Change::Save { state, intentions }) = self.change else {
-            return Ok(());
-        };
-        if state.len() + intentions.len() <= bounds::STATE_MAX {
+    pub(super) fn check(&self) -> Result<()> {
+        if self.size() <= bounds::STATE_MAX {
             return Ok(());
         }
         Err(infra::StoreError::Full { what: "a record's state", bound: bounds::STATE_MAX as u64 })
     }
+
+    /// Bytes of its state.
+    pub(super) fn size(&self) -> usize {
+        match &self.change {
+            Change::Create { state, intentions } | Change::Save { state, intentions } => state.len() + intentions.len(),
+            Change::Keep | Change::End => 0,
+        }
+    }
 }
 
 impl RedisStores {
-    async fn commit_rows(
+    /// Writes rows in one script.
+    pub(super) async fn write_rows(
         &self,
         kind: Kind,
         tenant: &TenantId,
-        rows: &[Row<'_>],
+        rows: &[Row],
         consumed: Option<&Consumed>,
     ) -> Result<Vec<Written>> {
-        rows.iter().try_for_each(Row::check)?;
         self.announce(STREAMS, tenant).await?;
         let mut call = Call::on(&self.scripts.commit, tenant);
         call.arg(kind.name).arg(self.clock.now().as_micros()).arg(kind.remembers.as_micros().to_string());
@@ -96,6 +111,10 @@ impl RedisStores {
     }
 
     async fn claim_rows<K: RecordKey>(&self, kind: Kind, by: &Owner, claims: Vec<Claim<K>>) -> Result<Vec<Claimed<K>>> {
+        if self.steady.owners_first() {
+            let reason = "Redis has just come back: owners renew before anybody claims".to_owned();
+            return Err(infra::StoreError::Unavailable { reason });
+        }
         let mut by_tenant: HashMap<&TenantId, Vec<usize>> = HashMap::new();
         for (at, claim) in claims.iter().enumerate() {
             by_tenant.entry(&claim.tenant).or_default().push(at);
@@ -109,8 +128,12 @@ impl RedisStores {
             }
             let answer = call.send(self).await?;
             for (at, item) in places.into_iter().zip(reply::list(&answer)?) {
+                let claimed = claimed(tenant, item)?;
+                if let Claimed::Yours(record) = &claimed {
+                    self.steady.claimed(kind, row_of(tenant, record));
+                }
                 if let Some(place) = answers.get_mut(at) {
-                    *place = Some(claimed(tenant, item)?);
+                    *place = Some(claimed);
                 }
             }
         }
@@ -211,6 +234,22 @@ pub(super) fn written(answer: &Value) -> Result<Written> {
     }
 }
 
+/// A record as it would be written.
+fn row_of<K: RecordKey>(tenant: &TenantId, record: &Record<K>) -> Row {
+    Row {
+        tenant: tenant.clone(),
+        key: record.key.text(),
+        owner: record.owner.clone(),
+        token: record.token,
+        change: Change::Save { state: record.state.clone(), intentions: record.intentions.clone() },
+        due: record.due,
+        links: Vec::new(),
+        events: Vec::new(),
+        new_call: None,
+        began_with: None,
+    }
+}
+
 fn claimed<K: RecordKey>(tenant: &TenantId, answer: &Value) -> Result<Claimed<K>> {
     let words = reply::list(answer)?;
     match reply::text(words.first())?.as_str() {
@@ -246,22 +285,20 @@ fn dialog_link(dialog: &DialogKey) -> String {
 }
 
 /// Commits rows that may be of several tenants: one script for each, at once; the answers in the order of the rows.
-async fn commit_by_tenant<'a>(
-    stores: &RedisStores,
-    kind: Kind,
-    rows: Vec<(&'a TenantId, Row<'a>)>,
-) -> Result<Vec<Written>> {
+async fn commit_by_tenant(stores: &RedisStores, kind: Kind, rows: Vec<Row>) -> Result<Vec<Written>> {
     let count = rows.len();
-    let mut by_tenant: HashMap<&TenantId, (Vec<usize>, Vec<Row<'_>>)> = HashMap::new();
-    for (at, (tenant, row)) in rows.into_iter().enumerate() {
-        let (places, rows) = by_tenant.entry(tenant).or_default();
+    let mut by_tenant: HashMap<TenantId, (Vec<usize>, Vec<Row>)> = HashMap::new();
+    for (at, row) in rows.into_iter().enumerate() {
+        let (places, rows) = by_tenant.entry(row.tenant.clone()).or_default();
         places.push(at);
         rows.push(row);
     }
-    let commits = by_tenant.iter().map(|(tenant, (_, rows))| stores.commit_rows(kind, tenant, rows, None));
+    let (places, commits): (Vec<_>, Vec<_>) = by_tenant
+        .into_iter()
+        .map(|(tenant, (places, rows))| (places, async move { stores.commit_rows(kind, &tenant, rows, None).await }))
+        .unzip();
     let answers = try_join_all(commits).await?;
-    let placed = by_tenant.values().zip(answers).flat_map(|((places, _), answers)| places.iter().copied().zip(answers));
-    let mut placed: Vec<(usize, Written)> = placed.collect();
+    let mut placed: Vec<(usize, Written)> = places.into_iter().flatten().zip(answers.into_iter().flatten()).collect();
     placed.sort_by_key(|(at, _)| *at);
     if placed.len() != count {
         return Err(reply::corrupt("an answer", "fewer answers than writes"));
@@ -274,19 +311,17 @@ async fn commit_by_tenant<'a>(
 impl CallLedger for RedisStores {
     fn commit(&self, batch: Vec<CallWrite>) -> Answer<'_, Vec<Written>> {
         async move {
-            let rows = batch.iter().map(|write| {
-                let row = Row {
-                    key: write.conn_id.text(),
-                    owner: &write.owner,
-                    token: write.token,
-                    change: &write.change,
-                    due: write.due,
-                    links: write.dialogs.iter().map(dialog_link).collect(),
-                    events: &write.events,
-                    new_call: write.new_call.as_ref(),
-                    began_with: None,
-                };
-                (&write.tenant, row)
+            let rows = batch.into_iter().map(|write| Row {
+                key: write.conn_id.text(),
+                tenant: write.tenant,
+                owner: write.owner,
+                token: write.token,
+                change: write.change,
+                due: write.due,
+                links: write.dialogs.iter().map(dialog_link).collect(),
+                events: write.events,
+                new_call: write.new_call,
+                began_with: None,
             });
             commit_by_tenant(self, CALL, rows.collect()).await
         }
@@ -329,18 +364,20 @@ impl CallLedger for RedisStores {
 impl AgentLedger for RedisStores {
     fn commit(&self, batch: AgentBatch) -> Answer<'_, Vec<Written>> {
         async move {
-            let rows = batch.writes.iter().map(|write| Row {
+            let AgentBatch { tenant, owner, writes, consumed } = batch;
+            let rows = writes.into_iter().map(|write| Row {
+                tenant: tenant.clone(),
                 key: write.agent.text(),
-                owner: &batch.owner,
+                owner: owner.clone(),
                 token: write.token,
-                change: &write.change,
+                change: write.change,
                 due: write.due,
                 links: Vec::new(),
-                events: &write.events,
+                events: write.events,
                 new_call: None,
                 began_with: None,
             });
-            self.commit_rows(AGENT, &batch.tenant, &rows.collect::<Vec<_>>(), batch.consumed.as_ref()).await
+            self.commit_rows(AGENT, &tenant, rows.collect(), consumed.as_ref()).await
         }
         .boxed()
     }
@@ -380,18 +417,20 @@ impl AgentLedger for RedisStores {
 impl SessionLedger for RedisStores {
     fn commit(&self, batch: SessionBatch) -> Answer<'_, Vec<Written>> {
         async move {
-            let rows = batch.writes.iter().map(|write| Row {
+            let SessionBatch { tenant, owner, writes, consumed } = batch;
+            let rows = writes.into_iter().map(|write| Row {
+                tenant: tenant.clone(),
                 key: write.session.text(),
-                owner: &batch.owner,
+                owner: owner.clone(),
                 token: write.token,
-                change: &write.change,
+                change: write.change,
                 due: write.due,
                 links: write.conn_id.iter().map(ToString::to_string).collect(),
-                events: &write.events,
+                events: write.events,
                 new_call: None,
                 began_with: write.began_with,
             });
-            self.commit_rows(SESSION, &batch.tenant, &rows.collect::<Vec<_>>(), batch.consumed.as_ref()).await
+            self.commit_rows(SESSION, &tenant, rows.collect(), consumed.as_ref()).await
         }
         .boxed()
     }
@@ -426,19 +465,17 @@ impl SessionLedger for RedisStores {
 impl MediaLedger for RedisStores {
     fn commit(&self, batch: Vec<MediaWrite>) -> Answer<'_, Vec<Written>> {
         async move {
-            let rows = batch.iter().map(|write| {
-                let row = Row {
-                    key: write.session.text(),
-                    owner: &write.owner,
-                    token: write.token,
-                    change: &write.change,
-                    due: write.due,
-                    links: Vec::new(),
-                    events: &[],
-                    new_call: None,
-                    began_with: None,
-                };
-                (&write.tenant, row)
+            let rows = batch.into_iter().map(|write| Row {
+                key: write.session.text(),
+                tenant: write.tenant,
+                owner: write.owner,
+                token: write.token,
+                change: write.change,
+                due: write.due,
+                links: Vec::new(),
+                events: Vec::new(),
+                new_call: None,
+                began_with: None,
             });
             commit_by_tenant(self, MEDIA, rows.collect()).await
         }

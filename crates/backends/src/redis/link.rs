@@ -21,6 +21,8 @@ use super::server::{RedisSettings, Way, Wire};
 const ASK_AGAIN: Duration = Duration::from_secs(5);
 /// Before the next attempt to connect; who asks meanwhile is told at once that Redis is away.
 const AGAIN_AFTER: Duration = Duration::from_millis(100);
+/// Late answers in a row after which a connection is given up.
+const LATE_MAX: u64 = 4;
 /// The channel on which scripts tell what they added to.
 const WAKE: &str = "trunkline:wake";
 
@@ -42,6 +44,8 @@ struct Shared {
     connecting: tokio::sync::Mutex<Option<(Instant, String)>>,
     generations: AtomicU64,
     reconnected: AtomicBool,
+    /// Answers in a row that did not come in time.
+    late: AtomicU64,
 }
 
 /// A connection and its number: a failure of an old one says nothing about its successor.
@@ -60,6 +64,7 @@ impl Link {
             connecting: tokio::sync::Mutex::default(),
             generations: AtomicU64::new(0),
             reconnected: AtomicBool::new(false),
+            late: AtomicU64::new(0),
         };
         Ok(Self { shared: Arc::new(shared), waiting: Waiting::default(), subscriber: Mutex::default() })
     }
@@ -157,12 +162,15 @@ impl Shared {
     fn settled(&self, held: &Held, sent: Sent, answer: RedisResult<Value>) -> Result<Value> {
         match answer {
             Ok(value) => {
+                self.late.store(0, Ordering::Relaxed);
                 sent.tell(&self.client, reply::size(&value));
                 Ok(value)
             }
             Err(error) => {
-                // A late answer too: a connection whose other end is gone looks just so.
-                if matches!(held.wire, Wire::Single(_)) && (error.is_unrecoverable_error() || error.is_timeout()) {
+                // Not at once where an answer is only late: what was sent must not overtake what is sent next. But a
+                // connection whose other end is gone looks just so.
+                let is_silent = error.is_timeout() && self.late.fetch_add(1, Ordering::Relaxed) >= LATE_MAX;
+                if matches!(held.wire, Wire::Single(_)) && (error.is_unrecoverable_error() || is_silent) {
                     self.broke(held.generation);
                 }
                 self.client.watch.failed(Line::Commands);
@@ -175,6 +183,7 @@ impl Shared {
         let mut held = lock(&self.held);
         if held.as_ref().is_some_and(|held| held.generation == generation) {
             *held = None;
+            self.late.store(0, Ordering::Relaxed);
             self.client.watch.standing(Line::Commands, 0);
         }
     }

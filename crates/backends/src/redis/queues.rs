@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use futures::FutureExt as _;
-use infra::{Answer, Holder, Position, QueueBatch, QueueLedger, QueueRecord, Result, Written, bounds};
+use infra::{Answer, Holder, Matter, Position, QueueBatch, QueueLedger, QueueRecord, Result, Written, bounds};
 use model::{AgentId, Owner, TenantId, Token};
 use redis::Value;
 
@@ -10,20 +10,39 @@ use super::ledgers::{STREAMS, written};
 use super::script::Call;
 use super::{RedisStores, envelopes, position, reply};
 
+impl RedisStores {
+    /// Writes a turn; anew: also where Redis knows nothing of the queues.
+    pub(super) async fn write_queues(&self, batch: &QueueBatch, anew: bool) -> Result<Written> {
+        let mut call = Call::on(&self.scripts.queues_commit, &batch.tenant);
+        call.arg(batch.owner.to_string()).arg(batch.token.0).arg(bounds::STREAM_BYTES_HARD).arg(u8::from(anew));
+        call.arg(u8::from(batch.state.is_some())).arg(batch.state.as_deref().unwrap_or_default());
+        items(&mut call, batch.requests.iter().map(|(id, body)| (id.as_str(), body)));
+        items(&mut call, batch.reservations.iter().map(|(id, body)| (id.as_str(), body)));
+        call.about(Matter::Facts).list(envelopes(&batch.events).collect::<Vec<_>>().into_iter()).about(Matter::Records);
+        call.arg(batch.consumed.as_ref().map_or("", |consumed| consumed.view));
+        call.arg(batch.consumed.as_ref().map(|consumed| consumed.position.to_string()).unwrap_or_default());
+        call.arg(bounds::RECORDS_MAX);
+        let answer = call.send(self).await;
+        self.steady.saw(&answer);
+        written(&answer?)
+    }
+}
+
 impl QueueLedger for RedisStores {
     fn commit(&self, batch: QueueBatch) -> Answer<'_, Written> {
         async move {
             self.announce(STREAMS, &batch.tenant).await?;
-            let mut call = Call::on(&self.scripts.queues_commit, &batch.tenant);
-            call.arg(batch.owner.to_string()).arg(batch.token.0).arg(bounds::STREAM_BYTES_HARD);
-            call.arg(u8::from(batch.state.is_some())).bytes(&batch.state.unwrap_or_default());
-            items(&mut call, batch.requests.iter().map(|(id, body)| (id.as_str(), body)));
-            items(&mut call, batch.reservations.iter().map(|(id, body)| (id.as_str(), body)));
-            call.list(envelopes(&batch.events).collect::<Vec<_>>().into_iter());
-            call.arg(batch.consumed.as_ref().map_or("", |consumed| consumed.view));
-            call.arg(batch.consumed.as_ref().map(|consumed| consumed.position.to_string()).unwrap_or_default());
-            call.arg(bounds::RECORDS_MAX);
-            written(&call.send(self).await?)
+            let mut answer = self.write_queues(&batch, false).await?;
+            if answer == Written::Unknown
+                && let Some(whole) = self.steady.queues_anew(&batch.tenant)
+                && (&whole.owner, whole.token) == (&batch.owner, batch.token)
+            {
+                tracing::warn!(tenant = %batch.tenant, "Redis has lost the queues: they are written anew");
+                self.write_queues(&whole, true).await?;
+                answer = self.write_queues(&batch, false).await?;
+            }
+            self.steady.note_queues(batch, &answer);
+            Ok(answer)
         }
         .boxed()
     }
@@ -35,6 +54,10 @@ impl QueueLedger for RedisStores {
         seen: Option<Token>,
     ) -> Answer<'a, std::result::Result<QueueRecord, Holder>> {
         async move {
+            if self.steady.owners_first() {
+                let reason = "Redis has just come back: owners renew before anybody claims".to_owned();
+                return Err(infra::StoreError::Unavailable { reason });
+            }
             let mut call = Call::on(&self.scripts.queues_claim, tenant);
             call.arg(by.to_string()).arg(seen.map(|token| token.0.to_string()).unwrap_or_default()).arg(0);
             let answer = call.send(self).await?;
@@ -42,7 +65,9 @@ impl QueueLedger for RedisStores {
             if reply::text(words.first())? == "raced" {
                 return Ok(Err(Holder { owner: owner(words)?, token: Token(reply::number(words.get(2))?) }));
             }
-            record(tenant, words).map(Ok)
+            let record = record(tenant, words)?;
+            self.steady.claimed_queues(&record);
+            Ok(Ok(record))
         }
         .boxed()
     }

@@ -13,7 +13,7 @@ use super::{RedisStores, envelopes, refused, reply, tag};
 const REGISTERED: &str = "registered";
 
 impl RedisStores {
-    async fn register(&self, write: &RegistrationWrite) -> Result<RegistrationWritten> {
+    pub(super) async fn register(&self, write: &RegistrationWrite) -> Result<RegistrationWritten> {
         // The count of events stands beside the record, where the script adds to it.
         let held = Registration { version: write.expected + 1, events: 0, bindings: write.bindings.clone() };
         let first_end = write.bindings.iter().map(|binding| binding.expires_at.as_micros()).min().unwrap_or_default();
@@ -28,7 +28,10 @@ impl RedisStores {
             version.parse().map_err(|e| reply::corrupt("a version", e))
         };
         match words.first().map(String::as_str) {
-            Some("done") => version(&words).map(RegistrationWritten::Done),
+            Some("done") => {
+                self.steady.registered(write);
+                version(&words).map(RegistrationWritten::Done)
+            }
             Some("conflict") => version(&words).map(RegistrationWritten::Conflict),
             _ => Err(refused(&words)),
         }
@@ -71,6 +74,8 @@ impl Registrations for RedisStores {
 
     fn ending(&self, now: Timestamp, max: usize) -> Answer<'_, Vec<(TenantId, Dn)>> {
         async move {
+            // Asked for all the time: an emptied Redis has the phones again soon.
+            self.mend().await?;
             let mut ending = Vec::new();
             for tenant in self.listed(REGISTERED).await? {
                 let left = max.saturating_sub(ending.len());

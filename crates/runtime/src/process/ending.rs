@@ -21,7 +21,7 @@ fn waits_for(role: &str) -> &'static [&'static str] {
 
 /// What of a process still runs, and who has not been told to drain.
 #[derive(Default)]
-pub(super) struct Ending {
+pub struct Ending {
     running: HashMap<&'static str, usize>,
     waiting: Vec<(&'static str, Drain)>,
     deadline: Option<Timestamp>,

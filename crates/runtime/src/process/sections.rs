@@ -28,6 +28,11 @@ crate::settings! {
         drain_deadline: Duration = Duration::from_secs(30), |v| {
             if *v > DRAIN_DEADLINE_MAX { Err("it must be at most 24h".to_owned()) } else { Ok(()) }
         };
+        /// How long `up --processes` waits before it starts a process again that has ended; doubled each time, at most 10 s or
+        /// this, while the process does not last for a minute.
+        restart_after: Duration = Duration::from_millis(500), |v| {
+            if *v > DRAIN_DEADLINE_MAX { Err("it must be at most 24h".to_owned()) } else { Ok(()) }
+        };
         /// Log level: error, warn, info, debug or trace, also per module as in info,voice=debug.
         log: String = "info".to_owned(), |v| {
             tracing_subscriber::EnvFilter::try_new(v).map(drop).map_err(|error| error.to_string())

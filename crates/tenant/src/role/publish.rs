@@ -41,7 +41,12 @@ struct Publisher {
 
 impl Publisher {
     async fn turn(&mut self) -> infra::Result<()> {
+        let cached = self.ctx.stores.configuration.tenants().await?;
         for (tenant, revision) in self.ctx.stores.provisioning.tenants().await? {
+            if self.published.contains_key(&tenant) && !cached.iter().any(|(held, _)| *held == tenant) {
+                tracing::warn!(%tenant, "the cache has lost the configuration: it is published again");
+                self.published.remove(&tenant);
+            }
             match self.published.get(&tenant).copied() {
                 Some(version) if version.revision == revision.0 => {}
                 Some(version) => self.publish_changes(&tenant, version).await?,

@@ -1,6 +1,7 @@
 //! The whole system: the built binary, driven by SIPp and baresip, judged by what they heard and noted.
 
 mod browser;
+mod chaos;
 mod codes;
 mod demo;
 mod doctor;
@@ -8,11 +9,15 @@ mod drain;
 mod facts;
 mod hearing;
 mod hostile;
+mod keys;
 mod linphone;
 mod metrics;
 mod nat;
+mod otlp;
+mod real;
 mod refusals;
 mod restart;
+mod ringing;
 mod routing;
 mod secrets;
 mod stuck;

@@ -20,7 +20,7 @@ use runtime::{data_dir, scope, token};
 use super::Site;
 use crate::command::executor;
 use crate::roles;
-use crate::stores::{Servers, Troubles};
+use crate::stores::{Looked, Servers, Troubles};
 
 /// Port of the tenant role's events.
 const EVENTS_PORT: u16 = 8_000;
@@ -51,6 +51,8 @@ pub struct Situation {
     pub servers: Vec<Troubles>,
     /// The stored tenants with what is going on in them, or why they cannot be read.
     pub tenants: Result<Vec<TenantSituation>, String>,
+    /// Whether the stored configuration is of an earlier release, and so was not read.
+    pub is_earlier: bool,
     /// What the web edge answers for the first page without a token: status and content type.
     pub first_page: Option<(u16, String)>,
 }
@@ -108,6 +110,7 @@ pub fn gather(site: &Site) -> anyhow::Result<Situation> {
         metrics: Vec::new(),
         servers: Vec::new(),
         tenants: Ok(Vec::new()),
+        is_earlier: false,
         first_page: None,
     };
     executor()?.block_on(async {
@@ -115,7 +118,7 @@ pub fn gather(site: &Site) -> anyhow::Result<Situation> {
         if let Some(servers) = &servers {
             situation.servers = servers.examine().await;
         }
-        let stored = read_tenants(&situation, servers.as_ref()).await;
+        let stored = read_tenants(&mut situation, servers.as_ref()).await;
         situation.tenants = stored;
         // The keys are made at first start: without them nothing has ever run here, and a doctor makes none.
         if situation.data_dir.join("keys/caller.p8").exists() {
@@ -142,15 +145,19 @@ fn servers_of(situation: &Situation) -> Option<anyhow::Result<Servers>> {
     (settings.mode() == Mode::Real).then(|| Servers::of(situation.instance, &settings))
 }
 
-async fn read_tenants(situation: &Situation, servers: Option<&Servers>) -> Result<Vec<TenantSituation>, String> {
-    let file = situation.data_dir.join("configuration.sqlite");
-    if servers.is_none() && !file.exists() {
-        return Ok(Vec::new());
-    }
+/// Reads the stored tenants and changes nothing by it.
+async fn read_tenants(situation: &mut Situation, servers: Option<&Servers>) -> Result<Vec<TenantSituation>, String> {
     let read = async {
         let store: Arc<dyn ProvisioningStore> = match servers {
             Some(servers) => Arc::new(servers.provisioning()?),
-            None => crate::stores::configuration(situation.instance, &situation.data_dir, &situation.values).await?,
+            None => match crate::stores::look(&situation.data_dir).await? {
+                None => return Ok(Vec::new()),
+                Some(Looked::Present(store)) => Arc::new(store),
+                Some(Looked::Earlier) => {
+                    situation.is_earlier = true;
+                    return Ok(Vec::new());
+                }
+            },
         };
         let mut all = Vec::new();
         for (tenant, _) in store.tenants().await? {
@@ -160,8 +167,8 @@ async fn read_tenants(situation: &Situation, servers: Option<&Servers>) -> Resul
         }
         anyhow::Ok(all)
     };
-    let place = if servers.is_some() { "PostgreSQL".to_owned() } else { file.display().to_string() };
-    read.await.map_err(|error| format!("{place}: {error:#}"))
+    let place = if servers.is_some() { "PostgreSQL: " } else { "" };
+    read.await.map_err(|error| format!("{place}{error:#}"))
 }
 
 async fn ask_running(situation: &mut Situation, clock: &SystemClock) -> anyhow::Result<()> {

@@ -24,7 +24,9 @@ fn situation(flags: &[&str]) -> Situation {
         settings_faults: Vec::new(),
         topology: None,
         metrics: Vec::new(),
+        servers: Vec::new(),
         tenants: Ok(Vec::new()),
+        is_earlier: false,
         first_page: None,
     }
 }

@@ -1,7 +1,11 @@
--- Writes a turn of the tenant's one router.
-local owner, token, events_hard = arg(), arg(), tonumber(arg())
+-- Writes a turn of the tenant's one router; anew: all that it has, where Redis has lost it.
+local owner, token, events_hard, anew = arg(), arg(), tonumber(arg()), arg() == '1'
 local k = key('rq')
 local held = redis.call('HMGET', k, 'o', 't')
+if anew and not held[1] then
+  redis.call('HSET', k, 'o', owner, 't', token)
+  held = { owner, token }
+end
 if not held[1] then return { 'unknown' } end
 if held[1] ~= owner or held[2] ~= token then return { 'fenced', held[1], held[2] } end
 -- Triples: id, whether there is a body, the body.

@@ -1,0 +1,223 @@
+//! `trunkline up --processes`: one supervised operating-system process per role and replica, with the same settings.
+//!
+//! The supervisor starts each, starts it again when it ends, tells it to drain when its time has come, and marks its log. A process whose
+//! supervisor is gone drains and ends: the kernel tells it.
+
+mod child;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use infra::SystemClock;
+use net::everyone::Everyone;
+use runtime::data_dir::{DataDir, Sharing};
+use runtime::exit::{Exit, ExitError};
+use runtime::process::stores::{Mode, SECTION, StoresSettings};
+use runtime::process::{Ending, Installation, ProcessSettings, sections};
+use runtime::settings::Values;
+use runtime::{Drain, token};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinSet;
+
+use self::child::{Child, Ended, Start};
+use crate::{demo, roles, stores};
+
+/// The roles of which `--replicas` makes several: those that can lose a replica without losing what it had.
+const SEVERAL: [&str; 4] = ["sip-cluster", "dialplan", "config", "frontend"];
+/// They start first, so that no other begins with an empty configuration.
+const FIRST: [&str; 2] = ["tenant", "config"];
+/// How long the others wait for each of them.
+const FIRST_WITHIN: Duration = Duration::from_secs(10);
+/// How often it is asked who is ready.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+/// After the deadline, what still runs gets this long to end by itself.
+const CUT: Duration = Duration::from_secs(2);
+/// Life of the token by which the supervisor asks who is ready.
+const TOKEN_LIFE: Duration = Duration::from_secs(24 * 3_600);
+
+/// The settings that give the roles so many replicas, as `--set` takes them.
+pub fn replica_settings(replicas: u8) -> Vec<String> {
+    SEVERAL.iter().map(|role| format!("replicas.{}={replicas}", role.replace('-', "_"))).collect()
+}
+
+/// What a supervisor needs to know.
+pub struct Plan {
+    /// Number of the instance.
+    pub instance: u8,
+    /// The data directory, which all processes share.
+    pub data_dir: std::path::PathBuf,
+    /// The settings, checked.
+    pub values: Values,
+    /// What every process is told on its command line beside its role.
+    pub arguments: Vec<std::ffi::OsString>,
+    /// Whether to bring the example tenant.
+    pub example: bool,
+}
+
+/// Runs every replica of every role in a process of its own until all have drained.
+pub async fn run(plan: Plan) -> anyhow::Result<Exit> {
+    let settings: ProcessSettings = plan.values.read(sections::PROCESS)?;
+    let of_stores: StoresSettings = plan.values.read(SECTION)?;
+    if of_stores.mode() == Mode::Embedded {
+        let message = "embedded stores are not shared between processes: --processes needs --set stores.mode=real";
+        return Err(ExitError::new(Exit::Settings, message).into());
+    }
+    let clock = Arc::new(SystemClock::start());
+    let data_dir = DataDir::open(&plan.data_dir, Sharing::Shared)?;
+    let installation = Installation::of(plan.instance, &data_dir, plan.values, clock)?;
+    let own = {
+        let opened = stores::open(&installation).await.context("opening the stores")?;
+        opened.of_process()?
+    };
+    if plan.example {
+        demo::bring(&installation, &own, 0).await?;
+    }
+    let everyone = everyone(&installation)?;
+    let mut site = Site {
+        running: JoinSet::new(),
+        children: HashMap::new(),
+        ending: Ending::default(),
+        cut: tokio_util::sync::CancellationToken::new(),
+    };
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let exit = {
+        let started = async {
+            site.start(&plan.arguments, &settings, &everyone, &installation).await?;
+            all_ready(&everyone, |_| true).await;
+            tracing::info!(processes = site.children.len(), "all roles are ready");
+            if plan.example {
+                demo::announce(&installation, &own, None).await?;
+            }
+            site.failed().await
+        };
+        tokio::select! {
+            ended = started => Err(ended.err().unwrap_or_else(|| anyhow::anyhow!("every process has ended"))),
+            Some(()) = terminate.recv() => Ok("SIGTERM"),
+            Some(()) = interrupt.recv() => Ok("SIGINT"),
+        }
+    };
+    drop(own);
+    let deadline = installation.clock.now() + settings.drain_deadline;
+    site.ending.begin(deadline);
+    let signal = match &exit {
+        Ok(signal) => signal,
+        Err(_) => "a failure",
+    };
+    tracing::info!(signal, deadline_s = settings.drain_deadline.as_secs(), "draining");
+    let drained = tokio::select! {
+        cut = site.all_ended() => cut,
+        Some(()) = terminate.recv() => true,
+        Some(()) = interrupt.recv() => true,
+        () = tokio::time::sleep(settings.drain_deadline + CUT) => true,
+    };
+    site.cut.cancel();
+    while site.running.join_next().await.is_some() {}
+    exit?;
+    tracing::info!(cut = drained, "stopped");
+    Ok(if drained { Exit::DrainCut } else { Exit::Done })
+}
+
+/// Asks every replica whether it is ready.
+fn everyone(installation: &Installation) -> anyhow::Result<Everyone> {
+    let directory = sections::directory(installation.instance, &installation.values)?;
+    let token = installation.tokens.issue(None, "operator/supervisor", "", token::EVERY_ROLE, TOKEN_LIFE)?;
+    Ok(Everyone::of_operator(roles::TABLE, directory, token))
+}
+
+/// Waits until every replica that is meant is ready.
+async fn all_ready(everyone: &Everyone, meant: impl Fn(&str) -> bool) {
+    loop {
+        let told = everyone.ask("/ready").await;
+        let is_ready = |told: &net::everyone::Told| told.answer.as_ref().is_ok_and(|answer| answer.status.is_success());
+        if told.iter().filter(|told| meant(told.place.role)).all(is_ready) {
+            return;
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
+
+/// The processes.
+struct Site {
+    running: JoinSet<(&'static str, String, Ended)>,
+    children: HashMap<String, &'static str>,
+    ending: Ending,
+    /// Ends at once what still runs.
+    cut: tokio_util::sync::CancellationToken,
+}
+
+impl Site {
+    async fn start(
+        &mut self,
+        arguments: &[std::ffi::OsString],
+        settings: &ProcessSettings,
+        everyone: &Everyone,
+        installation: &Installation,
+    ) -> anyhow::Result<()> {
+        let program = std::env::current_exe().context("the path of this program")?;
+        let mut specs: Vec<_> = roles::TABLE.to_vec();
+        // Stable: the others keep the order of the table.
+        specs.sort_by_key(|spec| FIRST.iter().position(|name| *name == spec.name).unwrap_or(usize::MAX));
+        for spec in specs {
+            for number in 1..=sections::replica_count(&installation.values, spec.name) {
+                let node = format!("{}-{number}", spec.name);
+                let drain = Drain::new(settings.drain_deadline);
+                self.ending.started(spec.name, drain.clone());
+                self.children.insert(node.clone(), spec.name);
+                let start = Start {
+                    program: program.clone(),
+                    role: spec.name,
+                    number,
+                    node: node.clone(),
+                    arguments: arguments.to_vec(),
+                    restart_after: settings.restart_after,
+                };
+                let cut = self.cut.clone();
+                let child = Child::new(start, drain, cut);
+                self.running.spawn(async move { (spec.name, node, child.lives().await) });
+            }
+            if FIRST.contains(&spec.name) {
+                let ready = tokio::time::timeout(FIRST_WITHIN, all_ready(everyone, |role| role == spec.name));
+                tokio::select! {
+                    ready = ready => if ready.is_err() {
+                        tracing::warn!(role = spec.name, "not ready yet: the others start without it");
+                    },
+                    failed = self.failed() => return failed,
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits until a process has failed for good.
+    async fn failed(&mut self) -> anyhow::Result<()> {
+        loop {
+            match self.running.join_next().await {
+                Some(Ok((role, node, ended))) => {
+                    self.ending.ended(role);
+                    if let Ended::GaveUp(error) = ended {
+                        return Err(error.context(node));
+                    }
+                }
+                Some(Err(error)) => return Err(error.into()),
+                None => std::future::pending().await,
+            }
+        }
+    }
+
+    /// Waits until every process has ended, telling each when its time has come; whether one was cut short.
+    async fn all_ended(&mut self) -> bool {
+        let mut cut = false;
+        while let Some(ended) = self.running.join_next().await {
+            match ended {
+                Ok((role, _, ended)) => {
+                    cut |= matches!(ended, Ended::Cut);
+                    self.ending.ended(role);
+                }
+                Err(_) => self.ending.begin_all(),
+            }
+        }
+        cut
+    }
+}

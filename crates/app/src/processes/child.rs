@@ -1,0 +1,168 @@
+//! One process of a role, and its lives one after the other.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::{ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use runtime::Drain;
+use runtime::exit::{Exit, ExitError};
+use rustix::process::{Pid, Signal, kill_process};
+use tokio::io::{AsyncBufReadExt as _, AsyncRead, BufReader};
+use tokio::process::Command;
+use tokio_util::sync::CancellationToken;
+
+/// The longest pause before a start, where no longer one is set.
+const PAUSE_MAX: Duration = Duration::from_secs(10);
+/// A life of this length shows that the process works: the next pause is the shortest again.
+const LASTS: Duration = Duration::from_secs(60);
+/// So long what a process has said last is waited for.
+const LAST_WORDS: Duration = Duration::from_millis(500);
+/// Ends of a process that another start will not help with.
+const HOPELESS: [Exit; 5] = [Exit::Usage, Exit::Settings, Exit::Address, Exit::DataDirectory, Exit::Stores];
+
+/// How a process is started.
+pub struct Start {
+    pub program: PathBuf,
+    pub role: &'static str,
+    pub number: u8,
+    pub node: String,
+    pub arguments: Vec<OsString>,
+    pub restart_after: Duration,
+}
+
+/// How its lives ended.
+pub enum Ended {
+    /// It drained.
+    Drained,
+    /// It was ended before it had drained.
+    Cut,
+    /// It cannot be started.
+    GaveUp(anyhow::Error),
+}
+
+/// One supervised process.
+pub struct Child {
+    start: Start,
+    drain: Drain,
+    cut: CancellationToken,
+}
+
+impl Child {
+    pub fn new(start: Start, drain: Drain, cut: CancellationToken) -> Self {
+        Self { start, drain, cut }
+    }
+
+    /// Starts it, and again whenever it has ended, until it is told to drain.
+    pub async fn lives(self) -> Ended {
+        let mut pause = self.start.restart_after;
+        let mut has_lived = false;
+        loop {
+            let began = Instant::now();
+            let status = match self.life().await {
+                Ok(Some(status)) => status,
+                Ok(None) => return Ended::Cut,
+                Err(error) => return Ended::GaveUp(error.into()),
+            };
+            if self.drain.is_draining() {
+                return if status.success() { Ended::Drained } else { Ended::Cut };
+            }
+            let lived = began.elapsed();
+            let hopeless = HOPELESS.iter().find(|exit| status.code() == Some(i32::from(exit.code())));
+            if let Some(exit) = hopeless.filter(|_| !has_lived) {
+                let message = format!("it cannot be started: it ended with {}; its log says why", exit.code());
+                return Ended::GaveUp(ExitError::new(*exit, message).into());
+            }
+            has_lived |= lived >= LASTS;
+            if lived >= LASTS {
+                pause = self.start.restart_after;
+            }
+            let node = &self.start.node;
+            tracing::warn!(node, %status, again_ms = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX), "a process has ended");
+            tokio::select! {
+                () = tokio::time::sleep(pause) => {}
+                () = self.drain.begun() => return Ended::Drained,
+            }
+            pause = (pause * 2).min(PAUSE_MAX.max(self.start.restart_after));
+        }
+    }
+
+    /// One life; none when it was cut short.
+    async fn life(&self) -> std::io::Result<Option<ExitStatus>> {
+        let mut child = Command::new(&self.start.program)
+            .args(["run", self.start.role, "--supervised-by", &std::process::id().to_string()])
+            .args(["--replica", &self.start.number.to_string()])
+            .args(&self.start.arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()?;
+        let pid = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+        tracing::info!(node = self.start.node, pid = pid.map(Pid::as_raw_nonzero).map(|pid| pid.get()), "a process starts");
+        let (log, words) = (child.stdout.take(), child.stderr.take());
+        let node = self.start.node.clone();
+        let mut copying = tokio::spawn(async move {
+            tokio::join!(
+                copy(log, |line| print_marked(&node, line)),
+                copy(words, |line| eprintln!("{node}: {line}"))
+            )
+        });
+        let drained = async {
+            self.drain.begun().await;
+            if let Some(pid) = pid {
+                // It may have ended by itself.
+                let _ = kill_process(pid, Signal::TERM);
+            }
+            std::future::pending::<()>().await
+        };
+        let status = tokio::select! {
+            status = child.wait() => Some(status?),
+            () = self.cut.cancelled() => None,
+            () = drained => None,
+        };
+        if status.is_none() {
+            child.kill().await?;
+        }
+        // Its last words; what it has started itself may hold its streams open.
+        if tokio::time::timeout(LAST_WORDS, &mut copying).await.is_err() {
+            copying.abort();
+        }
+        Ok(status)
+    }
+}
+
+/// Hands over each line until the process closes its end.
+async fn copy(stream: Option<impl AsyncRead + Unpin>, tell: impl Fn(&str)) {
+    let Some(stream) = stream else { return };
+    let mut lines = BufReader::new(stream).lines();
+    while let Ok(Some(line)) = lines.next_line().await {
+        tell(&line);
+    }
+}
+
+/// A line of a log in JSON says first which process it is of.
+#[allow(clippy::print_stdout, reason = "the log goes to standard output")]
+fn print_marked(node: &str, line: &str) {
+    println!("{}", marked(node, line));
+}
+
+fn marked(node: &str, line: &str) -> String {
+    match line.strip_prefix('{') {
+        Some(rest) => format!("{{\"process\":\"{node}\",{rest}"),
+        None => format!("{node}: {line}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_of_the_log_says_which_process_it_is_of() {
+        assert_eq!(marked("ors-1", "{\"level\":\"INFO\"}"), "{\"process\":\"ors-1\",\"level\":\"INFO\"}");
+        assert_eq!(marked("ors-1", "words"), "ors-1: words");
+        let line: serde_json::Value = serde_json::from_str(&marked("ors-1", "{\"a\":1}")).unwrap();
+        assert_eq!((&line["process"], &line["a"]), (&"ors-1".into(), &1.into()));
+    }
+}

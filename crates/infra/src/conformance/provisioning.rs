@@ -1,0 +1,150 @@
+//! The persistent configuration: what every database must do. `store` is empty.
+
+use contracts::provisioning::{
+    Agent, Dn, DnKind, FeatureAction, FeatureCode, Number, Object, ObjectKey, ObjectKind, Person, Place, Prompt,
+    Secret, Skill, SkillLevel, Tenant, TenantObjects, Trunk,
+};
+use model::TenantId;
+
+use crate::{ObjectChange, ProvisioningStore, Revision, StoreError};
+
+/// A tenant with an object of each kind, its columns full and empty.
+pub fn objects(tenant: &str) -> TenantObjects {
+    let mut objects = TenantObjects::new(Tenant {
+        id: tenant.into(),
+        name: "Acme".into(),
+        realm: "acme.invalid".into(),
+        codecs: vec!["PCMU".into(), "PCMA".into()],
+        hold_music: "music".into(),
+        no_answer_s: 15,
+        wrap_up_s: 1,
+        confirmation_prompt: None,
+        refusal_prompt: Some("no".into()),
+        country_prefix: None,
+        national_prefix: None,
+        international_prefix: None,
+        time_zone: Some("Europe/Berlin".to_owned()),
+    });
+    objects.skills = vec![Skill { name: "Sales".into() }, Skill { name: "English".into() }];
+    objects.prompts = vec![Prompt { name: "music".into(), file: "music.wav".into() }];
+    let phone = |number: &str| Dn {
+        number: number.into(),
+        kind: DnKind::Extension { password: Secret("secret".into()), no_answer_s: Some(20) },
+    };
+    let announcement = Dn { number: "a".into(), kind: DnKind::Announcement { prompts: vec!["music".into()] } };
+    let queue = Dn { number: "q".into(), kind: DnKind::VirtualQueue };
+    objects.dns = vec![phone("7101"), phone("7102"), queue, announcement];
+    let place = |name: &str, dn: &str| Place { name: name.into(), dns: vec![dn.into()] };
+    objects.places = vec![place("P1", "7101"), place("P2", "7102")];
+    objects.people = vec![Person {
+        user_name: "ann".into(),
+        first_name: "Ann".into(),
+        last_name: "Adams".into(),
+        agent: Some(Agent {
+            id: "1001".into(),
+            login_code: "1001".into(),
+            pin: Some(Secret("1234".into())),
+            default_place: Some("P1".into()),
+            wrap_up_s: None,
+            skills: vec![SkillLevel { skill: "Sales".into(), level: 5 }],
+        }),
+    }];
+    objects.numbers = vec![Number { number: "+15550100".into(), name: "q".into(), dn: "q".into() }];
+    objects.trunks =
+        vec![Trunk { name: "T".into(), allow: vec!["127.0.0.0/8".into()], contact: None, prefix: Some("0".into()) }];
+    objects.feature_codes =
+        vec![FeatureCode { code: "*50".into(), action: FeatureAction::Login, ask_pin: true }];
+    objects
+}
+
+fn put_all(objects: &TenantObjects) -> Vec<ObjectChange> {
+    objects.objects().map(ObjectChange::Put).collect()
+}
+
+fn tenant(name: &str) -> TenantId {
+    TenantId::parse(name).unwrap()
+}
+
+/// Runs every case, each with a tenant of its own.
+pub async fn run(store: &dyn ProvisioningStore) {
+    a_tenant_comes_back_as_it_was_stored(store).await;
+    an_update_needs_the_present_revision(store).await;
+    changes_are_read_since_a_revision(store).await;
+    a_broken_rule_is_the_callers_fault_and_changes_nothing(store).await;
+    a_dn_may_move_between_places_in_one_update(store).await;
+    names_that_differ_in_case_alone_are_the_same(store).await;
+    of_many_writers_at_the_same_revision_one_wins(store).await;
+}
+
+async fn a_tenant_comes_back_as_it_was_stored(store: &dyn ProvisioningStore) {
+    let acme = tenant("round");
+    assert_eq!(store.load(&acme).await.unwrap(), None);
+    let revision = store.update(&acme, Revision(0), put_all(&objects("round"))).await.unwrap();
+    assert_eq!(revision, Revision(1));
+    assert_eq!(store.load(&acme).await.unwrap(), Some((Revision(1), objects("round"))));
+    assert!(store.tenants().await.unwrap().contains(&(acme, Revision(1))));
+}
+
+async fn an_update_needs_the_present_revision(store: &dyn ProvisioningStore) {
+    let acme = tenant("conflict");
+    store.update(&acme, Revision(0), put_all(&objects("conflict"))).await.unwrap();
+    let stale = store.update(&acme, Revision(0), put_all(&objects("conflict"))).await;
+    assert!(matches!(stale, Err(StoreError::Conflict { expected: 0, actual: 1, .. })), "{stale:?}");
+}
+
+async fn changes_are_read_since_a_revision(store: &dyn ProvisioningStore) {
+    let acme = tenant("changes");
+    store.update(&acme, Revision(0), put_all(&objects("changes"))).await.unwrap();
+    let english = ObjectKey { kind: ObjectKind::Skill, id: "English".into() };
+    let german = Object::Skill(Skill { name: "German".into() });
+    let changes = vec![ObjectChange::Delete(english.clone()), ObjectChange::Put(german.clone())];
+    store.update(&acme, Revision(1), changes).await.unwrap();
+    let read = store.changes(&acme, Revision(1)).await.unwrap();
+    assert_eq!(read.revision, Revision(2));
+    assert_eq!(read.changes, [ObjectChange::Delete(english), ObjectChange::Put(german)]);
+    assert_eq!(store.changes(&acme, Revision(2)).await.unwrap().changes, []);
+    let missing = store.changes(&tenant("nobody"), Revision(0)).await;
+    assert!(matches!(missing, Err(StoreError::Missing { .. })), "{missing:?}");
+}
+
+async fn a_broken_rule_is_the_callers_fault_and_changes_nothing(store: &dyn ProvisioningStore) {
+    let acme = tenant("rules");
+    store.update(&acme, Revision(0), put_all(&objects("rules"))).await.unwrap();
+    let used = ObjectChange::Delete(ObjectKey { kind: ObjectKind::Skill, id: "Sales".into() });
+    let refused = store.update(&acme, Revision(1), vec![used]).await;
+    assert!(matches!(refused, Err(StoreError::Invalid(_))), "{refused:?}");
+    let twice = Object::Place(Place { name: "P3".into(), dns: vec!["7101".into()] });
+    let refused = store.update(&acme, Revision(1), vec![ObjectChange::Put(twice)]).await;
+    assert!(matches!(refused, Err(StoreError::Invalid(_))), "{refused:?}");
+    assert_eq!(store.load(&acme).await.unwrap(), Some((Revision(1), objects("rules"))));
+}
+
+async fn a_dn_may_move_between_places_in_one_update(store: &dyn ProvisioningStore) {
+    let acme = tenant("move");
+    store.update(&acme, Revision(0), put_all(&objects("move"))).await.unwrap();
+    let place =
+        |name: &str, dn: &str| ObjectChange::Put(Object::Place(Place { name: name.into(), dns: vec![dn.into()] }));
+    store.update(&acme, Revision(1), vec![place("P1", "7102"), place("P2", "7101")]).await.unwrap();
+    let (_, held) = store.load(&acme).await.unwrap().unwrap();
+    assert_eq!(held.places[0].dns, ["7102"]);
+}
+
+async fn names_that_differ_in_case_alone_are_the_same(store: &dyn ProvisioningStore) {
+    let acme = tenant("case");
+    store.update(&acme, Revision(0), put_all(&objects("case"))).await.unwrap();
+    let upper = ObjectChange::Put(Object::Skill(Skill { name: "SALES".into() }));
+    store.update(&acme, Revision(1), vec![upper]).await.unwrap();
+    let (_, held) = store.load(&acme).await.unwrap().unwrap();
+    let names: Vec<&str> = held.skills.iter().map(|skill| skill.name.as_str()).collect();
+    assert_eq!(names, ["SALES", "English"]);
+}
+
+async fn of_many_writers_at_the_same_revision_one_wins(store: &dyn ProvisioningStore) {
+    let acme = tenant("race");
+    let all = objects("race");
+    let writes = (0..8).map(|_| store.update(&acme, Revision(0), put_all(&all)));
+    let answers = futures::future::join_all(writes).await;
+    let done = answers.iter().filter(|answer| matches!(answer, Ok(Revision(1)))).count();
+    let late = answers.iter().filter(|answer| matches!(answer, Err(StoreError::Conflict { actual: 1, .. }))).count();
+    assert_eq!((done, late), (1, 7), "{answers:?}");
+}

@@ -1,0 +1,172 @@
+//! The servers that hold an installation's stores, where it is not embedded: Redis, Pulse's Redis and PostgreSQL as processes of the
+//! installation's own, at the addresses that it expects.
+//!
+//! `TRUNKLINE_STORES__MODE=real` in the environment of the tests makes every installation such a one: what they start inherits it.
+//! Kafka is started by nobody here, and waited for by nobody; `TRUNKLINE_STORES__KAFKA` names one that runs.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+
+use crate::wait;
+
+/// They start in a second or two; a busy machine gets more.
+const READY_WITHIN: Duration = Duration::from_secs(60);
+
+/// Whether the environment asks for servers.
+pub fn wanted() -> bool {
+    std::env::var("TRUNKLINE_STORES__MODE").is_ok_and(|mode| mode == "real")
+}
+
+/// The servers of one installation; they end with the value.
+pub struct Servers {
+    address: String,
+    folder: tempfile::TempDir,
+    redis: Vec<(u16, Option<Child>)>,
+    postgres: Option<Child>,
+}
+
+impl Servers {
+    /// Starts them for that instance and waits until they answer.
+    pub fn start(instance: u8) -> Result<Self> {
+        let mut servers = Self {
+            address: format!("127.{instance}.255.1"),
+            folder: tempfile::tempdir()?,
+            redis: vec![(6_379, None), (6_380, None)],
+            postgres: None,
+        };
+        servers.start_postgres()?;
+        servers.start_redis()?;
+        servers.settled()?;
+        Ok(servers)
+    }
+
+    /// Starts both Redis that do not run.
+    pub fn start_redis(&mut self) -> Result<()> {
+        for (port, child) in self.redis.iter_mut().filter(|(_, child)| child.is_none()) {
+            let folder = self.folder.path().join(port.to_string());
+            std::fs::create_dir_all(&folder)?;
+            let server = Command::new("redis-server")
+                .args(["--bind", &self.address, "--port", &port.to_string(), "--save", ""])
+                .args(["--appendonly", "yes", "--appendfsync", "everysec", "--maxmemory-policy", "noeviction", "--dir"])
+                .arg(folder)
+                .stdin(Stdio::null())
+                .stdout(Stdio::null())
+                .stderr(Stdio::null())
+                .spawn()
+                .context("redis-server is not installed: script/bootstrap installs it")?;
+            *child = Some(server);
+        }
+        let ports: Vec<u16> = self.redis.iter().map(|(port, _)| *port).collect();
+        wait::until(READY_WITHIN, || {
+            let answers = ports.iter().all(|port| self.redis_cli(*port, &["PING"]).is_ok_and(|said| said == "PONG"));
+            Ok(answers.then_some(()))
+        })
+    }
+
+    /// Kills both Redis as a crash does.
+    pub fn kill_redis(&mut self) -> Result<()> {
+        for child in self.redis.iter_mut().filter_map(|(_, child)| child.take()) {
+            end(child, "KILL")?;
+        }
+        Ok(())
+    }
+
+    /// Removes what both Redis had; they must not run.
+    pub fn empty_redis(&self) -> Result<()> {
+        for (port, _) in &self.redis {
+            std::fs::remove_dir_all(self.folder.path().join(port.to_string()))?;
+        }
+        Ok(())
+    }
+
+    /// What redis-cli prints.
+    pub fn redis_cli(&self, port: u16, command: &[&str]) -> Result<String> {
+        let output =
+            Command::new("redis-cli").args(["-h", &self.address, "-p", &port.to_string()]).args(command).output()?;
+        ensure!(output.status.success(), "redis-cli: {}", String::from_utf8_lossy(&output.stderr));
+        Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    }
+
+    /// What psql prints.
+    pub fn psql(&self, sql: &str) -> Result<String> {
+        self.psql_at("trunkline", sql)
+    }
+
+    fn psql_at(&self, database: &str, sql: &str) -> Result<String> {
+        let output = Command::new("psql")
+            .args(["-qXtA", "-v", "ON_ERROR_STOP=1", "-h", &self.address, "-U", "trunkline", "-d", database, "-c", sql])
+            .output()?;
+        ensure!(output.status.success(), "psql: {}", String::from_utf8_lossy(&output.stderr));
+        Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    }
+
+    fn start_postgres(&mut self) -> Result<()> {
+        let data = self.folder.path().join("postgresql");
+        if is_root() {
+            // The server refuses to run as root; its user must get to its folder.
+            ensure!(Command::new("chown").arg("postgres:").arg(self.folder.path()).status()?.success());
+        }
+        let made = as_its_user(self.folder.path(), "initdb")
+            .args(["--username", "trunkline", "--auth", "trust", "--encoding", "UTF8", "--locale", "C", "--no-sync"])
+            .arg("--pgdata")
+            .arg(&data)
+            .status()
+            .context("postgresql is not installed: script/bootstrap installs it")?;
+        ensure!(made.success(), "initdb: {made}");
+        let server = as_its_user(self.folder.path(), "postgres")
+            .arg("-D")
+            .arg(&data)
+            .args(["-c", &format!("listen_addresses={}", self.address), "-c", "unix_socket_directories="])
+            .args(["-c", "fsync=off", "-c", "max_connections=100", "-c", "shared_buffers=16MB"])
+            .spawn()?;
+        self.postgres = Some(server);
+        Ok(())
+    }
+
+    fn settled(&self) -> Result<()> {
+        wait::until(READY_WITHIN, || Ok(self.psql_at("postgres", "select 1").ok()))?;
+        self.psql_at("postgres", "create database trunkline").map(drop)
+    }
+}
+
+impl Drop for Servers {
+    fn drop(&mut self) {
+        let _ = self.kill_redis();
+        if let Some(child) = self.postgres.take() {
+            // It ends without waiting for its clients.
+            let _ = end(child, "INT");
+        }
+    }
+}
+
+fn end(mut child: Child, signal: &str) -> Result<()> {
+    crate::installation::signal(child.id(), signal)?;
+    child.wait()?;
+    Ok(())
+}
+
+fn as_its_user(folder: &Path, program: &str) -> Command {
+    let path = programs().join(program);
+    let mut command = if is_root() {
+        let mut command = Command::new("setpriv");
+        command.args(["--reuid=postgres", "--regid=postgres", "--clear-groups"]).arg(path);
+        command
+    } else {
+        Command::new(path)
+    };
+    command.current_dir(folder).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command
+}
+
+fn is_root() -> bool {
+    Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout == b"0\n")
+}
+
+/// Debian keeps the server's programs beside each other by release.
+fn programs() -> PathBuf {
+    let releases = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    releases.map(|entry| entry.path().join("bin")).max().unwrap_or_else(|| PathBuf::from("/usr/local/bin"))
+}

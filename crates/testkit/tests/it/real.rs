@@ -1,0 +1,292 @@
+//! An installation whose stores are servers: Redis, Pulse's Redis and PostgreSQL, read back with redis-cli and psql; and one that is
+//! a process for each role.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::process::{Command, Output};
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use testkit::agents::baresip_agent;
+use testkit::caller::{Caller, prompt_samples};
+use testkit::installation::{binary, signal};
+use testkit::{Answer, Installation, Servers, audio, kernel, wait};
+
+const SOON: Duration = Duration::from_secs(15);
+const LATER: Duration = Duration::from_secs(60);
+const ALIKE: f64 = 0.9;
+/// Samples in a second.
+const SECOND: usize = 8_000;
+const REDIS: u16 = 6_379;
+const REDIS_OF_PULSE: u16 = 6_380;
+const POSTGRESQL: u16 = 5_432;
+/// This file's list of what it has seen.
+const PROVEN: &str = include_str!("../../../../data/proven.tsv");
+const THIS_TEST: &str = "real::each_connection_to_a_server_carries_the_name_of_its_rows";
+
+fn trunkline(site: &Installation, arguments: &[&str]) -> Result<Output> {
+    let output = Command::new(binary()?)
+        .args(arguments)
+        .args(["--instance", &site.demo.instance.to_string(), "--set", "stores.mode=real", "--data-dir"])
+        .arg(site.data_dir())
+        .output()?;
+    Ok(output)
+}
+
+/// The names of a server's clients by their addresses, as its own tool tells them.
+fn named(servers: &Servers) -> Result<BTreeMap<SocketAddr, String>> {
+    let mut names = BTreeMap::new();
+    for port in [REDIS, REDIS_OF_PULSE] {
+        for line in servers.redis_cli(port, &["CLIENT", "LIST"])?.lines() {
+            let field = |name: &str| line.split(' ').find_map(|word| word.strip_prefix(name)).unwrap_or_default();
+            names.insert(field("addr=").parse()?, field("name=").to_owned());
+        }
+    }
+    let sql = "select host(client_addr) || ':' || client_port || ' ' || application_name from pg_stat_activity \
+               where client_addr is not null";
+    for line in servers.psql(sql)?.lines() {
+        let (address, name) = line.split_once(' ').context("a connection without a name")?;
+        names.insert(address.parse()?, name.to_owned());
+    }
+    Ok(names)
+}
+
+#[test]
+fn each_connection_to_a_server_carries_the_name_of_its_rows() -> Result<()> {
+    let mut site = Installation::start_on_servers(&[])?;
+    let mut agent = baresip_agent(&site, 10, "7101", Answer::Auto)?;
+    let caller = Caller::dial(&site, "caller-until-bye.xml", 1, site.number("sales")?, &[])?;
+    agent.wait_for("CALL_ESTABLISHED", LATER)?;
+
+    let shown = trunkline(&site, &["topology", "--json"])?;
+    let document: serde_json::Value = serde_json::from_slice(&shown.stdout)?;
+    let rows = document["connections"].as_array().context("no connections")?.clone();
+    let (pid, mut unnamed, mut seen) = (site.pid(), Vec::new(), BTreeMap::new());
+    let servers = site.servers()?;
+    wait::until(SOON, || {
+        let names = named(servers)?;
+        (unnamed, seen) = (Vec::new(), BTreeMap::new());
+        for socket in kernel::connections(pid)? {
+            let port = socket.remote.port();
+            if ![REDIS, REDIS_OF_PULSE, POSTGRESQL].contains(&port) || !socket.remote.ip().to_string().ends_with(".255.1") {
+                continue;
+            }
+            let name = names.get(&socket.local).cloned().unwrap_or_default();
+            let rows_of = name.split('/').nth(2).filter(|_| name.starts_with("trunkline/"));
+            match rows_of {
+                None => unnamed.push(format!("{} → {}: {name:?}", socket.local, socket.remote)),
+                Some("none") => unnamed.push(format!("{name} belongs to no row")),
+                Some(ids) if socket.sent > 0 && socket.received > 0 => {
+                    seen.extend(ids.split('+').map(|id| (id.to_owned(), name.clone())));
+                }
+                Some(_) => {}
+            }
+        }
+        Ok(unnamed.is_empty().then_some(()))
+    })
+    .with_context(|| unnamed.join("\n"))?;
+    // Each row that is shown open has a socket with its name, and each name's row is shown open.
+    for row in &rows {
+        let id = row["id"].as_str().unwrap_or_default();
+        let to_server = ["redis", "postgresql"].iter().any(|server| row["to"] == *server || row["from"] == *server);
+        let is_drawn_twice = row["sameAs"].as_array().is_some_and(|same| !same.is_empty());
+        if to_server && !is_drawn_twice {
+            ensure!(row["state"] != "embedded", "{id} is shown embedded");
+            ensure!((row["state"] == "open") == seen.contains_key(id), "{id} is {}, seen: {seen:#?}", row["state"]);
+        }
+    }
+    let listed: Vec<&str> = PROVEN
+        .lines()
+        .filter_map(|row| row.split_once('\t'))
+        .filter(|(_, test)| test.trim() == THIS_TEST)
+        .map(|(id, _)| id)
+        .collect();
+    let missing: Vec<&&str> = listed.iter().filter(|id| !seen.contains_key(**id)).collect();
+    ensure!(missing.is_empty(), "listed as proven, and no socket carries them: {missing:?}; seen: {seen:#?}");
+    for id in seen.keys().filter(|id| !listed.contains(&id.as_str())) {
+        eprintln!("seen and not in data/proven.tsv: {id}");
+    }
+    agent.hang_up()?;
+    caller.finish(LATER)?.1.expect_success()?;
+    Ok(())
+}
+
+#[test]
+fn what_happens_is_in_the_servers_and_nothing_of_it_in_the_data_directory() -> Result<()> {
+    let mut site = Installation::start_on_servers(&[])?;
+    let number = site.number("announcement")?.to_owned();
+    let caller = Caller::dial(&site, "caller-until-bye.xml", 1, &number, &[])?;
+    caller.answered(SOON)?;
+    let servers = site.servers()?;
+    let calls = wait::until(SOON, || {
+        let ids = servers.redis_cli(REDIS, &["ZRANGE", "ids:{example}:call", "0", "-1"])?;
+        Ok((!ids.is_empty()).then_some(ids))
+    })?;
+    let owner = servers.redis_cli(REDIS, &["HGET", &format!("call:{{example}}:{calls}"), "o"])?;
+    ensure!(owner.starts_with("sip-cluster-1."), "{owner}");
+    caller.finish(LATER)?.1.expect_success()?;
+    let servers = site.servers()?;
+    let facts: u64 = servers.redis_cli(REDIS, &["XLEN", "ev:{example}"])?.parse()?;
+    ensure!(facts > 2, "{facts} facts");
+    ensure!(servers.psql("select name from tenant where id = 'example'")?.len() > 2);
+    let numbers: usize = servers.psql("select count(*) from number where tenant = 'example'")?.parse()?;
+    ensure!(numbers == site.demo.numbers.len(), "{numbers} numbers");
+    for name in ["stores", "reporting", "configuration.sqlite"] {
+        ensure!(!site.data_dir().join(name).exists(), "{name} is in the data directory");
+    }
+    site.is_at_rest()
+}
+
+#[test]
+fn calls_go_on_while_redis_is_away_and_end_when_their_parties_end_them() -> Result<()> {
+    let mut site = Installation::start_on_servers(&[])?;
+    conversation_over_a_failure(&mut site, |servers| {
+        servers.kill_redis()?;
+        Ok(())
+    })
+}
+
+#[test]
+fn calls_go_on_when_redis_comes_back_empty() -> Result<()> {
+    let mut site = Installation::start_on_servers(&[])?;
+    conversation_over_a_failure(&mut site, |servers| {
+        servers.kill_redis()?;
+        servers.empty_redis()
+    })?;
+    // The agent is still logged in: the next call comes without a word of the agent's.
+    Ok(())
+}
+
+/// A conversation goes on while Redis is away, and after; then the caller hangs up and everything is told.
+fn conversation_over_a_failure(site: &mut Installation, fail: impl Fn(&mut Servers) -> Result<()>) -> Result<()> {
+    let mut agent = baresip_agent(site, 10, "7101", Answer::Auto)?;
+    let mut caller = Caller::dial(site, "caller.xml", 1, site.number("sales")?, &["-d", "40000"])?;
+    let media = caller.answered(SOON)?;
+    agent.wait_for("CALL_ESTABLISHED", LATER)?;
+    let speech = prompt_samples("announcement")?;
+    caller.audio.say(&speech, media)?;
+    hears_more(&caller, 2 * SECOND)?;
+    fail(site.servers()?)?;
+    hears_more(&caller, 4 * SECOND)?;
+    site.servers()?.start_redis()?;
+    // The owner gives its record back, whether Redis had it or not.
+    let servers = site.servers()?;
+    let calls = wait::until(LATER, || {
+        let ids = servers.redis_cli(REDIS, &["ZRANGE", "ids:{example}:call", "0", "-1"])?;
+        Ok((!ids.is_empty()).then_some(ids))
+    })
+    .context("the call's record is not in Redis again")?;
+    let owner = servers.redis_cli(REDIS, &["HGET", &format!("call:{{example}}:{calls}"), "o"])?;
+    ensure!(owner.starts_with("sip-cluster-1."), "{owner}");
+    caller.audio.finish_saying()?;
+    let before = caller.audio.received().samples.len();
+    caller.audio.say(&speech, media)?;
+    let (audio, outcome) = caller.finish(LATER)?;
+    outcome.expect_success()?;
+    agent.wait_for("CALL_CLOSED", SOON)?;
+    let after = audio::compare(&prompt_samples("support-welcome")?, &audio.received().samples[before..])?;
+    ensure!(after.similarity > ALIKE, "the caller hears the agent: {after:?}");
+    site.is_at_rest()?;
+    let next = Caller::dial(site, "caller-until-bye.xml", 2, site.number("sales")?, &[])?;
+    agent.wait_for("CALL_ESTABLISHED", LATER).context("the next call")?;
+    agent.hang_up()?;
+    next.finish(LATER)?.1.expect_success()?;
+    site.is_at_rest()
+}
+
+fn hears_more(caller: &Caller, samples: usize) -> Result<()> {
+    let before = caller.audio.received().samples.len();
+    wait::until(LATER, || Ok((caller.audio.received().samples.len() >= before + samples).then_some(())))
+        .with_context(|| format!("{} samples heard, {before} of them before", caller.audio.received().samples.len()))
+}
+
+#[test]
+fn a_server_that_is_away_is_waited_for_and_a_wrong_one_is_not() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let run = |set: &str| {
+        let output = Command::new(binary()?)
+            .args(["up", "--instance", "218", "--set", "stores.mode=real", "--set", "stores.start_within=1s"])
+            .args(["--set", set, "--data-dir"])
+            .arg(folder.path())
+            .output()?;
+        anyhow::Ok((output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned()))
+    };
+    let (code, said) = run("stores.redis=redis://ann:secret@127.218.255.1:6379")?;
+    ensure!(code == Some(12), "{code:?} {said}");
+    ensure!(said.contains("waiting for") && said.contains("has not answered within 1 s"), "{said}");
+    ensure!(!said.contains("secret"), "{said}");
+    let (code, said) = run("stores.redis=http://127.218.255.1")?;
+    ensure!(code == Some(3) && said.contains("stores.redis"), "{code:?} {said}");
+    Ok(())
+}
+
+// === a process for each role ===
+
+/// The processes that a supervisor has started, by their command lines.
+fn children(supervisor: u32) -> Result<BTreeMap<u32, String>> {
+    let listed = Command::new("ps").args(["-o", "pid=,args=", "--ppid", &supervisor.to_string()]).output()?;
+    let text = String::from_utf8_lossy(&listed.stdout).into_owned();
+    let child = |line: &str| {
+        let (pid, command) = line.trim().split_once(' ')?;
+        Some((pid.parse().ok()?, command.to_owned()))
+    };
+    Ok(text.lines().filter_map(child).collect())
+}
+
+fn is_gone(pid: u32) -> bool {
+    let state = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    state.rsplit_once(')').is_none_or(|(_, rest)| rest.trim_start().starts_with('Z'))
+}
+
+#[test]
+fn a_process_for_each_role_serves_calls_and_ends_in_order() -> Result<()> {
+    let mut site = Installation::start_on_servers(&["--processes", "--replicas", "2"])?;
+    let started = children(site.pid())?;
+    for role in ["sip-proxy", "sip-cluster", "dialplan", "tenant", "rq", "ors", "pulse"] {
+        ensure!(started.values().any(|command| command.contains(&format!(" run {role} "))), "no {role} in {started:#?}");
+    }
+    let nodes = started.values().filter(|command| command.contains(" run sip-cluster ")).count();
+    ensure!(nodes == 2, "{nodes} processes of sip-cluster");
+    wait::until(LATER, || {
+        let check = trunkline(
+            &site,
+            &["topology", "--check", "--set", "replicas.sip_cluster=2", "--set", "replicas.dialplan=2", "--set", "replicas.config=2", "--set", "replicas.frontend=2"],
+        )?;
+        Ok(check.status.success().then_some(()))
+    })
+    .context("topology --check")?;
+    let mut agent = baresip_agent(&site, 10, "7101", Answer::Auto)?;
+    let caller = Caller::dial(&site, "caller-until-bye.xml", 1, site.number("sales")?, &[])?;
+    agent.wait_for("CALL_ESTABLISHED", LATER)?;
+    agent.hang_up()?;
+    caller.finish(LATER)?.1.expect_success()?;
+    drop(agent);
+    let log = site.log();
+    ensure!(log.iter().any(|line| line.starts_with("{\"process\":\"sip-cluster-2\"")), "no line of sip-cluster-2");
+    ensure!(site.stop()? == 0, "the exit code of the supervisor");
+    for (pid, command) in started {
+        ensure!(is_gone(pid), "{command} still runs");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_role_that_is_killed_is_started_again_and_a_killed_supervisor_leaves_nobody() -> Result<()> {
+    let mut site = Installation::start_on_servers(&["--processes", "--set", "process.drain_deadline=5s"])?;
+    let started = children(site.pid())?;
+    let of = |role: &str, all: &BTreeMap<u32, String>| {
+        all.iter().find(|(_, command)| command.contains(&format!(" run {role} "))).map(|(pid, _)| *pid)
+    };
+    let dialplan = of("dialplan", &started).context("no dialplan")?;
+    signal(dialplan, "KILL")?;
+    let again = wait::until(LATER, || Ok(of("dialplan", &children(site.pid())?).filter(|pid| *pid != dialplan)))?;
+    ensure!(!is_gone(again));
+    let number = site.number("announcement")?.to_owned();
+    wait::until(LATER, || {
+        let caller = Caller::dial(&site, "caller-until-bye.xml", 1, &number, &[])?;
+        Ok(caller.finish(LATER)?.1.expect_success().ok())
+    })?;
+    let last = children(site.pid())?;
+    site.crash()?;
+    wait::until(LATER, || Ok(last.keys().all(|pid| is_gone(*pid)).then_some(()))).context("processes that are left")
+}
