@@ -80,6 +80,9 @@ impl Proxy {
                     }
                 }
             }
+            Err(answer) if answer.status == StatusCode::UNAUTHORIZED && proves_nothing(&message) => {
+                self.answer_stranger(server, &message, &answer);
+            }
             Err(answer) => self.answer(server, &message, &answer, now),
         }
     }
@@ -241,6 +244,12 @@ fn claimed_dn(message: &Message) -> Option<Dn> {
     let to = message.to().ok()?;
     let uri = Uri::parse(to.raw_uri()).ok()?;
     Dn::parse(&escape::unescape(uri.user()?)).ok()
+}
+
+/// Whether a REGISTER has come without any credentials. A wrong password is answered from its transaction when it is
+/// repeated, so that it counts once.
+fn proves_nothing(message: &Message) -> bool {
+    message.method() == Method::Register && message.header(&HeaderName::Authorization).is_none()
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]

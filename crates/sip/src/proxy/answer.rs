@@ -4,8 +4,9 @@ use std::fmt::Display;
 
 use model::Timestamp;
 
-use super::Proxy;
+use super::forward::loop_mark;
 use super::settings::RETRY_AFTER_S;
+use super::{Proxy, rendezvous};
 use crate::header::HeaderName;
 use crate::message::Message;
 use crate::status::StatusCode;
@@ -42,14 +43,24 @@ impl Proxy {
         let _ = self.layer.respond(server, &response, now);
     }
 
+    /// Asks a stranger who he is and remembers nothing of it: a flood of requests that prove nothing fills no memory, and a
+    /// repetition gets a challenge of its own. The tag is the same in each (RFC 3261 §8.2.7).
+    pub(super) fn answer_stranger(&mut self, server: ServerId, request: &Message, answer: &Answer) {
+        let branch = request.top_via().ok().and_then(|via| via.branch()).unwrap_or_default();
+        let tag = format!("p{:08x}{:016x}", loop_mark(request), rendezvous::hash(branch.as_bytes()));
+        let response = headed(Message::response_to(request, answer.status).to_tag(&tag), answer);
+        self.layer.respond_once(server, &response);
+    }
+
     pub(super) fn response_to(&mut self, request: &Message, answer: &Answer) -> Message {
         let mut response = Message::response_to(request, answer.status);
         if answer.status != StatusCode::TRYING {
             response = response.to_tag(&format!("p{:x}", self.entropy.next_u64()));
         }
-        for (name, value) in &answer.headers {
-            response = response.header(name, value);
-        }
-        response.build()
+        headed(response, answer)
     }
+}
+
+fn headed(response: crate::Builder, answer: &Answer) -> Message {
+    answer.headers.iter().fold(response, |response, (name, value)| response.header(name, value)).build()
 }

@@ -53,6 +53,25 @@ fn a_phone_registers_with_digest_and_gets_a_path_to_its_flow() {
 }
 
 #[test]
+fn a_register_that_proves_nothing_leaves_nothing_behind_and_is_challenged_again() {
+    let mut lab = Lab::new();
+    lab.node(1, "registrar", "registrar-1.4");
+    lab.from(PHONE, &register("", "z9hG4bK-1").text());
+    let (_, first) = lab.only();
+    assert_eq!(lab.proxy.sizes().0, 0);
+    lab.from(PHONE, &register("", "z9hG4bK-1").text());
+    let (flow, second) = lab.only();
+    assert_eq!((flow, second.status()), (udp(PHONE), Some(StatusCode::UNAUTHORIZED)));
+    assert_eq!(first.to().unwrap().tag(), second.to().unwrap().tag());
+    // A wrong password that is repeated counts once.
+    let given = credentials(&first, &register("", ""), "wrong");
+    lab.from(PHONE, &register(&given, "z9hG4bK-2").text());
+    lab.from(PHONE, &register(&given, "z9hG4bK-2").text());
+    assert_eq!(lab.statuses(), [401, 401]);
+    assert_eq!(lab.proxy.counts().wrong_passwords, 1);
+}
+
+#[test]
 fn a_phone_that_calls_is_challenged_even_from_a_trunks_network() {
     let mut lab = Lab::new();
     lab.node(1, "sip-cluster", "a.1");

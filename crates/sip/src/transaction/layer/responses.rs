@@ -37,6 +37,14 @@ impl TransactionLayer {
         Ok(())
     }
 
+    /// Sends a final response to a request other than INVITE and forgets the request: one that is repeated is answered
+    /// anew (RFC 3261 §8.2.7). For what a stranger may cause as often as he likes.
+    pub fn respond_once(&mut self, server: ServerId, response: &Message) {
+        let Some(flow) = self.server_flow(server) else { return };
+        self.transmits.push_back(Transmit { flow, bytes: response.to_bytes() });
+        self.remove_server(server.0);
+    }
+
     /// Sends bytes outside every transaction: a repeated 2xx, a forwarded ACK.
     pub fn transmit(&mut self, flow: Flow, bytes: Bytes) {
         self.transmits.push_back(Transmit { flow, bytes });
