@@ -10,6 +10,7 @@ use model::plan::{Caller, Contact, Destination};
 use model::request::Treatment;
 use model::{CallState, CallUuid, ConnId, Dn, EventName, LegId, Request, TenantId, Timestamp, Token};
 
+mod alerting;
 mod ending;
 mod facts;
 mod feature;
@@ -112,6 +113,8 @@ pub enum Input {
     LegRetrieved(LegId),
     /// The phone refused our request to hold or retrieve.
     HoldRefused(LegId),
+    /// The phone does not let itself be asked to answer.
+    AnswerRefused(LegId),
     /// Treatment `id` is heard.
     TreatmentStarted {
         /// Which.
@@ -188,6 +191,8 @@ pub enum Output {
     },
     /// Stop ringing.
     CancelLeg(LegId),
+    /// Ask the phone that rings to answer; it does so as if its owner had, or [`Input::AnswerRefused`] comes.
+    AskAnswer(LegId),
     /// Hang up.
     ReleaseLeg(LegId),
     /// Ask the phone to hold.
@@ -285,6 +290,7 @@ impl Call {
             Input::LegHeld(leg) => self.leg_hold(leg, HoldWay::Hold, now),
             Input::LegRetrieved(leg) => self.leg_hold(leg, HoldWay::Retrieve, now),
             Input::HoldRefused(leg) => self.hold_refused(leg, now),
+            Input::AnswerRefused(leg) => self.answer_refused(leg, now),
             Input::TreatmentStarted { id } => self.treatment_started(id, now),
             Input::TreatmentEnded { id, cause, digits } => self.treatment_ended(id, cause, &digits, now),
             Input::Request(request) => self.request(request, now),
@@ -303,6 +309,7 @@ impl Call {
                 Timer::Treatment => self.treatment_overdue(now),
                 Timer::AgentAnswer => self.feature_overdue(now),
                 Timer::HoldAnswer => self.hold_overdue(now),
+                Timer::PhoneAnswer => self.answer_overdue(now),
                 Timer::Lifetime => self.end(Ending::system(CallState::Dropped, 480), now),
             }
         }

@@ -7,6 +7,7 @@
 
 mod command;
 mod compose;
+mod early;
 mod event;
 mod invite_client;
 mod invite_server;

@@ -1,7 +1,8 @@
 //! sip-cluster: the back-to-back user agent that owns calls (RFC 3261, 3264, 3725, 4028, 4240, 5707, 5923).
 //!
 //! Connections: SIP to every sip-proxy (voice-51), the dial plan (voice-27), config (voice-28), requests from frontend on 11300
-//! (voice-39), events and new calls to the stream (voice-40, voice-49), records (voice-41), facts to the reporting log (voice-50).
+//! (voice-39), events and new calls to the stream (voice-40, voice-49), records (voice-41), details of waiting calls to rq (voice-25),
+//! facts to the reporting log (voice-50).
 
 mod clients;
 mod commit;
@@ -20,6 +21,7 @@ mod prompts;
 mod records;
 mod repairs;
 mod restore;
+mod routing_link;
 mod server;
 mod session;
 mod sweep;
@@ -54,7 +56,7 @@ pub const SPEC: RoleSpec = RoleSpec {
         place: Place::Cluster,
         accepts: &["voice-39"],
     }],
-    opens: &["voice-51", "voice-27", "voice-28", "voice-40", "voice-41", "voice-49", "voice-50"],
+    opens: &["voice-51", "voice-25", "voice-27", "voice-28", "voice-40", "voice-41", "voice-49", "voice-50"],
     settings: Settings::TABLE,
     metrics: &[Metrics::declared, export::Metrics::declared],
     admin_port: 11_300,
@@ -79,9 +81,6 @@ const PROXY: &str = "sip-proxy";
 async fn run(ctx: RoleContext) -> anyhow::Result<()> {
     let settings: Settings = ctx.settings()?;
     ctx.ready.require(PROXY);
-    for id in ["voice-40", "voice-41", "voice-49", "voice-50"] {
-        ctx.meter(id).embedded();
-    }
     let (inbox, letters) = Inbox::new();
     let ways = server::Ways {
         inbox: inbox.clone(),
@@ -97,12 +96,14 @@ async fn run(ctx: RoleContext) -> anyhow::Result<()> {
         probe_after: settings.probe_after,
         ..Limits::default()
     };
+    let metrics = Metrics::register(&ctx.metrics);
+    let routing = routing_link::RoutingLinks::new(ctx.clone(), inbox.clone(), metrics.clone());
     let node = Node::new(Parts {
         owner: ctx.owner(),
         replica: ctx.replica,
         seal: sip::Seal::new(ctx.installation_key.bytes()),
         limits,
-        metrics: Metrics::register(&ctx.metrics),
+        metrics,
         sent_by: ctx.address.to_string(),
         entropy: ctx.entropy(),
         agent_entropy: ctx.entropy(),
@@ -115,7 +116,7 @@ async fn run(ctx: RoleContext) -> anyhow::Result<()> {
     let former = former_calls(&ctx, &clients).await?;
     // Only now: the first message of a proxy may belong to one of those calls.
     let links = NodeLinks::of_role(&ctx, net::sip::Limits::default(), Arc::new(Counters::default()))?;
-    Turns { ctx, node, links, clients, letters, former }.run().await
+    Turns { ctx, node, links, clients, routing, letters, former }.run().await
 }
 
 /// How long config may take to name the tenants at start, before the node goes on without its former calls.

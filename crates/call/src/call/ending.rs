@@ -66,6 +66,7 @@ impl Ending {
 impl Call {
     /// Ends the call: events for every party, then `CallDeleted`; every leg is let go.
     pub(super) fn end(&mut self, ending: Ending, now: Timestamp) {
+        self.refuse_requests(now);
         self.let_go(ending.status);
         if let Some(mut released) = self.caller_event(EventName::Released) {
             released.call_state = Some(ending.caller);

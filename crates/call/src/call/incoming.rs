@@ -39,6 +39,10 @@ impl Call {
                 self.s.timers.disarm(Timer::DialPlan);
                 self.route_answered(destination, now);
             }
+            Stage::Offering(party) if party.redirect.as_ref().is_some_and(|redirect| redirect.ask == ask) => {
+                self.s.timers.disarm(Timer::DialPlan);
+                self.redirect_answered(destination, now);
+            }
             // An answer to a question that no longer matters.
             _ => {}
         }
@@ -48,6 +52,7 @@ impl Call {
         match &self.s.stage {
             Stage::Asking { .. } => self.end(Ending::system(CallState::SystemError, 503), now),
             Stage::Waiting(_) => self.route_unanswered(now),
+            Stage::Offering(_) => self.redirect_unanswered(now),
             _ => {}
         }
     }

@@ -7,13 +7,24 @@ use model::request::Treatment;
 use model::{AgentId, CallState, Dn, EventName, LegId, Timestamp, UserData};
 
 use super::ending::Ending;
+use super::facts::answering;
 use super::state::{CallerLeg, Party, Point, Purpose, Stage};
 use super::timer::Timer;
 use super::{CALLER_LEG, Call, FORK_MAX, Output};
 
 impl Party {
     pub(super) const fn new(dn: Dn, agent: Option<AgentId>, point: Option<Point>) -> Self {
-        Self { dn, agent, legs: Vec::new(), rang: false, held: false, point, refusal: None }
+        Self {
+            dn,
+            agent,
+            legs: Vec::new(),
+            rang: false,
+            held: false,
+            point,
+            refusal: None,
+            answer_asked: None,
+            redirect: None,
+        }
     }
 }
 
@@ -73,6 +84,11 @@ impl Call {
 
     fn connect(&mut self, leg: LegId, now: Timestamp) {
         self.s.timers.disarm(Timer::NoAnswer);
+        let asked = match &mut self.s.stage {
+            Stage::Offering(party) => party.answer_asked.take(),
+            _ => None,
+        };
+        self.refuse_requests(now);
         let Stage::Offering(mut party) = std::mem::replace(&mut self.s.stage, Stage::Asking { ask: 0 }) else {
             return;
         };
@@ -83,6 +99,10 @@ impl Call {
         self.stop_playing(CALLER_LEG, now);
         self.answer_caller();
         let established = self.party_event(EventName::Established, &party);
+        let established = match &asked {
+            Some(asked) => answering(established, asked),
+            None => established,
+        };
         self.s.stage = Stage::Talking(party);
         if !self.s.caller_established {
             self.s.caller_established = true;
@@ -118,6 +138,7 @@ impl Call {
     /// Nobody answered: back to the route point that sent the call, or the caller is told.
     pub(super) fn offer_failed(&mut self, why: CallState, status: u16, now: Timestamp) {
         self.s.timers.disarm(Timer::NoAnswer);
+        self.refuse_requests(now);
         let Stage::Offering(party) = &mut self.s.stage else {
             return;
         };

@@ -53,9 +53,8 @@ impl Call {
                 self.party_info(&asked, now);
                 Ok(())
             }
-            RequestKind::AnswerCall(_) | RequestKind::RedirectCall(..) => {
-                Err((ErrorCode::UNSUPPORTED, "not supported by this phone"))
-            }
+            RequestKind::AnswerCall(_) => self.ask_answer(asked, now),
+            RequestKind::RedirectCall(_, to) => self.redirect(to, asked, now),
             RequestKind::AgentLogin { .. }
             | RequestKind::AgentLogout
             | RequestKind::AgentReady(_)

@@ -214,6 +214,10 @@ pub struct Party {
     pub point: Option<Point>,
     /// The most telling refusal of a fork so far.
     pub refusal: Option<u16>,
+    /// A request that the phone answer, which it has not done yet.
+    pub answer_asked: Option<Asked>,
+    /// A request to send the call elsewhere, about which the dial plan is being asked.
+    pub redirect: Option<Routing>,
 }
 
 /// A feature code on its way.

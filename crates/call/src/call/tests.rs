@@ -1,5 +1,6 @@
 //! The event sequences of the domain's section 1.6, and its invariants over random inputs.
 
+mod alerting;
 mod feature;
 mod harness;
 mod hold;

@@ -21,13 +21,15 @@ pub enum Timer {
     AgentAnswer,
     /// The phone has not answered our request to hold or retrieve.
     HoldAnswer,
+    /// The phone was asked to answer, and has not.
+    PhoneAnswer,
     /// The longest that any call may live.
     Lifetime,
 }
 
 impl Timer {
     /// All.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::DialPlan,
         Self::Instruction,
         Self::Quiet,
@@ -35,6 +37,7 @@ impl Timer {
         Self::Treatment,
         Self::AgentAnswer,
         Self::HoldAnswer,
+        Self::PhoneAnswer,
         Self::Lifetime,
     ];
 }

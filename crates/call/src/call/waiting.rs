@@ -91,16 +91,7 @@ impl Call {
         let Some(Routing { dn, agent, asked, .. }) = waiting.routing.take() else {
             return;
         };
-        let refused = match &destination {
-            Destination::Reject { .. } | Destination::FeatureCode { .. } => {
-                Some((ErrorCode::INVALID_CALLED_DN, "no such target"))
-            }
-            Destination::Extension { contacts, .. } if contacts.is_empty() => {
-                Some((ErrorCode::OUT_OF_SERVICE, "the target's phone is not registered"))
-            }
-            _ => None,
-        };
-        if let Some((code, text)) = refused {
+        if let Some((code, text)) = super::alerting::not_a_target(&destination) {
             return self.route_refused(asked.as_ref(), code, text, now);
         }
         let route_type = if asked.is_some() { "Unknown" } else { "Default" };

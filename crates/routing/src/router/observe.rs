@@ -89,6 +89,9 @@ impl Router {
         if let Some(request) = self.promised_on(dn, call.conn_id) {
             if caller_left(event) {
                 self.end(&request, EndReason::Abandoned, now);
+            } else if event.call_state == Some(CallState::Redirected) {
+                // The agent has sent the call elsewhere: it has left the queue by that.
+                self.end(&request, EndReason::Answered, now);
             } else {
                 self.give_back(&request, now);
             }

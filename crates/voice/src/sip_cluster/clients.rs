@@ -75,6 +75,8 @@ impl Clients {
                     });
                     inner.inbox.agent_answered(conn_id, done).await;
                 }
+                // The loop's own.
+                Order::TellRouting { .. } => {}
                 Order::Claim { tenant, conn_id, message, link } => {
                     let records = inner.claim(tenant, conn_id).await.unwrap_or_else(|error| {
                         tracing::warn!(%conn_id, %error, "a call cannot be claimed now");

@@ -8,7 +8,7 @@ use model::plan::{Caller, Contact};
 use model::{ConnId, Dn, LegId, Timestamp};
 use runtime::trace::What;
 use sip::agent::{CommandError, Invite, Provisionals, Reply};
-use sip::{Flow, NameAddr, StatusCode};
+use sip::{Flow, HeaderName, NameAddr, StatusCode};
 
 use super::entry::{Leg, LegStage, Order, Stored, Target};
 use super::node::{Node, Place, Side};
@@ -39,6 +39,7 @@ impl Node {
             Output::RejectCaller(status) => self.hang_up(conn_id, CALLER_LEG, status, now),
             Output::RingLeg { leg, dn, contact } => self.ring(conn_id, leg, dn, contact, now),
             Output::CancelLeg(leg) | Output::ReleaseLeg(leg) => self.hang_up(conn_id, leg, 480, now),
+            Output::AskAnswer(leg) => self.ask_answer(conn_id, leg, now),
             Output::HoldLeg(leg) => self.ask_hold(conn_id, leg, HoldWay::Hold, now),
             Output::RetrieveLeg(leg) => self.ask_hold(conn_id, leg, HoldWay::Retrieve, now),
             Output::StartTreatment { leg, id, treatment } => {
@@ -258,6 +259,33 @@ impl Node {
         note("the end of a media dialog", ended);
     }
 
+    /// Asks a phone that rings to answer, by the event that many phones know for it.
+    fn ask_answer(&mut self, conn_id: ConnId, id: LegId, now: Timestamp) {
+        let phone = self.leg(conn_id, id).and_then(|leg| leg.phone);
+        let headers = vec![
+            (HeaderName::Event, "talk".to_owned()),
+            (HeaderName::SubscriptionState, "active".to_owned()),
+        ];
+        let sent = phone.ok_or(CommandError::Gone).and_then(|phone| self.agent.notify_ringing(phone, &headers, now));
+        match sent {
+            Ok(request) => {
+                self.talks.insert(request, (conn_id, id));
+            }
+            Err(error) => {
+                tracing::debug!(%conn_id, %id, %error, "a phone cannot be asked to answer now");
+                self.feed(conn_id, Input::AnswerRefused(id), now);
+            }
+        }
+    }
+
+    /// What a phone says to that. Its answer to the call itself comes by the INVITE.
+    pub(super) fn answer_asked(&mut self, conn_id: ConnId, id: LegId, status: StatusCode, now: Timestamp) {
+        if !status.is_success() {
+            tracing::info!(%conn_id, %id, status = status.0, "a phone does not let itself be asked to answer");
+            self.feed(conn_id, Input::AnswerRefused(id), now);
+        }
+    }
+
     /// Asks a phone to hold or to go on: its own session is offered again with another direction.
     fn ask_hold(&mut self, conn_id: ConnId, id: LegId, way: HoldWay, now: Timestamp) {
         let Some((phone, offer)) = self.leg(conn_id, id).and_then(|leg| leg.phone).and_then(|phone| {
@@ -319,6 +347,7 @@ impl Node {
             // Only what is under way stands there, so this is short.
             self.treatments.retain(|_, (of, ..)| *of != conn_id);
             self.probes.retain(|_, (place, _)| place.conn_id != conn_id);
+            self.talks.retain(|_, (of, _)| *of != conn_id);
             self.metrics.calls.set(i64::try_from(self.calls.len()).unwrap_or(i64::MAX));
         }
     }

@@ -53,6 +53,8 @@ pub struct Node {
     pub(super) treatments: HashMap<RequestId, (ConnId, LegId, u32)>,
     /// Liveness probes that wait for an answer, and until when.
     pub(super) probes: HashMap<RequestId, (Place, Timestamp)>,
+    /// Requests to phones that they answer, until they say whether they do.
+    pub(super) talks: HashMap<RequestId, (ConnId, LegId)>,
     /// Calls that want to be woken.
     pub(super) due: BTreeSet<(Timestamp, ConnId)>,
     /// Calls that the next batch stores.
@@ -116,6 +118,7 @@ impl Node {
             dialogs: HashMap::new(),
             treatments: HashMap::new(),
             probes: HashMap::new(),
+            talks: HashMap::new(),
             due: BTreeSet::new(),
             changed: Vec::new(),
             orders: Orders::new(),

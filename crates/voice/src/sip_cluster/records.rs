@@ -133,6 +133,7 @@ pub fn decode(bytes: &[u8], link_of: impl Fn(&str) -> u64) -> Result<Decoded, Re
         stored: Stored::Live,
         events: Vec::new(),
         new_call: None,
+        told: super::routing_link::Told::default(),
         dirty: false,
         armed: None,
     };

@@ -151,6 +151,9 @@ impl Node {
         if let Some((place, _)) = self.probes.remove(&request) {
             return self.probed(place, status, now);
         }
+        if let Some((conn_id, leg)) = self.talks.remove(&request) {
+            return self.answer_asked(conn_id, leg, status, now);
+        }
         let Some((conn_id, leg, id)) = self.treatments.remove(&request) else {
             return;
         };

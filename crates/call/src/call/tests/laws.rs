@@ -27,7 +27,7 @@ fn step() -> impl Strategy<Value = Step> {
         3 => (0u8..8).prop_map(Step::Plan),
         6 => (0u8..7, 1u16..7).prop_map(|(kind, leg)| Step::Leg(kind, leg)),
         2 => (0u8..3, 1u32..6).prop_map(|(kind, id)| Step::Treatment(kind, id)),
-        4 => (0u8..12).prop_map(Step::Ask),
+        4 => (0u8..14).prop_map(Step::Ask),
         1 => any::<bool>().prop_map(Step::Agent),
         2 => (0u8..4).prop_map(Step::Pin),
         2 => (0u32..30_000).prop_map(Step::Pass),
@@ -89,6 +89,8 @@ fn ask(bench: &mut Bench, kind: u8) {
         8 => (RequestKind::RetrieveCall(CONN), "5001"),
         9 => (RequestKind::UpdateUserData(CONN, data), "5001"),
         10 => (RequestKind::ReleaseCall(CONN), "5001"),
+        11 => (RequestKind::RedirectCall(CONN, dn("5002")), "5001"),
+        12 => (RequestKind::AnswerCall(CONN), "5001"),
         _ => (RequestKind::QueryCall(CONN), "9000"),
     };
     bench.ask(kind, this_dn);

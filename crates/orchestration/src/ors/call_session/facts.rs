@@ -40,6 +40,7 @@ impl CallSession {
             EventName::RouteRequest => self.came_back(fact, now),
             EventName::Ringing => self.tell_party(fact, "alerting"),
             EventName::Established if fact.this_role == Some(DnRole::Destination) => self.established(fact),
+            EventName::Released if fact.call_state == Some(CallState::Redirected) => self.redirected(fact),
             EventName::AttachedDataChanged => self.user_data_changed(fact, answered),
             EventName::Abandoned if self.is_here(fact) => self.call_ended(),
             EventName::CallDeleted => {
@@ -137,6 +138,15 @@ impl CallSession {
             self.queueing = None;
         }
         self.tell_party(fact, "connected");
+    }
+
+    /// The selected agent has sent the call elsewhere: it has left the queue, and what becomes of it is not the queue's affair.
+    fn redirected(&mut self, fact: &Fact) {
+        let selected = self.queueing.as_ref().and_then(|queueing| queueing.selected.as_ref());
+        let by_selected = selected.is_some_and(|(_, phone)| fact.this_dn.as_ref() == Some(phone));
+        if self.stage == Stage::Offered && by_selected {
+            self.answered_by_agent();
+        }
     }
 
     fn tell_party(&mut self, fact: &Fact, state: &str) {

@@ -135,6 +135,8 @@ fn party(record: v1::PartyRecord) -> Read<Party> {
         held: record.held,
         point: record.point.map(point).transpose()?,
         refusal: record.refusal.map(|status| small(status, "party.refusal")).transpose()?,
+        answer_asked: record.answer_asked.map(asked).transpose()?,
+        redirect: record.redirect.map(routing).transpose()?,
     })
 }
 
@@ -179,6 +181,7 @@ fn timer(record: v1::CallTimerRecord) -> Read<(Timer, Timestamp)> {
         Record::Treatment => Timer::Treatment,
         Record::AgentAnswer => Timer::AgentAnswer,
         Record::HoldAnswer => Timer::HoldAnswer,
+        Record::PhoneAnswer => Timer::PhoneAnswer,
         Record::Lifetime => Timer::Lifetime,
         Record::Unspecified => return Err(RecordError("timers.name")),
     };

@@ -1,7 +1,7 @@
 //! The call model's snapshot to its record.
 
 use call::CallSnapshot;
-use call::call::{Asked, CallerLeg, HoldWay, Party, Playing, Point, Purpose, Stage, Timer};
+use call::call::{Asked, CallerLeg, HoldWay, Party, Playing, Point, Purpose, Routing, Stage, Timer};
 use contracts::v1;
 use contracts::v1::call_model_record::Stage as StageRecord;
 use contracts::wire::{treatment_to_wire, user_data_to_wire, uuid_to_wire};
@@ -56,12 +56,7 @@ fn stage(stage: &Stage) -> StageRecord {
         Stage::Asking { ask } => StageRecord::Asking(*ask),
         Stage::Waiting(waiting) => StageRecord::Waiting(v1::WaitingRecord {
             point: Some(point(&waiting.point)),
-            routing: waiting.routing.as_ref().map(|routing| v1::RouteUnderWayRecord {
-                ask: routing.ask,
-                dn: routing.dn.to_string(),
-                agent: routing.agent.as_ref().map(AgentId::to_string),
-                asked: routing.asked.as_ref().map(asked),
-            }),
+            routing: waiting.routing.as_ref().map(routing),
         }),
         Stage::Offering(called) => StageRecord::Offering(party(called)),
         Stage::Talking(called) => StageRecord::Talking(party(called)),
@@ -104,6 +99,15 @@ fn asked(asked: &Asked) -> v1::AskedRecord {
     }
 }
 
+fn routing(routing: &Routing) -> v1::RouteUnderWayRecord {
+    v1::RouteUnderWayRecord {
+        ask: routing.ask,
+        dn: routing.dn.to_string(),
+        agent: routing.agent.as_ref().map(AgentId::to_string),
+        asked: routing.asked.as_ref().map(asked),
+    }
+}
+
 fn party(party: &Party) -> v1::PartyRecord {
     v1::PartyRecord {
         dn: party.dn.to_string(),
@@ -113,6 +117,8 @@ fn party(party: &Party) -> v1::PartyRecord {
         held: party.held,
         point: party.point.as_ref().map(point),
         refusal: party.refusal.map(u32::from),
+        answer_asked: party.answer_asked.as_ref().map(asked),
+        redirect: party.redirect.as_ref().map(routing),
     }
 }
 
@@ -153,6 +159,7 @@ fn timer(name: Timer, due: Timestamp) -> v1::CallTimerRecord {
         Timer::Treatment => Record::Treatment,
         Timer::AgentAnswer => Record::AgentAnswer,
         Timer::HoldAnswer => Record::HoldAnswer,
+        Timer::PhoneAnswer => Record::PhoneAnswer,
         Timer::Lifetime => Record::Lifetime,
     };
     v1::CallTimerRecord { name: name.into(), due_us: due.as_micros() }
