@@ -1,5 +1,6 @@
 //! Registrations of phones.
 
+use std::collections::HashSet;
 use std::ops::Bound;
 
 use futures::FutureExt;
@@ -23,9 +24,16 @@ impl Registrations for Embedded {
     fn commit(&self, batch: Vec<RegistrationWrite>) -> Answer<'_, Vec<RegistrationWritten>> {
         self.write(move |inner| {
             let mut answers = Vec::with_capacity(batch.len());
+            // Journalled in one piece. A second write of the same DN sees the first: that is applied before.
+            let (mut effects, mut touched, mut added) = (Vec::new(), HashSet::new(), 0);
             for write in batch {
+                if !touched.insert((write.tenant.clone(), write.dn.clone())) {
+                    inner.commit(std::mem::take(&mut effects))?;
+                    added = 0;
+                }
                 let registrations = &inner.state.tenant(&write.tenant).registrations;
-                if registrations.len() >= bounds::RECORDS_MAX && !registrations.contains_key(&write.dn) {
+                let is_new = !registrations.contains_key(&write.dn);
+                if is_new && registrations.len() + added >= bounds::RECORDS_MAX {
                     return Err(StoreError::Full { what: "the registrations", bound: bounds::RECORDS_MAX as u64 });
                 }
                 let (version, events) = registrations.get(&write.dn).map_or((0, 0), |r| (r.version, r.events));
@@ -38,11 +46,12 @@ impl Registrations for Embedded {
                     events: events + write.events.len() as u64,
                     bindings: write.bindings,
                 };
-                let mut effects = vec![registration_put(&write.tenant, &write.dn, &next)];
+                added += usize::from(is_new);
+                effects.push(registration_put(&write.tenant, &write.dn, &next));
                 inner.state.add_events(&write.tenant, &write.events, &mut effects)?;
-                inner.commit(effects)?;
                 answers.push(RegistrationWritten::Done(next.version));
             }
+            inner.commit(effects)?;
             Ok(answers)
         })
         .boxed()
@@ -74,5 +83,30 @@ impl Registrations for Embedded {
             Ok(range.take(max).map(|(dn, registration)| (dn.clone(), registration.clone())).collect())
         }
         .boxed()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::SystemClock;
+
+    fn write(dn: &str, expected: u64) -> RegistrationWrite {
+        let (tenant, dn) = (TenantId::parse("acme").unwrap(), Dn::parse(dn).unwrap());
+        RegistrationWrite { tenant, dn, expected, bindings: Vec::new(), events: Vec::new() }
+    }
+
+    #[tokio::test]
+    async fn a_batch_sees_what_it_has_written_before() {
+        let stores = Embedded::in_memory(Arc::new(SystemClock::start()));
+        let batch = vec![write("7101", 0), write("7102", 0), write("7101", 1), write("7101", 1), write("7103", 5)];
+        let written = stores.commit(batch).await.unwrap();
+        use RegistrationWritten::{Conflict, Done};
+        assert_eq!(written, [Done(1), Done(1), Done(2), Conflict(2), Conflict(0)]);
+        let acme = TenantId::parse("acme").unwrap();
+        let held = stores.load(&acme, &Dn::parse("7101").unwrap()).await.unwrap();
+        assert_eq!(held.version, 2);
     }
 }

@@ -2,8 +2,8 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -45,8 +45,13 @@ const READ_BYTES: usize = 16 * 1024;
 // Entries of the write queue; the bound in bytes is `Limits::write_queue_bytes`.
 const WRITE_QUEUE_ENTRIES: usize = 4_096;
 
+// What is gathered goes out in one write; this much is not gathered any longer.
+const GATHERED_BYTES: usize = 64 * 1024;
+
 /// The writing half, owned by the role's loop. Dropping it closes the connection.
 pub struct Writer {
+    /// What goes out together with the next flush. The loop and the keeper of a connection write, never at once.
+    gathered: Mutex<Gathered>,
     queue: mpsc::Sender<Bytes>,
     waiting: Arc<AtomicUsize>,
     stream: Arc<std::sync::OnceLock<Arc<OwnedWriteHalf>>>,
@@ -54,6 +59,13 @@ pub struct Writer {
     bytes_max: usize,
     counters: Arc<Counters>,
     meter: Option<PeerMeter>,
+}
+
+/// Messages that wait for the end of the loop's turn.
+#[derive(Default)]
+struct Gathered {
+    messages: Vec<Bytes>,
+    bytes: usize,
 }
 
 /// The peer does not read: its queue is full.
@@ -67,17 +79,51 @@ impl Writer {
         let _ = self.send(Bytes::from_static(PONG));
     }
 
-    /// Sends one message. Order is kept: bytes go to the socket directly only when none wait.
+    /// Sends one message at once, behind what was gathered.
     ///
     /// # Errors
     /// [`QueueFull`] when the peer does not read; the caller closes the connection then.
     pub fn send(&self, bytes: Bytes) -> Result<(), QueueFull> {
+        self.gather(bytes)?;
+        self.flush()
+    }
+
+    /// Keeps one message for the next [`Self::flush`]: a write for each message would cost more than all else does to it.
+    ///
+    /// # Errors
+    /// [`QueueFull`] when the peer does not read; the caller closes the connection then.
+    pub fn gather(&self, bytes: Bytes) -> Result<(), QueueFull> {
         self.counters.messages_out.one();
         self.counters.bytes_out.more(bytes.len() as u64);
         if let Some(meter) = &self.meter {
             meter.request();
             meter.bytes_out(bytes.len());
         }
+        let mut gathered = self.gathered();
+        gathered.bytes += bytes.len();
+        gathered.messages.push(bytes);
+        if gathered.bytes < GATHERED_BYTES {
+            return Ok(());
+        }
+        let bytes = gathered.take();
+        self.write(bytes)
+    }
+
+    /// Sends what was gathered. Order is kept: bytes go to the socket directly only when none wait.
+    ///
+    /// # Errors
+    /// [`QueueFull`] when the peer does not read; the caller closes the connection then.
+    pub fn flush(&self) -> Result<(), QueueFull> {
+        // Held while it is written: nobody else's bytes come in between.
+        let mut gathered = self.gathered();
+        if gathered.messages.is_empty() {
+            return Ok(());
+        }
+        let bytes = gathered.take();
+        self.write(bytes)
+    }
+
+    fn write(&self, bytes: Bytes) -> Result<(), QueueFull> {
         let mut rest = bytes;
         if self.waiting.load(Ordering::Acquire) == 0
             && let Some(stream) = self.stream.get()
@@ -95,9 +141,29 @@ impl Writer {
         self.queue.try_send(rest).map_err(|_| QueueFull)
     }
 
+    fn gathered(&self) -> std::sync::MutexGuard<'_, Gathered> {
+        // Whole after every step, whatever happened to its holder.
+        self.gathered.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// True when everything that was sent has reached the kernel.
     pub fn is_flushed(&self) -> bool {
-        self.waiting.load(Ordering::Acquire) == 0
+        self.waiting.load(Ordering::Acquire) == 0 && self.gathered().messages.is_empty()
+    }
+}
+
+impl Gathered {
+    /// All of it as one piece.
+    fn take(&mut self) -> Bytes {
+        let bytes = std::mem::take(&mut self.bytes);
+        if self.messages.len() == 1
+            && let Some(only) = self.messages.pop()
+        {
+            return only;
+        }
+        let mut all = Vec::with_capacity(bytes);
+        self.messages.drain(..).for_each(|message| all.extend_from_slice(&message));
+        all.into()
     }
 }
 
@@ -109,6 +175,8 @@ impl std::fmt::Debug for Writer {
 
 impl Drop for Writer {
     fn drop(&mut self) {
+        // The last word on a connection that is given up, an answer to what is no message, goes out with it.
+        let _ = self.flush();
         self.task.abort();
     }
 }
@@ -164,7 +232,16 @@ pub(super) fn spawn<E: Send + 'static>(
             let _ = events.send(deliver(Happened::Closed(why))).await;
         })
     };
-    Writer { queue, waiting, stream: slot, task, bytes_max: limits.write_queue_bytes, counters, meter }
+    Writer {
+        gathered: Mutex::default(),
+        queue,
+        waiting,
+        stream: slot,
+        task,
+        bytes_max: limits.write_queue_bytes,
+        counters,
+        meter,
+    }
 }
 
 /// The counts of one connection; one that was opened is counted as closed when this goes, also when its task is ended.

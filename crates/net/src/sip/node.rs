@@ -101,6 +101,8 @@ pub struct NodeLinks {
     events: mpsc::Receiver<Raw>,
     supervisor: JoinHandle<()>,
     work: watch::Sender<Work>,
+    /// Whether the turn has sent anything.
+    to_flush: bool,
 }
 
 #[derive(Debug)]
@@ -108,10 +110,12 @@ struct Up {
     writer: Arc<Writer>,
     edge: String,
     proxy: SocketAddr,
+    to_flush: bool,
 }
 
 impl Drop for NodeLinks {
     fn drop(&mut self) {
+        self.flush();
         self.supervisor.abort();
     }
 }
@@ -228,11 +232,12 @@ impl NodeLinks {
         let keeper =
             Keeper { identity: identity.clone(), local, limits, counters, meter_of, events: sender, work: follows };
         let supervisor = tokio::spawn(supervise(keeper, proxies, entropy));
-        Self { identity, writers: HashMap::new(), events, supervisor, work }
+        Self { identity, writers: HashMap::new(), events, supervisor, work, to_flush: false }
     }
 
-    /// Waits for what happens next. Cancel-safe.
+    /// Writes what is to be written and waits for what happens next. Cancel-safe.
     pub async fn next(&mut self) -> LinkEvent {
+        self.flush();
         loop {
             match self.events.recv().await {
                 Some(raw) => {
@@ -256,18 +261,27 @@ impl NodeLinks {
         }
     }
 
-    /// Sends a message to a proxy. A proxy that does not read loses its connection.
+    /// Sends a message to a proxy with the next [`Self::flush`], which [`Self::next`] begins with: what a turn of the
+    /// loop sends goes out in one write for each proxy. A proxy that does not read loses its connection.
     ///
     /// # Errors
     /// [`SendError::Gone`] and [`SendError::Unread`].
     pub fn send(&mut self, link: LinkId, bytes: Bytes) -> Result<(), SendError> {
-        let up = self.writers.get(&link).ok_or(SendError::Gone)?;
-        if up.writer.send(bytes).is_ok() {
+        let up = self.writers.get_mut(&link).ok_or(SendError::Gone)?;
+        if up.writer.gather(bytes).is_ok() {
+            (up.to_flush, self.to_flush) = (true, true);
             return Ok(());
         }
         // The connection's task sees that its writer does not move and reports the end as usual.
         self.writers.remove(&link);
         Err(SendError::Unread)
+    }
+
+    /// Writes what the turn has sent.
+    pub fn flush(&mut self) {
+        if std::mem::take(&mut self.to_flush) {
+            self.writers.retain(|_, up| !std::mem::take(&mut up.to_flush) || up.writer.flush().is_ok());
+        }
     }
 
     /// The connection to the proxy with that edge (`host:port`, as in `Trunkline-Edge`), if it is up.
@@ -295,16 +309,16 @@ impl NodeLinks {
         self.identity.keep_alive_answer(message, *self.work.borrow())
     }
 
-    /// True when everything that was sent has reached the kernel.
+    /// Writes what is to be written; true when all of it has reached the kernel.
     pub fn is_flushed(&self) -> bool {
-        self.writers.values().all(|up| up.writer.is_flushed())
+        self.writers.values().all(|up| up.writer.flush().is_ok() && up.writer.is_flushed())
     }
 
     fn take(&mut self, raw: Raw) -> Option<LinkEvent> {
         match raw {
             Raw::Up(link, proxy, writer, greeting) => {
                 let Greeting { edge, live } = greeting;
-                self.writers.insert(link, Up { writer, edge: edge.clone(), proxy });
+                self.writers.insert(link, Up { writer, edge: edge.clone(), proxy, to_flush: false });
                 Some(LinkEvent::Up { link, proxy, edge, live })
             }
             Raw::Message(link, message) => Some(LinkEvent::Message { link, message }),

@@ -1,6 +1,6 @@
 //! TCP listeners and connections of one role: limits, reuse (RFC 5923), and one channel of what happens.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -13,6 +13,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 use super::connection::{self, Closed, ConnectionId, Happened, Origin, Writer};
 use super::{Counters, Limits};
@@ -72,6 +73,15 @@ pub struct TcpTable {
     meter_of: MeterOf,
     sender: mpsc::Sender<Raw>,
     events: mpsc::Receiver<Raw>,
+    /// Connections with something to write at the end of the turn.
+    to_flush: Vec<ConnectionId>,
+    /// Connections with something that may wait for more, and until when it does.
+    patient: Vec<ConnectionId>,
+    patient_until: Option<Instant>,
+    /// When patient messages were written last.
+    patient_at: Option<Instant>,
+    /// Connections that were closed because their peer did not read what was flushed; the loop is still to hear it.
+    unread: VecDeque<ConnectionId>,
 }
 
 #[derive(Debug)]
@@ -137,6 +147,11 @@ impl TcpTable {
             meter_of,
             sender,
             events,
+            to_flush: Vec::new(),
+            patient: Vec::new(),
+            patient_until: None,
+            patient_at: None,
+            unread: VecDeque::new(),
         }
     }
 
@@ -173,11 +188,23 @@ impl TcpTable {
         self.listeners.get(listener.0).map(|l| l.local)
     }
 
-    /// Waits for what happens next. Cancel-safe.
+    /// Writes what is to be written and waits for what happens next. Cancel-safe.
     pub async fn next(&mut self) -> TcpEvent {
         loop {
+            self.flush();
+            if let Some(event) = self.next_unread() {
+                return event;
+            }
+            let raw = match self.patient_until {
+                None => self.events.recv().await,
+                Some(due) => tokio::select! {
+                    biased;
+                    raw = self.events.recv() => raw,
+                    () = tokio::time::sleep_until(due) => continue,
+                },
+            };
             // The table holds a sender itself, so the channel never ends.
-            if let Some(raw) = self.events.recv().await
+            if let Some(raw) = raw
                 && let Some(event) = self.take(raw)
             {
                 return event;
@@ -187,6 +214,9 @@ impl TcpTable {
 
     /// What has happened already, if anything. The caller bounds how many it takes in one turn.
     pub fn try_next(&mut self) -> Option<TcpEvent> {
+        if let Some(event) = self.next_unread() {
+            return Some(event);
+        }
         loop {
             let raw = self.events.try_recv().ok()?;
             if let Some(event) = self.take(raw) {
@@ -195,13 +225,66 @@ impl TcpTable {
         }
     }
 
-    /// Sends to a connection. One that does not read is closed.
+    /// Sends to a connection with the next [`Self::flush`], which [`Self::next`] begins with: what a turn of the loop
+    /// sends goes out in one write for each connection. One that does not read is closed.
     ///
     /// # Errors
     /// [`SendError::Gone`] and [`SendError::Unread`].
     pub fn send(&mut self, connection: ConnectionId, bytes: Bytes) -> Result<(), SendError> {
+        self.gather(connection, bytes)?;
+        if self.to_flush.last() != Some(&connection) {
+            self.to_flush.push(connection);
+        }
+        Ok(())
+    }
+
+    /// As [`Self::send`], for what may wait a moment for more of its kind: when such a message was written less than
+    /// `patience` ago, the next ones are gathered until that time is over, and cost one write and wake their reader once.
+    ///
+    /// # Errors
+    /// [`SendError::Gone`] and [`SendError::Unread`].
+    pub fn send_patiently(
+        &mut self,
+        connection: ConnectionId,
+        bytes: Bytes,
+        patience: Duration,
+    ) -> Result<(), SendError> {
+        self.gather(connection, bytes)?;
+        if !self.patient.contains(&connection) {
+            self.patient.push(connection);
+        }
+        let now = Instant::now();
+        let last = self.patient_at.map_or(now, |at| at + patience);
+        self.patient_until.get_or_insert(last.max(now));
+        Ok(())
+    }
+
+    /// Writes what the turn has sent, and what has been patient for long enough.
+    pub fn flush(&mut self) {
+        if let Some(due) = self.patient_until {
+            let now = Instant::now();
+            if due <= now {
+                (self.patient_until, self.patient_at) = (None, Some(now));
+                self.to_flush.append(&mut self.patient);
+            }
+        }
+        while let Some(connection) = self.to_flush.pop() {
+            let Some(open) = self.open.get(&connection) else { continue };
+            if open.writer.flush().is_err() {
+                self.counters.closed_unread.one();
+                self.close(connection);
+                self.unread.push_back(connection);
+            }
+        }
+    }
+
+    fn next_unread(&mut self) -> Option<TcpEvent> {
+        self.unread.pop_front().map(|connection| TcpEvent::Closed { connection, why: Closed::Unread })
+    }
+
+    fn gather(&mut self, connection: ConnectionId, bytes: Bytes) -> Result<(), SendError> {
         let open = self.open.get(&connection).ok_or(SendError::Gone)?;
-        if open.writer.send(bytes).is_ok() {
+        if open.writer.gather(bytes).is_ok() {
             return Ok(());
         }
         self.counters.closed_unread.one();
@@ -233,7 +316,8 @@ impl TcpTable {
         self.admit(id, Origin::Connect { local, remote }, remote, None).then_some(()).ok_or(SendError::TooMany)
     }
 
-    /// Closes a connection. No [`TcpEvent::Closed`] follows.
+    /// Closes a connection; what was sent to it before still goes out, as far as the kernel takes it at once. No
+    /// [`TcpEvent::Closed`] follows.
     pub fn close(&mut self, connection: ConnectionId) {
         self.forget(connection);
     }
@@ -248,9 +332,9 @@ impl TcpTable {
         self.open.is_empty()
     }
 
-    /// True when everything that was sent has reached the kernel.
+    /// Writes what is to be written; true when all of it has reached the kernel.
     pub fn is_flushed(&self) -> bool {
-        self.open.values().all(|o| o.writer.is_flushed())
+        self.open.values().all(|o| o.writer.flush().is_ok() && o.writer.is_flushed())
     }
 
     /// The peer of a connection.

@@ -81,6 +81,7 @@ async fn a_connection_carries_messages_both_ways_and_pings_are_answered() {
             assert_eq!((by, message.method()), (connection, Method::Options));
             let ok = Message::response_to(&message, StatusCode::OK).build().to_bytes();
             table.send(connection, ok).unwrap();
+            table.flush();
         }
         other => panic!("{other:?}"),
     }
@@ -92,6 +93,80 @@ async fn a_connection_carries_messages_both_ways_and_pings_are_answered() {
     assert_eq!(table.send(connection, Bytes::from_static(b"x")), Err(SendError::Gone));
 }
 
+/// An OPTIONS with a number as its Call-ID.
+fn numbered(number: usize) -> Bytes {
+    OPTIONS.replace("Call-ID: 1", &format!("Call-ID: {number}")).into()
+}
+
+async fn call_ids(table: &mut TcpTable, count: usize) -> Vec<usize> {
+    let mut ids = Vec::new();
+    while ids.len() < count {
+        if let TcpEvent::Message { message, .. } = soon(table.next()).await {
+            ids.push(message.call_id().unwrap().parse().unwrap());
+        }
+    }
+    ids
+}
+
+#[tokio::test]
+async fn what_a_turn_sends_keeps_its_order_and_goes_out_before_the_loop_waits() {
+    let (mut server, at) = table(Limits::default());
+    let mut client = TcpTable::new(Limits::default(), Arc::default(), Box::new(|_, _| None));
+    let id = client.open(at, loopback()).unwrap();
+    // More than is gathered, some of it before the connection stands.
+    let count = 1_000;
+    for number in 0..count / 2 {
+        client.send(id, numbered(number)).unwrap();
+    }
+    assert!(matches!(soon(client.next()).await, TcpEvent::Opened { .. }));
+    for number in count / 2..count {
+        client.send(id, numbered(number)).unwrap();
+    }
+    let waits = async {
+        client.next().await;
+    };
+    tokio::select! {
+        ids = call_ids(&mut server, count) => assert_eq!(ids, (0..count).collect::<Vec<_>>()),
+        () = waits => panic!("nothing happens on the client"),
+    }
+}
+
+#[tokio::test]
+async fn what_may_wait_is_gathered_and_goes_out_with_what_may_not() {
+    let (mut server, at) = table(Limits::default());
+    let mut client = TcpTable::new(Limits::default(), Arc::default(), Box::new(|_, _| None));
+    let id = client.open(at, loopback()).unwrap();
+    assert!(matches!(soon(client.next()).await, TcpEvent::Opened { .. }));
+    let patience = Duration::from_secs(3_600);
+    // Nothing of its kind was written for as long as it may wait: it goes at once.
+    client.send_patiently(id, numbered(1), patience).unwrap();
+    client.flush();
+    assert_eq!(call_ids(&mut server, 1).await, [1]);
+    client.send_patiently(id, numbered(2), patience).unwrap();
+    client.send_patiently(id, numbered(3), patience).unwrap();
+    client.flush();
+    client.send(id, numbered(4)).unwrap();
+    client.flush();
+    assert_eq!(call_ids(&mut server, 3).await, [2, 3, 4]);
+    assert!(client.is_flushed());
+}
+
+#[tokio::test]
+async fn what_may_wait_goes_out_when_its_time_is_over() {
+    let (mut server, at) = table(Limits::default());
+    let mut client = TcpTable::new(Limits::default(), Arc::default(), Box::new(|_, _| None));
+    let id = client.open(at, loopback()).unwrap();
+    assert!(matches!(soon(client.next()).await, TcpEvent::Opened { .. }));
+    for number in 0..3 {
+        client.send_patiently(id, numbered(number), Duration::from_millis(5)).unwrap();
+        client.flush();
+    }
+    tokio::select! {
+        ids = call_ids(&mut server, 3) => assert_eq!(ids, [0, 1, 2]),
+        event = client.next() => panic!("{event:?}"),
+    }
+}
+
 #[tokio::test]
 async fn an_opened_connection_is_found_again_and_comes_from_our_address() {
     let (mut server, at) = table(Limits::default());
@@ -101,6 +176,7 @@ async fn an_opened_connection_is_found_again_and_comes_from_our_address() {
     client.open_as(id, at, local).unwrap();
     assert_eq!(client.connection_to(at), Some(id));
     client.send(id, Bytes::from_static(OPTIONS.as_bytes())).unwrap();
+    client.flush();
     match soon(server.next()).await {
         TcpEvent::Opened { remote, listener, .. } => assert_eq!((remote.ip(), listener), (local, Some(ListenerId(0)))),
         other => panic!("{other:?}"),
@@ -228,6 +304,7 @@ async fn greeted(proxy: &mut TcpTable) -> (ConnectionId, Message) {
         .to_tag("p")
         .build();
     proxy.send(connection, greeting.to_bytes()).unwrap();
+    proxy.flush();
     (connection, message)
 }
 
@@ -253,9 +330,11 @@ async fn a_node_announces_itself_answers_keep_alives_and_comes_back() {
 
     let keep_alive = OPTIONS.replace("CSeq", "Trunkline-Live: sip-cluster-1.17\r\nCSeq");
     proxy.send(connection, keep_alive.into()).unwrap();
+    proxy.flush();
     let LinkEvent::Message { message, .. } = soon(links.next()).await else { panic!("no message") };
     let answer = links.keep_alive_answer(&message).unwrap();
     links.send(link, answer).unwrap();
+    links.flush();
     let TcpEvent::Message { message, .. } = soon(proxy.next()).await else { panic!("no answer") };
     assert_eq!(message.status(), Some(StatusCode::OK));
 

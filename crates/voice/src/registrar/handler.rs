@@ -1,12 +1,16 @@
 //! What a REGISTER, and the passing of time, do to the bindings of a DN.
 
+use std::collections::HashSet;
+
 use contracts::json::rfc3339;
+use futures::future::join_all;
 use infra::{Binding, Registration, RegistrationWrite, RegistrationWritten, Stores};
 use model::plan::Contact;
 use model::{Dn, Event, EventId, EventName, Seq, Stamped, Subject, TenantId, Timestamp, Token};
 use serde_json::{Value as Json, json};
 use sip::proxy::headers;
 use sip::registration::{self, Outcome, Policy};
+use sip::transaction::ServerId;
 use sip::{HeaderName, Message, StatusCode};
 use tracing::{info, warn};
 
@@ -14,7 +18,7 @@ use super::metrics::Metrics;
 use crate::reporting::Reporter;
 
 /// The topic of where phones are.
-pub(super) const TOPIC: &str = "voice-registrations";
+pub(super) const TOPIC: &str = contracts::reporting::REGISTRATIONS;
 /// Attempts of one write while other registrars are faster.
 const ATTEMPTS_MAX: usize = 5;
 /// Phones that one scan ends.
@@ -23,6 +27,35 @@ const SCAN_MAX: usize = 1_000;
 const TOKEN: Token = Token(1);
 /// Seconds after which a phone may try again when the store is away.
 const RETRY_AFTER: u32 = 5;
+
+/// A REGISTER that is to be carried out.
+pub(super) struct Asked {
+    /// Where its answer goes.
+    pub server: ServerId,
+    /// The request.
+    pub request: Message,
+    /// The To tag of the answer.
+    pub to_tag: String,
+}
+
+/// A REGISTER that changes the bindings of its DN, on its way to the store.
+struct Change {
+    tenant: TenantId,
+    dn: Dn,
+    known: Registration,
+    after: Vec<registration::Binding>,
+    event: Option<EventName>,
+}
+
+/// What a REGISTER came to before anything is written.
+enum Decided {
+    /// This is the answer, and nothing is written.
+    Outcome(Outcome),
+    /// This is to be written first.
+    Change(Change),
+    /// An earlier one of the same batch is about the same DN: it waits until that is written.
+    Behind,
+}
 
 /// Decides about registrations.
 #[derive(Clone)]
@@ -38,68 +71,119 @@ impl Handler {
         Self { stores, policy, metrics, reporter }
     }
 
-    /// Answers a REGISTER.
-    pub async fn register(&self, request: Message, to_tag: String) -> Message {
+    /// Answers REGISTERs that came together: with one read for each and one write for all of them.
+    pub async fn register(&self, asked: Vec<Asked>) -> Vec<(ServerId, Message)> {
         let now = self.stores.clock.now();
-        let outcome = match self.outcome(&request, now).await {
-            Ok(outcome) => outcome,
+        let mut decided = self.decide(&asked, now).await;
+        let changes: Vec<&Change> = decided.iter().filter_map(Decided::change).collect();
+        let written = self.write(&changes, now).await;
+        let mut written = written.map(Vec::into_iter);
+        let mut answers = Vec::with_capacity(asked.len());
+        for (one, decided) in asked.iter().zip(decided.drain(..)) {
+            let outcome = match decided {
+                Ok(Decided::Outcome(outcome)) => Ok(outcome),
+                Ok(Decided::Change(change)) => match written.as_mut().map(Iterator::next) {
+                    Ok(Some(true)) => Ok(Outcome::Accepted(change.after)),
+                    // Another registrar was faster.
+                    Ok(_) => self.again(&one.request, now).await,
+                    Err(error) => Err(infra::StoreError::Unavailable { reason: error.to_string() }),
+                },
+                Ok(Decided::Behind) => self.again(&one.request, now).await,
+                Err(error) => Err(error),
+            };
+            answers.push((one.server, self.answer(one, outcome, now)));
+        }
+        answers
+    }
+
+    fn answer(&self, one: &Asked, outcome: infra::Result<Outcome>, now: Timestamp) -> Message {
+        match outcome {
+            Ok(outcome) => {
+                let answer = registration::answer(&one.request, &outcome, &self.policy, &one.to_tag, now);
+                self.metrics.request_answered(answer.status().map_or(0, |status| status.0));
+                answer
+            }
             Err(error) => {
                 self.metrics.store_failed();
                 warn!(%error, "a REGISTER waits for the store");
-                return unavailable(&request, &to_tag);
+                unavailable(&one.request, &one.to_tag)
             }
-        };
-        let answer = registration::answer(&request, &outcome, &self.policy, &to_tag, now);
-        self.metrics.request_answered(answer.status().map_or(0, |status| status.0));
-        answer
+        }
     }
 
-    async fn outcome(&self, request: &Message, now: Timestamp) -> infra::Result<Outcome> {
+    /// What each of them comes to.
+    async fn decide(&self, asked: &[Asked], now: Timestamp) -> Vec<infra::Result<Decided>> {
+        let mut seen = HashSet::with_capacity(asked.len());
+        let first = |one: &Asked| {
+            let named = address_of_record(&one.request);
+            let is_first = named.clone().is_none_or(|named| seen.insert(named));
+            (named, is_first)
+        };
+        let named: Vec<_> = asked.iter().map(first).collect();
+        join_all(asked.iter().zip(named).map(|(one, (named, is_first))| self.decide_named(one, named, is_first, now)))
+            .await
+    }
+
+    async fn decide_named(
+        &self,
+        one: &Asked,
+        named: Option<(TenantId, Dn)>,
+        is_first: bool,
+        now: Timestamp,
+    ) -> infra::Result<Decided> {
+        match named {
+            None => Ok(Decided::Outcome(Outcome::Refused(StatusCode::FORBIDDEN))),
+            Some(_) if !is_first => Ok(Decided::Behind),
+            Some((tenant, dn)) => self.decide_one(&one.request, tenant, dn, now).await,
+        }
+    }
+
+    async fn decide_one(&self, request: &Message, tenant: TenantId, dn: Dn, now: Timestamp) -> infra::Result<Decided> {
+        let known = self.stores.registrations.load(&tenant, &dn).await?;
+        let bindings: Vec<_> = known.bindings.iter().map(from_store).collect();
+        Ok(match registration::register(request, &bindings, &self.policy, now) {
+            Outcome::Accepted(after) if after != bindings => Decided::Change(Change::of(tenant, dn, known, after)),
+            outcome => Decided::Outcome(outcome),
+        })
+    }
+
+    /// One by itself, as often as another registrar is faster.
+    async fn again(&self, request: &Message, now: Timestamp) -> infra::Result<Outcome> {
         let Some((tenant, dn)) = address_of_record(request) else {
             return Ok(Outcome::Refused(StatusCode::FORBIDDEN));
         };
         for _ in 0..ATTEMPTS_MAX {
-            let known = self.stores.registrations.load(&tenant, &dn).await?;
-            let bindings: Vec<_> = known.bindings.iter().map(from_store).collect();
-            let outcome = registration::register(request, &bindings, &self.policy, now);
-            let Outcome::Accepted(after) = &outcome else { return Ok(outcome) };
-            if *after == bindings || self.write(&tenant, &dn, &known, after, now).await? {
-                return Ok(outcome);
+            let change = match self.decide_one(request, tenant.clone(), dn.clone(), now).await? {
+                Decided::Outcome(outcome) => return Ok(outcome),
+                Decided::Change(change) => change,
+                Decided::Behind => continue,
+            };
+            if self.write(&[&change], now).await?.first() == Some(&true) {
+                return Ok(Outcome::Accepted(change.after));
             }
-            self.metrics.write_conflicted();
         }
         Ok(Outcome::Refused(StatusCode::SERVICE_UNAVAILABLE))
     }
 
-    /// Writes the bindings of a DN; `false` when another registrar was faster.
-    async fn write(
-        &self,
-        tenant: &TenantId,
-        dn: &Dn,
-        known: &Registration,
-        after: &[registration::Binding],
-        now: Timestamp,
-    ) -> infra::Result<bool> {
-        // What the record says last, not what the clock makes of it: a phone is told as gone once.
-        let event = match (known.bindings.is_empty(), after.is_empty()) {
-            (true, false) => Some(EventName::DNBackInService),
-            (false, true) => Some(EventName::DNOutOfService),
-            _ => None,
-        };
-        let write = RegistrationWrite {
-            tenant: tenant.clone(),
-            dn: dn.clone(),
-            expected: known.version,
-            bindings: after.iter().map(to_store).collect(),
-            events: event.map(|name| stamped(name, tenant, dn, known.events + 1, now)).into_iter().collect(),
-        };
-        let written = self.stores.registrations.commit(vec![write]).await?;
-        let done = matches!(written.first(), Some(RegistrationWritten::Done(_)));
-        if let (true, Some(event)) = (done, event) {
-            info!(%tenant, dn = %runtime::Pii(dn.as_str()), event = event.as_str(), "phone");
+    /// Writes what the bindings of some DNs are from now on; `false` where another registrar was faster.
+    async fn write(&self, changes: &[&Change], now: Timestamp) -> infra::Result<Vec<bool>> {
+        if changes.is_empty() {
+            return Ok(Vec::new());
         }
-        if done {
-            self.report(tenant, dn, known, after, now);
+        let writes = changes.iter().map(|change| change.write(now)).collect();
+        let written = self.stores.registrations.commit(writes).await?;
+        let written = written.iter().map(|written| matches!(written, RegistrationWritten::Done(_)));
+        let done: Vec<bool> = written.chain(std::iter::repeat(false)).take(changes.len()).collect();
+        for (change, done) in changes.iter().zip(&done) {
+            if !done {
+                self.metrics.write_conflicted();
+                continue;
+            }
+            if let Some(event) = change.event {
+                let (tenant, dn) = (&change.tenant, runtime::Pii(change.dn.as_str()));
+                info!(%tenant, %dn, event = event.as_str(), "phone");
+            }
+            self.report(&change.tenant, &change.dn, &change.known, &change.after, now);
         }
         Ok(done)
     }
@@ -134,12 +218,45 @@ impl Handler {
             let known = self.stores.registrations.load(&tenant, &dn).await?;
             let live = known.bindings.iter().filter(|binding| binding.expires_at > now);
             let after: Vec<_> = live.map(from_store).collect();
+            let gone = after.is_empty();
             // A conflict means that the phone is just registering: the next scan looks again.
-            if self.write(&tenant, &dn, &known, &after, now).await? && after.is_empty() {
+            if self.write(&[&Change::of(tenant, dn, known, after)], now).await?.first() == Some(&true) && gone {
                 self.metrics.phone_expired();
             }
         }
         Ok(())
+    }
+}
+
+impl Decided {
+    fn change(decided: &infra::Result<Self>) -> Option<&Change> {
+        match decided {
+            Ok(Self::Change(change)) => Some(change),
+            _ => None,
+        }
+    }
+}
+
+impl Change {
+    fn of(tenant: TenantId, dn: Dn, known: Registration, after: Vec<registration::Binding>) -> Self {
+        // What the record says last, not what the clock makes of it: a phone is told as gone once.
+        let event = match (known.bindings.is_empty(), after.is_empty()) {
+            (true, false) => Some(EventName::DNBackInService),
+            (false, true) => Some(EventName::DNOutOfService),
+            _ => None,
+        };
+        Self { tenant, dn, known, after, event }
+    }
+
+    fn write(&self, now: Timestamp) -> RegistrationWrite {
+        let Self { tenant, dn, known, after, event } = self;
+        RegistrationWrite {
+            tenant: tenant.clone(),
+            dn: dn.clone(),
+            expected: known.version,
+            bindings: after.iter().map(to_store).collect(),
+            events: event.map(|name| stamped(name, tenant, dn, known.events + 1, now)).into_iter().collect(),
+        }
     }
 }
 

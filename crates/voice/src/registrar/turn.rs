@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::StreamExt as _;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
+use futures::{FutureExt as _, StreamExt as _};
 use net::sip::node::Work;
 use net::sip::{Counters, LinkEvent, LinkId, NodeLinks};
 use runtime::RoleContext;
@@ -13,11 +13,13 @@ use sip::transaction::{Intervals, Received, ServerId, TransactionLayer};
 use sip::{Flow, HeaderName, Message, StatusCode};
 use tracing::{info, warn};
 
-use super::handler::Handler;
+use super::handler::{Asked, Handler};
 use super::metrics::Metrics;
 
 /// REGISTERs that are being carried out; the next one is answered 503.
 const AT_ONCE_MAX: usize = 1_024;
+/// Events that one turn takes: what has come together is decided and written together.
+const EVENTS_PER_TURN: usize = 256;
 /// How often bindings that are over are looked for.
 const SCAN_EACH: Duration = Duration::from_secs(2);
 /// How long the loop sleeps at most.
@@ -32,7 +34,11 @@ pub(super) struct Turns {
     layer: TransactionLayer,
     handler: Handler,
     metrics: Metrics,
-    under_way: FuturesUnordered<BoxFuture<'static, (ServerId, Message)>>,
+    under_way: FuturesUnordered<BoxFuture<'static, Vec<(ServerId, Message)>>>,
+    /// REGISTERs in them.
+    at_once: usize,
+    /// What this turn has taken and is to be carried out.
+    taken: Vec<Asked>,
     entropy: Box<dyn model::Entropy>,
 }
 
@@ -42,7 +48,17 @@ impl Turns {
         let links = NodeLinks::of_role(&ctx, net::sip::Limits::default(), Arc::new(Counters::default()))?;
         ctx.ready.started();
         let (layer, entropy) = (TransactionLayer::new(Intervals::default()), ctx.entropy());
-        Ok(Self { ctx, links, layer, handler, metrics, under_way: FuturesUnordered::new(), entropy })
+        Ok(Self {
+            ctx,
+            links,
+            layer,
+            handler,
+            metrics,
+            under_way: FuturesUnordered::new(),
+            at_once: 0,
+            taken: Vec::new(),
+            entropy,
+        })
     }
 
     /// Runs until the role has drained.
@@ -53,18 +69,46 @@ impl Turns {
             let now = self.ctx.clock.now();
             let sleep = self.layer.next_timeout().map_or(SLEEP_MAX, |due| due.since(now)).min(SLEEP_MAX);
             tokio::select! {
-                event = self.links.next() => self.take(event),
-                Some((server, answer)) = self.under_way.next() => self.respond(server, &answer),
+                event = self.links.next() => self.take_all(event),
+                Some(answers) = self.under_way.next() => self.answer(answers),
                 _ = scan.tick() => self.expire().await,
                 () = tokio::time::sleep(sleep) => {}
                 () = self.ctx.drain.begun(), if !self.ctx.drain.is_draining() => self.links.announce(Work::Draining),
             }
             self.layer.handle_timeout(self.ctx.clock.now());
             while self.layer.poll_event().is_some() {}
+            self.begin();
             self.transmit();
             if self.ctx.drain.is_draining() && self.under_way.is_empty() && self.links.is_flushed() {
                 return Ok(());
             }
+        }
+    }
+
+    fn take_all(&mut self, first: LinkEvent) {
+        self.take(first);
+        for _ in 1..EVENTS_PER_TURN {
+            let Some(event) = self.links.try_next() else { return };
+            self.take(event);
+        }
+    }
+
+    /// Begins with what the turn has taken. A store in this process has done it at once: its answers leave with this turn.
+    fn begin(&mut self) {
+        if !self.taken.is_empty() {
+            let (handler, taken) = (self.handler.clone(), std::mem::take(&mut self.taken));
+            self.at_once += taken.len();
+            self.under_way.push(Box::pin(async move { handler.register(taken).await }));
+        }
+        while let Some(Some(answers)) = self.under_way.next().now_or_never() {
+            self.answer(answers);
+        }
+    }
+
+    fn answer(&mut self, answers: Vec<(ServerId, Message)>) {
+        self.at_once = self.at_once.saturating_sub(answers.len());
+        for (server, answer) in &answers {
+            self.respond(*server, answer);
         }
     }
 
@@ -99,15 +143,14 @@ impl Turns {
             }
             return self.respond(new.server, &answer.build());
         }
-        if self.under_way.len() >= AT_ONCE_MAX {
+        if self.at_once + self.taken.len() >= AT_ONCE_MAX {
             self.metrics.overloaded();
             let answer = Message::response_to(&new.message, StatusCode::SERVICE_UNAVAILABLE)
                 .to_tag(&to_tag)
                 .header(&HeaderName::RetryAfter, 2);
             return self.respond(new.server, &answer.build());
         }
-        let handler = self.handler.clone();
-        self.under_way.push(Box::pin(async move { (new.server, handler.register(new.message, to_tag).await) }));
+        self.taken.push(Asked { server: new.server, request: new.message, to_tag });
     }
 
     fn respond(&mut self, server: ServerId, answer: &Message) {

@@ -105,7 +105,16 @@ impl Users {
         let (wanted, asked) = mpsc::channel(WANTED_MAX);
         ctx.spawn("follower of config", follow(client.clone(), answers.clone(), ctx.drain.clone()));
         ctx.spawn("asker of config", ask_for_all(client, asked, answers.clone()));
-        Ok(Self { tenants: None, known: HashMap::new(), known_max, early: Vec::new(), found: VecDeque::new(), wanted, news, _answers: answers })
+        Ok(Self {
+            tenants: None,
+            known: HashMap::new(),
+            known_max,
+            early: Vec::new(),
+            found: VecDeque::new(),
+            wanted,
+            news,
+            _answers: answers,
+        })
     }
 
     /// Waits for what is found out next. Cancel-safe.
@@ -369,6 +378,45 @@ mod tests {
     #[test]
     fn numbers_with_signs_are_one_segment() {
         assert_eq!(segment("+1 555/*50"), "%2B1%20555%2F%2A50");
+    }
+
+    /// Users before config has answered, who is asked for, and how news come in.
+    fn started() -> (Users, mpsc::Receiver<Wanted>, mpsc::Sender<News>) {
+        let (answers, news) = mpsc::channel(8);
+        let (wanted, asked) = mpsc::channel(8);
+        let (known, early, found) = (HashMap::new(), Vec::new(), VecDeque::new());
+        let _answers = answers.clone();
+        (Users { tenants: None, known, known_max: 8, early, found, wanted, news, _answers }, asked, answers)
+    }
+
+    #[tokio::test]
+    async fn who_comes_before_config_has_answered_waits_for_it() {
+        let (mut users, mut asked, answers) = started();
+        assert!(users.look_up(1, "7101", "acme.example").is_none());
+        assert!(users.look_up(2, "nobody", "acme.example").is_none());
+        let held = Held {
+            id: TenantId::parse("acme").unwrap(),
+            version: "1".into(),
+            realm: "acme.example".into(),
+            phones: HashSet::from(["7101".to_owned()]),
+            trunks: Vec::new(),
+        };
+        answers.send(News::Tenants(vec![Arc::new(held)])).await.unwrap();
+        assert!(matches!(users.next().await, Found::Trunks(_)));
+        assert_eq!(asked.recv().await.unwrap().lookup, 1);
+        let Found::User { lookup: 2, credentials: Credentials::Unknown { realm } } = users.next().await else {
+            panic!("nobody is known as that")
+        };
+        assert_eq!(realm.as_deref(), Some("acme.example"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_comes_first_waits_no_longer_than_for_an_answer() {
+        let (mut users, _asked, _answers) = started();
+        let began = Instant::now();
+        assert!(users.look_up(1, "7101", "acme.example").is_none());
+        assert!(matches!(users.next().await, Found::User { lookup: 1, credentials: Credentials::Unavailable }));
+        assert!(began.elapsed() >= LOOKUP_TIME);
     }
 
     #[test]
