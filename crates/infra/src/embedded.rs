@@ -74,11 +74,34 @@ impl Default for JournalSettings {
 pub struct Embedded {
     inner: Mutex<Inner>,
     synced: watch::Receiver<u64>,
-    changed: watch::Sender<u64>,
+    facts: watch::Sender<u64>,
+    work: watch::Sender<u64>,
+    configuration: watch::Sender<u64>,
     clock: Arc<dyn Clock>,
 }
 
+/// What somebody may wait for. Each has its own waking: most writes are records that nobody waits for, and waking a thread
+/// for nothing costs more than the write.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum News {
+    /// Facts of a tenant.
+    Facts,
+    /// An entry in a stream that consumers share.
+    Work,
+    /// A tenant's configuration.
+    Configuration,
+}
+
+/// Which of them a write has brought.
+#[derive(Clone, Copy, Default)]
+struct Brought {
+    facts: bool,
+    work: bool,
+    configuration: bool,
+}
+
 struct Inner {
+    brought: Brought,
     state: State,
     journal: Option<Journal>,
     compact_at: u64,
@@ -108,8 +131,9 @@ impl Embedded {
 
     fn with(state: State, journal: Option<Journal>, compact_at: u64, clock: Arc<dyn Clock>) -> Self {
         let synced = journal.as_ref().map_or_else(|| watch::channel(0).1, Journal::synced);
-        let (changed, _) = watch::channel(0);
-        Self { inner: Mutex::new(Inner { state, journal, compact_at }), synced, changed, clock }
+        let inner = Mutex::new(Inner { brought: Brought::default(), state, journal, compact_at });
+        let (facts, work, configuration) = (watch::Sender::new(0), watch::Sender::new(0), watch::Sender::new(0));
+        Self { inner, synced, facts, work, configuration, clock }
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -119,13 +143,15 @@ impl Embedded {
 
     /// Runs `work` on the state and waits until what it journalled is as durable as the policy promises.
     async fn write<T>(&self, work: impl FnOnce(&mut Inner) -> Result<T>) -> Result<T> {
-        let (outcome, until) = {
+        let (outcome, until, brought) = {
             let mut inner = self.lock();
             let outcome = work(&mut inner);
             let until = inner.journal.as_ref().map(Journal::written);
-            (outcome, until)
+            (outcome, until, std::mem::take(&mut inner.brought))
         };
-        self.changed.send_modify(|turn| *turn = turn.wrapping_add(1));
+        for news in brought.all() {
+            self.waking(news).send_modify(|turn| *turn = turn.wrapping_add(1));
+        }
         if let (Some(until), true) = (until, outcome.is_ok()) {
             let mut synced = self.synced.clone();
             synced
@@ -136,9 +162,23 @@ impl Embedded {
         outcome
     }
 
-    /// Asks `look` again after every write until it gives something or the time is up; then its last answer stands.
-    async fn wait_for<T>(&self, wait: Duration, mut look: impl FnMut(&mut Inner) -> Result<(T, Found)>) -> Result<T> {
-        let mut changed = self.changed.subscribe();
+    const fn waking(&self, news: News) -> &watch::Sender<u64> {
+        match news {
+            News::Facts => &self.facts,
+            News::Work => &self.work,
+            News::Configuration => &self.configuration,
+        }
+    }
+
+    /// Asks `look` again after every write that brought `news` until it gives something or the time is up; then its last
+    /// answer stands.
+    async fn wait_for<T>(
+        &self,
+        news: News,
+        wait: Duration,
+        mut look: impl FnMut(&mut Inner) -> Result<(T, Found)>,
+    ) -> Result<T> {
+        let mut changed = self.waking(news).subscribe();
         let deadline = tokio::time::sleep(wait);
         tokio::pin!(deadline);
         loop {
@@ -167,17 +207,37 @@ impl From<bool> for Found {
     }
 }
 
+impl Brought {
+    const fn by(&mut self, effect: &v1::effect::Effect) {
+        use v1::effect::Effect;
+        match effect {
+            Effect::Event(_) => self.facts = true,
+            Effect::WorkAdded(_) => self.work = true,
+            Effect::ConfigHead(_) | Effect::ConfigDocument(_) => self.configuration = true,
+            _ => {}
+        }
+    }
+
+    fn all(self) -> impl Iterator<Item = News> {
+        let flags = [(self.facts, News::Facts), (self.work, News::Work), (self.configuration, News::Configuration)];
+        flags.into_iter().filter_map(|(brought, news)| brought.then_some(news))
+    }
+}
+
 impl Inner {
     /// Journals the effects and applies them; nothing of them is done when the journal refuses.
     fn commit(&mut self, effects: Vec<v1::effect::Effect>) -> Result<()> {
         if effects.is_empty() {
             return Ok(());
         }
+        let mut brought = self.brought;
+        effects.iter().for_each(|effect| brought.by(effect));
         let effects = effects.into_iter().map(|effect| v1::Effect { effect: Some(effect) }).collect();
         let turn = v1::Turn { effects };
         if let Some(journal) = &mut self.journal {
             journal.append(&turn)?;
         }
+        self.brought = brought;
         self.state.apply_turn(turn);
         if let Some(journal) = &mut self.journal
             && journal.len() > self.compact_at
