@@ -199,6 +199,7 @@ export const messages = {
     noRouting: 'The router was not asked.',
     waitingCalls: (calls: string): string => `${calls} calls waited`,
     idle: (time: string): string => `idle for ${time}`,
+    manyCandidates: (reason: string): string => `of whom each ${reason}:`,
     moreCandidates: (more: string): string => `and ${more} more`,
     application: 'Application',
     noApplication: 'No application ran for this call.',

@@ -17,7 +17,7 @@ export type LadderProps = {
 /** The SIP messages between their parties, in the order of time; a click shows a message as it was sent. */
 export function Ladder({ parties, messages, beganAt }: LadderProps): ReactElement {
   const [scope, setScope] = useState<Scope>('all')
-  const [opened, setOpened] = useState<Message>()
+  const [opened, setOpened] = useState<string>()
   const { columns, rungs } = ladderOf(parties, messages, scope)
   if (messages.length === 0) return <p>{text.noMessages}</p>
   const name = (index: number): string => columns[index]?.name ?? ''
@@ -40,19 +40,19 @@ export function Ladder({ parties, messages, beganAt }: LadderProps): ReactElemen
             ))}
           </div>
           <ol onKeyDown={moveFocus}>
-            {rungs.map((rung, index) => (
-              <li key={index}>
+            {rungs.map((rung) => (
+              <li key={rung.id}>
                 <button
                   type="button"
                   className={styles['rung']}
-                  aria-expanded={opened === rung.message}
-                  onClick={() => setOpened(opened === rung.message ? undefined : rung.message)}
+                  aria-expanded={opened === rung.id}
+                  onClick={() => setOpened(opened === rung.id ? undefined : rung.id)}
                 >
                   <span className={styles['time']}>{timeOf(rung, beganAt)}</span>
                   <span className="visually-hidden">{text.rungLabel(rung.message.label, name(rung.from), name(rung.to))}</span>
                   <RungLine rung={rung} columns={columns.length} />
                 </button>
-                {opened === rung.message ? <pre className={styles['text']}>{rung.message.text}</pre> : null}
+                {opened === rung.id ? <pre className={styles['text']}>{rung.message.text}</pre> : null}
               </li>
             ))}
           </ol>

@@ -2,6 +2,7 @@ import type { ReactElement } from 'react'
 import { roughDuration } from '../../lib/durations'
 import { messages } from '../../lib/messages'
 import { count } from '../../lib/numbers'
+import { folded } from './folded'
 import type { Candidate, Decision } from './model'
 import { Offset } from './Offset'
 import styles from './Steps.module.css'
@@ -35,13 +36,26 @@ function Candidates({ candidates, more }: { readonly candidates: readonly Candid
   if (candidates.length === 0) return null
   return (
     <ul className={styles['candidates']}>
-      {candidates.map((candidate) => (
-        <li key={candidate.agent} className={candidate.passedOver === null || candidate.passedOver === undefined ? styles['chosen'] : undefined}>
-          <b>{candidate.agent}</b> {candidate.text}
-          {candidate.idleMs === null || candidate.idleMs === undefined ? null : <span className={styles['quiet']}> {text.idle(roughDuration(candidate.idleMs))}</span>}
-        </li>
-      ))}
+      {folded(candidates).map((line) =>
+        line.kind === 'one' ? (
+          <One key={line.candidate.agent} candidate={line.candidate} />
+        ) : (
+          <li key={line.text}>
+            <b>{count(line.agents.length)}</b> {text.manyCandidates(line.text)} <span className={styles['quiet']}>{line.agents.join(', ')}</span>
+          </li>
+        ),
+      )}
       {more > 0 ? <li className={styles['quiet']}>{text.moreCandidates(count(more))}</li> : null}
     </ul>
+  )
+}
+
+function One({ candidate }: { readonly candidate: Candidate }): ReactElement {
+  const isPassedOver = candidate.passedOver !== null && candidate.passedOver !== undefined
+  return (
+    <li className={isPassedOver ? undefined : styles['chosen']}>
+      <b>{candidate.agent}</b> {candidate.text}
+      {candidate.idleMs === null || candidate.idleMs === undefined ? null : <span className={styles['quiet']}> {text.idle(roughDuration(candidate.idleMs))}</span>}
+    </li>
   )
 }

@@ -69,7 +69,7 @@ function List({ calls }: { readonly calls: readonly CallHead[] }): ReactElement 
       <table className={styles['table']}>
         <thead>
           <tr>
-            {[text.began, text.from, text.to, text.answeredBy, text.lasted, text.lastEvent, text.call].map((name) => (
+            {[text.call, text.began, text.from, text.to, text.answeredBy, text.lasted, text.lastEvent].map((name) => (
               <th key={name} scope="col">
                 {name}
               </th>
@@ -79,6 +79,9 @@ function List({ calls }: { readonly calls: readonly CallHead[] }): ReactElement 
         <tbody>
           {calls.map((call) => (
             <tr key={call.connId}>
+              <th scope="row">
+                <a href={paths.trace(call.connId)}>{call.connId}</a>
+              </th>
               <td>{dateAndTime(call.beganAt)}</td>
               <td>{call.from ?? '–'}</td>
               <td>{call.to ?? '–'}</td>
@@ -93,9 +96,6 @@ function List({ calls }: { readonly calls: readonly CallHead[] }): ReactElement 
                 )}
               </td>
               <td>{call.lastEvent ?? ''}</td>
-              <th scope="row">
-                <a href={paths.trace(call.connId)}>{call.connId}</a>
-              </th>
             </tr>
           ))}
         </tbody>

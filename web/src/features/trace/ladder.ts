@@ -6,6 +6,8 @@ export type Tone = 'request' | 'provisional' | 'success' | 'failure'
 
 /** Between two columns, or at one: a message to oneself. */
 export type Rung = {
+  /** The same at the next look, when more messages have come. */
+  readonly id: string
   readonly message: Message
   readonly from: number
   readonly to: number
@@ -28,9 +30,11 @@ export function ladderOf(parties: readonly Party[], messages: readonly Message[]
   const columns = [...parties.filter((party) => used.has(party.id)), ...strangers]
   const place = new Map(columns.map((party, index) => [party.id, index]))
   const dialogs = [...new Set(messages.map((message) => message.callId))]
+  const seen = new Map<string, number>()
   const rungs = [...shown]
     .sort((a, b) => a.at - b.at)
     .map((message): Rung => ({
+      id: idOf(message, seen),
       message,
       from: place.get(message.from) ?? 0,
       to: place.get(message.to) ?? 0,
@@ -38,6 +42,14 @@ export function ladderOf(parties: readonly Party[], messages: readonly Message[]
       dialog: dialogs.indexOf(message.callId) + 1,
     }))
   return { columns, rungs }
+}
+
+/** A message has no name of its own: what it is, and which of those that look the same. */
+function idOf(message: Message, seen: Map<string, number>): string {
+  const look = [message.at, message.from, message.to, message.callId, message.label].join(' ')
+  const before = seen.get(look) ?? 0
+  seen.set(look, before + 1)
+  return `${look} ${before}`
 }
 
 function toneOf(status: number | null): Tone {

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
+import { folded } from './folded'
 import { ladderOf } from './ladder'
 import { fieldsOf, mosWord, nextLook, type Message, type Party, type Trace } from './model'
 
@@ -25,6 +26,13 @@ describe('the ladder', () => {
   test('somebody who is not introduced has a column too', () => {
     expect(ladderOf([], [message(1, 'x', 'y')], 'all').columns.map((column) => column.name)).toEqual(['x', 'y'])
   })
+  test('a message keeps its id when the call is looked at again and more has come', () => {
+    const twice = [...messages, message(1, 'phone', 'proxy')]
+    const before = ladderOf(parties, twice, 'all').rungs.map((rung) => rung.id)
+    const after = ladderOf(parties, [...(JSON.parse(JSON.stringify(twice)) as Message[]), message(9, 'phone', 'proxy', { label: 'BYE' })], 'all').rungs.map((rung) => rung.id)
+    expect(after.slice(0, before.length)).toEqual(before)
+    expect(new Set(after).size).toBe(after.length)
+  })
   test('every message of a whole call has its place', () => {
     const { columns, rungs } = ladderOf(trace.ladder.parties, trace.ladder.messages, 'all')
     expect(rungs).toHaveLength(trace.ladder.messages.length)
@@ -35,6 +43,14 @@ describe('the ladder', () => {
 test('a call that goes on is looked at again, and a little longer than it lasts', () => {
   const at = (endedAt: number | null): Trace => ({ ...trace, call: { ...trace.call, endedAt } })
   expect([nextLook(at(null), 1_000_000), nextLook(at(999_000), 1_000_000), nextLook(at(900_000), 1_000_000)]).toEqual([2_000, 2_000, undefined])
+})
+
+test('agents who share a reason stand in one line, those who were near each in their own', () => {
+  const many = ['1', '2', '3', '4'].map((agent) => ({ agent, passedOver: 'logged-out', text: 'is not logged in' }))
+  const near = ['5', '6', '7', '8'].map((agent) => ({ agent, idleMs: 1_000, passedOver: 'idle-shorter', text: 'is free' }))
+  const few = ['9', '10', '11'].map((agent) => ({ agent, passedOver: 'skills', text: 'does not have the skills' }))
+  const lines = folded([...many.slice(0, 2), ...near, ...many.slice(2), ...few])
+  expect(lines.map((line) => (line.kind === 'many' ? line.agents.join() : line.candidate.agent))).toEqual(['1,2,3,4', '5', '6', '7', '8', '9', '10', '11'])
 })
 
 test('fields of an event read as words', () => {
