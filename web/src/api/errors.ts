@@ -6,6 +6,7 @@ import { messages } from '../lib/messages'
 export type Failure =
   | { readonly kind: 'no-token' }
   | { readonly kind: 'no-tenant' }
+  | { readonly kind: 'unreadable-token' }
   | { readonly kind: 'refused-token'; readonly detail: string }
   | { readonly kind: 'not-allowed'; readonly detail: string }
   | { readonly kind: 'not-found'; readonly detail: string }
@@ -51,6 +52,8 @@ export function wordsOf(failure: Failure): string {
       return messages.failure.noToken
     case 'no-tenant':
       return messages.failure.noTenant
+    case 'unreadable-token':
+      return messages.failure.unreadableToken
     case 'refused-token':
       return messages.failure.refusedToken(failure.detail)
     case 'not-allowed':
@@ -70,6 +73,7 @@ export function wordsOf(failure: Failure): string {
 export function adviceOf(failure: Failure): string {
   switch (failure.kind) {
     case 'no-token':
+    case 'unreadable-token':
     case 'refused-token':
       return messages.advice.newLink
     case 'no-tenant':

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { currentSession, signOut, takeFromFragment, type Keep } from './session'
+import { currentSession, givenIn, signOut, takeFromFragment, whyNoTenant, type Keep } from './session'
 
 function memory(): Keep {
   const kept = new Map<string, string>()
@@ -37,4 +37,21 @@ test('what is no token of ours does no harm, and a token can be forgotten', () =
   expect(currentSession(keep)).toEqual({ token: 'nonsense', tenant: '' })
   signOut(keep)
   expect(currentSession(keep)).toBeUndefined()
+})
+
+test.each([
+  ['a.b.c', 'a.b.c', ''],
+  [' a.b.c&tenant=acme ', 'a.b.c', 'acme'],
+  ['token=a.b.c&tenant=acme', 'a.b.c', 'acme'],
+  ['#token=a.b.c', 'a.b.c', ''],
+  ['http://127.0.0.1:8080/trace#token=a.b.c&tenant=acme', 'a.b.c', 'acme'],
+])('%j is a token with what stands beside it', (text, token, tenant) => {
+  expect(givenIn(text)).toEqual({ token, tenant })
+})
+test.each(['', '  ', '#', '#token='])('%j is no token', (text) => {
+  expect(givenIn(text)).toBeUndefined()
+})
+test('a token for any tenant is told from one that cannot be read', () => {
+  expect(whyNoTenant({ token: tokenOf({ tenant: '*' }), tenant: '' }).kind).toBe('no-tenant')
+  for (const token of ['abc', 'a.b.c', tokenOf({})]) expect(whyNoTenant({ token, tenant: '' }).kind).toBe('unreadable-token')
 })

@@ -1,5 +1,10 @@
 /** The token that the link carries, and what it says about itself. It is read, never verified: the server does that. */
 
+import type { Failure } from './errors'
+
+/** A token, and the tenant that stands beside it; empty where none does. */
+export type Given = { readonly token: string; readonly tenant: string }
+
 export type Session = {
   readonly token: string
   readonly tenant: string
@@ -10,6 +15,16 @@ export type Keep = Pick<Storage, 'getItem' | 'setItem' | 'removeItem'>
 
 const TOKEN = 'trunkline.token'
 const TENANT = 'trunkline.tenant'
+
+/** What people paste: a whole link, its fragment, or the token, each with or without `&tenant=`. */
+export function givenIn(text: string): Given | undefined {
+  const trimmed = text.trim()
+  const hash = trimmed.indexOf('#')
+  const fragment = hash < 0 ? trimmed : trimmed.slice(hash + 1)
+  const read = new URLSearchParams(fragment.includes('token=') ? fragment : `token=${fragment}`)
+  const token = read.get('token')?.trim() ?? ''
+  return token === '' ? undefined : { token, tenant: read.get('tenant')?.trim() ?? '' }
+}
 
 /** Takes the token from a fragment such as `#token=...&tenant=example`, keeps it, and says whether there was one. */
 export function takeFromFragment(fragment: string, keep: Keep): 'taken' | 'none' {
@@ -30,6 +45,11 @@ export function signIn(token: string, tenant: string | null, keep: Keep): void {
 export function signOut(keep: Keep): void {
   keep.removeItem(TOKEN)
   keep.removeItem(TENANT)
+}
+
+/** Why the page of a tenant cannot be shown for a session that names none. */
+export function whyNoTenant(session: Session): Failure {
+  return { kind: tenantOf(session.token) === '*' ? 'no-tenant' : 'unreadable-token' }
 }
 
 /** The kept token with its tenant; a token for any tenant needs the tenant beside it. */

@@ -7,9 +7,11 @@ export const messages = {
   pages: { wallboard: 'Wallboard', topology: 'Topology', traces: 'Traces' },
   pagesLabel: 'Pages',
   skipToContent: 'Skip to the content',
+  unknownPageTitle: 'No such page',
   unknownPage: (path: string): string => `There is no page ${path}.`,
   toWallboard: 'To the wallboard',
   loading: 'Loading…',
+  pageFailedTitle: 'An error',
   pageFailed: 'This page met an error of its own and stopped.',
   reload: 'Load it again',
 
@@ -18,15 +20,18 @@ export const messages = {
 
   session: {
     title: 'A token is needed',
+    tenantTitle: 'Which tenant?',
     field: 'Token',
     tenant: 'Tenant',
     open: 'Open',
-    hint: 'The token stays in this tab and is forgotten when the tab is closed.',
+    page: 'Sign in',
+    hint: 'The token stays in the tabs of these pages and is forgotten when the last of them is closed.',
     signOut: 'Forget the token',
   },
   failure: {
     noToken: 'These pages show the numbers of one tenant only to who may see them.',
-    noTenant: 'The token is good for every tenant, and the link does not say which one is meant.',
+    noTenant: 'The token is good for every tenant, and nothing says which one is meant.',
+    unreadableToken: 'This is no token of Trunkline: it cannot be read.',
     refusedToken: (detail: string): string => `The server refuses the token${reason(detail)}.`,
     notAllowed: (detail: string): string => `The token may not see this${reason(detail)}.`,
     notFound: (detail: string): string => `The server does not know this${reason(detail)}.`,
@@ -35,7 +40,7 @@ export const messages = {
   },
   advice: {
     newLink: 'Open the link that `trunkline demo` printed, or ask your operator for a new link; its token can be entered here, too.',
-    tenant: 'Add &tenant=NAME to the end of the link, for example #token=…&tenant=example.',
+    tenant: 'Enter the tenant’s name here, or add it to the end of the link, for example #token=…&tenant=example.',
     otherToken: 'Paste a token that has the right for this page, for example the operator’s.',
     notFound: 'Check the name in the address. What happened long ago is no longer kept.',
     wait: 'The page keeps trying and goes on by itself.',

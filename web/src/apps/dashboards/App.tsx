@@ -1,6 +1,6 @@
 import { Component, lazy, Suspense, useState, type ReactElement, type ReactNode } from 'react'
 import type { Failure } from '../../api/errors'
-import { currentSession, signIn, type Session } from '../../api/session'
+import { currentSession, signIn, whyNoTenant, type Given, type Session } from '../../api/session'
 import { SignIn } from '../../features/sign-in/SignIn'
 import { Wallboard } from '../../features/wallboard/Wallboard'
 import { assertNever } from '../../lib/assert-never'
@@ -8,6 +8,7 @@ import { messages } from '../../lib/messages'
 import { paths, type Page } from '../../lib/paths'
 import { Button } from '../../ui/Button'
 import { Notice } from '../../ui/Notice'
+import { PageTitle } from '../../ui/PageTitle'
 import { Header } from './Header'
 import { usePage } from './use-page'
 import styles from './App.module.css'
@@ -20,11 +21,11 @@ const Trace = lazy(async () => ({ default: (await import('../../features/trace/T
 export function App(): ReactElement {
   const page = usePage()
   const [session, setSession] = useState(() => currentSession(sessionStorage))
-  const onToken = (token: string): void => {
-    signIn(token, null, sessionStorage)
+  const onToken = ({ token, tenant }: Given): void => {
+    signIn(token, tenant, sessionStorage)
     setSession(currentSession(sessionStorage))
   }
-  const refused = (failure: Failure): ReactElement => <SignIn failure={failure} onToken={onToken} />
+  const refused = (failure: Failure): ReactElement => <SignIn key={failure.kind} failure={failure} token={failure.kind === 'no-tenant' ? session?.token : undefined} onToken={onToken} />
   return (
     <div className={page.kind === 'wallboard' ? styles['wall'] : styles['app']}>
       <a className={styles['skip']} href="#content">
@@ -45,21 +46,24 @@ export function App(): ReactElement {
 function shown(page: Page, session: Session, onRefused: (failure: Failure) => ReactElement): ReactElement {
   switch (page.kind) {
     case 'wallboard':
-      if (session.tenant === '') return onRefused({ kind: 'no-tenant' })
+      if (session.tenant === '') return onRefused(whyNoTenant(session))
       return <Wallboard session={session} onRefused={onRefused} />
     case 'topology':
       return <Topology session={session} onRefused={onRefused} />
     case 'traces':
-      if (session.tenant === '') return onRefused({ kind: 'no-tenant' })
+      if (session.tenant === '') return onRefused(whyNoTenant(session))
       return <Traces session={session} onRefused={onRefused} />
     case 'trace':
-      if (session.tenant === '') return onRefused({ kind: 'no-tenant' })
+      if (session.tenant === '') return onRefused(whyNoTenant(session))
       return <Trace key={page.call} session={session} call={page.call} onRefused={onRefused} />
     case 'unknown':
       return (
-        <Notice tone="warning" title={messages.unknownPage(page.path)}>
-          <a href={paths.wallboard()}>{messages.toWallboard}</a>
-        </Notice>
+        <>
+          <PageTitle title={messages.unknownPageTitle} />
+          <Notice tone="warning" title={messages.unknownPage(page.path)}>
+            <a href={paths.wallboard()}>{messages.toWallboard}</a>
+          </Notice>
+        </>
       )
     default:
       return assertNever(page)
@@ -78,9 +82,12 @@ class Boundary extends Component<BoundaryProps, BoundaryState> {
   override render(): ReactNode {
     if (!this.state.failed) return this.props.children
     return (
-      <Notice tone="bad" title={messages.pageFailed}>
-        <Button onClick={() => location.reload()}>{messages.reload}</Button>
-      </Notice>
+      <>
+        <PageTitle title={messages.pageFailedTitle} />
+        <Notice tone="bad" title={messages.pageFailed}>
+          <Button onClick={() => location.reload()}>{messages.reload}</Button>
+        </Notice>
+      </>
     )
   }
 }

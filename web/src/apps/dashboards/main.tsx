@@ -1,8 +1,9 @@
-/** Starts the pages: takes the token out of the address, shows the kept colours, draws. */
+/** Starts the pages: takes the token out of the address or from another tab, shows the kept colours, draws. */
 
 import { StrictMode } from 'react'
 import { createRoot } from 'react-dom/client'
-import { takeFromFragment } from '../../api/session'
+import { askOthers, CHANNEL, tellOthers } from '../../api/hand-over'
+import { currentSession, takeFromFragment } from '../../api/session'
 import { applyTheme, keptTheme } from '../../ui/theme'
 import '../../ui/tokens.css'
 import '../../ui/base.css'
@@ -15,8 +16,22 @@ function takeToken(): 'taken' | 'none' {
   return 'taken'
 }
 
+/** Time for the other tabs to answer; only somebody without a token waits for it. */
+const ANSWER_WITHIN_MS = 250
+
+async function shareToken(): Promise<void> {
+  const channel = new BroadcastChannel(CHANNEL)
+  let usedAt = Date.now()
+  for (const kind of ['pointerdown', 'keydown']) addEventListener(kind, () => (usedAt = Date.now()), { capture: true, passive: true })
+  if (currentSession(sessionStorage) === undefined) {
+    await askOthers(channel, sessionStorage, new Promise((resolve) => setTimeout(resolve, ANSWER_WITHIN_MS)))
+  }
+  tellOthers(channel, sessionStorage, () => usedAt)
+}
+
 applyTheme(keptTheme())
 takeToken()
+await shareToken()
 addEventListener('hashchange', () => {
   // Another link of ours in the same tab.
   if (takeToken() === 'taken') location.reload()

@@ -1,48 +1,54 @@
 import { useId, useState, type FormEvent, type ReactElement } from 'react'
 import { adviceOf, wordsOf, type Failure } from '../../api/errors'
+import { givenIn, type Given } from '../../api/session'
 import { messages } from '../../lib/messages'
 import { Button } from '../../ui/Button'
 import { Notice } from '../../ui/Notice'
+import { PageTitle } from '../../ui/PageTitle'
 import styles from './SignIn.module.css'
 
 export type SignInProps = {
   readonly failure: Failure
-  readonly onToken: (token: string) => void
+  /** The token that serves but for the tenant beside it. */
+  readonly token: string | undefined
+  readonly onToken: (given: Given) => void
 }
 
 /** What the page says instead of numbers while it has no token that serves, with a place for one. */
-export function SignIn({ failure, onToken }: SignInProps): ReactElement {
-  const [token, setToken] = useState('')
-  const field = useId()
+export function SignIn({ failure, token: kept = '', onToken }: SignInProps): ReactElement {
+  const [token, setToken] = useState(kept)
+  const [tenant, setTenant] = useState('')
+  const needsTenant = failure.kind === 'no-tenant'
   const submit = (event: FormEvent): void => {
     event.preventDefault()
-    if (token.trim() !== '') onToken(fromLink(token.trim()))
+    const given = givenIn(token)
+    if (given !== undefined) onToken(given.tenant === '' ? { ...given, tenant: tenant.trim() } : given)
   }
   return (
-    <Notice tone={failure.kind === 'no-token' ? 'plain' : 'bad'} title={messages.session.title}>
-      <p>{wordsOf(failure)}</p>
-      <p>{adviceOf(failure)}</p>
-      <form className={styles['form']} onSubmit={submit}>
-        <label htmlFor={field}>{messages.session.field}</label>
-        <input
-          id={field}
-          className={styles['field']}
-          type="password"
-          autoComplete="off"
-          spellCheck={false}
-          value={token}
-          onChange={(event) => setToken(event.target.value)}
-        />
-        <Button type="submit">{messages.session.open}</Button>
-      </form>
-      <p className={styles['hint']}>{messages.session.hint}</p>
-    </Notice>
+    <>
+      <PageTitle title={messages.session.page} />
+      <Notice tone={failure.kind === 'no-token' ? 'plain' : 'bad'} title={needsTenant ? messages.session.tenantTitle : messages.session.title}>
+        <p>{wordsOf(failure)}</p>
+        <p>{adviceOf(failure)}</p>
+        <form className={styles['form']} onSubmit={submit}>
+          <Field label={messages.session.field} type="password" value={token} onChange={setToken} />
+          {needsTenant ? <Field label={messages.session.tenant} type="text" value={tenant} onChange={setTenant} /> : null}
+          <Button type="submit">{messages.session.open}</Button>
+        </form>
+        <p className={styles['hint']}>{messages.session.hint}</p>
+      </Notice>
+    </>
   )
 }
 
-/** People paste the whole link as often as the token. */
-function fromLink(text: string): string {
-  const hash = text.indexOf('#')
-  if (hash < 0) return text
-  return new URLSearchParams(text.slice(hash + 1)).get('token') ?? text
+type FieldProps = { readonly label: string; readonly type: 'password' | 'text'; readonly value: string; readonly onChange: (value: string) => void }
+
+function Field({ label, type, value, onChange }: FieldProps): ReactElement {
+  const id = useId()
+  return (
+    <div className={styles['field']}>
+      <label htmlFor={id}>{label}</label>
+      <input id={id} type={type} autoComplete="off" spellCheck={false} value={value} onChange={(event) => onChange(event.target.value)} />
+    </div>
+  )
 }

@@ -44,9 +44,12 @@ export function Trace({ session, call, onRefused }: TraceProps): ReactElement {
       return <PageTitle title={text.title(call)} />
     case 'failing':
       return (
-        <Notice tone="bad" title={wordsOf(polled.failure)}>
-          <p>{messages.advice.wait}</p>
-        </Notice>
+        <>
+          <PageTitle title={text.title(call)} />
+          <Notice tone="bad" title={wordsOf(polled.failure)}>
+            <p>{messages.advice.wait}</p>
+          </Notice>
+        </>
       )
     case 'shown':
       return <Shown trace={polled.value} failure={polled.failure} />
