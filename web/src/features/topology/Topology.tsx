@@ -61,7 +61,7 @@ function Shown({ document, last, failure }: ShownProps): ReactElement {
         <CoverageNumber coverage={document.coverage} />
         <Legend connections={document.connections} state={state} onState={(chosen) => setState(chosen === 'all' ? '' : chosen)} />
       </div>
-      <div className={failure === undefined ? styles['main'] : `${styles['main']} ${styles['stale']}`}>
+      <div className={failure === undefined ? styles['main'] : `${styles['main']} stale`}>
         <Drawing document={document} rates={rates} state={state} selection={selection} onSelect={setSelection} />
         <Details document={document} rates={rates} selection={selection} onSelect={setSelection} />
       </div>

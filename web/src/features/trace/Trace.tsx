@@ -52,15 +52,17 @@ export function Trace({ session, call, onRefused }: TraceProps): ReactElement {
         </>
       )
     case 'shown':
-      return <Shown trace={polled.value} failure={polled.failure} />
+      return <Shown trace={polled.value} heardAt={polled.heardAt} failure={polled.failure} />
   }
 }
 
-function Shown({ trace, failure }: { readonly trace: Document; readonly failure: Failure | undefined }): ReactElement {
+type ShownProps = { readonly trace: Document; readonly heardAt: number; readonly failure: Failure | undefined }
+
+function Shown({ trace, heardAt, failure }: ShownProps): ReactElement {
   return (
     <div className={styles['page']}>
       <PageTitle title={text.title(trace.call.connId)} />
-      {failure === undefined ? null : <Banner what={wordsOf(failure)} at={undefined} />}
+      {failure === undefined ? null : <Banner what={wordsOf(failure)} at={heardAt} />}
       <Verdict trace={trace} />
       <section className={styles['section']}>
         <h2>{text.audio}</h2>

@@ -31,13 +31,15 @@ export function Traces({ session, onRefused }: TracesProps): ReactElement {
       {polled.kind === 'failing' ? <Notice tone="bad" title={wordsOf(polled.failure)} /> : null}
       {polled.kind === 'shown' ? (
         <>
-          {polled.failure === undefined ? null : <Banner what={wordsOf(polled.failure)} at={undefined} />}
+          {polled.failure === undefined ? null : <Banner what={wordsOf(polled.failure)} at={polled.heardAt} />}
           {(polled.value.missing ?? []).map((missing) => (
             <p key={missing} className={styles['missing']}>
               {missing}
             </p>
           ))}
-          <List calls={polled.value.calls} />
+          <div className={polled.failure === undefined ? undefined : 'stale'}>
+            <List tenant={session.tenant} calls={polled.value.calls} />
+          </div>
         </>
       ) : null}
     </div>
@@ -62,8 +64,12 @@ function Finder(): ReactElement {
   )
 }
 
-function List({ calls }: { readonly calls: readonly CallHead[] }): ReactElement {
-  if (calls.length === 0) return <Notice tone="plain" title={text.noCalls} />
+function List({ tenant, calls }: { readonly tenant: string; readonly calls: readonly CallHead[] }): ReactElement {
+  if (calls.length === 0) return (
+      <Notice tone="plain" title={text.noCalls(tenant)}>
+        <p>{text.noCallsWhy}</p>
+      </Notice>
+    )
   return (
     <div className={styles['scroll']} tabIndex={0} role="region" aria-label={text.recent}>
       <table className={styles['table']}>

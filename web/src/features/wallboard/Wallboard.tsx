@@ -38,7 +38,7 @@ export function Wallboard({ session, onRefused }: WallboardProps): ReactElement 
       {board === undefined ? (
         isStale ? null : <p className={styles['waiting']}>{messages.connection.connecting}</p>
       ) : (
-        <div className={`${styles['numbers']} ${isStale ? styles['stale'] : ''}`} data-position={board.position}>
+        <div className={`${styles['numbers']} ${isStale ? 'stale' : ''}`} data-position={board.position}>
           <Numbers board={board} />
         </div>
       )}
