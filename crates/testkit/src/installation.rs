@@ -72,6 +72,7 @@ pub struct Installation {
 /// An instance number that nobody else uses as long as the value lives.
 pub struct Instance {
     number: u8,
+    _servers: Option<Servers>,
     _lock: File,
 }
 
@@ -79,7 +80,8 @@ impl Instance {
     /// Claims one.
     pub fn claim() -> Result<Self> {
         let (number, lock) = claim_instance()?;
-        Ok(Self { number, _lock: lock })
+        let servers = servers::wanted().then(|| Servers::start(number)).transpose()?;
+        Ok(Self { number, _servers: servers, _lock: lock })
     }
 
     /// The number.
@@ -141,7 +143,7 @@ impl Installation {
     pub fn start_on_servers(arguments: &[&str]) -> Result<Self> {
         let (instance, lock) = claim_instance()?;
         let servers = Servers::start(instance)?;
-        let arguments = [&["--set", "stores.mode=real"], arguments].concat();
+        let arguments = [stores_of(Some(&servers)), arguments].concat();
         Self::launch(instance, lock, tempfile::tempdir()?, Some(servers), &arguments)
     }
 
@@ -227,6 +229,7 @@ impl Installation {
             .arg(files.path().join("example-tenant.yaml"))
             .args(["--instance", &self.demo.instance.to_string(), "--data-dir"])
             .arg(self.data_dir())
+            .args(stores_of(self.servers.as_ref()))
             .output()?;
         if output.status.success() {
             return Ok(());
@@ -260,8 +263,14 @@ impl Installation {
         let (instance, lock) = (self.demo.instance, self._lock.try_clone()?);
         let directory = std::mem::replace(&mut self.directory, tempfile::tempdir()?);
         let servers = self.servers.take();
-        Self::launch(instance, lock, directory, servers, &[])
+        let arguments = stores_of(servers.as_ref());
+        Self::launch(instance, lock, directory, servers, arguments)
     }
+}
+
+/// What every process of an installation must be told about its stores.
+fn stores_of(servers: Option<&Servers>) -> &'static [&'static str] {
+    if servers.is_some() { &["--set", "stores.mode=real"] } else { &[] }
 }
 
 impl Drop for Installation {

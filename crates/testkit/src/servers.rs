@@ -37,9 +37,10 @@ impl Servers {
             redis: vec![(6_379, None), (6_380, None)],
             postgres: None,
         };
+        servers.make_postgres()?;
         servers.start_postgres()?;
         servers.start_redis()?;
-        servers.settled()?;
+        servers.psql_at("postgres", "create database trunkline")?;
         Ok(servers)
     }
 
@@ -103,8 +104,7 @@ impl Servers {
         Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
     }
 
-    fn start_postgres(&mut self) -> Result<()> {
-        let data = self.folder.path().join("postgresql");
+    fn make_postgres(&self) -> Result<()> {
         if is_root() {
             // The server refuses to run as root; its user must get to its folder.
             ensure!(Command::new("chown").arg("postgres:").arg(self.folder.path()).status()?.success());
@@ -112,33 +112,35 @@ impl Servers {
         let made = as_its_user(self.folder.path(), "initdb")
             .args(["--username", "trunkline", "--auth", "trust", "--encoding", "UTF8", "--locale", "C", "--no-sync"])
             .arg("--pgdata")
-            .arg(&data)
+            .arg(self.folder.path().join("postgresql"))
             .status()
             .context("postgresql is not installed: script/bootstrap installs it")?;
         ensure!(made.success(), "initdb: {made}");
+        Ok(())
+    }
+
+    /// Starts PostgreSQL and waits until it answers.
+    pub fn start_postgres(&mut self) -> Result<()> {
         let server = as_its_user(self.folder.path(), "postgres")
             .arg("-D")
-            .arg(&data)
+            .arg(self.folder.path().join("postgresql"))
             .args(["-c", &format!("listen_addresses={}", self.address), "-c", "unix_socket_directories="])
             .args(["-c", "fsync=off", "-c", "max_connections=100", "-c", "shared_buffers=16MB"])
             .spawn()?;
         self.postgres = Some(server);
-        Ok(())
+        wait::until(READY_WITHIN, || Ok(self.psql_at("postgres", "select 1").ok())).map(drop)
     }
 
-    fn settled(&self) -> Result<()> {
-        wait::until(READY_WITHIN, || Ok(self.psql_at("postgres", "select 1").ok()))?;
-        self.psql_at("postgres", "create database trunkline").map(drop)
+    /// Ends PostgreSQL without waiting for its clients.
+    pub fn end_postgres(&mut self) -> Result<()> {
+        self.postgres.take().map_or(Ok(()), |child| end(child, "INT"))
     }
 }
 
 impl Drop for Servers {
     fn drop(&mut self) {
         let _ = self.kill_redis();
-        if let Some(child) = self.postgres.take() {
-            // It ends without waiting for its clients.
-            let _ = end(child, "INT");
-        }
+        let _ = self.end_postgres();
     }
 }
 

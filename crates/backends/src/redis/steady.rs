@@ -324,6 +324,10 @@ impl RedisStores {
                     away.rows = away.rows.saturating_sub(rows.len());
                     away.bytes = away.bytes.saturating_sub(rows.iter().map(Row::size).sum());
                     for (row, answer) in rows.into_iter().zip(answers) {
+                        // The first attempt may have been done although nobody heard of it.
+                        if matches!(&answer, Written::Exists { owner, token } if *owner == row.owner && *token == row.token) {
+                            continue;
+                        }
                         if matches!(answer, Written::Fenced { .. } | Written::Exists { .. }) {
                             tracing::warn!(record = row.key, "a record that waited for Redis belongs to somebody else");
                             away.lost.insert((kind.name, tenant.clone(), row.key), answer);
@@ -348,7 +352,7 @@ impl RedisStores {
         }
     }
 
-    /// Writes rows; what Redis has forgotten is written anew first, and a write that was done before is done.
+    /// Writes rows; what Redis has forgotten is written anew first.
     async fn write_and_mend(
         &self,
         kind: Kind,
@@ -361,9 +365,6 @@ impl RedisStores {
         let mut answers = answered?;
         for (row, answer) in rows.iter().zip(&mut answers) {
             match answer {
-                Written::Exists { owner, token } if *owner == row.owner && *token == row.token => {
-                    *answer = Written::Done { position: None };
-                }
                 Written::Unknown => {
                     let Some(lost) = self.steady.anew(kind, tenant, &row.key) else { continue };
                     if lost.owner != row.owner || lost.token != row.token {

@@ -4,11 +4,12 @@
 
 mod server;
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use backends::redis::{RedisSettings, RedisStores};
+use backends::redis::{self, RedisSettings, RedisStores, Unusable};
 use backends::sqlite::SqliteProvisioning;
 use bytes::Bytes;
 use infra::conformance::{self, SetClock};
@@ -19,10 +20,13 @@ use server::Server;
 
 /// The stores of one role in that database of the server; what is no matter of Redis is embedded.
 async fn stores(server: &Server, database: u32, clock: Arc<dyn Clock>) -> (Stores, Arc<RedisStores>) {
-    let settings = RedisSettings::at(&server.url(database));
-    let redis = Arc::new(RedisStores::open(&settings, Client::unwatched("trunkline/test"), clock.clone()).unwrap());
-    let folder = server.folder().join(database.to_string());
-    let reporting = FileLog::open(&folder, clock.clone()).unwrap();
+    stores_at(&RedisSettings::at(&server.url(database)), &server.folder().join(database.to_string()), clock).await
+}
+
+/// The same wherever Redis is; what is embedded is in that folder.
+async fn stores_at(settings: &RedisSettings, folder: &Path, clock: Arc<dyn Clock>) -> (Stores, Arc<RedisStores>) {
+    let redis = Arc::new(RedisStores::open(settings, Client::unwatched("trunkline/test"), clock.clone()).unwrap());
+    let reporting = FileLog::open(folder, clock.clone()).unwrap();
     let provisioning = SqliteProvisioning::open(&folder.join("configuration.sqlite")).await.unwrap();
     let stores = Stores {
         calls: redis.clone(),
@@ -97,12 +101,145 @@ async fn what_was_written_is_there_after_a_restart_of_redis() {
     let written = stores.calls.commit(vec![create(7, &owner())]).await.unwrap();
     assert!(matches!(written[..], [Written::Done { position: Some(_) }]), "{written:?}");
     server.kill();
-    let away = stores.calls.commit(vec![create(8, &owner())]).await;
+    let away = stores.registrations.ending(Timestamp::default(), 1).await;
     assert!(matches!(away, Err(StoreError::Unavailable { .. })), "{away:?}");
     server.start_again();
     let loaded = until_it_answers(&stores, 7).await;
     assert!(matches!(&loaded, Loaded::Live(record) if record.state == "state"), "{loaded:?}");
-    assert_eq!(stores.calls.load(&tenant(), ConnId(8)).await.unwrap(), Loaded::Unknown);
+}
+
+#[tokio::test]
+async fn commits_of_calls_wait_while_redis_is_away_and_are_written_in_their_order() {
+    let mut server = Server::start(8);
+    let (stores, _) = stores(&server, 0, Arc::new(SystemClock::start())).await;
+    stores.calls.commit(vec![create(7, &owner())]).await.unwrap();
+    server.kill();
+    for state in ["second", "third"] {
+        let written = stores.calls.commit(vec![save(7, state)]).await.unwrap();
+        assert_eq!(written, [Written::Done { position: None }], "the call goes on");
+    }
+    stores.calls.commit(vec![create(8, &owner())]).await.unwrap();
+    server.start_again();
+    until_renewed(&stores).await;
+    let loaded = stores.calls.load(&tenant(), ConnId(7)).await.unwrap();
+    assert!(matches!(&loaded, Loaded::Live(record) if record.state == "third"), "{loaded:?}");
+    assert!(matches!(stores.calls.load(&tenant(), ConnId(8)).await.unwrap(), Loaded::Live(_)));
+    assert_eq!(server.cli(&["XLEN", "ev:{acme}"]).trim(), "2");
+}
+
+#[tokio::test]
+async fn an_owner_gives_an_emptied_redis_its_records_again() {
+    let mut server = Server::start(9);
+    let (stores, _) = stores(&server, 0, Arc::new(SystemClock::start())).await;
+    until_renewed(&stores).await;
+    stores.calls.commit(vec![create(7, &owner())]).await.unwrap();
+    stores.calls.commit(vec![save(7, "second")]).await.unwrap();
+    server.kill();
+    server.empty();
+    server.start_again();
+    until_renewed(&stores).await;
+    let loaded = stores.calls.load(&tenant(), ConnId(7)).await.unwrap();
+    assert!(matches!(&loaded, Loaded::Live(record) if record.state == "second"), "{loaded:?}");
+    // Emptied without a word: the next write finds out.
+    server.cli(&["FLUSHALL"]);
+    let written = stores.calls.commit(vec![save(7, "third")]).await.unwrap();
+    assert!(matches!(written[..], [Written::Done { .. }]), "{written:?}");
+}
+
+#[tokio::test]
+async fn what_another_owner_has_taken_meanwhile_is_not_written_over() {
+    let mut server = Server::start(10);
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
+    let (stores, _) = stores(&server, 0, clock.clone()).await;
+    stores.calls.commit(vec![create(7, &owner())]).await.unwrap();
+    server.kill();
+    stores.calls.commit(vec![save(7, "late")]).await.unwrap();
+    server.start_again();
+    // Another node, which has not seen Redis go, claims before the owner has written.
+    let (other, _) = self::stores(&server, 0, clock).await;
+    until_it_answers(&other, 7).await;
+    let heir: Owner = "sip-cluster-2.6".parse().unwrap();
+    let claim = infra::Claim { tenant: tenant(), key: ConnId(7), seen: None };
+    other.calls.claim(&heir, vec![claim]).await.unwrap();
+    until_renewed(&stores).await;
+    let written = stores.calls.commit(vec![save(7, "later")]).await.unwrap();
+    assert!(matches!(&written[..], [Written::Fenced { owner, .. }] if *owner == heir), "{written:?}");
+    let loaded = stores.calls.load(&tenant(), ConnId(7)).await.unwrap();
+    assert!(matches!(&loaded, Loaded::Live(record) if record.state == "state"), "{loaded:?}");
+}
+
+#[tokio::test]
+async fn a_connection_that_was_made_again_has_its_name_again() {
+    let mut server = Server::start(11);
+    let (stores, redis) = stores(&server, 0, Arc::new(SystemClock::start())).await;
+    redis.ping().await.unwrap();
+    server.kill();
+    server.start_again();
+    until_it_answers(&stores, 7).await;
+    assert!(server.cli(&["CLIENT", "LIST"]).contains("name=trunkline/test "));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_node_of_a_cluster_does_what_every_implementation_does() {
+    let server = Server::start_with(12, &["--cluster-enabled", "yes", "--databases", "1"]);
+    assert_eq!(server.cli(&["CLUSTER", "ADDSLOTSRANGE", "0", "16383"]).trim(), "OK");
+    let settings = RedisSettings { cluster: true, ..RedisSettings::at(&server.url(0)) };
+    let examined = async {
+        loop {
+            // The cluster says so a moment after it has all slots.
+            if server.cli(&["CLUSTER", "INFO"]).contains("cluster_state:ok") {
+                return redis::examine(&settings).await;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    let examined = tokio::time::timeout(Duration::from_secs(30), examined).await.unwrap().unwrap();
+    assert!(examined.warnings.is_empty(), "{examined:?}");
+    let wrong = redis::examine(&RedisSettings::at(&server.url(0))).await;
+    assert!(matches!(&wrong, Err(Unusable::Wrong(why)) if why.contains("Redis Cluster")), "{wrong:?}");
+    let next = AtomicU32::new(0);
+    let fresh = || {
+        server.cli(&["FLUSHALL"]);
+        let clock = SetClock::at(Timestamp::from_millis(1_700_000_000_000));
+        let folder = server.folder().join(next.fetch_add(1, Ordering::SeqCst).to_string());
+        let made = tokio::task::block_in_place(|| {
+            let made = stores_at(&settings, &folder, clock.clone());
+            tokio::runtime::Handle::current().block_on(made)
+        });
+        (made.0, clock)
+    };
+    conformance::run(fresh).await;
+}
+
+#[tokio::test]
+async fn a_server_with_a_password_tells_what_is_wrong_and_what_is_dangerous() {
+    let server = Server::start_with(13, &["--requirepass", "geheim", "--appendonly", "no", "--maxmemory-policy", "allkeys-lru"]);
+    let refused = redis::examine(&RedisSettings::at(&server.url(0))).await;
+    assert!(matches!(&refused, Err(Unusable::Wrong(why)) if why.contains("password")), "{refused:?}");
+    let settings = RedisSettings::at(&server.url(0).replace("redis://", "redis://:geheim@"));
+    assert!(!format!("{settings:?}").contains("geheim"));
+    let examined = redis::examine(&settings).await.unwrap();
+    assert_eq!(examined.warnings.len(), 2, "{examined:?}");
+    let away = redis::examine(&RedisSettings::at("redis://127.253.0.1:1")).await;
+    assert!(matches!(away, Err(Unusable::Away(_))), "{away:?}");
+}
+
+fn save(call: u64, state: &'static str) -> CallWrite {
+    let change = Change::Save { state: Bytes::from_static(state.as_bytes()), intentions: Bytes::new() };
+    CallWrite { change, events: Vec::new(), ..create(call, &owner()) }
+}
+
+/// Renews a lease until Redis answers again: what an owner does all the time.
+async fn until_renewed(stores: &Stores) {
+    let renewed = async {
+        while stores.leases.renew(&owner(), "sip-cluster", Duration::from_secs(2)).await.is_err() {
+            tokio::task::yield_now().await;
+        }
+        // What was tried too early is tried again a moment later.
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        stores.leases.renew(&owner(), "sip-cluster", Duration::from_secs(2)).await.unwrap();
+    };
+    tokio::time::timeout(Duration::from_secs(30), renewed).await.unwrap();
 }
 
 #[tokio::test]

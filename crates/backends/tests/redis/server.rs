@@ -13,16 +13,23 @@ const READY_WITHIN: Duration = Duration::from_secs(20);
 pub struct Server {
     folder: TempDir,
     address: String,
+    settings: Vec<String>,
     child: Option<Child>,
 }
 
 impl Server {
     /// Each test has a number, and by it an address, of its own.
     pub fn start(test: u8) -> Self {
+        Self::start_with(test, &[])
+    }
+
+    /// The same with further settings.
+    pub fn start_with(test: u8, settings: &[&str]) -> Self {
         // Other runs of these tests may be under way: the process's id keeps them apart.
         let run = std::process::id() % 250 + 1;
         let folder = TempDir::new().unwrap();
-        let mut server = Self { folder, address: format!("127.253.{run}.{test}"), child: None };
+        let settings = settings.iter().map(|setting| (*setting).to_owned()).collect();
+        let mut server = Self { folder, address: format!("127.253.{run}.{test}"), settings, child: None };
         server.start_again();
         server
     }
@@ -32,6 +39,8 @@ impl Server {
             .args(["--bind", &self.address, "--port", "6379", "--databases", "64", "--save", ""])
             .args(["--appendonly", "yes", "--appendfsync", "always", "--dir"])
             .arg(self.folder.path())
+            .args(["--maxmemory-policy", "noeviction"])
+            .args(&self.settings)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .spawn()
