@@ -14,7 +14,7 @@ export function Header({ page }: HeaderProps): ReactElement {
   const [theme, setTheme] = useTheme()
   const clock = useCallback(() => timeOfDay(Date.now()), [])
   return (
-    <header className={styles['header']}>
+    <header className={page.kind === 'wallboard' ? `${styles['header']} ${styles['wall']}` : styles['header']}>
       <span className={styles['product']}>
         <img src="/icon.svg" alt="" width="28" height="28" />
         {messages.product}

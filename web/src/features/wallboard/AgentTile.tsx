@@ -7,10 +7,15 @@ import type { Agent } from './model'
 import { bandOf, shortName } from './rules'
 import styles from './AgentTile.module.css'
 
-export type AgentTileProps = { readonly agent: Agent; readonly density: Density }
+export type AgentTileProps = {
+  readonly agent: Agent
+  readonly density: Density
+  /** Whether `since` is when it happened, and not when the numbers begin. */
+  readonly isSinceKnown: boolean
+}
 
 /** One agent with state and how long. Drawn again only when its row changed. */
-export const AgentTile = memo(function AgentTile({ agent, density }: AgentTileProps): ReactElement {
+export const AgentTile = memo(function AgentTile({ agent, density, isSinceKnown }: AgentTileProps): ReactElement {
   const band = bandOf(agent.state)
   const state = stateText(agent)
   const label = messages.wallboard.agentLabel(agent.name, state)
@@ -23,7 +28,7 @@ export const AgentTile = memo(function AgentTile({ agent, density }: AgentTilePr
         <>
           <span className={styles['name']}>{density === 'chip' ? shortName(agent.name) : agent.name}</span>
           <span className={density === 'card' ? styles['state'] : 'visually-hidden'}>{state}</span>
-          <Since since={agent.since} className={styles['since']} form={density === 'chip' ? 'short' : 'long'} />
+          {isSinceKnown ? <Since since={agent.since} className={styles['since']} form="short" /> : <span className={styles['since']}>–</span>}
         </>
       )}
     </li>

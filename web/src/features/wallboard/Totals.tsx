@@ -1,4 +1,4 @@
-import type { ReactElement, ReactNode } from 'react'
+import type { CSSProperties, ReactElement, ReactNode } from 'react'
 import { clockDuration, timeOfMinute } from '../../lib/durations'
 import { messages } from '../../lib/messages'
 import { count, percent } from '../../lib/numbers'
@@ -6,6 +6,7 @@ import { useSecond } from '../../ui/use-second'
 import { LevelMark } from './LevelMark'
 import type { Numbers, Queue } from './model'
 import { serviceLevelLevel, totalWaitLevel, type Level } from './rules'
+import { widthInEm } from './width'
 import styles from './Totals.module.css'
 
 const text = messages.wallboard
@@ -78,11 +79,10 @@ type TotalProps = {
 }
 
 function Total({ label, value, unit = '', level, name, note }: TotalProps): ReactElement {
-  const length = styles[`of${Math.min(6, Math.max(3, value.length))}`] ?? ''
   return (
     <div className={`${styles['total']} ${styles[level]}`}>
       <h2 className={styles['label']}>{label}</h2>
-      <p className={`${styles['value']} ${length}`} data-number={name}>
+      <p className={styles['value']} style={{ '--em': widthInEm(value, unit) } as CSSProperties} data-number={name}>
         {value}
         <span className={styles['unit']}>{unit}</span>
       </p>

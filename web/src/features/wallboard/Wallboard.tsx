@@ -64,7 +64,7 @@ function Numbers({ board }: { readonly board: Board }): ReactElement {
       </section>
       <section className={styles['agents']} aria-label={text.agents}>
         <StateBar states={board.states} />
-        <AgentGrid agents={board.agents} />
+        <AgentGrid agents={board.agents} countsSince={board.countsSince} />
       </section>
     </>
   )

@@ -1,6 +1,6 @@
 /** What is good, at risk and bad, and which states belong together. Pure. */
 
-import type { AgentState, Numbers, States } from './model'
+import type { Agent, AgentState, Numbers, States } from './model'
 
 export type Level = 'none' | 'good' | 'warning' | 'bad'
 
@@ -61,6 +61,11 @@ export function bandCounts(states: States): Readonly<Record<Band, number>> {
     if (state in BAND_OF) counts[BAND_OF[state as AgentState]] += count
   }
   return counts
+}
+
+/** Who is logged out since before the numbers begin has only their beginning as his `since`. */
+export function isSinceKnown(agent: Agent, countsSince: number): boolean {
+  return agent.state !== 'loggedOut' || agent.since > countsSince
 }
 
 /** `Ada Lovelace` as `Ada L.`, where there is little room. */

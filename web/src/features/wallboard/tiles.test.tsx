@@ -2,11 +2,13 @@
 
 import { renderToStaticMarkup } from 'react-dom/server'
 import { describe, expect, test } from 'vitest'
+import { AgentGrid } from './AgentGrid'
 import { AgentTile } from './AgentTile'
 import type { Agent, Queue } from './model'
 import { QueueTile } from './QueueTile'
 import { StateBar } from './StateBar'
 import { Totals } from './Totals'
+import { widthInEm } from './width'
 
 const queue: Queue = {
   id: 'sales', name: 'Sales', waiting: 0, longestWaitSince: null, entered: 0, answered: 0, abandoned: 0, shortAbandoned: 0, serviceLevel: null, serviceLevelThreshold: 20, averageSpeedOfAnswerMs: null, history: [],
@@ -39,7 +41,7 @@ test('a queue tells its half hour in a sentence too', () => {
 })
 
 test.each([['card', 'Ada Lovelace Not ready: Break'], ['row', 'Ada Lovelace Not ready: Break'], ['chip', 'Ada L. Not ready: Break'], ['dot', 'Ada Lovelace: Not ready: Break']] as const)('a %s names agent, state and reason', (density, text) => {
-  const html = renderToStaticMarkup(<AgentTile agent={agent} density={density} />)
+  const html = renderToStaticMarkup(<AgentTile agent={agent} density={density} isSinceKnown />)
   expect(words(html)).toContain(text)
   expect(html).toContain('title="Ada Lovelace: Not ready: Break"')
 })
@@ -48,4 +50,20 @@ test('agents of unknown state are shown only when there are some', () => {
   const states = { ready: 1, notReady: 0, afterCallWork: 0, ringing: 0, dialing: 0, onHold: 0, inbound: 2, outbound: 0, internal: 1, consult: 0, unknown: 0, loggedOut: 5 }
   expect(words(renderToStaticMarkup(<StateBar states={states} />))).toBe('1 Ready 0 Ringing 3 On calls 0 After call 0 Not ready 5 Logged out')
   expect(words(renderToStaticMarkup(<StateBar states={{ ...states, unknown: 2 }} />))).toContain('2 Unknown')
+})
+
+test('of somebody who is logged out since before the numbers begin nobody knows for how long', () => {
+  const out = (since: number): string => words(renderToStaticMarkup(<AgentGrid agents={[{ ...agent, state: 'loggedOut', reason: null, since }]} countsSince={1_000} />))
+  expect(out(1_000)).toContain('Logged out –')
+  expect(out(Date.now() - 63_000)).toMatch(/Logged out 1:0[34]$/)
+})
+
+test('on a small screen those at work stand before a count of the others', () => {
+  const people = ['Ada', 'Bruno', 'Chiara'].map((name, index): Agent => ({ ...agent, id: name, name, state: index === 1 ? 'ready' : 'loggedOut', reason: null }))
+  expect(words(renderToStaticMarkup(<AgentGrid agents={people} countsSince={0} />))).toMatch(/^Bruno Ready \S+ 2 logged out Ada Logged out – Chiara Logged out –$/)
+})
+
+test.each([['100', '%', 2.8], ['0:07', '', 2.6], ['12:41', '', 3.3], ['1,234', '', 3.3], ['3 d 04:11', '', 5.6]])('%s%s is at most %s em wide', (value, unit, most) => {
+  expect(widthInEm(value, unit)).toBeLessThanOrEqual(most)
+  expect(widthInEm(value, unit)).toBeGreaterThan(most - 0.4)
 })

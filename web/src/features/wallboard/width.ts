@@ -1,0 +1,15 @@
+/** How wide a number is, in em of its own size. Pure. */
+
+/** Advances of DejaVu Sans Bold, the widest of the fonts that these pages may get. */
+const DIGIT = 0.7
+const POINT = 0.4
+const OTHER = 0.72
+const PERCENT = 1.01
+/** The unit's size against the number's, and the space before it in its own size. Kept equal to Totals.module.css. */
+const UNIT_SIZE = 0.55
+const UNIT_SPACE = 0.12
+
+export function widthInEm(value: string, unit: string): number {
+  const number = [...value].reduce((sum, sign) => sum + (/\d/.test(sign) ? DIGIT : /[:,. ]/.test(sign) ? POINT : OTHER), 0)
+  return number + (unit === '' ? 0 : unit.length * (UNIT_SPACE + PERCENT) * UNIT_SIZE)
+}
