@@ -2,7 +2,7 @@ import { useId, type ReactElement } from 'react'
 import { timeOfDay } from '../../lib/durations'
 import { messages } from '../../lib/messages'
 import { count, decimal } from '../../lib/numbers'
-import { filtered, touches, type Connection, type Filter, type Rates, type Selection } from './model'
+import { filtered, isCounted, touches, type Connection, type Filter, type Rates, type Selection } from './model'
 import { StateWord } from './StateWord'
 import styles from './ConnectionTable.module.css'
 
@@ -28,7 +28,7 @@ export function ConnectionTable({ connections, rates, filter, onText, selection,
         <h2>{text.table}</h2>
         <label htmlFor={field}>{text.find}</label>
         <input id={field} type="search" value={filter.text} onChange={(event) => onText(event.target.value)} />
-        <p aria-live="polite">{text.shownOf(shown.length, connections.length)}</p>
+        <p aria-live="polite">{text.shownOf(shown.length, connections.length, shown.filter((connection) => connection.own).length)}</p>
       </div>
       <div className={styles['scroll']} tabIndex={0} role="region" aria-label={text.table}>
         <table className={styles['table']}>
@@ -59,7 +59,7 @@ export function ConnectionTable({ connections, rates, filter, onText, selection,
                 <td>
                   <StateWord state={connection.state} />
                 </td>
-                <td className={styles['number']}>{count(connection.requests)}</td>
+                <td className={styles['number']}>{isCounted(connection) ? count(connection.requests) : ''}</td>
                 <td className={styles['number']}>{rates.has(connection.id) ? decimal(rates.get(connection.id) ?? 0, 1) : ''}</td>
                 <td className={styles['number']}>{connection.errors === 0 ? '' : count(connection.errors)}</td>
                 <td>{connection.lastUse === null ? '' : timeOfDay(connection.lastUse)}</td>

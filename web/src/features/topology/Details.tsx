@@ -3,7 +3,7 @@ import { roughDuration } from '../../lib/durations'
 import { messages } from '../../lib/messages'
 import { bytes, count, decimal } from '../../lib/numbers'
 import { StateWord } from './StateWord'
-import { touches, type Connection, type Peer, type Rates, type Selection, type Topology } from './model'
+import { isCounted, touches, type Connection, type Peer, type Rates, type Selection, type Topology } from './model'
 import styles from './Details.module.css'
 
 const text = messages.topology
@@ -67,17 +67,23 @@ function Content({ document, rates, selection, onSelect }: DetailsProps): ReactE
 
 type OneConnectionProps = { readonly connection: Connection; readonly rate: number; readonly at: number }
 
-function OneConnection({ connection, rate, at }: OneConnectionProps): ReactElement {
-  const rows: readonly (readonly [string, string])[] = [
-    [text.column.protocol, `${connection.protocol} ${connection.port}`],
-    [text.column.carries, connection.carries],
-    [text.column.note, connection.note],
+function countedRows(connection: Connection, rate: number, at: number): readonly (readonly [string, string])[] {
+  return [
     [text.column.openNow, count(connection.open)],
     [text.column.attempts, count(connection.attempts)],
     [text.column.requests, rate > 0 ? text.requestsWithRate(count(connection.requests), decimal(rate, 1)) : count(connection.requests)],
     [text.column.bytes, text.bytesBothWays(bytes(connection.bytesIn), bytes(connection.bytesOut))],
     [text.column.errors, count(connection.errors)],
     [text.column.lastUse, connection.lastUse === null ? text.never : text.ago(roughDuration(at - connection.lastUse))],
+  ]
+}
+
+function OneConnection({ connection, rate, at }: OneConnectionProps): ReactElement {
+  const rows: readonly (readonly [string, string])[] = [
+    [text.column.protocol, `${connection.protocol} ${connection.port}`],
+    [text.column.carries, connection.carries],
+    [text.column.note, connection.note],
+    ...(isCounted(connection) ? countedRows(connection, rate, at) : []),
     [text.column.coverage, text.coverage[connection.coverage]],
     [text.column.proof, connection.proof ?? ''],
     [text.column.sameAs, connection.sameAs.join(' ')],

@@ -1,7 +1,7 @@
 import { useMemo, useRef, useState, type KeyboardEvent, type ReactElement } from 'react'
 import { messages } from '../../lib/messages'
 import { isArrow, neighbour } from './keyboard'
-import { GROUPS, partiesFor, SIZE, type Party } from './layout'
+import { GROUPS, LANES, partiesFor, SIZE, type Party } from './layout'
 import { LineOf } from './LineOf'
 import { PartyBox } from './PartyBox'
 import { linesFor } from './routes'
@@ -24,7 +24,7 @@ export function Drawing({ document, rates, state, selection, onSelect }: Drawing
   // The lines change with what is declared, not with each look.
   const [parties, lines] = useMemo(() => {
     const placed = partiesFor(document.connections.flatMap((connection) => [connection.from, connection.to]))
-    return [placed, new Map(linesFor(document.connections, placed).map((line) => [line.id, line]))] as const
+    return [placed, new Map(linesFor(document.connections, placed, LANES).map((line) => [line.id, line]))] as const
   }, [names])
   const boxes = parties.filter((party) => party.kind === 'role')
   const roles = new Map(document.roles.map((role) => [role.role, role]))

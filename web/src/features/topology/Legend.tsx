@@ -1,6 +1,6 @@
 import type { ReactElement } from 'react'
 import { messages } from '../../lib/messages'
-import { countByState, STATES, type Connection, type ConnectionState } from './model'
+import { countOf, STATES, type Connection, type ConnectionState, type StateCount } from './model'
 import lines from './lines.module.css'
 import styles from './Legend.module.css'
 
@@ -14,7 +14,6 @@ export type LegendProps = {
 
 /** What the lines mean, how many there are, and a way to see only one kind. */
 export function Legend({ connections, state, onState }: LegendProps): ReactElement {
-  const counts = countByState(connections)
   return (
     <div className={styles['legend']} role="group" aria-label={text.legend}>
       {STATES.map((known) => (
@@ -29,9 +28,18 @@ export function Legend({ connections, state, onState }: LegendProps): ReactEleme
           <svg width="44" height="10" aria-hidden="true">
             <line x1="2" y1="5" x2="42" y2="5" className={`${lines['line']} ${lines[known]} ${lines['bold']}`} />
           </svg>
-          {text.state[known]} <b>{counts[known]}</b>
+          {text.state[known]} <Count count={countOf(connections, known)} />
         </button>
       ))}
     </div>
+  )
+}
+
+function Count({ count }: { readonly count: StateCount }): ReactElement {
+  return (
+    <span>
+      <b>{count.drawn}</b>
+      {count.own === 0 ? null : ` ${text.andOwn(count.own)}`}
+    </span>
   )
 }

@@ -1,5 +1,7 @@
 /** Where the parts of the drawing stand. Pure data in the drawing's own units. */
 
+import type { Lane } from './routes'
+
 export type Box = { readonly x: number; readonly y: number; readonly width: number; readonly height: number }
 export type Party = Box & { readonly name: string; readonly kind: 'role' | 'group'; readonly sides: 'all' | 'topAndBottom' }
 export type Group = Box & { readonly name: string; readonly title: string }
@@ -61,6 +63,13 @@ export const GROUPS: readonly Group[] = AREAS.map((area) => {
     height: (rows - 1) * area.stepY + HEIGHT + TITLE + PAD,
   }
 })
+
+/** Ways to the box of every process, which stands behind most others. */
+export const LANES: readonly Lane[] = [
+  { from: 'ingress', to: 'every role', x: 456, y: 566 },
+  { from: 'operator', to: 'every role', x: 214, y: 575 },
+  { from: 'prometheus', to: 'every role', x: 226, y: 585 },
+]
 
 const PLACED: readonly Party[] = AREAS.flatMap((area) => [
   ...area.parties.map((name, index): Party => ({

@@ -95,10 +95,18 @@ export function filtered(connections: readonly Connection[], filter: Filter): re
   })
 }
 
-export function countByState(connections: readonly Connection[]): Readonly<Record<ConnectionState, number>> {
-  const counts = { open: 0, idle: 0, unused: 0, embedded: 0, failing: 0, missing: 0, absent: 0 }
-  for (const connection of connections) if (connection.state in counts) counts[connection.state] += 1
-  return counts
+export type StateCount = { readonly drawn: number; readonly own: number }
+
+/** Of the drawing's connections and of ours, how many are in a state. */
+export function countOf(connections: readonly Connection[], state: ConnectionState): StateCount {
+  const some = connections.filter((connection) => connection.state === state)
+  const own = some.filter((connection) => connection.own).length
+  return { drawn: some.length - own, own }
+}
+
+/** Whether anything is counted for it: a store inside the process has no socket, and what is not there yet has none either. */
+export function isCounted(connection: Connection): boolean {
+  return connection.state !== 'embedded' && connection.state !== 'absent'
 }
 
 export type PartyState = 'ready' | 'unready' | 'embedded' | 'away'

@@ -8,20 +8,26 @@ type Side = 'left' | 'right' | 'top' | 'bottom'
 type End = { readonly id: string; readonly party: Party; readonly side: Side; readonly towards: number; readonly isFrom: boolean }
 type Point = { readonly x: number; readonly y: number }
 
+/** A way around the boxes, for two parts between which most of the drawing stands: down or up beside the first one's
+ *  column, along the gap between two rows of boxes, and from above or below into the other. */
+export type Lane = { readonly from: string; readonly to: string; readonly x: number; readonly y: number }
+
 export type Edge = { readonly id: string; readonly from: string; readonly to: string }
 
-export function linesFor(edges: readonly Edge[], parties: readonly Party[]): readonly Line[] {
+export function linesFor(edges: readonly Edge[], parties: readonly Party[], lanes: readonly Lane[] = []): readonly Line[] {
   const byName = new Map(parties.map((party) => [party.name, party]))
   const drawn = edges.flatMap((edge) => {
     const from = byName.get(edge.from)
     const to = byName.get(edge.to)
-    return from === undefined || to === undefined || from === to ? [] : [{ id: edge.id, from, to }]
+    const lane = lanes.find((one) => one.from === edge.from && one.to === edge.to)
+    return from === undefined || to === undefined || from === to ? [] : [{ id: edge.id, from, to, lane }]
   })
-  const points = spread(drawn.flatMap((edge) => endsOf(edge.id, edge.from, edge.to)))
+  const points = spread(drawn.flatMap((edge) => (edge.lane === undefined ? endsOf(edge.id, edge.from, edge.to) : laneEnds(edge.id, edge.from, edge.to, edge.lane))))
   return drawn.flatMap((edge) => {
     const a = points.get(`${edge.id} from`)
     const b = points.get(`${edge.id} to`)
-    return a === undefined || b === undefined ? [] : [{ id: edge.id, ...curve(a, b) }]
+    if (a === undefined || b === undefined) return []
+    return [{ id: edge.id, ...(edge.lane === undefined ? curve(a, b) : along(a, b, edge.lane)) }]
   })
 }
 
@@ -42,6 +48,28 @@ function endsOf(id: string, from: Party, to: Party): readonly End[] {
     { id, party: from, side: sideA, towards: isBeside ? b.y : b.x, isFrom: true },
     { id, party: to, side: sideB, towards: isBeside ? a.y : a.x, isFrom: false },
   ]
+}
+
+function laneEnds(id: string, from: Party, to: Party, lane: Lane): readonly End[] {
+  const [sideA, sideB]: readonly [Side, Side] = [lane.x > from.x ? 'right' : 'left', lane.y < to.y ? 'top' : 'bottom']
+  return [
+    { id, party: from, side: sideA, towards: lane.y, isFrom: true },
+    { id, party: to, side: sideB, towards: lane.x, isFrom: false },
+  ]
+}
+
+/** Straight, with round corners. */
+function along(a: Anchor, b: Anchor, { x, y }: Lane): Omit<Line, 'id'> {
+  const r = 14
+  const down = Math.sign(y - a.y) * r
+  const on = Math.sign(b.x - x) * r
+  const into = Math.sign(b.y - y) * r
+  const path = [
+    `M${at(a)}H${x - r}Q${at({ x, y: a.y })} ${at({ x, y: a.y + down })}`,
+    `V${y - down}Q${at({ x, y })} ${at({ x: x + on, y })}`,
+    `H${Math.round((b.x - on) * 10) / 10}Q${at({ x: b.x, y })} ${at({ x: b.x, y: y + into })}V${b.y}`,
+  ].join('')
+  return { path, middle: { x: (x + b.x) / 2, y } }
 }
 
 type Anchor = Point & { readonly side: Side }
