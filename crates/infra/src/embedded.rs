@@ -16,6 +16,7 @@ mod streams;
 mod table;
 mod tenant;
 mod views;
+mod wakings;
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -32,6 +33,7 @@ pub use reporting::FileLog;
 use crate::{Clock, Result, StoreError};
 use journal::Journal;
 use state::State;
+use wakings::{News, Wakings};
 
 /// Set when the stores of this process are servers.
 static FORBIDDEN: AtomicBool = AtomicBool::new(false);
@@ -74,34 +76,13 @@ impl Default for JournalSettings {
 pub struct Embedded {
     inner: Mutex<Inner>,
     synced: watch::Receiver<u64>,
-    facts: watch::Sender<u64>,
-    work: watch::Sender<u64>,
-    configuration: watch::Sender<u64>,
+    wakings: Wakings,
     clock: Arc<dyn Clock>,
 }
 
-/// What somebody may wait for. Each has its own waking: most writes are records that nobody waits for, and waking a thread
-/// for nothing costs more than the write.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum News {
-    /// Facts of a tenant.
-    Facts,
-    /// An entry in a stream that consumers share.
-    Work,
-    /// A tenant's configuration.
-    Configuration,
-}
-
-/// Which of them a write has brought.
-#[derive(Clone, Copy, Default)]
-struct Brought {
-    facts: bool,
-    work: bool,
-    configuration: bool,
-}
-
 struct Inner {
-    brought: Brought,
+    /// What the write under way has brought that somebody may wait for.
+    brought: Vec<News>,
     state: State,
     journal: Option<Journal>,
     compact_at: u64,
@@ -131,9 +112,8 @@ impl Embedded {
 
     fn with(state: State, journal: Option<Journal>, compact_at: u64, clock: Arc<dyn Clock>) -> Self {
         let synced = journal.as_ref().map_or_else(|| watch::channel(0).1, Journal::synced);
-        let inner = Mutex::new(Inner { brought: Brought::default(), state, journal, compact_at });
-        let (facts, work, configuration) = (watch::Sender::new(0), watch::Sender::new(0), watch::Sender::new(0));
-        Self { inner, synced, facts, work, configuration, clock }
+        let inner = Mutex::new(Inner { brought: Vec::new(), state, journal, compact_at });
+        Self { inner, synced, wakings: Wakings::default(), clock }
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -149,9 +129,7 @@ impl Embedded {
             let until = inner.journal.as_ref().map(Journal::written);
             (outcome, until, std::mem::take(&mut inner.brought))
         };
-        for news in brought.all() {
-            self.waking(news).send_modify(|turn| *turn = turn.wrapping_add(1));
-        }
+        self.wakings.wake(&brought);
         if let (Some(until), true) = (until, outcome.is_ok()) {
             let mut synced = self.synced.clone();
             synced
@@ -162,14 +140,6 @@ impl Embedded {
         outcome
     }
 
-    const fn waking(&self, news: News) -> &watch::Sender<u64> {
-        match news {
-            News::Facts => &self.facts,
-            News::Work => &self.work,
-            News::Configuration => &self.configuration,
-        }
-    }
-
     /// Asks `look` again after every write that brought `news` until it gives something or the time is up; then its last
     /// answer stands.
     async fn wait_for<T>(
@@ -178,7 +148,7 @@ impl Embedded {
         wait: Duration,
         mut look: impl FnMut(&mut Inner) -> Result<(T, Found)>,
     ) -> Result<T> {
-        let mut changed = self.waking(news).subscribe();
+        let mut changed = self.wakings.subscribe(news);
         let deadline = tokio::time::sleep(wait);
         tokio::pin!(deadline);
         loop {
@@ -207,37 +177,23 @@ impl From<bool> for Found {
     }
 }
 
-impl Brought {
-    const fn by(&mut self, effect: &v1::effect::Effect) {
-        use v1::effect::Effect;
-        match effect {
-            Effect::Event(_) => self.facts = true,
-            Effect::WorkAdded(_) => self.work = true,
-            Effect::ConfigHead(_) | Effect::ConfigDocument(_) => self.configuration = true,
-            _ => {}
-        }
-    }
-
-    fn all(self) -> impl Iterator<Item = News> {
-        let flags = [(self.facts, News::Facts), (self.work, News::Work), (self.configuration, News::Configuration)];
-        flags.into_iter().filter_map(|(brought, news)| brought.then_some(news))
-    }
-}
-
 impl Inner {
     /// Journals the effects and applies them; nothing of them is done when the journal refuses.
     fn commit(&mut self, effects: Vec<v1::effect::Effect>) -> Result<()> {
         if effects.is_empty() {
             return Ok(());
         }
-        let mut brought = self.brought;
-        effects.iter().for_each(|effect| brought.by(effect));
+        let before = self.brought.len();
+        for news in effects.iter().filter_map(News::of) {
+            if self.brought.last() != Some(&news) {
+                self.brought.push(news);
+            }
+        }
         let effects = effects.into_iter().map(|effect| v1::Effect { effect: Some(effect) }).collect();
         let turn = v1::Turn { effects };
         if let Some(journal) = &mut self.journal {
-            journal.append(&turn)?;
+            journal.append(&turn).inspect_err(|_| self.brought.truncate(before))?;
         }
-        self.brought = brought;
         self.state.apply_turn(turn);
         if let Some(journal) = &mut self.journal
             && journal.len() > self.compact_at

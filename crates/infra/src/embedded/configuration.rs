@@ -8,7 +8,8 @@ use futures::FutureExt;
 use model::TenantId;
 
 use super::tenant::ConfigState;
-use super::{Embedded, Found, News};
+use super::wakings::News;
+use super::{Embedded, Found};
 use crate::configuration::{ConfigCache, ConfigVersion, Document, Extent, Publication, Reading};
 use crate::{Answer, StoreError};
 
@@ -46,7 +47,7 @@ impl ConfigCache for Embedded {
     }
 
     fn read<'a>(&'a self, tenant: &'a TenantId, after: Option<ConfigVersion>, wait: Duration) -> Answer<'a, Reading> {
-        self.wait_for(News::Configuration, wait, move |inner| {
+        self.wait_for(News::configuration(tenant), wait, move |inner| {
             let Some(state) = inner.state.find(tenant) else {
                 let missing = StoreError::Missing { key: format!("configuration of {tenant}") };
                 return if wait.is_zero() { Err(missing) } else { Ok((nothing(after), Found::Nothing)) };

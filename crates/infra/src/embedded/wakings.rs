@@ -1,0 +1,143 @@
+//! Who waits for what: a write wakes those alone for whom it brings something.
+//!
+//! Most writes are records that nobody waits for, and roles run on threads of their own: to wake one for nothing costs more
+//! than the write. An installation of many tenants has readers for each of them.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use contracts::v1::effect::Effect;
+use model::TenantId;
+use tokio::sync::watch;
+
+/// What somebody may wait for.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub(super) struct News {
+    kind: Kind,
+    tenant: String,
+    /// Of work: which stream. Else empty.
+    stream: String,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+enum Kind {
+    Facts,
+    Work,
+    Configuration,
+}
+
+/// Wakings that nobody waits for any more are forgotten when there are this many, or twice as many as stayed the last time.
+const SWEPT_AT: usize = 1_024;
+
+/// The wakings of all who wait.
+#[derive(Default)]
+pub(super) struct Wakings(Mutex<Held>);
+
+#[derive(Default)]
+struct Held {
+    senders: HashMap<News, watch::Sender<u64>>,
+    /// How many stayed the last time.
+    stayed: usize,
+}
+
+impl News {
+    /// Facts of a tenant.
+    pub(super) fn facts(tenant: &TenantId) -> Self {
+        Self { kind: Kind::Facts, tenant: tenant.to_string(), stream: String::new() }
+    }
+
+    /// Entries of a stream that consumers share.
+    pub(super) fn work(tenant: &TenantId, stream: &str) -> Self {
+        Self { kind: Kind::Work, tenant: tenant.to_string(), stream: stream.to_owned() }
+    }
+
+    /// A tenant's configuration.
+    pub(super) fn configuration(tenant: &TenantId) -> Self {
+        Self { kind: Kind::Configuration, tenant: tenant.to_string(), stream: String::new() }
+    }
+
+    /// What an effect brings.
+    pub(super) fn of(effect: &Effect) -> Option<Self> {
+        let (kind, tenant, stream) = match effect {
+            Effect::Event(added) => (Kind::Facts, &added.tenant, ""),
+            Effect::WorkAdded(added) => (Kind::Work, &added.tenant, added.stream.as_str()),
+            Effect::ConfigHead(head) => (Kind::Configuration, &head.tenant, ""),
+            Effect::ConfigDocument(document) => (Kind::Configuration, &document.tenant, ""),
+            _ => return None,
+        };
+        Some(Self { kind, tenant: tenant.clone(), stream: stream.to_owned() })
+    }
+}
+
+impl Wakings {
+    /// Wakes whoever waits for any of it.
+    pub(super) fn wake(&self, brought: &[News]) {
+        if brought.is_empty() {
+            return;
+        }
+        let held = self.held();
+        for sender in brought.iter().filter_map(|news| held.senders.get(news)) {
+            sender.send_modify(|turn| *turn = turn.wrapping_add(1));
+        }
+    }
+
+    /// Sees every write from now on that brings `news`.
+    pub(super) fn subscribe(&self, news: News) -> watch::Receiver<u64> {
+        let mut held = self.held();
+        if held.senders.len() >= SWEPT_AT.max(held.stayed * 2) {
+            held.senders.retain(|_, sender| sender.receiver_count() > 0);
+            held.stayed = held.senders.len();
+        }
+        held.senders.entry(news).or_insert_with(|| watch::Sender::new(0)).subscribe()
+    }
+
+    fn held(&self) -> MutexGuard<'_, Held> {
+        // Whole after every step.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use contracts::v1;
+
+    use super::*;
+
+    fn fact(tenant: &str) -> News {
+        let added = v1::EventAdded { tenant: tenant.to_owned(), ..v1::EventAdded::default() };
+        News::of(&Effect::Event(added)).unwrap()
+    }
+
+    fn work(stream: &str) -> News {
+        let (tenant, stream) = ("acme".to_owned(), stream.to_owned());
+        News::of(&Effect::WorkAdded(v1::WorkAdded { tenant, stream, ..v1::WorkAdded::default() })).unwrap()
+    }
+
+    #[test]
+    fn a_write_wakes_those_for_whom_it_brings_something_and_nobody_else() {
+        let (acme, other) = (TenantId::parse("acme").unwrap(), TenantId::parse("other").unwrap());
+        let wakings = Wakings::default();
+        let facts = wakings.subscribe(News::facts(&acme));
+        let strangers = wakings.subscribe(News::facts(&other));
+        let (rq, ors) = (wakings.subscribe(News::work(&acme, "rq")), wakings.subscribe(News::work(&acme, "ors")));
+        let woken = || [&facts, &strangers, &rq, &ors].map(|waiter| waiter.has_changed().unwrap());
+        wakings.wake(&[fact("acme")]);
+        assert_eq!(woken(), [true, false, false, false]);
+        wakings.wake(&[work("rq")]);
+        assert_eq!(woken(), [true, false, true, false]);
+        assert_eq!(News::of(&Effect::Epoch(v1::EpochGiven::default())), None);
+    }
+
+    #[test]
+    fn wakings_of_those_who_left_are_forgotten() {
+        let acme = TenantId::parse("acme").unwrap();
+        let wakings = Wakings::default();
+        let stays = wakings.subscribe(News::facts(&acme));
+        for number in 0..SWEPT_AT * 3 {
+            drop(wakings.subscribe(News::work(&acme, &number.to_string())));
+        }
+        assert!(wakings.held().senders.len() <= SWEPT_AT);
+        wakings.wake(&[fact("acme")]);
+        assert!(stays.has_changed().unwrap());
+    }
+}
