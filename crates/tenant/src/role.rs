@@ -1,10 +1,11 @@
 //! tenant: the one writer of a tenant's objects. It publishes them into the cache (tenant-21), serves them on 8888 and the tenant's
-//! call events on 8000, and tells rq its agents (voice-16).
+//! call events on 8000, tells rq its agents (voice-16), and sees to it that config serves what was published (voice-26).
 
 mod agents;
 mod configuration;
 mod events;
 mod publish;
+mod served;
 mod view;
 
 use std::collections::BTreeMap;
@@ -53,9 +54,9 @@ pub const SPEC: RoleSpec = RoleSpec {
             accepts: &["voice-02", "voice-04", "tenant-03", "tenant-08", "tenant-13"],
         },
     ],
-    opens: &["voice-13", "tenant-21", "voice-14", "voice-16", "voice-31"],
+    opens: &["voice-13", "tenant-21", "voice-14", "voice-16", "voice-26", "voice-31"],
     settings: &[],
-    metrics: &[],
+    metrics: &[served::Metrics::declared],
     admin_port: 15000,
     start: |ctx| Box::pin(run(ctx)),
 };
@@ -65,12 +66,10 @@ type Held = Arc<BTreeMap<TenantId, (Revision, Arc<TenantObjects>)>>;
 
 async fn run(ctx: RoleContext) -> anyhow::Result<()> {
     ctx.ready.require("configuration published");
-    for id in ["voice-13", "tenant-21", "voice-14"] {
-        ctx.meter(id).embedded();
-    }
     let (tell, held) = watch::channel(Held::default());
     ctx.spawn("publisher", publish::run(ctx.clone(), tell));
     ctx.spawn("agents to rq", agents::run(ctx.clone(), held.clone()));
+    ctx.spawn("what config serves", served::run(ctx.clone(), held.clone()));
     let configuration = configuration::Server::new(ctx.stores.provisioning.clone(), held);
     net::grpc::serve(&ctx, "configuration", Routes::new(ConfigurationServer::new(configuration))).await?;
     let events = events::Server::new(&ctx)?;

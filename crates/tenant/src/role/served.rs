@@ -1,0 +1,132 @@
+//! Whether config serves what this role has published (voice-26): the other roles learn of a change from there, so a change that does not
+//! arrive is seen here, and told.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use contracts::configuration::Versions;
+use model::{TenantId, Timestamp};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::gauge::Gauge;
+use runtime::RoleContext;
+use tokio::sync::watch;
+
+use super::Held;
+
+/// How long config may hold the question whether anything has changed.
+const WAIT_S: u64 = 10;
+/// Pause after config has not answered, and between two looks at what is behind.
+const PAUSE: Duration = Duration::from_secs(1);
+/// A change that config has not served for so long is told.
+const LATE: Duration = Duration::from_secs(5);
+
+runtime::metrics! {
+    /// The metrics of this role.
+    #[derive(Clone)]
+    pub(super) struct Metrics {
+        /// For how long config has served other objects than were published, of the tenant that is furthest behind.
+        behind: Gauge = "tenant_configuration_behind_seconds";
+        /// Times that config was seen to serve what was published.
+        served: Counter = "tenant_configuration_served";
+    }
+}
+
+/// The revision of each tenant that was published.
+type Published = BTreeMap<TenantId, u64>;
+
+/// What is known of one tenant that is behind.
+struct Behind {
+    since: Timestamp,
+    told: bool,
+}
+
+/// Watches until the role ends.
+pub(super) async fn run(ctx: RoleContext, held: watch::Receiver<Held>) -> anyhow::Result<()> {
+    let metrics = Metrics::register(&ctx.metrics);
+    let config = net::http::Client::new(&ctx, "voice-26")?;
+    let mut behind: BTreeMap<TenantId, Behind> = BTreeMap::new();
+    let mut etag: Option<String> = None;
+    loop {
+        // As long as something is missing, it is looked for; else config says when there is something new.
+        let path = match &etag {
+            Some(etag) if behind.is_empty() => format!("/versions?etag={etag}&wait_s={WAIT_S}"),
+            _ => "/versions".to_owned(),
+        };
+        let asking = config.get(&path).idempotent().deadline(Duration::from_secs(WAIT_S + 5));
+        let said = tokio::select! {
+            () = ctx.drain.ended() => return Ok(()),
+            said = asking.fetch::<Versions>() => said,
+        };
+        let now = ctx.clock.now();
+        match said {
+            Ok(versions) => {
+                let published: Published =
+                    held.borrow().iter().map(|(tenant, (revision, _))| (tenant.clone(), revision.0)).collect();
+                compare(&published, &versions, &mut behind, now, &metrics);
+                etag = Some(versions.etag);
+            }
+            Err(error) => tracing::debug!(%error, "config does not say what it serves"),
+        }
+        let longest = behind.values().map(|behind| now.since(behind.since)).max().unwrap_or_default();
+        metrics.behind.set(i64::try_from(longest.as_secs()).unwrap_or(i64::MAX));
+        tokio::select! {
+            () = ctx.drain.ended() => return Ok(()),
+            () = tokio::time::sleep(PAUSE) => {}
+        }
+    }
+}
+
+fn compare(
+    published: &Published,
+    versions: &Versions,
+    behind: &mut BTreeMap<TenantId, Behind>,
+    now: Timestamp,
+    metrics: &Metrics,
+) {
+    behind.retain(|tenant, _| published.contains_key(tenant));
+    for (tenant, revision) in published {
+        let served = versions.tenants.get(tenant.as_str()).and_then(|version| revision_of(version));
+        // Newer is fine: what was published since is in it.
+        if served.is_some_and(|served| served >= *revision) {
+            metrics.served.inc();
+            if let Some(late) = behind.remove(tenant).filter(|late| late.told) {
+                tracing::info!(%tenant, revision, after = ?now.since(late.since), "config serves it now");
+            }
+            continue;
+        }
+        let one = behind.entry(tenant.clone()).or_insert(Behind { since: now, told: false });
+        if now.since(one.since) >= LATE && !std::mem::replace(&mut one.told, true) {
+            tracing::warn!(%tenant, revision, served, "config does not serve what was published");
+        }
+    }
+}
+
+/// The revision in `generation-revision`.
+fn revision_of(version: &str) -> Option<u64> {
+    version.split_once('-')?.1.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_config_does_not_serve_is_behind_until_it_does() {
+        let metrics = Metrics::register(&runtime::Metrics::default());
+        let tenant = TenantId::parse("acme").unwrap();
+        let published = Published::from([(tenant.clone(), 3)]);
+        let mut behind = BTreeMap::new();
+        let mut look = |version: Option<&str>, at_s: u64| {
+            let tenants = version.map(|version| ("acme".to_owned(), version.to_owned())).into_iter().collect();
+            let versions = Versions { etag: "x".to_owned(), tenants };
+            compare(&published, &versions, &mut behind, Timestamp::from_millis(at_s * 1_000), &metrics);
+            behind.get(&tenant).map(|behind| (behind.since.as_millis() / 1_000, behind.told))
+        };
+        assert_eq!(look(None, 1), Some((1, false)));
+        assert_eq!(look(Some("1-2"), 5), Some((1, false)));
+        assert_eq!(look(Some("nonsense"), 6), Some((1, true)));
+        assert_eq!(look(Some("2-3"), 7), None);
+        assert_eq!(look(Some("2-4"), 8), None);
+        assert_eq!(metrics.served.get(), 2);
+    }
+}
