@@ -312,6 +312,10 @@ pub(crate) fn failed(error: &sqlx::Error) -> StoreError {
     if is_full(error) {
         return StoreError::DiskFull { what: "the configuration".to_owned() };
     }
+    // PostgreSQL's undefined_table: nothing was ever started with this database.
+    if error.as_database_error().and_then(|e| e.code()).is_some_and(|code| code == "42P01") {
+        return StoreError::Missing { key: "the tables of the configuration".to_owned() };
+    }
     StoreError::Unavailable { reason: error.to_string() }
 }
 

@@ -80,7 +80,8 @@ pub async fn look(file: &Path) -> Result<Looked> {
         .immutable(!beside.exists())
         .busy_timeout(BUSY);
     let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options).await.map_err(|e| failed(&e))?;
-    let steps = sqlx::query("SELECT max(version) AS version FROM _sqlx_migrations WHERE success").fetch_one(&pool).await;
+    let steps =
+        sqlx::query("SELECT max(version) AS version FROM _sqlx_migrations WHERE success").fetch_one(&pool).await;
     let done: i64 = steps.and_then(|row| row.try_get("version")).map_err(|e| failed(&e))?;
     let known = migrator().iter().map(|step| step.version).max().unwrap_or_default();
     match done.cmp(&known) {

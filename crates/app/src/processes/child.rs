@@ -99,14 +99,15 @@ impl Child {
             .kill_on_drop(true)
             .spawn()?;
         let pid = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
-        tracing::info!(node = self.start.node, pid = pid.map(Pid::as_raw_nonzero).map(|pid| pid.get()), "a process starts");
+        tracing::info!(
+            node = self.start.node,
+            pid = pid.map(Pid::as_raw_nonzero).map(|pid| pid.get()),
+            "a process starts"
+        );
         let (log, words) = (child.stdout.take(), child.stderr.take());
         let node = self.start.node.clone();
         let mut copying = tokio::spawn(async move {
-            tokio::join!(
-                copy(log, |line| print_marked(&node, line)),
-                copy(words, |line| eprintln!("{node}: {line}"))
-            )
+            tokio::join!(copy(log, |line| print_marked(&node, line)), copy(words, |line| eprintln!("{node}: {line}")))
         });
         let drained = async {
             self.drain.begun().await;

@@ -46,9 +46,8 @@ impl Servers {
     /// Those of the settings; where these say nothing, those of the instance.
     pub fn of(instance: u8, settings: &StoresSettings) -> anyhow::Result<Self> {
         let host = address::of_replica(instance, address::INFRASTRUCTURE, HOST);
-        let url = |set: &Option<ServerUrl>, default: String| {
-            set.as_ref().map_or(default, |url| url.expose().to_owned())
-        };
+        let url =
+            |set: &Option<ServerUrl>, default: String| set.as_ref().map_or(default, |url| url.expose().to_owned());
         let redis_url = url(&settings.redis, format!("redis://{host}:{REDIS}"));
         let authorities = settings.authorities.as_ref().map(std::fs::read).transpose();
         let authorities = authorities.context("stores.authorities")?;

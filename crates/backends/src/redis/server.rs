@@ -308,7 +308,10 @@ fn unusable(error: redis::RedisError) -> Unusable {
     if denied {
         return Unusable::Wrong(format!("it refuses the user or the password: {error}"));
     }
-    if matches!(error.kind(), redis::ErrorKind::InvalidClientConfig) {
+    let wrong =
+        matches!(error.kind(), redis::ErrorKind::InvalidClientConfig | redis::ErrorKind::MasterNameNotFoundBySentinel);
+    // The library of TLS tells this by its words alone.
+    if wrong || error.to_string().contains("peer certificate") {
         return Unusable::Wrong(error.to_string());
     }
     match failed(error) {

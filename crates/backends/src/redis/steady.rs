@@ -120,7 +120,8 @@ impl Steady {
     pub(super) fn claimed(&self, kind: Kind, row: Row) {
         if let Change::Create { state, intentions } | Change::Save { state, intentions } = row.change {
             let Row { owner, token, due, links, .. } = row;
-            lock(&self.kept).insert((kind.name, row.tenant, row.key), Kept { owner, token, state, intentions, due, links });
+            lock(&self.kept)
+                .insert((kind.name, row.tenant, row.key), Kept { owner, token, state, intentions, due, links });
         }
     }
 
@@ -325,7 +326,8 @@ impl RedisStores {
                     away.bytes = away.bytes.saturating_sub(rows.iter().map(Row::size).sum());
                     for (row, answer) in rows.into_iter().zip(answers) {
                         // The first attempt may have been done although nobody heard of it.
-                        if matches!(&answer, Written::Exists { owner, token } if *owner == row.owner && *token == row.token) {
+                        if matches!(&answer, Written::Exists { owner, token } if *owner == row.owner && *token == row.token)
+                        {
                             continue;
                         }
                         if matches!(answer, Written::Fenced { .. } | Written::Exists { .. }) {

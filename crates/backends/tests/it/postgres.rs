@@ -30,7 +30,8 @@ async fn postgresql_does_what_every_database_does_and_psql_reads_it() {
     provisioning::run(&store).await;
     assert_eq!(server.psql("select name from skill where tenant = 'case' order by dbid"), "SALES\nEnglish");
     assert_eq!(server.psql("select revision from tenant where id = 'changes'"), "2");
-    let shown = server.psql("select distinct application_name from pg_stat_activity where application_name like 'trunkline/%'");
+    let shown =
+        server.psql("select distinct application_name from pg_stat_activity where application_name like 'trunkline/%'");
     assert_eq!(shown, "trunkline/test", "connections carry their client's name");
 }
 
@@ -52,7 +53,8 @@ async fn a_step_of_the_schema_comes_while_the_release_before_serves() {
     postgres::up_to(&settings, "trunkline/test", 1).await.unwrap();
     // What the release before does all the time, in a transaction that is open when the step begins.
     server.psql("insert into tenant (id, revision, name, realm, hold_music, no_answer_s, wrap_up_s) values ('old', 1, 'Old', 'old', 'm', 1, 1)");
-    let reading = server.psql_in_background("begin isolation level repeatable read; select * from tenant; select pg_sleep(1); commit");
+    let reading = server
+        .psql_in_background("begin isolation level repeatable read; select * from tenant; select pg_sleep(1); commit");
     postgres::bring_up_to_date(&settings, "trunkline/test").await.unwrap();
     assert!(reading.wait_with_output().unwrap().status.success());
     // Its statements name their columns: new ones do not disturb them.

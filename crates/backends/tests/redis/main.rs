@@ -213,7 +213,8 @@ async fn one_node_of_a_cluster_does_what_every_implementation_does() {
 
 #[tokio::test]
 async fn a_server_with_a_password_tells_what_is_wrong_and_what_is_dangerous() {
-    let server = Server::start_with(13, &["--requirepass", "geheim", "--appendonly", "no", "--maxmemory-policy", "allkeys-lru"]);
+    let server =
+        Server::start_with(13, &["--requirepass", "geheim", "--appendonly", "no", "--maxmemory-policy", "allkeys-lru"]);
     let refused = redis::examine(&RedisSettings::at(&server.url(0))).await;
     assert!(matches!(&refused, Err(Unusable::Wrong(why)) if why.contains("password")), "{refused:?}");
     let settings = RedisSettings::at(&server.url(0).replace("redis://", "redis://:geheim@"));

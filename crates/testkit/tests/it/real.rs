@@ -68,7 +68,9 @@ fn each_connection_to_a_server_carries_the_name_of_its_rows() -> Result<()> {
         (unnamed, seen) = (Vec::new(), BTreeMap::new());
         for socket in kernel::connections(pid)? {
             let port = socket.remote.port();
-            if ![REDIS, REDIS_OF_PULSE, POSTGRESQL].contains(&port) || !socket.remote.ip().to_string().ends_with(".255.1") {
+            if ![REDIS, REDIS_OF_PULSE, POSTGRESQL].contains(&port)
+                || !socket.remote.ip().to_string().ends_with(".255.1")
+            {
                 continue;
             }
             let name = names.get(&socket.local).cloned().unwrap_or_default();
@@ -267,14 +269,28 @@ fn a_process_for_each_role_serves_calls_and_ends_in_order() -> Result<()> {
     let mut site = Installation::start_on_servers(&["--processes", "--replicas", "2"])?;
     let started = children(site.pid())?;
     for role in ["sip-proxy", "sip-cluster", "dialplan", "tenant", "rq", "ors", "pulse"] {
-        ensure!(started.values().any(|command| command.contains(&format!(" run {role} "))), "no {role} in {started:#?}");
+        ensure!(
+            started.values().any(|command| command.contains(&format!(" run {role} "))),
+            "no {role} in {started:#?}"
+        );
     }
     let nodes = started.values().filter(|command| command.contains(" run sip-cluster ")).count();
     ensure!(nodes == 2, "{nodes} processes of sip-cluster");
     wait::until(LATER, || {
         let check = trunkline(
             &site,
-            &["topology", "--check", "--set", "replicas.sip_cluster=2", "--set", "replicas.dialplan=2", "--set", "replicas.config=2", "--set", "replicas.frontend=2"],
+            &[
+                "topology",
+                "--check",
+                "--set",
+                "replicas.sip_cluster=2",
+                "--set",
+                "replicas.dialplan=2",
+                "--set",
+                "replicas.config=2",
+                "--set",
+                "replicas.frontend=2",
+            ],
         )?;
         Ok(check.status.success().then_some(()))
     })

@@ -11,7 +11,11 @@ pub fn servers(situation: &Situation) -> Vec<Finding> {
     for (place, asked) in &situation.servers {
         match asked {
             Ok(examined) => found.extend(examined.warnings.iter().map(|warning| {
-                Finding::warning(place.clone(), warning.clone(), "change it there; docs/production.md says what matters and why")
+                Finding::warning(
+                    place.clone(),
+                    warning.clone(),
+                    "change it there; docs/production.md says what matters and why",
+                )
             })),
             Err(Unusable::Away(reason)) => found.push(Finding::error(
                 place.clone(),
@@ -19,7 +23,11 @@ pub fn servers(situation: &Situation) -> Vec<Finding> {
                 "start it, or set where it is in section stores of the settings",
             )),
             Err(Unusable::Wrong(reason)) => {
-                found.push(Finding::error(place.clone(), reason.clone(), "set it right in section stores of the settings"));
+                found.push(Finding::error(
+                    place.clone(),
+                    reason.clone(),
+                    "set it right in section stores of the settings",
+                ));
             }
         }
     }

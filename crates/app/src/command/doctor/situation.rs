@@ -8,7 +8,7 @@ use contracts::provisioning::TenantObjects;
 use contracts::v1;
 use contracts::v1::delivery::What;
 use contracts::v1::events_client::EventsClient;
-use infra::{Clock, ProvisioningStore, SystemClock};
+use infra::{Clock, ProvisioningStore, StoreError, SystemClock};
 use model::{TenantId, Timestamp};
 use net::everyone::Everyone;
 use runtime::process::sections;
@@ -160,7 +160,12 @@ async fn read_tenants(situation: &mut Situation, servers: Option<&Servers>) -> R
             },
         };
         let mut all = Vec::new();
-        for (tenant, _) in store.tenants().await? {
+        let known = match store.tenants().await {
+            // Made by the first start.
+            Err(StoreError::Missing { .. }) => Vec::new(),
+            known => known?,
+        };
+        for (tenant, _) in known {
             if let Some((_, objects)) = store.load(&tenant).await? {
                 all.push(TenantSituation { tenant, objects, snapshot: None });
             }

@@ -89,7 +89,19 @@ impl Server {
 
     fn psql_command(&self, database: &str, sql: &str) -> Command {
         let mut command = Command::new("psql");
-        command.args(["-qXtA", "-v", "ON_ERROR_STOP=1", "-h", &self.address, "-U", "trunkline", "-d", database, "-c", sql]);
+        command.args([
+            "-qXtA",
+            "-v",
+            "ON_ERROR_STOP=1",
+            "-h",
+            &self.address,
+            "-U",
+            "trunkline",
+            "-d",
+            database,
+            "-c",
+            sql,
+        ]);
         command
     }
 
