@@ -151,6 +151,8 @@ struct Peer {
     side: Side,
     /// The phone that has proven itself by this connection, hashed; 0 for none.
     phone: u32,
+    /// Where that phone listens for connections, as it has registered.
+    listens: Option<SocketAddr>,
 }
 
 // === impl Proxy: life ===
@@ -284,8 +286,9 @@ impl Proxy {
 
     /// A connection was accepted, or one that the proxy asked for stands.
     pub fn handle_opened(&mut self, connection: u64, remote: SocketAddr, side: Side) {
-        let phone = self.connections.get(&connection).map_or(0, |peer| peer.phone);
-        self.connections.insert(connection, Peer { remote, side, phone });
+        let known = self.connections.get(&connection).map(|peer| (peer.phone, peer.listens));
+        let (phone, listens) = known.unwrap_or_default();
+        self.connections.insert(connection, Peer { remote, side, phone, listens });
     }
 
     /// A connection is gone, or could not be opened.

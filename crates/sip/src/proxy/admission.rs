@@ -206,6 +206,7 @@ impl Proxy {
         let (tenant, destination) = match source {
             Source::Phone { tenant, dn } if register => {
                 self.note_phone(origin.flow(), &tenant, &dn);
+                self.note_home(origin.flow(), message);
                 message.append(&headers::SOURCE, format_args!("phone;dn={}", value(dn.as_str())));
                 self.add_path(message, origin);
                 let destination = self.to_role(REGISTRAR, &format!("{tenant}/{dn}"))?;

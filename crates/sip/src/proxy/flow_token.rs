@@ -13,14 +13,14 @@ const UDP_V6: u8 = 2;
 const STREAM: u8 = 3;
 const STREAM_OF_V4: u8 = 4;
 const STREAM_OF_V6: u8 = 5;
-// Kind, connection, phone, IPv6 address.
-const PLAIN_MAX: usize = 1 + 8 + 4 + 16;
+// Kind, connection, phone, port, IPv6 address.
+const PLAIN_MAX: usize = 1 + 8 + 4 + 2 + 16;
 
 /// Whose connection it is, so that the phone is found again when the connection is gone.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct StreamOwner {
-    /// From where it was opened.
-    pub(super) ip: IpAddr,
+    /// Where the phone listens, as it has registered; port 0 where that is not known, and then the address that it came from.
+    pub(super) home: SocketAddr,
     /// The phone's number and tenant, hashed; 0 for nobody that we know.
     pub(super) phone: u32,
 }
@@ -50,7 +50,7 @@ pub(super) fn open_whole(text: &str, seal: &Seal) -> Option<(Flow, Option<Stream
 
 /// Whether `text` could be one of our tokens, told from its shape alone.
 pub(super) fn looks_like_one(text: &str) -> bool {
-    (22..=60).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+    (22..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
 }
 
 fn write(flow: Flow, owner: Option<StreamOwner>, out: &mut [u8]) -> usize {
@@ -70,15 +70,16 @@ fn write(flow: Flow, owner: Option<StreamOwner>, out: &mut [u8]) -> usize {
             put(&remote.port().to_be_bytes());
         }
         Flow::Stream { connection } => {
-            put(&[match owner.map(|owner| owner.ip) {
+            put(&[match owner.map(|owner| owner.home.ip()) {
                 None => STREAM,
                 Some(IpAddr::V4(_)) => STREAM_OF_V4,
                 Some(IpAddr::V6(_)) => STREAM_OF_V6,
             }]);
             put(&connection.to_be_bytes());
-            if let Some(StreamOwner { ip, phone }) = owner {
+            if let Some(StreamOwner { home, phone }) = owner {
                 put(&phone.to_be_bytes());
-                match ip {
+                put(&home.port().to_be_bytes());
+                match home.ip() {
                     IpAddr::V4(ip) => put(&ip.octets()),
                     IpAddr::V6(ip) => put(&ip.octets()),
                 }
@@ -111,12 +112,14 @@ fn read_stream(kind: u8, rest: &[u8]) -> Option<(Flow, Option<StreamOwner>)> {
         return rest.is_empty().then_some((flow, None));
     }
     let (phone, rest) = rest.split_first_chunk::<4>()?;
+    let (port, rest) = rest.split_first_chunk::<2>()?;
     let ip = if kind == STREAM_OF_V4 {
         IpAddr::V4(Ipv4Addr::from(<[u8; 4]>::try_from(rest).ok()?))
     } else {
         IpAddr::V6(Ipv6Addr::from(<[u8; 16]>::try_from(rest).ok()?))
     };
-    Some((flow, Some(StreamOwner { ip, phone: u32::from_be_bytes(*phone) })))
+    let home = SocketAddr::new(ip, u16::from_be_bytes(*port));
+    Some((flow, Some(StreamOwner { home, phone: u32::from_be_bytes(*phone) })))
 }
 
 #[cfg(test)]
@@ -131,7 +134,7 @@ mod tests {
             let ours = Seal::new(&[3; 32]);
             let ip = if v4 { IpAddr::V4(Ipv4Addr::from_bits(ip as u32)) } else { IpAddr::V6(Ipv6Addr::from_bits(ip)) };
             let udp = Flow::Udp { listener, remote: SocketAddr::new(ip, port) };
-            let (stream, owner) = (Flow::Stream { connection }, Some(StreamOwner { ip, phone }));
+            let (stream, owner) = (Flow::Stream { connection }, Some(StreamOwner { home: SocketAddr::new(ip, port), phone }));
             for (flow, owner) in [(udp, None), (stream, None), (stream, owner)] {
                 let token = seal(flow, owner, &ours);
                 prop_assert!(looks_like_one(&token), "{}", token);

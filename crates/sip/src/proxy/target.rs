@@ -1,6 +1,6 @@
 //! Where a request goes: flows in Routes, owners in tags, nodes by domain, addresses (RFC 3261 §16.4, §16.5).
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use model::{Dn, Owner, TenantId};
 
@@ -9,7 +9,7 @@ use super::exchange::Target;
 use super::flow_token::StreamOwner;
 use super::{Peer, Proxy, Side, flow_token, rendezvous};
 use crate::flow::Flow;
-use crate::header::HeaderName;
+use crate::header::{Contact, HeaderName};
 use crate::local_tag::LocalTag;
 use crate::message::Message;
 use crate::status::StatusCode;
@@ -153,8 +153,8 @@ impl Proxy {
     }
 
     /// Another way to a phone whose connection is gone, with us or by itself: the connection by which it has proven itself
-    /// last; else a new one to where its Contact says that it listens, if that is where it came from (RFC 3261 §18.1.1). So
-    /// nobody has us connect to a stranger.
+    /// last; else a new one to where it listens by its registration or its Contact (RFC 3261 §18.1.1), if that is where it came
+    /// from: nobody has us connect to a stranger.
     fn another_way(&mut self, owner: StreamOwner, message: &Message) -> Option<Flow> {
         let own = |peer: &Peer| peer.side == Side::Edge && owner.phone != 0 && peer.phone == owner.phone;
         let of_phone = self.connections.iter().filter(|(_, peer)| own(peer)).map(|(connection, _)| *connection);
@@ -162,18 +162,12 @@ impl Proxy {
         if let Some(connection) = of_phone.max_by_key(|connection| (connection & OPENED_BY_US == 0, *connection)) {
             return Some(Flow::Stream { connection });
         }
-        let uri = Uri::parse(message.request_uri()?).ok()?;
-        let ip = uri.host()?.ip()?;
-        let home = ip == owner.ip || (ip.is_loopback() && owner.ip.is_loopback());
-        let tcp = uri.transport().is_some_and(|transport| transport.eq_ignore_ascii_case("tcp"));
-        if !home || !tcp || !uri.is_sip() || self.is_us(&uri) {
-            return None;
-        }
-        let flow = self.stream_to(SocketAddr::new(ip, uri.port().unwrap_or(5060)));
+        let listens = (owner.home.port() != 0).then_some(owner.home);
+        let flow = self.stream_to(listens.or_else(|| home_of(message.request_uri()?, owner.home.ip()))?);
         if let Flow::Stream { connection } = flow
             && let Some(peer) = self.connections.get_mut(&connection)
         {
-            peer.phone = owner.phone;
+            (peer.phone, peer.listens) = (owner.phone, listens);
         }
         Some(flow)
     }
@@ -187,10 +181,25 @@ impl Proxy {
         }
     }
 
+    /// A phone registers by this flow: its Contact says where it listens.
+    pub(super) fn note_home(&mut self, flow: Flow, message: &Message) {
+        if let Flow::Stream { connection } = flow
+            && let Some(peer) = self.connections.get_mut(&connection)
+        {
+            let came_from = peer.remote.ip();
+            peer.listens = message.contacts().find_map(|contact| match contact {
+                Ok(Contact::Address(address)) => home_of(address.raw_uri(), came_from),
+                _ => None,
+            });
+        }
+    }
+
     /// Whose connection a flow is.
     pub(super) fn stream_owner(&self, flow: Flow) -> Option<StreamOwner> {
         let Flow::Stream { connection } = flow else { return None };
-        self.connections.get(&connection).map(|peer| StreamOwner { ip: peer.remote.ip(), phone: peer.phone })
+        let peer = self.connections.get(&connection)?;
+        let home = peer.listens.unwrap_or_else(|| SocketAddr::new(peer.remote.ip(), 0));
+        Some(StreamOwner { home, phone: peer.phone })
     }
 
     fn is_alive(&self, flow: Flow) -> bool {
@@ -254,7 +263,7 @@ impl Proxy {
         }
         self.opened += 1;
         let connection = OPENED_BY_US | self.opened;
-        self.connections.insert(connection, Peer { remote, side: Side::Edge, phone: 0 });
+        self.connections.insert(connection, Peer { remote, side: Side::Edge, phone: 0, listens: None });
         self.outputs.push_back(super::Output::Connect { connection, remote });
         Flow::Stream { connection }
     }
@@ -262,6 +271,15 @@ impl Proxy {
 
 /// The top bit of a connection's number: the core has given it.
 pub(super) const OPENED_BY_US: u64 = 1 << 63;
+
+/// Where a phone that came from `ip` says that it listens for connections; nothing that is not at home there.
+fn home_of(uri: &str, came_from: IpAddr) -> Option<SocketAddr> {
+    let uri = Uri::parse(uri).ok().filter(Uri::is_sip)?;
+    let ip = uri.host()?.ip()?;
+    let tcp = uri.transport().is_some_and(|transport| transport.eq_ignore_ascii_case("tcp"));
+    let home = ip == came_from || (ip.is_loopback() && came_from.is_loopback());
+    (tcp && home).then(|| SocketAddr::new(ip, uri.port().unwrap_or(5060)))
+}
 
 fn named(host: &str) -> Option<Named> {
     let at = host.len().checked_sub(DOMAIN.len())?;

@@ -72,6 +72,18 @@ fn a_register_that_proves_nothing_leaves_nothing_behind_and_is_challenged_again(
 }
 
 #[test]
+fn a_malformed_expiration_time_is_no_reason_to_refuse_a_phone() {
+    let mut lab = Lab::new();
+    lab.node(1, "registrar", "registrar-1.4");
+    lab.from(PHONE, &register("Expires: abc\n", "z9hG4bK-1").text());
+    let (_, challenge) = lab.only();
+    assert_eq!(challenge.status(), Some(StatusCode::UNAUTHORIZED));
+    let given = credentials(&challenge, &register("", ""), "secret-7101") + "Expires: abc\n";
+    lab.from(PHONE, &register(&given, "z9hG4bK-2").text());
+    assert_eq!(header(&lab.only().1, &HeaderName::Expires), "abc", "the registrar decides what it means");
+}
+
+#[test]
 fn a_phone_that_calls_is_challenged_even_from_a_trunks_network() {
     let mut lab = Lab::new();
     lab.node(1, "sip-cluster", "a.1");
@@ -262,7 +274,8 @@ fn a_phone_whose_connection_is_gone_is_reached_where_it_listens_and_no_stranger_
     let mut lab = Lab::new();
     lab.node(1, "sip-cluster", "a.1");
     let ip = addr(PHONE).ip();
-    let dead = flow_token::seal(tcp(70), Some(flow_token::StreamOwner { ip, phone: 0 }), &seal());
+    let home = SocketAddr::new(ip, 0);
+    let dead = flow_token::seal(tcp(70), Some(flow_token::StreamOwner { home, phone: 0 }), &seal());
     let more = format!("Route: <sip:{dead}@127.0.0.1:5060;transport=tcp;lr>\n");
     let mut way_to = |uri: &str, branch: &str| {
         lab.by(1, &Ask { uri, host: "127.0.2.1", branch, more: &more, ..Ask::default() }.text());
@@ -304,4 +317,30 @@ fn a_phone_that_has_registered_again_gets_its_calls_by_the_new_connection() {
     let more = format!("Route: <sip:{}@127.0.0.1:5060;transport=tcp;lr>\n", paths[0]);
     lab.by(2, &Ask { uri: "sip:7101@10.0.0.7", host: "127.0.2.1", more: &more, ..Ask::default() }.text());
     assert_eq!(lab.only().0, tcp(71));
+}
+
+#[test]
+fn where_a_phone_listens_is_known_from_its_registration() {
+    let mut lab = Lab::new();
+    lab.node(1, "registrar", "registrar-1.1");
+    lab.node(2, "sip-cluster", "a.1");
+    let ip = addr(PHONE).ip();
+    let contact = format!("Contact: <sip:7101@{ip}:5062;transport=tcp>\n");
+    lab.proxy.handle_opened(70, addr(PHONE), Side::Edge);
+    lab.by(70, &register("", "z9hG4bK-1").text());
+    let (_, challenge) = lab.only();
+    let more = credentials(&challenge, &register("", ""), "secret-7101") + &contact;
+    lab.by(70, &register(&more, "z9hG4bK-2").text());
+    let (_, forwarded) = lab.only();
+    let path = forwarded.paths().next().unwrap().unwrap().uri().unwrap().user().unwrap().to_owned();
+    lab.proxy.handle_closed(70, lab.now);
+    lab.drain();
+    lab.take();
+    let route = format!("Route: <sip:{path}@127.0.0.1:5060;transport=tcp;lr>\n");
+    // Within a dialog it is named by a port of the connection that is gone.
+    let uri = format!("sip:7101@{ip}:49152;transport=tcp");
+    lab.outputs.clear();
+    lab.by(2, &Ask { uri: &uri, host: "127.0.2.1", more: &route, ..Ask::default() }.text());
+    let listens = SocketAddr::new(ip, 5_062);
+    assert!(lab.outputs.iter().any(|o| matches!(o, Output::Connect { remote, .. } if *remote == listens)));
 }
