@@ -22,7 +22,7 @@ use super::{RedisStores, reply};
 const ROWS_MAX: usize = 200_000;
 const BYTES_MAX: usize = 256 << 20;
 /// How long a commit that may wait is tried: a node that answers nobody for a second is dead for the proxies.
-const TRY_WITHIN: Duration = Duration::from_millis(300);
+const TRY_WITHIN: Duration = Duration::from_millis(500);
 /// After a failure nothing is tried for so long.
 const AGAIN_AFTER: Duration = Duration::from_millis(200);
 /// When Redis was away for this long, leases have run out that were not given up.
