@@ -144,6 +144,8 @@ pub(super) fn belongs(
 /// A treatment of a leg begins.
 pub(super) fn treatment_begins(trace: &Recorder, leg: &Leg, number: u64, what: &ivr::msml::Dialog, now: Timestamp) {
     let Some(conn_id) = call(leg).filter(|_| trace.spans().is_on()) else { return };
+    // The one before it ends by that, and nobody says so.
+    treatment_stopped(trace, leg, number.saturating_sub(1), now);
     let audio = what.play.as_ref().map(|play| play.audio.join(" ")).unwrap_or_default();
     let does = match (&what.play, &what.collect) {
         (Some(_), Some(_)) => "play and collect",
@@ -164,7 +166,15 @@ pub(super) fn treatment_begins(trace: &Recorder, leg: &Leg, number: u64, what: &
     trace.spans().begins(conn_id, opening);
 }
 
-/// It has ended, or another has taken its place. Which keys were pressed is nobody's business.
+/// It was stopped, or another takes its place.
+pub(super) fn treatment_stopped(trace: &Recorder, leg: &Leg, number: u64, now: Timestamp) {
+    if let Some(conn_id) = call(leg).filter(|_| trace.spans().is_on()) {
+        let how = vec![KeyValue::new("trunkline.play_end", "Stopped")];
+        trace.spans().ends(conn_id, TREATMENT, &format!("{}.{number}", leg.id.0), now, how);
+    }
+}
+
+/// It has ended by itself. Which keys were pressed is nobody's business.
 pub(super) fn treatment_ended(trace: &Recorder, leg: &Leg, outcome: &Outcome, now: Timestamp) {
     let Some(conn_id) = call(leg).filter(|_| trace.spans().is_on()) else { return };
     let mut known = Vec::new();

@@ -107,7 +107,10 @@ impl Node {
                 self.metrics.treatment_started();
                 Order::Play(id, number, self.treatment(&tenant, &what))
             }
-            Action::Stop => Order::Stop(id),
+            Action::Stop => {
+                super::explain::treatment_stopped(&self.trace, leg, leg.treatments, now);
+                Order::Stop(id)
+            }
             Action::Echo => Order::Echo(id, true),
             Action::EndEcho => Order::Echo(id, false),
         };
