@@ -103,7 +103,7 @@ pub fn run(options: &Options, report: &mut Report, folder: &Path) -> Result<()> 
             void: void.clone(),
         });
     }
-    delays(report, &facts, void)
+    delays(options, report, &facts, void)
 }
 
 /// Registers every agent's phone at one address.
@@ -123,7 +123,7 @@ fn register(site: &Installation, agents: &[String], folder: &Path) -> Result<()>
         .expect_success()
 }
 
-fn delays(report: &mut Report, facts: &[Fact], void: Vec<String>) -> Result<()> {
+fn delays(options: &Options, report: &mut Report, facts: &[Fact], void: Vec<String>) -> Result<()> {
     let mut waiting = 0_i64;
     let mut free: BTreeMap<&str, i64> = BTreeMap::new();
     let mut delays = Vec::new();
@@ -139,7 +139,8 @@ fn delays(report: &mut Report, facts: &[Fact], void: Vec<String>) -> Result<()> 
     delays.sort_unstable();
     let at = |part: usize| delays.get((delays.len() * part / 100).min(delays.len().saturating_sub(1)));
     let (Some(median), Some(late)) = (at(50), at(99)) else {
-        report.failed("demo", &anyhow::anyhow!("no agent became free while calls waited"));
+        // A short load may be over before a call has to wait.
+        ensure!(options.quick, "no agent became free while calls waited");
         return Ok(());
     };
     report.add(Figure {
