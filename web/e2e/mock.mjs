@@ -4,7 +4,7 @@ import { startMock, TOKEN } from '../mock/server.mjs'
 import { openPage, startBrowser } from './browser.mjs'
 import { assert, until } from './checks.mjs'
 import * as tasks from './tasks.mjs'
-import { callOfTheMock } from '../mock/traces.mjs'
+import { callOfTheMock, runningCall } from '../mock/traces.mjs'
 
 const browser = await startBrowser()
 let failed = 0
@@ -30,6 +30,35 @@ await run('keyboard', small, tasks.keyboard)
 await run('topology', small, tasks.topology)
 await run('a trace', small, tasks.traced)
 await run('a refused token', small, tasks.refused)
+await run('a new tab', small, tasks.newTab)
+await run('numbers fit', { agents: 12, queues: 4, callsPerSecond: 0.01, inTime: 1, name: 'Consolidated Example Company of Very Long Names and Still Longer Ones, Limited' }, tasks.fits)
+await run('a list that is old', small, ({ mock, ...rest }) => tasks.oldList({ ...rest, say: () => void mock.close() }))
+
+await run('a message of a running call stays open', small, async ({ mock, link }) => {
+  const { page, close } = await openPage(browser)
+  await page.goto(link.replace('/#', `/trace/${runningCall}#`))
+  await page.getByRole('button', { name: /INVITE from/ }).first().click()
+  await page.locator('pre').waitFor()
+  const looks = () => mock.seen.filter((request) => request.path.endsWith(runningCall)).length
+  const before = looks()
+  await until('it is asked for again', () => looks() >= before + 3)
+  assert((await page.locator('pre').count()) === 1, 'the message has closed itself')
+  await close()
+})
+
+await run('a token that names no tenant, and one that cannot be read', small, async ({ mock }) => {
+  const { page, close } = await openPage(browser)
+  const any = `h.${Buffer.from(JSON.stringify({ tenant: '*' })).toString('base64url')}.s`
+  await page.goto(`${mock.url}/#token=${any}`)
+  await page.getByText('The token is good for every tenant').waitFor()
+  await page.getByLabel('Tenant').fill('example')
+  await page.getByRole('button', { name: 'Open' }).click()
+  // The mock knows one token alone; that it is asked at all says that the tenant was taken.
+  await page.getByText('The server refuses the token').waitFor()
+  await page.goto(`${mock.url}/#token=abc`)
+  await page.getByText('it cannot be read').waitFor()
+  await close()
+})
 
 await run('a lost connection is said and ends', small, async ({ mock, ...rest }) => {
   const { port } = new URL(mock.url)

@@ -54,7 +54,10 @@ export async function outage({ browser, link, say }) {
   const answered = await number(page, 'answered')
   await until('the age grows', async () => (await banner.textContent()) !== first)
   assertEqual(await number(page, 'answered'), answered, 'the old numbers stay')
-  assertEqual(await axeFinds(page), [], 'axe, with the banner')
+  for (const theme of THEMES) {
+    await chooseTheme(page, theme)
+    assertEqual(await axeFinds(page), [], `axe, with the banner, ${theme}`)
+  }
   say('lost')
   await page.getByText('Live', { exact: true }).waitFor({ timeout: 90_000 })
   await until('the banner goes', async () => (await banner.count()) === 0)
@@ -143,7 +146,11 @@ export async function refused({ browser, link }) {
   const alert = page.getByRole('alert')
   await alert.getByText('A token is needed').waitFor()
   assert((await alert.textContent())?.includes('The server refuses the token'), 'it does not say that the token is refused')
-  await page.getByLabel('Token').fill(token)
+  assertEqual(await page.locator('h1').count(), 1, 'headings of the page')
+  assertEqual(await axeFinds(page), [], 'axe, without a token')
+  const { height } = await alert.boundingBox()
+  assert(height < 320, `the notice is ${height} px high`)
+  await page.getByLabel('Token').fill(`${token}&tenant=example`)
   await page.getByRole('button', { name: 'Open' }).click()
   if (token.includes('.')) await page.getByText('Live', { exact: true }).waitFor()
   await finish(opened, (fault) => fault.includes('401'))
@@ -169,4 +176,55 @@ export async function traced({ browser, link, say }) {
   }
   await page.getByLabel('Colours').focus()
   await finish(opened)
+}
+
+/** A link opened in a new tab shows its page there, without a token in any address. */
+export async function newTab({ browser, link }) {
+  const opened = await openWallboard(browser, link)
+  const { page } = opened
+  const [other] = await Promise.all([page.context().waitForEvent('page'), page.getByRole('link', { name: 'Traces' }).click({ modifiers: ['ControlOrMeta'] })])
+  await other.getByRole('heading', { name: 'Traces', level: 1 }).waitFor()
+  assert(!other.url().includes('token'), 'the token is in the address')
+  await finish(opened)
+}
+
+/** On walls of every size no number is cut, whatever it is. */
+export async function fits({ browser, link }) {
+  for (const [width, height] of [[1100, 700], [1280, 720], [1366, 768], [1920, 1080], [2560, 1440], [3840, 2160], [390, 844]]) {
+    const opened = await openWallboard(browser, link, { width, height })
+    const { page } = opened
+    await page.getByText('100').first().waitFor()
+    const cut = await page.evaluate(() =>
+      [...document.querySelectorAll('[data-number]')].flatMap((element) => {
+        const tile = element.closest('li, section > div')
+        if (tile === null) return []
+        // Words for a screen reader stand nowhere.
+        const parts = [...element.querySelectorAll('svg'), ...[...element.childNodes, ...element.querySelectorAll('span')].filter((part) => !(part instanceof Element) || part.closest('[class*=sign]') === null)]
+        const range = document.createRange()
+        const right = Math.max(...parts.map((part) => (range.selectNode(part), range.getBoundingClientRect().right)))
+        const edge = tile.getBoundingClientRect().right
+        return right > edge ? [`${element.textContent}: ${right} > ${edge}`] : []
+      }),
+    )
+    assertEqual(cut, [], `numbers that are cut at ${width} px`)
+    const header = await page.locator('header').boundingBox()
+    assert(width < 700 || header.height < Math.max(60, width / 24), `the line above is ${header.height} px high at ${width} px`)
+    await finish(opened)
+  }
+}
+
+/** A list whose server is away says from when it is, and its durations stand still. Says `ready`; the caller ends the server. */
+export async function oldList({ browser, link, say }) {
+  const opened = await openWallboard(browser, link)
+  const { page } = opened
+  await page.getByRole('link', { name: 'Traces' }).click()
+  const running = page.getByRole('cell', { name: 'and goes on' }).first()
+  await running.waitFor()
+  say('ready')
+  const banner = page.locator('[data-banner="stale"]')
+  await banner.waitFor({ timeout: 40_000 })
+  const lasted = await running.textContent()
+  await until('the banner names the age', async () => /from \d\d:\d\d:\d\d, [3-9]\d* s ago/.test((await banner.textContent()) ?? ''))
+  assertEqual(await running.textContent(), lasted, 'how long the call lasts')
+  await finish(opened, isNetworkError)
 }

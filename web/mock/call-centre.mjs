@@ -23,7 +23,10 @@ export function seeded(seed) {
 const emptyDay = () => ({ entered: 0, answered: 0, abandoned: 0, shortAbandoned: 0, inTime: 0, waitedMs: 0 })
 
 export class CallCentre {
-  constructor({ agents = 40, queues = 4, callsPerSecond = 1, talkMs = 30_000, seed = 7, startAt = Date.now() } = {}) {
+  constructor({ agents = 40, queues = 4, callsPerSecond = 1, talkMs = 30_000, seed = 7, startAt = Date.now(), inTime = 0.9, name = 'Example Company' } = {}) {
+    /** Which share of the past calls was answered within the threshold. */
+    this.inTime = inTime
+    this.name = name
     this.chance = seeded(seed)
     this.rate = callsPerSecond
     this.talkMs = talkMs
@@ -48,7 +51,7 @@ export class CallCentre {
 
   pastMinute(from) {
     const entered = Math.floor(this.chance() * 9)
-    const abandoned = entered > 5 && this.chance() > 0.6 ? 1 : 0
+    const abandoned = this.inTime < 1 && entered > 5 && this.chance() > 0.6 ? 1 : 0
     return { from, entered, answered: entered - abandoned, abandoned, waitingMax: Math.floor(this.chance() * this.chance() * 7) }
   }
 
@@ -56,13 +59,14 @@ export class CallCentre {
     day.entered += minute.entered
     day.answered += minute.answered
     day.abandoned += minute.abandoned
-    day.inTime += Math.round(minute.answered * 0.9)
+    day.inTime += Math.round(minute.answered * this.inTime)
     day.waitedMs += minute.answered * 11_000
   }
 
   beginning(at) {
     const dice = this.chance()
     const since = Math.floor(at - this.chance() * 600_000)
+    if (dice < 0.06) return { state: 'loggedOut', reason: null, since: new Date(at).setHours(0, 0, 0, 0) }
     if (dice < 0.12) return { state: 'loggedOut', reason: null, since }
     if (dice < 0.22) return { state: 'notReady', reason: REASONS[Math.floor(this.chance() * REASONS.length)] ?? null, since }
     return { state: 'ready', reason: null, since }
@@ -179,7 +183,7 @@ export class CallCentre {
   snapshot(now) {
     return {
       tenant: 'example',
-      name: 'Example Company',
+      name: this.name,
       ...this.head(now),
       queues: this.queues.map((queue) => this.queueRow(queue)),
       agents: this.agents.map((agent) => this.agentRow(agent)),

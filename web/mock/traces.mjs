@@ -8,14 +8,16 @@ export const callOfTheMock = trace.call.connId
 
 export function traces() {
   const { connId, uuid, beganAt, endedAt, from, to } = trace.call
-  const going = { connId: GOING, uuid: '5F0C9A7D2B6E41D8A3C1E5F7089B2D64', beganAt: Date.now() - 9_000, endedAt: null, from: '7001', to: '7002', answeredBy: null, lastEvent: 'EventRinging' }
+  const going = { connId: runningCall, uuid: '5F0C9A7D2B6E41D8A3C1E5F7089B2D64', beganAt: BEGAN, endedAt: null, from: '7001', to: '7002', answeredBy: null, lastEvent: 'EventRinging' }
   return { tenant: 'example', calls: [going, { connId, uuid, beganAt, endedAt, from, to, answeredBy: '7003', lastEvent: 'EventCallDeleted' }], missing: [] }
 }
 
-const GOING = '00700392f1a4c000'
+const BEGAN = Date.now() - 9_000
+
+export const runningCall = '00700392f1a4c000'
 
 export function traceOf(call) {
-  if (call === GOING) return { ...trace, call: { ...trace.call, connId: GOING, endedAt: null } }
+  if (call === runningCall) return { ...trace, call: { ...trace.call, connId: runningCall, endedAt: null } }
   const { connId, uuid, printed, callIds } = trace.call
   return [connId, uuid, printed, ...callIds].includes(call) ? trace : undefined
 }

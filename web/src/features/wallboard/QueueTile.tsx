@@ -1,5 +1,5 @@
 import { memo, type ReactElement } from 'react'
-import { clockDuration } from '../../lib/durations'
+import { shortDuration } from '../../lib/durations'
 import { messages } from '../../lib/messages'
 import { count, percent } from '../../lib/numbers'
 import { useSecond } from '../../ui/use-second'
@@ -31,11 +31,11 @@ export const QueueTile = memo(function QueueTile({ queue, size }: QueueTileProps
         </div>
         <div>
           <dt>{text.longestWait}</dt>
-          <dd>{queue.longestWaitSince === null ? '–' : clockDuration(now - queue.longestWaitSince)}</dd>
+          <dd data-number="longest-wait">{queue.longestWaitSince === null ? '–' : shortDuration(now - queue.longestWaitSince)}</dd>
         </div>
         <div>
           <dt>{levelLabel(queue, size)}</dt>
-          <dd className={styles['level']}>
+          <dd className={styles['level']} data-number="service-level">
             {percent(queue.serviceLevel)}
             <span className={styles['unit']}>{queue.serviceLevel === null ? '' : '%'}</span>
             <span className={styles['sign']}>

@@ -15,7 +15,7 @@ export type Fit = {
 const TILE: Readonly<Record<Density, { readonly width: number; readonly height: number }>> = {
   card: { width: 232, height: 82 },
   row: { width: 232, height: 46 },
-  chip: { width: 124, height: 33 },
+  chip: { width: 136, height: 33 },
   dot: { width: 30, height: 30 },
 }
 
