@@ -249,7 +249,7 @@ impl Message {
         whole.get(span.range()).unwrap_or_default()
     }
 
-    /// The head was found to be UTF-8 when it was read, so the empty text is never taken.
+    /// Whatever is read through this was UTF-8 or decoded when it came in; the empty text stands for a reason that was neither.
     fn text(&self, span: Span) -> &str {
         std::str::from_utf8(self.bytes(span)).unwrap_or_default()
     }

@@ -98,7 +98,7 @@ impl Message {
                 }
             }
         }
-        self.expires()?;
+        // A malformed Expires is none of these: it counts as an hour where it matters (RFC 4475 §3.1.2.4).
         self.min_expires()?;
         if self.header(&HeaderName::Date).is_some_and(|value| !date::is_valid(value)) {
             return Err(HeaderError::new(HeaderName::Date, Rule::Date).into());

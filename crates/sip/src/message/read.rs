@@ -33,9 +33,10 @@ pub(crate) fn read(bytes: &Bytes, framing: Framing) -> Result<Message, ParseErro
     }
     let mut reader = Reader { raw: &raw, slots: SmallVec::new(), overlay: String::new(), fault: None };
     let (start_line, body_at) = reader.head().map_err(|error| answerable(error, &raw))?;
-    let Some(head) = raw.get(..body_at).and_then(|head| std::str::from_utf8(head).ok()) else {
-        return Err(ParseError::new(ParseErrorKind::NotText));
-    };
+    let head = raw.get(..body_at).unwrap_or_default();
+    if std::str::from_utf8(head).is_err() {
+        reader.decode_latin();
+    }
     let start = reader.start(head.get(start_line.range()).unwrap_or_default())?;
     let Reader { slots, overlay, mut fault, .. } = reader;
     let mut message = Message { raw, overlay, start, start_line, slots, body: Bytes::new(), edited: false };
@@ -152,7 +153,13 @@ impl Reader<'_> {
             return Ok(());
         }
         let value = start + colon + 1;
-        let value = if folded { self.unfold(value, end) } else { self.trimmed(value, end) };
+        let value = if folded {
+            // What is not UTF-8 is found out for the whole head later, and read again.
+            let text = std::str::from_utf8(self.raw.get(value..end).unwrap_or_default()).unwrap_or_default();
+            self.unfold(text)
+        } else {
+            self.trimmed(value, end)
+        };
         self.slots.push(Slot {
             name: name::index_of(line.get(..name_len).unwrap_or_default()),
             name_len: u16::try_from(name_len).unwrap_or(u16::MAX),
@@ -176,10 +183,8 @@ impl Reader<'_> {
     }
 
     /// The value of a folded line, put together in the overlay with each fold as one blank.
-    fn unfold(&mut self, start: usize, end: usize) -> Span {
+    fn unfold(&mut self, text: &str) -> Span {
         let begin = self.overlay.len();
-        // Not UTF-8 is found out for the whole head later.
-        let text = std::str::from_utf8(self.raw.get(start..end).unwrap_or_default()).unwrap_or_default();
         for piece in text.split("\r\n").map(parse::trim).filter(|piece| !piece.is_empty()) {
             if self.overlay.len() > begin {
                 self.overlay.push(' ');
@@ -189,9 +194,34 @@ impl Reader<'_> {
         Span::overlay(begin, self.overlay.len())
     }
 
+    /// Values that are not UTF-8, as RFC 3261 §25.1 wants them, are read as Latin-1, which older phones and trunks write in
+    /// names. What goes on to others are the bytes as they came.
+    fn decode_latin(&mut self) {
+        for at in 0..self.slots.len() {
+            let Some(line) = self.slots.get(at).and_then(|slot| self.raw.get(slot.line.range())) else { continue };
+            if std::str::from_utf8(line).is_ok() {
+                continue;
+            }
+            let value = line.iter().position(|b| *b == b':').map_or(0, |colon| colon + 1);
+            let text: String = line.iter().skip(value).map(|b| char::from(*b)).collect();
+            let value = self.unfold(&text);
+            if let Some(slot) = self.slots.get_mut(at) {
+                slot.value = value;
+            }
+        }
+    }
+
     /// Reads the start line. An error means that there is nothing to answer.
-    fn start(&mut self, line: &str) -> Result<StartLine, ParseError> {
-        let line = line.strip_suffix("\r\n").unwrap_or(line);
+    fn start(&mut self, line: &[u8]) -> Result<StartLine, ParseError> {
+        let line = line.strip_suffix(b"\r\n").unwrap_or(line);
+        let line = match std::str::from_utf8(line) {
+            Ok(line) => line,
+            // A reason is for people; the status is what counts.
+            Err(error) if line.starts_with(b"SIP/2.0 ") => {
+                line.get(..error.valid_up_to()).and_then(|part| std::str::from_utf8(part).ok()).unwrap_or_default()
+            }
+            Err(_) => return Err(ParseError::new(ParseErrorKind::NotText)),
+        };
         if line.len() >= 4 && line.as_bytes()[..4].eq_ignore_ascii_case(b"SIP/") {
             return status_line(line).map_err(ParseError::new);
         }
@@ -276,8 +306,19 @@ mod tests {
         assert_eq!(kind("hello\r\n\r\n"), ParseErrorKind::StartLine);
         assert_eq!(kind("SIP/2.0 99 Low\r\n\r\n"), ParseErrorKind::StartLine);
         assert_eq!(kind("SIP/3.0 200 OK\r\n\r\n"), ParseErrorKind::Version);
-        let latin = Bytes::from_static(b"OPTIONS sip:a SIP/2.0\r\nA: \xe4\r\n\r\n");
+        let latin = Bytes::from_static(b"OPTIONS sip:\xe4 SIP/2.0\r\nA: b\r\n\r\n");
         assert_eq!(Message::parse(latin).unwrap_err().kind, ParseErrorKind::NotText);
+    }
+
+    #[test]
+    fn a_value_in_latin_1_is_read_as_that_and_goes_on_as_it_came() {
+        let text = b"SIP/2.0 486 Besch\xe4ftigt\r\nFrom: \"M\xfcller\" <sip:a@b>;tag=1\r\nSubject: \xfc\r\n \xe4\r\nVia: x\r\n\r\n";
+        let message = Message::parse(Bytes::from_static(text)).unwrap();
+        assert_eq!(message.from().unwrap().display_name(), "M\u{fc}ller");
+        assert_eq!(message.header(&HeaderName::Subject), Some("\u{fc} \u{e4}"));
+        assert_eq!(message.header(&HeaderName::Via), Some("x"));
+        assert_eq!(message.status(), Some(StatusCode(486)));
+        assert_eq!(&message.to_bytes()[..], text);
     }
 
     #[test]
