@@ -95,7 +95,7 @@ impl Node {
     }
 
     /// Takes the figures of legs that ended.
-    pub fn trace_ended(&mut self) {
+    pub fn trace_ended(&mut self, now: Timestamp) {
         let trace = &self.trace;
         self.ending.retain_mut(|ending| match ending.figures.try_recv() {
             Err(oneshot::error::TryRecvError::Empty) => true,
@@ -103,8 +103,10 @@ impl Node {
             Ok(figures) => {
                 for (leg, statistics) in figures {
                     let at = statistics.last_packet.or(statistics.first_packet).unwrap_or(Timestamp::ZERO);
-                    let figures = in_full(leg, &statistics, true);
-                    trace.note(&ending.tenant, ending.conn_id, at, What::Figures(Box::new(figures)));
+                    let figures = What::Figures(Box::new(in_full(leg, &statistics, true)));
+                    // A leg lasts longer than its last packet, and has a span without any.
+                    trace.spans().noted(ending.conn_id, now, &figures);
+                    trace.note(&ending.tenant, ending.conn_id, at, figures);
                 }
                 false
             }

@@ -72,7 +72,7 @@ impl Turns {
                 self.asker.ask(question);
             }
             self.node.count(&self.meter);
-            self.node.trace_ended();
+            self.node.trace_ended(self.now());
             if self.drained() {
                 return Ok(());
             }
