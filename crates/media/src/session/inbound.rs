@@ -32,6 +32,8 @@ pub(super) struct Inbound {
     totals: Totals,
     /// The phone's last word on what it receives. Not part of a photograph: it says it again within seconds.
     told: Option<Told>,
+    /// Packets since the last frame that are for nobody else. Not part of a photograph: a restored relay begins a new run.
+    left_out: u16,
 }
 
 /// Counters over all sources of the leg's life.
@@ -71,11 +73,22 @@ impl Inbound {
         from: SocketAddr,
         now: Timestamp,
     ) -> Option<Frame<'a>> {
-        let Some((packet, content)) = Packet::parse(bytes).ok().and_then(|p| Some((p, content(stream, &p)?))) else {
+        let Ok(packet) = Packet::parse(bytes) else {
             self.totals.invalid += 1;
             return None;
         };
         let header = packet.header;
+        let Some(content) = content(stream, &packet) else {
+            self.totals.invalid += 1;
+            // It has taken a number of the source's all the same, and is not lost.
+            if self.lock == Some((from, header.ssrc)) {
+                self.left_out = self.left_out.saturating_add(1);
+                if let Some(reception) = self.reception.as_mut().filter(|r| r.ssrc() == header.ssrc) {
+                    reception.handle(header.sequence, header.timestamp, now, false);
+                }
+            }
+            return None;
+        };
         if !self.admits(from, header.ssrc, now) {
             self.totals.strangers += 1;
             return None;
@@ -94,7 +107,8 @@ impl Inbound {
         self.totals.received += 1;
         self.totals.received_octets += packet.payload.len() as u64;
         self.totals.first_packet.get_or_insert(now);
-        Some(Frame { header, content, payload: packet.payload })
+        let left_out = std::mem::take(&mut self.left_out);
+        Some(Frame { header, content, payload: packet.payload, left_out })
     }
 
     /// Returns whether it was a sign of life of the phone.
@@ -194,6 +208,7 @@ impl Inbound {
             inband: InbandDetector::default(),
             totals: snapshot.totals,
             told: None,
+            left_out: 0,
         }
     }
 

@@ -108,6 +108,7 @@ impl Outbound {
     ) -> Option<usize> {
         let Some((payload_type, transcode)) = payload(stream, frame.content) else {
             self.state.unrelayed += 1;
+            self.leave_out(frame);
             return None;
         };
         if self.needs_repack(stream, frame) {
@@ -218,6 +219,11 @@ impl Outbound {
         if distance(run.first, sequence) < 0 {
             return None;
         }
+        if !fresh && frame.left_out > 0 && distance(run.highest, sequence) > 0 {
+            run.sequence_offset = run.sequence_offset.wrapping_sub(frame.left_out);
+            // What is later than this has no place between numbers that have moved together.
+            run.first = sequence;
+        }
         if distance(run.highest, sequence) > 0 {
             run.highest = sequence;
         }
@@ -243,6 +249,19 @@ impl Outbound {
         };
         self.note_sent(placed.timestamp, now, samples);
         Some(placed)
+    }
+
+    /// A frame of the source is not sent: our numbers go on without it (RFC 3550 §5.1), and lost ones stay visible.
+    pub fn leave_out(&mut self, frame: &Frame<'_>) {
+        let Header { ssrc, sequence, .. } = frame.header;
+        let Some(run) = self.state.run.as_mut().filter(|run| run.source == ssrc) else { return };
+        if !(1..=JUMP_MAX).contains(&distance(run.highest, sequence)) {
+            return;
+        }
+        run.highest = sequence;
+        run.first = sequence.wrapping_add(1);
+        run.sequence_offset = run.sequence_offset.wrapping_sub(frame.left_out.wrapping_add(1));
+        self.state.next_sequence = run.first.wrapping_add(run.sequence_offset);
     }
 
     /// Another run has begun elsewhere: what the source says next starts a new one.

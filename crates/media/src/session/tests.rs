@@ -93,7 +93,7 @@ fn due(session: &mut Session, now: Timestamp) -> Vec<(SocketAddr, Header, Vec<u8
 fn relay_all(session: &mut Session, packet: &[u8], content: Content, now: Timestamp) -> Vec<(Header, Vec<u8>)> {
     let mut buffer = [0; PACKET_BYTES_MAX];
     let parsed = Packet::parse(packet).unwrap();
-    let frame = Frame { header: parsed.header, content, payload: parsed.payload };
+    let frame = Frame { header: parsed.header, content, payload: parsed.payload, left_out: 0 };
     let mut sent = Vec::new();
     let mut next = session.relay(&frame, now, &mut buffer);
     while let Some(transmit) = next {
@@ -290,6 +290,61 @@ fn loss_and_reordering_of_the_source_stay_visible_within_a_run() {
     let other = relay(&mut session, &audio(0, 6, 40_000, 1), Content::Audio(Law::Mu), at(100)).unwrap().0;
     assert_eq!(other.sequence.wrapping_sub(base.sequence), 5);
     assert!(other.marker);
+}
+
+#[test]
+fn what_a_held_phone_is_not_sent_leaves_no_gap_in_its_numbers() {
+    let mut session = session();
+    let say = |session: &mut Session, n: u32| {
+        relay(session, &audio(0, 5, n, 1), Content::Audio(Law::Mu), at(20 * u64::from(n))).map(|sent| sent.0)
+    };
+    let before = say(&mut session, 0).unwrap();
+    for direction in [Direction::RecvOnly, Direction::Inactive] {
+        let held = AudioStream { direction, ..stream(Law::Mu) };
+        session.negotiate(held, at(20));
+        assert!((1..100).all(|n| say(&mut session, n).is_none()));
+    }
+    session.negotiate(stream(Law::Mu), at(1_990));
+    let after = say(&mut session, 100).unwrap();
+    assert_eq!(after.sequence, before.sequence.wrapping_add(1));
+    assert_eq!(after.timestamp.wrapping_sub(before.timestamp), 16_000, "it tells how long it was");
+    assert!(after.marker);
+}
+
+#[test]
+fn packets_that_the_phone_cannot_take_leave_no_gap_and_lost_ones_do() {
+    let mut session = session();
+    session.negotiate(deaf_to_events(Law::Mu), START);
+    let say = |session: &mut Session, n: u32| {
+        relay(session, &audio(0, 5, n, 1), Content::Audio(Law::Mu), at(20 * u64::from(n))).unwrap().0.sequence
+    };
+    let first = say(&mut session, 1);
+    for sequence in [2, 3, 5] {
+        let event = key(5, sequence, 320, '5', sequence == 5);
+        assert_eq!(relay(&mut session, &event, Content::Event, at(40)), None);
+    }
+    // The fourth was lost; the sound of the key is not part of this.
+    session.keys.clear();
+    assert_eq!(say(&mut session, 6).wrapping_sub(first), 2);
+    assert_eq!(say(&mut session, 7).wrapping_sub(first), 3);
+}
+
+#[test]
+fn comfort_noise_is_not_passed_on_and_nothing_is_lost_by_it() {
+    let (mut alice, mut bob) = (session(), session());
+    let mut sent = Vec::new();
+    for n in 0..6 {
+        let packet = audio(if n == 3 { 13 } else { 0 }, 9, n, 1);
+        let mut buffer = [0; PACKET_BYTES_MAX];
+        let now = at(20 * u64::from(n));
+        let Some(frame) = alice.handle_rtp(&packet, address("192.0.2.1:4000"), now) else { continue };
+        let out = bob.relay(&frame, now, &mut buffer).unwrap();
+        sent.push(Packet::parse(&buffer[..out.length]).unwrap().header);
+    }
+    let steps: Vec<_> = sent.windows(2).map(|two| two[1].sequence.wrapping_sub(two[0].sequence)).collect();
+    assert_eq!(steps, [1; 4]);
+    assert_eq!(sent[3].timestamp.wrapping_sub(sent[2].timestamp), 320);
+    assert_eq!(alice.statistics().lost, 0);
 }
 
 #[test]
