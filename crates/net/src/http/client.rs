@@ -129,6 +129,7 @@ impl Client {
             at: None,
             deadline: DEADLINE,
             attempts: 1,
+            bears_token: true,
         }
     }
 }
@@ -144,6 +145,7 @@ pub struct Call {
     at: Option<SocketAddr>,
     deadline: Duration,
     attempts: usize,
+    bears_token: bool,
 }
 
 impl Call {
@@ -159,9 +161,15 @@ impl Call {
         self.header(header::CONTENT_TYPE, HeaderValue::from_static(media_type))
     }
 
-    /// With a header. The caller token is added when it is sent, unless `authorization` is set here.
+    /// With a header. The caller token is added when it is sent, unless `authorization` is set here or it goes without.
     pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.headers.insert(name, value);
+        self
+    }
+
+    /// Without a token of the role's own: what is handed on for somebody else is asked with that one's rights alone.
+    pub fn without_token(mut self) -> Self {
+        self.bears_token = false;
         self
     }
 
@@ -284,7 +292,7 @@ impl Call {
             .body(Full::new(body))
             .map_err(|error| shape(&error))?;
         *request.headers_mut() = self.headers.clone();
-        if !self.headers.contains_key(header::AUTHORIZATION) {
+        if self.bears_token && !self.headers.contains_key(header::AUTHORIZATION) {
             let token = inner.ctx.token_for(inner.role).map_err(|error| shape(&error))?;
             let mut value = HeaderValue::try_from(format!("Bearer {token}")).map_err(|error| shape(&error))?;
             value.set_sensitive(true);

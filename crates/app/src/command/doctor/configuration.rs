@@ -90,6 +90,12 @@ pub fn tenants(situation: &Situation) -> Vec<Finding> {
             return vec![Finding::error("configuration", format!("the tenants cannot be read: {reason}"), remedy)];
         }
     };
+    if situation.is_earlier {
+        let what = "it is of an earlier release: the tenants in it were not looked at, and nothing was changed";
+        let remedy = "the next start brings it up to date; keep a copy of the file for the way back";
+        let file = situation.data_dir.join("configuration.sqlite");
+        return vec![Finding::notice(file.display().to_string(), what, remedy)];
+    }
     if stored.is_empty() {
         let what = "there is no tenant: every call is refused";
         let remedy = "`trunkline tenant import FILE`, or start with `trunkline up --example`";
