@@ -163,7 +163,12 @@ impl Proxy {
             return Some(Flow::Stream { connection });
         }
         let listens = (owner.home.port() != 0).then_some(owner.home);
-        let flow = self.stream_to(listens.or_else(|| home_of(message.request_uri()?, owner.home.ip()))?);
+        let remote = listens.or_else(|| home_of(message.request_uri()?, owner.home.ip()))?;
+        // One that gives out that it is us gets no call of ours.
+        if self.settings.udp_listeners.contains(&remote) {
+            return None;
+        }
+        let flow = self.stream_to(remote);
         if let Flow::Stream { connection } = flow
             && let Some(peer) = self.connections.get_mut(&connection)
         {
