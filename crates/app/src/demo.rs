@@ -28,6 +28,8 @@ const OPERATOR_SCOPES: &str = "operate calls:read calls:control config:read agen
                                trace:read trace:numbers";
 /// What a page on a wall may do: it is seen by everybody, so it sees no phone number and changes nothing.
 const WALLBOARD_SCOPES: &str = "statistics:read topology:read";
+/// What the pages need that explain calls, phone numbers masked.
+const TRACES_SCOPES: &str = "statistics:read topology:read trace:read";
 /// People whose phones are printed; `demo.json` has all.
 const PRINTED: usize = 2;
 
@@ -71,8 +73,22 @@ pub async fn announce(installation: &Installation, stores: &Stores, robots: Opti
     data_dir::write_whole(&path, serde_json::to_string_pretty(&demo)?.as_bytes())
         .with_context(|| format!("writing {}", path.display()))?;
     // To stderr: stdout is the log or an answer, and secrets do not go into a log.
-    eprint!("{}", in_words(&demo, &path.display().to_string(), robots));
+    eprint!("{}", in_words(&demo, &path.display().to_string(), &own_command(installation), robots));
     Ok(())
+}
+
+/// How this program is called for this installation: what was built is seldom on the PATH.
+fn own_command(installation: &Installation) -> String {
+    let program = std::env::current_exe().unwrap_or_else(|_| "trunkline".into());
+    let mut words = program.display().to_string();
+    if installation.instance != 0 {
+        words.push_str(&format!(" --instance {}", installation.instance));
+    }
+    let home = std::env::home_dir();
+    if installation.data_dir != runtime::process::default_data_dir(home.as_deref(), installation.instance) {
+        words.push_str(&format!(" --data-dir {}", installation.data_dir.display()));
+    }
+    words
 }
 
 async fn load(stores: &Stores) -> anyhow::Result<(TenantId, TenantObjects)> {
@@ -103,6 +119,7 @@ fn describe(installation: &Installation, tenant: &TenantId, objects: &TenantObje
         "tokens": {
             "operator": issue("operator/demo", OPERATOR_SCOPES)?,
             "wallboard": issue("wallboard/demo", WALLBOARD_SCOPES)?,
+            "traces": issue("traces/demo", TRACES_SCOPES)?,
         },
     }))
 }
@@ -126,12 +143,13 @@ fn describe_person(person: &Person, objects: &TenantObjects) -> Option<Value> {
     })
 }
 
-fn in_words(demo: &Value, path: &str, robots: Option<&str>) -> String {
+fn in_words(demo: &Value, path: &str, program: &str, robots: Option<&str>) -> String {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let (sip, web) = (format!("{}:{}", text(&demo["sip"]["host"]), demo["sip"]["port"]), text(&demo["web"]));
     let mut words = format!(
-        "\nTrunkline is ready.\n\n  Wallboard  {web}/#token={}\n  SIP        {sip} (UDP and TCP)\n",
-        text(&demo["tokens"]["wallboard"])
+        "\nTrunkline is ready.\n\n  Wallboard  {web}/#token={}\n  Traces     {web}/trace#token={}\n  SIP        {sip} (UDP and TCP)\n",
+        text(&demo["tokens"]["wallboard"]),
+        text(&demo["tokens"]["traces"])
     );
     if let Some(robots) = robots {
         words.push_str(&format!("  Robots     {robots}\n"));
@@ -155,7 +173,10 @@ fn in_words(demo: &Value, path: &str, robots: Option<&str>) -> String {
         words.push_str(&format!("  {:<12} {name}\n", text(number)));
     }
     words.push_str(&format!(
-        "\nAll {} phones and the operator's token are in {path}\nCtrl-C ends it.\n\n",
+        "\nLook inside\n  {program} topology         every connection with what goes through it\n  \
+         {program} trace --last     what happened to the latest call\n  \
+         {program} doctor           what is stuck or misconfigured\n\n\
+         All {} phones and the operator's token are in {path}\nCtrl-C ends it.\n\n",
         people.len()
     ));
     words

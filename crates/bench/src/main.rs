@@ -20,6 +20,7 @@ mod report;
 mod sipp;
 mod site;
 mod udp;
+mod wallboard;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -40,6 +41,7 @@ const BENCHES: &[(&str, Bench)] = &[
     ("registrar", registrar::run),
     ("relay", relay::run),
     ("demo", demo::run),
+    ("wallboard", wallboard::run),
 ];
 
 /// Measures trunkline beside its peers and prints the ratios of this run
