@@ -188,6 +188,11 @@ impl Installation {
         self.directory.path()
     }
 
+    /// Whether its stores are servers.
+    pub fn is_on_servers(&self) -> bool {
+        self.servers.is_some()
+    }
+
     /// The servers that hold its stores, where it is not embedded.
     pub fn servers(&mut self) -> Result<&mut Servers> {
         self.servers.as_mut().context("its stores are embedded")
