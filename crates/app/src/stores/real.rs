@@ -1,7 +1,7 @@
 //! Everything in servers: Redis, Pulse's Redis, PostgreSQL, Kafka. This module names no embedded store, and forbids them to the process.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::Context as _;
 use backends::kafka::{KafkaLog, KafkaSettings};
@@ -14,6 +14,7 @@ use runtime::exit::{Exit, ExitError};
 use runtime::process::Installation;
 use runtime::process::stores::{Clients, Composed, Server, StoresSettings};
 use runtime::settings::ServerUrl;
+use tokio::time::Instant;
 
 /// The number of the servers' host among the infrastructure's addresses.
 const HOST: u8 = 1;

@@ -9,11 +9,12 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use infra::{Change, Consumed, QueueBatch, QueueRecord, RegistrationWrite, Result, StoreError, Written};
 use model::{AgentId, Dn, Owner, TenantId, Timestamp, Token};
+use tokio::time::Instant;
 
 use super::ledgers::{Kind, Row};
 use super::{RedisStores, reply};
@@ -366,20 +367,18 @@ impl RedisStores {
         self.steady.saw(&answered);
         let mut answers = answered?;
         for (row, answer) in rows.iter().zip(&mut answers) {
-            match answer {
-                Written::Unknown => {
-                    let Some(lost) = self.steady.anew(kind, tenant, &row.key) else { continue };
-                    if lost.owner != row.owner || lost.token != row.token {
-                        continue;
-                    }
-                    tracing::warn!(ledger = kind.name, record = row.key, "Redis has lost a record: it is written anew");
-                    self.write_rows(kind, tenant, std::slice::from_ref(&lost), None).await?;
-                    let again = self.write_rows(kind, tenant, std::slice::from_ref(row), None).await?;
-                    if let Some(again) = again.into_iter().next() {
-                        *answer = again;
-                    }
-                }
-                _ => {}
+            if *answer != Written::Unknown {
+                continue;
+            }
+            let Some(lost) = self.steady.anew(kind, tenant, &row.key) else { continue };
+            if lost.owner != row.owner || lost.token != row.token {
+                continue;
+            }
+            tracing::warn!(ledger = kind.name, record = row.key, "Redis has lost a record: it is written anew");
+            self.write_rows(kind, tenant, std::slice::from_ref(&lost), None).await?;
+            let again = self.write_rows(kind, tenant, std::slice::from_ref(row), None).await?;
+            if let Some(again) = again.into_iter().next() {
+                *answer = again;
             }
         }
         for (row, answer) in rows.iter().zip(&answers) {
