@@ -70,7 +70,7 @@ pub const TOPICS: &[Topic] = &[
     Topic {
         name: CALL_THREAD,
         holds: "facts of calls and of virtual queues; a summary of each finished call thread",
-        key: "tenant and call thread, as `example:194d04e7b98080003d2f7a10c5e8b196`; for a fact without a call tenant and subject",
+        key: "tenant and call thread, as `example:3D2F7A10C5E841968B1C6E0F92AD5730`; for a fact without a call tenant and subject",
         writers: "sip-cluster (the tenant's exporter), call-state (summaries)",
         records: &[THREAD],
     },

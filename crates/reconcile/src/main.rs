@@ -1,7 +1,7 @@
 //! `trunkline-reconcile`: what four witnesses say of the same calls, and where they disagree.
 //!
-//! The witnesses are the robots (what callers and agents did and heard), the event stream (port 8000), the reporting log on
-//! disk and the wallboard. This program shares no code with any of them but the generated messages of port 8000, so that a
+//! The witnesses are the robots (what callers and agents did and heard), the event stream (port 8000), the reporting log (on
+//! disk or in Kafka) and the wallboard. This program shares no code with any of them but the generated messages of port 8000, so that a
 //! mistake of theirs is not made here again.
 
 #![allow(clippy::disallowed_methods, reason = "it shares no code with the others, their clock included")]
@@ -40,6 +40,9 @@ struct Arguments {
     /// The installation's data directory, with demo.json and the reporting log
     #[arg(long, value_name = "DIR")]
     data_dir: PathBuf,
+    /// Read the reporting log from Kafka instead of the data directory: brokers, separated by commas
+    #[arg(long, value_name = "BROKERS")]
+    kafka: Option<String>,
     /// The result as JSON instead of the table
     #[arg(long)]
     json: bool,
@@ -59,7 +62,8 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let executor = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let verdict = executor.context("the executor").and_then(|executor| {
-        executor.block_on(watch::run(arguments.instance, &arguments.data_dir, arguments.with_stdin))
+        let brokers = arguments.kafka.as_deref();
+        executor.block_on(watch::run(arguments.instance, &arguments.data_dir, brokers, arguments.with_stdin))
     });
     ExitCode::from(match verdict {
         Ok(Some(verdict)) => {

@@ -1,4 +1,6 @@
-//! What the reporting log says: files of JSON lines.
+//! What the reporting log says: files of JSON lines, or topics of Kafka.
+
+mod kafka;
 
 use std::collections::{BTreeMap, HashMap};
 use std::io::{BufRead, BufReader, Seek, SeekFrom};
@@ -10,6 +12,38 @@ use serde_json::Value;
 use crate::fact::Fact;
 
 const TOPICS: [&str; 2] = ["voice-callthread", "voice-agentstate"];
+
+/// Where the reporting log is.
+pub enum Source {
+    Files(Files),
+    Kafka(kafka::Topics),
+}
+
+impl Source {
+    /// From now on, in Kafka if its brokers are named, else in the data directory.
+    pub fn from_now(data_dir: &Path, brokers: Option<&str>) -> Result<Self> {
+        Ok(match brokers {
+            Some(brokers) => Self::Kafka(kafka::Topics::from_now(brokers)?),
+            None => Self::Files(Files::from_now(data_dir)?),
+        })
+    }
+
+    /// Reads what has been written since.
+    pub fn read_on(&mut self) -> Result<()> {
+        match self {
+            Self::Files(files) => files.read_on(),
+            Self::Kafka(topics) => topics.read_on(),
+        }
+    }
+
+    /// What was read.
+    pub const fn log(&self) -> &Log {
+        match self {
+            Self::Files(files) => &files.log,
+            Self::Kafka(topics) => &topics.log,
+        }
+    }
+}
 
 /// A summary of a finished call thread.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,14 +66,14 @@ pub struct Log {
 }
 
 /// Reads the log's files as they grow.
-pub struct Reader {
+pub struct Files {
     folder: PathBuf,
     /// How far each file has been read, in bytes.
     read: BTreeMap<PathBuf, u64>,
     pub log: Log,
 }
 
-impl Reader {
+impl Files {
     /// From now on: what stands there already is passed over.
     pub fn from_now(data_dir: &Path) -> Result<Self> {
         let mut reader = Self { folder: data_dir.join("reporting"), read: BTreeMap::new(), log: Log::default() };
@@ -119,7 +153,7 @@ mod tests {
             )
         };
         std::fs::write(&path, line(1)).unwrap();
-        let mut reader = Reader::from_now(&folder).unwrap();
+        let mut reader = Files::from_now(&folder).unwrap();
         let mut file = std::fs::OpenOptions::new().append(true).open(&path).unwrap();
         let third = line(3);
         write!(file, "{}{}", line(2), &third[..20]).unwrap();

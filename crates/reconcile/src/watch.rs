@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result};
 use serde_json::Value;
 
 use crate::compare::{Testimonies, compare};
-use crate::reporting::Reader;
+use crate::reporting::Source;
 use crate::robots::Robots;
 use crate::stream::Stream;
 use crate::verdict::Verdict;
@@ -49,10 +49,10 @@ impl Place {
 
 /// Watches, waits for the robots' result on stdin, compares. None: stdin ended before there was a result.
 #[allow(clippy::print_stdout, reason = "this is what the caller waits for")]
-pub async fn run(instance: u8, data_dir: &Path, silent_end: bool) -> Result<Option<Verdict>> {
+pub async fn run(instance: u8, data_dir: &Path, brokers: Option<&str>, silent_end: bool) -> Result<Option<Verdict>> {
     let place = Place::read(data_dir)?;
     let before = place.board().await;
-    let mut log = Reader::from_now(data_dir)?;
+    let mut log = Source::from_now(data_dir, brokers)?;
     let stream = Stream::open(&format!("127.{instance}.16.1:8000"), &place.token).await?;
     println!("watching");
     let Some(path) = tokio::task::spawn_blocking(first_line).await?? else {
@@ -83,7 +83,7 @@ pub async fn run(instance: u8, data_dir: &Path, silent_end: bool) -> Result<Opti
                 robots: &robots,
                 stream: &told.facts,
                 before: &told.calls_before,
-                log: &log.log,
+                log: log.log(),
                 boards,
             })
         });

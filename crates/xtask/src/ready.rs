@@ -19,6 +19,7 @@ const PAGES: &[(&str, &[&str])] = &[
     ("docs/settings.md", &["settings"]),
     ("docs/metrics.md", &["specs", "--metrics"]),
     ("docs/tokens.md", &["specs", "--scopes"]),
+    ("docs/topics.md", &["specs", "--events"]),
 ];
 
 /// How much is checked.

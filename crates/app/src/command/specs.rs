@@ -22,6 +22,9 @@ pub struct Arguments {
     /// The table of scopes, as a page of the book
     #[arg(long, conflicts_with_all = ["check", "metrics", "json"])]
     scopes: bool,
+    /// The reference of the reporting log's topics and records, as a page of the book
+    #[arg(long, conflicts_with_all = ["check", "metrics", "scopes", "json"])]
+    events: bool,
 }
 
 /// Prints or checks the specs.
@@ -36,6 +39,8 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
         eprintln!("{} roles agree with the table of connections", roles::TABLE.len());
     } else if arguments.scopes {
         print!("{}", runtime::scope::markdown());
+    } else if arguments.events {
+        print!("{}", contracts::reporting::markdown());
     } else if arguments.metrics && arguments.json {
         println!("{}", serde_json::to_string_pretty(&reference::as_json(roles::TABLE))?);
     } else if arguments.metrics {

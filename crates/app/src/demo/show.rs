@@ -11,6 +11,7 @@ use robots::{Edge, Results, Site};
 use runtime::data_dir;
 use runtime::exit::{Exit, ExitError};
 use runtime::process::Installation;
+use runtime::process::stores::{Mode, SECTION, StoresSettings};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::process::{Child, ChildStdout, Command};
 use tokio::signal::unix::{SignalKind, signal};
@@ -18,6 +19,7 @@ use tokio::task::JoinHandle;
 
 use super::{TENANT, TOKEN_LIFE, cast, describe, load};
 use crate::command::Load;
+use crate::stores::Servers;
 
 /// What the robots are told, in the data directory.
 const SITE: &str = "robots.json";
@@ -66,6 +68,7 @@ impl Show {
             result: installation.data_dir.join(RESULT),
             arguments: self.load.arguments(),
             reconcile: self.reconcile.clone().map(|program| (program, installation.data_dir.clone())),
+            brokers: brokers(installation)?,
             exit: self.exit,
             json: self.json,
             instance: installation.instance,
@@ -142,6 +145,8 @@ struct Play {
     arguments: Vec<String>,
     /// The program that compares, and the data directory in which the reporting log is.
     reconcile: Option<(PathBuf, PathBuf)>,
+    /// Where the reporting log is Kafka.
+    brokers: Option<String>,
     exit: bool,
     json: bool,
     instance: u8,
@@ -163,7 +168,9 @@ impl Play {
 
     async fn perform(&self) -> anyhow::Result<Exit> {
         let mut watcher = match &self.reconcile {
-            Some((program, data_dir)) => Some(Watcher::start(program, data_dir, self.instance).await?),
+            Some((program, data_dir)) => {
+                Some(Watcher::start(program, data_dir, self.instance, self.brokers.as_deref()).await?)
+            }
             None => None,
         };
         let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
@@ -217,6 +224,15 @@ impl Play {
     }
 }
 
+/// Kafka's brokers, where the stores are servers.
+fn brokers(installation: &Installation) -> anyhow::Result<Option<String>> {
+    let settings: StoresSettings = installation.values.read(SECTION)?;
+    Ok(match settings.mode() {
+        Mode::Embedded => None,
+        Mode::Real => Some(Servers::of(installation.instance, &settings)?.brokers().to_owned()),
+    })
+}
+
 /// The comparison, which watches from before the first call.
 struct Watcher {
     child: Child,
@@ -224,10 +240,11 @@ struct Watcher {
 }
 
 impl Watcher {
-    async fn start(program: &PathBuf, data_dir: &PathBuf, instance: u8) -> anyhow::Result<Self> {
+    async fn start(program: &PathBuf, data_dir: &PathBuf, instance: u8, brokers: Option<&str>) -> anyhow::Result<Self> {
         let mut child = Command::new(program)
             .args(["--with-stdin", "--json", "--instance", &instance.to_string(), "--data-dir"])
             .arg(data_dir)
+            .args(brokers.map(|brokers| ["--kafka", brokers]).into_iter().flatten())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .kill_on_drop(true)

@@ -26,7 +26,7 @@ const LAWS: &str = "
 ## What holds
 
 - **Order.** Records of one key are in order. A record may stand there again, after later ones: drop what you have seen, by `id`. What is left is complete and in order.
-- **Identity.** `source` and `id` name a record for good. In Kafka two records with the same offset never differ, two with the same `id` neither.
+- **Identity.** `source` and `id` name a record for good: two that have both in common say the same.
 - **Completeness.** A fact is removed from the event stream only when the log has it. A record longer than 900,000 bytes is not taken by any log; it is counted (`..._refused`) and named in the role's log.
 - **Keys.** Kafka's partition is the murmur2 hash of the key, as Kafka's own clients compute it. The number of partitions of a topic must not be changed while the order of its keys matters.
 - **Change.** New attributes and new types may come; none changes its meaning. Readers pass over what they do not know.
@@ -46,7 +46,7 @@ const ENVELOPE: &[Attribute] = &[
     attribute(
         "subject",
         "string",
-        "what it is about: `call:<ConnID>`, `queue:<name>`, `agent:<id>`, `dn:<number>`, `thread:<CallThreadID>`, or a requester",
+        "what it is about: `call:<ConnID>`, `queue:<name>`, `agent:<id>`, `dn:<number>`, `session:<name>`, `thread:<CallThreadID>`, or a requester",
     ),
     attribute("time", "string", "when it happened: RFC 3339 in UTC with microseconds, by the owner's clock"),
     attribute("datacontenttype", "string", "`application/json`"),
