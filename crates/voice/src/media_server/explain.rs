@@ -130,16 +130,10 @@ impl Node {
 }
 
 /// The owner of a call has named the call's own span in an INVITE.
-pub(super) fn belongs(
-    trace: &Recorder,
-    tenant: &TenantId,
-    conference: Option<&str>,
-    invite: &sip::Message,
-    now: Timestamp,
-) {
+pub(super) fn belongs(trace: &Recorder, leg: &Leg, invite: &sip::Message, now: Timestamp) {
     let named = invite.header(&sip::proxy::headers::TRACE).and_then(|text| text.parse::<TraceParent>().ok());
-    if let (Some(named), Some(conn_id)) = (named, conference.and_then(|name| name.parse().ok())) {
-        trace.identify(tenant, conn_id, named.trace, now);
+    if let (Some(named), Some(conn_id)) = (named, call(leg)) {
+        trace.identify(&leg.tenant, conn_id, named.trace, now);
     }
 }
 

@@ -24,7 +24,10 @@ enum Refusal {
 
 impl Node {
     pub(super) fn incoming(&mut self, dialog: DialogId, request: &Message, flow: Flow, now: Timestamp) {
-        let begun = self.begin(dialog, request, flow, now).and_then(|()| {
+        let begun = self.begin(dialog, request, flow).and_then(|()| {
+            if let Some(leg) = self.legs.get(&dialog) {
+                super::explain::belongs(&self.trace, leg, request, now);
+            }
             let described = if request.body().is_empty() {
                 self.make_offer(dialog)
             } else {
@@ -56,7 +59,7 @@ impl Node {
     }
 
     /// Checks what is asked for and reserves a pair of ports for it.
-    fn begin(&mut self, dialog: DialogId, request: &Message, flow: Flow, now: Timestamp) -> Result<(), Refusal> {
+    fn begin(&mut self, dialog: DialogId, request: &Message, flow: Flow) -> Result<(), Refusal> {
         let bad = Refusal::Request;
         let service = Service::of(request.request_uri().unwrap_or_default()).map_err(bad)?;
         let tenant = request.header(&headers::TENANT).and_then(|t| TenantId::parse(t).ok());
@@ -104,7 +107,6 @@ impl Node {
             session_id: self.entropy.next_u64() >> 1,
             version: 1,
         };
-        super::explain::belongs(&self.trace, &tenant, conference, request, now);
         let leg = Leg {
             id,
             shard: self.driver.shard_of(&key),
