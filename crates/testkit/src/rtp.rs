@@ -13,6 +13,8 @@ use anyhow::{Context, Result};
 /// Samples of a packet of 20 ms at 8 kHz.
 const FRAME: usize = 160;
 const HEADER: usize = 12;
+/// The payload type of telephone events in the scenarios.
+const EVENTS: u8 = 101;
 
 /// What an endpoint has received.
 #[derive(Clone, Debug, Default)]
@@ -25,6 +27,27 @@ pub struct Received {
     pub sources: Vec<SocketAddr>,
     /// Steps in the sequence number other than one.
     pub jumps: usize,
+    /// How many packets of audio had how many samples.
+    pub sizes: std::collections::BTreeMap<usize, usize>,
+    /// Packets of telephone events, in the order of arrival.
+    pub events: Vec<KeyPacket>,
+}
+
+/// A packet of a telephone event (RFC 4733).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct KeyPacket {
+    /// Its sequence number.
+    pub sequence: u16,
+    /// Its timestamp.
+    pub timestamp: u32,
+    /// Whether its marker is set.
+    pub marker: bool,
+    /// The event.
+    pub code: u8,
+    /// Whether the key was released.
+    pub end: bool,
+    /// How long so far, in samples.
+    pub duration: u16,
 }
 
 /// A running endpoint; it stops with the value.
@@ -92,9 +115,24 @@ fn listen(socket: &UdpSocket, running: &AtomicBool, received: &Mutex<Received>) 
     let mut last = None;
     while running.load(Ordering::Relaxed) {
         let Ok((length, source)) = socket.recv_from(&mut packet) else { continue };
-        let Some(payload) = packet.get(HEADER..length).filter(|_| packet[1] & 0x7f == 0) else { continue };
+        let kind = packet[1] & 0x7f;
+        let Some(payload) = packet.get(HEADER..length).filter(|_| matches!(kind, 0 | EVENTS)) else { continue };
         let sequence = u16::from_be_bytes([packet[2], packet[3]]);
         let Ok(mut so_far) = received.lock() else { return };
+        if kind == EVENTS {
+            let timestamp = u32::from_be_bytes([packet[4], packet[5], packet[6], packet[7]]);
+            if let [code, flags, d0, d1, ..] = *payload {
+                let (marker, end) = (packet[1] & 0x80 != 0, flags & 0x80 != 0);
+                let duration = u16::from_be_bytes([d0, d1]);
+                so_far.events.push(KeyPacket { sequence, timestamp, marker, code, end, duration });
+            }
+            if last.is_some_and(|last: u16| sequence != last.wrapping_add(1)) {
+                so_far.jumps += 1;
+            }
+            last = Some(sequence);
+            continue;
+        }
+        *so_far.sizes.entry(payload.len()).or_default() += 1;
         so_far.samples.extend(payload.iter().map(|&byte| linear(byte)));
         so_far.packets += 1;
         if !so_far.sources.contains(&source) {

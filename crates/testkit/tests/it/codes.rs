@@ -104,6 +104,59 @@ fn an_agent_types_the_pin_and_is_logged_in_and_nothing_tells_the_pin() -> Result
     Ok(())
 }
 
+/// The files of a data directory in which calls and their audio are written down, as they are now.
+fn journals(folder: &Path, found: &mut Vec<(String, Vec<u8>)>) -> Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            journals(&path, found)?;
+        } else {
+            found.push((path.display().to_string(), fs::read(&path)?));
+        }
+    }
+    Ok(())
+}
+
+/// How typed digits would stand in a record (a string with its length before it), in JSON, and in MSML.
+fn written_forms(digits: &str) -> Vec<Vec<u8>> {
+    let mut of_record = vec![digits.len() as u8];
+    of_record.extend(digits.bytes());
+    vec![of_record, format!("\"{digits}\"").into_bytes(), format!(">{digits}<").into_bytes()]
+}
+
+#[test]
+fn a_pin_is_written_into_no_journal_not_even_in_part_and_a_crash_has_it_typed_again() -> Result<()> {
+    let site = site_with_pin()?;
+    let mut phone = baresip_phone(&site, 10, "7101", Answer::Auto)?;
+    dial_code(&mut phone)?;
+    // A part of it is typed when the process dies; what comes then is a new attempt.
+    type_digits(&mut phone, &PIN[..5])?;
+    site.metric_becomes("media", "media_digits_total", 5.0, SOON)?;
+    let site = site.crash_and_restart()?;
+    wait::until(LATER, || {
+        let heard = audio::read_wav(&phone.heard()?)?;
+        let again = audio::compare(&prompt_samples("enter-pin-again")?, &heard);
+        Ok(again.is_ok_and(|again| again.similarity > ALIKE).then_some(()))
+    })
+    .context("it is asked for again")?;
+    PIN.chars().try_for_each(|digit| phone.digit(digit))?;
+    phone.wait_for("CALL_CLOSED", LATER)?;
+    site.metric_becomes("agent-state", "agentstate_agents_logged_in", 1.0, SOON)?;
+    site.is_at_rest()?;
+    let mut found = Vec::new();
+    journals(site.data_dir(), &mut found)?;
+    // Where agents are kept, their PINs are.
+    let found: Vec<_> = found.into_iter().filter(|(name, _)| !name.contains("configuration")).collect();
+    ensure!(found.iter().any(|(name, bytes)| name.contains("stores") && bytes.len() > 1_000), "there is a journal");
+    for digits in (3..=PIN.len()).map(|length| &PIN[..length]) {
+        for form in written_forms(digits) {
+            let telling = found.iter().find(|(_, bytes)| bytes.windows(form.len()).any(|window| window == form));
+            ensure!(telling.is_none(), "{digits} stands in {}", telling.map_or("", |(name, _)| name));
+        }
+    }
+    Ok(())
+}
+
 #[test]
 fn a_pin_typed_wrong_three_times_logs_nobody_in_and_makes_the_phone_wait() -> Result<()> {
     let site = site_with_pin()?;

@@ -14,6 +14,8 @@ use testkit::{Installation, audio, wait};
 const SOON: Duration = Duration::from_secs(15);
 const LATER: Duration = Duration::from_secs(60);
 const ALIKE: f64 = 0.9;
+/// linphone plays from its own clock and drops what comes late, so a busy machine may cost it a part: it says all of it again.
+const TRIES: usize = 4;
 
 /// linphone's console; it ends with the value.
 struct Linphone {
@@ -115,19 +117,24 @@ fn linphone_registers_with_digest_and_hears_itself() -> Result<()> {
     let recording = site.data_dir().join("linphone.wav");
     phone.type_in(&format!("record {}", recording.display()))?;
     wait::until(SOON, || Ok((bytes_of(&recording) > 0).then_some(())))?;
-    phone.type_in(&format!("play {}", prompt("sales-welcome").display()))?;
     let sent = prompt_samples("sales-welcome")?;
-    // What was said, and two seconds for the way.
-    let enough = 2 * (sent.len() as u64 + 16_000);
-    wait::until(LATER, || Ok((bytes_of(&recording) > enough).then_some(())))?;
+    let mut heard = Vec::new();
+    for time in 1..=TRIES {
+        let before = bytes_of(&recording);
+        phone.type_in(&format!("play {}", prompt("sales-welcome").display()))?;
+        // What was said, and two seconds for the way.
+        let enough = before + 2 * (sent.len() as u64 + 16_000);
+        wait::until(LATER, || Ok((bytes_of(&recording) > enough).then_some(())))?;
+        let alike = audio::compare(&sent, &audio::read_wav(&recording)?)?;
+        heard.push(alike);
+        if alike.similarity > ALIKE {
+            break;
+        }
+        ensure!(time < TRIES, "what was said is never heard whole: {heard:?}");
+    }
     let end = phone.type_in("terminate")?;
     phone.wait_for("ended (No error)", end)?;
     phone.type_in("quit")?;
     wait::until(SOON, || Ok(phone.child.try_wait()?.map(drop)))?;
-    // linphone plays from its own clock and drops what comes late: each second is looked for by itself, and one is heard whole.
-    let heard = audio::read_wav(&recording)?;
-    let seconds = sent.chunks_exact(8_000).filter_map(|second| audio::compare(second, &heard).ok());
-    let best = seconds.map(|likeness| likeness.similarity).fold(0.0, f64::max);
-    ensure!(best > ALIKE, "no second of what was said is heard: at best {best}");
     site.is_at_rest()
 }

@@ -179,33 +179,48 @@ fn tcp_conversation(site: &Installation, scenario: &str, arguments: &[&str]) -> 
 }
 
 #[test]
-fn a_conversation_of_a_tcp_phone_ends_by_its_bye_or_its_silence_after_a_crash() -> Result<()> {
+fn a_conversation_of_a_tcp_phone_ends_by_its_bye_after_a_crash() -> Result<()> {
     let site = Installation::start()?;
     let (mut agent, caller) = tcp_conversation(&site, "caller-until-bye.xml", &[])?;
     let site = site.crash_and_restart()?;
-    // Its connection is gone. It opens another one for its BYE, if it has not given the call up by itself: then its silence ends it.
-    let _ = agent.hang_up();
-    caller.finish(LATER)?.1.expect_success()?;
+    // Its connection is gone. It opens another one for its BYE.
+    agent.hang_up()?;
+    caller.finish(SOON)?.1.expect_success()?;
+    agent.wait_for("CALL_CLOSED", SOON)?;
     site.is_at_rest()
 }
 
 #[test]
-fn a_tcp_phone_that_cannot_be_told_the_end_keeps_nobody_and_no_other_phone_is_told() -> Result<()> {
+fn a_tcp_phone_is_told_the_end_and_called_again_where_it_listens_after_a_crash() -> Result<()> {
     let site = Installation::start()?;
-    let (mut agent, caller) = tcp_conversation(&site, "caller.xml", &["-d", "45000"])?;
+    let (mut agent, caller) = tcp_conversation(&site, "caller.xml", &["-d", "14000"])?;
     let site = site.crash_and_restart()?;
+    caller.finish(LATER)?.1.expect_success()?;
+    // It has not said a word since: its connection is gone, and it registers again only when the hour is over.
+    agent.wait_for("CALL_CLOSED", SOON)?;
+    site.is_at_rest()?;
+    let next = Caller::dial(&site, "caller-until-bye.xml", 2, site.number("sales")?, &[])?;
+    agent.wait_for("CALL_ESTABLISHED", LATER)?;
+    agent.hang_up()?;
+    next.finish(SOON)?.1.expect_success()?;
+    site.is_at_rest()
+}
+
+#[test]
+fn a_tcp_phone_that_vanishes_after_a_crash_keeps_nobody_and_no_other_phone_is_told() -> Result<()> {
+    let site = Installation::start()?;
+    let (agent, caller) = tcp_conversation(&site, "caller-until-bye.xml", &[])?;
+    let site = site.crash_and_restart()?;
+    agent.vanish()?;
     // The first connections of the new life: none of them may be taken for the one that is gone.
     let mut others = Vec::new();
     for (host, extension) in [(11, "7102"), (12, "7103"), (13, "7104")] {
         others.push(baresip_phone_over("tcp", &site, host, extension, Answer::Auto)?);
     }
-    // It hangs up itself, or is hung up on as soon as its agent is known to be gone, which its scenario does not expect.
-    caller.finish(LATER)?;
+    caller.finish(LATER)?.1.expect_success()?;
     site.is_at_rest()?;
     for other in &mut others {
         assert!(!other.has_seen("CALL_INCOMING")? && !other.has_seen("CALL_CLOSED")?);
     }
-    agent.hang_up()?;
-    agent.wait_for("CALL_CLOSED", LATER)?;
     Ok(())
 }

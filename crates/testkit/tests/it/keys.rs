@@ -1,0 +1,131 @@
+//! Keys in a conversation: as telephone events, as sound, by INFO; and packets of the length that a phone asks for.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use testkit::agents::{baresip_phone, sipp_agent};
+use testkit::caller::{Caller, prompt_samples};
+use testkit::rtp::KeyPacket;
+use testkit::{Answer, Endpoint, Installation, audio, wait};
+
+const SOON: Duration = Duration::from_secs(15);
+const LATER: Duration = Duration::from_secs(60);
+const ALIKE: f64 = 0.9;
+/// The tones of the key 5, in Hz.
+const FIVE: (f64, f64) = (770.0, 1_336.0);
+
+/// Packets of one event: one timestamp, the marker on the first, a length that grows, three ends with the whole length.
+fn is_one_key(packets: &[KeyPacket], code: u8, samples: u16) -> Result<()> {
+    ensure!(packets.len() > 3, "{packets:?}");
+    let first = packets[0];
+    for (n, packet) in packets.iter().enumerate() {
+        ensure!(packet.code == code && packet.timestamp == first.timestamp, "{n}: {packets:?}");
+        ensure!(packet.sequence == first.sequence.wrapping_add(n as u16), "{n}: {packets:?}");
+        ensure!(packet.marker == (n == 0), "{n}: {packets:?}");
+        ensure!(packet.end == (n + 3 >= packets.len()), "{n}: {packets:?}");
+    }
+    ensure!(packets.windows(2).all(|pair| pair[0].duration <= pair[1].duration), "{packets:?}");
+    ensure!(packets[packets.len() - 3..].iter().all(|packet| packet.duration == samples), "{packets:?}");
+    Ok(())
+}
+
+#[test]
+fn keys_pressed_at_one_phone_are_seen_as_telephone_events_at_the_other() -> Result<()> {
+    let site = Installation::start()?;
+    let mut one = baresip_phone(&site, 10, "7101", Answer::Auto)?;
+    let mut other = baresip_phone(&site, 11, "7102", Answer::Auto)?;
+    one.dial("7102")?;
+    one.wait_for("CALL_ESTABLISHED", SOON)?;
+    other.wait_for("CALL_ESTABLISHED", SOON)?;
+    for digit in ["4", "*"] {
+        one.digit(digit.parse()?)?;
+        let seen = other.wait_for("CALL_DTMF_START", SOON).with_context(|| format!("the key {digit}"))?;
+        ensure!(seen["param"] == digit, "{seen}");
+        other.wait_for("CALL_DTMF_END", SOON)?;
+    }
+    other.digit('7')?;
+    let seen = one.wait_for("CALL_DTMF_START", SOON)?;
+    ensure!(seen["param"] == "7", "{seen}");
+    one.wait_for("CALL_DTMF_END", SOON)?;
+    one.hang_up()?;
+    other.wait_for("CALL_CLOSED", SOON)?;
+    site.is_at_rest()
+}
+
+/// A sales call whose caller presses 5 by INFO, to an agent whose phone takes these payload types.
+fn five_by_info(formats: &str) -> Result<Endpoint> {
+    let site = Installation::start()?;
+    let agent = Endpoint::listen(site.peer_address(10).into())?;
+    let keys = ["-key", "formats", formats, "-key", "ptime", "20", "-d", "100"];
+    let _phone = sipp_agent(&site, 10, "7101", "agent-media.xml", &agent, &keys)?;
+    let keys = ["-key", "ptime", "20", "-key", "digit", "5", "-d", "8000"];
+    let caller = Caller::dial(&site, "caller-info.xml", 1, site.number("sales")?, &keys)?;
+    caller.finish(LATER)?.1.expect_success()?;
+    site.is_at_rest()?;
+    Ok(agent)
+}
+
+#[test]
+fn a_key_said_by_info_reaches_a_phone_that_takes_events_as_one() -> Result<()> {
+    let agent = five_by_info("0 101")?.received();
+    is_one_key(&agent.events, 5, 160 * 8)?;
+    ensure!(agent.jumps == 0, "one stream, numbered without a gap: {}", agent.jumps);
+    Ok(())
+}
+
+#[test]
+fn a_key_said_by_info_reaches_a_phone_without_events_as_its_tones() -> Result<()> {
+    let agent = five_by_info("0")?.received();
+    ensure!(agent.events.is_empty(), "it has not agreed on them: {:?}", agent.events);
+    let heard = agent.samples.chunks_exact(400).filter(|part| audio::has_tone_pair(part, FIVE.0, FIVE.1)).count();
+    ensure!((2..=3).contains(&heard), "160 ms of the two tones: {heard} parts of 50 ms");
+    Ok(())
+}
+
+#[test]
+fn a_caller_without_events_chooses_from_the_menu_by_info() -> Result<()> {
+    let site = Installation::start()?;
+    let mut support = testkit::agents::baresip_agent(&site, 10, "7121", Answer::Auto)?;
+    let keys = ["-key", "ptime", "20", "-key", "digit", "2", "-d", "5000"];
+    let caller = Caller::dial(&site, "caller-info.xml", 1, site.number("menu")?, &keys)?;
+    support.wait_for("CALL_ESTABLISHED", LATER)?;
+    caller.finish(LATER)?.1.expect_success()?;
+    support.wait_for("CALL_CLOSED", SOON)?;
+    site.is_at_rest()
+}
+
+/// Whether nearly all packets have this length: the last one before a change of what is heard may be another.
+fn are_packets_of(sizes: &BTreeMap<usize, usize>, samples: usize) -> bool {
+    let (all, wanted) = (sizes.values().sum::<usize>(), sizes.get(&samples).copied().unwrap_or(0));
+    wanted > 20 && all - wanted <= 2
+}
+
+#[test]
+fn each_phone_gets_packets_of_the_length_that_it_asks_for() -> Result<()> {
+    let speech = prompt_samples("announcement")?;
+    // The caller says 20 ms a packet whatever it asks for itself.
+    for (asked_by_agent, asked_by_caller) in [("30", "10"), ("40", "30")] {
+        let site = Installation::start()?;
+        let agent = Endpoint::listen(site.peer_address(10).into())?;
+        let keys = ["-key", "formats", "0 101", "-key", "ptime", asked_by_agent, "-d", "100"];
+        let _phone = sipp_agent(&site, 10, "7101", "agent-media.xml", &agent, &keys)?;
+        let keys = ["-key", "ptime", asked_by_caller, "-key", "digit", "5", "-d", "9000"];
+        let mut caller = Caller::dial(&site, "caller-info.xml", 1, site.number("sales")?, &keys)?;
+        let media = caller.answered(SOON)?;
+        wait::until(LATER, || Ok((site.metric("rq", "rq_decisions_total")? >= 1.0).then_some(())))?;
+        caller.audio.say(&speech, media)?;
+        let (caller, outcome) = caller.finish(LATER)?;
+        outcome.expect_success()?;
+        let (at_agent, at_caller) = (agent.received(), caller.received());
+        let samples = |ptime: &str| -> Result<usize> { Ok(ptime.parse::<usize>()? * 8) };
+        ensure!(are_packets_of(&at_agent.sizes, samples(asked_by_agent)?), "{:?}", at_agent.sizes);
+        ensure!(are_packets_of(&at_caller.sizes, samples(asked_by_caller)?), "{:?}", at_caller.sizes);
+        let heard = audio::compare(&speech, &at_agent.samples)?;
+        ensure!(heard.similarity > ALIKE, "the agent hears the caller: {heard:?}");
+        let heard = audio::compare(&prompt_samples("sales-welcome")?, &at_caller.samples)?;
+        ensure!(heard.similarity > ALIKE, "the caller hears the welcome: {heard:?}");
+        site.is_at_rest()?;
+    }
+    Ok(())
+}
