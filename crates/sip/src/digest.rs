@@ -8,6 +8,7 @@
 mod challenge;
 mod credentials;
 mod nonce;
+mod uses;
 
 use std::fmt::Write as _;
 
@@ -16,7 +17,8 @@ use sha2::{Sha256, Sha512_256};
 
 pub use challenge::{Challenge, Offer};
 pub use credentials::Credentials;
-pub use nonce::{NonceSource, NonceVerdict};
+pub use nonce::{Issued, NonceSource, NonceVerdict};
+pub use uses::NonceUses;
 
 /// The hash of a challenge, with or without `-sess`.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -101,7 +103,7 @@ pub fn ha1(algorithm: Algorithm, user: &str, realm: &str, password: &str) -> Str
 }
 
 /// Whether the credentials prove knowledge of `secret` for a request with that method. The caller has yet to check the
-/// nonce ([`NonceSource::check`]), the realm, the user, and that the algorithm is one that it offered.
+/// nonce ([`NonceSource::check`], [`NonceUses::spend`]), the realm, the user, and that the algorithm is one that it offered.
 pub fn verify(credentials: &Credentials<'_>, method: &str, secret: Secret<'_>) -> bool {
     let ha1 = match secret {
         Secret::Password(password) => ha1(credentials.algorithm, &credentials.username, &credentials.realm, password),

@@ -15,7 +15,7 @@ use std::net::SocketAddr;
 use bytes::Bytes;
 use model::{Entropy, Owner, Timestamp};
 
-use crate::digest::NonceSource;
+use crate::digest::{NonceSource, NonceUses};
 use crate::error::ParseError;
 use crate::flow::{Flow, Transmit};
 use crate::message::Message;
@@ -124,6 +124,7 @@ pub struct Proxy {
     us: Vec<(Box<str>, u16)>,
     seal: Seal,
     nonces: NonceSource,
+    nonce_uses: NonceUses,
     authority: Box<dyn NodeAuthority>,
     entropy: Box<dyn Entropy>,
     layer: TransactionLayer,
@@ -176,6 +177,7 @@ impl Proxy {
             us,
             seal,
             nonces,
+            nonce_uses: NonceUses::new(settings::NONCE_LIFETIME),
             authority,
             entropy,
             layer: TransactionLayer::new(Intervals::default()),

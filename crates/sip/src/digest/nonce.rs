@@ -18,12 +18,21 @@ const MAC_LEN: usize = 16;
 /// What is to be thought of a nonce that came back.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum NonceVerdict {
-    /// Ours and young enough.
-    Fresh,
+    /// Ours and young enough. Whether it was used already, [`super::NonceUses`] knows.
+    Fresh(Issued),
     /// Ours, but too old: challenge again with `stale=true`.
     Stale,
     /// Not ours.
     Foreign,
+}
+
+/// A nonce of ours.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Issued {
+    /// When.
+    pub at: Timestamp,
+    /// The random number in it, by which it is told from all others.
+    pub number: u64,
 }
 
 /// Makes and checks nonces without remembering them. Within its lifetime a nonce may be used again: who wants to
@@ -57,9 +66,14 @@ impl NonceSource {
         if !same(&self.mac(signed, realm), mac) {
             return NonceVerdict::Foreign;
         }
-        let Some(time) = signed.first_chunk::<TIME_LEN>() else { return NonceVerdict::Foreign };
-        let issued = Timestamp::from_micros(u64::from_be_bytes(*time));
-        if now.since(issued).max(issued.since(now)) > self.lifetime { NonceVerdict::Stale } else { NonceVerdict::Fresh }
+        let (Some(time), Some(number)) = (signed.first_chunk::<TIME_LEN>(), signed.last_chunk::<RANDOM_LEN>()) else {
+            return NonceVerdict::Foreign;
+        };
+        let at = Timestamp::from_micros(u64::from_be_bytes(*time));
+        if now.since(at).max(at.since(now)) > self.lifetime {
+            return NonceVerdict::Stale;
+        }
+        NonceVerdict::Fresh(Issued { at, number: u64::from_be_bytes(*number) })
     }
 
     fn mac(&self, signed: &[u8], realm: &str) -> [u8; MAC_LEN] {
@@ -86,7 +100,8 @@ mod tests {
         let source = NonceSource::new([7; 32], Duration::from_secs(60));
         let start = Timestamp::from_millis(1_000_000);
         let nonce = source.issue("a.example", start, &mut Seeded::new(1));
-        assert_eq!(source.check(&nonce, "a.example", start + Duration::from_secs(60)), NonceVerdict::Fresh);
+        let late = source.check(&nonce, "a.example", start + Duration::from_secs(60));
+        assert!(matches!(late, NonceVerdict::Fresh(Issued { at, .. }) if at == start));
         assert_eq!(source.check(&nonce, "a.example", start + Duration::from_secs(61)), NonceVerdict::Stale);
         assert_eq!(source.check(&nonce, "b.example", start), NonceVerdict::Foreign);
         let other = NonceSource::new([8; 32], Duration::from_secs(60));

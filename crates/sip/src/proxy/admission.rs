@@ -143,7 +143,7 @@ impl Proxy {
     }
 
     fn prove(
-        &self,
+        &mut self,
         message: &Message,
         header: HeaderName,
         dn: &Dn,
@@ -169,7 +169,9 @@ impl Proxy {
                 NonceVerdict::Foreign => verdict = Proof::Missing,
                 _ if !digest::verify(&given, method.as_str(), Secret::Ha1(ha1)) => verdict = Proof::Wrong,
                 NonceVerdict::Stale => verdict = Proof::Stale,
-                NonceVerdict::Fresh => return Proof::Given,
+                NonceVerdict::Fresh(nonce) if self.nonce_uses.spend(nonce, given.nc, now) => return Proof::Given,
+                // Used before, as by somebody who has overheard it.
+                NonceVerdict::Fresh(_) => verdict = Proof::Stale,
             }
         }
         verdict
@@ -178,6 +180,7 @@ impl Proxy {
     /// 401 or 407 with a challenge for each hash, the preferred one first (RFC 8760 §2.3).
     fn challenge(&mut self, realm: &str, register: bool, stale: Stale, now: Timestamp) -> Answer {
         self.counts.challenges += 1;
+        self.nonce_uses.issued(now);
         let (status, header) = if register {
             (StatusCode::UNAUTHORIZED, HeaderName::WwwAuthenticate)
         } else {

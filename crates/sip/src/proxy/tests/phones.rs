@@ -130,8 +130,27 @@ fn wrong_passwords_cost_a_source_time_but_not_the_others() {
     lab.from("198.51.100.9:5060", &register(&given, "z9hG4bK-d").text());
     assert_eq!(lab.only().0, tcp(1));
     lab.pass(Duration::from_secs(2), &[1]);
-    lab.from(PHONE, &register(&given, "z9hG4bK-e").text());
+    lab.from(PHONE, &register("", "z9hG4bK-e").text());
+    let (_, challenge) = lab.only();
+    let given = credentials(&challenge, &register("", ""), "secret-7101");
+    lab.from(PHONE, &register(&given, "z9hG4bK-f").text());
     assert_eq!(lab.only().0, tcp(1), "the wait is over");
+}
+
+#[test]
+fn overheard_credentials_do_not_serve_a_second_time() {
+    let mut lab = Lab::new();
+    lab.node(1, "registrar", "r.1");
+    lab.from(PHONE, &register("", "z9hG4bK-a").text());
+    let (_, challenge) = lab.only();
+    let given = credentials(&challenge, &register("", ""), "secret-7101");
+    lab.from(PHONE, &register(&given, "z9hG4bK-b").text());
+    assert_eq!(lab.only().0, tcp(1));
+    lab.from("198.51.100.9:5060", &register(&given, "z9hG4bK-c").text());
+    let (_, again) = lab.only();
+    assert_eq!(again.status(), Some(StatusCode::UNAUTHORIZED));
+    assert!(again.header(&HeaderName::WwwAuthenticate).is_some_and(|value| value.contains("stale=true")));
+    assert_eq!(lab.proxy.counts().wrong_passwords, 0, "the phone itself may only have lost count");
 }
 
 #[test]

@@ -1,0 +1,118 @@
+//! Which nonces were used, and how often: whoever overhears credentials must not use them again (RFC 7616 §3.4, §5.5).
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use model::Timestamp;
+
+use super::Issued;
+
+/// Nonces that are remembered in one half of a lifetime: 400 phones a second that prove themselves. Beyond, all nonces up to
+/// now are forgotten, and so count as stale.
+const REMEMBERED_MAX: usize = 65_536;
+
+/// The uses of nonces. Two tables take turns, so that nothing has to be searched for what is too old; at most 3 MB.
+#[derive(Clone, Debug)]
+pub struct NonceUses {
+    lifetime: Duration,
+    /// Uses of nonces from before are not known: they belong to a former life, or there were too many.
+    known_from: Option<Timestamp>,
+    turned_at: Timestamp,
+    young: HashMap<u64, u32>,
+    old: HashMap<u64, u32>,
+}
+
+impl NonceUses {
+    /// Nothing was used yet.
+    pub fn new(lifetime: Duration) -> Self {
+        Self { lifetime, known_from: None, turned_at: Timestamp::ZERO, young: HashMap::new(), old: HashMap::new() }
+    }
+
+    /// A nonce is issued: from now on uses are counted.
+    pub fn issued(&mut self, now: Timestamp) {
+        self.known_from.get_or_insert(now);
+    }
+
+    /// Counts a use, `count` being the credentials' `nc`; without one a nonce can be used once. Says whether it is one: else it
+    /// was seen before, or may have been, and the client is to be asked again, with `stale=true`.
+    pub fn spend(&mut self, nonce: Issued, count: Option<u32>, now: Timestamp) -> bool {
+        self.turn(now);
+        if self.known_from.is_none_or(|from| nonce.at < from) {
+            return false;
+        }
+        let count = count.unwrap_or(u32::MAX);
+        let seen = self.young.get(&nonce.number).or_else(|| self.old.get(&nonce.number)).copied().unwrap_or(0);
+        if count <= seen {
+            return false;
+        }
+        self.young.insert(nonce.number, count);
+        true
+    }
+
+    fn turn(&mut self, now: Timestamp) {
+        if self.young.len() >= REMEMBERED_MAX {
+            self.known_from = Some(now);
+            self.young.clear();
+            self.old.clear();
+            self.turned_at = now;
+        } else if now.since(self.turned_at) >= self.lifetime {
+            self.old = std::mem::take(&mut self.young);
+            self.turned_at = now;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const START: Timestamp = Timestamp::from_millis(1_000_000);
+    const LIFETIME: Duration = Duration::from_secs(300);
+
+    fn uses() -> NonceUses {
+        let mut uses = NonceUses::new(LIFETIME);
+        uses.issued(START);
+        uses
+    }
+
+    const fn nonce(number: u64) -> Issued {
+        Issued { at: START, number }
+    }
+
+    #[test]
+    fn a_use_counts_once_and_the_next_one_must_count_higher() {
+        let mut uses = uses();
+        assert!(uses.spend(nonce(1), Some(1), START));
+        assert!(!uses.spend(nonce(1), Some(1), START));
+        assert!(uses.spend(nonce(1), Some(2), START + LIFETIME));
+        assert!(!uses.spend(nonce(1), Some(2), START + LIFETIME));
+        assert!(uses.spend(nonce(2), None, START) && !uses.spend(nonce(2), None, START));
+    }
+
+    #[test]
+    fn a_nonce_is_remembered_for_as_long_as_it_lives() {
+        let mut uses = uses();
+        let late = START + LIFETIME - Duration::from_secs(1);
+        assert!(uses.spend(Issued { at: late, number: 1 }, Some(1), late));
+        assert!(uses.spend(nonce(2), Some(1), START + LIFETIME));
+        assert!(!uses.spend(Issued { at: late, number: 1 }, Some(1), late + LIFETIME));
+    }
+
+    #[test]
+    fn what_a_former_life_issued_is_asked_for_again() {
+        let mut uses = uses();
+        let before = Issued { at: START - Duration::from_millis(1), number: 1 };
+        assert!(!uses.spend(before, Some(1), START));
+    }
+
+    #[test]
+    fn memory_is_bounded_and_what_is_forgotten_is_refused() {
+        let mut uses = uses();
+        for number in 0..=REMEMBERED_MAX as u64 {
+            uses.spend(nonce(number), Some(1), START + Duration::from_secs(1));
+        }
+        assert!(uses.young.len() <= REMEMBERED_MAX);
+        assert!(!uses.spend(nonce(1), Some(1), START + Duration::from_secs(2)));
+        assert!(!uses.spend(nonce(1), Some(2), START + Duration::from_secs(2)));
+    }
+}
