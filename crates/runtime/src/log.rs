@@ -53,12 +53,25 @@ impl LogLevel {
 
     /// Puts other directives in force; the error is the reason.
     pub fn set(&self, directives: &str) -> Result<(), String> {
+        check(directives)?;
         let filter = EnvFilter::try_new(directives).map_err(|error| error.to_string())?;
         match &self.handle {
             Some(handle) => handle.reload(filter).map_err(|error| error.to_string()),
             None => Err("the log level is fixed".to_owned()),
         }
     }
+}
+
+/// Whether these are directives as `info` or `warn,voice=debug`; the error is the reason.
+///
+/// A word alone that is no level would be taken for a module, and everybody else would be silent.
+pub fn check(directives: &str) -> Result<(), String> {
+    let is_level = |word: &str| word.parse::<tracing_subscriber::filter::LevelFilter>().is_ok();
+    let stray = directives.split(',').map(str::trim).find(|part| !part.contains(['=', '[']) && !is_level(part));
+    if let Some(stray) = stray {
+        return Err(format!("{stray:?} is no level: error, warn, info, debug, trace or off, or MODULE=LEVEL"));
+    }
+    EnvFilter::try_new(directives).map(drop).map_err(|error| error.to_string())
 }
 
 /// Starts logging to stdout. Only the first call in a process has an effect on where logs go.
@@ -85,6 +98,13 @@ fn start_to<W: std::io::Write>(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_word_that_is_no_level_is_refused() {
+        assert_eq!((check("info"), check("warn, voice=debug"), check("voice::rq=trace,OFF")), (Ok(()), Ok(()), Ok(())));
+        assert!(check("loud").unwrap_err().starts_with("\"loud\" is no level"));
+        assert!(check("info,voice").is_err() && check("voice=loud").is_err());
+    }
 
     #[test]
     fn personal_data_is_masked() {

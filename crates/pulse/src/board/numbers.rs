@@ -18,6 +18,7 @@ const HISTORY: Profile = Profile::Sliding { window_s: 1_800, step_s: 60 };
 const ENTERED: Mask = Mask::of(&[Action::CallEntered]);
 const ANSWERED: Mask = Mask::of(&[Action::CallAnswered]);
 const ABANDONED: Mask = Mask::of(&[Action::CallAbandoned, Action::CallAbandonedFromRinging]);
+const JUDGED: Mask = Mask::of(&[Action::CallAnswered, Action::CallAbandoned, Action::CallAbandonedFromRinging]);
 const WAITS: Mask = Mask::of(&[Action::CallWait]);
 
 /// The statistics of one queue.
@@ -27,44 +28,74 @@ struct QueueStatistics {
     longest: StatisticId,
     entered: StatisticId,
     answered: StatisticId,
-    in_time: StatisticId,
     answer_time: StatisticId,
     average: StatisticId,
     abandoned: StatisticId,
-    short_abandoned: StatisticId,
-    service_level: StatisticId,
+    level: LevelStatistics,
     /// Entered, answered, abandoned, waiting at most.
     history: [StatisticId; 4],
 }
 
-impl QueueStatistics {
+/// What depends on the thresholds of a queue: begins anew when one of them changes, all of it, so that ratios are of one time.
+#[derive(Clone, Debug)]
+struct LevelStatistics {
+    service_level: StatisticId,
+    in_time: StatisticId,
+    short_abandoned: StatisticId,
+    judged: StatisticId,
+}
+
+impl LevelStatistics {
     fn open(engine: &mut Engine, dn: &str, point: &Point) -> Result<Self, Refused> {
-        let of = ObjectId::new(ObjectType::RoutePoint, dn);
-        let definition = |category, mask| Definition::new(&[ObjectType::RoutePoint], category, Subject::DNAction, mask);
-        let request = |category, mask, profile| Request::new(definition(category, mask), of.clone(), profile);
-        let day = |category, mask| request(category, mask, Profile::day());
+        let day = |category, mask| queue_request(dn, category, mask, Profile::day());
         let in_time = TimeRange::up_to_secs(point.service_level_s.into());
         let short = TimeRange::up_to_secs(point.short_abandon_s.into());
-        let level = definition(Category::ServiceFactor1, ANSWERED).relative(ABANDONED);
-        let level = Request::new(level, of.clone(), Profile::day()).range(in_time).second_range(short);
+        let of = [ObjectType::RoutePoint];
+        let level = Definition::new(&of, Category::ServiceFactor1, Subject::DNAction, ANSWERED).relative(ABANDONED);
+        let level = Request::new(level, ObjectId::new(ObjectType::RoutePoint, dn), Profile::day());
+        Ok(Self {
+            service_level: engine.open(level.range(in_time).second_range(short))?,
+            in_time: engine.open(day(Category::TotalNumberInTimeRange, ANSWERED).range(in_time))?,
+            short_abandoned: engine.open(day(Category::TotalNumberInTimeRange, ABANDONED).range(short))?,
+            judged: engine.open(day(Category::TotalNumber, JUDGED))?,
+        })
+    }
+
+    const fn ids(&self) -> [StatisticId; 4] {
+        [self.service_level, self.in_time, self.short_abandoned, self.judged]
+    }
+}
+
+impl QueueStatistics {
+    fn open(engine: &mut Engine, dn: &str, point: &Point) -> Result<Self, Refused> {
+        let day = |category, mask| queue_request(dn, category, mask, Profile::day());
+        let history = |category, mask| queue_request(dn, category, mask, HISTORY);
         Ok(Self {
             waiting: engine.open(day(Category::CurrentNumber, WAITS))?,
             longest: engine.open(day(Category::CurrentMaxTime, WAITS))?,
             entered: engine.open(day(Category::TotalNumber, ENTERED))?,
             answered: engine.open(day(Category::TotalNumber, ANSWERED))?,
-            in_time: engine.open(day(Category::TotalNumberInTimeRange, ANSWERED).range(in_time))?,
             answer_time: engine.open(day(Category::TotalTime, ANSWERED))?,
             average: engine.open(day(Category::AverageTime, ANSWERED))?,
             abandoned: engine.open(day(Category::TotalNumber, ABANDONED))?,
-            short_abandoned: engine.open(day(Category::TotalNumberInTimeRange, ABANDONED).range(short))?,
-            service_level: engine.open(level)?,
+            level: LevelStatistics::open(engine, dn, point)?,
             history: [
-                engine.open(request(Category::TotalNumber, ENTERED, HISTORY))?,
-                engine.open(request(Category::TotalNumber, ANSWERED, HISTORY))?,
-                engine.open(request(Category::TotalNumber, ABANDONED, HISTORY))?,
-                engine.open(request(Category::MaxNumber, WAITS, HISTORY))?,
+                engine.open(history(Category::TotalNumber, ENTERED))?,
+                engine.open(history(Category::TotalNumber, ANSWERED))?,
+                engine.open(history(Category::TotalNumber, ABANDONED))?,
+                engine.open(history(Category::MaxNumber, WAITS))?,
             ],
         })
+    }
+
+    /// For another configuration of the queue: what depends on its thresholds begins anew if they changed, and nothing else.
+    fn change(&mut self, engine: &mut Engine, dn: &str, before: &Point, after: &Point) -> Result<(), Refused> {
+        let thresholds = |point: &Point| (point.service_level_s, point.short_abandon_s);
+        if thresholds(before) != thresholds(after) {
+            let old = std::mem::replace(&mut self.level, LevelStatistics::open(engine, dn, after)?);
+            old.ids().into_iter().for_each(|id| engine.close(id));
+        }
+        Ok(())
     }
 
     fn ids(&self) -> Vec<StatisticId> {
@@ -73,13 +104,11 @@ impl QueueStatistics {
             self.longest,
             self.entered,
             self.answered,
-            self.in_time,
             self.answer_time,
             self.average,
             self.abandoned,
-            self.short_abandoned,
-            self.service_level,
         ];
+        ids.extend(self.level.ids());
         ids.extend(self.history);
         ids
     }
@@ -90,7 +119,8 @@ impl QueueStatistics {
         let answered = number(self.answered);
         let average = engine.value(self.average, now).time().filter(|_| answered > 0);
         let parts = Parts {
-            in_time: number(self.in_time),
+            in_time: number(self.level.in_time),
+            judged: number(self.level.judged),
             answer_time: engine.value(self.answer_time, now).time().unwrap_or_default(),
         };
         let numbers = Numbers {
@@ -99,8 +129,8 @@ impl QueueStatistics {
             entered: number(self.entered),
             answered,
             abandoned: number(self.abandoned),
-            short_abandoned: number(self.short_abandoned),
-            service_level: engine.value(self.service_level, now).ratio(),
+            short_abandoned: number(self.level.short_abandoned),
+            service_level: engine.value(self.level.service_level, now).ratio(),
             service_level_threshold: Some(threshold),
             average_speed_of_answer_ms: average.map(millis),
         };
@@ -121,10 +151,17 @@ impl QueueStatistics {
     }
 }
 
+fn queue_request(dn: &str, category: Category, mask: Mask, profile: Profile) -> Request {
+    let definition = Definition::new(&[ObjectType::RoutePoint], category, Subject::DNAction, mask);
+    Request::new(definition, ObjectId::new(ObjectType::RoutePoint, dn), profile)
+}
+
 /// What the numbers of all queues are made of besides the numbers of each.
 #[derive(Clone, Copy, Debug, Default)]
 struct Parts {
     in_time: u64,
+    /// Answered or given up since the thresholds are what they are.
+    judged: u64,
     answer_time: Duration,
 }
 
@@ -153,24 +190,29 @@ impl Board {
     /// Opens what the configuration names and is not open, closes what it names no more.
     pub(super) fn configure(&mut self, engine: &mut Engine, configuration: &Configuration) {
         let points = configuration.points();
-        self.points.retain(|dn, (point, statistics)| {
-            let stays = points.get(dn) == Some(point);
+        self.points.retain(|dn, (_, statistics)| {
+            let stays = points.contains_key(dn);
             if !stays {
                 statistics.ids().into_iter().for_each(|id| engine.close(id));
             }
             stays
         });
         for (dn, point) in points {
-            if self.points.contains_key(&dn) {
-                continue;
-            }
-            match QueueStatistics::open(engine, &dn, &point) {
-                Ok(statistics) => {
-                    let row = RowOf::Queue(dn.clone());
-                    self.row_of.extend(statistics.ids().into_iter().map(|id| (id, row.clone())));
-                    self.points.insert(dn, (point, statistics));
+            let outcome = match self.points.get_mut(&dn) {
+                Some((known, statistics)) => {
+                    let before = std::mem::replace(known, point);
+                    statistics.change(engine, &dn, &before, known)
                 }
-                Err(error) => tracing::error!(%dn, %error, "the statistics of a queue are not opened"),
+                None => QueueStatistics::open(engine, &dn, &point).map(|statistics| {
+                    self.points.insert(dn.clone(), (point, statistics));
+                }),
+            };
+            if let Err(error) = outcome {
+                tracing::error!(%dn, %error, "the statistics of a queue are not opened");
+            }
+            if let Some((_, statistics)) = self.points.get(&dn) {
+                let row = RowOf::Queue(dn);
+                self.row_of.extend(statistics.ids().into_iter().map(|id| (id, row.clone())));
             }
         }
         self.configure_agents(engine, configuration);
@@ -307,8 +349,9 @@ impl Board {
             thresholds.extend(n.service_level_threshold);
         }
         let in_time: u64 = self.parts.values().map(|parts| parts.in_time).sum();
+        let judged: u64 = self.parts.values().map(|parts| parts.judged).sum();
         let answer_time: Duration = self.parts.values().map(|parts| parts.answer_time).sum();
-        sum.service_level = percent(in_time, (sum.answered + sum.abandoned).saturating_sub(sum.short_abandoned));
+        sum.service_level = percent(in_time, judged.saturating_sub(sum.short_abandoned));
         sum.service_level_threshold = thresholds.pop_first().filter(|_| thresholds.is_empty());
         sum.average_speed_of_answer_ms = millis(answer_time).checked_div(sum.answered);
         sum

@@ -34,9 +34,7 @@ crate::settings! {
             if *v > DRAIN_DEADLINE_MAX { Err("it must be at most 24h".to_owned()) } else { Ok(()) }
         };
         /// Log level: error, warn, info, debug or trace, also per module as in info,voice=debug.
-        log: String = "info".to_owned(), |v| {
-            tracing_subscriber::EnvFilter::try_new(v).map(drop).map_err(|error| error.to_string())
-        };
+        log: String = "info".to_owned(), |v| crate::log::check(v);
     }
 }
 

@@ -303,6 +303,7 @@ fn a_request_is_let_in_once_and_a_wrong_one_is_named() -> Result<()> {
     }
     watch.answer_to(21, SOON)?;
     for (headers, path, frame, status, said) in [
+        (once.clone(), "example", json!({"req": "TAgentLogout", "ThisDN": "7101"}), 422, "another request"),
         (String::new(), "example", login.clone(), 401, ""),
         (token("wallboard"), "example", login.clone(), 403, "agents:control"),
         (token("operator"), "other", login.clone(), 403, "another tenant"),

@@ -159,6 +159,33 @@ fn numbers_and_states_follow_a_call_and_outlive_a_crash() -> Result<()> {
 }
 
 #[test]
+fn an_import_leaves_the_numbers_of_the_day() -> Result<()> {
+    let site = Installation::start()?;
+    let board = Wallboard::listen(&site, None)?;
+    let caller = Caller::dial(&site, "caller.xml", 1, site.number("sales")?, &["-d", "8000"])?;
+    caller.finish(LATER)?.1.expect_success()?;
+    let gave_up = |shown: &Shown| {
+        let row = shown.queues.get(SALES)?;
+        Some((number(row, "entered"), number(row, "abandoned")))
+    };
+    board.becomes("a call that gave up", SOON, |shown| (gave_up(shown) == Some((1, 1))).then_some(()))?;
+    site.import_changed(|folder| {
+        let file = folder.join("example-tenant.yaml");
+        let text = std::fs::read_to_string(&file)?;
+        ensure!(text.contains("name: sales, dn") && text.contains("service_level_s: 20"), "the example has changed");
+        let text = text.replace("name: sales, dn", "name: buyers, dn").replace("service_level_s: 20", "service_level_s: 30");
+        Ok(std::fs::write(&file, text)?)
+    })?;
+    let shown = board.becomes("the other name", SOON, |shown| {
+        (shown.queues.get(SALES)?["name"] == "buyers").then(|| shown.clone())
+    })?;
+    assert_eq!((gave_up(&shown), number(&shown.queues[SALES], "serviceLevelThreshold")), (Some((1, 1)), 30));
+    // What the threshold decides counts from the change on.
+    assert_eq!(shown.queues[SALES]["serviceLevel"], Value::Null);
+    site.is_at_rest()
+}
+
+#[test]
 fn a_wallboard_that_comes_back_goes_on_and_strangers_learn_nothing() -> Result<()> {
     let site = Installation::start()?;
     let board = Wallboard::listen(&site, None)?;

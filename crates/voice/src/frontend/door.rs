@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use tracing::info;
 
 use super::metrics::Metrics;
-use super::repeats::Repeats;
+use super::repeats::{Repeats, Reused};
 use crate::reporting::Reporter;
 
 /// Time for the owner's answer; then the client hears error 57.
@@ -66,7 +66,10 @@ impl Door {
             None => self.hand_on(&incoming, &read).await?,
             Some(key) => {
                 let key = format!("{} {} {key}", incoming.tenant, incoming.requester);
-                let outcome = self.repeats.outcome(&key, self.ctx.clock.now());
+                let outcome = self.repeats.outcome(&key, &incoming.frame, self.ctx.clock.now()).map_err(|Reused| {
+                    self.metrics.request_ended(Some(422));
+                    Problem::unprocessable("Idempotency-Key: it was used for another request within the last half minute")
+                })?;
                 if outcome.initialized() {
                     self.metrics.request_repeated();
                 }

@@ -1,11 +1,13 @@
 //! Repeats: a request with the idempotency key of an earlier one gets the earlier one's answer.
 
 use std::collections::{HashMap, VecDeque};
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use model::Timestamp;
 use net::http::Problem;
+use serde_json::Value;
 use tokio::sync::OnceCell;
 
 /// How long an answer is remembered.
@@ -16,9 +18,20 @@ const REMEMBERED_MAX: usize = 60_000;
 /// What a request was answered; shared by those who wait for the same one.
 pub(super) type Outcome = Arc<OnceCell<Result<(), Problem>>>;
 
+struct Kept {
+    until: Timestamp,
+    /// A digest of what was asked: 60,000 whole requests are not kept.
+    asked: u64,
+    outcome: Outcome,
+}
+
+/// The key was used for another request, which a repeat cannot be.
+#[derive(Debug)]
+pub(super) struct Reused;
+
 #[derive(Default)]
 struct Memory {
-    outcomes: HashMap<String, (Timestamp, Outcome)>,
+    outcomes: HashMap<String, Kept>,
     order: VecDeque<(Timestamp, String)>,
 }
 
@@ -27,24 +40,27 @@ struct Memory {
 pub(super) struct Repeats(Arc<Mutex<Memory>>);
 
 impl Repeats {
-    /// The place for the outcome of the request with this key; filled, or being filled, when it is a repeat.
-    pub fn outcome(&self, key: &str, now: Timestamp) -> Outcome {
+    /// The place for the outcome of the request with this key; filled, or being filled, when it is a repeat of `frame`.
+    pub fn outcome(&self, key: &str, frame: &Value, now: Timestamp) -> Result<Outcome, Reused> {
+        let mut hasher = DefaultHasher::new();
+        frame.to_string().hash(&mut hasher);
+        let asked = hasher.finish();
         let mut memory = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         while let Some((until, oldest)) = memory.order.front().cloned()
             && (until <= now || memory.order.len() >= REMEMBERED_MAX)
         {
             memory.order.pop_front();
-            if memory.outcomes.get(&oldest).is_some_and(|(kept_until, _)| *kept_until == until) {
+            if memory.outcomes.get(&oldest).is_some_and(|kept| kept.until == until) {
                 memory.outcomes.remove(&oldest);
             }
         }
-        if let Some((_, outcome)) = memory.outcomes.get(key) {
-            return Arc::clone(outcome);
+        if let Some(kept) = memory.outcomes.get(key) {
+            return if kept.asked == asked { Ok(Arc::clone(&kept.outcome)) } else { Err(Reused) };
         }
         let (until, outcome) = (now + REMEMBERED_FOR, Outcome::default());
-        memory.outcomes.insert(key.to_owned(), (until, Arc::clone(&outcome)));
+        memory.outcomes.insert(key.to_owned(), Kept { until, asked, outcome: Arc::clone(&outcome) });
         memory.order.push_back((until, key.to_owned()));
-        outcome
+        Ok(outcome)
     }
 
     /// Forgets a key: its request failed without an answer, and the next one with the key is a new attempt.
@@ -55,25 +71,39 @@ impl Repeats {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+
+    fn at(repeats: &Repeats, key: &str, ms: u64) -> Outcome {
+        repeats.outcome(key, &json!({"req": "TAgentLogin"}), Timestamp::from_millis(ms)).unwrap()
+    }
 
     #[test]
     fn a_repeat_finds_the_answer_until_it_is_forgotten() {
         let repeats = Repeats::default();
-        let first = repeats.outcome("k", Timestamp::from_millis(0));
-        first.set(Ok(())).unwrap();
-        assert!(repeats.outcome("k", Timestamp::from_millis(29_999)).initialized());
-        assert!(!repeats.outcome("k", Timestamp::from_millis(30_000)).initialized());
-        repeats.outcome("k", Timestamp::from_millis(30_000)).set(Ok(())).unwrap();
+        at(&repeats, "k", 0).set(Ok(())).unwrap();
+        assert!(at(&repeats, "k", 29_999).initialized());
+        assert!(!at(&repeats, "k", 30_000).initialized());
+        at(&repeats, "k", 30_000).set(Ok(())).unwrap();
         repeats.forget("k");
-        assert!(!repeats.outcome("k", Timestamp::from_millis(30_001)).initialized());
+        assert!(!at(&repeats, "k", 30_001).initialized());
+    }
+
+    #[test]
+    fn another_request_with_the_key_is_no_repeat() {
+        let repeats = Repeats::default();
+        at(&repeats, "k", 0).set(Ok(())).unwrap();
+        let other = json!({"req": "TAgentLogout"});
+        assert!(repeats.outcome("k", &other, Timestamp::from_millis(1)).is_err());
+        assert!(repeats.outcome("k", &other, Timestamp::from_millis(30_000)).is_ok());
     }
 
     #[test]
     fn memory_is_bounded() {
         let repeats = Repeats::default();
         for number in 0..REMEMBERED_MAX + 10 {
-            repeats.outcome(&number.to_string(), Timestamp::from_millis(1));
+            at(&repeats, &number.to_string(), 1);
         }
         assert!(repeats.0.lock().unwrap().outcomes.len() <= REMEMBERED_MAX);
     }
