@@ -1,0 +1,239 @@
+//! Requests about a call that rings, and what is written down of agents and of the edge.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use contracts::v1;
+use contracts::v1::events_client::EventsClient;
+use serde_json::{Value, json};
+use testkit::agents::{baresip_agent, sipp_agent};
+use testkit::caller::{CALLER, Caller, prompt_samples};
+use testkit::facts::{bearing, check_log_and_laws, connect, runtime, tenant_role};
+use testkit::{Answer, Endpoint, Installation, Watch, audio, kernel, wait};
+
+const SOON: Duration = Duration::from_secs(15);
+const LATER: Duration = Duration::from_secs(60);
+const ALIKE: f64 = 0.9;
+/// The numbers of roles.
+const FRONTEND: u8 = 7;
+const ORS: u8 = 11;
+const MEDIA: u8 = 13;
+const TENANT: u8 = 16;
+
+fn ask(site: &Installation, conn: &str, reference: u64, request: Value) -> Result<()> {
+    let mut frame = request;
+    (frame["ThisDN"], frame["ConnID"], frame["ReferenceID"]) = (json!("7101"), json!(conn), json!(reference));
+    site.request(&frame)
+}
+
+#[test]
+fn a_phone_that_rings_answers_when_it_is_asked_to() -> Result<()> {
+    let site = Installation::start()?;
+    let watch = Watch::start(&site, "0-0")?;
+    let audio = Endpoint::listen(site.peer_address(10).into())?;
+    let phone = sipp_agent(&site, 10, "7101", "agent-talk.xml", &audio, &["-m", "1"])?;
+    watch.wait_for("AgentReady@7101", SOON)?;
+    let caller = Caller::dial(&site, "caller.xml", 1, site.number("sales")?, &["-d", "20000"])?;
+    let conn = watch.wait_for("Ringing@7101", LATER)?.text("ConnID").to_owned();
+    ask(&site, &conn, 51, json!({"req": "TAnswerCall"}))?;
+    let answer = watch.answer_to(51, SOON)?;
+    assert_eq!((answer.brief().as_str(), answer.text("AgentID")), ("Established@7101", "1001"));
+    caller.finish(LATER)?.1.expect_success()?;
+    phone.finish(LATER)?.expect_success()?;
+    watch.wait_for("CallDeleted", SOON)?;
+    site.is_at_rest()
+}
+
+#[test]
+fn a_phone_that_does_not_know_how_says_so_and_rings_on() -> Result<()> {
+    let site = Installation::start()?;
+    let watch = Watch::start(&site, "0-0")?;
+    let mut agent = baresip_agent(&site, 10, "7101", Answer::Manual)?;
+    watch.wait_for("AgentReady@7101", SOON)?;
+    let caller = Caller::dial(&site, "caller-until-bye.xml", 1, site.number("sales")?, &[])?;
+    let conn = watch.wait_for("Ringing@7101", LATER)?.text("ConnID").to_owned();
+    ask(&site, &conn, 52, json!({"req": "TAnswerCall"}))?;
+    let answer = watch.answer_to(52, LATER)?;
+    ensure!(answer.name == "EventError" && [51, 57].map(Value::from).contains(&answer.frame["ErrorCode"]), "{answer:?}");
+    agent.answer()?;
+    watch.wait_for("Established@7101", SOON)?;
+    agent.hang_up()?;
+    caller.finish(LATER)?.1.expect_success()
+}
+
+#[test]
+fn a_call_of_a_queue_is_sent_on_by_the_agent_at_whose_phone_it_rings() -> Result<()> {
+    let site = Installation::start()?;
+    let watch = Watch::start(&site, "0-0")?;
+    let mut first = baresip_agent(&site, 10, "7101", Answer::Manual)?;
+    watch.wait_for("AgentReady@7101", SOON)?;
+    // 7130 has a phone and nobody is logged in there.
+    let mut second = testkit::agents::baresip_phone(&site, 11, "7130", Answer::Auto)?;
+    let caller = Caller::dial(&site, "caller-until-bye.xml", 1, site.number("sales")?, &[])?;
+    let conn = watch.wait_for("Ringing@7101", LATER)?.text("ConnID").to_owned();
+    for (reference, to, code) in [(61, "7101", 415), (62, "7139", 58), (63, "5", 71)] {
+        ask(&site, &conn, reference, json!({"req": "TRedirectCall", "OtherDN": to}))?;
+        let answer = watch.answer_to(reference, SOON)?;
+        assert_eq!((answer.name.as_str(), &answer.frame["ErrorCode"]), ("EventError", &json!(code)), "{to}");
+    }
+    ask(&site, &conn, 64, json!({"req": "TRedirectCall", "OtherDN": "7130"}))?;
+    let released = watch.answer_to(64, SOON)?;
+    assert_eq!(
+        (released.brief().as_str(), released.text("CallState"), released.text("ThirdPartyDN")),
+        ("Released@7101", "Redirected", "7130")
+    );
+    first.wait_for("CALL_CLOSED", SOON)?;
+    let ringing = watch.wait_for("Ringing@7130", SOON)?;
+    assert_eq!((ringing.text("ConnID"), ringing.text("ThisQueue")), (conn.as_str(), "9000"));
+    second.wait_for("CALL_ESTABLISHED", SOON)?;
+    watch.wait_for("Established@7130", SOON)?;
+    // Who sent it on was not to blame: the next call comes to the same agent.
+    let next = Caller::dial(&site, "caller.xml", 2, site.number("sales")?, &["-d", "8000"])?;
+    watch.wait_for_count("Ringing@7101", 2, LATER)?;
+    second.hang_up()?;
+    caller.finish(LATER)?.1.expect_success()?;
+    next.finish(LATER)?.1.expect_success()?;
+    watch.wait_for_count("CallDeleted", 2, LATER)?;
+    watch.wait_for_count("SessionEnded@9000", 2, LATER)?;
+    site.is_at_rest()?;
+    let facts = watch.facts();
+    let selected: Vec<&str> =
+        facts.iter().filter(|f| f.name == "EventTargetSelected").map(|f| f.text("ThirdPartyDN")).collect();
+    assert_eq!(selected, ["7101", "7101"]);
+    check_log_and_laws(&site, &facts)
+}
+
+/// Records of a topic that are not facts: type and data.
+fn records(site: &Installation, topic: &str) -> Result<Vec<(String, Value)>> {
+    let mut all = Vec::new();
+    for file in std::fs::read_dir(site.data_dir().join("reporting").join(topic)).into_iter().flatten().flatten() {
+        for line in std::fs::read_to_string(file.path())?.lines() {
+            let record: Value = serde_json::from_str(line).with_context(|| line.to_owned())?;
+            all.push((record["type"].as_str().unwrap_or_default().to_owned(), record["data"].clone()));
+        }
+    }
+    Ok(all)
+}
+
+#[test]
+fn a_call_leaves_what_the_application_did_how_long_the_agent_did_what_and_what_came_to_the_edge() -> Result<()> {
+    let site = Installation::start()?;
+    let watch = Watch::start(&site, "0-0")?;
+    let mut agent = baresip_agent(&site, 10, "7101", Answer::Auto)?;
+    watch.wait_for("AgentReady@7101", SOON)?;
+    let caller = Caller::dial(&site, "caller.xml", 1, site.number("sales")?, &["-d", "12000"])?;
+    agent.wait_for("CALL_ESTABLISHED", LATER)?;
+    caller.finish(LATER)?.1.expect_success()?;
+    // A number that nobody has leaves no fact, but it came to the edge.
+    Caller::dial(&site, "caller-refused-404.xml", 2, "+15550999", &[])?.finish(SOON)?.1.expect_success()?;
+    // After wrapping up.
+    watch.wait_for_count("AgentReady@7101", 2, LATER)?;
+
+    let started = watch.wait_for("SessionStarted@9000", SOON)?;
+    assert_eq!(started.frame["Extensions"]["Application"], "sales");
+    let selected = watch.wait_for("TargetSelected@9000", SOON)?;
+    let told = (selected.text("ThirdPartyDN"), selected.text("AgentID"), selected.text("ThisQueue"));
+    assert_eq!(told, ("7101", "1001", "sales"));
+    let ended = watch.wait_for("SessionEnded@9000", SOON)?;
+    assert_eq!((ended.text("ConnID"), &ended.frame["Extensions"]["Result"]), (started.text("ConnID"), &json!("Through")));
+    let left = watch.wait_for("Diverted@sales", SOON)?;
+    assert_eq!(left.text("ANI"), CALLER);
+
+    let intervals = wait::until(SOON, || {
+        let all = records(&site, "voice-agentintervals")?;
+        Ok(all.iter().any(|(_, data)| data["State"] == "AfterCallWork").then_some(all))
+    })?;
+    let states: Vec<&str> = intervals.iter().filter_map(|(_, data)| data["State"].as_str()).collect();
+    assert_eq!(states, ["NotReady", "Ready", "BusyReady", "AfterCallWork"]);
+    let wrapped = &intervals[3].1;
+    assert_eq!((&wrapped["AgentID"], &wrapped["ThisDN"]), (&json!("1001"), &json!("7101")));
+    let ms = wrapped["DurationMs"].as_u64().context("no duration")?;
+    ensure!((900..5_000).contains(&ms), "a wrap-up of one second lasted {ms} ms");
+
+    let edge = wait::until(SOON, || {
+        let all = records(&site, "voice-edge")?;
+        let attempts: Vec<Value> = all.into_iter().filter(|(name, _)| name == "CallAttempted").map(|(_, d)| d).collect();
+        Ok((attempts.len() >= 2).then_some(attempts))
+    })?;
+    let told: Vec<_> = edge.iter().map(|one| (&one["Source"], &one["Dialled"], &one["Status"], &one["Outcome"])).collect();
+    assert_eq!(
+        told,
+        [
+            (&json!("trunk"), &json!("+15550100"), &json!(200), &json!("answered")),
+            (&json!("trunk"), &json!("+15550999"), &json!(404), &json!("refused")),
+        ]
+    );
+    Ok(())
+}
+
+/// An application that greets by what it has written into the call's data.
+const GREETS: &str = r#"<scxml version="1.0" initial="begin" datamodel="ecmascript"
+  xmlns="http://www.w3.org/2005/07/scxml" xmlns:dialog="urn:trunkline:dialog" xmlns:ixn="urn:trunkline:interaction">
+  <state id="begin"><transition event="interaction.present" target="noting"/></state>
+  <state id="noting">
+    <onentry><ixn:udata><param name="Greeting" expr="'closed'"/></ixn:udata></onentry>
+    <transition event="interaction.udata.done" target="greeting"/>
+  </state>
+  <state id="greeting">
+    <onentry><dialog:play prompts="['{Greeting|menu}', '{Nothing|announcement}']"/></onentry>
+    <transition event="dialog.play.done error.dialog" target="goodbye"/>
+  </state>
+  <state id="goodbye">
+    <onentry><ixn:terminate/></onentry>
+    <transition event="interaction.terminate.done error.interaction.terminate" target="done"/>
+  </state>
+  <final id="done"/>
+</scxml>"#;
+
+#[test]
+fn a_prompt_is_named_by_the_calls_data_that_media_asks_ors_for() -> Result<()> {
+    let site = Installation::start()?;
+    site.import_changed(|folder| Ok(std::fs::write(folder.join("applications/sales.scxml"), GREETS)?))?;
+    let mut heard = None;
+    // The change takes a moment to arrive.
+    wait::until(LATER, || {
+        let caller = Caller::dial(&site, "caller-until-bye.xml", 1, site.number("sales")?, &[])?;
+        let (audio, outcome) = caller.finish(LATER)?;
+        outcome.expect_success()?;
+        let samples = audio.received().samples;
+        let alike = audio::compare(&prompt_samples("closed")?, &samples)?.similarity > ALIKE;
+        heard = alike.then_some(samples);
+        Ok(alike.then_some(()))
+    })?;
+    let heard = heard.context("nothing was heard")?;
+    let after = audio::compare(&prompt_samples("announcement")?, &heard)?;
+    assert!(after.similarity > ALIKE, "the second prompt is the default: {after:?}");
+    bytes_between(&site, MEDIA, ORS, 11_200)
+}
+
+#[test]
+fn a_request_on_port_8000_goes_by_frontend() -> Result<()> {
+    let site = Installation::start()?;
+    let watch = Watch::start(&site, "0-0")?;
+    let token = site.demo.tokens.get("operator").context("no operator's token")?;
+    let kind = Some(v1::request::Kind::AgentLogout(v1::Nothing {}));
+    let request = v1::Request { reference: 71, this_dn: "7101".to_owned(), kind, ..v1::Request::default() };
+    runtime()?.block_on(async {
+        let mut client = EventsClient::new(connect(tenant_role(&site, 8000)).await?);
+        client.ask(bearing(v1::AskRequest { request: Some(request) }, token)?).await?;
+        anyhow::Ok(())
+    })?;
+    assert_eq!(watch.answer_to(71, SOON)?.name, "EventError", "nobody is logged in there");
+    bytes_between(&site, TENANT, FRONTEND, 9_101)
+}
+
+/// The kernel's table has a connection from the one role to the other with bytes in both directions.
+fn bytes_between(site: &Installation, from: u8, to: u8, port: u16) -> Result<()> {
+    let number = |ip: IpAddr| match ip {
+        IpAddr::V4(ip) => ip.octets()[2],
+        IpAddr::V6(_) => 0,
+    };
+    let sockets = kernel::connections(site.pid())?;
+    let between = |s: &&kernel::Socket| {
+        number(s.local.ip()) == from && number(s.remote.ip()) == to && s.remote.port() == port
+    };
+    let found = sockets.iter().find(between).with_context(|| format!("no connection from {from} to {to}: {sockets:?}"))?;
+    ensure!(found.sent > 0 && found.received > 0, "{found:?}");
+    Ok(())
+}
