@@ -55,7 +55,10 @@ fn a_phone_that_does_not_know_how_says_so_and_rings_on() -> Result<()> {
     let conn = watch.wait_for("Ringing@7101", LATER)?.text("ConnID").to_owned();
     ask(&site, &conn, 52, json!({"req": "TAnswerCall"}))?;
     let answer = watch.answer_to(52, LATER)?;
-    ensure!(answer.name == "EventError" && [51, 57].map(Value::from).contains(&answer.frame["ErrorCode"]), "{answer:?}");
+    ensure!(
+        answer.name == "EventError" && [51, 57].map(Value::from).contains(&answer.frame["ErrorCode"]),
+        "{answer:?}"
+    );
     agent.answer()?;
     watch.wait_for("Established@7101", SOON)?;
     agent.hang_up()?;
@@ -136,7 +139,10 @@ fn a_call_leaves_what_the_application_did_how_long_the_agent_did_what_and_what_c
     let told = (selected.text("ThirdPartyDN"), selected.text("AgentID"), selected.text("ThisQueue"));
     assert_eq!(told, ("7101", "1001", "sales"));
     let ended = watch.wait_for("SessionEnded@9000", SOON)?;
-    assert_eq!((ended.text("ConnID"), &ended.frame["Extensions"]["Result"]), (started.text("ConnID"), &json!("Through")));
+    assert_eq!(
+        (ended.text("ConnID"), &ended.frame["Extensions"]["Result"]),
+        (started.text("ConnID"), &json!("Through"))
+    );
     let left = watch.wait_for("Diverted@sales", SOON)?;
     assert_eq!(left.text("ANI"), CALLER);
 
@@ -153,10 +159,12 @@ fn a_call_leaves_what_the_application_did_how_long_the_agent_did_what_and_what_c
 
     let edge = wait::until(SOON, || {
         let all = records(&site, "voice-edge")?;
-        let attempts: Vec<Value> = all.into_iter().filter(|(name, _)| name == "CallAttempted").map(|(_, d)| d).collect();
+        let attempts: Vec<Value> =
+            all.into_iter().filter(|(name, _)| name == "CallAttempted").map(|(_, d)| d).collect();
         Ok((attempts.len() >= 2).then_some(attempts))
     })?;
-    let told: Vec<_> = edge.iter().map(|one| (&one["Source"], &one["Dialled"], &one["Status"], &one["Outcome"])).collect();
+    let told: Vec<_> =
+        edge.iter().map(|one| (&one["Source"], &one["Dialled"], &one["Status"], &one["Outcome"])).collect();
     assert_eq!(
         told,
         [
@@ -230,10 +238,10 @@ fn bytes_between(site: &Installation, from: u8, to: u8, port: u16) -> Result<()>
         IpAddr::V6(_) => 0,
     };
     let sockets = kernel::connections(site.pid())?;
-    let between = |s: &&kernel::Socket| {
-        number(s.local.ip()) == from && number(s.remote.ip()) == to && s.remote.port() == port
-    };
-    let found = sockets.iter().find(between).with_context(|| format!("no connection from {from} to {to}: {sockets:?}"))?;
+    let between =
+        |s: &&kernel::Socket| number(s.local.ip()) == from && number(s.remote.ip()) == to && s.remote.port() == port;
+    let found =
+        sockets.iter().find(between).with_context(|| format!("no connection from {from} to {to}: {sockets:?}"))?;
     ensure!(found.sent > 0 && found.received > 0, "{found:?}");
     Ok(())
 }

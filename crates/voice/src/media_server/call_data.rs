@@ -203,7 +203,8 @@ fn complete_name(name: &[u8], data: &CallData, out: &mut Vec<u8>) {
 }
 
 fn fits(value: &str) -> bool {
-    (1..=VALUE_MAX).contains(&value.len()) && value.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
+    (1..=VALUE_MAX).contains(&value.len())
+        && value.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
 }
 
 /// Where the names of prompts stand: from behind `prompt:` to the end of the attribute.
@@ -231,7 +232,8 @@ mod tests {
 
     #[test]
     fn names_are_completed_by_the_calls_data_and_nothing_else_is_touched() {
-        let data = json!({ "Application": "sales", "UserData": { "Language": "de", "Level": 3, "application": "own" } });
+        let data =
+            json!({ "Application": "sales", "UserData": { "Language": "de", "Level": 3, "application": "own" } });
         let body = r#"<audio uri="prompt:hello-{LANGUAGE}-{Level}"/><audio uri='prompt:{Application}'/>{Language}"#;
         let wanted = r#"<audio uri="prompt:hello-de-3"/><audio uri='prompt:own'/>{Language}"#;
         assert_eq!(completed(body, &data), wanted);

@@ -52,10 +52,7 @@ fn where_nobody_answers_the_redirected_call_goes_back_to_its_route_point() {
 fn a_redirection_to_nowhere_is_refused_and_the_call_rings_on() {
     for (destination, code) in [
         (phone("5002", 0), ErrorCode::OUT_OF_SERVICE),
-        (
-            model::plan::Destination::Reject { status: 404, reason: String::new() },
-            ErrorCode::INVALID_CALLED_DN,
-        ),
+        (model::plan::Destination::Reject { status: 404, reason: String::new() }, ErrorCode::INVALID_CALLED_DN),
     ] {
         let (mut bench, leg) = Bench::ringing();
         redirect(&mut bench, "5002");
