@@ -51,7 +51,7 @@ struct Site {
     /// Number of the installation on this machine: its addresses are 127.N.x.y
     #[arg(long, value_name = "N", default_value_t = 0, global = true)]
     instance: u8,
-    /// Where the installation keeps its keys and stores [default: ~/.local/share/trunkline/instance-N]
+    /// Where the installation keeps its keys and stores [default: ~/.local/share/trunkline/instance-N; without HOME /var/lib/trunkline/instance-N]
     #[arg(long, value_name = "DIR", global = true)]
     data_dir: Option<PathBuf>,
     /// A TOML file of settings; may be given again, later ones win

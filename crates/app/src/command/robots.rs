@@ -16,7 +16,8 @@ pub const EXAMPLES: &str = "Examples:\n  trunkline robots --site ~/.local/share/
 
 #[derive(Args)]
 pub struct Arguments {
-    /// What the robots know of the installation; `trunkline demo` writes it to robots.json in its data directory
+    /// What the robots know of the installation; `trunkline demo` writes it to robots.json in its data directory. The demo's own
+    /// robots use the same phones: run these against `trunkline up --example`, or when the demo has ended
     #[arg(long, value_name = "FILE")]
     site: PathBuf,
     #[command(flatten)]

@@ -27,7 +27,7 @@ pub struct Arguments {
     /// Print what happens as it happens: of that call until it is over, without one of every new call; Ctrl-C ends it
     #[arg(long, conflicts_with = "list")]
     follow: bool,
-    /// With --last, --list or --follow: only calls whose caller's number ends so
+    /// With --last, --list or --follow: only calls whose caller's number, as --list shows it, ends so
     #[arg(long, value_name = "NUMBER")]
     from: Option<String>,
     /// How many calls --list shows
