@@ -86,7 +86,11 @@ pub fn tenants(situation: &Situation) -> Vec<Finding> {
     let stored = match &situation.tenants {
         Ok(stored) => stored,
         Err(reason) => {
-            let remedy = "see whether the file is whole: `sqlite3 FILE 'pragma integrity_check'`; else bring a backup";
+            let remedy = if situation.servers.is_empty() {
+                "see whether the file is whole: `sqlite3 FILE 'pragma integrity_check'`; else bring a backup"
+            } else {
+                "see what is said of PostgreSQL above, and in its own log"
+            };
             return vec![Finding::error("configuration", format!("the tenants cannot be read: {reason}"), remedy)];
         }
     };
