@@ -24,6 +24,7 @@ mod restore;
 mod routing_link;
 mod server;
 mod session;
+mod shown;
 mod sweep;
 #[cfg(test)]
 mod tests;

@@ -215,6 +215,12 @@ impl Reply {
     }
 }
 
+impl From<StatusCode> for Reply {
+    fn from(status: StatusCode) -> Self {
+        Self::new(status)
+    }
+}
+
 /// A command that cannot be carried out; always our own doing.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
 pub enum CommandError {

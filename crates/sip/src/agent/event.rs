@@ -64,6 +64,13 @@ pub enum Event {
         /// The offer.
         offer: Bytes,
     },
+    /// The peer's re-INVITE asks for an offer of ours: make it by [`super::UserAgent::accept_offer`], or refuse by
+    /// [`super::UserAgent::refuse_offer`]. It is to say what we want now, not what was agreed last: a session on hold would
+    /// stay so for good (RFC 6337 §5.3). `Acknowledged` brings the answer.
+    OfferWanted {
+        /// The dialog.
+        dialog: DialogId,
+    },
     /// The session was renegotiated: the peer answered our offer.
     Renegotiated {
         /// The dialog.

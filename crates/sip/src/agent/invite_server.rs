@@ -348,7 +348,7 @@ impl UserAgent {
         }
         let Some(leg) = self.dialogs.get_mut(id.0) else { return };
         let body = session_of(&message);
-        let unchanged = body.is_none() || body == leg.state.offer_answer.remote();
+        let unchanged = body.is_some() && body == leg.state.offer_answer.remote();
         match leg.state.offer_answer.received(Carrier::Invite, body) {
             Ok(_) => {}
             Err(OfferAnswerError::Glare) => {
@@ -362,7 +362,6 @@ impl UserAgent {
         }
         let _ = leg.state.dialog.refresh_target(&message);
         Self::note_capabilities(leg, &message);
-        let asked = body.is_none();
         let offer = body.cloned();
         let message = Arc::new(message);
         let answering = self.begin_answering(&message);
@@ -374,13 +373,14 @@ impl UserAgent {
         let stored = leg.state.offer_answer.local().cloned();
         match (unchanged, stored, offer) {
             (true, Some(stored), _) => {
-                if self.accept_reinvite(id, stored, now).is_ok() && !asked {
+                if self.accept_reinvite(id, stored, now).is_ok() {
                     self.events.push_back(Event::Refreshed { dialog: id });
                 }
             }
             (_, _, Some(offer)) => self.events.push_back(Event::Offered { dialog: id, request: message, offer }),
+            (_, Some(_), None) => self.events.push_back(Event::OfferWanted { dialog: id }),
             // Asked for an offer that we cannot make: there never was a session.
-            (_, _, None) => self.refuse_invite(id, &Reply::new(StatusCode::NOT_ACCEPTABLE_HERE), now),
+            (_, None, None) => self.refuse_invite(id, &Reply::new(StatusCode::NOT_ACCEPTABLE_HERE), now),
         }
     }
 

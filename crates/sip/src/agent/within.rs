@@ -82,10 +82,10 @@ impl UserAgent {
         self.send_bye(dialog, headers, now)
     }
 
-    /// Accepts the peer's open offer (`Offered`) with an answer.
+    /// Accepts the peer's open offer (`Offered`) with an answer, or makes the offer that it has asked for (`OfferWanted`).
     ///
     /// # Errors
-    /// When no offer is open.
+    /// When no offer is open and none is wanted.
     pub fn accept_offer(&mut self, dialog: DialogId, answer: Bytes, now: Timestamp) -> Result<(), CommandError> {
         let leg = self.dialogs.get_mut(dialog.0).ok_or(CommandError::Gone)?;
         if leg.state.phase == LegPhase::Confirmed && leg.state.answering.is_some() {
@@ -110,23 +110,29 @@ impl UserAgent {
         Ok(())
     }
 
-    /// Refuses the peer's open offer, usually with 488.
+    /// Refuses the peer's open offer, usually with 488 and a Warning that says why; or to make the offer that it has asked for.
     ///
     /// # Errors
     /// When no offer is open, or the status is not a failure.
-    pub fn refuse_offer(&mut self, dialog: DialogId, status: StatusCode, now: Timestamp) -> Result<(), CommandError> {
-        if status.class() < 3 {
+    pub fn refuse_offer(
+        &mut self,
+        dialog: DialogId,
+        reply: impl Into<Reply>,
+        now: Timestamp,
+    ) -> Result<(), CommandError> {
+        let reply = reply.into();
+        if reply.status.class() < 3 {
             return Err(CommandError::WrongState("a refusal"));
         }
         let leg = self.dialogs.get_mut(dialog.0).ok_or(CommandError::Gone)?;
         if leg.state.phase == LegPhase::Confirmed && leg.state.answering.is_some() {
-            self.refuse_invite(dialog, &Reply::new(status), now);
+            self.refuse_invite(dialog, &reply, now);
             return Ok(());
         }
         let at = leg.state.incoming.iter().position(|p| p.is_offer).ok_or(CommandError::WrongState("a refusal"))?;
         leg.state.offer_answer.abandon();
         let id = leg.state.incoming[at].id;
-        self.respond(IncomingId(id), Reply::new(status), now)
+        self.respond(IncomingId(id), reply, now)
     }
 
     // === Ours ===

@@ -68,8 +68,9 @@ pub const HEIR_TIME: Duration = Duration::from_secs(4);
 pub const OWNER_BACK: Duration = Duration::from_secs(4);
 /// Requests that wait so at once.
 pub const OWNER_BACK_MAX: usize = 10_000;
-/// Timer C: how long an INVITE may ring (RFC 3261 §16.6 wants more than 3 minutes).
-pub const TIMER_C: Duration = Duration::from_secs(181);
+/// Timer C: how long an INVITE may ring (RFC 3261 §16.6 wants more than 3 minutes). Longer than a tenant may let a phone
+/// ring (600 s): many a phone says only once that it rings.
+pub const TIMER_C: Duration = Duration::from_secs(660);
 /// How long a nonce lives.
 pub const NONCE_LIFETIME: Duration = Duration::from_secs(300);
 /// How long a proxy that drains waits for nodes to say that they drain too, before it takes itself to be the only one.

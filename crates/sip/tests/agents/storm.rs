@@ -236,7 +236,7 @@ impl Storm {
             }
             Event::Proposed { .. } => self.plan(who, 300, Action::Ack),
             Event::Acknowledged { .. } => self.talk(who),
-            Event::Offered { .. } => {
+            Event::Offered { .. } | Event::OfferWanted { .. } => {
                 let action = if self.fate.below(4) == 0 { Action::Refuse } else { Action::Accept };
                 self.plan(who, 1_500, action);
             }

@@ -70,6 +70,17 @@ impl Node {
         }
     }
 
+    /// The peer wants an offer of ours: it says what we can and want now.
+    pub(super) fn offer_wanted(&mut self, dialog: DialogId, now: Timestamp) {
+        if let Some(leg) = self.legs.get_mut(&dialog) {
+            leg.local.version += 1;
+        }
+        match self.make_offer(dialog) {
+            Ok(offer) => note("an offer", self.agent.accept_offer(dialog, offer, now)),
+            Err(status) => note("a refusal", self.agent.refuse_offer(dialog, status, now)),
+        }
+    }
+
     /// The law of the other member, so that nothing needs transcoding.
     fn preference(&self, dialog: DialogId) -> Preference {
         let Some(leg) = self.legs.get(&dialog) else { return Preference::default() };

@@ -208,6 +208,7 @@ impl Node {
     fn dialog_event(&mut self, event: Event, now: Timestamp) {
         if let Event::Acknowledged { dialog, .. }
         | Event::Offered { dialog, .. }
+        | Event::OfferWanted { dialog }
         | Event::Info { dialog, .. }
         | Event::Refreshed { dialog }
         | Event::Responded { dialog: Some(dialog), .. } = &event
@@ -218,6 +219,7 @@ impl Node {
             Event::Incoming { dialog, request, flow } => self.incoming(dialog, &request, flow, now),
             Event::Acknowledged { dialog, answer } => self.acknowledged(dialog, answer.as_deref(), now),
             Event::Offered { dialog, offer, .. } => self.offered(dialog, &offer, now),
+            Event::OfferWanted { dialog } => self.offer_wanted(dialog, now),
             Event::Info { dialog, request, message } => self.info(dialog, request, &message, now),
             Event::Request { request, .. } => {
                 // OPTIONS: we are here.

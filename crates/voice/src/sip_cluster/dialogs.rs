@@ -5,12 +5,12 @@ use call::Input;
 use call::call::{CALLER_LEG, HoldWay};
 use model::{ConnId, LegId, Timestamp};
 use sip::agent::{DialogId, Event, Release, Reply, Session};
-use sip::{LocalTag, Message, StatusCode};
+use sip::{HeaderName, LocalTag, Message, StatusCode};
 
 use super::entry::LegStage;
 use super::legs::note;
 use super::node::{Node, Place, Side};
-use super::session;
+use super::session::{self, Refusal};
 
 impl Node {
     pub(super) fn dialog_event(&mut self, event: Event, now: Timestamp) {
@@ -18,17 +18,16 @@ impl Node {
             Event::Incoming { dialog, request, flow } => self.incoming(dialog, &request, flow, now),
             Event::Progress { dialog, response, .. } => self.progress(dialog, &response, now),
             Event::Answered { dialog, response, session } => self.answered(dialog, &response, session, now),
-            Event::Failed { dialog, status, .. } => self.failed(dialog, status.0, now),
+            Event::Failed { dialog, status, response } => self.failed(dialog, status, response.as_deref(), now),
             Event::Acknowledged { dialog, answer } => self.acknowledged(dialog, answer, now),
             Event::Offered { dialog, offer, .. } => self.offered(dialog, offer, now),
             Event::Renegotiated { dialog, answer } => self.renegotiated(dialog, answer, now),
             Event::Proposed { dialog, offer } => self.proposed(dialog, offer, now),
-            Event::Refused { dialog, status, .. } => self.refused(dialog, status, now),
+            Event::OfferWanted { dialog } => self.offer_wanted(dialog, now),
+            Event::Refused { dialog, status, response } => self.refused(dialog, status, response.as_deref(), now),
             Event::Info { dialog, request, message } => {
-                let answered = self.agent.respond(request, Reply::new(StatusCode::OK), now);
-                note("the answer to an INFO", answered);
                 self.heard(dialog, now);
-                self.info(dialog, &message, now);
+                self.info(dialog, request, &message, now);
             }
             Event::Responded { request, status, response, .. } => {
                 self.responded(request, status, response.as_deref(), now);
@@ -149,7 +148,7 @@ impl Node {
         }
         leg.stage = LegStage::Up;
         leg.heard_at = now;
-        let (phone, media) = (leg.phone, leg.media);
+        let phone = leg.phone;
         let answer = match session {
             Session::Answer(answer) if self.fits(phone, &answer) => answer,
             _ => {
@@ -158,12 +157,7 @@ impl Node {
                 return self.feed(conn_id, Input::LegFailed { leg: id, status: 488 }, now);
             }
         };
-        if let Some(leg) = self.leg_mut(conn_id, id) {
-            leg.owes_media = false;
-        }
-        if let Some(media) = media {
-            note("the ACK to media", self.agent.ack(media, answer, now));
-        }
+        self.tell_media(conn_id, id, answer, now);
         self.metrics.leg_answered();
         self.feed(conn_id, Input::LegAnswered(id), now);
     }
@@ -174,7 +168,7 @@ impl Node {
         offer.is_some_and(|offer| session::takes_audio(offer, answer))
     }
 
-    fn failed(&mut self, dialog: DialogId, status: u16, now: Timestamp) {
+    fn failed(&mut self, dialog: DialogId, status: StatusCode, response: Option<&Message>, now: Timestamp) {
         let Some(Place { conn_id, leg: id, side }) = self.place(dialog) else {
             return;
         };
@@ -197,13 +191,20 @@ impl Node {
             Side::Phone => {
                 leg.stage = LegStage::Closing;
                 self.close_media(conn_id, id, now);
-                self.feed(conn_id, Input::LegFailed { leg: id, status }, now);
+                let shown = super::shown::to_caller(status);
+                if shown != status {
+                    tracing::info!(%conn_id, leg = %id, %status, %shown, "a phone's refusal is not the caller's");
+                }
+                self.feed(conn_id, Input::LegFailed { leg: id, status: shown.0 }, now);
             }
             // 488 says that the caller's audio cannot be spoken; everything else is ours to answer for.
             Side::Media => {
-                let status = if status == 488 { 488 } else { 503 };
+                let spoken = status != StatusCode::NOT_ACCEPTABLE_HERE;
+                let status = if spoken { 503 } else { 488 };
                 if id != CALLER_LEG {
                     leg.stage = LegStage::Closing;
+                } else if let Some(entry) = self.calls.get_mut(&conn_id) {
+                    entry.warning = warning_of(response);
                 }
                 self.feed(conn_id, Input::LegFailed { leg: id, status }, now);
             }
@@ -219,21 +220,54 @@ impl Node {
             return;
         };
         leg.heard_at = now;
-        // Only the caller is offered a session in a 2xx; every other ACK settles nothing.
-        let (LegStage::Up, true, Some(media), Some(answer)) = (leg.stage, leg.owes_media, leg.media, answer) else {
+        let (LegStage::Up, Some(answer)) = (leg.stage, answer) else {
             return;
         };
-        let phone = leg.phone;
+        let (phone, begins) = (leg.phone, leg.owes_media);
+        if !begins {
+            return self.agreed(conn_id, id, answer, now);
+        }
         if !self.fits(phone, &answer) {
             tracing::info!(%conn_id, leg = %id, "a caller acknowledged without audio that we can take");
             return self.feed(conn_id, Input::LegFailed { leg: id, status: 488 }, now);
         }
-        if let Some(leg) = self.leg_mut(conn_id, id) {
-            leg.owes_media = false;
-        }
-        note("the ACK to media", self.agent.ack(media, answer, now));
+        self.tell_media(conn_id, id, answer, now);
         self.metrics.leg_answered();
         self.feed(conn_id, Input::LegAnswered(id), now);
+    }
+
+    /// A party that goes on, or holds, by asking us for an offer: ours says what we want, its answer decides.
+    fn offer_wanted(&mut self, dialog: DialogId, now: Timestamp) {
+        let Some(Place { conn_id, leg: id, side: Side::Phone }) = self.place(dialog) else {
+            return note("a refusal", self.agent.refuse_offer(dialog, StatusCode::NOT_ACCEPTABLE_HERE, now));
+        };
+        if let Some(leg) = self.leg_mut(conn_id, id) {
+            leg.heard_at = now;
+        }
+        let offer = self.agent.leg(dialog).and_then(|leg| session::fresh_offer(leg.offer_answer.local()?));
+        let done = match offer {
+            Some(offer) => self.agent.accept_offer(dialog, offer, now),
+            None => self.agent.refuse_offer(dialog, StatusCode::NOT_ACCEPTABLE_HERE, now),
+        };
+        note("an offer", done);
+    }
+
+    /// A party has answered the offer that it had asked for.
+    fn agreed(&mut self, conn_id: ConnId, id: LegId, answer: Bytes, now: Timestamp) {
+        let phone = self.leg(conn_id, id).and_then(|leg| leg.phone);
+        if !self.fits(phone, &answer) {
+            tracing::info!(%conn_id, leg = %id, "a party goes on without audio that we can take");
+            return self.end_without_audio(conn_id, id, now);
+        }
+        let holds = session::holds(&answer);
+        self.tell_media(conn_id, id, answer, now);
+        self.hold_changed(conn_id, id, holds, now);
+    }
+
+    /// A party that talked is left with no audio: its leg ends.
+    fn end_without_audio(&mut self, conn_id: ConnId, id: LegId, now: Timestamp) {
+        self.hang_up(conn_id, id, 488, now);
+        self.feed(conn_id, Input::LegDead(id), now);
     }
 
     /// The party wants another session: media is asked, with the same ports, and its answer goes back.
@@ -252,6 +286,12 @@ impl Node {
         };
         let Some(media) = other else {
             return note("a refusal", self.agent.refuse_offer(dialog, StatusCode(488), now));
+        };
+        if let Some(refusal) = session::refusal(&offer) {
+            return note("a refusal", self.agent.refuse_offer(dialog, refusal, now));
+        }
+        let Some(leg) = self.leg_mut(conn_id, id) else {
+            return;
         };
         leg.relaying = true;
         if let Err(error) = self.agent.reinvite(media, Some(offer), Vec::new(), now) {
@@ -292,11 +332,19 @@ impl Node {
         else {
             return;
         };
+        // Media does not know what we have offered to the phone by ourselves: the count of versions is ours.
+        let before = self.agent.leg(phone).and_then(|leg| leg.offer_answer.local());
+        let answer = before.and_then(|before| session::following(before, &answer)).unwrap_or(answer);
         note("an answer", self.agent.accept_offer(phone, answer, now));
+        self.hold_changed(conn_id, id, session::holds(&offer), now);
+    }
+
+    /// A description of the party is in force that says whether it holds.
+    fn hold_changed(&mut self, conn_id: ConnId, id: LegId, holds: Option<bool>, now: Timestamp) {
         let Some(leg) = self.leg_mut(conn_id, id) else {
             return;
         };
-        let holds = session::holds(&offer).unwrap_or(leg.holds);
+        let holds = holds.unwrap_or(leg.holds);
         if std::mem::replace(&mut leg.holds, holds) != holds {
             let way = if holds { HoldWay::Hold } else { HoldWay::Retrieve };
             self.feed(conn_id, hold_input(id, way), now);
@@ -308,7 +356,7 @@ impl Node {
         note("a dialog's end", self.agent.bye(dialog, Vec::new(), now));
     }
 
-    fn refused(&mut self, dialog: DialogId, status: StatusCode, now: Timestamp) {
+    fn refused(&mut self, dialog: DialogId, status: StatusCode, response: Option<&Message>, now: Timestamp) {
         let Some(Place { conn_id, leg: id, side }) = self.place(dialog) else {
             return;
         };
@@ -317,10 +365,15 @@ impl Node {
         };
         match side {
             Side::Media => {
-                if std::mem::take(&mut leg.relaying)
-                    && let Some(phone) = leg.phone
-                {
-                    note("a refusal", self.agent.refuse_offer(phone, status, now));
+                if !std::mem::take(&mut leg.relaying) {
+                    // What the party has agreed to with us.
+                    tracing::warn!(%conn_id, leg = %id, %status, "media cannot take a party's session");
+                    if leg.stage == LegStage::Up {
+                        self.end_without_audio(conn_id, id, now);
+                    }
+                } else if let Some(phone) = leg.phone {
+                    let refusal = Refusal { status, warning: warning_of(response) };
+                    note("a refusal", self.agent.refuse_offer(phone, refusal, now));
                 }
             }
             Side::Phone => {
@@ -375,6 +428,11 @@ impl Node {
         };
         note("the end of a leg", ended);
     }
+}
+
+/// Why media refuses a description.
+fn warning_of(response: Option<&Message>) -> Option<String> {
+    response.and_then(|response| response.header(&HeaderName::Warning)).map(str::to_owned)
 }
 
 const fn hold_input(leg: LegId, way: HoldWay) -> Input {

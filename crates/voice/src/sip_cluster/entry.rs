@@ -28,6 +28,8 @@ pub struct Entry {
     pub media_owner: Option<Owner>,
     /// The display name that the caller presents.
     pub caller_name: String,
+    /// Why media has refused the caller's audio; for the refusal that follows at once.
+    pub warning: Option<String>,
     /// The INVITE that began it.
     pub invite: DialogKey,
     /// Whether the ledger knows the call.

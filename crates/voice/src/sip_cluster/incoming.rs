@@ -24,11 +24,9 @@ impl Node {
             Err(refusal) => refusal,
         };
         self.metrics.call_refused();
-        let mut reply = Reply::new(refusal.status);
-        if let Some(warning) = refusal.warning {
-            reply = reply.header(HeaderName::Warning, warning);
-        }
-        if refusal.status == StatusCode(503) {
+        let status = refusal.status;
+        let mut reply = Reply::from(refusal);
+        if status == StatusCode(503) {
             self.metrics.call_overloaded();
             reply = reply.header(HeaderName::RetryAfter, "5");
         }

@@ -165,7 +165,18 @@ impl Node {
     }
 
     /// Media has made its offer: the phone rings with it.
+    ///
+    /// Media's 200 is acknowledged at once, without a stream, and the phone's answer follows as an offer of its own. An ACK
+    /// that waits for the phone would be simpler by one transaction, but media repeats its 200 meanwhile and gives up after
+    /// 64*T1 (RFC 3261 section 13.3.1.4): no phone could ring for longer than 32 s. Besides, a request is repeated to media
+    /// when it dies in that moment and comes back, and an ACK is not.
     pub(super) fn ring_phone(&mut self, conn_id: ConnId, id: LegId, offer: Bytes, now: Timestamp) {
+        if let Some(leg) = self.leg_mut(conn_id, id)
+            && let Some(media) = leg.media
+        {
+            leg.owes_media = false;
+            note("the ACK to media", self.agent.ack(media, Bytes::from_static(NO_STREAM), now));
+        }
         let place = Place { conn_id, leg: id, side: Side::Phone };
         let Some(entry) = self.calls.get(&conn_id) else {
             return;
@@ -197,7 +208,6 @@ impl Node {
                 if let Some(leg) = self.leg_mut(conn_id, id) {
                     leg.phone = Some(dialog);
                     leg.stage = LegStage::Ringing;
-                    leg.owes_media = true;
                 }
             }
             Err(error) => {
@@ -207,19 +217,36 @@ impl Node {
         }
     }
 
+    /// The party has agreed to a session with us: media is told of its side.
+    pub(super) fn tell_media(&mut self, conn_id: ConnId, id: LegId, answer: Bytes, now: Timestamp) {
+        let Some(leg) = self.leg_mut(conn_id, id) else {
+            return;
+        };
+        let Some(media) = leg.media else {
+            return;
+        };
+        let told = if std::mem::take(&mut leg.owes_media) {
+            self.agent.ack(media, answer, now)
+        } else {
+            self.agent.reinvite(media, Some(answer), Vec::new(), now)
+        };
+        note("a session for media", told);
+    }
+
     /// Ends a leg from our side, however far it has come. `status` is for a caller that was not answered.
     pub(super) fn hang_up(&mut self, conn_id: ConnId, id: LegId, status: u16, now: Timestamp) {
         let mut refusal = Reply::new(StatusCode(status));
         refusal.headers.extend(self.trace_header(conn_id));
+        let warning = self.calls.get_mut(&conn_id).and_then(|entry| entry.warning.take());
+        let warning = warning.or_else(|| super::shown::warning(status).map(str::to_owned));
+        refusal.headers.extend(warning.map(|warning| (HeaderName::Warning, warning)));
         let Some(leg) = self.leg_mut(conn_id, id) else {
             return;
         };
         let before = std::mem::replace(&mut leg.stage, LegStage::Closing);
         if let Some(phone) = leg.phone {
             let ended = match before {
-                LegStage::Offered | LegStage::Preparing if id == CALLER_LEG => {
-                    self.agent.reject(phone, refusal, now)
-                }
+                LegStage::Offered | LegStage::Preparing if id == CALLER_LEG => self.agent.reject(phone, refusal, now),
                 LegStage::Ringing => self.agent.cancel(phone, Vec::new(), now),
                 _ => self.agent.bye(phone, Vec::new(), now),
             };
@@ -262,10 +289,8 @@ impl Node {
     /// Asks a phone that rings to answer, by the event that many phones know for it.
     fn ask_answer(&mut self, conn_id: ConnId, id: LegId, now: Timestamp) {
         let phone = self.leg(conn_id, id).and_then(|leg| leg.phone);
-        let headers = vec![
-            (HeaderName::Event, "talk".to_owned()),
-            (HeaderName::SubscriptionState, "active".to_owned()),
-        ];
+        let headers =
+            vec![(HeaderName::Event, "talk".to_owned()), (HeaderName::SubscriptionState, "active".to_owned())];
         let sent = phone.ok_or(CommandError::Gone).and_then(|phone| self.agent.notify_ringing(phone, &headers, now));
         match sent {
             Ok(request) => {

@@ -291,6 +291,7 @@ impl Node {
             legs: vec![leg],
             media_owner: None,
             caller_name,
+            warning: None,
             invite,
             stored: Stored::No,
             events: Vec::new(),

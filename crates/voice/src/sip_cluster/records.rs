@@ -129,6 +129,7 @@ pub fn decode(bytes: &[u8], link_of: impl Fn(&str) -> u64) -> Result<Decoded, Re
         legs,
         media_owner: body.media_owner.map(|owner| owner.parse().map_err(|_| RecordError("media_owner"))).transpose()?,
         caller_name: body.caller_name,
+        warning: None,
         invite: DialogKey { call_id: body.invite_call_id, from_tag: body.invite_from_tag },
         stored: Stored::Live,
         events: Vec::new(),

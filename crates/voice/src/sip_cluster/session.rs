@@ -3,8 +3,9 @@
 use bytes::Bytes;
 use call::call::HoldWay;
 use media::sdp::negotiation::NegotiationError;
-use media::sdp::{self, Line, Preference, negotiation};
-use sip::StatusCode;
+use media::sdp::{self, Line, LocalAudio, Preference, negotiation};
+use sip::agent::Reply;
+use sip::{HeaderName, StatusCode};
 
 /// How something is refused.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -18,6 +19,14 @@ pub struct Refusal {
 impl From<StatusCode> for Refusal {
     fn from(status: StatusCode) -> Self {
         Self { status, warning: None }
+    }
+}
+
+impl From<Refusal> for Reply {
+    fn from(Refusal { status, warning }: Refusal) -> Self {
+        let mut reply = Self::new(status);
+        reply.headers.extend(warning.map(|warning| (HeaderName::Warning, warning)));
+        reply
     }
 }
 
@@ -64,6 +73,30 @@ pub fn with_direction(description: &[u8], way: HoldWay) -> Option<Bytes> {
     audio.lines.retain(|line| !is_direction(line));
     audio.lines.push(Line::flag(wanted));
     let version = description.origin.version + 1;
+    Some(Bytes::from(description.with_version(version).to_string()))
+}
+
+/// An offer of what we want now, for the same stream as `local`, our side of what was agreed last: that may be a hold,
+/// and name less than we speak.
+pub fn fresh_offer(local: &[u8]) -> Option<Bytes> {
+    let local = sdp::parse::parse(local).ok()?;
+    let audio = local.audio()?;
+    let stream = LocalAudio {
+        address: local.address_of(audio)?,
+        port: audio.port,
+        session_id: local.origin.session_id,
+        version: local.origin.version + 1,
+    };
+    Some(Bytes::from(negotiation::offer(&stream, Preference::default()).to_string()))
+}
+
+/// A description of ours as it follows `before`: one that says the same keeps its version, any other has the next one
+/// (RFC 3264 section 8).
+pub fn following(before: &[u8], description: &[u8]) -> Option<Bytes> {
+    let (before, description) = (sdp::parse::parse(before).ok()?, sdp::parse::parse(description).ok()?);
+    let version = before.origin.version;
+    let same = description.clone().with_version(version) == before;
+    let version = if same { version } else { version + 1 };
     Some(Bytes::from(description.with_version(version).to_string()))
 }
 

@@ -3,5 +3,6 @@
 mod bench;
 mod calls;
 mod endings;
+mod phones;
 mod restart;
 mod sessions;

@@ -7,12 +7,13 @@ use call::call::{Ended, Playing, Purpose};
 use ivr::msml::{self, Collect, Command, Dialog, DtmfEnd, Event, Notice, Pattern, PlayEnd};
 use model::request::Treatment;
 use model::{ConnId, LegId, Timestamp};
-use sip::agent::{Body, DialogId, RequestId};
+use sip::agent::{Body, DialogId, IncomingId, Reply, RequestId};
 use sip::header::HeaderName;
 use sip::proxy::headers;
 use sip::{Message, StatusCode};
 
 use super::entry::Entry;
+use super::legs::note;
 use super::limits::NOTICE_MAX;
 use super::node::{Node, Place, Side};
 
@@ -102,8 +103,17 @@ impl Node {
     }
 
     /// An INFO: from media that a dialog has ended, from a phone that a key was pressed.
-    pub(super) fn info(&mut self, dialog: DialogId, message: &Message, now: Timestamp) {
-        let (conn_id, leg) = match self.place(dialog) {
+    pub(super) fn info(&mut self, dialog: DialogId, request: IncomingId, message: &Message, now: Timestamp) {
+        let place = self.place(dialog);
+        let from_phone = matches!(place, Some(Place { side: Side::Phone, .. }));
+        // A body that nobody reads must not be taken for understood (RFC 6086 section 4.2.2).
+        let reply = if from_phone && !message.body().is_empty() && key_type(message).is_none() {
+            Reply::new(StatusCode::UNSUPPORTED_MEDIA_TYPE).header(HeaderName::Accept, KEY_TYPES.join(", "))
+        } else {
+            Reply::new(StatusCode::OK)
+        };
+        note("the answer to an INFO", self.agent.respond(request, reply, now));
+        let (conn_id, leg) = match place {
             Some(Place { conn_id, leg, side: Side::Media }) => (conn_id, leg),
             Some(Place { conn_id, leg, side: Side::Phone }) => return self.key_by_info(conn_id, leg, message, now),
             None => return,
@@ -128,9 +138,7 @@ impl Node {
     /// A phone that has no telephone events says by INFO which key was pressed: media has to know, which collects keys and
     /// hands them to the other party.
     fn key_by_info(&mut self, conn_id: ConnId, leg: LegId, message: &Message, now: Timestamp) {
-        let Ok(Some(kind)) = message.content_type() else { return };
-        let types = [("dtmf-relay", "application/dtmf-relay"), ("dtmf", "application/dtmf")];
-        let Some((_, kind)) = types.into_iter().find(|(subtype, _)| kind.is("application", subtype)) else { return };
+        let Some(kind) = key_type(message) else { return };
         let Some(media) = self.leg(conn_id, leg).and_then(|leg| leg.media) else { return };
         let body = Body::new(kind, message.body().to_vec());
         if message.body().len() <= NOTICE_MAX
@@ -177,6 +185,15 @@ impl Node {
             self.feed(conn_id, Input::TreatmentEnded { id, cause: Ended::Failed, digits: String::new() }, now);
         }
     }
+}
+
+/// The bodies by which phones tell of a key.
+const KEY_TYPES: [&str; 2] = ["application/dtmf-relay", "application/dtmf"];
+
+/// The body of an INFO that tells of a key, by its type.
+fn key_type(message: &Message) -> Option<&'static str> {
+    let kind = message.content_type().ok().flatten()?;
+    KEY_TYPES.into_iter().find(|name| name.split_once('/').is_some_and(|(main, sub)| kind.is(main, sub)))
 }
 
 /// Whether what is typed now is the caller's secret.

@@ -50,6 +50,8 @@ pub struct Bench {
     pub phone_dialog: Option<DialogId>,
     /// Whether media and phone are silent.
     pub mute: Vec<Peer>,
+    /// Whether media refuses what it is offered within a dialog.
+    pub media_refuses: bool,
     tags: u64,
 }
 
@@ -99,6 +101,7 @@ impl Bench {
             caller_dialog: None,
             phone_dialog: None,
             mute: Vec::new(),
+            media_refuses: false,
             tags: 0,
         }
     }
@@ -241,6 +244,9 @@ impl Bench {
                 agent.identify(dialog, local).expect("an INVITE");
                 agent.answer(dialog, Reply::session(MEDIA_SDP), now).expect("an INVITE");
             }
+            Event::Info { request, message, .. } if !message.body().starts_with(b"<") => {
+                self.agent(Peer::Media).respond(request, Reply::new(StatusCode::OK), now).expect("a key");
+            }
             Event::Info { dialog, request, message } => {
                 let commands = msml::parse_request(message.body()).expect("MSML");
                 self.played.extend(commands.into_iter().map(|command| (dialog, command)));
@@ -248,6 +254,9 @@ impl Bench {
                 let body = Body::new(msml::CONTENT_TYPE, msml::build_result(&ok));
                 let reply = Reply::new(StatusCode::OK).body(body);
                 self.agent(Peer::Media).respond(request, reply, now).expect("an INFO");
+            }
+            Event::Offered { dialog, .. } if self.media_refuses => {
+                self.agent(Peer::Media).refuse_offer(dialog, StatusCode(488), now).expect("an offer");
             }
             Event::Offered { dialog, .. } => {
                 self.agent(Peer::Media).accept_offer(dialog, MEDIA_SDP.into(), now).expect("an offer");
@@ -331,6 +340,16 @@ impl Bench {
 
     pub fn saw(&self, peer: Peer, what: impl Fn(&Event) -> bool) -> bool {
         self.seen.iter().any(|(who, event)| *who == peer && what(event))
+    }
+
+    /// The status and the Warning with which the caller was refused.
+    pub fn refusal(&self) -> Option<(u16, Option<String>)> {
+        self.seen.iter().find_map(|(_, event)| match event {
+            Event::Failed { status, response: Some(response), .. } => {
+                Some((status.0, response.header(&sip::HeaderName::Warning).map(str::to_owned)))
+            }
+            _ => None,
+        })
     }
 
     /// Nothing is left of any call, in the node and with its peers.

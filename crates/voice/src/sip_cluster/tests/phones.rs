@@ -1,0 +1,181 @@
+//! What real phones do, and what may be shown of it to the other side.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use ivr::msml::Command;
+use sip::agent::{Body, Event, Reply, Session};
+use sip::{HeaderName, StatusCode};
+
+use super::bench::{Bench, MEDIA_SDP, PHONE_SDP, Peer, phone};
+use super::calls::talking;
+
+fn held(sdp: &str) -> Bytes {
+    Bytes::from(format!("{sdp}a=sendonly\r\n"))
+}
+
+#[test]
+fn a_phone_may_ring_as_long_as_its_tenant_lets_it() {
+    let mut bench = Bench::new();
+    bench.call("7101", phone(600_000));
+    bench.phone_rings();
+    bench.pass(Duration::from_secs(590));
+    assert!(!bench.saw(Peer::Phone, |event| matches!(event, Event::Released { .. })), "it rings on");
+    bench.phone_answers();
+    assert!(bench.saw(Peer::Caller, |event| matches!(event, Event::Answered { .. })));
+    let heard = |bench: &mut Bench, at: usize| {
+        let dialog = bench.media_dialogs[at];
+        bench.agent(Peer::Media).leg(dialog).expect("a dialog").offer_answer.remote().cloned()
+    };
+    assert_eq!(heard(&mut bench, 0).as_deref(), Some(PHONE_SDP.as_bytes()), "media has the phone's answer");
+    bench.pass(Duration::from_secs(120));
+    bench.bye(Peer::Caller);
+    bench.pass(Duration::from_secs(40));
+    assert!(bench.is_clear());
+}
+
+#[test]
+fn an_answer_that_media_cannot_take_ends_the_call() {
+    let mut bench = Bench::new();
+    bench.call("7101", phone(60_000));
+    bench.phone_rings();
+    bench.media_refuses = true;
+    bench.phone_answers();
+    bench.pass(Duration::from_secs(40));
+    assert!(bench.saw(Peer::Phone, |event| matches!(event, Event::Released { .. })));
+    assert!(bench.is_clear(), "nothing is left: {:?}", bench.story);
+}
+
+#[test]
+fn a_phone_that_goes_on_by_asking_for_an_offer_is_offered_both_ways() {
+    let (mut bench, _) = talking();
+    let (dialog, now) = (bench.phone_dialog.expect("a dialog"), bench.now);
+    bench.agent(Peer::Phone).reinvite(dialog, Some(held(PHONE_SDP)), Vec::new(), now).expect("a dialog");
+    bench.run();
+    assert_eq!(bench.story.last().map(String::as_str), Some("Held@7101"));
+    let before = version(bench.agent(Peer::Phone).leg(dialog).and_then(|leg| leg.offer_answer.remote().cloned()));
+    bench.agent(Peer::Phone).reinvite(dialog, None, Vec::new(), now).expect("a dialog");
+    bench.run();
+    let offer = bench.seen.iter().find_map(|(_, event)| match event {
+        Event::Proposed { offer, .. } => Some(offer.clone()),
+        _ => None,
+    });
+    let text = String::from_utf8(offer.clone().expect("an offer").to_vec()).expect("text");
+    assert!(text.contains("a=sendrecv"), "a wish of our own, not the hold: {text}");
+    assert!(text.contains("m=audio 6000 RTP/AVP 0 8 101"), "all that we speak: {text}");
+    assert_eq!(version(offer), before + 1);
+    assert_eq!(bench.story.last().map(String::as_str), Some("Held@7101"), "the answer decides");
+    bench.agent(Peer::Phone).ack(dialog, PHONE_SDP.into(), now).expect("an offer");
+    bench.run();
+    let media = bench.media_dialogs[1];
+    let remote = bench.agent(Peer::Media).leg(media).and_then(|leg| leg.offer_answer.remote().cloned());
+    assert_eq!(remote.as_deref(), Some(PHONE_SDP.as_bytes()), "media hears of it");
+    assert_eq!(bench.story.last().map(String::as_str), Some("Retrieved@7101"));
+    assert!(matches!(bench.played.last(), Some((_, Command::DialogEnd { .. }))), "the music ends");
+}
+
+fn version(sdp: Option<Bytes>) -> u64 {
+    media::sdp::parse(&sdp.expect("a description")).expect("SDP").origin.version
+}
+
+#[test]
+fn a_description_of_ours_that_changes_has_the_next_version() {
+    let (mut bench, conn_id) = talking();
+    let hold = super::calls::request(conn_id, "7101", model::request::RequestKind::HoldCall);
+    bench.node.request(hold, bench.now).expect("the call is here");
+    bench.run();
+    let (dialog, now) = (bench.phone_dialog.expect("a dialog"), bench.now);
+    bench.agent(Peer::Phone).accept_offer(dialog, PHONE_SDP.into(), now).expect("an offer");
+    bench.run();
+    let before = version(bench.agent(Peer::Phone).leg(dialog).and_then(|leg| leg.offer_answer.remote().cloned()));
+    // Media knows nothing of that offer: its own count of versions is behind.
+    bench.agent(Peer::Phone).reinvite(dialog, Some(held(PHONE_SDP)), Vec::new(), now).expect("a dialog");
+    bench.run();
+    let after = version(bench.agent(Peer::Phone).leg(dialog).and_then(|leg| leg.offer_answer.remote().cloned()));
+    assert_eq!(after, before + 1);
+}
+
+#[test]
+fn what_a_phone_says_to_us_alone_is_not_shown_to_the_caller() {
+    let cases = [
+        (302, 480),
+        (300, 480),
+        (401, 480),
+        (407, 480),
+        (420, 480),
+        (421, 480),
+        (405, 480),
+        (415, 488),
+        (406, 488),
+        (430, 480),
+        (484, 480),
+        (503, 500),
+        (501, 500),
+        (500, 500),
+        (486, 486),
+        (404, 404),
+        (480, 480),
+        (488, 488),
+        (600, 600),
+        (603, 603),
+        (606, 606),
+        (399, 480),
+        (499, 480),
+    ];
+    for (said, shown) in cases {
+        let mut bench = Bench::new();
+        bench.call("7101", phone(15_000));
+        let (dialog, now) = (bench.phone_dialog.expect("an INVITE"), bench.now);
+        bench.agent(Peer::Phone).reject(dialog, Reply::new(StatusCode(said)), now).expect("an INVITE");
+        bench.run();
+        let (status, warning) = bench.refusal().expect("refused");
+        assert_eq!(status, shown, "{said}");
+        assert_eq!(warning.is_some(), matches!(shown, 488 | 606), "{said}: {warning:?}");
+    }
+}
+
+#[test]
+fn a_change_of_the_session_that_is_refused_says_why() {
+    let (mut bench, _) = talking();
+    let (dialog, now) = (bench.phone_dialog.expect("a dialog"), bench.now);
+    let other = PHONE_SDP.replace("RTP/AVP 0", "RTP/AVP 9");
+    bench.agent(Peer::Phone).reinvite(dialog, Some(other.into()), Vec::new(), now).expect("a dialog");
+    bench.run();
+    let refused = bench.seen.iter().find_map(|(_, event)| match event {
+        Event::Refused { status, response: Some(response), .. } => {
+            Some((status.0, response.header(&HeaderName::Warning).map(str::to_owned)))
+        }
+        _ => None,
+    });
+    let (status, warning) = refused.expect("refused");
+    assert!(status == 488 && warning.is_some_and(|warning| warning.starts_with("305 ")));
+}
+
+#[test]
+fn an_info_that_nobody_understands_is_415() {
+    let (mut bench, _) = talking();
+    let (dialog, now) = (bench.phone_dialog.expect("a dialog"), bench.now);
+    let mut ask = |kind: &'static str, text: &'static str| {
+        bench.agent(Peer::Phone).info(dialog, Body::new(kind, text), Vec::new(), now).expect("a dialog");
+        bench.run();
+        let last = bench.seen.iter().rev().find_map(|(_, event)| match event {
+            Event::Responded { status, response: Some(response), .. } => {
+                Some((status.0, response.header(&HeaderName::Accept).map(str::to_owned)))
+            }
+            _ => None,
+        });
+        last.expect("a response")
+    };
+    assert_eq!(ask("application/dtmf-relay", "Signal=5\r\n"), (200, None));
+    assert_eq!(ask("text/foo", "x"), (415, Some("application/dtmf-relay, application/dtmf".to_owned())));
+}
+
+#[test]
+fn a_caller_is_offered_and_answered_as_before() {
+    let mut bench = Bench::new();
+    bench.call("7101", phone(15_000));
+    bench.phone_rings();
+    bench.phone_answers();
+    let answered = |event: &Event| matches!(event, Event::Answered { session: Session::Answer(sdp), .. } if sdp == MEDIA_SDP.as_bytes());
+    assert!(bench.saw(Peer::Caller, answered));
+}
