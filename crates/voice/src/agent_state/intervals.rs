@@ -1,4 +1,5 @@
-//! How long each agent was in each state, for reporting (voice-55): a record when the state is over.
+//! How long each agent was in each state, for reporting (voice-55): a record when the state is over. One that began and ended within a
+//! turn took no time and is not told.
 
 use std::collections::HashMap;
 
