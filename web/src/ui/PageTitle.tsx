@@ -24,7 +24,9 @@ export function PageTitle({ title, of, children }: PageTitleProps): ReactElement
   if (place === null) return null
   return createPortal(
     <>
-      <h1 className={styles['title']}>{title}</h1>
+      <h1 className={styles['title']} title={title}>
+        {title}
+      </h1>
       {children}
     </>,
     place,
