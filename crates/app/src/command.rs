@@ -118,7 +118,7 @@ enum Command {
                             trunkline topology --check && echo complete")]
     Topology(topology::Arguments),
     /// What happened to one call: its SIP, audio, application and routing, in words
-    #[command(after_help = "Examples:\n  trunkline trace --last\n  trunkline trace --list --from 0100\n  \
+    #[command(after_help = "Examples:\n  trunkline trace --last\n  trunkline trace --list --from 00\n  \
                             trunkline trace 00700392f1a4c001 --json | jq .verdict")]
     Trace(trace::Arguments),
     /// What is stuck, failing or misconfigured, and what to do
