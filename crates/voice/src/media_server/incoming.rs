@@ -67,8 +67,7 @@ impl Node {
         if request.body().len() > BODY_BYTES_MAX {
             return Err(bad(StatusCode::REQUEST_ENTITY_TOO_LARGE));
         }
-        let is_sdp = matches!(request.content_type(), Ok(Some(kind)) if kind.is("application", "sdp"));
-        if !request.body().is_empty() && !is_sdp {
+        if !request.body().is_empty() && !is_sdp(request) {
             return Err(bad(StatusCode::UNSUPPORTED_MEDIA_TYPE));
         }
         if let Service::Announcement { play, .. } = &service
@@ -135,4 +134,8 @@ impl Node {
     pub(super) fn members(&self, conference: &str) -> impl Iterator<Item = &Leg> {
         self.legs.values().filter(move |leg| leg.conference() == Some(conference))
     }
+}
+
+fn is_sdp(request: &Message) -> bool {
+    matches!(request.content_type(), Ok(Some(kind)) if kind.is("application", "sdp"))
 }
