@@ -25,7 +25,7 @@ structured mode: the CloudEvent is the value, the header `content-type` is `appl
 const LAWS: &str = "
 ## What holds
 
-- **Order.** Records of one key are in order. A record may stand there again, after later ones: drop what you have seen, by `id`. What is left is complete and in order.
+- **Order.** Records of one key are in order. A record may stand there again, after later ones: drop what you have seen, by `id`. What is left is complete and in order. Facts of a virtual queue have the key of the call that they tell of: those of several calls are put in order by `subject`, `token` and `seq`.
 - **Identity.** `source` and `id` name a record for good: two that have both in common say the same.
 - **Completeness.** A fact is removed from the event stream only when the log has it. A record longer than 900,000 bytes is not taken by any log; it is counted (`..._refused`) and named in the role's log.
 - **Keys.** Kafka's partition is the murmur2 hash of the key, as Kafka's own clients compute it. The number of partitions of a topic must not be changed while the order of its keys matters.
