@@ -95,7 +95,7 @@ impl UserAgent {
 
     /// Takes a message that arrived.
     pub fn receive(&mut self, message: Message, flow: Flow, now: Timestamp) {
-        match self.layer.receive(message, flow, now) {
+        match self.layer.receive(message.unpacked(), flow, now) {
             Received::Absorbed | Received::Stray(_) => {}
             Received::Request(new) => self.receive_request(new, now),
             Received::Ack { message, .. } => self.incoming_ack(&message, now),

@@ -17,6 +17,7 @@ use crate::status::StatusCode;
 mod capability;
 mod edit;
 mod fault;
+mod multipart;
 mod read;
 mod rescue;
 mod typed;

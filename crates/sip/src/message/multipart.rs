@@ -1,0 +1,163 @@
+//! Bodies of several parts (RFC 5621): carriers put the session description beside what other networks say (ISUP, a location).
+
+use bytes::Bytes;
+use memchr::memmem;
+
+use super::Message;
+use crate::header::HeaderName;
+use crate::header::content::MediaType;
+use crate::header::params::unquote;
+use crate::parse;
+
+/// Parts that are looked at; nobody sends more.
+const PARTS_MAX: usize = 16;
+/// The longest boundary (RFC 2046 §5.1.1).
+const BOUNDARY_MAX: usize = 70;
+
+/// One part of a body.
+struct Part {
+    is_session: bool,
+    is_required: bool,
+    content: Bytes,
+}
+
+impl Message {
+    /// The message as somebody needs it who understands session descriptions alone: one that stands among other parts becomes
+    /// the body, and a body that may be ignored is.
+    ///
+    /// A part that must be understood, by its word (`handling=required`), leaves the message as it is: it is answered 415. RFC 3261
+    /// §20.11 takes that for granted where nothing is said; but a gateway that adds a part and says nothing of it does not
+    /// want its calls refused.
+    pub(crate) fn unpacked(mut self) -> Self {
+        if self.body.is_empty() {
+            return self;
+        }
+        let Ok(Some(kind)) = self.content_type() else { return self };
+        if kind.is("application", "sdp") {
+            return self;
+        }
+        if !kind.kind.eq_ignore_ascii_case("multipart") {
+            if self.header(&HeaderName::ContentDisposition).is_some_and(|d| handling(d, "optional")) {
+                self.replace_body("", Bytes::new());
+            }
+            return self;
+        }
+        let boundary = kind.params.get("boundary").map(|value| unquote(value).into_owned());
+        let Some(boundary) = boundary.filter(|b| (1..=BOUNDARY_MAX).contains(&b.len())) else { return self };
+        let parts = parts(&self.body, &boundary);
+        if parts.iter().any(|part| part.is_required && !part.is_session) {
+            return self;
+        }
+        if let Some(session) = parts.into_iter().find(|part| part.is_session) {
+            self.replace_body("application/sdp", session.content);
+        }
+        self
+    }
+
+    fn replace_body(&mut self, content_type: &str, body: Bytes) {
+        self.remove(&HeaderName::ContentDisposition);
+        self.set_body(content_type, body);
+    }
+}
+
+fn handling(disposition: &str, wanted: &str) -> bool {
+    let mut params = disposition.split(';').skip(1).filter_map(|param| param.split_once('='));
+    params.any(|(name, value)| {
+        name.trim().eq_ignore_ascii_case("handling") && value.trim().trim_matches('"').eq_ignore_ascii_case(wanted)
+    })
+}
+
+/// The parts between the delimiters (RFC 2046 §5.1.1); what stands before the first and after the last is nobody's.
+fn parts(body: &Bytes, boundary: &str) -> Vec<Part> {
+    let delimiter = format!("--{boundary}");
+    let is_mark = |at: &usize| {
+        let begins_line = *at == 0 || body.get(at - 1) == Some(&b'\n');
+        // Another boundary may begin with the same letters.
+        begins_line && matches!(body.get(at + delimiter.len()), None | Some(b'\r' | b'\n' | b' ' | b'\t' | b'-'))
+    };
+    let marks: Vec<usize> = memmem::find_iter(body, delimiter.as_bytes()).filter(is_mark).take(PARTS_MAX + 1).collect();
+    marks
+        .windows(2)
+        .filter_map(|pair| {
+            let [from, to] = *pair else { return None };
+            let start = from + delimiter.len();
+            let line = memchr::memchr(b'\n', body.get(start..to)?)?;
+            let part = body.slice(start + line + 1..to);
+            // The line end before a delimiter belongs to it.
+            let end = part.strip_suffix(b"\r\n").or_else(|| part.strip_suffix(b"\n")).unwrap_or(&part).len();
+            Some(read(&part.slice(..end)))
+        })
+        .collect()
+}
+
+fn read(part: &Bytes) -> Part {
+    let (head, content) = if part.starts_with(b"\r\n") {
+        (&[][..], part.slice(2..))
+    } else {
+        memmem::find(part, b"\r\n\r\n").map_or((&part[..], Bytes::new()), |at| (&part[..at], part.slice(at + 4..)))
+    };
+    let text = std::str::from_utf8(head).unwrap_or_default();
+    let header = |wanted: &str, compact: &str| {
+        let mut lines = text.split("\r\n").filter_map(|line| line.split_once(':'));
+        let named = |name: &str| name.eq_ignore_ascii_case(wanted) || name.eq_ignore_ascii_case(compact);
+        lines.find(|(name, _)| named(parse::trim(name))).map(|(_, value)| parse::trim(value))
+    };
+    let kind = header("Content-Type", "c").and_then(|value| MediaType::parse(value).ok());
+    Part {
+        is_session: kind.is_some_and(|kind| kind.is("application", "sdp")),
+        is_required: header("Content-Disposition", "Content-Disposition").is_some_and(|d| handling(d, "required")),
+        content,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(headers: &str, body: &str) -> Message {
+        let text = format!("INVITE sip:a@b SIP/2.0\r\n{headers}Content-Length: {}\r\n\r\n{body}", body.len());
+        Message::parse(Bytes::from(text)).unwrap().unpacked()
+    }
+
+    fn mixed(isup: &str) -> Message {
+        let body = format!(
+            "preamble\r\n--x1\r\nContent-Type: application/ISUP;version=itu-t92+\r\n{isup}\r\n\u{1}\u{2}--x1\r\n--x1\r\n\
+             c: application/sdp\r\n\r\nv=0\r\n--x1--\r\nepilogue"
+        );
+        message("Content-Type: multipart/mixed;boundary=\"x1\"\r\n", &body)
+    }
+
+    #[test]
+    fn a_session_description_among_other_parts_is_the_body() {
+        for isup in ["", "Content-Disposition: signal; handling=optional\r\n"] {
+            let message = mixed(isup);
+            assert_eq!(message.body(), b"v=0");
+            assert!(message.content_type().unwrap().unwrap().is("application", "sdp"));
+            assert_eq!(message.content_length(), Ok(Some(3)));
+        }
+    }
+
+    #[test]
+    fn a_part_that_must_be_understood_leaves_the_message_as_it_is() {
+        let message = mixed("Content-Disposition: signal;handling=required\r\n");
+        assert!(message.content_type().unwrap().unwrap().is("multipart", "mixed"));
+    }
+
+    #[test]
+    fn a_body_that_may_be_ignored_is() {
+        let headers = "Content-Type: text/plain\r\nContent-Disposition: render; handling=optional\r\n";
+        let optional = message(headers, "hello");
+        assert_eq!((optional.body(), optional.header(&HeaderName::ContentType)), (&b""[..], None));
+        assert_eq!(message("Content-Type: text/plain\r\n", "hello").body(), b"hello");
+    }
+
+    #[test]
+    fn broken_parts_hurt_nobody() {
+        for (boundary, body) in
+            [("", "--\r\n--"), ("b", "--b"), ("b", "--b\r\n--b"), ("b", "--b--"), ("b", "\n--b\n\n--b")]
+        {
+            let message = message(&format!("Content-Type: multipart/mixed;boundary=\"{boundary}\"\r\n"), body);
+            assert_eq!(message.body(), body.as_bytes());
+        }
+    }
+}
