@@ -1,8 +1,10 @@
 //! `trunkline doctor`: each fault is provoked, found, and named with its place and a remedy.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::net::{Ipv4Addr, UdpSocket};
 use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -160,5 +162,125 @@ fn a_new_data_directory_is_left_as_it_is() -> Result<()> {
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(said.contains("there is no tenant") && said.contains("Instance 219 does not run"), "{said}");
     assert!(!place.exists(), "a doctor makes nothing");
+    Ok(())
+}
+
+/// Changes the stored configuration behind the program's back, as nothing that it offers can.
+fn spoil(site: &Installation, statement: &str) -> Result<()> {
+    let file = site.data_dir().join("configuration.sqlite");
+    let output = Command::new("sqlite3").arg(file).arg(statement).output().context("sqlite3 is not installed")?;
+    ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    Ok(())
+}
+
+#[test]
+fn what_is_wrong_in_the_stored_configuration_is_named_and_nothing_is_changed_by_looking() -> Result<()> {
+    let mut site = Installation::start()?;
+    site.import_changed(|files| {
+        let file = files.join("example-tenant.yaml");
+        let text = fs::read_to_string(&file)?;
+        let trunks = "trunks:\n  - {name: nowhere, allow: [192.0.2.9], contact: \"sbc.nowhere.invalid\", prefix: \"9\"}\n  - {name: idle, allow: []}\n  - {name: open, allow: [0.0.0.0/0]}\n";
+        ensure!(text.contains("trunks:\n"), "the example has changed");
+        Ok(fs::write(&file, text.replacen("trunks:\n", trunks, 1))?)
+    })?;
+    let reachable = visit(&site, &["--set", "sip-proxy.sip_udp_listen=192.0.2.7:5060"])?;
+    for words in [
+        "error: tenant example, trunk nowhere: its contact sbc.nowhere.invalid does not lead to an address",
+        "warning: tenant example, trunk idle: no call comes from it and none can go to it",
+        "error: tenant example, trunk open: whoever reaches this machine may send calls as this carrier",
+    ] {
+        assert!(reachable.has("trunks", words), "{words}: {:?}", reachable.of("trunks"));
+    }
+    assert!(!visit(&site, &[])?.has("trunks", "trunk open"), "nobody elsewhere reaches it");
+
+    site.stop()?;
+    let before = everything_in(site.data_dir())?;
+    assert_eq!(visit(&site, &[])?.of("applications"), Vec::<String>::new());
+    assert_eq!(everything_in(site.data_dir())?, before, "a doctor changes nothing");
+
+    spoil(&site, "UPDATE application SET document = '<scxml' WHERE name = 'support'")?;
+    let unloadable = visit(&site, &[])?;
+    assert_eq!(unloadable.code, 6);
+    assert!(unloadable.has("applications", "error: tenant example, application support: it does not load"));
+    for (statement, words) in [
+        ("UPDATE number SET dn = '9999' WHERE name = 'support'", "there is no DN 9999"),
+        ("UPDATE dn SET default_dn = '9998' WHERE type = 'route_point'", "there is no DN 9998"),
+        ("UPDATE dn SET application = 'gone' WHERE application = 'sales'", "there is no application gone"),
+        (
+            "UPDATE person SET default_place = 'attic' WHERE user_name = (SELECT min(user_name) FROM person)",
+            "there is no place attic",
+        ),
+    ] {
+        spoil(&site, statement)?;
+        let found = visit(&site, &[])?;
+        assert!(found.has("tenants", words), "{words}: {:?}", found.of("tenants"));
+    }
+    fs::write(site.data_dir().join("configuration.sqlite"), "this is no configuration")?;
+    let broken = visit(&site, &[])?;
+    assert!(broken.has("tenants", "error: configuration: the tenants cannot be read"), "{:?}", broken.of("tenants"));
+    Ok(())
+}
+
+/// Every file under a folder with its bytes.
+fn everything_in(folder: &Path) -> Result<BTreeMap<PathBuf, Vec<u8>>> {
+    let mut all = BTreeMap::new();
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            all.extend(everything_in(&path)?);
+        } else {
+            all.insert(path.clone(), fs::read(&path)?);
+        }
+    }
+    Ok(all)
+}
+
+#[test]
+fn a_disk_that_fills_and_a_process_near_its_limit_of_files_are_found() -> Result<()> {
+    let site = Installation::start()?;
+    assert_eq!(visit(&site, &[])?.of("file limit").iter().filter(|found| found.contains("are open")).count(), 0);
+    let open = fs::read_dir(format!("/proc/{}/fd", site.pid()))?.count();
+    let limited = Command::new("prlimit")
+        .args(["--pid", &site.pid().to_string(), &format!("--nofile={}:", open + 4)])
+        .output()
+        .context("prlimit is not installed")?;
+    ensure!(limited.status.success(), "{}", String::from_utf8_lossy(&limited.stderr));
+    let near = visit(&site, &[])?;
+    let words = format!("error: process {}: ", site.pid());
+    assert!(
+        near.has("file limit", &words) && near.has("file limit", "files and sockets are open"),
+        "{:?}",
+        near.of("file limit")
+    );
+    assert_eq!(near.code, 6);
+
+    // Holes take no room on the disk, and count as what they would become.
+    for (folder, size, words) in [
+        ("stores", 2_u64 << 30, "the journal and its snapshot have"),
+        ("reporting", 21 << 30, "the reporting log has 21 GB"),
+    ] {
+        let folder = site.data_dir().join(folder);
+        fs::create_dir_all(&folder)?;
+        let file = folder.join("of-a-test");
+        fs::File::create(&file)?.set_len(size)?;
+        let large = visit(&site, &[])?;
+        assert!(large.has("disk", words), "{words}: {:?}", large.of("disk"));
+        fs::remove_file(&file)?;
+        assert!(!visit(&site, &[])?.has("disk", words));
+    }
+
+    // A small disk of its own, seen by this doctor alone.
+    let folder = tempfile::tempdir()?;
+    let line = format!(
+        "mount -t tmpfs -o size=16m tmpfs {0} && exec {1} doctor --json --instance 219 --data-dir {0}/data",
+        folder.path().display(),
+        testkit::installation::binary()?.display()
+    );
+    let output =
+        Command::new("unshare").args(["-rm", "sh", "-c", &line]).output().context("unshare is not installed")?;
+    let document = serde_json::from_slice(&output.stdout)
+        .with_context(|| format!("no document: {}", String::from_utf8_lossy(&output.stderr)))?;
+    let small = Visit { code: output.status.code().unwrap_or(-1), document };
+    assert!(small.has("disk", "MB are free on its disk") && small.code == 6, "{:?}", small.of("disk"));
     Ok(())
 }

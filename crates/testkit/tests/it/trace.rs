@@ -1,6 +1,8 @@
 //! A call explained: `trunkline trace` on calls that SIPp and baresip have made.
 
-use std::process::{Command, Output};
+use std::io::{BufRead as _, BufReader};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -318,5 +320,78 @@ fn after_a_crash_a_trace_shows_what_is_known_and_says_what_is_not() -> Result<()
     let missing = rows(&after, "/missing")?.iter().filter_map(Value::as_str).collect::<Vec<_>>().join("\n");
     ensure!(missing.contains("the call's owner died while it lasted"), "{missing}");
     ensure!(missing.contains("sip-proxy-1 remembers only from"), "{missing}");
+    Ok(())
+}
+
+/// `trunkline trace --follow`, and what it has printed so far.
+struct Follower {
+    child: Child,
+    lines: Arc<Mutex<Vec<Value>>>,
+}
+
+impl Follower {
+    /// Starts it and waits until it follows.
+    fn start(site: &Installation, arguments: &[&str]) -> Result<Self> {
+        let mut child = Command::new(installation::binary()?)
+            .args(["trace", "--follow", "--json"])
+            .args(arguments)
+            .args(["--instance", &site.demo.instance.to_string(), "--data-dir"])
+            .arg(site.data_dir())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()?;
+        let mut says = BufReader::new(child.stderr.take().context("no stderr")?);
+        let lines: Arc<Mutex<Vec<Value>>> = Arc::default();
+        let (told, printed) = (Arc::clone(&lines), child.stdout.take().context("no stdout")?);
+        std::thread::spawn(move || {
+            for line in BufReader::new(printed).lines().map_while(Result::ok) {
+                let line = serde_json::from_str(&line).unwrap_or(Value::String(line));
+                told.lock().unwrap_or_else(PoisonError::into_inner).push(line);
+            }
+        });
+        let mut first = String::new();
+        says.read_line(&mut first)?;
+        ensure!(first.contains("following every new call"), "{first}");
+        // Whoever reads no further must not end it.
+        std::thread::spawn(move || std::io::copy(&mut says, &mut std::io::sink()));
+        Ok(Self { child, lines })
+    }
+
+    fn wait_for(&self, kind: &str, words: &str) -> Result<Value> {
+        let fits =
+            |line: &&Value| line["kind"] == kind && line["text"].as_str().is_some_and(|text| text.contains(words));
+        let found = || Ok(self.lines.lock().unwrap_or_else(PoisonError::into_inner).iter().find(fits).cloned());
+        wait::until(SOON, found).with_context(|| format!("no {kind} with {words:?}"))
+    }
+}
+
+#[test]
+fn what_happens_is_printed_while_it_happens_until_ctrl_c() -> Result<()> {
+    let site = Installation::start()?;
+    let mut follower = Follower::start(&site, &[])?;
+    let mut caller = Caller::dial(&site, "caller.xml", 1, site.number("echo")?, &["-d", "8000"])?;
+    let media = caller.answered(SOON)?;
+    caller.audio.say(&prompt_samples("announcement")?, media)?;
+    let invite = follower.wait_for("sip", "INVITE +SDP")?;
+    follower.wait_for("event", "EventCallCreated")?;
+    follower.wait_for("audio", "the first packet of caller")?;
+    let told = trace(&site, &["--last"])?;
+    ensure!(told["call"]["endedAt"].is_null(), "all of that was printed before the call was over: {}", told["call"]);
+    ensure!(invite["call"] == told["call"]["connId"] && invite["at"].is_number(), "{invite}");
+    caller.finish(LATER)?.1.expect_success()?;
+    follower.wait_for("verdict", "The caller hung up.")?;
+    let lines = follower.lines.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let created =
+        lines.iter().filter(|line| line["text"].as_str().is_some_and(|text| text.contains("EventCallCreated")));
+    assert_eq!(created.count(), 1, "each thing is printed once: {lines:#?}");
+    ensure!(lines.iter().all(|line| !line.to_string().contains(CALLER)), "numbers are masked");
+
+    // The latest call alone, which is over: it ends by itself.
+    let last = run(&site, &["--last", "--follow"])?;
+    let said = String::from_utf8(last.stdout)?;
+    ensure!(last.status.success() && said.contains("verdict") && said.contains("INVITE +SDP"), "{said}");
+    installation::signal(follower.child.id(), "INT")?;
+    let code = wait::until(SOON, || Ok(follower.child.try_wait()?))?;
+    assert_eq!(code.code(), Some(0), "Ctrl-C ends it");
     Ok(())
 }
