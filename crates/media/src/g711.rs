@@ -13,6 +13,11 @@ pub enum Law {
 }
 
 impl Law {
+    /// The law with that name (RFC 3551 §6): `PCMU` or `PCMA`.
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Mu, Self::A].into_iter().find(|law| name.eq_ignore_ascii_case(law.name()))
+    }
+
     /// The static payload type (RFC 3551 §6).
     pub const fn payload_type(self) -> u8 {
         match self {

@@ -73,12 +73,34 @@ pub enum NegotiationError {
     /// There is audio but neither PCMU nor PCMA: 488.
     #[error("neither PCMU nor PCMA is offered")]
     NoCodec,
-    /// The audio has no usable address.
-    #[error("the audio has no address")]
+    /// The audio has an address that is none: a name, or a multicast group.
+    #[error("the audio has no numeric unicast address")]
     NoAddress,
+    /// The audio has no `c=` at all.
+    #[error("the audio has no connection address")]
+    NoConnection,
+    /// The audio's address is of the family that we do not have: IPv6 where we are at IPv4, or the other way round.
+    #[error("the audio has an address of another family than ours")]
+    Family,
     /// The answer has not as many sections as our offer (RFC 3264 §6).
     #[error("the answer does not fit the offer")]
     Mismatch,
+}
+
+// === impl NegotiationError ===
+
+impl NegotiationError {
+    /// The value of a Warning header that tells a peer why (RFC 3261 §20.43): the code, our pseudonym, the words.
+    pub fn warning(self) -> String {
+        let (code, text) = match self {
+            Self::NoAddress => (301, "the audio needs a numeric unicast address: names are not resolved"),
+            Self::NoConnection => (301, "the audio has no connection address: there is no c= line"),
+            Self::Family => (301, "the audio has an address of a family, IPv4 or IPv6, that is not here"),
+            Self::NoCodec => (305, "no codec is offered that is spoken here: PCMU or PCMA, as the tenant allows"),
+            Self::NoAudio | Self::Mismatch => (304, "no audio over RTP/AVP is offered"),
+        };
+        format!("{code} trunkline \"{text}\"")
+    }
 }
 
 // === impl AudioStream ===
@@ -193,6 +215,7 @@ pub fn answer(
     let index = offer.media.iter().position(acceptable).ok_or(NegotiationError::NoAudio)?;
     let taken = offer.media.get(index).ok_or(NegotiationError::NoAudio)?;
     let mut stream = stream_of(offer, taken)?;
+    same_family(&stream, local.address)?;
     stream.direction = preference.direction.both(offer.direction_of(taken).reversed());
     // Only one law is answered, so that the peer sends what we send: its first, unless ours is among its offer.
     stream.law = match preference.law {
@@ -241,11 +264,41 @@ pub fn accept_answer(
     }
     let taken = answer.media.first().filter(|m| acceptable(m)).ok_or(NegotiationError::NoAudio)?;
     let mut stream = stream_of(answer, taken)?;
+    if let Some(ours) = offered.media.first().and_then(|media| offered.address_of(media)) {
+        same_family(&stream, ours)?;
+    }
     stream.direction = preference.direction.both(answer.direction_of(taken).reversed());
     // A peer may go on sending either law that we offered, under the numbers of our offer.
     stream.pcmu = stream.pcmu.or(Some(Law::Mu.payload_type()));
     stream.pcma = stream.pcma.or(Some(Law::A.payload_type()));
     Ok(stream)
+}
+
+/// From a socket of one family nothing can be sent to an address of the other.
+fn same_family(stream: &AudioStream, ours: IpAddr) -> Result<(), NegotiationError> {
+    let other = stream.remote.is_some_and(|remote| remote.is_ipv4() != ours.is_ipv4());
+    if other { Err(NegotiationError::Family) } else { Ok(()) }
+}
+
+/// A description that names no other laws than these: what a tenant does not speak is neither offered nor taken. No laws
+/// are no restriction.
+pub fn speaking(mut description: Description, laws: &[Law]) -> Description {
+    if laws.is_empty() {
+        return description;
+    }
+    for media in description.media.iter_mut().filter(|media| media.kind == "audio") {
+        let foreign = |pt: &u8| media.encoding(*pt).and_then(law_of).is_some_and(|law| !laws.contains(&law));
+        let dropped: Vec<u8> = media.payload_types().filter(foreign).collect();
+        let is_dropped = |word: &str| word.parse().is_ok_and(|pt: u8| dropped.contains(&pt));
+        media.formats.retain(|format| !is_dropped(format));
+        media.lines.retain(|line| match line {
+            Line::Attribute(Attribute { name, value: Some(value) }) if name == "rtpmap" || name == "fmtp" => {
+                !value.split(' ').next().is_some_and(is_dropped)
+            }
+            _ => true,
+        });
+    }
+    description
 }
 
 fn acceptable(media: &Media) -> bool {
@@ -254,7 +307,10 @@ fn acceptable(media: &Media) -> bool {
 
 /// The stream as its author describes it; `law` is the author's first, `direction` still to be set.
 fn stream_of(description: &Description, media: &Media) -> Result<AudioStream, NegotiationError> {
-    let address = description.address_of(media).ok_or(NegotiationError::NoAddress)?;
+    let address = description.address_of(media).ok_or_else(|| {
+        let named = media.lines.iter().chain(&description.lines).any(|line| matches!(line, Line::Other('c', _)));
+        if named { NegotiationError::NoAddress } else { NegotiationError::NoConnection }
+    })?;
     let mut laws = media.payload_types().filter_map(|pt| Some((pt, law_of(media.encoding(pt)?)?)));
     let law = laws.next().ok_or(NegotiationError::NoCodec)?.1;
     let number_of = |wanted: Law| media.payload_types().find(|pt| media.encoding(*pt).and_then(law_of) == Some(wanted));
@@ -368,5 +424,10 @@ fn audio_section(local: &LocalAudio, protocol: &str, codecs: &[(u8, Law)], form:
 }
 
 fn rejected(media: &Media) -> Media {
-    Media { port: 0, port_count: None, lines: Vec::new(), ..media.clone() }
+    let mut rejected = Media { port: 0, port_count: None, lines: Vec::new(), ..media.clone() };
+    // An m= line without a format is none (RFC 8866 §5.14).
+    if rejected.formats.is_empty() {
+        rejected.formats.push("0".to_owned());
+    }
+    rejected
 }

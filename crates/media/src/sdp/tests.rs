@@ -2,7 +2,7 @@ use std::net::IpAddr;
 
 use proptest::prelude::*;
 
-use super::negotiation::{accept_answer, answer, offer};
+use super::negotiation::{accept_answer, answer, offer, speaking};
 use super::*;
 use crate::g711::Law;
 
@@ -67,11 +67,11 @@ fn an_offer_is_answered_with_one_law_and_the_rest_rejected() {
 fn an_answer_to_our_offer_makes_the_same_stream_on_both_sides() {
     let ours = offer(&local(), Preference { law: Law::A, direction: Direction::SendRecv });
     assert_eq!(ours.media[0].formats, ["8", "0", "101"]);
-    let peer = LocalAudio { address: "2001:db8::1".parse().unwrap(), port: 5_000, session_id: 1, version: 1 };
+    let peer = LocalAudio { address: "192.0.2.8".parse().unwrap(), port: 5_000, session_id: 1, version: 1 };
     let (theirs, at_peer) = answer(&ours, &peer, Preference::default()).unwrap();
     let at_us = accept_answer(&ours, &theirs, Preference::default()).unwrap();
     assert_eq!(at_us.law, at_peer.law);
-    assert_eq!(at_us.remote, Some("[2001:db8::1]:5000".parse().unwrap()));
+    assert_eq!(at_us.remote, Some("192.0.2.8:5000".parse().unwrap()));
     assert!(at_us.rtcp_mux && at_peer.rtcp_mux);
     assert_eq!(at_us.remote_rtcp, at_us.remote);
 }
@@ -133,9 +133,28 @@ fn what_cannot_be_taken_is_refused() {
     assert_eq!(refuse(&with(PHONE, "RTP/AVP 9 8 0 96", "RTP/SAVP 9 8 0 96")), NegotiationError::NoAudio);
     assert_eq!(refuse(&with(PHONE, "RTP/AVP 9 8 0 96", "RTP/AVP 9")), NegotiationError::NoCodec);
     assert_eq!(refuse(&with(PHONE, "c=IN IP4 192.0.2.9", "c=IN IP4 phone.example")), NegotiationError::NoAddress);
+    assert_eq!(refuse(&with(PHONE, "c=IN IP4 192.0.2.9\r\n", "")), NegotiationError::NoConnection);
+    assert_eq!(refuse(&with(PHONE, "c=IN IP4 192.0.2.9", "c=IN IP6 2001:db8::9")), NegotiationError::Family);
     let ours = offer(&local(), Preference::default());
+    let six = LocalAudio { address: "2001:db8::1".parse().unwrap(), ..local() };
+    let (theirs, _) = answer(&offer(&six, Preference::default()), &six, Preference::default()).unwrap();
+    assert_eq!(accept_answer(&ours, &theirs, Preference::default()), Err(NegotiationError::Family));
     let two = parse(PHONE.as_bytes()).unwrap();
     assert_eq!(accept_answer(&ours, &two, Preference::default()), Err(NegotiationError::Mismatch));
+}
+
+#[test]
+fn a_law_that_is_not_spoken_is_neither_offered_nor_taken() {
+    let prefer_a = Preference { law: Law::A, ..Preference::default() };
+    let ours = speaking(offer(&local(), prefer_a), &[Law::A]);
+    assert_eq!(ours.media[0].formats, ["8", "101"]);
+    assert!(!ours.to_string().contains("PCMU"));
+    let refused = answer(&speaking(with(PHONE, "RTP/AVP 9 8 0 96", "RTP/AVP 9 0"), &[Law::A]), &local(), prefer_a);
+    assert_eq!(refused.unwrap_err(), NegotiationError::NoCodec);
+    let (reply, stream) = answer(&speaking(parse(PHONE.as_bytes()).unwrap(), &[Law::A]), &local(), prefer_a).unwrap();
+    assert_eq!((stream.law, stream.pcmu), (Law::A, None));
+    assert_eq!(reply.media[0].formats[0], "8");
+    assert_eq!(speaking(ours.clone(), &[]), ours, "no laws are no restriction");
 }
 
 #[test]

@@ -17,7 +17,7 @@ use super::service::Service;
 /// Why an INVITE is refused.
 enum Refusal {
     /// It asks for something that cannot be.
-    Request(StatusCode),
+    Request(Reply),
     /// A limit is reached.
     Overload(StatusCode),
 }
@@ -29,7 +29,7 @@ impl Node {
                 super::explain::belongs(&self.trace, leg, request, now);
             }
             let described = if request.body().is_empty() {
-                self.make_offer(dialog)
+                self.make_offer(dialog).map_err(Reply::new)
             } else {
                 self.make_answer(dialog, request.body(), now)
             };
@@ -42,25 +42,25 @@ impl Node {
                 note("the answer", self.agent.answer(dialog, Reply::session(description), now));
             }
             Err(refusal) => {
-                let status = match refusal {
-                    Refusal::Request(status) => {
+                let reply = match refusal {
+                    Refusal::Request(reply) => {
                         self.metrics.leg_refused();
-                        status
+                        reply
                     }
                     Refusal::Overload(status) => {
                         self.metrics.leg_overloaded();
-                        status
+                        Reply::new(status)
                     }
                 };
                 self.close(dialog);
-                note("the refusal", self.agent.reject(dialog, Reply::new(status), now));
+                note("the refusal", self.agent.reject(dialog, reply, now));
             }
         }
     }
 
     /// Checks what is asked for and reserves a pair of ports for it.
     fn begin(&mut self, dialog: DialogId, request: &Message, flow: Flow) -> Result<(), Refusal> {
-        let bad = Refusal::Request;
+        let bad = |status| Refusal::Request(Reply::new(status));
         let service = Service::of(request.request_uri().unwrap_or_default()).map_err(bad)?;
         let tenant = request.header(&headers::TENANT).and_then(|t| TenantId::parse(t).ok());
         let tenant = tenant.ok_or(bad(StatusCode::FORBIDDEN))?;

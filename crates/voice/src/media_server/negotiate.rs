@@ -1,38 +1,40 @@
 //! Offers and answers of a leg (RFC 3264): the first one opens its session.
 
 use bytes::Bytes;
+use media::g711::Law;
 use media::sdp::{self, AudioStream, Direction, Preference, negotiation};
 use media::session::{Session, Setup};
 use model::Timestamp;
 use net::rtp::Order;
-use sip::StatusCode;
-use sip::agent::DialogId;
+use sip::agent::{DialogId, Reply};
+use sip::{HeaderName, StatusCode};
 
 use super::node::{Node, note};
-use super::service::Service;
+use super::service::{Service, laws};
 
 impl Node {
     /// Our offer, for an INVITE without one.
     pub(super) fn make_offer(&mut self, dialog: DialogId) -> Result<Bytes, StatusCode> {
         let preference = self.preference(dialog);
         let leg = self.legs.get_mut(&dialog).ok_or(StatusCode::SERVER_INTERNAL_ERROR)?;
-        let offer = negotiation::offer(&leg.local, preference);
+        let offer = negotiation::speaking(negotiation::offer(&leg.local, preference), &laws(&leg.request_uri));
         let bytes = Bytes::from(offer.to_string());
         leg.described = Some(offer);
         Ok(bytes)
     }
 
     /// Our answer to an offer, first or later. The stream is in force from now on.
-    pub(super) fn make_answer(&mut self, dialog: DialogId, offer: &[u8], now: Timestamp) -> Result<Bytes, StatusCode> {
+    pub(super) fn make_answer(&mut self, dialog: DialogId, offer: &[u8], now: Timestamp) -> Result<Bytes, Reply> {
         let offer = sdp::parse(offer).map_err(|error| {
             tracing::debug!(%error, "an offer cannot be read");
             StatusCode::BAD_REQUEST
         })?;
         let preference = self.preference(dialog);
         let leg = self.legs.get_mut(&dialog).ok_or(StatusCode::SERVER_INTERNAL_ERROR)?;
+        let offer = negotiation::speaking(offer, &laws(&leg.request_uri));
         let (mut answer, stream) = negotiation::answer(&offer, &leg.local, preference).map_err(|error| {
             tracing::debug!(%error, "an offer cannot be taken");
-            StatusCode::NOT_ACCEPTABLE_HERE
+            Reply::new(StatusCode::NOT_ACCEPTABLE_HERE).header(HeaderName::Warning, error.warning())
         })?;
         // A description that says the same keeps its version (RFC 3264 §8); else it grows by one.
         if leg.described.as_ref().is_some_and(|before| *before != answer) {
@@ -81,14 +83,17 @@ impl Node {
         }
     }
 
-    /// The law of the other member, so that nothing needs transcoding.
+    /// The law of the other member, so that nothing needs transcoding; else the one that the tenant likes best.
     fn preference(&self, dialog: DialogId) -> Preference {
         let Some(leg) = self.legs.get(&dialog) else { return Preference::default() };
+        let laws = laws(&leg.request_uri);
+        let spoken = |law: &Law| laws.is_empty() || laws.contains(law);
         let own = leg.stream.as_ref().map(|stream| stream.law);
         let other = leg.conference().and_then(|conference| {
             self.members(conference).filter(|m| m.id != leg.id).find_map(|m| m.stream.as_ref().map(|s| s.law))
         });
-        let law = own.or(other).unwrap_or(Preference::default().law);
+        let first = laws.first().copied().unwrap_or(Preference::default().law);
+        let law = own.or(other).filter(spoken).unwrap_or(first);
         Preference { law, direction: Direction::SendRecv }
     }
 

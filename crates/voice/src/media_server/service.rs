@@ -1,5 +1,6 @@
 //! What a Request-URI asks for (RFC 4240, RFC 5707 §5).
 
+use media::g711::Law;
 use sip::uri::escape::unescape;
 use sip::{StatusCode, Uri};
 
@@ -17,6 +18,14 @@ pub enum Service {
     },
     /// `msml`: alone, until a dialog is started.
     Msml,
+}
+
+/// The laws that a Request-URI allows, the most wanted first (`;codecs=PCMA+PCMU`): what the owner's tenant speaks. None
+/// are no restriction.
+pub fn laws(request_uri: &str) -> Vec<Law> {
+    let uri = Uri::parse(request_uri).ok();
+    let names = uri.as_ref().and_then(|uri| uri.params().get("codecs").map(str::to_owned)).unwrap_or_default();
+    names.split('+').filter_map(Law::from_name).collect()
 }
 
 /// Longest conference id.

@@ -51,6 +51,24 @@ fn an_invite_without_an_offer_is_offered_the_law_of_the_other_member() {
 }
 
 #[test]
+fn the_owners_codecs_hold_for_offers_and_for_what_is_taken() {
+    let mut bench = Bench::new(43_900..=43_919, limits());
+    let offered = |bench: &mut Bench, codecs: &str| {
+        let dialog = bench.invite(&format!("conf=2d;codecs={codecs}"), None);
+        match bench.answered(dialog) {
+            Session::Offer(offer) => sdp::parse(&offer).unwrap().audio().unwrap().formats.clone(),
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(offered(&mut bench, "PCMA+PCMU"), ["8", "0", "101"]);
+    assert_eq!(offered(&mut bench, "PCMA"), ["8", "101"]);
+    let mut mu_only = negotiation::offer(&Phone::new(Law::Mu).local(), sdp::Preference::default());
+    mu_only.media[0].formats.retain(|format| format != "8");
+    let refused = bench.invite("conf=2e;codecs=PCMA", Some(mu_only.to_string()));
+    assert_eq!(bench.failed(refused), StatusCode::NOT_ACCEPTABLE_HERE);
+}
+
+#[test]
 fn a_prompt_is_heard_as_it_is_and_its_end_is_told() {
     let mut bench = Bench::new(43_040..=43_059, limits());
     let mut phone = Phone::new(Law::Mu);

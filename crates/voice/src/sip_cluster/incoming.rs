@@ -57,7 +57,7 @@ impl Node {
         let from = request.from().map_err(|_| BAD)?;
         // Said before anybody's phone rings for a call that cannot be spoken.
         let offer = self.agent.leg(dialog).and_then(|leg| leg.offer_answer.open());
-        if let Some(refusal) = offer.and_then(|offer| session::refusal(offer)) {
+        if let Some(refusal) = offer.and_then(|offer| session::refusal(offer, &(self.prompts)(&tenant).codecs)) {
             return Err(refusal);
         }
         let invite = DialogKey {

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use call::call::{CALLER_LEG, HoldWay, TypedPin, feature_requester};
 use call::{Input, Output};
 use infra::NewCall;
+use media::g711::Law;
 use model::plan::{Caller, Contact};
 use model::{ConnId, Dn, LegId, Timestamp};
 use runtime::trace::What;
@@ -140,7 +141,7 @@ impl Node {
             Some(owner) => format!("{owner}.{MEDIA_HOST}"),
             None => MEDIA_HOST.to_owned(),
         };
-        let target = format!("sip:conf={conn_id}@{host}");
+        let target = format!("sip:conf={conn_id}@{host}{}", codecs_param(&self.laws(conn_id)));
         let mut headers = vec![(sip::proxy::headers::TENANT, entry.tenant.to_string())];
         headers.extend(self.trace_header(conn_id));
         let local = self.identity(place, link);
@@ -398,6 +399,12 @@ fn escape_user(user: &str) -> String {
         }
     }
     escaped
+}
+
+/// The parameter that tells media which codecs the tenant speaks, the most wanted first.
+fn codecs_param(laws: &[Law]) -> String {
+    let names: Vec<&str> = laws.iter().map(|law| law.name()).collect();
+    if names.is_empty() { String::new() } else { format!(";codecs={}", names.join("+")) }
 }
 
 /// An answer that takes no stream.

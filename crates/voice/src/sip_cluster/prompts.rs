@@ -1,6 +1,8 @@
-//! What is heard where the switch itself plays: the tenant's choice, else the prompts that come with the program.
+//! What is heard where the switch itself plays: the tenant's choice, else the prompts that come with the program. And in
+//! which codecs.
 
 use call::call::{PROMPT_REFUSED, Purpose};
+use media::g711::Law;
 use model::request::Treatment;
 use model::{ConnId, TenantId};
 use net::configuration::Configuration;
@@ -16,6 +18,8 @@ pub struct SwitchPrompts {
     pub confirmation: Option<String>,
     /// For a feature code that was refused.
     pub refusal: Option<String>,
+    /// The codecs that are spoken, the most wanted first; none: the tenant is not known yet, and both are.
+    pub codecs: Vec<Law>,
 }
 
 /// Reads a tenant's choice as it stands now.
@@ -31,12 +35,18 @@ pub(super) fn from(configuration: Configuration) -> ReadPrompts {
                 hold_music: chosen(Some(&tenant.hold_music)),
                 confirmation: chosen(tenant.confirmation_prompt.as_ref()),
                 refusal: chosen(tenant.refusal_prompt.as_ref()),
+                codecs: tenant.codecs.iter().filter_map(|name| Law::from_name(name)).collect(),
             }
         })
     })
 }
 
 impl Node {
+    /// The codecs that a call's tenant speaks, the most wanted first.
+    pub(super) fn laws(&self, conn_id: ConnId) -> Vec<Law> {
+        self.calls.get(&conn_id).map(|entry| (self.prompts)(&entry.tenant).codecs).unwrap_or_default()
+    }
+
     /// The treatment with the tenant's prompts, if it is one of the switch's own.
     pub(super) fn as_chosen(&self, conn_id: ConnId, id: u32, treatment: Treatment) -> Treatment {
         let Some(entry) = self.calls.get(&conn_id) else {

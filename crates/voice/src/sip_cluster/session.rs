@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use call::call::HoldWay;
-use media::sdp::negotiation::NegotiationError;
+use media::g711::Law;
 use media::sdp::{self, Line, LocalAudio, Preference, negotiation};
 use sip::agent::Reply;
 use sip::{HeaderName, StatusCode};
@@ -31,21 +31,15 @@ impl From<Refusal> for Reply {
 }
 
 /// How an offer is refused that cannot become audio: 400 for what is no description, 488 for what we do not speak.
-pub fn refusal(offer: &[u8]) -> Option<Refusal> {
+///
+/// `laws` are those that the tenant speaks; none are no restriction.
+pub fn refusal(offer: &[u8], laws: &[Law]) -> Option<Refusal> {
     let Ok(offer) = sdp::parse::parse(offer) else {
         return Some(StatusCode::BAD_REQUEST.into());
     };
-    let error = negotiation::check_offer(&offer).err()?;
-    let (code, text) = match error {
-        NegotiationError::NoAddress => (301, "the audio needs a numeric unicast address: names are not resolved"),
-        NegotiationError::NoCodec => (305, "neither PCMU nor PCMA is offered"),
-        NegotiationError::NoAudio | NegotiationError::Mismatch => (304, "no audio over RTP/AVP is offered"),
-    };
-    Some(Refusal { status: StatusCode::NOT_ACCEPTABLE_HERE, warning: Some(format!("{code} {WARNS} \"{text}\"")) })
+    let error = negotiation::check_offer(&negotiation::speaking(offer, laws)).err()?;
+    Some(Refusal { status: StatusCode::NOT_ACCEPTABLE_HERE, warning: Some(error.warning()) })
 }
-
-/// The name under which we warn: a pseudonym, which the header allows.
-const WARNS: &str = "trunkline";
 
 /// Whether an answer takes the audio of an offer of ours, judged as media will judge it.
 pub fn takes_audio(offer: &[u8], answer: &[u8]) -> bool {
@@ -78,7 +72,7 @@ pub fn with_direction(description: &[u8], way: HoldWay) -> Option<Bytes> {
 
 /// An offer of what we want now, for the same stream as `local`, our side of what was agreed last: that may be a hold,
 /// and name less than we speak.
-pub fn fresh_offer(local: &[u8]) -> Option<Bytes> {
+pub fn fresh_offer(local: &[u8], laws: &[Law]) -> Option<Bytes> {
     let local = sdp::parse::parse(local).ok()?;
     let audio = local.audio()?;
     let stream = LocalAudio {
@@ -87,7 +81,9 @@ pub fn fresh_offer(local: &[u8]) -> Option<Bytes> {
         session_id: local.origin.session_id,
         version: local.origin.version + 1,
     };
-    Some(Bytes::from(negotiation::offer(&stream, Preference::default()).to_string()))
+    let preference =
+        laws.first().map_or_else(Preference::default, |law| Preference { law: *law, ..Preference::default() });
+    Some(Bytes::from(negotiation::speaking(negotiation::offer(&stream, preference), laws).to_string()))
 }
 
 /// A description of ours as it follows `before`: one that says the same keeps its version, any other has the next one
@@ -109,7 +105,7 @@ mod tests {
         let offer = |address: &str, media: &str| {
             let text =
                 format!("v=0\r\no=- 1 1 IN IP4 192.0.2.9\r\ns=-\r\nc=IN IP4 {address}\r\nt=0 0\r\nm={media}\r\n");
-            refusal(text.as_bytes()).map(|refusal| (refusal.status.0, refusal.warning.unwrap_or_default()))
+            refusal(text.as_bytes(), &[]).map(|refusal| (refusal.status.0, refusal.warning.unwrap_or_default()))
         };
         assert_eq!(offer("192.0.2.9", "audio 4000 RTP/AVP 0"), None);
         let cases = [
@@ -123,6 +119,12 @@ mod tests {
             let (status, says) = offer(address, media).expect("refused");
             assert!(status == 488 && says.starts_with(warning), "{address} {media}: {status} {says}");
         }
-        assert_eq!(refusal(b"nonsense"), Some(StatusCode::BAD_REQUEST.into()));
+        let a_law =
+            b"v=0\r\no=- 1 1 IN IP4 192.0.2.9\r\ns=-\r\nc=IN IP4 192.0.2.9\r\nt=0 0\r\nm=audio 4000 RTP/AVP 8\r\n";
+        assert_eq!(refusal(a_law, &[Law::A]), None);
+        assert!(
+            refusal(a_law, &[Law::Mu]).is_some_and(|refusal| refusal.warning.is_some_and(|w| w.starts_with("305 ")))
+        );
+        assert_eq!(refusal(b"nonsense", &[]), Some(StatusCode::BAD_REQUEST.into()));
     }
 }
