@@ -47,9 +47,6 @@ async fn run(ctx: RoleContext) -> anyhow::Result<()> {
         expires_default: settings.expires_default,
         contacts_max: settings.contacts_max.max(1),
     };
-    for id in ["voice-36", "voice-52"] {
-        ctx.meter(id).embedded();
-    }
     let metrics = metrics::Metrics::register(&ctx.metrics);
     let reporter = crate::reporting::Reporter::start(&ctx, "voice-53", handler::TOPIC);
     let handler = handler::Handler::new(ctx.stores.clone(), policy, metrics.clone(), reporter);
