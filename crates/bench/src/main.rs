@@ -47,7 +47,8 @@ const BENCHES: &[(&str, Bench)] = &[
 /// Measures trunkline beside its peers and prints the ratios of this run
 #[derive(Parser)]
 #[command(
-    after_help = "Examples:\n  script/bench\n  script/bench sip-proxy --quick\n  script/bench --json bench.json\n\nExit status: 0 every figure counts; 1 a benchmark did not come to its end; 3 some rows are void, each named with the reason"
+    after_help = "Examples:\n  script/bench\n  script/bench sip-proxy --quick\n  script/bench --json bench.json\n\n\
+    Exit status: 0 every figure counts; 1 a benchmark did not come to its end; 3 some rows are void, each with the reason"
 )]
 pub struct Options {
     /// Which benchmarks; all without a name

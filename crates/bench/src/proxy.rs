@@ -79,6 +79,11 @@ pub fn run(options: &Options, report: &mut Report, folder: &Path) -> Result<()> 
             None
         }
     };
+    show(report, &ours, peer.as_ref());
+    Ok(())
+}
+
+fn show(report: &mut Report, ours: &Measured, peer: Option<&Measured>) {
     for (index, rate) in RATES.iter().enumerate() {
         let counts = ours.counts[index];
         report.add(Figure {
@@ -86,7 +91,7 @@ pub fn run(options: &Options, report: &mut Report, folder: &Path) -> Result<()> 
             what: format!("a call through a static route, {rate} calls/s"),
             unit: "ms of CPU",
             ours: ours.ms(index),
-            peer: peer.as_ref().map(|p| ("Kamailio, 1 worker", p.ms(index))),
+            peer: peer.map(|p| ("Kamailio, 1 worker", p.ms(index))),
             goal: Goal::Ratio(RATIO_MAX),
             note: format!(
                 "{} of {} calls went as they should; {} messages out of order; {} sent again; the sender at most {:.0} ms \
@@ -97,12 +102,12 @@ pub fn run(options: &Options, report: &mut Report, folder: &Path) -> Result<()> 
                 counts.retransmissions,
                 counts.lag_s * 1e3,
                 ours.lingering_ms,
-            ) + &peer.as_ref().map_or_else(String::new, |p| {
+            ) + &peer.map_or_else(String::new, |p| {
                 let c = p.counts[index];
                 let (failed, swaps, late) = (c.failed, c.disordered, c.lag_s * 1e3);
                 format!("; the peer: {failed} failed, {swaps} out of order, the sender {late:.0} ms late, {:.3} for what lingers", p.lingering_ms)
             }),
-            void: faults(index, &ours, peer.as_ref()),
+            void: faults(index, ours, peer),
         });
     }
     let late = ours.counts.iter().map(|c| c.lag_s).fold(0.0, f64::max);
@@ -111,7 +116,7 @@ pub fn run(options: &Options, report: &mut Report, folder: &Path) -> Result<()> 
         what: "messages out of order within a dialog".to_owned(),
         unit: "calls",
         ours: ours.swaps() as f64,
-        peer: peer.as_ref().map(|p| ("Kamailio, 1 worker", p.swaps() as f64)),
+        peer: peer.map(|p| ("Kamailio, 1 worker", p.swaps() as f64)),
         goal: Goal::AtMost(0.0),
         note: format!("of {} calls", ours.counts.iter().map(|c| c.successful + c.failed).sum::<u64>()),
         // A swap is a fault whatever else the machine did; none seen while the sender slept says nothing.
@@ -122,12 +127,11 @@ pub fn run(options: &Options, report: &mut Report, folder: &Path) -> Result<()> 
         what: "memory of the process after it".to_owned(),
         unit: "MB",
         ours: ours.memory as f64 / 1e6,
-        peer: peer.as_ref().map(|p| ("Kamailio, 1 worker", p.memory as f64 / 1e6)),
+        peer: peer.map(|p| ("Kamailio, 1 worker", p.memory as f64 / 1e6)),
         goal: Goal::None,
         note: String::new(),
         void: Vec::new(),
     });
-    Ok(())
 }
 
 fn measure(options: &Options, site: &Site, at: &str, process: &mut Process, folder: &Path) -> Result<Measured> {

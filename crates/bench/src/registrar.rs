@@ -88,6 +88,12 @@ pub fn run(options: &Options, report: &mut Report, folder: &Path) -> Result<()> 
             None
         }
     };
+    show(report, &ours, peer.as_ref(), &off);
+    Ok(())
+}
+
+/// `off`: why the peer is not what it was where the goals were set.
+fn show(report: &mut Report, ours: &Measured, peer: Option<&Measured>, off: &[String]) {
     // A refresh is what remains of the third load without the second.
     let loads: [&[usize]; 3] = [&[0], &[1], &[1, 2]];
     let rows: [(&str, Part); 3] = [
@@ -96,18 +102,18 @@ pub fn run(options: &Options, report: &mut Report, folder: &Path) -> Result<()> 
         ("a refresh with a nonce that is still good: 200", |m| &m.refresh),
     ];
     for ((what, cost), loads) in rows.into_iter().zip(loads) {
-        let parts = &cost(&ours).0;
+        let parts = &cost(ours).0;
         let of =
             |whose: &str, m: &Measured| loads.iter().flat_map(|at| m.counts[*at].faults(whose)).collect::<Vec<_>>();
-        let mut void = of("ours", &ours);
-        void.extend(peer.iter().flat_map(|peer| of("Kamailio", peer)));
+        let mut void = of("ours", ours);
+        void.extend(peer.into_iter().flat_map(|peer| of("Kamailio", peer)));
         void.extend(off.iter().cloned());
         report.add(Figure {
             bench: "registrar",
             what: what.to_owned(),
             unit: "µs of CPU",
-            ours: cost(&ours).total(),
-            peer: peer.as_ref().map(|p| ("Kamailio, 1 worker", cost(p).total())),
+            ours: cost(ours).total(),
+            peer: peer.map(|p| ("Kamailio, 1 worker", cost(p).total())),
             goal: Goal::Ratio(RATIO_MAX),
             note: format!(
                 "sip-proxy {:.1}, registrar {:.1}, config and tenant {:.1}; {} failed; the sender at most {:.0} ms late",
@@ -125,13 +131,12 @@ pub fn run(options: &Options, report: &mut Report, folder: &Path) -> Result<()> 
         what: "memory for a registered phone".to_owned(),
         unit: "bytes",
         ours: ours.bytes_per_phone,
-        peer: peer.as_ref().map(|p| ("Kamailio, 1 worker", p.bytes_per_phone)),
+        peer: peer.map(|p| ("Kamailio, 1 worker", p.bytes_per_phone)),
         goal: Goal::None,
         note: "growth of all processes while the phones register, divided by the phones; ours holds credentials, too"
             .to_owned(),
         void: ours.counts[0].faults("ours"),
     });
-    Ok(())
 }
 
 /// Kamailio as it was where the goals were set: why the rows are void if it takes something else here.
