@@ -103,6 +103,14 @@ fn bytes_of(path: &Path) -> u64 {
     std::fs::metadata(path).map_or(0, |file| file.len())
 }
 
+/// What a recording holds that is still being made: its header is written at its end.
+fn recorded_so_far(path: &Path) -> Result<Vec<i16>> {
+    const HEADER_BYTES: usize = 44;
+    let bytes = std::fs::read(path)?;
+    let data = bytes.get(HEADER_BYTES..).unwrap_or_default();
+    Ok(data.chunks_exact(2).map(|pair| i16::from_le_bytes([pair[0], pair[1]])).collect())
+}
+
 #[test]
 fn linphone_registers_with_digest_and_hears_itself() -> Result<()> {
     let site = Installation::start()?;
@@ -125,7 +133,7 @@ fn linphone_registers_with_digest_and_hears_itself() -> Result<()> {
         // What was said, and two seconds for the way.
         let enough = before + 2 * (sent.len() as u64 + 16_000);
         wait::until(LATER, || Ok((bytes_of(&recording) > enough).then_some(())))?;
-        let alike = audio::compare(&sent, &audio::read_wav(&recording)?)?;
+        let alike = audio::compare(&sent, &recorded_so_far(&recording)?)?;
         heard.push(alike);
         if alike.similarity > ALIKE {
             break;
