@@ -217,7 +217,7 @@ mod tests {
         let open = SqliteProvisioning::open(&file).await.unwrap();
         let Looked::Present(beside) = look(&file).await.unwrap() else { panic!("it is up to date") };
         assert!(beside.tenants().await.unwrap().is_empty());
-        drop(beside);
+        beside.0.pool.close().await;
         open.0.pool.close().await;
         let before = files(folder.path());
         let Looked::Present(alone) = look(&file).await.unwrap() else { panic!("it is up to date") };

@@ -67,7 +67,7 @@ impl LogLevel {
 /// A word alone that is no level would be taken for a module, and everybody else would be silent.
 pub fn check(directives: &str) -> Result<(), String> {
     let is_level = |word: &str| word.parse::<tracing_subscriber::filter::LevelFilter>().is_ok();
-    let stray = directives.split(',').map(str::trim).find(|part| !part.contains(['=', '[']) && !is_level(part));
+    let stray = directives.split(',').find(|part| !part.contains(['=', '[']) && !is_level(part));
     if let Some(stray) = stray {
         return Err(format!("{stray:?} is no level: error, warn, info, debug, trace or off, or MODULE=LEVEL"));
     }
@@ -101,7 +101,7 @@ mod tests {
 
     #[test]
     fn a_word_that_is_no_level_is_refused() {
-        assert_eq!((check("info"), check("warn, voice=debug"), check("voice::rq=trace,OFF")), (Ok(()), Ok(()), Ok(())));
+        assert_eq!((check("info"), check("warn,voice=debug"), check("voice::rq=trace,OFF")), (Ok(()), Ok(()), Ok(())));
         assert!(check("loud").unwrap_err().starts_with("\"loud\" is no level"));
         assert!(check("info,voice").is_err() && check("voice=loud").is_err());
     }

@@ -83,11 +83,8 @@ async fn run(ctx: RoleContext) -> anyhow::Result<()> {
     let settings: Settings = ctx.settings()?;
     ctx.ready.require(PROXY);
     let (inbox, letters) = Inbox::new();
-    let ways = server::Ways {
-        inbox: inbox.clone(),
-        stream: ctx.stores.requests.clone(),
-        spans: ctx.trace.spans().clone(),
-    };
+    let ways =
+        server::Ways { inbox: inbox.clone(), stream: ctx.stores.requests.clone(), spans: ctx.trace.spans().clone() };
     net::http::serve(&ctx, "http", server::router(ways)).await?;
     runtime::lease::keep(&ctx);
     let clients = Clients::new(&ctx, inbox.clone())?;

@@ -45,7 +45,7 @@ mod tests {
 
     #[test]
     fn bodies_of_phones_are_read() {
-        let cases: [(&str, &str, Option<(char, u64)>); 11] = [
+        let cases = [
             ("dtmf-relay", "Signal=5\r\nDuration=160\r\n", Some(('5', 160))),
             ("dtmf-relay", "Signal= #\r\nDuration= 90\r\n", Some(('#', 90))),
             ("DTMF-Relay", "signal=*\nduration=0\n", Some(('*', 160))),

@@ -301,6 +301,12 @@ pub fn speaking(mut description: Description, laws: &[Law]) -> Description {
     description
 }
 
+/// The law that the author of an offer likes best.
+pub fn first_law(offer: &Description) -> Option<Law> {
+    let media = offer.media.iter().find(|media| acceptable(media))?;
+    media.payload_types().find_map(|pt| media.encoding(pt).and_then(law_of))
+}
+
 fn acceptable(media: &Media) -> bool {
     media.kind == "audio" && media.port != 0 && matches!(media.protocol.as_str(), "RTP/AVP" | "RTP/AVPF")
 }

@@ -22,6 +22,7 @@ use model::{
     Subject, TenantId, Token,
 };
 use prost::Message as _;
+use runtime::process::stores::{Clients, Composed, Server};
 use runtime::process::{self, Plan, Replica};
 use runtime::{Listen, Place, Protocol, RoleContext, RoleSpec};
 use serde_json::{Value as JsonValue, json};
@@ -183,6 +184,23 @@ async fn play_rq(ctx: RoleContext) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// One set of stores for every role.
+struct InMemory(Stores);
+
+impl Composed for InMemory {
+    fn held_by(&self, _: Server) -> bool {
+        false
+    }
+
+    fn of_replica(&self, _: &Clients) -> anyhow::Result<Stores> {
+        Ok(self.0.clone())
+    }
+
+    fn of_process(&self) -> anyhow::Result<Stores> {
+        Ok(self.0.clone())
+    }
+}
+
 /// Nobody here provisions anything.
 struct NoProvisioning;
 
@@ -299,7 +317,7 @@ async fn installation() -> Stores {
         Box::pin(async move {
             let embedded = Arc::new(Embedded::in_memory(installation.clock.clone()));
             let reporting = Arc::new(FileLog::open(&data_dir.join("reporting"), installation.clock.clone())?);
-            Ok(Stores {
+            let stores = Stores {
                 calls: embedded.clone(),
                 agents: embedded.clone(),
                 sessions: embedded.clone(),
@@ -316,7 +334,8 @@ async fn installation() -> Stores {
                 reporting,
                 provisioning: Arc::new(NoProvisioning),
                 clock: installation.clock,
-            })
+            };
+            Ok(Arc::new(InMemory(stores)) as Arc<dyn Composed>)
         })
     });
     let when_ready: process::WhenReady = Box::new(move |_, stores| {

@@ -46,6 +46,11 @@ pub(super) async fn run(ctx: RoleContext, held: watch::Receiver<Held>) -> anyhow
     let config = net::http::Client::new(&ctx, "voice-26")?;
     let mut behind: BTreeMap<TenantId, Behind> = BTreeMap::new();
     let mut etag: Option<String> = None;
+    // Config reads what is published at its own start, which comes after ours.
+    tokio::select! {
+        () = ctx.drain.ended() => return Ok(()),
+        () = tokio::time::sleep(PAUSE) => {}
+    }
     loop {
         // As long as something is missing, it is looked for; else config says when there is something new.
         let path = match &etag {

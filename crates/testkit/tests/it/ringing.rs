@@ -206,11 +206,12 @@ fn a_prompt_is_named_by_the_calls_data_that_media_asks_ors_for() -> Result<()> {
         Ok(answer.body.contains("Greeting").then_some(()))
     })?;
     let caller = Caller::dial(&site, "caller-until-bye.xml", 1, site.number("sales")?, &[])?;
+    wait::until(LATER, || Ok(bytes_between(&site, MEDIA, ORS, 11_200).ok()))?;
     caller.finish(LATER)?.1.expect_success()?;
     // A name that was not completed is no prompt's, and the treatment would not have begun.
     let played = watch.wait_for("TreatmentEnd@9000", SOON)?;
     assert_eq!(played.frame["Extensions"]["Result"], "Completed");
-    bytes_between(&site, MEDIA, ORS, 11_200)
+    Ok(())
 }
 
 #[test]

@@ -173,7 +173,8 @@ fn an_import_leaves_the_numbers_of_the_day() -> Result<()> {
         let file = folder.join("example-tenant.yaml");
         let text = std::fs::read_to_string(&file)?;
         ensure!(text.contains("name: sales, dn") && text.contains("service_level_s: 20"), "the example has changed");
-        let text = text.replace("name: sales, dn", "name: buyers, dn").replace("service_level_s: 20", "service_level_s: 30");
+        let text =
+            text.replace("name: sales, dn", "name: buyers, dn").replace("service_level_s: 20", "service_level_s: 30");
         Ok(std::fs::write(&file, text)?)
     })?;
     let shown = board.becomes("the other name", SOON, |shown| {

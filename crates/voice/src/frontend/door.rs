@@ -68,7 +68,9 @@ impl Door {
                 let key = format!("{} {} {key}", incoming.tenant, incoming.requester);
                 let outcome = self.repeats.outcome(&key, &incoming.frame, self.ctx.clock.now()).map_err(|Reused| {
                     self.metrics.request_ended(Some(422));
-                    Problem::unprocessable("Idempotency-Key: it was used for another request within the last half minute")
+                    Problem::unprocessable(
+                        "Idempotency-Key: it was used for another request within the last half minute",
+                    )
                 })?;
                 if outcome.initialized() {
                     self.metrics.request_repeated();

@@ -15,7 +15,7 @@ use super::service::{Service, laws};
 impl Node {
     /// Our offer, for an INVITE without one.
     pub(super) fn make_offer(&mut self, dialog: DialogId) -> Result<Bytes, StatusCode> {
-        let preference = self.preference(dialog);
+        let preference = self.preference(dialog, self.tenants_law(dialog));
         let leg = self.legs.get_mut(&dialog).ok_or(StatusCode::SERVER_INTERNAL_ERROR)?;
         let offer = negotiation::speaking(negotiation::offer(&leg.local, preference), &laws(&leg.request_uri));
         let bytes = Bytes::from(offer.to_string());
@@ -29,9 +29,10 @@ impl Node {
             tracing::debug!(%error, "an offer cannot be read");
             StatusCode::BAD_REQUEST
         })?;
-        let preference = self.preference(dialog);
-        let leg = self.legs.get_mut(&dialog).ok_or(StatusCode::SERVER_INTERNAL_ERROR)?;
+        let leg = self.legs.get(&dialog).ok_or(StatusCode::SERVER_INTERNAL_ERROR)?;
         let offer = negotiation::speaking(offer, &laws(&leg.request_uri));
+        let preference = self.preference(dialog, negotiation::first_law(&offer));
+        let leg = self.legs.get_mut(&dialog).ok_or(StatusCode::SERVER_INTERNAL_ERROR)?;
         let (mut answer, stream) = negotiation::answer(&offer, &leg.local, preference).map_err(|error| {
             tracing::debug!(%error, "an offer cannot be taken");
             Reply::new(StatusCode::NOT_ACCEPTABLE_HERE).header(HeaderName::Warning, error.warning())
@@ -50,7 +51,7 @@ impl Node {
     /// The ACK came: with the answer to our offer, if we made one. An announcement begins.
     pub(super) fn acknowledged(&mut self, dialog: DialogId, answer: Option<&[u8]>, now: Timestamp) {
         if let Some(answer) = answer {
-            let preference = self.preference(dialog);
+            let preference = self.preference(dialog, self.tenants_law(dialog));
             let Some(leg) = self.legs.get(&dialog) else { return };
             let stream = sdp::parse(answer).ok().zip(leg.described.as_ref()).and_then(|(answer, offered)| {
                 let stream = negotiation::accept_answer(offered, &answer, preference);
@@ -83,18 +84,26 @@ impl Node {
         }
     }
 
-    /// The law of the other member, so that nothing needs transcoding; else the one that the tenant likes best.
-    fn preference(&self, dialog: DialogId) -> Preference {
-        let Some(leg) = self.legs.get(&dialog) else { return Preference::default() };
+    /// The law that is spoken on the leg already; else that of the other member, so that nothing needs transcoding.
+    fn settled_law(&self, dialog: DialogId) -> Option<Law> {
+        let leg = self.legs.get(&dialog)?;
         let laws = laws(&leg.request_uri);
-        let spoken = |law: &Law| laws.is_empty() || laws.contains(law);
         let own = leg.stream.as_ref().map(|stream| stream.law);
         let other = leg.conference().and_then(|conference| {
             self.members(conference).filter(|m| m.id != leg.id).find_map(|m| m.stream.as_ref().map(|s| s.law))
         });
-        let first = laws.first().copied().unwrap_or(Preference::default().law);
-        let law = own.or(other).filter(spoken).unwrap_or(first);
+        own.or(other).filter(|law| laws.is_empty() || laws.contains(law))
+    }
+
+    /// What we would like, where nothing is settled: `first`, as who makes the offer has the first word.
+    fn preference(&self, dialog: DialogId, first: Option<Law>) -> Preference {
+        let law = self.settled_law(dialog).or(first).unwrap_or(Preference::default().law);
         Preference { law, direction: Direction::SendRecv }
+    }
+
+    /// The law that the tenant likes best.
+    fn tenants_law(&self, dialog: DialogId) -> Option<Law> {
+        self.legs.get(&dialog).and_then(|leg| laws(&leg.request_uri).first().copied())
     }
 
     /// Puts a stream into force; the first one gives the leg its session.

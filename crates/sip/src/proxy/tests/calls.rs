@@ -163,10 +163,10 @@ fn an_invite_that_rings_too_long_is_cancelled_by_timer_c() {
     lab.from(TRUNK, &Ask::default().text());
     let (_, invite) = lab.beyond_trying();
     lab.by(1, &answer(&invite, 180, "x"));
-    lab.pass(Duration::from_secs(170), &[1]);
+    lab.pass(Duration::from_secs(650), &[1]);
     lab.by(1, &answer(&invite, 183, "x"));
     assert_eq!(lab.statuses(), [180, 183]);
-    lab.pass(Duration::from_secs(179), &[1]);
+    lab.pass(Duration::from_secs(659), &[1]);
     assert!(lab.take().is_empty());
     lab.pass(Duration::from_secs(3), &[1]);
     let (_, cancel) = lab.only();
