@@ -330,6 +330,10 @@ impl Proxy {
 
     /// The next thing to do.
     pub fn poll_output(&mut self) -> Option<Output> {
+        // Before what is to be sent by it: sent to a connection that nobody has opened, it would be lost.
+        if matches!(self.outputs.front(), Some(Output::Connect { .. })) {
+            return self.outputs.pop_front();
+        }
         while let Some(transmit) = self.layer.poll_transmit() {
             match transmit.flow {
                 // What a transaction repeats towards a connection that is gone.

@@ -269,7 +269,8 @@ impl Proxy {
         self.opened += 1;
         let connection = OPENED_BY_US | self.opened;
         self.connections.insert(connection, Peer { remote, side: Side::Edge, phone: 0, listens: None });
-        self.outputs.push_back(super::Output::Connect { connection, remote });
+        // In front: see `poll_output`.
+        self.outputs.push_front(super::Output::Connect { connection, remote });
         Flow::Stream { connection }
     }
 }

@@ -113,6 +113,7 @@ impl Lab {
                 Output::Transmit(Transmit { flow, bytes }) => {
                     let message = Message::parse(bytes.clone()).unwrap_or_else(|e| panic!("{e}: {bytes:?}"));
                     assert_eq!(message.fault(), None, "{bytes:?}");
+                    self.was_opened(flow);
                     self.sent.push((flow, message));
                 }
                 Output::NeedCredentials { lookup, ref user, .. } if self.lookups != Lookups::Held => {
@@ -122,6 +123,13 @@ impl Lab {
                 other => self.outputs.push(other),
             }
         }
+    }
+
+    /// What is sent to a connection that nobody has been told to open is lost.
+    fn was_opened(&self, flow: Flow) {
+        let Flow::Stream { connection } = flow else { return };
+        let told = |o: &Output| matches!(o, Output::Connect { connection: opened, .. } if *opened == connection);
+        assert!(connection & target::OPENED_BY_US == 0 || self.outputs.iter().any(told), "{connection:x} is not open");
     }
 
     fn credentials(&self, user: &str) -> Credentials {

@@ -191,6 +191,22 @@ fn a_conversation_of_a_tcp_phone_ends_by_its_bye_after_a_crash() -> Result<()> {
 }
 
 #[test]
+fn a_tcp_phone_is_told_the_end_and_called_again_where_it_listens_after_a_crash() -> Result<()> {
+    let site = Installation::start()?;
+    let (mut agent, caller) = tcp_conversation(&site, "caller.xml", &["-d", "14000"])?;
+    let site = site.crash_and_restart()?;
+    caller.finish(LATER)?.1.expect_success()?;
+    // It has not said a word since: its connection is gone, and it registers again only when the hour is over.
+    agent.wait_for("CALL_CLOSED", SOON)?;
+    site.is_at_rest()?;
+    let next = Caller::dial(&site, "caller-until-bye.xml", 2, site.number("sales")?, &[])?;
+    agent.wait_for("CALL_ESTABLISHED", LATER)?;
+    agent.hang_up()?;
+    next.finish(SOON)?.1.expect_success()?;
+    site.is_at_rest()
+}
+
+#[test]
 fn a_tcp_phone_that_vanishes_after_a_crash_keeps_nobody_and_no_other_phone_is_told() -> Result<()> {
     let site = Installation::start()?;
     let (agent, caller) = tcp_conversation(&site, "caller-until-bye.xml", &[])?;
