@@ -221,14 +221,14 @@ fn what_is_wrong_in_the_stored_configuration_is_named_and_nothing_is_changed_by_
     Ok(())
 }
 
-/// Every file under a folder with its bytes.
+/// Every file under a folder with its bytes, apart from those in which SQLite notes who reads just now.
 fn everything_in(folder: &Path) -> Result<BTreeMap<PathBuf, Vec<u8>>> {
     let mut all = BTreeMap::new();
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
         if path.is_dir() {
             all.extend(everything_in(&path)?);
-        } else {
+        } else if !path.to_string_lossy().ends_with("-shm") {
             all.insert(path.clone(), fs::read(&path)?);
         }
     }
