@@ -84,7 +84,8 @@ impl Invites {
 fn begun(call_id: &str, target: &str, passing: &Passing<'_>) -> UnderWay {
     let name = match passing.inside {
         false => "INVITE",
-        true if target.ends_with(MEDIA) => "INVITE media",
+        // Parameters may follow the host.
+        true if target.split(';').next().is_some_and(|address| address.ends_with(MEDIA)) => "INVITE media",
         true => "INVITE phone",
     };
     let attributes = vec![
