@@ -29,7 +29,7 @@ impl Proxy {
     pub(super) fn arrive_from_edge(
         &mut self,
         mut message: Message,
-        flow: Flow,
+        mut flow: Flow,
         remote: SocketAddr,
         admission: Admission,
         now: Timestamp,
@@ -37,6 +37,7 @@ impl Proxy {
         // Nobody at the edge speaks as one of us.
         message.remove_where(headers::is_ours);
         if message.is_request() {
+            flow = way_back(&message, flow);
             note_source(&mut message, remote);
             if admission == Admission::Refused {
                 self.counts.rate_refused += 1;
@@ -80,8 +81,27 @@ impl Proxy {
     }
 }
 
-/// Writes into the top Via where the request came from (RFC 3261 §18.2.1, RFC 3581 §4). Responses go there in any
-/// case: a phone that does not ask for rport is behind a NAT as often as one that does.
+/// By which way a peer is answered, and reached later in the dialog or by its registration.
+///
+/// Who sends datagrams from one port and listens at another says so in its Via: by RFC 3261 §18.2.2 the answer goes to the
+/// port of sent-by, 5060 where none is written. That holds where sent-by is the address that the packet came from, so that
+/// no NAT was in between. It does not hold for who asks for rport (RFC 3581 §4), and we do not follow it where sent-by is
+/// another address or a name: behind a NAT the port of sent-by is nobody's outside, and a phone that does not ask for rport
+/// is behind one as often as one that does. The source's port is then the only way that is known to lead back. `maddr` is
+/// not followed: nobody has us send to a third party.
+fn way_back(request: &Message, flow: Flow) -> Flow {
+    let Flow::Udp { listener, remote } = flow else { return flow };
+    let Ok(via) = request.top_via() else { return flow };
+    if via.rport().is_some() || via.host.ip() != Some(remote.ip()) {
+        return flow;
+    }
+    match via.port.unwrap_or(5060) {
+        0 => flow,
+        port => Flow::Udp { listener, remote: SocketAddr::new(remote.ip(), port) },
+    }
+}
+
+/// Writes into the top Via where the request came from (RFC 3261 §18.2.1, RFC 3581 §4).
 fn note_source(message: &mut Message, remote: SocketAddr) {
     let Some(via) = message.top_via().ok().and_then(|via| noted(&via, remote)) else { return };
     message.remove_first_value(&HeaderName::Via);

@@ -251,7 +251,7 @@ fn a_phone_on_a_connection_is_reached_by_it() {
 }
 
 #[test]
-fn replies_go_where_the_packet_came_from_whatever_the_via_says() {
+fn replies_to_a_phone_behind_a_nat_go_where_the_packet_came_from() {
     let mut lab = Lab::new();
     let text = Ask { method: "OPTIONS", uri: "sip:127.0.0.1", host: "10.0.0.7:5066", ..Ask::default() }.text();
     lab.from(PHONE, &text.replace(";branch", ";rport;branch"));
@@ -260,6 +260,47 @@ fn replies_go_where_the_packet_came_from_whatever_the_via_says() {
     assert_eq!((flow, via.received(), via.rport()), (udp(PHONE), Some(addr(PHONE).ip()), Some(Some(40001))));
     lab.from(PHONE, &text.replace("bK-1", "bK-2"));
     assert_eq!(lab.only().0, udp(PHONE));
+}
+
+#[test]
+fn replies_to_a_phone_without_a_nat_go_to_the_port_that_its_via_names() {
+    let mut lab = Lab::new();
+    let ask = |sent_by: &str, branch: &str| {
+        Ask { method: "OPTIONS", uri: "sip:127.0.0.1", host: sent_by, branch, ..Ask::default() }.text()
+    };
+    for (sent_by, branch, answered) in [
+        ("203.0.113.5:5066", "z9hG4bK-1", "203.0.113.5:5066"),
+        ("203.0.113.5", "z9hG4bK-2", "203.0.113.5:5060"),
+        ("203.0.113.5:0", "z9hG4bK-3", PHONE),
+        ("phone.example:5066", "z9hG4bK-4", PHONE),
+        ("203.0.113.6:5066", "z9hG4bK-5", PHONE),
+    ] {
+        lab.from(PHONE, &ask(sent_by, branch));
+        let (flow, ok) = lab.only();
+        assert_eq!((flow, ok.status()), (udp(answered), Some(StatusCode::OK)), "{sent_by}");
+    }
+    lab.from(PHONE, &ask("203.0.113.5:5066", "z9hG4bK-6").replace(";branch", ";rport;branch"));
+    let (flow, ok) = lab.only();
+    assert_eq!((flow, ok.top_via().unwrap().rport()), (udp(PHONE), Some(Some(40001))), "rport goes before");
+    // By a connection the answer goes back by it.
+    lab.proxy.handle_opened(70, addr(PHONE), Side::Edge);
+    lab.by(70, &ask("203.0.113.5:5066", "z9hG4bK-7"));
+    assert_eq!(lab.only().0, tcp(70));
+}
+
+#[test]
+fn a_phone_that_sends_from_one_port_and_listens_at_another_registers_where_it_listens() {
+    let mut lab = Lab::new();
+    lab.node(1, "registrar", "r.1");
+    let asking = |more: &str, branch: &str| Ask { host: "203.0.113.5:5066", ..register(more, branch) }.text();
+    lab.from(PHONE, &asking("", "z9hG4bK-1"));
+    let (flow, challenge) = lab.only();
+    assert_eq!(flow, udp("203.0.113.5:5066"));
+    let given = credentials(&challenge, &register("", ""), "secret-7101");
+    lab.from(PHONE, &asking(&given, "z9hG4bK-2"));
+    let (_, forwarded) = lab.only();
+    let path = forwarded.paths().next().unwrap().unwrap().uri().unwrap().user().unwrap().to_owned();
+    assert_eq!(flow_token::open(&path, &seal()), Some(udp("203.0.113.5:5066")));
 }
 
 #[test]
