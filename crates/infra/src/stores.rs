@@ -43,3 +43,36 @@ pub struct Stores {
     /// Time.
     pub clock: Arc<dyn Clock>,
 }
+
+impl Stores {
+    /// The same store for everything that one can hold; the others beside it.
+    pub fn of<S>(
+        store: Arc<S>,
+        reporting: Arc<dyn ReportingLog>,
+        provisioning: Arc<dyn ProvisioningStore>,
+        clock: Arc<dyn Clock>,
+    ) -> Self
+    where
+        S: CallLedger + AgentLedger + SessionLedger + QueueLedger + MediaLedger + Registrations + ConfigCache,
+        S: EventStream + NewCalls + RequestStream + Leases + Outbox + ViewStore + 'static,
+    {
+        Self {
+            calls: store.clone(),
+            agents: store.clone(),
+            sessions: store.clone(),
+            queues: store.clone(),
+            media: store.clone(),
+            registrations: store.clone(),
+            configuration: store.clone(),
+            events: store.clone(),
+            new_calls: store.clone(),
+            requests: store.clone(),
+            leases: store.clone(),
+            outbox: store.clone(),
+            views: store,
+            reporting,
+            provisioning,
+            clock,
+        }
+    }
+}

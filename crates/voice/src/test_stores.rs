@@ -70,22 +70,5 @@ impl ProvisioningStore for NoProvisioning {
 /// Stores that forget everything with the test.
 pub fn stores(clock: Arc<HandClock>) -> Stores {
     let embedded = Arc::new(Embedded::in_memory(clock.clone()));
-    Stores {
-        calls: embedded.clone(),
-        agents: embedded.clone(),
-        sessions: embedded.clone(),
-        queues: embedded.clone(),
-        media: embedded.clone(),
-        registrations: embedded.clone(),
-        configuration: embedded.clone(),
-        events: embedded.clone(),
-        new_calls: embedded.clone(),
-        requests: embedded.clone(),
-        leases: embedded.clone(),
-        views: embedded.clone(),
-        outbox: embedded,
-        reporting: Arc::new(MemoryLog::default()),
-        provisioning: Arc::new(NoProvisioning),
-        clock,
-    }
+    Stores::of(embedded, Arc::new(MemoryLog::default()), Arc::new(NoProvisioning), clock)
 }

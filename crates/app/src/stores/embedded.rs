@@ -37,24 +37,7 @@ pub async fn open(installation: &Installation) -> anyhow::Result<InProcess> {
     let embedded = Embedded::open(&folder.join("stores"), JournalSettings::default(), clock.clone());
     let embedded = Arc::new(embedded.context("the journal")?);
     let reporting = FileLog::open(&folder.join("reporting"), clock.clone()).context("the reporting log")?;
-    Ok(InProcess(Stores {
-        calls: embedded.clone(),
-        agents: embedded.clone(),
-        sessions: embedded.clone(),
-        queues: embedded.clone(),
-        media: embedded.clone(),
-        registrations: embedded.clone(),
-        configuration: embedded.clone(),
-        events: embedded.clone(),
-        new_calls: embedded.clone(),
-        requests: embedded.clone(),
-        leases: embedded.clone(),
-        views: embedded.clone(),
-        outbox: embedded,
-        reporting: Arc::new(reporting),
-        provisioning: Arc::new(configuration(&installation.data_dir).await?),
-        clock,
-    }))
+    Ok(InProcess(Stores::of(embedded, Arc::new(reporting), Arc::new(configuration(&installation.data_dir).await?), clock)))
 }
 
 /// The persistent configuration, to be read and not to be changed in any way; none where there is no file.

@@ -196,24 +196,7 @@ impl InServers {
         let of_pulse = RedisStores::open(&servers.redis_of_pulse, clients.redis_of_pulse.clone(), clock.clone())?;
         let provisioning = PostgresProvisioning::open(&servers.postgresql, &clients.postgresql)?;
         let reporting: Arc<dyn ReportingLog> = Arc::new(KafkaLog::open(&servers.kafka, clients.kafka.clone())?);
-        Ok(Stores {
-            calls: redis.clone(),
-            agents: redis.clone(),
-            sessions: redis.clone(),
-            queues: redis.clone(),
-            media: redis.clone(),
-            registrations: redis.clone(),
-            configuration: redis.clone(),
-            events: redis.clone(),
-            new_calls: redis.clone(),
-            requests: redis.clone(),
-            leases: redis.clone(),
-            outbox: redis,
-            views: Arc::new(of_pulse),
-            reporting,
-            provisioning: Arc::new(provisioning),
-            clock,
-        })
+        Ok(Stores { views: Arc::new(of_pulse), ..Stores::of(redis, reporting, Arc::new(provisioning), clock) })
     }
 }
 

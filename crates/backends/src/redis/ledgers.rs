@@ -51,6 +51,8 @@ pub(super) struct Row {
     pub(super) events: Vec<Stamped>,
     pub(super) new_call: Option<NewCall>,
     pub(super) began_with: Option<Position>,
+    /// Greater than that of every write before it by the same owner; 0 for one that is never repeated.
+    pub(super) number: u64,
 }
 
 impl Row {
@@ -68,6 +70,7 @@ impl Row {
         call.about(Matter::Facts).list(envelopes(&self.events).collect::<Vec<_>>().into_iter());
         call.about(Matter::Work).bytes(&self.new_call.as_ref().map(wire::new_call_to_wire).unwrap_or_default());
         call.arg(self.began_with.map(|position| position.to_string()).unwrap_or_default()).about(Matter::Records);
+        call.arg(self.number);
     }
 
     /// The refusal that needs no look at the store.
@@ -247,6 +250,7 @@ fn row_of<K: RecordKey>(tenant: &TenantId, record: &Record<K>) -> Row {
         events: Vec::new(),
         new_call: None,
         began_with: None,
+        number: 0,
     }
 }
 
@@ -322,6 +326,7 @@ impl CallLedger for RedisStores {
                 events: write.events,
                 new_call: write.new_call,
                 began_with: None,
+                number: 0,
             });
             commit_by_tenant(self, CALL, rows.collect()).await
         }
@@ -376,6 +381,7 @@ impl AgentLedger for RedisStores {
                 events: write.events,
                 new_call: None,
                 began_with: None,
+                number: 0,
             });
             self.commit_rows(AGENT, &tenant, rows.collect(), consumed.as_ref()).await
         }
@@ -429,6 +435,7 @@ impl SessionLedger for RedisStores {
                 events: write.events,
                 new_call: None,
                 began_with: write.began_with,
+                number: 0,
             });
             self.commit_rows(SESSION, &tenant, rows.collect(), consumed.as_ref()).await
         }
@@ -476,6 +483,7 @@ impl MediaLedger for RedisStores {
                 events: Vec::new(),
                 new_call: None,
                 began_with: None,
+                number: 0,
             });
             commit_by_tenant(self, MEDIA, rows.collect()).await
         }

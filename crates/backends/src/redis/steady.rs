@@ -78,6 +78,8 @@ struct Away {
     /// Records of which a commit that waited was refused; their owner has not heard it yet.
     lost: HashMap<Id, Written>,
     generation: Option<String>,
+    /// Of the write that was numbered last.
+    number: u64,
 }
 
 /// When Redis was away and when it came back.
@@ -242,6 +244,11 @@ fn whole(tenant: &TenantId, kept: &KeptQueues) -> QueueBatch {
     }
 }
 
+/// Bytes of the states.
+fn size(rows: &[Row]) -> usize {
+    rows.iter().map(Row::size).sum()
+}
+
 fn anew(tenant: &TenantId, key: &str, held: &Kept) -> Row {
     Row {
         tenant: tenant.clone(),
@@ -254,6 +261,7 @@ fn anew(tenant: &TenantId, key: &str, held: &Kept) -> Row {
         events: Vec::new(),
         new_call: None,
         began_with: None,
+        number: 0,
     }
 }
 
@@ -263,7 +271,7 @@ impl RedisStores {
         &self,
         kind: Kind,
         tenant: &TenantId,
-        rows: Vec<Row>,
+        mut rows: Vec<Row>,
         consumed: Option<&Consumed>,
     ) -> Result<Vec<Written>> {
         rows.iter().try_for_each(Row::check)?;
@@ -271,10 +279,14 @@ impl RedisStores {
             return self.write_and_mend(kind, tenant, &rows, consumed).await;
         }
         let mut away = self.steady.away.lock().await;
+        for row in &mut rows {
+            away.number = self.clock.now().as_micros().max(away.number + 1);
+            row.number = away.number;
+        }
         self.hand_in(&mut away).await;
         if away.waiting.is_empty() && away.lost.is_empty() {
             let trying = self.write_and_mend(kind, tenant, &rows, consumed);
-            // Given up here, the commands are still on their way: what waits comes after them on the same connection.
+            // Given up here, the commands are still on their way and may yet be done: the numbers tell.
             match tokio::time::timeout(TRY_WITHIN, trying).await {
                 Ok(Ok(written)) => return Ok(written),
                 Ok(Err(error)) if !is_away(&error) => return Err(error),
@@ -289,7 +301,7 @@ impl RedisStores {
 
     /// Takes rows to be written when Redis answers.
     fn let_wait(&self, away: &mut Away, kind: Kind, tenant: &TenantId, rows: Vec<Row>) -> Result<Vec<Written>> {
-        let bytes: usize = rows.iter().map(Row::size).sum();
+        let bytes = size(&rows);
         if away.rows + rows.len() > ROWS_MAX || away.bytes + bytes > BYTES_MAX {
             let reason = format!("Redis is away, and {} commits wait for it already", away.rows);
             return Err(StoreError::Unavailable { reason });
@@ -307,7 +319,7 @@ impl RedisStores {
         }
         if !waits.is_empty() {
             away.rows += waits.len();
-            away.bytes += bytes;
+            away.bytes += size(&waits);
             away.waiting.push_back((kind, tenant.clone(), waits));
         }
         Ok(answers)
@@ -320,17 +332,12 @@ impl RedisStores {
         }
         let waited = away.rows;
         while let Some((kind, tenant, rows)) = away.waiting.pop_front() {
-            let trying = self.write_and_mend(kind, &tenant, &rows, None);
+            let trying = self.write_what_waited(kind, &tenant, &rows);
             match tokio::time::timeout(TRY_WITHIN, trying).await {
                 Ok(Ok(answers)) => {
                     away.rows = away.rows.saturating_sub(rows.len());
-                    away.bytes = away.bytes.saturating_sub(rows.iter().map(Row::size).sum());
+                    away.bytes = away.bytes.saturating_sub(size(&rows));
                     for (row, answer) in rows.into_iter().zip(answers) {
-                        // The first attempt may have been done although nobody heard of it.
-                        if matches!(&answer, Written::Exists { owner, token } if *owner == row.owner && *token == row.token)
-                        {
-                            continue;
-                        }
                         if matches!(answer, Written::Fenced { .. } | Written::Exists { .. }) {
                             tracing::warn!(record = row.key, "a record that waited for Redis belongs to somebody else");
                             away.lost.insert((kind.name, tenant.clone(), row.key), answer);
@@ -340,7 +347,7 @@ impl RedisStores {
                 Ok(Err(error)) if !is_away(&error) => {
                     tracing::error!(%error, ledger = kind.name, rows = rows.len(), "commits that waited for Redis are refused");
                     away.rows = away.rows.saturating_sub(rows.len());
-                    away.bytes = away.bytes.saturating_sub(rows.iter().map(Row::size).sum());
+                    away.bytes = away.bytes.saturating_sub(size(&rows));
                 }
                 Ok(Err(_)) | Err(_) => {
                     away.waiting.push_front((kind, tenant, rows));
@@ -353,6 +360,24 @@ impl RedisStores {
         if waited > 0 {
             tracing::info!(rows = waited, "what waited for Redis is written");
         }
+    }
+
+    /// Writes rows that waited. An emptied Redis may have been given a record again before the write that began it came: that
+    /// write then goes on from there, so that its facts are not lost.
+    async fn write_what_waited(&self, kind: Kind, tenant: &TenantId, rows: &[Row]) -> Result<Vec<Written>> {
+        let mut answers = self.write_and_mend(kind, tenant, rows, None).await?;
+        for (row, answer) in rows.iter().zip(&mut answers) {
+            let Change::Create { state, intentions } = &row.change else { continue };
+            if *answer != (Written::Exists { owner: row.owner.clone(), token: row.token }) {
+                continue;
+            }
+            let save = Change::Save { state: state.clone(), intentions: intentions.clone() };
+            let row = Row { change: save, ..row.clone() };
+            if let Some(again) = self.write_and_mend(kind, tenant, &[row], None).await?.pop() {
+                *answer = again;
+            }
+        }
+        Ok(answers)
     }
 
     /// Writes rows; what Redis has forgotten is written anew first.

@@ -28,24 +28,7 @@ async fn stores_at(settings: &RedisSettings, folder: &Path, clock: Arc<dyn Clock
     let redis = Arc::new(RedisStores::open(settings, Client::unwatched("trunkline/test"), clock.clone()).unwrap());
     let reporting = FileLog::open(folder, clock.clone()).unwrap();
     let provisioning = SqliteProvisioning::open(&folder.join("configuration.sqlite")).await.unwrap();
-    let stores = Stores {
-        calls: redis.clone(),
-        agents: redis.clone(),
-        sessions: redis.clone(),
-        queues: redis.clone(),
-        media: redis.clone(),
-        registrations: redis.clone(),
-        configuration: redis.clone(),
-        events: redis.clone(),
-        new_calls: redis.clone(),
-        requests: redis.clone(),
-        leases: redis.clone(),
-        outbox: redis.clone(),
-        views: redis.clone(),
-        reporting: Arc::new(reporting),
-        provisioning: Arc::new(provisioning),
-        clock,
-    };
+    let stores = Stores::of(redis.clone(), Arc::new(reporting), Arc::new(provisioning), clock);
     (stores, redis)
 }
 
@@ -125,6 +108,39 @@ async fn commits_of_calls_wait_while_redis_is_away_and_are_written_in_their_orde
     assert!(matches!(&loaded, Loaded::Live(record) if record.state == "third"), "{loaded:?}");
     assert!(matches!(stores.calls.load(&tenant(), ConnId(8)).await.unwrap(), Loaded::Live(_)));
     assert_eq!(server.cli(&["XLEN", "ev:{acme}"]).trim(), "2");
+}
+
+#[tokio::test]
+async fn a_commit_that_is_repeated_because_its_answer_was_late_is_done_once() {
+    let server = Server::start(21);
+    let (stores, _) = stores(&server, 0, Arc::new(SystemClock::start())).await;
+    stores.calls.commit(vec![create(7, &owner())]).await.unwrap();
+    server.freeze();
+    // Each is given up after a while, and both are read when Redis goes on; then they are handed in.
+    let second = CallWrite { events: create(7, &owner()).events, ..save(7, "second") };
+    for write in [second, create(8, &owner())] {
+        assert_eq!(stores.calls.commit(vec![write]).await.unwrap(), [Written::Done { position: None }]);
+    }
+    server.go_on();
+    until_renewed(&stores).await;
+    stores.calls.commit(vec![save(7, "third")]).await.unwrap();
+    let loaded = stores.calls.load(&tenant(), ConnId(7)).await.unwrap();
+    assert!(matches!(&loaded, Loaded::Live(record) if record.state == "third"), "{loaded:?}");
+    assert_eq!(server.cli(&["XLEN", "ev:{acme}"]).trim(), "3", "each fact stands once");
+}
+
+#[tokio::test]
+async fn what_waits_for_an_emptied_redis_keeps_its_facts() {
+    let mut server = Server::start(22);
+    let (stores, _) = stores(&server, 0, Arc::new(SystemClock::start())).await;
+    until_renewed(&stores).await;
+    server.kill();
+    server.empty();
+    stores.calls.commit(vec![create(7, &owner())]).await.unwrap();
+    server.start_again();
+    until_renewed(&stores).await;
+    assert!(matches!(stores.calls.load(&tenant(), ConnId(7)).await.unwrap(), Loaded::Live(_)));
+    assert_eq!(server.cli(&["XLEN", "ev:{acme}"]).trim(), "1");
 }
 
 #[tokio::test]

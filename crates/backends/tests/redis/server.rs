@@ -61,6 +61,20 @@ impl Server {
         }
     }
 
+    /// Stops it where it is: what is sent to it is read when it goes on.
+    pub fn freeze(&self) {
+        self.signal("-STOP");
+    }
+
+    pub fn go_on(&self) {
+        self.signal("-CONT");
+    }
+
+    fn signal(&self, name: &str) {
+        let pid = self.child.as_ref().unwrap().id().to_string();
+        assert!(Command::new("kill").args([name, &pid]).status().unwrap().success());
+    }
+
     /// Removes its data.
     pub fn empty(&self) {
         std::fs::remove_dir_all(self.folder.path().join("appendonlydir")).unwrap();

@@ -46,24 +46,7 @@ impl ProvisioningStore for NoProvisioning {
 fn stores(log: Arc<dyn ReportingLog>) -> Stores {
     let clock = Arc::new(VirtualClock(Instant::now()));
     let embedded = Arc::new(Embedded::in_memory(clock.clone()));
-    Stores {
-        calls: embedded.clone(),
-        agents: embedded.clone(),
-        sessions: embedded.clone(),
-        queues: embedded.clone(),
-        media: embedded.clone(),
-        registrations: embedded.clone(),
-        configuration: embedded.clone(),
-        events: embedded.clone(),
-        new_calls: embedded.clone(),
-        requests: embedded.clone(),
-        leases: embedded.clone(),
-        views: embedded.clone(),
-        outbox: embedded,
-        reporting: log,
-        provisioning: Arc::new(NoProvisioning),
-        clock,
-    }
+    Stores::of(embedded, log, Arc::new(NoProvisioning), clock)
 }
 
 fn acme() -> TenantId {

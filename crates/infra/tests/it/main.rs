@@ -55,24 +55,7 @@ impl ProvisioningStore for NoProvisioning {
 
 fn stores(embedded: Embedded, log: &Path, clock: Arc<SetClock>) -> Stores {
     let embedded = Arc::new(embedded);
-    Stores {
-        calls: embedded.clone(),
-        agents: embedded.clone(),
-        sessions: embedded.clone(),
-        queues: embedded.clone(),
-        media: embedded.clone(),
-        registrations: embedded.clone(),
-        configuration: embedded.clone(),
-        events: embedded.clone(),
-        new_calls: embedded.clone(),
-        requests: embedded.clone(),
-        leases: embedded.clone(),
-        views: embedded.clone(),
-        outbox: embedded,
-        reporting: Arc::new(FileLog::open(log, clock.clone()).unwrap()),
-        provisioning: Arc::new(NoProvisioning),
-        clock,
-    }
+    Stores::of(embedded, Arc::new(FileLog::open(log, clock.clone()).unwrap()), Arc::new(NoProvisioning), clock)
 }
 
 fn clock() -> Arc<SetClock> {

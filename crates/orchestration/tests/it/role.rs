@@ -317,24 +317,7 @@ async fn installation() -> Stores {
         Box::pin(async move {
             let embedded = Arc::new(Embedded::in_memory(installation.clock.clone()));
             let reporting = Arc::new(FileLog::open(&data_dir.join("reporting"), installation.clock.clone())?);
-            let stores = Stores {
-                calls: embedded.clone(),
-                agents: embedded.clone(),
-                sessions: embedded.clone(),
-                queues: embedded.clone(),
-                media: embedded.clone(),
-                registrations: embedded.clone(),
-                configuration: embedded.clone(),
-                events: embedded.clone(),
-                new_calls: embedded.clone(),
-                requests: embedded.clone(),
-                leases: embedded.clone(),
-                views: embedded.clone(),
-                outbox: embedded,
-                reporting,
-                provisioning: Arc::new(NoProvisioning),
-                clock: installation.clock,
-            };
+            let stores = Stores::of(embedded, reporting, Arc::new(NoProvisioning), installation.clock);
             Ok(Arc::new(InMemory(stores)) as Arc<dyn Composed>)
         })
     });

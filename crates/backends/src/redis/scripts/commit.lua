@@ -18,10 +18,19 @@ local function taken(links, id)
   return nil
 end
 
+-- Whether it was written already: who got no answer asks again, and the first attempt may come late.
+local function is_done(w)
+  if w.number == '0' then return false end
+  local token, number = string.match(redis.call('HGET', record_key(kind, w.id), 'n') or '', '^(%d+):(%d+)$')
+  return token == w.token and tonumber(number) >= tonumber(w.number)
+end
+
+-- The answer without which nothing is written.
 local function refuse(w)
   local other = taken(w.links, w.id)
   if other then return other end
   local state, owner, token, links = head(kind, w.id, now)
+  if state == 'live' and owner == w.owner and token == w.token and is_done(w) then return { 'done', '' } end
   if w.change == 'create' then
     if state == 'live' then return { 'exists', owner, token } end
     if state == 'ended' then return { 'ended' } end
@@ -69,7 +78,7 @@ local function finish(w)
     redis.call('DEL', k)
     return
   end
-  redis.call('HDEL', k, 's', 'i', 'd', 'o', 't')
+  redis.call('HDEL', k, 's', 'i', 'd', 'o', 't', 'n')
   redis.call('HSET', k, 'e', int(now + remember))
   -- Should nobody ask again, the memory comes back by itself, a little after the last one that may ask.
   local ms = int(remember / 1000 + 10000)
@@ -85,11 +94,15 @@ for _ = 1, tonumber(arg()) do
   w.events = args(tonumber(arg()))
   w.new_call = arg()
   w.began_with = arg()
+  w.number = arg()
   local refusal = refuse(w)
   if refusal then
     answers[#answers + 1] = refusal
   else
     if w.change == 'end' then finish(w) elseif w.change ~= 'keep' then put(w) end
+    if w.change ~= 'end' and w.number ~= '0' then
+      redis.call('HSET', record_key(kind, w.id), 'n', w.token .. ':' .. w.number)
+    end
     local last = add_events(w.events)
     if w.new_call ~= '' then add_work('newcalls', w.new_call) end
     if w.began_with ~= '' then

@@ -1,6 +1,7 @@
 -- Put before the scripts on records. Hash `<kind>:{tenant}:<key>`: o owner, t token, s state, i intentions, d due, l links (packed),
--- e until when an ended one is remembered. Set `owned:{tenant}:<kind>:<owner>`; sorted set `ids:{tenant}:<kind>`, all with the same score,
--- so that it is in the order of the keys; hash `owners:{tenant}:<kind>` counts the records of each owner.
+-- e until when an ended one is remembered, n the token and the number of the last write. Set `owned:{tenant}:<kind>:<owner>`; sorted
+-- set `ids:{tenant}:<kind>`, all with the same score, so that it is in the order of the keys; hash `owners:{tenant}:<kind>` counts
+-- the records of each owner.
 local function record_key(kind, id) return key(kind, id) end
 
 local function link_key(kind, link)
