@@ -120,9 +120,19 @@ impl UserAgent {
         if message.method() != Method::Bye || message.fault().is_some() {
             return self.receive(message, flow, now);
         }
-        let tag = message.to().ok().and_then(|to| to.tag().map(str::to_owned)).unwrap_or_default();
-        let response = self.plain_response(&message, StatusCode::OK, &tag).build();
+        self.answer_once(&message, Reply::new(StatusCode::OK), flow);
+    }
+
+    /// Answers a request that nothing here belongs to, and keeps nothing of it.
+    pub fn answer_once(&mut self, request: &Message, reply: Reply, flow: Flow) {
+        let tag = request.to().ok().and_then(|to| to.tag().map(str::to_owned)).unwrap_or_default();
+        let response = compose::with_reply(self.plain_response(request, reply.status, &tag), &reply).build();
         self.layer.transmit(flow, response.to_bytes());
+    }
+
+    /// Sends a message on that is not for this agent.
+    pub fn pass_on(&mut self, message: &Message, flow: Flow) {
+        self.layer.transmit(flow, message.to_bytes());
     }
 
     /// Lets time pass.
@@ -363,6 +373,26 @@ impl UserAgent {
                 self.respond_plain(*server, &request, StatusCode::REQUEST_TERMINATED, tag, now);
             }
         }
+    }
+
+    /// Somebody else has the dialog: it is forgotten, and nothing of it leaves any more, not even what waits to be sent.
+    pub fn forget(&mut self, dialog: DialogId) {
+        let Some(leg) = self.remove_leg(dialog) else { return };
+        let clients = [leg.invite_client, leg.cancel_client].into_iter().flatten();
+        for client in clients.chain(leg.clients).chain(leg.recent_clients) {
+            self.layer.abandon(client);
+        }
+        for server in leg.invite_server.into_iter().chain(leg.servers).chain(leg.recent) {
+            self.layer.drop_server(server);
+        }
+        for pending in &leg.state.incoming {
+            self.waiting.remove(&pending.id);
+        }
+        let call_id = &leg.state.dialog.call_id;
+        self.layer.withhold(|transmit| {
+            let message = Message::parse(transmit.bytes.clone()).ok();
+            message.is_some_and(|message| message.call_id().is_ok_and(|id| *id == **call_id))
+        });
     }
 
     /// A dialog is over.

@@ -1,11 +1,11 @@
-//! The tag of a dialog that a node owns: names call, leg and owner, and cannot be forged.
+//! The tag of a dialog that a node owns: names call, leg, tenant and owner, and cannot be forged.
 //!
-//! `<connid>.<leg>.<node>.<epoch>.<seal>`, also the user part of the node's Contact, so that any message within the
-//! dialog finds the call's owner without an index, with or without Route headers.
+//! `<connid>.<leg>.<tenant>.<node>.<epoch>.<seal>`, also the user part of the node's Contact, so that any message within the
+//! dialog finds the call's owner, or its record once that owner is gone, without an index, with or without Route headers.
 
 use std::fmt::Write as _;
 
-use model::{ConnId, Epoch, LegId, NodeId, Owner};
+use model::{ConnId, Epoch, LegId, NodeId, Owner, TenantId};
 
 use crate::seal::{Purpose, SEAL_BYTES, Seal};
 
@@ -16,19 +16,25 @@ pub struct LocalTag {
     pub call: ConnId,
     /// The leg of the call that the dialog is.
     pub leg: LegId,
+    /// Whose call it is: its record is among those of this tenant.
+    pub tenant: TenantId,
     /// Who owned the call when the dialog began. It may have got another owner since.
     pub owner: Owner,
 }
 
-// 16 of the ConnID, 5 of the leg, 63 of the node, 20 of the epoch, 16 of the seal, 4 dots.
-const TEXT_MAX: usize = 124;
+// 16 of the ConnID, 5 of the leg, 3 for each of 255 bytes of the tenant, 63 of the node, 20 of the epoch, 16 of the seal, 5 dots.
+const TEXT_MAX: usize = 890;
+/// Room for the tag of a tenant with a short name.
+const TEXT_USUAL: usize = 124;
 
 impl LocalTag {
     /// The sealed text.
     pub fn seal(&self, seal: &Seal) -> String {
-        let mut text = String::with_capacity(TEXT_MAX);
+        let mut text = String::with_capacity(TEXT_USUAL);
         // Writing to a String cannot fail.
-        let _ = write!(text, "{}.{}.{}", self.call, self.leg, self.owner);
+        let _ = write!(text, "{}.{}.", self.call, self.leg);
+        push_name(&mut text, self.tenant.as_str());
+        let _ = write!(text, ".{}", self.owner);
         let mac = seal.sign(Purpose::LocalTag, text.as_bytes());
         text.push('.');
         push_hex(&mut text, &mac);
@@ -42,7 +48,8 @@ impl LocalTag {
         }
         let (signed, mac) = text.rsplit_once('.')?;
         let (call, rest) = signed.split_once('.')?;
-        let (leg, owner) = rest.split_once('.')?;
+        let (leg, rest) = rest.split_once('.')?;
+        let (tenant, owner) = rest.split_once('.')?;
         let (node, epoch) = owner.rsplit_once('.')?;
         let call = call.parse().ok().filter(|_| call.len() == 16)?;
         let leg = leg.parse().ok()?;
@@ -51,8 +58,36 @@ impl LocalTag {
             return None;
         }
         let owner = Owner { node: NodeId::parse(node).ok()?, epoch: Epoch(epoch.parse().ok()?) };
-        Some(Self { call, leg: LegId(leg), owner })
+        Some(Self { call, leg: LegId(leg), tenant: TenantId::parse(&name(tenant)?).ok()?, owner })
     }
+}
+
+/// A name as a part of a tag: letters, digits, `-` and `_` as they are, every other byte as `~` and two hex digits. All of these
+/// stand in a token and in the user part of a URI as they are (RFC 3261 section 25.1).
+fn push_name(text: &mut String, name: &str) {
+    for b in name.bytes() {
+        if b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_') {
+            text.push(char::from(b));
+        } else {
+            text.push('~');
+            push_hex(text, &[b]);
+        }
+    }
+}
+
+fn name(part: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(part.len());
+    let mut rest = part.bytes();
+    while let Some(b) = rest.next() {
+        bytes.push(match b {
+            b'~' => {
+                let digits = [rest.next()?, rest.next()?];
+                u8::from_str_radix(std::str::from_utf8(&digits).ok()?, 16).ok()?
+            }
+            b => b,
+        });
+    }
+    String::from_utf8(bytes).ok()
 }
 
 fn push_hex(text: &mut String, bytes: &[u8]) {
@@ -77,19 +112,24 @@ mod tests {
 
     use super::*;
 
-    fn tag(call: u64, leg: u16, node: &str, epoch: u64) -> LocalTag {
+    fn tag(call: u64, leg: u16, tenant: &str, node: &str, epoch: u64) -> LocalTag {
         let owner = Owner { node: NodeId::parse(node).unwrap(), epoch: Epoch(epoch) };
-        LocalTag { call: ConnId(call), leg: LegId(leg), owner }
+        LocalTag { call: ConnId(call), leg: LegId(leg), tenant: TenantId::parse(tenant).unwrap(), owner }
     }
 
     #[test]
     fn a_changed_or_foreign_tag_is_nobodys() {
         let seal = Seal::new(&[1; 32]);
-        let text = tag(0x1f, 2, "sip-cluster-1", 99).seal(&seal);
-        assert!(text.starts_with("000000000000001f.2.sip-cluster-1.99."), "{text}");
-        for other in
-            [text.replace(".2.", ".3."), text.replace("-1.", "-2."), text[1..].into(), String::new(), "a.b".into()]
-        {
+        let text = tag(0x1f, 2, "acme", "sip-cluster-1", 99).seal(&seal);
+        assert!(text.starts_with("000000000000001f.2.acme.sip-cluster-1.99."), "{text}");
+        for other in [
+            text.replace(".2.", ".3."),
+            text.replace("acme", "acne"),
+            text.replace("-1.", "-2."),
+            text[1..].into(),
+            String::new(),
+            "a.b".into(),
+        ] {
             assert_eq!(LocalTag::open(&other, &seal), None, "{other}");
         }
         assert_eq!(LocalTag::open(&text, &Seal::new(&[2; 32])), None);
@@ -97,10 +137,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn opening_undoes_sealing(call: u64, leg: u16, node in "[a-zA-Z0-9-]{1,63}", epoch: u64) {
+        fn opening_undoes_sealing(call: u64, leg: u16, tenant in "\\PC{1,60}", node in "[a-zA-Z0-9-]{1,63}", epoch: u64) {
             let seal = Seal::new(&[1; 32]);
-            let tag = tag(call, leg, &node, epoch);
-            prop_assert_eq!(LocalTag::open(&tag.seal(&seal), &seal), Some(tag));
+            let tag = tag(call, leg, &tenant, &node, epoch);
+            let text = tag.seal(&seal);
+            prop_assert!(crate::parse::is_token(&text), "{}", text);
+            prop_assert_eq!(LocalTag::open(&text, &seal), Some(tag));
         }
     }
 }

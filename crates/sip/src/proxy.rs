@@ -47,6 +47,7 @@ mod waiting;
 pub use attempt::{Attempt, AttemptCaller};
 pub use counts::Counts;
 pub use nodes::Announcement;
+pub use rendezvous::heir;
 pub use settings::{Credentials, Hashes, Limits, Network, Settings, Trunk};
 
 use exchange::Exchange;

@@ -59,7 +59,7 @@ runtime::settings! {
         /// First port for RTP; a leg takes an even port and the one above.
         rtp_port_first: u16 = 20_000, |p| if *p >= 1_024 { Ok(()) } else { Err("ports below 1024 are not for audio".to_owned()) };
         /// Last port for RTP.
-        rtp_port_last: u16 = 29_999;
+        rtp_port_last: u16 = 29_999 => ports_suffice;
         /// Threads that move packets; one moves about 50,000 packets a second.
         rtp_threads: usize = 1, |n| if (1..=64).contains(n) { Ok(()) } else { Err("it must be 1 to 64".to_owned()) };
         /// Legs at once; the next one is answered 503.
@@ -67,6 +67,20 @@ runtime::settings! {
         /// After how long without a packet of a phone its call's owner is told.
         quiet_after: Duration = Duration::from_secs(20);
     }
+}
+
+/// A call of two parties takes two legs, a leg an even port and the one above.
+fn ports_suffice(settings: &Settings) -> Result<(), String> {
+    let (first, last) = (settings.rtp_port_first, settings.rtp_port_last);
+    if last < first {
+        return Err(format!("{last} is below media.rtp_port_first ({first})"));
+    }
+    let legs = (u32::from(last) + 1 - u32::from(first).next_multiple_of(2)) / 2;
+    if legs < 2 {
+        let reason = "a call takes two even ports, each with the one above";
+        return Err(format!("{last} is too close to media.rtp_port_first ({first}): {reason}"));
+    }
+    Ok(())
 }
 
 /// The condition that at least one proxy has accepted this node.

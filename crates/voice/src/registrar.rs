@@ -31,9 +31,21 @@ runtime::settings! {
         /// The shortest registration; a phone that asks for less is told this time (423).
         expires_min: Duration = Duration::from_secs(30);
         /// The longest registration that is granted.
-        expires_max: Duration = Duration::from_secs(3_600);
+        expires_max: Duration = Duration::from_secs(3_600) => |s| {
+            if s.expires_max >= s.expires_min {
+                return Ok(());
+            }
+            Err(format!("{} is less than registrar.expires_min ({})", s.expires_max.show(), s.expires_min.show()))
+        };
         /// The registration granted to a phone that asks for no time.
-        expires_default: Duration = Duration::from_secs(600);
+        expires_default: Duration = Duration::from_secs(600) => |s| {
+            let (least, most, given) = (s.expires_min, s.expires_max, s.expires_default);
+            if least > most || (least..=most).contains(&given) {
+                return Ok(());
+            }
+            let bounds = format!("registrar.expires_min ({}) and registrar.expires_max ({})", least.show(), most.show());
+            Err(format!("{} is not between {bounds}", given.show()))
+        };
         /// Contacts of one DN; with more, the oldest go. 1 means that the phone that registered last rings.
         contacts_max: usize = 1;
     }

@@ -10,9 +10,11 @@ mod dialogs;
 mod entry;
 mod explain;
 mod export;
+mod heirs;
 mod ids;
 mod inbox;
 mod incoming;
+mod inheritance;
 mod legs;
 mod limits;
 mod metrics;
@@ -83,8 +85,12 @@ async fn run(ctx: RoleContext) -> anyhow::Result<()> {
     let settings: Settings = ctx.settings()?;
     ctx.ready.require(PROXY);
     let (inbox, letters) = Inbox::new();
-    let ways =
-        server::Ways { inbox: inbox.clone(), stream: ctx.stores.requests.clone(), spans: ctx.trace.spans().clone() };
+    let ways = server::Ways {
+        inbox: inbox.clone(),
+        stores: ctx.stores.clone(),
+        owner: ctx.owner(),
+        spans: ctx.trace.spans().clone(),
+    };
     net::http::serve(&ctx, "http", server::router(ways)).await?;
     runtime::lease::keep(&ctx);
     let clients = Clients::new(&ctx, inbox.clone())?;
@@ -114,7 +120,7 @@ async fn run(ctx: RoleContext) -> anyhow::Result<()> {
     let former = former_calls(&ctx, &clients).await?;
     // Only now: the first message of a proxy may belong to one of those calls.
     let links = NodeLinks::of_role(&ctx, net::sip::Limits::default(), Arc::new(Counters::default()))?;
-    Turns { ctx, node, links, clients, routing, letters, former }.run().await
+    Turns::new(ctx, node, links, clients, routing, letters, former).run().await
 }
 
 /// How long config may take to name the tenants at start, before the node goes on without its former calls.

@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Display};
 
-use model::Timestamp;
+use model::{Owner, Timestamp};
 
 use super::answer::Answer;
 use super::exchange::{Cancelled, Origin, Stage, Target};
@@ -162,33 +162,60 @@ impl Proxy {
 
     /// Gives a request to another node, in a transaction of its own.
     pub(super) fn repeat(&mut self, id: u64, client: ClientId, lost: &super::Announcement, now: Timestamp) {
-        let Some(message) = self.layer.abandon(client) else { return };
-        let Some(held) = self.exchanges.get_mut(id) else { return };
+        let Some((message, key)) = self.take_back(id, client) else { return };
+        let destination = key.and_then(|key| {
+            let heir = self.nodes.heir(&lost.role, key)?;
+            // One that is marked already keeps the mark of its first owner.
+            let unreachable = message.header(&headers::UNREACHABLE).and_then(|o| o.parse().ok());
+            let unreachable = Some(unreachable.unwrap_or_else(|| lost.owner.clone()));
+            Some(Destination { target: Target::Node(heir.connection), unreachable, key: Some(key) })
+        });
+        self.give_again(id, message, destination, now);
+    }
+
+    /// A node says of a request that it was given who has the call: it goes there.
+    pub(super) fn hand_over(&mut self, id: u64, client: ClientId, owner: &Owner, now: Timestamp) {
+        let Some((mut message, key)) = self.take_back(id, client) else { return };
+        message.remove(&headers::UNREACHABLE);
+        let to_node = |connection, unreachable| Destination { target: Target::Node(connection), unreachable, key };
+        let destination = match self.nodes.by_owner(owner) {
+            Some(node) => Some(to_node(node.connection, None)),
+            None => key
+                .and_then(|key| self.nodes.heir_of(owner, key))
+                .map(|heir| to_node(heir.connection, Some(owner.clone()))),
+        };
+        self.give_again(id, message, destination, now);
+    }
+
+    /// Takes a request back from the node that it was given to; gives what its node was chosen by as well.
+    fn take_back(&mut self, id: u64, client: ClientId) -> Option<(Message, Option<u64>)> {
+        let message = self.layer.abandon(client)?;
+        let held = self.exchanges.get_mut(id)?;
         held.stage = Stage::Answered { client_open: false };
-        held.repeats += 1;
+        held.repeats = held.repeats.saturating_add(1);
         held.due = Timestamp::MAX;
         if held.cancelled == Cancelled::Sent {
             held.cancelled = Cancelled::Wanted;
         }
-        let (server, key, repeats) = (held.server, held.key, held.repeats);
         // What we have built ourselves can be read.
-        let Ok(mut message) = Message::parse(message) else { return };
+        let mut message = Message::parse(message).ok()?;
         message.remove_first_value(&HeaderName::Via);
-        let heir = key.filter(|_| repeats <= REPEATS_MAX).and_then(|key| self.nodes.heir(&lost.role, key));
-        let Some(heir) = heir else {
-            if let Some(message) = self.wait_again(id, message, now) {
-                self.counts.no_node += 1;
-                self.answer(server, &message, &Answer::unavailable(), now);
-                self.attempt_over(id, StatusCode::SERVICE_UNAVAILABLE);
-            }
-            return;
-        };
-        // One that is marked already keeps the mark of its first owner.
-        let unreachable = message.header(&headers::UNREACHABLE).and_then(|o| o.parse().ok());
-        let unreachable = Some(unreachable.unwrap_or_else(|| lost.owner.clone()));
-        let destination = Destination { target: Target::Node(heir.connection), unreachable, key };
-        self.counts.requests_repeated += 1;
-        self.forward(id, message, destination, now);
+        Some((message, held.key))
+    }
+
+    /// Forwards a request that was taken back; without a destination it waits for one, if it may.
+    fn give_again(&mut self, id: u64, message: Message, destination: Option<Destination>, now: Timestamp) {
+        let Some(held) = self.exchanges.get(id) else { return };
+        let (server, repeats) = (held.server, held.repeats);
+        if let Some(destination) = destination.filter(|_| repeats <= REPEATS_MAX) {
+            self.counts.requests_repeated += 1;
+            return self.forward(id, message, destination, now);
+        }
+        if let Some(message) = self.wait_again(id, message, now) {
+            self.counts.no_node += 1;
+            self.answer(server, &message, &Answer::unavailable(), now);
+            self.attempt_over(id, StatusCode::SERVICE_UNAVAILABLE);
+        }
     }
 
     // === timers ===

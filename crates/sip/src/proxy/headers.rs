@@ -23,6 +23,8 @@ pub const SOURCE: HeaderName = HeaderName::Other(Cow::Borrowed("Trunkline-Source
 pub const TRACE: HeaderName = HeaderName::Other(Cow::Borrowed("Trunkline-Trace"));
 /// Towards nodes: the owner, `<node.epoch>`, that should have got this message and is not live here.
 pub const UNREACHABLE: HeaderName = HeaderName::Other(Cow::Borrowed("Trunkline-Unreachable"));
+/// From a node that was given a request of a call that is not its: the owner, `<node.epoch>`, to whom the request is to go.
+pub const OWNER: HeaderName = HeaderName::Other(Cow::Borrowed("Trunkline-Owner"));
 
 /// From a call's owner to media, beside a request for digits: `digits` where nobody may write them down.
 pub const SECRET: HeaderName = HeaderName::Other(Cow::Borrowed("Trunkline-Secret"));

@@ -24,6 +24,16 @@ impl Proxy {
             self.nodes.answered(connection, says);
             return;
         }
+        if !message.is_request()
+            && let Some(owner) = message.header(&headers::OWNER).and_then(|owner| owner.parse().ok())
+            && self.nodes.by_connection(connection).is_some()
+        {
+            // No response of the transaction: the request is not answered yet.
+            if let Some((client, id)) = self.layer.client_of(&message) {
+                self.hand_over(id, client, &owner, now);
+            }
+            return;
+        }
         if self.is_sound(&message, Flow::Stream { connection }) {
             self.receive(message, Flow::Stream { connection }, Side::Cluster, now);
         }

@@ -1,5 +1,18 @@
 //! Rendezvous hashing: every proxy chooses the same node for a key, and when a node goes only its own keys move.
 
+use model::{ConnId, Owner};
+
+/// Who goes on with a call whose owner is gone: the same one of the live nodes for every proxy and every node.
+pub fn heir<'a>(live: impl IntoIterator<Item = &'a Owner>, call: ConnId) -> Option<&'a Owner> {
+    let key = key_of(call);
+    live.into_iter().max_by_key(|owner| (weight(key, hash(owner.node.as_str().as_bytes())), owner.epoch))
+}
+
+/// What the node of a call is chosen by.
+pub(super) fn key_of(call: ConnId) -> u64 {
+    hash(&call.0.to_be_bytes())
+}
+
 /// A key or a node's name as a number.
 pub(super) fn hash(text: &[u8]) -> u64 {
     // FNV-1a; the mixing below gives it the avalanche that it lacks.

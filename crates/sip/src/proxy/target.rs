@@ -100,7 +100,7 @@ impl Proxy {
 
     /// The owner of a dialog if it is live, else its heir.
     pub(super) fn to_owner(&self, tag: &LocalTag) -> Result<Destination, Answer> {
-        let key = rendezvous::hash(&tag.call.0.to_be_bytes());
+        let key = rendezvous::key_of(tag.call);
         if let Some(node) = self.nodes.by_owner(&tag.owner) {
             return Ok(Destination { target: Target::Node(node.connection), unreachable: None, key: Some(key) });
         }
@@ -221,7 +221,7 @@ impl Proxy {
         let Named::One { owner } = named(route.uri().ok()?.host()?.as_str())? else { return None };
         message.remove_first_value(&HeaderName::Route);
         let node = self.nodes.by_owner(&owner)?;
-        let key = self.owner_tag(message).map(|tag| rendezvous::hash(&tag.call.0.to_be_bytes()));
+        let key = self.owner_tag(message).map(|tag| rendezvous::key_of(tag.call));
         Some(Destination { target: Target::Node(node.connection), unreachable: None, key })
     }
 

@@ -72,7 +72,8 @@ fn owner(text: &str) -> Owner {
 
 /// The local tag of leg 1 of a call.
 fn tag(call: u64, owned_by: &str) -> String {
-    LocalTag { call: ConnId(call), leg: LegId(1), owner: owner(owned_by) }.seal(&seal())
+    LocalTag { call: ConnId(call), leg: LegId(1), tenant: TenantId::parse("acme").unwrap(), owner: owner(owned_by) }
+        .seal(&seal())
 }
 
 impl Lab {

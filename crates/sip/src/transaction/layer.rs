@@ -377,6 +377,18 @@ impl TransactionLayer {
         self.index.contains_key(self.key.client(via.branch().unwrap_or_default(), &method))
     }
 
+    /// The client transaction that a response belongs to, and its owner.
+    pub fn client_of(&mut self, response: &Message) -> Option<(ClientId, u64)> {
+        let (via, cseq) = (response.top_via().ok()?, response.cseq().ok()?);
+        let id = *self.index.get(self.key.client(via.branch().unwrap_or_default(), &cseq.method))?;
+        Some((ClientId(id), self.clients.get(id)?.owner))
+    }
+
+    /// Takes back what is not sent yet and that `is_ours_no_more` says.
+    pub fn withhold(&mut self, is_ours_no_more: impl Fn(&Transmit) -> bool) {
+        self.transmits.retain(|transmit| !is_ours_no_more(transmit));
+    }
+
     /// How many client and server transactions there are.
     pub fn len(&self) -> (usize, usize) {
         (self.clients.len(), self.servers.len())

@@ -138,7 +138,7 @@ impl Door {
         read: &RequestFrame,
         within: Option<TraceParent>,
     ) -> Result<Option<TraceParent>, Problem> {
-        let body =
+        let mut body =
             json!({"tenant": incoming.tenant.as_str(), "requester": incoming.requester, "frame": incoming.frame});
         let mut unknown = None;
         for node in self.nodes(read.owner.as_ref()) {
@@ -150,7 +150,10 @@ impl Door {
                     unknown = Some(problem);
                 }
                 Err(CallError::Refused(problem)) => return Err(problem),
-                Err(CallError::Connect(..)) => {}
+                // What was this node's is taken over by the next one that is asked.
+                Err(CallError::Connect(..)) => {
+                    body["unreachable"] = Value::from(self.ctx.directory.node_at(node.ip()));
+                }
                 Err(error) => {
                     return Err(Problem::new(
                         StatusCode::GATEWAY_TIMEOUT,

@@ -92,7 +92,7 @@ impl Node {
             tracing::error!(%error, "a leg gets no ports");
             Refusal::Overload(StatusCode::SERVICE_UNAVAILABLE)
         })?;
-        let identity = self.identity(conference, id, flow);
+        let identity = self.identity(&tenant, conference, id, flow);
         let connection = request.from().ok().and_then(|from| from.tag().map(str::to_owned)).unwrap_or_default();
         let tag = MediaSessionId(identity.tag.clone());
         self.agent.identify(dialog, identity).map_err(|error| {

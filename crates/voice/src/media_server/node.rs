@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
 use std::time::Duration;
 
-use model::{ConnId, Entropy, LegId as CallLegId, Owner, Timestamp};
+use model::{ConnId, Entropy, LegId as CallLegId, Owner, TenantId, Timestamp};
 use net::rtp::{LegId, News, Order, RtpDriver};
 use sip::agent::{AgentConfig, Body, CommandError, DialogId, Event, LocalIdentity, Release, UserAgent};
 use sip::{Flow, LocalTag, Message, Seal, StatusCode, Transmit};
@@ -289,11 +289,17 @@ impl Node {
     }
 
     /// Who we are in a leg's dialog: the tag names this node, so that in-dialog requests find it.
-    pub(super) fn identity(&mut self, conference: Option<&str>, id: LegId, flow: Flow) -> LocalIdentity {
+    pub(super) fn identity(
+        &mut self,
+        tenant: &TenantId,
+        conference: Option<&str>,
+        id: LegId,
+        flow: Flow,
+    ) -> LocalIdentity {
         let call = conference.and_then(|c| c.parse().ok()).unwrap_or_else(|| ConnId(self.entropy.next_u64()));
         // Among the legs of one call the low bits of the count are unique.
         let leg = CallLegId((id.0 & 0xFFFF) as u16);
-        let tag = LocalTag { call, leg, owner: self.owner.clone() }.seal(&self.seal);
+        let tag = LocalTag { call, leg, tenant: tenant.clone(), owner: self.owner.clone() }.seal(&self.seal);
         let contact = format!("<sip:{tag}@{}>", self.edge_of(flow));
         LocalIdentity { tag, contact }
     }

@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use call::call::{PinAnswer, TypedPin};
 use contracts::configuration;
 use contracts::provisioning::Secret;
-use infra::{Claim, Claimed, Position, Posted, Recipient, Record, Stores};
+use infra::{Position, Posted, Recipient, Record, Stores};
 use model::plan::{Caller, Destination};
 use model::{ConnId, Dn, EventName, Owner, Request, TenantId};
 use net::http::Client;
@@ -16,6 +16,7 @@ use serde_json::json;
 
 use super::entry::Order;
 use super::inbox::Inbox;
+use super::inheritance::{self, Dead};
 
 /// How long an answer of the dial plan is waited for; the call's own timer is a little longer.
 const DIAL_PLAN_TIME: Duration = Duration::from_secs(4);
@@ -39,6 +40,7 @@ struct Inner {
     owner: Owner,
     inbox: Inbox,
     spans: runtime::spans::Spans,
+    dead: tokio::sync::Mutex<Dead>,
 }
 
 impl Clients {
@@ -51,6 +53,7 @@ impl Clients {
             owner: ctx.owner(),
             inbox,
             spans: ctx.trace.spans().clone(),
+            dead: tokio::sync::Mutex::default(),
         };
         Ok(Self { inner: Arc::new(inner) })
     }
@@ -77,21 +80,18 @@ impl Clients {
                 }
                 // The loop's own.
                 Order::TellRouting { .. } => {}
-                Order::Claim { tenant, conn_id, message, link } => {
-                    let records = inner.claim(tenant, conn_id).await.unwrap_or_else(|error| {
-                        tracing::warn!(%conn_id, %error, "a call cannot be claimed now");
-                        Vec::new()
-                    });
-                    inner.inbox.claimed(records, message, link).await;
+                Order::Find(sought) => {
+                    let found = inheritance::find(&inner.stores, &inner.owner, &sought).await;
+                    inner.inbox.found(sought.named, found).await;
                 }
+                Order::Inherit { live } => inner.inbox.inherited(inner.inherit(&live).await).await,
             }
         });
     }
 
     /// The tenants that there are.
     pub async fn tenants(&self) -> anyhow::Result<Vec<TenantId>> {
-        let names: Vec<String> = self.inner.config.get("/tenants").idempotent().fetch().await?;
-        names.iter().map(|name| TenantId::parse(name).context("a tenant's name")).collect()
+        self.inner.tenants().await
     }
 }
 
@@ -131,15 +131,30 @@ impl Inner {
         }
     }
 
-    /// Claims a call from whoever had it. Safe: its next commit is refused by token.
-    async fn claim(&self, tenant: TenantId, conn_id: ConnId) -> anyhow::Result<Vec<Record<ConnId>>> {
-        let claims = vec![Claim { tenant, key: conn_id, seen: None }];
-        let outcomes = self.stores.calls.claim(&self.owner, claims).await?;
-        let ours = |outcome| match outcome {
-            Claimed::Yours(record) => Some(record),
-            _ => None,
+    /// What nodes that are gone have left.
+    async fn inherit(&self, live: &[Owner]) -> Vec<Record<ConnId>> {
+        // One look at a time.
+        let mut dead = self.dead.lock().await;
+        let mut claimed = Vec::new();
+        let tenants = match dead.tenants(|| self.tenants()).await {
+            Ok(tenants) => tenants,
+            Err(error) => {
+                tracing::debug!(%error, "config does not name the tenants");
+                return claimed;
+            }
         };
-        Ok(outcomes.into_iter().filter_map(ours).collect())
+        if let Err(error) = dead.inherit(&self.stores, &self.owner, live, &tenants, &mut claimed).await {
+            tracing::warn!(%error, "calls of nodes that are gone cannot be claimed now");
+        }
+        if !claimed.is_empty() {
+            tracing::info!(calls = claimed.len(), "calls of a node that is gone are gone on with");
+        }
+        claimed
+    }
+
+    async fn tenants(&self) -> anyhow::Result<Vec<TenantId>> {
+        let names: Vec<String> = self.config.get("/tenants").idempotent().fetch().await?;
+        names.iter().map(|name| TenantId::parse(name).context("a tenant's name")).collect()
     }
 
     /// Posts the request and looks for the event that answers it.

@@ -96,6 +96,7 @@ impl Node {
         }
         for dialog in entry.dialogs() {
             self.dialogs.remove(&dialog);
+            self.agent.forget(dialog);
         }
         self.metrics.calls.set(i64::try_from(self.calls.len()).unwrap_or(i64::MAX));
     }

@@ -10,6 +10,7 @@ use model::plan::Contact;
 use model::{Dn, LegId, Owner, TenantId, Timestamp};
 use sip::agent::DialogId;
 
+use super::heirs::Sought;
 use super::routing_link::Told;
 
 /// The bit that tells the tag of a leg's media dialog from that of the leg itself.
@@ -192,16 +193,12 @@ pub enum Order {
         /// What is told.
         details: Box<contracts::v1::CallDetails>,
     },
-    /// Claim a call whose owner is gone; its message waits.
-    Claim {
-        /// The tenant.
-        tenant: TenantId,
-        /// The call.
-        conn_id: model::ConnId,
-        /// The message.
-        message: Box<sip::Message>,
-        /// The connection that it came by.
-        link: u64,
+    /// Ask the ledger whose a call is; its messages wait.
+    Find(Sought),
+    /// Claim what nodes that are gone have left.
+    Inherit {
+        /// The owners that proxies see live.
+        live: Vec<Owner>,
     },
 }
 

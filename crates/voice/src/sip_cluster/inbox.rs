@@ -5,9 +5,9 @@ use infra::{Record, Repair};
 use model::event::ErrorCode;
 use model::plan::Destination;
 use model::{ConnId, Request};
-use sip::Message;
 use tokio::sync::{mpsc, oneshot};
 
+use super::heirs::{Found, Named};
 use super::limits::INBOX_MAX;
 
 /// One thing for the loop.
@@ -45,15 +45,15 @@ pub enum Letter {
         /// Whether the call is here; told after the commit.
         reply: oneshot::Sender<Result<(), ErrorCode>>,
     },
-    /// Calls that were claimed, and the message that was the reason.
-    Claimed {
-        /// Their records; empty when somebody else was faster, or there is no such call.
-        records: Vec<Record<ConnId>>,
-        /// The message and the connection that it came by.
-        message: Box<Message>,
-        /// The connection.
-        link: u64,
+    /// Whose a call is.
+    Found {
+        /// What was asked for.
+        named: Named,
+        /// The ledger's answer.
+        found: Found,
     },
+    /// Calls of nodes that are gone, claimed.
+    Inherited(Vec<Record<ConnId>>),
     /// rq begins anew: it is to hear of the tenant's calls.
     RoutingAgain {
         /// The tenant.
@@ -96,9 +96,14 @@ impl Inbox {
         let _ = self.0.send(Letter::AgentAnswered { conn_id, done }).await;
     }
 
-    /// Calls that were claimed.
-    pub async fn claimed(&self, records: Vec<Record<ConnId>>, message: Box<Message>, link: u64) {
-        let _ = self.0.send(Letter::Claimed { records, message, link }).await;
+    /// Whose a call is.
+    pub async fn found(&self, named: Named, found: Found) {
+        let _ = self.0.send(Letter::Found { named, found }).await;
+    }
+
+    /// Calls of nodes that are gone, claimed.
+    pub async fn inherited(&self, records: Vec<Record<ConnId>>) {
+        let _ = self.0.send(Letter::Inherited(records)).await;
     }
 
     /// rq begins anew with the tenant's calls.

@@ -144,7 +144,7 @@ impl Node {
         let target = format!("sip:conf={conn_id}@{host}{}", codecs_param(&self.laws(conn_id)));
         let mut headers = vec![(sip::proxy::headers::TENANT, entry.tenant.to_string())];
         headers.extend(self.trace_header(conn_id));
-        let local = self.identity(place, link);
+        let local = self.identity(entry.tenant.clone(), place, link);
         let invite = Invite {
             flow: Flow::Stream { connection: link },
             to: format!("<{target}>"),
@@ -197,7 +197,7 @@ impl Node {
             from: format!("{name}<sip:{}@{edge}>", escape_user(number)),
             to: format!("<sip:{}@{edge}>", escape_user(target.dn.as_str())),
             call_id: format!("{conn_id}-{}-{:x}@{}", id.0, self.entropy.next_u64(), self.owner.node),
-            local: self.identity(place, link),
+            local: self.identity(entry.tenant.clone(), place, link),
             routes: target.contact.path.clone(),
             headers: self.trace_header(conn_id).into_iter().collect(),
             offer: Some(offer),

@@ -42,8 +42,16 @@ pub const MESSAGES_PER_TURN: usize = 64;
 /// Answers, requests and repairs that wait for the loop.
 pub const INBOX_MAX: usize = 4_096;
 
-/// Messages that wait for the claim of their call: what one dead node's phones send within a second.
-pub const CLAIMS_MAX: usize = 1_024;
+/// Messages that wait for word of whose their call is: what one dead node's phones send within a second.
+pub const FINDING_MAX: usize = 1_024;
+
+/// How often calls of dead nodes are looked for when somebody has just gone; ten times as long passes otherwise.
+pub const HEIRS_EVERY: Duration = Duration::from_millis(500);
+/// For how long they are looked for more often.
+pub const HEIRS_HURRY: Duration = Duration::from_secs(30);
+
+/// A longer gap between two turns of the loop: others may have taken its calls meanwhile.
+pub const GAP_MAX: Duration = Duration::from_millis(1_500);
 
 /// How often silent parties are looked for.
 pub const SWEEP_EVERY: Duration = Duration::from_secs(2);

@@ -31,6 +31,8 @@ runtime::metrics! {
         requests: Counter = "sipcluster_requests";
         /// Calls taken over from an owner that is gone.
         claimed: Counter = "sipcluster_calls_claimed";
+        /// Messages of calls that another node has, sent there.
+        handed_over: Counter = "sipcluster_messages_handed_over";
         /// Details of calls that rq was not told because it was away for too long.
         details_dropped: Counter = "sipcluster_routing_details_dropped";
     }
@@ -86,6 +88,11 @@ impl Metrics {
     /// rq was not told of a call.
     pub fn detail_dropped(&self) {
         self.details_dropped.inc();
+    }
+
+    /// A message belongs to another node.
+    pub fn message_handed_over(&self) {
+        self.handed_over.inc();
     }
 
     /// A call was claimed.

@@ -7,16 +7,17 @@ use std::collections::{BTreeSet, HashMap};
 
 use call::call::PinAnswer;
 use call::{Call, Incoming, Input};
-use infra::{DialogKey, Record};
+use infra::DialogKey;
 use model::event::ErrorCode;
 use model::plan::Destination;
-use model::{ConnId, Entropy, LegId, Owner, Request, Timestamp};
+use model::{ConnId, Entropy, LegId, Owner, Request, TenantId, Timestamp};
 use sip::agent::{AgentConfig, DialogId, LocalIdentity, RequestId, UserAgent};
 use sip::{Flow, LocalTag, Message, Seal, Transmit};
 
 use super::entry::{Entry, Leg, LegStage, MEDIA_TAG, Order, Orders, Stored};
+use super::heirs::{Named, Waiting};
 use super::ids::{self, ConnIds};
-use super::limits::{CLAIMS_MAX, Limits};
+use super::limits::Limits;
 use super::metrics::Metrics;
 use super::prompts::ReadPrompts;
 
@@ -66,8 +67,15 @@ pub struct Node {
     pub(super) lost: HashMap<String, (u64, Timestamp)>,
     pub(super) draining: bool,
     pub(super) next_sweep: Timestamp,
-    /// Messages that wait for a claim.
-    claiming: usize,
+    /// Messages that wait for word of their call.
+    pub(super) finding: HashMap<Named, Waiting>,
+    /// Who is live, by each connection to a proxy.
+    pub(super) live: HashMap<u64, Vec<Owner>>,
+    /// Until when calls of dead nodes are looked for more often, and when next.
+    pub(super) hurry_until: Timestamp,
+    pub(super) next_inheritance: Timestamp,
+    /// Whether they are being looked for.
+    pub(super) inheriting: bool,
     ids: ConnIds,
     pub(super) entropy: Box<dyn Entropy>,
     pub(super) prompts: ReadPrompts,
@@ -126,7 +134,12 @@ impl Node {
             lost: HashMap::new(),
             draining: false,
             next_sweep: Timestamp::ZERO,
-            claiming: 0,
+            finding: HashMap::new(),
+            live: HashMap::new(),
+            hurry_until: Timestamp::ZERO,
+            // With the first word of who is live.
+            next_inheritance: Timestamp::MAX,
+            inheriting: false,
             ids: ConnIds::new(parts.replica),
             entropy: parts.entropy,
             prompts: parts.prompts,
@@ -159,6 +172,7 @@ impl Node {
 
     /// The connection to a proxy broke. Its calls wait for its return.
     pub fn link_down(&mut self, link: u64, now: Timestamp) {
+        self.live.remove(&link);
         if let Some(edge) = self.links.remove(&link) {
             self.lost.insert(edge, (link, now + self.limits.proxy_return));
         }
@@ -166,40 +180,17 @@ impl Node {
 
     /// A message from a proxy that is no keep-alive.
     ///
-    /// One for a call of an owner that is gone waits until the call is claimed: [`Order::Claim`] brings it back here.
+    /// One of a call that is not here waits until the ledger has said whose it is: [`Order::Find`] brings it back.
     pub fn receive(&mut self, message: Message, link: u64, now: Timestamp) {
-        if let Some((tenant, conn_id)) = self.orphaned(&message) {
-            if self.claiming >= CLAIMS_MAX {
-                // Its sender repeats it, or asks again when its own timer says so.
-                return self.metrics.call_overloaded();
-            }
-            self.claiming += 1;
-            self.orders.push_back(Order::Claim { tenant, conn_id, message: Box::new(message), link });
-            return;
+        match self.sought(&message) {
+            Some(sought) => self.look_for(sought, message, link),
+            None => self.take_in(message, link, now),
         }
-        self.take_in(message, link, now);
-    }
-
-    /// The claim that a message has waited for has had its answer: the call is here now, or nowhere.
-    pub fn claimed(&mut self, records: &[Record<ConnId>], message: Message, link: u64, now: Timestamp) {
-        self.claiming = self.claiming.saturating_sub(1);
-        for record in records {
-            // Another message may have brought the same call already.
-            if !self.calls.contains_key(&record.key) {
-                self.restore(record, now);
-            }
-        }
-        self.take_in(message, link, now);
     }
 
     /// A message of a call that is here, or of none.
-    fn take_in(&mut self, message: Message, link: u64, now: Timestamp) {
-        let flow = Flow::Stream { connection: link };
-        if self.has_ended(&message) {
-            self.agent.receive_after_end(message, flow, now);
-        } else {
-            self.agent.receive(message, flow, now);
-        }
+    pub(super) fn take_in(&mut self, message: Message, link: u64, now: Timestamp) {
+        self.agent.receive(message, Flow::Stream { connection: link }, now);
         self.settle(now);
     }
 
@@ -251,6 +242,9 @@ impl Node {
         if self.next_sweep <= now {
             self.sweep(now);
         }
+        if self.next_inheritance <= now {
+            self.look_for_inheritance(now);
+        }
         self.settle(now);
     }
 
@@ -258,7 +252,8 @@ impl Node {
     pub fn next_timeout(&self) -> Option<Timestamp> {
         let call = self.due.first().map(|(due, _)| *due);
         let sweep = (!self.calls.is_empty() || !self.lost.is_empty()).then_some(self.next_sweep);
-        [call, self.agent.next_timeout(), sweep].into_iter().flatten().min()
+        let inheritance = (self.next_inheritance < Timestamp::MAX).then_some(self.next_inheritance);
+        [call, self.agent.next_timeout(), sweep, inheritance].into_iter().flatten().min()
     }
 
     // ---- outputs, after the commit
@@ -286,7 +281,7 @@ impl Node {
         let place = Place { conn_id, leg: leg.id, side: Side::Phone };
         self.dialogs.insert(dialog, place);
         let entry = Entry {
-            tenant,
+            tenant: tenant.clone(),
             call: Call::new(incoming, now),
             legs: vec![leg],
             media_owner: None,
@@ -304,7 +299,7 @@ impl Node {
         self.calls.insert(conn_id, entry);
         self.metrics.calls.set(i64::try_from(self.calls.len()).unwrap_or(i64::MAX));
         self.metrics.call_offered();
-        let identity = self.identity(place, link);
+        let identity = self.identity(tenant, place, link);
         if let Err(error) = self.agent.identify(dialog, identity) {
             tracing::warn!(%conn_id, %error, "an INVITE was gone before it was looked at");
         }
@@ -347,6 +342,15 @@ impl Node {
         }
     }
 
+    /// All calls are part of the next commit: its answers say which of them somebody else has taken.
+    pub fn doubt(&mut self) {
+        let stored = self.calls.iter().filter(|(_, entry)| entry.stored == Stored::Live);
+        let all: Vec<ConnId> = stored.map(|(conn_id, _)| *conn_id).collect();
+        for conn_id in all {
+            self.mark(conn_id);
+        }
+    }
+
     /// The call is part of the next commit.
     pub(super) fn mark(&mut self, conn_id: ConnId) {
         if let Some(entry) = self.calls.get_mut(&conn_id)
@@ -357,12 +361,12 @@ impl Node {
     }
 
     /// Our tag and Contact in a dialog: both name call, leg and owner; the Contact is reached at the proxy's edge.
-    pub(super) fn identity(&self, place: Place, link: u64) -> LocalIdentity {
+    pub(super) fn identity(&self, tenant: TenantId, place: Place, link: u64) -> LocalIdentity {
         let leg = match place.side {
             Side::Phone => place.leg,
             Side::Media => LegId(place.leg.0 | MEDIA_TAG),
         };
-        let tag = LocalTag { call: place.conn_id, leg, owner: self.owner.clone() }.seal(&self.seal);
+        let tag = LocalTag { call: place.conn_id, leg, tenant, owner: self.owner.clone() }.seal(&self.seal);
         let contact = format!("<sip:{tag}@{}>", self.edge(link));
         LocalIdentity { tag, contact }
     }

@@ -3,41 +3,14 @@
 use infra::Record;
 use model::{ConnId, TenantId, Timestamp};
 use runtime::RoleContext;
+use sip::Flow;
 use sip::agent::{DialogSnapshot, Restore};
-use sip::proxy::headers;
-use sip::{Flow, LocalTag, Message};
 
 use super::entry::{Entry, LegStage};
 use super::node::{Node, Place, Side};
 use super::records::{self, Decoded};
 
 impl Node {
-    /// The call of a message that is marked as its owner being unreachable, unless that call is here already.
-    pub(super) fn orphaned(&self, message: &Message) -> Option<(TenantId, ConnId)> {
-        message.header(&headers::UNREACHABLE)?;
-        let tag = if message.is_request() { message.to() } else { message.from() };
-        let tag = tag.ok().and_then(|address| address.tag().and_then(|tag| LocalTag::open(tag, &self.seal)))?;
-        if self.calls.contains_key(&tag.call) {
-            return None;
-        }
-        let tenant = message.header(&headers::TENANT).and_then(|tenant| TenantId::parse(tenant).ok())?;
-        Some((tenant, tag.call))
-    }
-
-    /// Whether a request is for a call of a former life of this node that is over: all others of that life were claimed
-    /// before the first message was looked at.
-    pub(super) fn has_ended(&self, message: &Message) -> bool {
-        // The proxy's mark comes first: to open a tag costs more than all other messages need bear.
-        if message.header(&headers::UNREACHABLE).is_none() || !message.is_request() {
-            return false;
-        }
-        let tag = message.to().ok().and_then(|to| to.tag().and_then(|tag| LocalTag::open(tag, &self.seal)));
-        tag.is_some_and(|tag| {
-            let former = tag.owner.node == self.owner.node && tag.owner.epoch < self.owner.epoch;
-            former && !self.calls.contains_key(&tag.call)
-        })
-    }
-
     /// Goes on with a claimed call. Needs the connection to its proxy, so that its messages find their way.
     ///
     /// A call whose record cannot be read is left to the auditor, who sees an owner without the call.

@@ -1,6 +1,6 @@
 //! HTTP 11300: requests, from frontend alone (voice-39). Those about calls go to the loop, those about agents to agent-state.
 
-use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::State;
@@ -8,14 +8,19 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::post;
 use contracts::json::read_request;
 use http::StatusCode;
-use infra::{Posted, Recipient, RequestStream, StoreError};
+use infra::{Posted, Recipient, RequestStream, StoreError, Stores};
 use model::event::ErrorCode;
-use model::{Request, TenantId};
+use model::{ConnId, NodeId, Owner, Request, TenantId};
 use net::http::{Caller, JsonBody, Problem};
 use runtime::spans::{Spans, TRACE_RESPONSE};
 use serde::Deserialize;
 
+use super::heirs::{Found, Gone, Named, Sought};
 use super::inbox::Inbox;
+use super::inheritance;
+
+/// How long a request waits for word of whose its call is; frontend waits a little longer.
+const FIND_WITHIN: Duration = Duration::from_secs(3);
 
 /// What frontend sends: the frame that a client sent, and who that client is.
 #[derive(Debug, Deserialize)]
@@ -23,6 +28,9 @@ struct Forwarded {
     tenant: String,
     requester: String,
     frame: serde_json::Value,
+    /// A node that nobody listens for: calls that were its are this one's, if it is asked for them.
+    #[serde(default)]
+    unreachable: Option<String>,
 }
 
 /// Where requests go.
@@ -30,8 +38,10 @@ struct Forwarded {
 pub struct Ways {
     /// The loop that owns the calls.
     pub inbox: Inbox,
-    /// The way to agent-state.
-    pub stream: Arc<dyn RequestStream>,
+    /// The ledger of calls, and the way to agent-state.
+    pub stores: Stores,
+    /// Who takes calls of others over.
+    pub owner: Owner,
     /// Knows which span a call has.
     pub spans: Spans,
 }
@@ -53,11 +63,16 @@ async fn request(
     let read = read_request(&forwarded.frame, &tenant, &forwarded.requester)
         .map_err(|error| Problem::unprocessable(error.to_string()).code(u32::from(error.code.0)))?;
     let Some(conn_id) = read.request.kind.conn_id() else {
-        return post_to_agent_state(&*ways.stream, read.request).await.map(StatusCode::into_response);
+        return post_to_agent_state(&*ways.stores.requests, read.request).await.map(StatusCode::into_response);
     };
     // Asked before: the request may be the call's end.
     let call = ways.spans.context_of(conn_id);
-    match ways.inbox.request(read.request).await {
+    let mut outcome = ways.inbox.request(read.request.clone()).await;
+    if outcome == Some(Err(ErrorCode::INVALID_CONN_ID)) && ways.take_over(&tenant, conn_id, forwarded.unreachable).await
+    {
+        outcome = ways.inbox.request(read.request).await;
+    }
+    match outcome {
         Some(Ok(())) => {
             let mut accepted = StatusCode::ACCEPTED.into_response();
             if let Some(call) = call {
@@ -70,6 +85,22 @@ async fn request(
         }
         Some(Err(code)) => Err(Problem::unprocessable("not a request about a call").code(u32::from(code.0))),
         None => Err(Problem::unavailable("too many requests wait")),
+    }
+}
+
+impl Ways {
+    /// Takes a call over whose owner is gone; says whether it is here now.
+    async fn take_over(&self, tenant: &TenantId, conn_id: ConnId, unreachable: Option<String>) -> bool {
+        let gone = unreachable.and_then(|node| NodeId::parse(&node).ok()).map(Gone::Node);
+        let sought = Sought { tenant: tenant.clone(), named: Named::Call(conn_id), gone };
+        let finding = inheritance::find(&self.stores, &self.owner, &sought);
+        match tokio::time::timeout(FIND_WITHIN, finding).await {
+            Ok(found @ Found::Ours(_)) => {
+                self.inbox.found(sought.named.clone(), found).await;
+                true
+            }
+            _ => false,
+        }
     }
 }
 
@@ -88,8 +119,6 @@ async fn post_to_agent_state(stream: &dyn RequestStream, request: Request) -> Re
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use model::{Dn, Epoch, NodeId, Owner, ReferenceId, RequestKind, UserData};
 
     use super::*;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use infra::Record;
 use model::event::ErrorCode;
 use model::{ConnId, Timestamp};
-use net::sip::node::Work;
+use net::sip::node::{Work, live_nodes};
 use net::sip::{LinkEvent, LinkId, NodeLinks};
 use runtime::RoleContext;
 use sip::Flow;
@@ -15,26 +15,28 @@ use super::PROXY;
 use super::clients::Clients;
 use super::entry::Order;
 use super::inbox::Letter;
-use super::limits::MESSAGES_PER_TURN;
+use super::limits::{GAP_MAX, MESSAGES_PER_TURN};
 use super::node::Node;
 use super::routing_link::RoutingLinks;
 
 /// The loop and what it owns.
 pub struct Turns {
     /// The role's context.
-    pub ctx: RoleContext,
+    ctx: RoleContext,
     /// The calls.
-    pub node: Node,
+    node: Node,
     /// The connections to the proxies.
-    pub links: NodeLinks,
+    links: NodeLinks,
     /// What is asked of others.
-    pub clients: Clients,
+    clients: Clients,
     /// What rq is told.
-    pub routing: RoutingLinks,
+    routing: RoutingLinks,
     /// What they answer.
-    pub letters: mpsc::Receiver<Letter>,
+    letters: mpsc::Receiver<Letter>,
     /// Calls that our former life has left; they wait for the first proxy.
-    pub former: Vec<Record<ConnId>>,
+    former: Vec<Record<ConnId>>,
+    /// When the last turn ended.
+    turned_at: Timestamp,
 }
 
 /// Whether a request's call is here.
@@ -51,6 +53,20 @@ struct Told {
 const SLEEP_MAX: Duration = Duration::from_secs(1);
 
 impl Turns {
+    /// A loop before its first turn.
+    pub fn new(
+        ctx: RoleContext,
+        node: Node,
+        links: NodeLinks,
+        clients: Clients,
+        routing: RoutingLinks,
+        letters: mpsc::Receiver<Letter>,
+        former: Vec<Record<ConnId>>,
+    ) -> Self {
+        let turned_at = ctx.clock.now();
+        Self { ctx, node, links, clients, routing, letters, former, turned_at }
+    }
+
     /// Runs until the role has drained.
     pub async fn run(mut self) -> anyhow::Result<()> {
         loop {
@@ -65,8 +81,13 @@ impl Turns {
             }
             self.take_more(&mut told);
             let now = self.now();
+            if now.since(self.turned_at) >= GAP_MAX {
+                tracing::warn!(gap = ?now.since(self.turned_at), "this node stood still: its calls may be somebody else's now");
+                self.node.doubt();
+            }
             self.node.handle_timeout(now);
             self.finish(told).await?;
+            self.turned_at = self.now();
             if self.drained() {
                 return Ok(());
             }
@@ -96,9 +117,10 @@ impl Turns {
     fn take_event(&mut self, event: LinkEvent) {
         let now = self.now();
         match event {
-            LinkEvent::Up { link, edge, proxy, .. } => {
+            LinkEvent::Up { link, edge, proxy, live } => {
                 tracing::info!(%proxy, %edge, "a proxy has accepted this node");
                 self.node.link_up(link.0, &edge, now);
+                self.node.sees_live(link.0, live, now);
                 // The calls of our former life, before any of their messages is looked at.
                 for record in std::mem::take(&mut self.former) {
                     self.node.restore(&record, now);
@@ -108,6 +130,7 @@ impl Turns {
             LinkEvent::Message { link, message } => {
                 // Answered by this loop, so that a stuck one is seen as dead.
                 if let Some(answer) = self.links.keep_alive_answer(&message) {
+                    self.node.sees_live(link.0, live_nodes(&message), now);
                     if self.links.send(link, answer).is_err() {
                         self.node.metrics.message_unsent();
                     }
@@ -139,9 +162,8 @@ impl Turns {
                 told.requests.push((reply, outcome));
             }
             Letter::RoutingAgain { tenant } => self.node.tell_routing_again(&tenant),
-            Letter::Claimed { records, message, link } => {
-                self.node.claimed(&records, *message, link, now);
-            }
+            Letter::Found { named, found } => self.node.found(&named, &found, now),
+            Letter::Inherited(records) => self.node.inherited(&records, now),
             Letter::Repair { repair, orphan, done } => {
                 if let Some(record) = orphan {
                     self.node.restore(&record, now);

@@ -108,7 +108,9 @@ fn a_request_to_a_nodes_contact_finds_its_owner() {
 fn a_forged_owner_is_nobody() {
     let mut lab = Lab::new();
     lab.node(1, "sip-cluster", "a.1");
-    let forged = LocalTag { call: ConnId(1), leg: LegId(1), owner: owner("a.1") }.seal(&Seal::new(&[1; 32]));
+    let forged =
+        LocalTag { call: ConnId(1), leg: LegId(1), tenant: TenantId::parse("acme").unwrap(), owner: owner("a.1") }
+            .seal(&Seal::new(&[1; 32]));
     lab.from(TRUNK, &Ask { method: "BYE", to_tag: Some(&forged), ..Ask::default() }.text());
     assert_eq!(lab.statuses(), [481]);
 }

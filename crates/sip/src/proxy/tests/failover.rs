@@ -354,3 +354,41 @@ fn a_request_that_its_only_node_has_not_answered_waits_for_its_next_life() {
     assert_eq!((sent.len(), sent[0].0, sent[0].1.method()), (1, tcp(2), Method::Bye));
     assert_eq!(header(&sent[0].1, &HeaderName::MaxForwards), "69", "it was changed once");
 }
+
+/// A node's word that another one has the call.
+fn elsewhere(request: &Message, owner: &str) -> String {
+    answer(request, 302, "x").replacen("Content-Length", &format!("Trunkline-Owner: {owner}\nContent-Length"), 1)
+}
+
+#[test]
+fn a_request_of_a_call_that_has_moved_goes_to_the_node_that_has_it() {
+    let mut lab = Lab::new();
+    lab.node(1, "sip-cluster", "a.1");
+    lab.node(2, "sip-cluster", "b.1");
+    let to_tag = tag(1, "a.1");
+    lab.from(TRUNK, &Ask { method: "BYE", to_tag: Some(&to_tag), ..Ask::default() }.text());
+    let (flow, first) = lab.only();
+    assert_eq!(flow, tcp(1));
+    lab.by(1, &elsewhere(&first, "b.1"));
+    let (flow, second) = lab.only();
+    assert_eq!((flow, second.header(&headers::UNREACHABLE), second.vias().count()), (tcp(2), None, 2));
+    lab.by(2, &answer(&second, 200, "x"));
+    assert_eq!(lab.statuses(), [200]);
+}
+
+#[test]
+fn a_request_whose_call_was_with_a_node_that_is_gone_too_goes_marked_to_the_next_heir_and_not_for_ever() {
+    let mut lab = Lab::new();
+    lab.node(1, "sip-cluster", "sip-cluster-1.1");
+    let to_tag = tag(1, "sip-cluster-1.1");
+    lab.from(TRUNK, &Ask { method: "BYE", to_tag: Some(&to_tag), ..Ask::default() }.text());
+    let mut times = 0;
+    while let Some((_, bye)) = lab.take().pop().filter(|(flow, _)| *flow == tcp(1)) {
+        times += 1;
+        lab.by(1, &elsewhere(&bye, "sip-cluster-2.7"));
+        if times > 1 {
+            assert_eq!(header(&bye, &headers::UNREACHABLE), "sip-cluster-2.7");
+        }
+    }
+    assert_eq!(times, 5);
+}

@@ -45,6 +45,11 @@ impl TransactionLayer {
         self.remove_server(server.0);
     }
 
+    /// Gives a server transaction up: nothing of it will be sent.
+    pub fn drop_server(&mut self, server: ServerId) {
+        self.remove_server(server.0);
+    }
+
     /// Sends bytes outside every transaction: a repeated 2xx, a forwarded ACK.
     pub fn transmit(&mut self, flow: Flow, bytes: Bytes) {
         self.transmits.push_back(Transmit { flow, bytes });

@@ -7,7 +7,7 @@ use infra::{CallWrite, Written};
 use ivr::msml;
 use model::entropy::Seeded;
 use model::plan::{Contact, Destination};
-use model::{ConnId, Epoch, EventName, LegId, NodeId, Owner, Timestamp};
+use model::{ConnId, Epoch, EventName, LegId, NodeId, Owner, TenantId, Timestamp};
 use sip::agent::{
     AgentConfig, Body, DialogId, Event, IncomingId, Invite, LocalIdentity, Provisionals, Reply, UserAgent,
 };
@@ -57,6 +57,10 @@ pub struct Bench {
 
 pub fn owner(node: &str, epoch: u64) -> Owner {
     Owner { node: NodeId::parse(node).expect("a node"), epoch: Epoch(epoch) }
+}
+
+pub fn tenant() -> TenantId {
+    TenantId::parse("t1").expect("a tenant")
 }
 
 pub fn seal() -> Seal {
@@ -233,7 +237,12 @@ impl Bench {
         match event {
             Event::Incoming { dialog, request, .. } => {
                 self.tags += 1;
-                let tag = LocalTag { call: ConnId(1), leg: LegId(self.tags as u16), owner: owner("media-1", 5) };
+                let tag = LocalTag {
+                    call: ConnId(1),
+                    leg: LegId(self.tags as u16),
+                    tenant: tenant(),
+                    owner: owner("media-1", 5),
+                };
                 let local = LocalIdentity { tag: tag.seal(&seal()), contact: "<sip:media@192.0.2.5>".to_owned() };
                 let target = request.request_uri().expect("a URI").to_owned();
                 if !self.media_dialogs.is_empty() {

@@ -1,10 +1,12 @@
-use infra::{Change, Record};
+use infra::{Change, Record, Written};
 use model::request::{RequestKind, Treatment};
-use model::{ConnId, Token};
+use model::{ConnId, Owner, Token};
 use sip::agent::Event;
 
-use super::bench::{Bench, EDGE, Peer, new_node, owner};
+use super::bench::{Bench, EDGE, Peer, new_node, owner, tenant};
 use super::calls::{request, talking};
+use crate::sip_cluster::entry::Order;
+use crate::sip_cluster::heirs::{Found, Named};
 
 /// The node dies; another life of it claims the call from its last record.
 fn restart(bench: &mut Bench, conn_id: ConnId) {
@@ -19,7 +21,7 @@ fn restart(bench: &mut Bench, conn_id: ConnId) {
         })
         .expect("a record");
     let record = Record {
-        tenant: model::TenantId::parse("t1").expect("a tenant"),
+        tenant: tenant(),
         key: conn_id,
         owner: owner("sip-cluster-1", 2),
         token: Token(2),
@@ -98,28 +100,94 @@ fn what_media_never_heard_of_is_asked_for_again() {
     assert!(bench.is_clear());
 }
 
+/// A request of the caller's within a dialog of call 7, as a proxy brings it.
+fn within_call_7(method: &str, owned_by: &Owner, mark: bool) -> sip::Message {
+    let tag = sip::LocalTag { call: ConnId(7), leg: model::LegId(1), tenant: tenant(), owner: owned_by.clone() };
+    let tag = tag.seal(&super::bench::seal());
+    let mark = if mark { format!("Trunkline-Unreachable: {owned_by}\r\n") } else { String::new() };
+    let text = format!(
+        "{method} sip:{EDGE} SIP/2.0\r\nVia: SIP/2.0/TCP 192.0.2.1;branch=z9hG4bK{method}\r\nFrom: \
+         <sip:ann@192.0.2.9>;tag=caller\r\nTo: <sip:9000@{EDGE}>;tag={tag}\r\nCall-ID: caller-1\r\nCSeq: 2 \
+         {method}\r\nMax-Forwards: 70\r\n{mark}Content-Length: 0\r\n\r\n"
+    );
+    sip::Message::parse(text.into()).expect("a request")
+}
+
+/// What a node without calls sends when it is given `message` and the ledger says `found`.
+fn when_found(message: sip::Message, found: &Found) -> Vec<sip::Message> {
+    let mut bench = Bench::new();
+    bench.node.receive(message, 1, bench.now);
+    assert!(bench.node.poll_transmit().is_none(), "first the ledger is asked");
+    let Some(Order::Find(sought)) = bench.node.poll_order() else { panic!("nobody asks") };
+    assert_eq!((&sought.tenant, &sought.named), (&tenant(), &Named::Call(ConnId(7))));
+    bench.node.found(&sought.named, found, bench.now);
+    let sent = std::iter::from_fn(|| bench.node.poll_transmit());
+    sent.map(|sent| sip::Message::parse(sent.bytes).expect("a message")).collect()
+}
+
 #[test]
 fn a_bye_whose_answer_died_with_the_node_is_answered_again_and_nothing_else_of_that_call_is() {
-    let repeated = |method: &str, tag: &str, epoch: u64| {
-        let text = format!(
-            "{method} sip:{EDGE} SIP/2.0\r\nVia: SIP/2.0/TCP 192.0.2.1;branch=z9hG4bK{method}{epoch}\r\nFrom: \
-             <sip:ann@192.0.2.9>;tag=caller\r\nTo: <sip:9000@{EDGE}>;tag={tag}\r\nCall-ID: caller-1\r\nCSeq: 2 \
-             {method}\r\nMax-Forwards: 70\r\nTrunkline-Unreachable: sip-cluster-1.{epoch}\r\nContent-Length: 0\r\n\r\n"
-        );
-        sip::Message::parse(text.into()).expect("a request")
+    let status = |method: &str, found: &Found| {
+        let sent = when_found(within_call_7(method, &owner("sip-cluster-2", 1), true), found);
+        sent.first().and_then(sip::Message::status).map(|status| status.0)
     };
-    let mut answers = Vec::new();
-    for (method, node, epoch) in
-        [("BYE", "sip-cluster-1", 1), ("INFO", "sip-cluster-1", 1), ("BYE", "sip-cluster-2", 1)]
-    {
-        let mut bench = Bench::new();
-        bench.node = new_node(2);
-        bench.node.link_up(1, EDGE, bench.now);
-        let tag = sip::LocalTag { call: ConnId(7), leg: model::LegId(1), owner: owner(node, epoch) };
-        let tag = tag.seal(&super::bench::seal()).to_string();
-        bench.node.receive(repeated(method, &tag, epoch), 1, bench.now);
-        let sent = bench.node.poll_transmit().expect("an answer");
-        answers.push(sip::Message::parse(sent.bytes).expect("a response").status().map(|status| status.0));
-    }
-    assert_eq!(answers, [Some(200), Some(481), Some(481)]);
+    assert_eq!(status("BYE", &Found::Ended), Some(200));
+    assert_eq!(status("INFO", &Found::Ended), Some(481));
+    assert_eq!(status("BYE", &Found::Unknown), Some(481));
+    assert_eq!(status("BYE", &Found::Unanswered), Some(500));
+}
+
+#[test]
+fn a_message_of_a_call_that_another_node_has_goes_there() {
+    let (gone, heir) = (owner("sip-cluster-2", 1), owner("sip-cluster-3", 4));
+    let sent = when_found(within_call_7("BYE", &gone, true), &Found::Elsewhere(heir.clone()));
+    assert_eq!(sent[0].header(&sip::proxy::headers::OWNER), Some(heir.to_string().as_str()));
+    // This node itself had the call before it stood still: nobody has marked the message.
+    let sent = when_found(within_call_7("ACK", &owner("sip-cluster-1", 1), false), &Found::Elsewhere(heir));
+    assert_eq!((sent[0].method(), sent[0].routes().count()), (sip::Method::Ack, 1));
+}
+
+#[test]
+fn messages_that_come_while_a_call_is_looked_for_follow_it_in_their_order() {
+    let (mut dead, conn_id) = talking();
+    let state = dead.writes.iter().rev().find_map(|write| match &write.change {
+        Change::Create { state, .. } | Change::Save { state, .. } => Some(state.clone()),
+        Change::Keep | Change::End => None,
+    });
+    let record = Record {
+        tenant: tenant(),
+        key: conn_id,
+        owner: owner("sip-cluster-1", 2),
+        token: Token(2),
+        state: state.expect("a record"),
+        intentions: bytes::Bytes::new(),
+        due: None,
+    };
+    dead.node = new_node(2);
+    dead.node.link_up(1, EDGE, dead.now);
+    dead.bye(Peer::Phone);
+    let mut asked: Vec<Order> = dead.orders.drain(..).filter(|order| matches!(order, Order::Find(_))).collect();
+    let Some(Order::Find(sought)) = asked.pop() else { panic!("nobody asks") };
+    assert!(asked.is_empty(), "asked once");
+    dead.node.found(&sought.named, &Found::Ours(Box::new(record)), dead.now);
+    dead.run();
+    assert!(dead.saw(Peer::Caller, |event| matches!(event, Event::Released { .. })), "the caller is hung up");
+    assert!(dead.is_clear());
+}
+
+#[test]
+fn what_a_fenced_node_wanted_to_say_is_not_said() {
+    let (mut bench, conn_id) = talking();
+    bench.node.doubt();
+    let batch = bench.node.batch();
+    assert_eq!(batch.len(), 1);
+    let release = request(conn_id, "7101", RequestKind::ReleaseCall);
+    bench.node.request(release, bench.now).expect("the call is here");
+    bench.node.batch();
+    let heir = owner("sip-cluster-2", 1);
+    bench.node.committed([(conn_id, Written::Fenced { owner: heir, token: Token(2) })]);
+    assert!(bench.node.poll_transmit().is_none(), "no BYE leaves");
+    assert_eq!(bench.node.calls(), 0);
+    bench.pass(std::time::Duration::from_secs(600));
+    assert!(!bench.saw(Peer::Caller, |event| matches!(event, Event::Released { .. })), "nor later");
 }

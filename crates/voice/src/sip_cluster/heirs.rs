@@ -1,0 +1,221 @@
+//! Messages of calls that are not here, and the calls of nodes that are gone.
+//!
+//! The ledger says whose a call is. One whose owner is gone becomes ours before its messages are looked at; messages of one that
+//! another node has go there; all others are answered as those of a call that is over. Who takes what of a dead node is settled by
+//! the same rendezvous hash by which the proxies send its messages, so they find the call where it went.
+
+use std::time::Duration;
+
+use infra::{DialogKey, Record};
+use model::{ConnId, NodeId, Owner, TenantId, Timestamp};
+use sip::agent::Reply;
+use sip::header::HeaderName;
+use sip::proxy::{self, headers};
+use sip::{Flow, LocalTag, Message, Method, StatusCode};
+
+use super::entry::Order;
+use super::limits::{FINDING_MAX, HEIRS_EVERY, HEIRS_HURRY};
+use super::node::Node;
+
+/// The role whose nodes own calls.
+const ROLE: &str = "sip-cluster";
+/// When a request may come again that nobody could look up, in seconds.
+const RETRY_AFTER_S: &str = "5";
+
+/// By what a message names its call.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub enum Named {
+    /// Our tag in its dialog.
+    Call(ConnId),
+    /// It is the INVITE that began the call.
+    Invite(DialogKey),
+}
+
+/// A call that messages ask for.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Sought {
+    /// Its tenant.
+    pub tenant: TenantId,
+    /// Its name.
+    pub named: Named,
+    /// Who was found to be gone: what is theirs may be taken at once.
+    pub gone: Option<Gone>,
+}
+
+/// Who is gone.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Gone {
+    /// A life of a node, which no proxy sees.
+    Owner(Owner),
+    /// A node: nobody listens at its address.
+    Node(NodeId),
+}
+
+impl Gone {
+    /// Whether that owner is.
+    pub fn is(&self, owner: &Owner) -> bool {
+        match self {
+            Self::Owner(gone) => gone == owner,
+            Self::Node(node) => *node == owner.node,
+        }
+    }
+}
+
+/// What the ledger says of a call.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Found {
+    /// It is ours now.
+    Ours(Box<Record<ConnId>>),
+    /// Another node has it.
+    Elsewhere(Owner),
+    /// It is over.
+    Ended,
+    /// There is no such call.
+    Unknown,
+    /// The ledger cannot be asked.
+    Unanswered,
+}
+
+/// Messages that wait for word of their call, in the order in which they came.
+pub type Waiting = Vec<(Message, u64)>;
+
+impl Node {
+    /// The call of a message that nothing here belongs to and that the ledger may know.
+    pub(super) fn sought(&mut self, message: &Message) -> Option<Sought> {
+        let gone = message.header(&headers::UNREACHABLE).and_then(|owner| owner.parse().ok()).map(Gone::Owner);
+        if !message.is_request() && gone.is_none() {
+            return None;
+        }
+        let ours = if message.is_request() { message.to() } else { message.from() }.ok()?;
+        let Some(tag) = ours.tag() else { return self.sought_by_invite(message, gone) };
+        if self.agent.knows(message) {
+            return None;
+        }
+        let LocalTag { call, tenant, .. } = LocalTag::open(tag, &self.seal)?;
+        (!self.calls.contains_key(&call)).then_some(Sought { tenant, named: Named::Call(call), gone })
+    }
+
+    /// A proxy repeats an INVITE that it had given to a node that is gone: its call may stand in the ledger already.
+    fn sought_by_invite(&self, message: &Message, gone: Option<Gone>) -> Option<Sought> {
+        if message.method() != Method::Invite {
+            return None;
+        }
+        let tenant = TenantId::parse(message.header(&headers::TENANT)?).ok()?;
+        let from_tag = message.from().ok()?.tag().unwrap_or_default().to_owned();
+        let key = DialogKey { call_id: message.call_id().ok()?.to_owned(), from_tag };
+        Some(Sought { tenant, named: Named::Invite(key), gone: Some(gone?) })
+    }
+
+    /// Lets a message wait until the ledger has said whose its call is.
+    pub(super) fn look_for(&mut self, sought: Sought, message: Message, link: u64) {
+        if self.finding.values().map(Vec::len).sum::<usize>() >= FINDING_MAX {
+            // Its sender repeats it, or asks again when its own timer says so.
+            return self.metrics.call_overloaded();
+        }
+        let waiting = self.finding.entry(sought.named.clone()).or_default();
+        waiting.push((message, link));
+        if waiting.len() == 1 {
+            self.orders.push_back(Order::Find(sought));
+        }
+    }
+
+    /// The ledger has said whose a call is: its messages go on.
+    pub fn found(&mut self, named: &Named, found: &Found, now: Timestamp) {
+        if let Found::Ours(record) = found {
+            self.take_over(record, now);
+        }
+        for (message, link) in self.finding.remove(named).unwrap_or_default() {
+            let flow = Flow::Stream { connection: link };
+            match found {
+                Found::Ours(_) => self.take_in(message, link, now),
+                Found::Elsewhere(owner) => self.hand_over(message, owner, flow),
+                Found::Ended if !is_new(&message) => {
+                    self.agent.receive_after_end(message, flow, now);
+                    self.settle(now);
+                }
+                // A new call is made of an INVITE that nobody has stored.
+                Found::Unknown => self.take_in(message, link, now),
+                Found::Ended | Found::Unanswered => self.turn_away(&message, flow),
+            }
+        }
+    }
+
+    /// Calls that a node that is gone has left, and that are ours now.
+    pub fn inherited(&mut self, records: &[Record<ConnId>], now: Timestamp) {
+        self.inheriting = false;
+        for record in records {
+            self.take_over(record, now);
+        }
+    }
+
+    fn take_over(&mut self, record: &Record<ConnId>, now: Timestamp) {
+        // Another message may have brought the same call already.
+        if !self.calls.contains_key(&record.key) {
+            self.restore(record, now);
+        }
+    }
+
+    /// Says who has the call. An ACK has no answer: it is sent on.
+    fn hand_over(&mut self, mut message: Message, owner: &Owner, flow: Flow) {
+        self.metrics.message_handed_over();
+        if message.method() == Method::Ack {
+            let route = format!("<sip:{owner}.{ROLE}.trunkline.invalid;lr>");
+            message.remove(&headers::UNREACHABLE);
+            message.push_front(&HeaderName::Route, route);
+            return self.agent.pass_on(&message, flow);
+        }
+        // A response is for whoever repeats its request.
+        if message.is_request() {
+            let reply = Reply::new(StatusCode::MOVED_TEMPORARILY).header(headers::OWNER, owner.to_string());
+            self.agent.answer_once(&message, reply, flow);
+        }
+    }
+
+    fn turn_away(&mut self, message: &Message, flow: Flow) {
+        if message.is_request() && message.method() != Method::Ack {
+            let reply = Reply::new(StatusCode::SERVER_INTERNAL_ERROR).header(HeaderName::RetryAfter, RETRY_AFTER_S);
+            self.agent.answer_once(message, reply, flow);
+        }
+    }
+
+    /// What a proxy says about who is live.
+    pub fn sees_live(&mut self, link: u64, live: Vec<Owner>, now: Timestamp) {
+        let before = self.live.insert(link, live);
+        if before.as_ref() != self.live.get(&link) {
+            // Somebody may have gone.
+            self.hurry_until = now + HEIRS_HURRY;
+            self.next_inheritance = self.next_inheritance.min(now + HEIRS_EVERY);
+        }
+    }
+
+    /// Looks for calls whose owner is gone: one that waits in a queue has no message that would wake anybody.
+    pub(super) fn look_for_inheritance(&mut self, now: Timestamp) {
+        let every = if now < self.hurry_until { HEIRS_EVERY } else { HEIRS_EVERY * 10 };
+        self.next_inheritance = now + every;
+        let live: Vec<Owner> = self.live.values().flatten().filter(|owner| is_ours(owner)).cloned().collect();
+        // Who is not seen itself does not know who is gone.
+        if self.inheriting || self.draining || !live.contains(&self.owner) {
+            return;
+        }
+        self.inheriting = true;
+        self.orders.push_back(Order::Inherit { live });
+    }
+}
+
+/// Whether a message begins a call.
+fn is_new(message: &Message) -> bool {
+    message.is_request() && message.to().is_ok_and(|to| to.tag().is_none())
+}
+
+/// Whether a node is one that owns calls.
+fn is_ours(owner: &Owner) -> bool {
+    owner.node.as_str().rsplit_once('-').is_some_and(|(role, _)| role == ROLE)
+}
+
+/// Whether `us` goes on with a call, as far as it can see who is live.
+pub fn is_heir(us: &Owner, live: &[Owner], call: ConnId) -> bool {
+    proxy::heir(live, call) == Some(us)
+}
+
+/// How long an inheritance of somebody else is left to it.
+pub const LEFT_TO_OTHERS: Duration = Duration::from_secs(3);
