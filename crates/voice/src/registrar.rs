@@ -9,6 +9,7 @@ mod turn;
 
 use std::time::Duration;
 
+use runtime::settings::SettingValue;
 use runtime::{RoleContext, RoleSpec};
 use sip::registration::Policy;
 

@@ -34,6 +34,35 @@ fn faulty_settings_are_3_and_every_fault_is_printed() {
 }
 
 #[test]
+fn settings_that_do_not_go_together_are_3_and_both_are_named() {
+    let all = [
+        "media.rtp_port_first=30000",
+        "registrar.expires_min=2h",
+        "registrar.expires_max=1h",
+        "stores.redis_cluster=true",
+        "stores.redis_sentinels=[\"192.0.2.1:26379\"]",
+    ];
+    let arguments: Vec<&str> = all.iter().flat_map(|set| ["--set", *set]).collect();
+    let (code, _, said) = Site::new().run(&[&["up"], &*arguments].concat());
+    assert_eq!(code, 3, "{said}");
+    for expected in [
+        "3 faults",
+        "media.rtp_port_last: 29999 is below media.rtp_port_first (30000)",
+        "registrar.expires_max: \"1h\" is less than registrar.expires_min (\"2h\")",
+        "stores.redis_cluster: stores.redis_sentinels is set too",
+    ] {
+        assert!(said.contains(expected), "{expected} is not in\n{said}");
+    }
+    for (set, expected) in [
+        ("media.rtp_port_last=20002", "media.rtp_port_last: 20002 is too close to media.rtp_port_first (20000)"),
+        ("registrar.expires_max=5m", "expires_default: \"10m\" is not between registrar.expires_min (\"30s\") and"),
+    ] {
+        let (code, _, said) = Site::new().run(&["up", "--set", set]);
+        assert!(code == 3 && said.contains(expected), "{expected} is not in\n{said}");
+    }
+}
+
+#[test]
 fn a_port_in_use_is_4_and_names_the_port_and_its_holder() {
     let site = Site::new();
     let host = format!("127.{}.10.1", site.instance);

@@ -28,6 +28,7 @@ pub fn settings(spec: &RoleSpec) -> Vec<SettingOwned> {
                     // Replies must leave from the address that peers know.
                     if address.ip().is_unspecified() { Err("a wildcard address cannot be used".into()) } else { Ok(()) }
                 },
+                beside: None,
                 secret: false,
             },
             SettingOwned {
@@ -42,6 +43,7 @@ pub fn settings(spec: &RoleSpec) -> Vec<SettingOwned> {
                     let text = String::read(value)?;
                     if text.is_empty() { Ok(()) } else { HostPort::parse(&text, 0).map(drop) }
                 },
+                beside: None,
                 secret: false,
             },
         ]

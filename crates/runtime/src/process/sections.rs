@@ -90,6 +90,7 @@ fn replicas_of(role: &str) -> SettingOwned {
             let count = u8::read(value)?;
             if count > address::REPLICAS_MAX { Err(format!("at most {}", address::REPLICAS_MAX)) } else { Ok(()) }
         },
+        beside: None,
         secret: false,
     }
 }

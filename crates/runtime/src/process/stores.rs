@@ -49,7 +49,12 @@ crate::settings! {
         /// The password of the sentinels themselves.
         redis_sentinel_password: Option<Secret> = None;
         /// Whether `redis` is a node of a Redis Cluster.
-        redis_cluster: bool = false;
+        redis_cluster: bool = false => |s| {
+            if s.redis_cluster && !s.redis_sentinels.is_empty() {
+                return Err("stores.redis_sentinels is set too: a cluster finds its masters by itself".to_owned());
+            }
+            Ok(())
+        };
         /// File of certificates (PEM) by which the servers' are judged, instead of those of this machine: Redis and PostgreSQL.
         authorities: Option<PathBuf> = None;
         /// PostgreSQL, as `postgres://user[:password]@host[:port]/database[?sslmode=verify-full]`. Empty: database and user

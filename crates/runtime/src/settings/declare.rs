@@ -15,9 +15,14 @@ pub struct Setting {
     pub default: fn() -> String,
     /// What is wrong with a value.
     pub check: fn(&toml::Value) -> Result<(), String>,
+    /// What is wrong with it beside the other values of its section.
+    pub beside: Option<Beside>,
     /// Whether its value must never be printed.
     pub secret: bool,
 }
+
+/// A check of a value beside the others of its section, which is named.
+pub type Beside = fn(&Values, &str) -> Result<(), String>;
 
 /// A section: the settings of a role or of the process.
 #[derive(Clone, Debug)]
@@ -43,6 +48,8 @@ pub struct SettingOwned {
     pub default: String,
     /// What is wrong with a value.
     pub check: fn(&toml::Value) -> Result<(), String>,
+    /// What is wrong with it beside the other values of its section.
+    pub beside: Option<Beside>,
     /// Whether its value must never be printed.
     pub secret: bool,
 }
@@ -56,6 +63,7 @@ impl From<&Setting> for SettingOwned {
             kind: setting.kind,
             default: (setting.default)(),
             check: setting.check,
+            beside: setting.beside,
             secret: setting.secret,
         }
     }
@@ -85,13 +93,14 @@ pub trait SectionSettings: Sized {
 /// ```
 ///
 /// Gives `Settings::TABLE` for the [`crate::RoleSpec`], `Default`, and reading by [`crate::RoleContext::settings`].
-/// The check is `fn(&Type) -> Result<(), String>`; its text follows the key in the report.
+/// The check is `fn(&Type) -> Result<(), String>`; its text follows the key in the report. What must agree with other values of
+/// the section is checked after `=>` by `fn(&Settings) -> Result<(), String>`, whose text names the other key.
 #[macro_export]
 macro_rules! settings {
     (
         $(#[$meta:meta])*
         $vis:vis struct $name:ident {
-            $( $(#[doc = $doc:literal])+ $field:ident : $ty:ty = $default:expr $(, $check:expr)? ; )*
+            $( $(#[doc = $doc:literal])+ $field:ident : $ty:ty = $default:expr $(, $check:expr)? $(=> $beside:expr)? ; )*
         }
     ) => {
         $(#[$meta])*
@@ -130,6 +139,18 @@ macro_rules! settings {
                         )?
                         let _ = &value;
                         Ok(())
+                    },
+                    beside: {
+                        #[allow(unused_mut, unused_assignments, reason = "for those that have none")]
+                        let mut beside: ::std::option::Option<$crate::settings::declare::Beside> = ::std::option::Option::None;
+                        $(
+                            beside = ::std::option::Option::Some(|values, section| {
+                                let read = <$name as $crate::settings::SectionSettings>::read(values, section);
+                                let check: fn(&$name) -> ::std::result::Result<(), ::std::string::String> = $beside;
+                                check(&read.map_err(|faults| faults.to_string())?)
+                            });
+                        )?
+                        beside
                     },
                     secret: <$ty as $crate::settings::SettingValue>::SECRET,
                 },

@@ -33,6 +33,7 @@ pub fn load(sections: &[Section], sources: &Sources) -> Result<Values, Faults> {
     for flag in &sources.flags {
         reader.flag(flag);
     }
+    reader.together();
     if reader.faults.is_empty() { Ok(reader.values) } else { Err(Faults(reader.faults)) }
 }
 
@@ -94,6 +95,22 @@ impl Reader<'_> {
         self.values.0.entry(section.to_owned()).or_default().insert(key.to_owned(), value);
     }
 
+    /// What values say about each other, where each by itself has no fault: a default in the place of a faulty one would
+    /// make a second fault of the first.
+    fn together(&mut self) {
+        for section in self.sections {
+            let faulty = |f: &Fault| f.key.strip_prefix(&section.name).is_some_and(|rest| rest.starts_with('.'));
+            if self.faults.iter().any(faulty) {
+                continue;
+            }
+            for setting in &section.settings {
+                if let Some(Err(reason)) = setting.beside.map(|beside| beside(&self.values, &section.name)) {
+                    self.fault(&format!("{}.{}", section.name, setting.key), reason);
+                }
+            }
+        }
+    }
+
     fn declared(&self, section: &str, key: &str) -> Option<&super::declare::SettingOwned> {
         self.sections.iter().find(|s| s.name == section)?.settings.iter().find(|s| s.key == key)
     }
@@ -135,6 +152,10 @@ mod tests {
             password: Secret = Secret::new("");
             /// A name.
             label: String = "x".to_owned();
+            /// How many at least.
+            ring_min: u16 = 2 => |ring| {
+                if ring.ring_min <= ring.ring_max { Ok(()) } else { Err(format!("more than ring_max ({})", ring.ring_max)) }
+            };
         }
     }
 
@@ -176,6 +197,16 @@ mod tests {
         ] {
             assert!(faults.contains(expected), "{expected} is not in\n{faults}");
         }
+    }
+
+    #[test]
+    fn values_that_do_not_go_together_are_a_fault_unless_one_has_a_fault_already() {
+        assert!(from_file("[sip-proxy]\nring_min = 8").is_ok());
+        let faults = from_file("[sip-proxy]\nring_min = 9").unwrap_err();
+        assert_eq!(faults.to_string(), "1 fault in the settings:\n  sip-proxy.ring_min: more than ring_max (8)");
+        assert_eq!(from_file("[sip-proxy]\nring_max = 1").unwrap_err().0.len(), 1, "the other one was set");
+        let faults = from_file("[sip-proxy]\nring_min = 9\nring_max = \"x\"").unwrap_err();
+        assert_eq!(faults.0.iter().map(|f| &*f.key).collect::<Vec<_>>(), ["sip-proxy.ring_max"]);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 
-use contracts::provisioning::{DnKind, FeatureAction, ObjectKey, ObjectKind, TenantObjects};
+use contracts::provisioning::{Dn, DnKind, FeatureAction, ObjectKey, ObjectKind, TenantObjects};
 
 use super::Fault;
 use super::generated::is_generated;
@@ -16,6 +16,7 @@ pub(super) fn check(read: &Read, faults: &mut Vec<Fault>) {
     rules.prompts();
     rules.feature_codes();
     rules.dns();
+    rules.defaults();
     rules.places();
     rules.people();
     rules.numbers_and_trunks();
@@ -154,6 +155,27 @@ impl<'a> Rules<'a> {
         }
     }
 
+    /// A call that nobody instructs would go round and round.
+    fn defaults(&mut self) {
+        let next: HashMap<&str, &str> =
+            self.objects.dns.iter().filter_map(|dn| Some((&*dn.number, default_of(dn)?))).collect();
+        let mut seen = HashSet::new();
+        for dn in &self.objects.dns {
+            let mut way: Vec<&str> = Vec::new();
+            let mut at = Some(dn.number.as_str());
+            while let Some(here) = at.filter(|here| seen.insert(*here)) {
+                way.push(here);
+                at = next.get(here).copied();
+            }
+            // Each circle is found once, by the first of its members that the file names.
+            if let Some(begin) = at.and_then(|here| way.iter().position(|w| *w == here)) {
+                let circle = way.iter().skip(begin).chain(way.get(begin)).copied().collect::<Vec<_>>();
+                let first = way.get(begin).copied().unwrap_or_default();
+                self.dn_fault(first, "default_dn", format!("it leads in a circle: {}", circle.join(" to ")));
+            }
+        }
+    }
+
     fn dn_fault(&mut self, number: &str, key: &str, reason: String) {
         self.fault(ObjectKind::Dn, number, format!("{number}.{key}"), reason);
     }
@@ -219,6 +241,13 @@ impl<'a> Rules<'a> {
                 self.fault(ObjectKind::Trunk, &trunk.name, key, reason);
             }
         }
+    }
+}
+
+fn default_of(dn: &Dn) -> Option<&str> {
+    match &dn.kind {
+        DnKind::RoutePoint { default_dn, .. } => default_dn.as_deref(),
+        _ => None,
     }
 }
 

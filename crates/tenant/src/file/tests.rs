@@ -85,6 +85,33 @@ fn a_pin_is_asked_for_at_login_and_is_one_that_a_phone_can_type() {
 }
 
 #[test]
+fn defaults_that_lead_in_a_circle_are_told_once_with_the_way() {
+    let text = "\
+tenant: example
+name: Example
+realm: example.invalid
+hold_music: music
+wrapup_s: 3
+prompts: {music: music.wav}
+phones: [{number: \"7101\", password: x}]
+route_points:
+  - {number: \"9000\", default_dn: \"9001\"}
+  - {number: \"9001\", default_dn: \"9002\"}
+  - {number: \"9002\", default_dn: \"9001\"}
+  - {number: \"9003\", default_dn: \"9003\"}
+  - {number: \"9004\", default_dn: \"7101\"}
+";
+    let faults = read_with_documents(text).expect_err("faults").to_string();
+    for expected in [
+        "line 10: 9001.default_dn: it leads in a circle: 9001 to 9002 to 9001",
+        "line 12: 9003.default_dn: it leads in a circle: 9003 to 9003",
+    ] {
+        assert!(faults.contains(expected), "{expected} is not in\n{faults}");
+    }
+    assert_eq!(faults.matches("circle").count(), 2, "{faults}");
+}
+
+#[test]
 fn what_is_no_yaml_says_where() {
     let faults = read_with_documents("tenant: x\nname: [unclosed\n").expect_err("a fault").0;
     assert_eq!(faults.len(), 1);
