@@ -11,20 +11,18 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
-use testkit::{Installation, Sipp};
+use testkit::Installation;
 
 use crate::Options;
+use crate::floor::{AGENTS, Floor};
 use crate::process::find;
 use crate::report::{Figure, Goal, Report};
 use crate::sipp::Counts;
 
-const FIRST_AGENT: u32 = 7101;
-const AGENTS: u32 = 20;
 /// More than the agents can take, so that calls queue.
 const CALLS_PER_S: u32 = 8;
 /// How long a caller stays after the answer of the queue: announcement, waiting, talk.
 const STAYS_MS: &str = "12000";
-const SOON: Duration = Duration::from_secs(15);
 /// The reporting log follows the stream by a second.
 const LOG_LIMIT: Duration = Duration::from_secs(10);
 
@@ -43,24 +41,18 @@ pub fn run(options: &Options, report: &mut Report, folder: &Path) -> Result<()> 
         return Ok(());
     }
     let site = Installation::start_with(&["--set", "process.log=warn"])?;
-    let agents: Vec<String> = (FIRST_AGENT..FIRST_AGENT + AGENTS).map(|n| n.to_string()).collect();
-    register(&site, &agents, folder)?;
-    let nobody = testkit::Endpoint::listen(site.peer_address(2).into())?;
-    let phones = testkit::agents::sipp_phone(&site, 2, "agent.xml", &nobody, &["-d", "200", "-m", "1000000"])?;
-    for agent in &agents {
-        site.log_in(agent)?;
-    }
+    let floor = Floor::staff(&site, folder)?;
     let calls = CALLS_PER_S * if options.quick { 5 } else { 30 };
     let statistics = folder.join("callers.csv");
     let before = by_role(site.pid())?;
-    let callers = testkit::caller::sipp(&site, "caller.xml", 1, &nobody)
+    let callers = testkit::caller::sipp(&site, "caller.xml", 1, &floor.nobody)
         .dial(site.number("sales")?)
         .calls(calls, CALLS_PER_S, 1_000)
         .with(&["-d", STAYS_MS, "-trace_stat", "-fd", "1", "-stf", &statistics.display().to_string()])
         .run(Duration::from_secs(120))?;
     let after = by_role(site.pid())?;
     let void = Counts::read(&statistics, &callers.errors)?.faults("ours");
-    drop(phones);
+    drop(floor);
     let facts = facts(&site, calls)?;
     let routed =
         facts.iter().filter(|f| f.name == "EventEstablished" && f.dn.len() == 4 && f.dn.starts_with('7')).count();
@@ -104,23 +96,6 @@ pub fn run(options: &Options, report: &mut Report, folder: &Path) -> Result<()> 
         });
     }
     delays(options, report, &facts, void)
-}
-
-/// Registers every agent's phone at one address.
-fn register(site: &Installation, agents: &[String], folder: &Path) -> Result<()> {
-    let users: String = agents
-        .iter()
-        .filter_map(|agent| site.demo.people.iter().find(|p| p.extension == *agent))
-        .map(|p| format!("{0};[authentication username={0} password={1}]\n", p.extension, p.password))
-        .collect();
-    let file = folder.join("agents.csv");
-    fs::write(&file, format!("SEQUENTIAL\n{users}"))?;
-    let scenario = crate::files().join("register.xml").display().to_string();
-    Sipp::new(&scenario, site.peer_address(2), &site.sip())
-        .with(&["-inf", &file.display().to_string()])
-        .calls(AGENTS, 20, AGENTS)
-        .run(SOON)?
-        .expect_success()
 }
 
 fn delays(options: &Options, report: &mut Report, facts: &[Fact], void: Vec<String>) -> Result<()> {

@@ -7,10 +7,12 @@
 #![allow(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
 
 mod demo;
+mod floor;
 mod http;
 mod idle;
 mod kamailio;
 mod parser;
+mod persistence;
 mod process;
 mod proxy;
 mod reference;
@@ -41,6 +43,7 @@ const BENCHES: &[(&str, Bench)] = &[
     ("registrar", registrar::run),
     ("relay", relay::run),
     ("demo", demo::run),
+    ("persistence", persistence::run),
     ("wallboard", wallboard::run),
 ];
 

@@ -21,8 +21,14 @@ pub struct Process {
 }
 
 /// CPU time in the kernel's ticks.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Cpu(u64);
+
+impl std::iter::Sum for Cpu {
+    fn sum<I: Iterator<Item = Self>>(all: I) -> Self {
+        Self(all.map(|cpu| cpu.0).sum())
+    }
+}
 
 impl Process {
     /// Starts it; what it prints goes into `log`.
@@ -95,6 +101,21 @@ impl Drop for Process {
     }
 }
 
+/// User and system time so far of a process and of everything below it.
+pub fn cpu_of_tree(root: u32) -> Cpu {
+    let all = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let pids = all.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    let seen: Vec<(u32, u32, u64)> =
+        pids.filter_map(|pid| ticks(pid).map(|(parent, _, cpu)| (pid, parent, cpu))).collect();
+    let mut tree = vec![root];
+    let mut at = 0;
+    while let Some(parent) = tree.get(at).copied() {
+        tree.extend(seen.iter().filter(|(_, of, _)| *of == parent).map(|(pid, ..)| *pid));
+        at += 1;
+    }
+    Cpu(seen.iter().filter(|(pid, ..)| tree.contains(pid)).map(|(.., cpu)| cpu).sum())
+}
+
 impl Cpu {
     /// The time that passed between two readings.
     pub fn since(self, earlier: Self) -> Duration {
@@ -105,11 +126,16 @@ impl Cpu {
 
 /// Process group and CPU ticks of a process, its waited-for children left out.
 fn stat(pid: u32) -> Option<(u32, u64)> {
+    ticks(pid).map(|(_, group, cpu)| (group, cpu))
+}
+
+/// Parent, process group and CPU ticks.
+fn ticks(pid: u32) -> Option<(u32, u32, u64)> {
     let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // The name is in brackets and may hold anything; what follows it is regular.
     let fields: Vec<&str> = text.rsplit_once(')')?.1.split_whitespace().collect();
     let ticks = |at: usize| fields.get(at)?.parse::<u64>().ok();
-    Some((fields.get(2)?.parse().ok()?, ticks(11)? + ticks(12)?))
+    Some((fields.get(1)?.parse().ok()?, fields.get(2)?.parse().ok()?, ticks(11)? + ticks(12)?))
 }
 
 /// Waits for a condition.

@@ -1,0 +1,214 @@
+//! What it costs to keep everything in servers: the same load on embedded stores, on Redis, PostgreSQL and Kafka, and on these with
+//! a process for each role and two replicas of those that calls go through.
+//!
+//! Every caller reaches an agent at once, so all runs do the same work. The servers' own processors' time is told apart.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use testkit::Installation;
+use testkit::sipp::Running;
+
+use crate::Options;
+use crate::floor::Floor;
+use crate::process::{Cpu, cpu_of_tree, find};
+use crate::report::{Figure, Goal, Report};
+use crate::sipp::Counts;
+
+/// Fewer than the agents can take.
+const CALLS_PER_S: u32 = 4;
+/// How long a caller stays after the answer of the queue: announcement and talk.
+const STAYS_MS: &str = "3000";
+const LOAD_LIMIT: Duration = Duration::from_secs(120);
+/// What goes on without calls is seen for so long.
+const IDLE: Duration = Duration::from_secs(5);
+/// What has to be installed.
+const SERVERS: [&str; 4] = ["redis-cli", "redis-server", "java", "sipp"];
+
+/// A way to keep things.
+struct Way {
+    name: &'static str,
+    arguments: &'static [&'static str],
+    servers: bool,
+}
+
+const WAYS: [Way; 3] = [
+    Way { name: "embedded stores", arguments: &[], servers: false },
+    Way { name: "servers", arguments: &["--set", "stores.mode=real"], servers: true },
+    Way {
+        name: "servers, a process for each role, two replicas",
+        arguments: &["--set", "stores.mode=real", "--processes", "--replicas", "2"],
+        servers: true,
+    },
+];
+
+/// What one way came to.
+struct Cost {
+    /// CPU of all our processes for each call, in milliseconds.
+    ms: f64,
+    /// CPU of the servers for each call, in milliseconds.
+    servers_ms: f64,
+    /// Scripts that Redis ran for each call, beyond those without calls.
+    scripts: f64,
+    /// INVITE to 200, p99, in milliseconds.
+    set_up_p99_ms: f64,
+    void: Vec<String>,
+}
+
+/// Runs it.
+pub fn run(options: &Options, report: &mut Report, folder: &Path) -> Result<()> {
+    for program in SERVERS {
+        if find(program).is_none() {
+            report.missing("persistence", program);
+            return Ok(());
+        }
+    }
+    let mut embedded = None;
+    for way in &WAYS {
+        let servers = way.servers.then(|| Servers::start(options.instance)).transpose()?;
+        let cost = cost(options, way, servers.as_ref(), folder).with_context(|| way.name)?;
+        add(report, way, &cost, embedded);
+        embedded.get_or_insert(cost.ms);
+    }
+    Ok(())
+}
+
+fn cost(options: &Options, way: &Way, servers: Option<&Servers>, folder: &Path) -> Result<Cost> {
+    let arguments = [&["--set", "process.log=warn"], way.arguments].concat();
+    let site = Installation::start_as(options.instance, &arguments)?;
+    let floor = Floor::staff(&site, folder)?;
+    let idle = servers.map(|servers| servers.idle_scripts_per_s()).transpose()?.unwrap_or_default();
+    let calls = CALLS_PER_S * if options.quick { 5 } else { 30 };
+    let statistics = folder.join(format!("{}.csv", way.name.replace([' ', ','], "-")));
+    let reading = |servers: Option<&Servers>| -> Result<(Cpu, Cpu, f64)> {
+        let of_servers = servers.map_or_else(Cpu::default, Servers::cpu);
+        Ok((cpu_of_tree(site.pid()), of_servers, servers.map(Servers::scripts).transpose()?.unwrap_or_default()))
+    };
+    let before = reading(servers)?;
+    let begun = std::time::Instant::now();
+    let callers = testkit::caller::sipp(&site, "caller.xml", 1, &floor.nobody)
+        .dial(site.number("sales")?)
+        .calls(calls, CALLS_PER_S, 1_000)
+        .with(&["-d", STAYS_MS, "-trace_stat", "-fd", "1", "-stf", &statistics.display().to_string()])
+        .with(&["-trace_rtt", "-rtt_freq", "1"])
+        .start()?;
+    let (set_ups, errors) = finish(callers)?;
+    let passed = begun.elapsed().as_secs_f64();
+    let after = reading(servers)?;
+    let counts = Counts::read(&statistics, &errors)?;
+    ensure!(counts.successful > 0, "no call went as it should\n{errors}");
+    let per_call = |before: Cpu, after: Cpu| after.since(before).as_secs_f64() * 1e3 / f64::from(calls);
+    Ok(Cost {
+        ms: per_call(before.0, after.0),
+        servers_ms: per_call(before.1, after.1),
+        scripts: ((after.2 - before.2) - idle * passed).max(0.0) / f64::from(calls),
+        set_up_p99_ms: percentile_99(set_ups).context("SIPp has noted no time")?,
+        void: counts.faults("ours"),
+    })
+}
+
+fn add(report: &mut Report, way: &Way, cost: &Cost, embedded: Option<f64>) {
+    let against = embedded.map_or_else(String::new, |embedded| format!("{:.2} of embedded; ", cost.ms / embedded));
+    let row = |what: String, unit, ours, note: String| Figure {
+        bench: "persistence",
+        what,
+        unit,
+        ours,
+        peer: None,
+        goal: Goal::None,
+        note,
+        void: cost.void.clone(),
+    };
+    let of_servers = if way.servers {
+        format!("{against}Redis, PostgreSQL and Kafka {:.2} ms beside it", cost.servers_ms)
+    } else {
+        String::new()
+    };
+    report.add(row(
+        format!("a call through announcement, queue and agent; {}", way.name),
+        "ms of CPU",
+        cost.ms,
+        of_servers,
+    ));
+    if way.servers {
+        let note = "each one round trip; of all roles, those of streams that are waited for included".to_owned();
+        report.add(row(
+            format!("scripts that Redis runs for such a call; {}", way.name),
+            "scripts",
+            cost.scripts,
+            note,
+        ));
+    }
+    let note = "through tenant, dial plan, media and one commit".to_owned();
+    report.add(row(format!("from INVITE to 200, p99; {}", way.name), "ms", cost.set_up_p99_ms, note));
+}
+
+/// Waits for SIPp's end; gives the times that it has noted and its errors.
+fn finish(mut callers: Running) -> Result<(Vec<f64>, String)> {
+    crate::process::wait_until("the callers end", LOAD_LIMIT, || callers.has_ended())?;
+    let times = callers.traces("_rtt.csv");
+    let errors = callers.traces("_errors.log");
+    // Date;milliseconds;which.
+    let times = times.lines().filter_map(|line| line.split(';').nth(1)?.trim().parse().ok()).collect();
+    Ok((times, errors))
+}
+
+fn percentile_99(mut times: Vec<f64>) -> Option<f64> {
+    times.sort_by(f64::total_cmp);
+    times.get((times.len() * 99 / 100).min(times.len().checked_sub(1)?)).copied()
+}
+
+/// Redis, PostgreSQL and Kafka of the instance, started by `script/infra`; ended with the value.
+struct Servers {
+    instance: u8,
+    pids: Vec<u32>,
+}
+
+impl Servers {
+    fn start(instance: u8) -> Result<Self> {
+        infra(instance, "up")?;
+        let status = infra(instance, "status")?;
+        // `redis        answers (pid 17)`
+        let pid = |line: &str| line.rsplit_once("(pid ")?.1.trim_end_matches(')').parse().ok();
+        let pids: Vec<u32> = status.lines().filter_map(pid).collect();
+        let servers = Self { instance, pids };
+        ensure!(!servers.pids.is_empty(), "script/infra names no server:\n{status}");
+        Ok(servers)
+    }
+
+    fn cpu(&self) -> Cpu {
+        self.pids.iter().map(|pid| cpu_of_tree(*pid)).sum()
+    }
+
+    /// Scripts so far.
+    fn scripts(&self) -> Result<f64> {
+        let host = format!("127.{}.255.1", self.instance);
+        let output = Command::new("redis-cli").args(["-h", &host, "info", "commandstats"]).output()?;
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let calls = |line: &str| line.strip_prefix("cmdstat_evalsha:calls=")?.split(',').next()?.parse::<f64>().ok();
+        Ok(text.lines().filter_map(calls).sum())
+    }
+
+    fn idle_scripts_per_s(&self) -> Result<f64> {
+        let before = self.scripts()?;
+        std::thread::sleep(IDLE);
+        Ok((self.scripts()? - before) / IDLE.as_secs_f64())
+    }
+}
+
+impl Drop for Servers {
+    fn drop(&mut self) {
+        let _ = infra(self.instance, "down");
+    }
+}
+
+fn infra(instance: u8, what: &str) -> Result<String> {
+    let script = crate::files().join("../script/infra");
+    let output =
+        Command::new(script).args(["--instance", &instance.to_string(), what]).stdin(Stdio::null()).output()?;
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    ensure!(output.status.success(), "script/infra {what}: {said}");
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
