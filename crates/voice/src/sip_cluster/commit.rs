@@ -69,18 +69,20 @@ impl Node {
 
     /// The ledger's answers. A call that somebody else has is forgotten: what it wanted to send is not ours to send.
     pub fn committed(&mut self, answers: impl IntoIterator<Item = (ConnId, Written)>) {
+        let mut lost = 0;
         for (conn_id, written) in answers {
             match written {
-                Written::Done { .. } => {}
+                Written::Done { .. } => continue,
                 Written::Fenced { owner, .. } | Written::Exists { owner, .. } => {
-                    tracing::warn!(%conn_id, %owner, "a call belongs to somebody else");
-                    self.forget(conn_id);
+                    tracing::debug!(%conn_id, %owner, "a call belongs to somebody else");
                 }
-                Written::Ended | Written::Unknown => {
-                    tracing::warn!(%conn_id, "the ledger does not know a call any more");
-                    self.forget(conn_id);
-                }
+                Written::Ended | Written::Unknown => tracing::debug!(%conn_id, "a call is over elsewhere"),
             }
+            self.forget(conn_id);
+            lost += 1;
+        }
+        if lost > 0 {
+            tracing::warn!(calls = lost, "calls are somebody else's now, or over: this node forgets them");
         }
     }
 
