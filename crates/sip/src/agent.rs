@@ -22,7 +22,7 @@ pub use command::{
     AgentConfig, AgentCredentials, Body, CommandError, DialogId, ExtraHeaders, IncomingId, Invite, LocalIdentity,
     OutgoingRequest, Provisionals, Reliability, Reply, RequestId,
 };
-pub(crate) use compose::ALLOW;
+pub use compose::{ALLOW, SDP, SUPPORTED};
 pub use event::{Event, Release, Session};
 pub use snapshot::Restore;
 pub use state::{

@@ -19,6 +19,7 @@ mod legs;
 mod limits;
 mod metrics;
 mod node;
+mod options;
 mod prompts;
 mod records;
 mod repairs;

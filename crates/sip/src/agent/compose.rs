@@ -10,11 +10,13 @@ use crate::header::content::MediaType;
 use crate::{Builder, Flow, Message, StatusCode};
 
 /// What we understand (RFC 3261 §20.5).
-pub(crate) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, PRACK";
+pub const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, PRACK";
 /// The extensions that a peer may require of us.
 pub(super) const EXTENSIONS: &[&str] = &["100rel", "timer"];
-pub(super) const SUPPORTED: &str = "100rel, timer";
-pub(super) const SDP: &str = "application/sdp";
+/// The extensions that a peer may use with us (RFC 3261 §20.37).
+pub const SUPPORTED: &str = "100rel, timer";
+/// What we take as a body.
+pub const SDP: &str = "application/sdp";
 
 impl UserAgent {
     /// A Via value for a new transaction, with its branch.

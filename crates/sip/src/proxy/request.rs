@@ -8,7 +8,7 @@ use super::exchange::{Cancelled, Exchange, Origin, Stage};
 use super::forward::{branch_loop_mark, loop_mark};
 use super::target::{Destination, OWNERS};
 use super::{Attempt, Output, Proxy, Side, headers};
-use crate::agent::ALLOW;
+use crate::agent::{ALLOW, SDP, SUPPORTED};
 use crate::flow::Flow;
 use crate::header::HeaderName;
 use crate::local_tag::LocalTag;
@@ -50,9 +50,12 @@ impl Proxy {
             return Check::Answer(Answer::new(StatusCode::BAD_REQUEST));
         };
         if *method == Method::Options && uri.user().is_none() && self.is_us(&uri) {
-            // What the owners of calls take, and REGISTER.
-            let allow = format_args!("{ALLOW}, REGISTER");
-            return Check::Answer(Answer::new(StatusCode::OK).with(HeaderName::Allow, allow));
+            // What lies behind us takes (RFC 3261 §11.2): the owners of calls, and the registrar, which knows Path.
+            let answer = Answer::new(StatusCode::OK)
+                .with(HeaderName::Allow, format_args!("{ALLOW}, REGISTER"))
+                .with(HeaderName::Accept, SDP)
+                .with(HeaderName::Supported, format_args!("{SUPPORTED}, path"));
+            return Check::Answer(answer);
         }
         if matches!(uri.scheme(), Scheme::Other(_)) {
             return Check::Answer(Answer::new(StatusCode::UNSUPPORTED_URI_SCHEME));

@@ -64,8 +64,12 @@ impl Clients {
         tokio::spawn(async move {
             match order {
                 Order::AskDialPlan { tenant, conn_id, ask, caller, dialled } => {
-                    let destination = inner.resolve(&tenant, conn_id, &caller, &dialled).await;
+                    let destination = inner.resolve(&tenant, Some(conn_id), &caller, &dialled).await;
                     inner.inbox.dial_plan(conn_id, ask, destination).await;
+                }
+                Order::AskReach { request, tenant, caller, dialled } => {
+                    let destination = inner.resolve(&tenant, None, &caller, &dialled).await;
+                    inner.inbox.reach(request, destination).await;
                 }
                 Order::AskPin { tenant, conn_id, ask, dn, typed } => {
                     let answer = inner.ask_pin(&tenant, &dn, typed).await;
@@ -97,14 +101,20 @@ impl Clients {
 
 impl Inner {
     /// Where a number leads; what cannot be found out is refused with 503.
-    async fn resolve(&self, tenant: &TenantId, conn_id: ConnId, caller: &Caller, dialled: &str) -> Destination {
+    async fn resolve(
+        &self,
+        tenant: &TenantId,
+        conn_id: Option<ConnId>,
+        caller: &Caller,
+        dialled: &str,
+    ) -> Destination {
         let caller = match caller {
             Caller::Phone(dn) => json!({ "phone": dn.as_str() }),
             Caller::Trunk { trunk, number } => json!({ "trunk": trunk, "number": number }),
         };
         let question = json!({ "caller": caller, "dialled": dialled });
         let call = self.dialplan.post(&format!("/tenants/{tenant}/resolve")).json(&question);
-        let call = call.within(self.spans.context_of(conn_id));
+        let call = call.within(conn_id.and_then(|conn_id| self.spans.context_of(conn_id)));
         let answer = call.idempotent().deadline(DIAL_PLAN_TIME).send().await;
         let read = answer
             .map_err(anyhow::Error::from)

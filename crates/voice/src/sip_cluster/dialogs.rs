@@ -32,10 +32,8 @@ impl Node {
             Event::Responded { request, status, response, .. } => {
                 self.responded(request, status, response.as_deref(), now);
             }
-            Event::Request { request, .. } => {
-                // Outside of dialogs nobody asks a call's owner for anything but whether it lives.
-                note("the answer to a request", self.agent.respond(request, Reply::new(StatusCode::OK), now));
-            }
+            // The user agent passes no other request outside a dialog on.
+            Event::Request { request, message, .. } => self.asked(request, &message, now),
             Event::Refreshed { dialog } => self.heard(dialog, now),
             Event::Released { dialog, reason } => self.released(dialog, &reason, now),
         }

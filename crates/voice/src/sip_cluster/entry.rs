@@ -8,7 +8,7 @@ use infra::{DialogKey, NewCall};
 use model::event::Stamped;
 use model::plan::Contact;
 use model::{Dn, LegId, Owner, TenantId, Timestamp};
-use sip::agent::DialogId;
+use sip::agent::{DialogId, IncomingId};
 
 use super::heirs::Sought;
 use super::routing_link::Told;
@@ -160,6 +160,17 @@ pub enum Order {
         /// The number of the question.
         ask: u32,
         /// Who calls.
+        caller: model::plan::Caller,
+        /// What to look up.
+        dialled: String,
+    },
+    /// Ask the dial plan for an OPTIONS, which is no call.
+    AskReach {
+        /// The OPTIONS.
+        request: IncomingId,
+        /// The tenant.
+        tenant: TenantId,
+        /// Who asks.
         caller: model::plan::Caller,
         /// What to look up.
         dialled: String,

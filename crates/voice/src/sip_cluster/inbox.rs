@@ -5,6 +5,7 @@ use infra::{Record, Repair};
 use model::event::ErrorCode;
 use model::plan::Destination;
 use model::{ConnId, Request};
+use sip::agent::IncomingId;
 use tokio::sync::{mpsc, oneshot};
 
 use super::heirs::{Found, Named};
@@ -19,6 +20,13 @@ pub enum Letter {
         conn_id: ConnId,
         /// Its question.
         ask: u32,
+        /// The answer.
+        destination: Destination,
+    },
+    /// The dial plan's answer for an OPTIONS.
+    Reach {
+        /// The OPTIONS.
+        request: IncomingId,
         /// The answer.
         destination: Destination,
     },
@@ -84,6 +92,11 @@ impl Inbox {
     /// The dial plan's answer. Waits when the box is full; a loop that has ended needs none.
     pub async fn dial_plan(&self, conn_id: ConnId, ask: u32, destination: Destination) {
         let _ = self.0.send(Letter::DialPlan { conn_id, ask, destination }).await;
+    }
+
+    /// The dial plan's answer for an OPTIONS.
+    pub async fn reach(&self, request: IncomingId, destination: Destination) {
+        let _ = self.0.send(Letter::Reach { request, destination }).await;
     }
 
     /// What config says about a PIN.

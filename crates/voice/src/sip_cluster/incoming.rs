@@ -49,11 +49,8 @@ impl Node {
         let tenant = request.header(&headers::TENANT).and_then(|text| TenantId::parse(text).ok());
         let tenant = tenant.ok_or(StatusCode::FORBIDDEN)?;
         let caller = caller(request).ok_or(StatusCode::FORBIDDEN)?;
-        let uri = request.request_uri().ok_or(BAD)?;
-        let dialled = Uri::parse(uri)
-            .ok()
-            .and_then(|uri| uri.user().map(|user| unescape(user).into_owned()))
-            .ok_or(StatusCode::NOT_FOUND)?;
+        request.request_uri().ok_or(BAD)?;
+        let dialled = dialled(request).ok_or(StatusCode::NOT_FOUND)?;
         let from = request.from().map_err(|_| BAD)?;
         // Said before anybody's phone rings for a call that cannot be spoken.
         let offer = self.agent.leg(dialog).and_then(|leg| leg.offer_answer.open());
@@ -70,8 +67,14 @@ impl Node {
     }
 }
 
+/// The number that the Request-URI names.
+pub(super) fn dialled(request: &Message) -> Option<String> {
+    let uri = Uri::parse(request.request_uri()?).ok()?;
+    uri.user().map(|user| unescape(user).into_owned())
+}
+
 /// Who calls: what the proxy has established, and for a trunk the number that it presents.
-fn caller(request: &Message) -> Option<Caller> {
+pub(super) fn caller(request: &Message) -> Option<Caller> {
     let source = request.header(&headers::SOURCE)?;
     let (kind, parameter) = source.split_once(';')?;
     let (name, value) = parameter.trim().split_once('=')?;

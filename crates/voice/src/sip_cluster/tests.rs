@@ -3,6 +3,7 @@
 mod bench;
 mod calls;
 mod endings;
+mod options;
 mod phones;
 mod restart;
 mod sessions;

@@ -154,6 +154,7 @@ impl Turns {
             Letter::DialPlan { conn_id, ask, destination } => {
                 self.node.dial_plan_answered(conn_id, ask, destination, now);
             }
+            Letter::Reach { request, destination } => self.node.reach_answered(request, &destination, now),
             Letter::PinAnswered { conn_id, ask, answer } => self.node.pin_answered(conn_id, ask, answer, now),
             Letter::AgentAnswered { conn_id, done } => self.node.agent_answered(conn_id, done, now),
             Letter::Request { request, reply } => {

@@ -12,6 +12,8 @@ fn options_to_the_proxy_is_answered_by_it() {
         assert_eq!((flow, ok.status()), (udp(PHONE), Some(StatusCode::OK)));
         let allow = header(&ok, &HeaderName::Allow);
         assert_eq!(allow, format!("{}, REGISTER", crate::agent::ALLOW), "nothing is promised that calls do not take");
+        assert_eq!(header(&ok, &HeaderName::Accept), "application/sdp");
+        assert_eq!(header(&ok, &HeaderName::Supported), "100rel, timer, path");
     }
 }
 

@@ -23,7 +23,7 @@ pub const PHONE_SDP: &str =
     "v=0\r\no=- 1 1 IN IP4 192.0.2.9\r\ns=-\r\nc=IN IP4 192.0.2.9\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0\r\n";
 pub const MEDIA_SDP: &str =
     "v=0\r\no=- 2 1 IN IP4 192.0.2.5\r\ns=-\r\nc=IN IP4 192.0.2.5\r\nt=0 0\r\nm=audio 6000 RTP/AVP 0\r\n";
-const LINK: Flow = Flow::Stream { connection: 1 };
+pub const LINK: Flow = Flow::Stream { connection: 1 };
 
 /// Who plays.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]

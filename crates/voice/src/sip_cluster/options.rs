@@ -1,0 +1,58 @@
+//! OPTIONS outside a dialog: what an INVITE to that number would be told (RFC 3261 §11.2), and nobody is rung.
+
+use model::Timestamp;
+use model::plan::{Caller, Destination};
+use model::TenantId;
+use sip::agent::{ALLOW, IncomingId, Reply, SDP, SUPPORTED};
+use sip::proxy::headers;
+use sip::{HeaderName, Message, StatusCode};
+
+use super::entry::Order;
+use super::incoming;
+use super::legs::note;
+use super::node::Node;
+
+impl Node {
+    /// Somebody asks whether a call to a number would be taken. The user agent bounds how many such questions wait.
+    pub(super) fn asked(&mut self, request: IncomingId, message: &Message, now: Timestamp) {
+        if self.draining {
+            return self.tell(request, Reply::new(StatusCode::SERVICE_UNAVAILABLE), now);
+        }
+        match question(message) {
+            Some((tenant, caller, dialled)) => {
+                self.orders.push_back(Order::AskReach { request, tenant, caller, dialled });
+            }
+            // Of a proxy that asks whether we live, or for no number.
+            None => self.tell(request, capabilities(), now),
+        }
+    }
+
+    /// The dial plan has said where the number of an OPTIONS leads.
+    pub fn reach_answered(&mut self, request: IncomingId, destination: &Destination, now: Timestamp) {
+        let reply = match destination {
+            Destination::Reject { status, .. } => Reply::new(StatusCode(*status)),
+            Destination::Extension { contacts, .. } if contacts.is_empty() => {
+                Reply::new(StatusCode::TEMPORARILY_UNAVAILABLE)
+            }
+            _ => capabilities(),
+        };
+        self.tell(request, reply, now);
+        self.settle(now);
+    }
+
+    fn tell(&mut self, request: IncomingId, reply: Reply, now: Timestamp) {
+        note("the answer to OPTIONS", self.agent.respond(request, reply, now));
+    }
+}
+
+fn capabilities() -> Reply {
+    Reply::new(StatusCode::OK)
+        .header(HeaderName::Allow, ALLOW)
+        .header(HeaderName::Accept, SDP)
+        .header(HeaderName::Supported, SUPPORTED)
+}
+
+fn question(message: &Message) -> Option<(TenantId, Caller, String)> {
+    let tenant = TenantId::parse(message.header(&headers::TENANT)?).ok()?;
+    Some((tenant, incoming::caller(message)?, incoming::dialled(message)?))
+}
