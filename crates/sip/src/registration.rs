@@ -1,6 +1,7 @@
 //! Registration: where an address of record can be reached (RFC 3261 §10.3, RFC 3327). No state of its own: the bindings
 //! that are known come in with the REGISTER, the bindings from now on and the answer go out.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use model::Timestamp;
@@ -87,6 +88,7 @@ pub fn answer(request: &Message, outcome: &Outcome, policy: &Policy, to_tag: &st
                 StatusCode::INTERVAL_TOO_BRIEF => {
                     answer.header(&HeaderName::MinExpires, policy.expires_min.as_secs()).build()
                 }
+                StatusCode::UNSUPPORTED_URI_SCHEME => answer.header(&HeaderName::Warning, UNCALLABLE).build(),
                 _ => answer.build(),
             };
         }
@@ -127,8 +129,8 @@ fn bindings_after(
     let cseq = request.cseq().map_err(|_| BAD)?.number;
     // §10.2.1.1: a malformed value counts as an hour.
     let expires = request.expires().unwrap_or(Some(EXPIRES_MALFORMED));
-    let live = known.iter().filter(|binding| binding.expires_at > now).cloned();
-    let mut bindings: Vec<Binding> = live.collect();
+    let live = known.iter().filter(|binding| binding.expires_at > now).map(Cow::Borrowed);
+    let mut bindings: Vec<Cow<'_, Binding>> = live.collect();
     if contacts.iter().any(|contact| matches!(contact, Contact::Star)) {
         // §10.3 step 6: `*` stands alone, and only for the removal of everything.
         if contacts.len() > 1 || expires != Some(0) {
@@ -151,6 +153,10 @@ fn bindings_after(
         if let Some(at) = at {
             bindings.remove(at);
         }
+        if granted.is_some() && !uri.is_sip() {
+            // Nobody could be called there: the phone that registers it is to know.
+            return Err(StatusCode::UNSUPPORTED_URI_SCHEME);
+        }
         if let Some(granted) = granted {
             let binding = Binding {
                 uri: uri.to_string(),
@@ -162,12 +168,15 @@ fn bindings_after(
                 q: address.q().unwrap_or(1_000),
                 user_agent: request.header(&HeaderName::UserAgent).map(str::to_owned),
             };
-            bindings.insert(0, binding);
+            bindings.insert(0, Cow::Owned(binding));
         }
     }
     bindings.truncate(policy.contacts_max);
-    Ok(bindings)
+    Ok(bindings.into_iter().map(Cow::into_owned).collect())
 }
+
+/// Why a Contact is refused (RFC 3261 §20.43).
+const UNCALLABLE: &str = "399 registrar \"Only a sip: Contact can be called\"";
 
 /// What a malformed expiration time counts as, in seconds (RFC 3261 section 10.2.1.1).
 const EXPIRES_MALFORMED: u32 = 3_600;

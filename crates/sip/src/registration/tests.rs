@@ -104,6 +104,21 @@ fn faults_change_nothing_and_name_themselves() {
 }
 
 #[test]
+fn a_contact_that_cannot_be_called_is_refused_and_says_why() {
+    let known = accepted(&request(1, "Contact: <sip:a@192.0.2.1>\r\n"), &[], &many());
+    for (cseq, uri) in [(2, "mailto:ann@example.com"), (3, "tel:+15550100"), (4, "https://example.com/ann")] {
+        let request = request(cseq, &format!("Contact: <sip:b@192.0.2.1>, <{uri}>\r\n"));
+        let outcome = register(&request, &known, &many(), NOW);
+        assert_eq!(outcome, Outcome::Refused(StatusCode::UNSUPPORTED_URI_SCHEME), "{uri}");
+        let answer = answer(&request, &outcome, &many(), "t", NOW);
+        assert!(answer.header(&HeaderName::Warning).is_some_and(|w| w.starts_with("399 ")), "{uri}");
+    }
+    // What is taken back was never there.
+    let gone = request(5, "Contact: <tel:+15550100>;expires=0\r\n");
+    assert_eq!(register(&gone, &known, &many(), NOW), Outcome::Accepted(known.clone()));
+}
+
+#[test]
 fn path_is_echoed_to_those_who_know_it() {
     let headers = "Contact: <sip:a@192.0.2.1>\r\nPath: <sip:p1;lr>, <sip:p2;lr>\r\n";
     for (supported, echoed) in [("Supported: path\r\n", 2), ("", 0)] {
