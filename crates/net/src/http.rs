@@ -11,7 +11,7 @@ use runtime::RoleContext;
 pub use client::{Answer, Call, CallError, Client, get_once};
 pub use json::JsonBody;
 pub use limits::Limits;
-pub use runtime::{Caller, Problem};
+pub use runtime::{Caller, Problem, Query};
 
 /// Serves `router` on the declared listener `name`, behind the caller-token gate and the default [`Limits`].
 ///

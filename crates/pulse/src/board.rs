@@ -41,8 +41,8 @@ async fn run(ctx: RoleContext) -> Result<()> {
     let metrics = metrics::Metrics::register(&ctx.metrics);
     let boards = publish::Boards::new(metrics.clone());
     ctx.spawn("tenants", follower::follow_tenants(ctx.clone(), boards.clone(), metrics));
-    net::http::serve_with(&ctx, "web", server::router(boards, ctx.drain.clone()), Limits::default(), server::is_open)
-        .await?;
+    let router = server::router(boards, ctx.drain.clone(), ctx.clock.clone());
+    net::http::serve_with(&ctx, "web", router, Limits::default(), server::is_open).await?;
     ctx.ready.started();
     ctx.drain.begun().await;
     Ok(())

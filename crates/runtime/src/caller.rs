@@ -7,7 +7,7 @@ use axum::extract::{FromRequestParts, Request};
 use axum::http::{HeaderMap, header, request::Parts};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use model::TenantId;
+use model::{TenantId, Timestamp};
 
 use crate::connections::from_caller;
 use crate::directory::Directory;
@@ -27,6 +27,7 @@ pub struct Caller {
     tenant: Option<TenantId>,
     subject: String,
     scopes: Vec<String>,
+    believed_until: Timestamp,
 }
 
 impl Caller {
@@ -34,7 +35,13 @@ impl Caller {
     pub(crate) fn from_claims(claims: Claims) -> Option<Self> {
         let tenant = if claims.tenant == ANY_TENANT { None } else { Some(TenantId::parse(&claims.tenant).ok()?) };
         let scopes = claims.scope.split_whitespace().map(str::to_owned).collect();
-        Some(Self { tenant, subject: claims.sub, scopes })
+        let believed_until = crate::token::believed_until(claims.exp);
+        Some(Self { tenant, subject: claims.sub, scopes, believed_until })
+    }
+
+    /// When the token is over: what it opened and still goes on ends then.
+    pub const fn believed_until(&self) -> Timestamp {
+        self.believed_until
     }
 
     /// The tenant that the caller is bound to; `None` for roles and operators of the installation.

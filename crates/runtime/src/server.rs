@@ -6,6 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::extract::Request;
+use axum::http::{Version, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse as _, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
@@ -17,6 +21,7 @@ use crate::counted::{Counted, Tally};
 use crate::drain::Drain;
 use crate::meter::PeerMeter;
 use crate::metrics::{ConnectionFault, OfEveryRole};
+use crate::problem::Problem;
 
 /// The most connections of one listener; more wait in the kernel's backlog.
 const CONNECTIONS_MAX: usize = 4_096;
@@ -50,6 +55,7 @@ impl Accepted {
 
 /// Serves `router` until the role has ended; then lets requests in progress finish. `own` counts peers that misbehave.
 pub async fn serve(listener: TcpListener, router: Router, drain: Drain, own: OfEveryRole) {
+    let router = router.layer(axum::middleware::from_fn(names_its_host));
     let permits = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let mut connections = tokio::task::JoinSet::new();
     loop {
@@ -121,6 +127,16 @@ async fn serve_connection(
         }
     };
     ended.map_err(|error| (fault_of(&*error), error))
+}
+
+/// RFC 9112 section 3.2: a request of HTTP/1.1 without Host, or with several, is refused.
+async fn names_its_host(request: Request, next: Next) -> Response {
+    let hosts = request.headers().get_all(header::HOST).iter().count();
+    if request.version() == Version::HTTP_11 && hosts != 1 {
+        let fault = if hosts == 0 { "there is no Host header" } else { "there are several Host headers" };
+        return Problem::bad_request(fault).into_response();
+    }
+    next.run(request).await
 }
 
 /// Whatever ended a connection.

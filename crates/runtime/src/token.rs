@@ -27,6 +27,11 @@ const ROLE_TOKEN_LIFE: Duration = Duration::from_secs(600);
 const TOKEN_BYTES_MAX: usize = 4_096;
 /// Clock difference between machines that is forgiven.
 const LEEWAY: Duration = Duration::from_secs(30);
+
+/// Until when a token is believed that expires at `exp`, in seconds.
+pub(crate) fn believed_until(exp: u64) -> Timestamp {
+    Timestamp::from_millis(exp.saturating_mul(1_000)) + LEEWAY
+}
 /// Verified tokens that are remembered, so that a busy caller costs one signature check; about 1 MB.
 const VERIFIED_MAX: usize = 2_048;
 
@@ -150,7 +155,7 @@ impl Tokens {
             return Err(TokenError::Malformed);
         }
         let claims = self.signed_claims(token)?;
-        if self.inner.clock.now() > Timestamp::from_millis(claims.exp.saturating_mul(1_000)) + LEEWAY {
+        if self.inner.clock.now() > believed_until(claims.exp) {
             return Err(TokenError::Expired);
         }
         if claims.aud != aud && claims.aud != EVERY_ROLE {

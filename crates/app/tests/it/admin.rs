@@ -28,10 +28,18 @@ fn admin_http_asks_for_a_token_shows_what_it_should_and_drains_on_sigterm() {
     assert!(ask(&format!("GET /topology HTTP/1.1\r\n{bearer}")).1.contains("\"node\":\"frontend-1\""));
     assert_eq!(ask(&format!("GET /nothing HTTP/1.1\r\n{bearer}")).0, 404);
 
+    for head in ["GET /live HTTP/1.1\r\nconnection: close\r\n\r\n", "GET /live HTTP/1.1\r\nhost: a\r\nhost: b\r\nconnection: close\r\n\r\n"] {
+        let answer = site.http_as_written(FRONTEND.0, FRONTEND.1, head);
+        assert!(answer.starts_with("HTTP/1.1 400 ") && answer.contains("Host header"), "{answer}");
+    }
+    let answer = site.http_as_written(FRONTEND.0, FRONTEND.1, "GET /live HTTP/1.0\r\n\r\n");
+    assert!(answer.starts_with("HTTP/1.0 200 "), "{answer}");
+
     let level = "content-length: 5\r\n";
     let (status, answer) = ask(&format!("GET /log-level HTTP/1.1\r\n{bearer}"));
     assert!(status == 200 && answer.ends_with("info"), "{answer}");
-    assert_eq!(ask(&format!("DELETE /log-level HTTP/1.1\r\n{bearer}{level}")).0, 405);
+    let (status, refusal) = ask(&format!("DELETE /log-level HTTP/1.1\r\n{bearer}{level}"));
+    assert!(status == 405 && refusal.contains("\r\nallow: GET,HEAD,PUT\r\n"), "{refusal}");
 
     assert_eq!(running.terminate(), 0);
 }

@@ -70,14 +70,20 @@ impl Site {
 
     /// One HTTP request to a role's address: status and whole answer.
     pub fn http(&self, number: u8, port: u16, head: &str) -> (u16, String) {
+        let answer = self.http_as_written(number, port, &format!("{head}host: x\r\nconnection: close\r\n\r\n"));
+        let status = answer.split(' ').nth(1).and_then(|code| code.parse().ok()).unwrap();
+        (status, answer)
+    }
+
+    /// Those bytes to a role's address, and what comes back.
+    pub fn http_as_written(&self, number: u8, port: u16, request: &str) -> String {
         let address: SocketAddr = format!("127.{}.{number}.1:{port}", self.instance).parse().unwrap();
         let mut stream = TcpStream::connect_timeout(&address, PATIENCE).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        write!(stream, "{head}host: x\r\nconnection: close\r\n\r\n").unwrap();
+        stream.write_all(request.as_bytes()).unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
-        let status = answer.split(' ').nth(1).and_then(|code| code.parse().ok()).unwrap();
-        (status, answer)
+        answer
     }
 }
 

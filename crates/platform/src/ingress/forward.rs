@@ -12,6 +12,8 @@ use runtime::spans::TraceParent;
 /// Headers that travel with a request; the others concern one hop, or nobody behind the edge.
 const PASSED_ON: [HeaderName; 4] =
     [header::AUTHORIZATION, header::CONTENT_TYPE, header::ACCEPT, HeaderName::from_static("idempotency-key")];
+/// Headers of the answer that travel back.
+const PASSED_BACK: [HeaderName; 3] = [header::CONTENT_TYPE, header::ALLOW, header::RETRY_AFTER];
 /// Which span a request is part of.
 const TRACE_PARENT: HeaderName = HeaderName::from_static(runtime::spans::TRACE_PARENT);
 
@@ -42,10 +44,11 @@ async fn to_frontend(
     };
     match call.send_any().await {
         Ok(answer) => {
-            let content_type = answer.headers.get(header::CONTENT_TYPE).cloned();
             let mut response = (answer.status, answer.body).into_response();
-            if let Some(content_type) = content_type {
-                response.headers_mut().insert(header::CONTENT_TYPE, content_type);
+            for name in PASSED_BACK {
+                if let Some(value) = answer.headers.get(&name) {
+                    response.headers_mut().insert(name, value.clone());
+                }
             }
             response
         }

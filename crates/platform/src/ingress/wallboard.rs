@@ -32,7 +32,8 @@ const SILENCE_MAX: Duration = Duration::from_secs(15);
 const ASKED: [HeaderName; 4] =
     [header::AUTHORIZATION, header::ACCEPT, header::IF_NONE_MATCH, HeaderName::from_static("last-event-id")];
 /// Headers that travel with the answer.
-const ANSWERED: [HeaderName; 9] = [
+const ANSWERED: [HeaderName; 10] = [
+    header::ALLOW,
     header::CONTENT_TYPE,
     header::CONTENT_LENGTH,
     header::CACHE_CONTROL,
@@ -100,6 +101,8 @@ async fn to_pulse(
         }
     }
     match call.stream().await {
+        // To a stranger pulse tells of no path that is no page; who follows a link with a browser is to see a page.
+        Ok(answer) if is_refusal(answer.status()) && is_open(uri.path()) && wants_page(&headers) => no_page(),
         Ok(answer) => handed_on(&pulse, answer),
         Err(CallError::Deadline(_)) => away(StatusCode::GATEWAY_TIMEOUT, "pulse does not answer"),
         Err(error) => {
@@ -107,6 +110,31 @@ async fn to_pulse(
             away(StatusCode::BAD_GATEWAY, "pulse cannot be reached")
         }
     }
+}
+
+fn is_refusal(status: StatusCode) -> bool {
+    matches!(status, StatusCode::UNAUTHORIZED | StatusCode::NOT_FOUND)
+}
+
+/// Whether a browser goes there: programs that want data do not ask for HTML.
+fn wants_page(headers: &HeaderMap) -> bool {
+    headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).is_some_and(|accept| accept.contains("text/html"))
+}
+
+/// The page of all paths that are none.
+fn no_page() -> Response {
+    const PAGE: &str = "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\
+        <meta name=\"viewport\" content=\"width=device-width\">\n<meta name=\"color-scheme\" content=\"light dark\">\n\
+        <title>No such page · Trunkline</title>\n<h1>There is no such page</h1>\n\
+        <p><a href=\"/\">The wallboard</a>, <a href=\"/topology\">the topology</a>, <a href=\"/trace\">traces of calls</a></p>\n</html>\n";
+    let head = [
+        (header::CONTENT_TYPE, "text/html; charset=utf-8"),
+        (header::CACHE_CONTROL, "no-store"),
+        (header::CONTENT_SECURITY_POLICY, "default-src 'none'; base-uri 'none'; frame-ancestors 'none'"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "no-referrer"),
+    ];
+    (StatusCode::NOT_FOUND, head, PAGE).into_response()
 }
 
 fn handed_on(pulse: &Pulse, answer: axum::http::Response<Body>) -> Response {

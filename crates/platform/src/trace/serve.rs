@@ -1,12 +1,12 @@
 //! Calls explained over HTTP, for the operator's pages: `/api/operations/v1/{tenant}/traces` and `.../traces/{call}`.
 
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::routing::get;
 use axum::{Json, Router};
 use infra::Clock;
 use model::TenantId;
 use net::everyone::Everyone;
-use net::http::{Caller, Problem};
+use net::http::{Caller, Problem, Query};
 use runtime::trace::{NUMBERS_SCOPE, READ_SCOPE};
 use serde::Deserialize;
 use std::sync::Arc;

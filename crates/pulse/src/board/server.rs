@@ -1,6 +1,7 @@
 //! HTTP 8080: the wallboard's JSON and stream behind the token, and the pages.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use futures::{Stream, StreamExt as _};
+use infra::Clock;
 use model::TenantId;
 use net::http::{Caller, Problem};
 use runtime::Drain;
@@ -25,6 +27,8 @@ use super::publish::{Board, Boards, Message};
 const SCOPE: &str = "statistics:read";
 /// How long a request waits for a board that has not come up to the present yet.
 const PRESENT_WITHIN: Duration = Duration::from_secs(10);
+/// How often a stream looks whether its token is over.
+const LOOK_AGAIN: Duration = Duration::from_secs(60);
 /// The prefix of everything that needs a token.
 const DATA: &str = "/pulse/";
 
@@ -32,14 +36,15 @@ const DATA: &str = "/pulse/";
 struct Served {
     boards: Boards,
     drain: Drain,
+    clock: Arc<dyn Clock>,
 }
 
-pub(super) fn router(boards: Boards, drain: Drain) -> Router {
+pub(super) fn router(boards: Boards, drain: Drain, clock: Arc<dyn Clock>) -> Router {
     Router::new()
         .route("/pulse/api/v1/{tenant}/wallboard", get(wallboard))
         .route("/pulse/api/v1/{tenant}/wallboard/stream", get(stream))
         .route("/pulse/{*rest}", get(async || Problem::not_found("no such path")))
-        .with_state(Served { boards, drain })
+        .with_state(Served { boards, drain, clock })
         .fallback(get(pages::page))
 }
 
@@ -59,7 +64,7 @@ async fn wallboard(
 }
 
 async fn stream(
-    State(Served { boards, drain }): State<Served>,
+    State(Served { boards, drain, clock }): State<Served>,
     Path(tenant): Path<String>,
     caller: Caller,
     headers: HeaderMap,
@@ -69,9 +74,7 @@ async fn stream(
     let subscription = boards.listen(&board, last)?;
     boards.metrics.subscribers.inc();
     let first = futures::stream::iter(subscription.first.into_iter().map(Ok));
-    // A role that is to end does not wait for wallboards: they come back.
-    let messages =
-        first.chain(BroadcastStream::new(subscription.messages)).take_until(async move { drain.begun().await });
+    let messages = first.chain(BroadcastStream::new(subscription.messages)).take_until(over(drain, clock, &caller));
     let listening =
         Listening { messages: Box::pin(messages), metrics: boards.metrics.clone(), _permit: subscription.permit };
     let mut response = Body::from_stream(listening).into_response();
@@ -81,6 +84,24 @@ async fn stream(
     // Proxies that would collect the stream are told not to.
     head.insert("x-accel-buffering", HeaderValue::from_static("no"));
     Ok(response)
+}
+
+/// When a stream is over: with the token that opened it, or when the role drains, which does not wait for wallboards: they
+/// come back.
+fn over(drain: Drain, clock: Arc<dyn Clock>, caller: &Caller) -> impl Future<Output = ()> + Send + use<> {
+    let until = caller.believed_until();
+    async move {
+        let token_ends = async {
+            // Timers stand still while a machine sleeps, the clock does not.
+            while clock.now() < until {
+                tokio::time::sleep(until.since(clock.now()).min(LOOK_AGAIN)).await;
+            }
+        };
+        tokio::select! {
+            () = drain.begun() => {}
+            () = token_ends => {}
+        }
+    }
 }
 
 /// The board that the caller may see, up to the present.
@@ -127,5 +148,54 @@ impl Stream for Listening {
 impl Drop for Listening {
     fn drop(&mut self) {
         self.metrics.subscribers.dec();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    use model::Timestamp;
+    use runtime::Tokens;
+
+    use super::*;
+
+    /// A clock that can be turned forward.
+    struct Turned {
+        since: std::time::Instant,
+        ahead_ms: AtomicU64,
+    }
+
+    impl Clock for Turned {
+        fn now(&self) -> Timestamp {
+            Timestamp::from_millis(1_000_000 + self.ahead_ms.load(Ordering::Relaxed)) + self.since.elapsed()
+        }
+    }
+
+    #[tokio::test]
+    async fn a_stream_is_over_when_its_token_is() {
+        let clock = Arc::new(Turned { since: std::time::Instant::now(), ahead_ms: AtomicU64::new(0) });
+        let tokens = Tokens::with_key(&Tokens::new_key().unwrap(), clock.clone()).unwrap();
+        let token = tokens.issue(None, "wallboard/1", SCOPE, "pulse", Duration::from_secs(3_600)).unwrap();
+        let caller = tokens.verify(&token, "pulse").unwrap();
+        let drain = Drain::new(Duration::from_secs(1));
+        let mut over = std::pin::pin!(over(drain, clock.clone(), &caller));
+        assert!(futures::poll!(&mut over).is_pending());
+        let left = caller.believed_until().since(clock.now()) - Duration::from_millis(20);
+        clock.ahead_ms.store(left.as_millis() as u64, Ordering::Relaxed);
+        let mut over = std::pin::pin!(super::over(Drain::new(Duration::from_secs(1)), clock.clone(), &caller));
+        over.as_mut().await;
+        clock.ahead_ms.fetch_add(1, Ordering::Relaxed);
+        assert!(tokens.verify(&token, "pulse").is_err(), "it lasts as long as the token opens a new one, and no longer");
+    }
+
+    #[tokio::test]
+    async fn a_stream_is_over_when_the_role_drains() {
+        let clock = Arc::new(Turned { since: std::time::Instant::now(), ahead_ms: AtomicU64::new(0) });
+        let tokens = Tokens::with_key(&Tokens::new_key().unwrap(), clock.clone()).unwrap();
+        let token = tokens.issue(None, "wallboard/1", SCOPE, "pulse", Duration::from_secs(3_600)).unwrap();
+        let drain = Drain::new(Duration::from_secs(1));
+        drain.begin(clock.now());
+        over(drain, clock, &tokens.verify(&token, "pulse").unwrap()).await;
     }
 }

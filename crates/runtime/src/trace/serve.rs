@@ -1,7 +1,7 @@
 //! What admin HTTP answers of calls: `/trace`, `/trace/{tenant}`, `/trace/{tenant}/{call}`.
 
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use model::TenantId;
 use serde::{Deserialize, Serialize};
 
@@ -9,6 +9,7 @@ use super::entry::{RoleTrace, Summary};
 use super::{Key, NUMBERS_SCOPE, READ_SCOPE, Recorder, mask};
 use crate::caller::Caller;
 use crate::problem::Problem;
+use crate::query::Query;
 
 /// Calls that a list gives when nothing is said, and at most.
 const LIMIT: usize = 50;

@@ -62,6 +62,17 @@ impl Server {
         })
     }
 
+    /// A position that the stream has reached. After one that it has not, nothing would come for long, and then with a gap.
+    async fn existing(&self, tenant: &TenantId, after: &str) -> Result<Position, Status> {
+        let position = after.parse().map_err(|_| Status::invalid_argument("after: it is not a position"))?;
+        let end = self.events.end(tenant).await.map_err(status)?;
+        if position > end {
+            let fault = format!("after: {position} is beyond the stream's end, {end}: begin again with a snapshot");
+            return Err(Status::out_of_range(fault));
+        }
+        Ok(position)
+    }
+
     /// The tenant's state now: the kept view, brought up to the stream's end.
     async fn snapshot(&self, tenant: &TenantId) -> Result<(View, Position), StoreError> {
         let mut views = self.views.lock().await;
@@ -115,7 +126,7 @@ impl Events for Server {
             let _ = deliveries.send(Ok(v1::Delivery { what: Some(What::Snapshot(snapshot)) })).await;
             position
         } else {
-            asked.after.parse().map_err(|_| Status::invalid_argument("after: it is not a position"))?
+            self.existing(&tenant, &asked.after).await?
         };
         let subscription = Subscription { events: self.events.clone(), tenant, subject, dns: asked.dns, deliveries };
         tokio::spawn(async move {

@@ -486,6 +486,9 @@ fn port_8000_asks_who_reads_and_for_which_tenant() -> Result<()> {
         assert_eq!(code(client.subscribe(foreign).await), Err(Code::PermissionDenied));
         let nonsense = v1::SubscribeRequest { after: "soon".to_owned(), dns: Vec::new() };
         assert_eq!(code(client.subscribe(bearing(nonsense, &operator)?).await), Err(Code::InvalidArgument));
+        let to_come = v1::SubscribeRequest { after: "99999999999999-0".to_owned(), dns: Vec::new() };
+        let refused = client.subscribe(bearing(to_come, &operator)?).await.map(drop).expect_err("no such position");
+        assert!(refused.code() == Code::OutOfRange && refused.message().starts_with("after: "), "{refused}");
         // A token of another tenant reads that tenant, which has nothing to tell: the first word comes after a silence.
         let mut others = client.subscribe(bearing(start(), &elsewhere)?).await?.into_inner();
         let first = others.message().await?.context("the subscription ended")?;

@@ -208,6 +208,11 @@ fn a_wallboard_that_comes_back_goes_on_and_strangers_learn_nothing() -> Result<(
         assert_eq!(ask("", path)?, 401, "{path}");
         assert_eq!(ask("Authorization: Bearer x.y.z\r\n", path)?, 401, "{path}");
     }
+    // Who follows a link with a browser sees a page; a program is told nothing.
+    assert_eq!(ask("", "/nothing")?, 401);
+    let page = site.http_with(place, "GET", "/nothing", "Accept: text/html,*/*\r\n", "")?;
+    assert!(page.status == 404 && page.body.starts_with("<!doctype html>"), "{}", page.body);
+    assert_eq!(ask("Accept: text/html\r\n", "/pulse/x")?, 401, "data is no page");
     let wallboard = format!("Authorization: Bearer {}\r\n", site.demo.tokens["wallboard"]);
     assert_eq!(ask(&wallboard, "/pulse/api/v1/example/wallboard")?, 200);
     assert_eq!(ask(&wallboard, "/pulse/api/v1/other/wallboard")?, 403);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -16,7 +16,7 @@ use contracts::provisioning::{Agent, DnKind, Object, ObjectKey, ObjectKind, Pers
 use infra::ConfigVersion;
 use model::TenantId;
 use net::http::JsonBody;
-use runtime::{Caller, Problem};
+use runtime::{Caller, Problem, Query};
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
 use sha2::{Digest as _, Sha256};
