@@ -157,6 +157,7 @@ pub fn main() -> ExitCode {
             None => exit::of(&error),
         }
     });
+    let exit = if exit == Exit::Done && crate::answer::is_lost() { Exit::Failed } else { exit };
     ExitCode::from(exit.code())
 }
 

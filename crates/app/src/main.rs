@@ -1,5 +1,7 @@
 //! The binary `trunkline`: command line, table of roles, choice of stores.
 
+#[macro_use]
+mod answer;
 mod command;
 mod demo;
 mod processes;

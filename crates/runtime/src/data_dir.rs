@@ -77,6 +77,17 @@ pub fn tokens(data_dir: &Path, clock: Arc<dyn Clock>) -> Result<Tokens, ExitErro
     })
 }
 
+/// The same for a command that only asks: it makes no key.
+///
+/// # Errors
+/// When no installation is there, or its key cannot be read.
+pub fn tokens_of_existing(data_dir: &Path, clock: Arc<dyn Clock>) -> Result<Tokens, ExitError> {
+    if !data_dir.join("keys/caller.p8").exists() {
+        return Err(no_installation(data_dir));
+    }
+    tokens(data_dir, clock)
+}
+
 /// The installation's key in `keys/installation.key`, which is made if it is missing.
 pub fn installation_key(data_dir: &Path) -> Result<InstallationKey, ExitError> {
     let fresh = || {
@@ -163,19 +174,24 @@ pub fn prepare(path: &Path) -> Result<(), ExitError> {
     Ok(())
 }
 
-/// Refuses a directory that is not there: for commands that make no installation.
+/// Refuses a directory that is none of ours: for commands that make no installation.
 ///
 /// # Errors
-/// When there is no such directory.
+/// When nothing of an installation is there.
 pub fn expect(path: &Path) -> Result<(), ExitError> {
-    if path.is_dir() {
+    // What a start, and an import before it, leave there.
+    if [LOCK, "keys", "configuration.sqlite"].iter().any(|name| path.join(name).exists()) {
         return Ok(());
     }
+    Err(no_installation(path))
+}
+
+fn no_installation(path: &Path) -> ExitError {
     let message = format!(
         "there is no installation in {}: start it once with `trunkline up`, or say where it is by --data-dir or --instance",
         path.display()
     );
-    Err(ExitError::new(Exit::DataDirectory, message))
+    ExitError::new(Exit::DataDirectory, message)
 }
 
 fn unusable(path: &Path, error: &io::Error) -> ExitError {
@@ -268,8 +284,15 @@ mod tests {
     fn a_directory_that_is_not_there_is_no_installation() {
         let folder = Folder::new("none");
         assert_eq!(expect(&folder.0).unwrap_err().exit, Exit::DataDirectory);
+        let clock = Arc::new(At(1_000));
         prepare(&folder.0).unwrap();
+        assert!(expect(&folder.0).is_err(), "an empty one neither");
+        assert_eq!(tokens_of_existing(&folder.0, clock.clone()).err().map(|e| e.exit), Some(Exit::DataDirectory));
+        assert!(fs::read_dir(&folder.0).unwrap().next().is_none(), "nothing was made");
+        drop(DataDir::open(&folder.0, Sharing::Alone).unwrap());
         assert!(expect(&folder.0).is_ok());
+        tokens(&folder.0, clock.clone()).unwrap();
+        assert!(tokens_of_existing(&folder.0, clock).is_ok());
     }
 
     #[test]

@@ -149,7 +149,6 @@ const CHECKS: &[Check] = &[
 ];
 
 /// Looks at everything and prints what was found.
-#[allow(clippy::print_stdout, reason = "this is the command's answer")]
 pub fn run(site: &Site, arguments: &Arguments) -> anyhow::Result<Exit> {
     let situation = situation::gather(site)?;
     let looked: Vec<&Check> = CHECKS.iter().filter(|check| !check.needs_running || situation.runs()).collect();
@@ -158,9 +157,9 @@ pub fn run(site: &Site, arguments: &Arguments) -> anyhow::Result<Exit> {
         .flat_map(|check| (check.look)(&situation).into_iter().map(move |found| (check.name, found)))
         .collect();
     if arguments.json {
-        println!("{}", serde_json::to_string_pretty(&as_json(&situation, &findings))?);
+        say_line!("{}", serde_json::to_string_pretty(&as_json(&situation, &findings))?);
     } else {
-        print!("{}", in_words(&situation, &looked, &findings, Paint::of_stdout()));
+        say!("{}", in_words(&situation, &looked, &findings, Paint::of_stdout()));
     }
     let worst = findings.iter().map(|(_, finding)| finding.severity).max();
     match worst {

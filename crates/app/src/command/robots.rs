@@ -139,7 +139,6 @@ impl Load {
 }
 
 /// Runs them until the plan is done, or a signal comes.
-#[allow(clippy::print_stdout, reason = "this is the command's answer")]
 pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     let site = Site::read(&arguments.site).map_err(|error| ExitError::new(Exit::Usage, format!("{error:#}")))?;
     let plan = arguments.load.plan();
@@ -167,9 +166,9 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
         }
     })?;
     if arguments.json {
-        println!("{}", serde_json::to_string(&results)?);
+        say_line!("{}", serde_json::to_string(&results)?);
     } else {
-        print!("{}", results.table());
+        say!("{}", results.table());
     }
     Ok(if results.is_flawless() { Exit::Done } else { Exit::CheckFailed })
 }

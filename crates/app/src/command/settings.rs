@@ -21,7 +21,6 @@ pub struct Arguments {
 }
 
 /// Prints the reference, checks a file, or prints what is in force.
-#[allow(clippy::print_stdout, reason = "this is the command's answer")]
 pub fn run(site: &Site, arguments: &Arguments) -> anyhow::Result<Exit> {
     let all = sections::all(roles::TABLE);
     if let Some(path) = &arguments.check {
@@ -29,9 +28,9 @@ pub fn run(site: &Site, arguments: &Arguments) -> anyhow::Result<Exit> {
         runtime::settings::load(&all, &sources)?;
         eprintln!("no faults in {}", path.display());
     } else if arguments.in_force {
-        print!("{}", reference::in_force(&all, &site.values()?));
+        say!("{}", reference::in_force(&all, &site.values()?));
     } else {
-        print!("{}", reference::markdown(&all));
+        say!("{}", reference::markdown(&all));
     }
     Ok(Exit::Done)
 }

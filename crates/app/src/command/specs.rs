@@ -28,7 +28,6 @@ pub struct Arguments {
 }
 
 /// Prints or checks the specs.
-#[allow(clippy::print_stdout, reason = "this is the command's answer")]
 pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     if arguments.check {
         let mut faults = runtime::connections::check::check(roles::TABLE);
@@ -38,18 +37,18 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
         }
         eprintln!("{} roles agree with the table of connections", roles::TABLE.len());
     } else if arguments.scopes {
-        print!("{}", runtime::scope::markdown());
+        say!("{}", runtime::scope::markdown());
     } else if arguments.events {
-        print!("{}", contracts::reporting::markdown());
+        say!("{}", contracts::reporting::markdown());
     } else if arguments.metrics && arguments.json {
-        println!("{}", serde_json::to_string_pretty(&reference::as_json(roles::TABLE))?);
+        say_line!("{}", serde_json::to_string_pretty(&reference::as_json(roles::TABLE))?);
     } else if arguments.metrics {
-        print!("{}", reference::markdown(roles::TABLE));
+        say!("{}", reference::markdown(roles::TABLE));
     } else if arguments.json {
         let all: Vec<Value> = roles::TABLE.iter().map(|spec| as_json(spec)).collect();
-        println!("{}", serde_json::to_string_pretty(&all)?);
+        say_line!("{}", serde_json::to_string_pretty(&all)?);
     } else {
-        roles::TABLE.iter().for_each(|spec| println!("{:<14} {}", spec.name, spec.summary));
+        roles::TABLE.iter().for_each(|spec| say_line!("{:<14} {}", spec.name, spec.summary));
     }
     Ok(Exit::Done)
 }

@@ -41,7 +41,6 @@ pub enum Arguments {
 }
 
 /// Imports, exports or checks.
-#[allow(clippy::print_stdout, reason = "this is the command's answer")]
 pub fn run(site: &Site, arguments: &Arguments) -> anyhow::Result<Exit> {
     match arguments {
         Arguments::Check { file } => check(site, file)?,
@@ -52,7 +51,7 @@ pub fn run(site: &Site, arguments: &Arguments) -> anyhow::Result<Exit> {
                 anyhow::Ok(tenant::import::import(&*store, &objects).await?)
             })?;
             let (tenant, revision) = (imported.tenant.as_str(), imported.revision.0);
-            println!(
+            say_line!(
                 "{}",
                 json!({ "tenant": tenant, "revision": revision, "put": imported.put, "deleted": imported.deleted })
             );

@@ -11,9 +11,13 @@ use runtime::settings::{SettingValue as _, nearest};
 use runtime::{data_dir, scope, token};
 
 use super::{Site, executor, tenant};
+use crate::roles;
 
 /// Longer tokens are refused: a lost one could not be called back.
 const LIFE_MAX: Duration = Duration::from_secs(31 * 24 * 3_600);
+
+/// Tokens count in seconds.
+const LIFE_MIN: Duration = Duration::from_secs(1);
 
 #[derive(Args)]
 pub struct Arguments {
@@ -35,18 +39,18 @@ pub struct Arguments {
 }
 
 /// Prints a token on stdout.
-#[allow(clippy::print_stdout, reason = "this is the command's answer")]
 pub fn run(site: &Site, arguments: &Arguments) -> anyhow::Result<Exit> {
     let usage = |error: model::id::InvalidId| ExitError::new(Exit::Usage, format!("--tenant: {error}"));
     let tenant = arguments.tenant.as_deref().map(TenantId::parse).transpose().map_err(usage)?;
     let scopes: Vec<&str> = arguments.scopes.iter().flat_map(|scope| scope.split_whitespace()).collect();
     check_scopes(&scopes)?;
+    check_audience(&arguments.aud)?;
     data_dir::expect(&site.data_dir())?;
     if let Some(tenant) = &tenant {
-        check_tenant(site, tenant)?;
+        executor()?.block_on(check_tenant(site, tenant))?;
     }
     let tokens = data_dir::tokens(&site.data_dir(), Arc::new(SystemClock::start()))?;
-    println!("{}", tokens.issue(tenant.as_ref(), &arguments.sub, &scopes.join(" "), &arguments.aud, arguments.life)?);
+    say_line!("{}", tokens.issue(tenant.as_ref(), &arguments.sub, &scopes.join(" "), &arguments.aud, arguments.life)?);
     Ok(Exit::Done)
 }
 
@@ -68,6 +72,17 @@ fn check_scopes(scopes: &[&str]) -> Result<(), ExitError> {
     Err(ExitError::new(Exit::Usage, format!("{}\nthere are\n{}", faults.join("\n"), scope_table().trim_end())))
 }
 
+/// Refuses a role that there is not: nobody would take the token.
+fn check_audience(aud: &str) -> Result<(), ExitError> {
+    let names = || roles::TABLE.iter().map(|spec| spec.name);
+    if aud == token::EVERY_ROLE || names().any(|name| name == aud) {
+        return Ok(());
+    }
+    let hint = nearest(aud, names()).map(|near| format!("; did you mean {near:?}?")).unwrap_or_default();
+    let all = names().collect::<Vec<_>>().join(", ");
+    Err(ExitError::new(Exit::Usage, format!("--aud: no role {aud:?}{hint}\nthere are {all}")))
+}
+
 fn scope_fault(name: &str) -> Option<String> {
     if scope::find(name).is_some() {
         return None;
@@ -81,8 +96,8 @@ fn scope_fault(name: &str) -> Option<String> {
 }
 
 /// Refuses a tenant that the installation does not have: the token would be for nobody.
-fn check_tenant(site: &Site, tenant: &TenantId) -> anyhow::Result<()> {
-    let known = executor()?.block_on(async { anyhow::Ok(tenant::open(site).await?.tenants().await?) })?;
+pub(super) async fn check_tenant(site: &Site, tenant: &TenantId) -> anyhow::Result<()> {
+    let known = tenant::open(site).await?.tenants().await?;
     if known.iter().any(|(id, _)| id == tenant) {
         return Ok(());
     }
@@ -101,6 +116,9 @@ fn check_tenant(site: &Site, tenant: &TenantId) -> anyhow::Result<()> {
 
 fn life(text: &str) -> Result<Duration, String> {
     let life = Duration::read(&runtime::settings::text(text))?;
+    if life < LIFE_MIN {
+        return Err("at least 1s: a token that is over opens nothing".to_owned());
+    }
     if life > LIFE_MAX { Err("at most 744h".to_owned()) } else { Ok(life) }
 }
 
@@ -122,5 +140,18 @@ mod tests {
             assert!(refused.message.contains(said), "{said}: {refused}");
         }
         assert!(check_scopes(&[]).is_err());
+    }
+
+    #[test]
+    fn a_role_that_there_is_not_is_no_audience() {
+        assert!(check_audience("*").is_ok() && check_audience("tenant").is_ok());
+        let refused = check_audience("tenent").unwrap_err();
+        assert!(refused.exit == Exit::Usage && refused.message.contains("did you mean \"tenant\"?"), "{refused}");
+    }
+
+    #[test]
+    fn a_token_lives_a_second_at_least() {
+        assert!(life("0s").is_err() && life("999ms").is_err() && life("745h").is_err());
+        assert_eq!(life("1s"), Ok(Duration::from_secs(1)));
     }
 }

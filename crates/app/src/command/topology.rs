@@ -36,7 +36,6 @@ pub struct Arguments {
 }
 
 /// Prints the connections of the running instance, or how much of the table there is.
-#[allow(clippy::print_stdout, reason = "this is the command's answer")]
 pub fn run(site: &Site, arguments: &Arguments) -> anyhow::Result<Exit> {
     if arguments.coverage {
         return coverage::run(arguments.json);
@@ -47,9 +46,9 @@ pub fn run(site: &Site, arguments: &Arguments) -> anyhow::Result<Exit> {
         return Err(ExitError::new(Exit::NotRunning, message).into());
     }
     if arguments.json {
-        println!("{}", serde_json::to_string_pretty(&topology)?);
+        say_line!("{}", serde_json::to_string_pretty(&topology)?);
     } else if !arguments.check {
-        print!("{}", table::table(&topology, paint::Paint::of_stdout()));
+        say!("{}", table::table(&topology, paint::Paint::of_stdout()));
     }
     if !arguments.check {
         return Ok(Exit::Done);
@@ -72,7 +71,7 @@ pub(super) fn of_running(site: &Site) -> anyhow::Result<Topology> {
 /// Who asks every role of that site, with the installation's own key.
 pub(super) fn everyone(site: &Site, scope: &str) -> anyhow::Result<Everyone> {
     let values = site.values()?;
-    let tokens = data_dir::tokens(&site.data_dir(), Arc::new(SystemClock::start()))?;
+    let tokens = data_dir::tokens_of_existing(&site.data_dir(), Arc::new(SystemClock::start()))?;
     let token = tokens.issue(None, "operator/cli", scope, token::EVERY_ROLE, TOKEN_LIFE)?;
     Ok(Everyone::of_operator(roles::TABLE, sections::directory(site.instance, &values)?, token))
 }

@@ -3,20 +3,25 @@
 mod follow;
 
 use clap::Args;
+use clap::builder::NonEmptyStringValueParser;
 use infra::{Clock as _, SystemClock};
+use model::TenantId;
 use net::everyone::Everyone;
 use platform::trace::document::Traces;
 use platform::trace::{Answer, ask, explain, text};
 use runtime::exit::{Exit, ExitError};
 use runtime::trace::{NUMBERS_SCOPE, READ_SCOPE};
 
-use super::{Site, executor, topology};
+use super::{Site, executor, token, topology};
 use follow::Following;
+
+/// Where dialogs stand that were refused before it was known whose they are.
+const NOBODYS: &str = "-";
 
 #[derive(Args)]
 pub struct Arguments {
     /// The call: its ConnID (16 hex digits, or as requests print it), its CallUUID, or a SIP Call-ID
-    #[arg(required_unless_present_any = ["last", "list", "follow"])]
+    #[arg(required_unless_present_any = ["last", "list", "follow"], value_parser = NonEmptyStringValueParser::new())]
     call: Option<String>,
     /// The latest call
     #[arg(long, conflicts_with = "call")]
@@ -55,7 +60,6 @@ fn everyone(site: &Site, arguments: &Arguments) -> anyhow::Result<Everyone> {
     topology::everyone(site, &scope)
 }
 
-#[allow(clippy::print_stdout, reason = "this is the command's answer")]
 async fn answer(site: &Site, arguments: &Arguments, everyone: &Everyone) -> anyhow::Result<Exit> {
     let is_every_new = arguments.follow && arguments.call.is_none() && !arguments.last;
     if is_every_new {
@@ -65,9 +69,9 @@ async fn answer(site: &Site, arguments: &Arguments, everyone: &Everyone) -> anyh
     if arguments.list {
         let traces = latest(arguments, everyone, &tenant, arguments.limit).await;
         if arguments.json {
-            println!("{}", serde_json::to_string_pretty(&traces)?);
+            say_line!("{}", serde_json::to_string_pretty(&traces)?);
         } else {
-            print!("{}", text::list(&traces));
+            say!("{}", text::list(&traces));
         }
         return Ok(Exit::Done);
     }
@@ -88,9 +92,9 @@ async fn answer(site: &Site, arguments: &Arguments, everyone: &Everyone) -> anyh
         return Following::call(site, arguments, tenant, call).run().await;
     }
     if arguments.json {
-        println!("{}", serde_json::to_string_pretty(&trace)?);
+        say_line!("{}", serde_json::to_string_pretty(&trace)?);
     } else {
-        print!("{}", text::page(&trace));
+        say!("{}", text::page(&trace));
     }
     Ok(Exit::Done)
 }
@@ -100,24 +104,29 @@ async fn latest(arguments: &Arguments, everyone: &Everyone, tenant: &str, limit:
 }
 
 /// The tenant that is named, or the only one that has calls.
-async fn tenant(site: &Site, arguments: &Arguments, everyone: &Everyone) -> Result<String, ExitError> {
+async fn tenant(site: &Site, arguments: &Arguments, everyone: &Everyone) -> anyhow::Result<String> {
     let Some(tenants) = ask::tenants(everyone).await else {
         let message = format!("no role of instance {} answers: it does not run", site.instance);
-        return Err(ExitError::new(Exit::NotRunning, message));
+        return Err(ExitError::new(Exit::NotRunning, message).into());
     };
     if let Some(tenant) = &arguments.tenant {
+        // One of whom something is remembered need not be looked for; of the others it is said whether they are at all.
+        if !tenants.contains(tenant) && tenant != NOBODYS {
+            let id = TenantId::parse(tenant).map_err(|e| ExitError::new(Exit::Usage, format!("--tenant: {e}")))?;
+            token::check_tenant(site, &id).await?;
+        }
         return Ok(tenant.clone());
     }
     let mut tenants = tenants.into_iter();
     match (tenants.next(), tenants.next()) {
         (Some(only), None) => Ok(only),
         // A dialog that was refused at the edge has no tenant, and may be all that there is.
-        (None, _) if arguments.call.is_some() => Ok("-".to_owned()),
-        (None, _) => Err(unknown("no call is remembered")),
+        (None, _) if arguments.call.is_some() => Ok(NOBODYS.to_owned()),
+        (None, _) => Err(unknown("no call is remembered").into()),
         (Some(one), Some(other)) => {
             let all: Vec<String> = [one, other].into_iter().chain(tenants).collect();
             let message = format!("calls of several tenants are remembered: say --tenant, one of {}", all.join(", "));
-            Err(ExitError::new(Exit::Usage, message))
+            Err(ExitError::new(Exit::Usage, message).into())
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -15,6 +15,7 @@ use runtime::process::stores::{Mode, SECTION, StoresSettings};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::process::{Child, ChildStdout, Command};
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
 use super::{TENANT, TOKEN_LIFE, cast, describe, load};
@@ -41,13 +42,15 @@ pub struct Show {
     json: bool,
     reconcile: Option<PathBuf>,
     running: Mutex<Option<JoinHandle<anyhow::Result<Exit>>>>,
+    /// The roles have ended; a signal may have come before the robots were there to hear it.
+    over: Arc<Notify>,
 }
 
 impl Show {
     /// One that ends after the last call (`exit`), or goes on until a signal comes.
     pub fn new(load: Load, exit: bool, json: bool) -> anyhow::Result<Self> {
         let reconcile = if exit { Some(beside(RECONCILE)?) } else { None };
-        Ok(Self { load, exit, json, reconcile, running: Mutex::default() })
+        Ok(Self { load, exit, json, reconcile, running: Mutex::default(), over: Arc::default() })
     }
 
     /// How many robots are agents.
@@ -72,6 +75,7 @@ impl Show {
             exit: self.exit,
             json: self.json,
             instance: installation.instance,
+            over: self.over.clone(),
         };
         let running = tokio::spawn(play.run());
         *self.running.lock().unwrap_or_else(PoisonError::into_inner) = Some(running);
@@ -81,7 +85,10 @@ impl Show {
     /// What the whole came to, after the roles have ended.
     pub async fn ended(&self, roles: anyhow::Result<Exit>) -> anyhow::Result<Exit> {
         let running = self.running.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let Some(running) = running else { return roles };
+        self.over.notify_one();
+        // Nobody's call was worth waiting for.
+        let cut_is_done = |exit| if exit == Exit::DrainCut && !self.exit { Exit::Done } else { exit };
+        let Some(running) = running else { return roles.map(cut_is_done) };
         // The children know of the end by the same signal; they have had their time.
         let play = match tokio::time::timeout(ROBOTS_END, running).await {
             Ok(joined) => joined?,
@@ -89,9 +96,7 @@ impl Show {
         };
         let roles = roles?;
         match play? {
-            // Nobody's call was worth waiting for.
-            Exit::Done if roles == Exit::DrainCut && !self.exit => Ok(Exit::Done),
-            Exit::Done => Ok(roles),
+            Exit::Done => Ok(cut_is_done(roles)),
             other => Ok(other),
         }
     }
@@ -150,6 +155,7 @@ struct Play {
     exit: bool,
     json: bool,
     instance: u8,
+    over: Arc<Notify>,
 }
 
 impl Play {
@@ -180,6 +186,8 @@ impl Play {
             .args(&self.arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
+            // Ctrl-C at a terminal is for this process, which ends them in order: they may not listen to it yet.
+            .process_group(0)
             .kill_on_drop(true)
             .spawn()
             .context("starting the robots")?;
@@ -189,6 +197,7 @@ impl Play {
             read = stdout.read_to_string(&mut said) => { read?; false }
             _ = terminate.recv() => true,
             _ = interrupt.recv() => true,
+            () = self.over.notified() => true,
         };
         drop(stdin);
         if stopped {
@@ -208,16 +217,15 @@ impl Play {
         Ok(if whole && agreed && (!self.exit || results.is_flawless()) { Exit::Done } else { Exit::CheckFailed })
     }
 
-    #[allow(clippy::print_stdout, reason = "this is the command's answer")]
     fn tell(&self, results: &Results, verdict: Option<&serde_json::Value>) -> anyhow::Result<()> {
         if self.json {
             let mut document = serde_json::to_value(results)?;
             document["comparison"] = verdict.cloned().unwrap_or_default();
-            println!("{}", serde_json::to_string_pretty(&document)?);
+            say_line!("{}", serde_json::to_string_pretty(&document)?);
         } else {
-            print!("{}", results.table());
+            say!("{}", results.table());
             if let Some(table) = verdict.and_then(|verdict| verdict["table"].as_str()) {
-                print!("{table}");
+                say!("{table}");
             }
         }
         Ok(())
@@ -247,6 +255,7 @@ impl Watcher {
             .args(brokers.map(|brokers| ["--kafka", brokers]).into_iter().flatten())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
+            .process_group(0)
             .kill_on_drop(true)
             .spawn()
             .with_context(|| format!("starting {}", program.display()))?;

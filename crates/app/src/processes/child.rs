@@ -144,9 +144,8 @@ async fn copy(stream: Option<impl AsyncRead + Unpin>, tell: impl Fn(&str)) {
 }
 
 /// A line of a log in JSON says first which process it is of.
-#[allow(clippy::print_stdout, reason = "the log goes to standard output")]
 fn print_marked(node: &str, line: &str) {
-    println!("{}", marked(node, line));
+    say_line!("{}", marked(node, line));
 }
 
 fn marked(node: &str, line: &str) -> String {

@@ -1,6 +1,7 @@
 //! Each code of the table, provoked.
 
 use std::net::TcpListener;
+use std::process::{Command, Stdio};
 
 use crate::binary::Site;
 
@@ -88,9 +89,69 @@ fn a_data_directory_in_use_is_5() {
 #[test]
 fn an_instance_that_does_not_run_is_8() {
     let site = Site::new();
+    assert_eq!(site.start(&["run", "frontend"], "role starts").terminate(), 0);
     let (code, _, said) = site.run(&["topology"]);
     assert_eq!(code, 8);
     assert!(said.contains(&format!("no role of instance {} answers", site.instance)), "{said}");
+}
+
+#[test]
+fn where_no_installation_is_a_question_is_5_and_makes_nothing() {
+    let site = Site::new();
+    for made in [false, true] {
+        if made {
+            std::fs::create_dir_all(&site.data_dir).unwrap();
+        }
+        for arguments in [&["topology"][..], &["trace", "--last"], &["trace", "--follow"], &["token", "--scope", "operate"]] {
+            let (code, _, said) = site.run(arguments);
+            assert_eq!(code, 5, "{arguments:?}: {said}");
+            assert!(said.contains("there is no installation in "), "{said}");
+        }
+        site.run(&["doctor"]);
+        let there = std::fs::read_dir(&site.data_dir).map_or(0, Iterator::count);
+        assert_eq!((site.data_dir.exists(), there), (made, 0), "nothing was made");
+    }
+}
+
+#[test]
+fn a_reader_who_has_seen_enough_is_no_fault() {
+    let site = Site::new();
+    let mut child = site.command(&["settings"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    // Closed before it has written anything, or while it does.
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!((output.status.code(), said.as_str()), (Some(0), ""));
+}
+
+#[test]
+fn what_nobody_takes_or_nothing_opens_is_no_token() {
+    let site = Site::new();
+    for (arguments, expected) in [
+        (["--aud", "tenent"], "no role \"tenent\"; did you mean \"tenant\"?"),
+        (["--life", "0s"], "at least 1s"),
+    ] {
+        let (code, _, said) = site.run(&[&["token", "--scope", "operate"], &arguments[..]].concat());
+        assert!(code == 2 && said.contains(expected), "{said}");
+    }
+    let (code, _, said) = site.run(&["trace", ""]);
+    assert!(code == 2 && said.contains("[CALL]"), "{said}");
+}
+
+#[test]
+fn a_doctor_who_is_sent_to_another_folder_says_where_the_instance_runs() {
+    let site = Site::new();
+    let running = site.start(&["run", "frontend"], "role starts");
+    let instance = site.instance.to_string();
+    let elsewhere = std::env::temp_dir().join(format!("trunkline-app-elsewhere-{instance}"));
+    let arguments = ["doctor", "--instance", &instance, "--data-dir"];
+    let asked = Command::new(env!("CARGO_BIN_EXE_trunkline")).args(arguments).arg(&elsewhere).output().unwrap();
+    let told = String::from_utf8(asked.stdout).unwrap();
+    assert!(!told.contains("end process"), "{told}");
+    assert_eq!(told.matches(" runs instance ").count(), 1, "{told}");
+    assert!(told.contains(&format!("--data-dir {}", site.data_dir.display())), "{told}");
+    assert!(!elsewhere.exists());
+    assert_eq!(running.terminate(), 0);
 }
 
 #[test]

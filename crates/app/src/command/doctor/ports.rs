@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
 
 use runtime::process::{edge, sections};
 use runtime::{Place, Protocol, RoleSpec, address};
@@ -35,9 +36,41 @@ pub fn ports(situation: &Situation) -> Vec<Finding> {
     let held = Held::read();
     let taken = |needed: Needed| {
         let holder = held.by(&needed)?;
-        (!holder.pid.is_some_and(|pid| ours.contains(&pid))).then(|| finding(&needed, &holder))
+        (!holder.pid.is_some_and(|pid| ours.contains(&pid))).then_some((needed, holder))
     };
-    needed(situation).into_iter().filter_map(taken).collect()
+    let mut findings = Vec::new();
+    let mut told = Vec::new();
+    for (needed, holder) in needed(situation).into_iter().filter_map(taken) {
+        let elsewhere = holder.pid.filter(|_| !situation.runs()).and_then(|pid| Some((pid, data_dir_of(pid)?)));
+        match elsewhere.filter(|(_, folder)| *folder != situation.data_dir) {
+            None => findings.push(finding(&needed, &holder)),
+            // Nothing is wrong with what runs: one word for all its ports.
+            Some((pid, _)) if told.contains(&pid) => {}
+            Some((pid, folder)) => {
+                findings.push(runs_elsewhere(situation, pid, &folder));
+                told.push(pid);
+            }
+        }
+    }
+    findings
+}
+
+/// The data directory that a process of ours has open.
+fn data_dir_of(pid: u32) -> Option<PathBuf> {
+    let descriptors = std::fs::read_dir(format!("/proc/{pid}/fd")).ok()?.flatten();
+    let mut targets = descriptors.filter_map(|descriptor| std::fs::read_link(descriptor.path()).ok());
+    let is_lock = |path: &PathBuf| path.ends_with("lock") && path.with_file_name("keys/caller.p8").exists();
+    targets.find(is_lock).and_then(|lock| lock.parent().map(PathBuf::from))
+}
+
+fn runs_elsewhere(situation: &Situation, pid: u32, folder: &Path) -> Finding {
+    let (instance, asked) = (situation.instance, situation.data_dir.display());
+    let what = format!("process {pid} runs instance {instance} with the data directory {}, not with {asked}", folder.display());
+    let remedy = format!(
+        "look there, with --data-dir {}, or take another instance number with --instance; nothing needs to be ended",
+        folder.display()
+    );
+    Finding::error(format!("instance {instance}"), what, remedy)
 }
 
 fn finding(needed: &Needed, holder: &Holder) -> Finding {

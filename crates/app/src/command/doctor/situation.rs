@@ -177,7 +177,7 @@ async fn read_tenants(situation: &mut Situation, servers: Option<&Servers>) -> R
 }
 
 async fn ask_running(situation: &mut Situation, clock: &SystemClock) -> anyhow::Result<()> {
-    let tokens = data_dir::tokens(&situation.data_dir, Arc::new(*clock))?;
+    let tokens = data_dir::tokens_of_existing(&situation.data_dir, Arc::new(*clock))?;
     let scopes = [scope::TOPOLOGY_READ, scope::CALLS_READ].join(" ");
     let token = tokens.issue(None, "operator/doctor", &scopes, token::EVERY_ROLE, TOKEN_LIFE)?;
     let directory = sections::directory(situation.instance, &situation.values)?;

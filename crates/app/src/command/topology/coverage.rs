@@ -9,18 +9,17 @@ use super::paint::{Paint, Tone};
 use crate::roles;
 
 /// Prints every published connection with its coverage, then the totals.
-#[allow(clippy::print_stdout, reason = "this is the command's answer")]
 pub fn run(as_json: bool) -> anyhow::Result<Exit> {
     let published = || connections::all().iter().filter(|row| !row.is_own());
     let totals = coverage::totals(roles::TABLE);
     if as_json {
         let rows: Vec<Value> = published().map(row_as_json).collect();
-        println!("{}", serde_json::to_string_pretty(&json!({ "coverage": totals, "connections": rows }))?);
+        say_line!("{}", serde_json::to_string_pretty(&json!({ "coverage": totals, "connections": rows }))?);
         return Ok(Exit::Done);
     }
     let paint = Paint::of_stdout();
-    published().for_each(|row| print!("{}", line(row, paint)));
-    println!("{}", in_a_line(totals));
+    published().for_each(|row| say!("{}", line(row, paint)));
+    say_line!("{}", in_a_line(totals));
     Ok(Exit::Done)
 }
 
