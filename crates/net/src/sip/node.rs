@@ -309,8 +309,8 @@ impl NodeLinks {
         self.identity.keep_alive_answer(message, *self.work.borrow())
     }
 
-    /// Writes what is to be written; true when all of it has reached the kernel.
-    pub fn is_flushed(&self) -> bool {
+    /// Writes everything that is to be written; true when all of it has reached the kernel.
+    pub fn flush_all(&self) -> bool {
         self.writers.values().all(|up| up.writer.flush().is_ok() && up.writer.is_flushed())
     }
 

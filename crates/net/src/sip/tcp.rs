@@ -332,8 +332,8 @@ impl TcpTable {
         self.open.is_empty()
     }
 
-    /// Writes what is to be written; true when all of it has reached the kernel.
-    pub fn is_flushed(&self) -> bool {
+    /// Writes everything that is to be written, what may wait included; true when all of it has reached the kernel.
+    pub fn flush_all(&self) -> bool {
         self.open.values().all(|o| o.writer.flush().is_ok() && o.writer.is_flushed())
     }
 

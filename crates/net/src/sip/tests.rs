@@ -148,7 +148,7 @@ async fn what_may_wait_is_gathered_and_goes_out_with_what_may_not() {
     client.send(id, numbered(4)).unwrap();
     client.flush();
     assert_eq!(call_ids(&mut server, 3).await, [2, 3, 4]);
-    assert!(client.is_flushed());
+    assert!(client.flush_all());
 }
 
 #[tokio::test]

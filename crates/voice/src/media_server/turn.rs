@@ -170,6 +170,6 @@ impl Turns {
         self.links.announce(Work::Draining);
         self.node.drain();
         let late = self.ctx.drain.deadline().is_some_and(|deadline| deadline <= self.now());
-        late || (self.node.legs() == 0 && self.links.is_flushed())
+        late || (self.node.legs() == 0 && self.links.flush_all())
     }
 }

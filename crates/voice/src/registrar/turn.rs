@@ -79,7 +79,7 @@ impl Turns {
             while self.layer.poll_event().is_some() {}
             self.begin();
             self.transmit();
-            if self.ctx.drain.is_draining() && self.under_way.is_empty() && self.links.is_flushed() {
+            if self.ctx.drain.is_draining() && self.under_way.is_empty() && self.links.flush_all() {
                 return Ok(());
             }
         }

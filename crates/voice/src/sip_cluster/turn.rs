@@ -218,6 +218,6 @@ impl Turns {
         }
         let late = self.ctx.drain.deadline().is_some_and(|deadline| deadline <= self.now());
         // What is left is in the ledger: the next life of this node goes on with it.
-        late || (self.node.calls() == 0 && self.links.is_flushed())
+        late || (self.node.calls() == 0 && self.links.flush_all())
     }
 }

@@ -93,7 +93,7 @@ impl Server {
     fn has_drained(&self) -> bool {
         let now = self.ctx.clock.now();
         let late = self.ctx.drain.deadline().is_some_and(|deadline| deadline <= now);
-        late || (self.proxy.has_drained(now) && self.tcp.is_flushed())
+        late || (self.proxy.has_drained(now) && self.tcp.flush_all())
     }
 
     // === inputs ===
