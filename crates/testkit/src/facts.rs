@@ -126,6 +126,11 @@ impl Watch {
         self.told.lock().unwrap_or_else(PoisonError::into_inner).facts.clone()
     }
 
+    /// Whether the subscription is over.
+    pub fn has_ended(&self) -> bool {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner).ended.is_some()
+    }
+
     /// The snapshot with which it began, once it is there.
     pub fn snapshot(&self) -> Result<v1::Snapshot> {
         wait::until(SOON, || Ok(self.told.lock().unwrap_or_else(PoisonError::into_inner).snapshot.clone()))

@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use serde::Deserialize;
 
 use crate::servers::{self, Servers};
@@ -98,10 +98,8 @@ pub fn binary() -> Result<PathBuf> {
 }
 
 fn claim_instance() -> Result<(u8, File)> {
-    let folder = std::env::temp_dir().join("trunkline-test-instances");
-    fs::create_dir_all(&folder)?;
     for number in INSTANCES {
-        let file = File::create(folder.join(format!("{number}.lock")))?;
+        let file = lock_file(number)?;
         match file.try_lock() {
             Ok(()) if !is_in_use(number) => return Ok((number, file)),
             Ok(()) | Err(TryLockError::WouldBlock) => {}
@@ -109,6 +107,12 @@ fn claim_instance() -> Result<(u8, File)> {
         }
     }
     bail!("every instance number from {INSTANCES:?} is in use")
+}
+
+fn lock_file(instance: u8) -> Result<File> {
+    let folder = std::env::temp_dir().join("trunkline-test-instances");
+    fs::create_dir_all(&folder)?;
+    Ok(File::create(folder.join(format!("{instance}.lock")))?)
 }
 
 /// Whether something listens on an address of that instance: one that somebody started by hand knows no claims.
@@ -145,6 +149,13 @@ impl Installation {
         let servers = Servers::start(instance)?;
         let arguments = [stores_of(Some(&servers)), arguments].concat();
         Self::launch(instance, lock, tempfile::tempdir()?, Some(servers), &arguments)
+    }
+
+    /// Starts it as that instance, with further arguments; nothing else may use the number. Its servers are the caller's affair.
+    pub fn start_as(instance: u8, arguments: &[&str]) -> Result<Self> {
+        let file = lock_file(instance)?;
+        ensure!(file.try_lock().is_ok(), "instance {instance} is in use");
+        Self::launch(instance, file, tempfile::tempdir()?, None, arguments)
     }
 
     fn launch(

@@ -45,8 +45,13 @@ fn admin_place(role: &str) -> Result<(u8, u16)> {
 impl Installation {
     /// The address of a role's admin interface.
     pub fn admin(&self, role: &str) -> Result<SocketAddr> {
+        self.admin_of(role, 1)
+    }
+
+    /// The address of the admin interface of one of several replicas.
+    pub fn admin_of(&self, role: &str, replica: u8) -> Result<SocketAddr> {
         let (third, port) = admin_place(role)?;
-        Ok((Ipv4Addr::new(127, self.demo.instance, third, 1), port).into())
+        Ok((Ipv4Addr::new(127, self.demo.instance, third, replica), port).into())
     }
 
     /// The sum of a metric of a role over its labels.
@@ -54,7 +59,12 @@ impl Installation {
     /// # Errors
     /// When the role has no metric of that name.
     pub fn metric(&self, role: &str, name: &str) -> Result<f64> {
-        let answer = self.http(self.admin(role)?, "GET", "/metrics", "")?;
+        self.metric_of(role, 1, name)
+    }
+
+    /// As [`Self::metric`], of one of several replicas.
+    pub fn metric_of(&self, role: &str, replica: u8, name: &str) -> Result<f64> {
+        let answer = self.http(self.admin_of(role, replica)?, "GET", "/metrics", "")?;
         ensure!(answer.status == 200, "metrics of {role}: {}", answer.status);
         let named = answer.body.lines().filter_map(|line| {
             let rest = line.strip_prefix(name)?;

@@ -93,6 +93,16 @@ impl Sipp {
 }
 
 impl Running {
+    /// The process.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Whether it has ended by itself.
+    pub fn has_ended(&mut self) -> Result<bool> {
+        Ok(self.child.try_wait()?.is_some())
+    }
+
     /// Waits for its end.
     pub fn finish(mut self, limit: Duration) -> Result<Outcome> {
         let child = &mut self.child;

@@ -1,0 +1,275 @@
+//! A call as everybody who took part has written it down: in which state it was at a moment, and what became of it.
+
+use std::collections::BTreeMap;
+
+use crate::clock::{Micros, SECOND};
+use crate::faults::Fault;
+use crate::legs::{Exchange, Leg, Side};
+use crate::site::NODES;
+use crate::tenant::{Kind, TREATMENT_S};
+
+/// A far side that hangs up crosses requests on their way to it.
+const CROSSING: Micros = 5 * SECOND;
+/// A treatment may end so much earlier, by rounding, and so much later, by the way of its end.
+const TREATMENT_SHORT: Micros = SECOND;
+const TREATMENT_LATE: Micros = 8 * SECOND;
+
+/// Where a call stood.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum State {
+    /// An agent or a service has it.
+    Answered,
+    /// An agent has it on hold.
+    Held,
+    /// It waits for an agent.
+    Queued,
+    /// Its application plays something.
+    Treatment,
+    /// An agent's phone rings for it.
+    Ringing,
+    /// Its INVITE has got a 1xx.
+    Provisional,
+    /// Its INVITE has got nothing.
+    NothingSent,
+}
+
+/// All, in the order of the table.
+pub const STATES: [State; 7] = [
+    State::Answered,
+    State::Held,
+    State::Queued,
+    State::Treatment,
+    State::Ringing,
+    State::Provisional,
+    State::NothingSent,
+];
+
+impl State {
+    /// Its name in the table.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Answered => "answered",
+            Self::Held => "held",
+            Self::Queued => "queued",
+            Self::Treatment => "in treatment",
+            Self::Ringing => "agent ringing",
+            Self::Provisional => "INVITE, a 1xx sent",
+            Self::NothingSent => "INVITE, nothing sent",
+        }
+    }
+
+    /// Whether the caller's INVITE was answered.
+    pub const fn is_established(self) -> bool {
+        !matches!(self, Self::Provisional | Self::NothingSent)
+    }
+}
+
+/// A call.
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// The caller's side.
+    pub caller: Leg,
+    /// The phones that were rung, in order.
+    pub phones: Vec<Leg>,
+}
+
+/// Puts the legs together. Legs of phones that belong to no caller are returned apart.
+pub fn join(legs: Vec<Leg>) -> (Vec<Call>, Vec<Leg>) {
+    let (callers, mut phones): (Vec<Leg>, Vec<Leg>) = legs.into_iter().partition(|leg| leg.side == Side::Caller);
+    phones.sort_by_key(Leg::began);
+    let mut rung: BTreeMap<String, Vec<Leg>> = BTreeMap::new();
+    for phone in phones {
+        rung.entry(phone.connid.clone()).or_default().push(phone);
+    }
+    let join = |caller: Leg| {
+        let phones = if caller.connid.is_empty() { None } else { rung.remove(&caller.connid) };
+        Call { phones: phones.unwrap_or_default(), caller }
+    };
+    let calls = callers.into_iter().map(join).collect();
+    (calls, rung.into_values().flatten().collect())
+}
+
+impl Call {
+    /// In which state it was; none before its beginning and after its end.
+    pub fn state(&self, at: Micros) -> Option<State> {
+        let caller = &self.caller;
+        if caller.began() > at || caller.ended().is_some_and(|ended| ended <= at) {
+            return None;
+        }
+        if caller.heard_of().is_none_or(|heard| heard > at) {
+            return Some(State::NothingSent);
+        }
+        if caller.answered().is_none_or(|answered| answered > at) {
+            return Some(State::Provisional);
+        }
+        let phone = self.phones.iter().rfind(|phone| phone.began() <= at && phone.refused().is_none());
+        Some(match (caller.kind, phone) {
+            (Kind::Treat, _) => State::Treatment,
+            (kind, None) if kind.is_queued() => State::Queued,
+            (_, Some(phone)) if phone.answered().is_none_or(|answered| answered > at) => State::Ringing,
+            (_, Some(phone)) if phone.holds(at) => State::Held,
+            _ => State::Answered,
+        })
+    }
+
+    /// The node that had it at that moment, as far as its tag and the faults before say.
+    pub fn node(&self, at: Micros, faults: &[Fault]) -> Option<String> {
+        let (node, _epoch) = self.caller.owner.rsplit_once('.')?;
+        let mut node = node.to_owned();
+        for fault in faults.iter().filter(|fault| fault.at < at && fault.at > self.caller.began()) {
+            if fault.node.as_ref() == Some(&node) {
+                node = (1..=NODES).map(|n| format!("sip-cluster-{n}")).find(|other| *other != node)?;
+            }
+        }
+        Some(node)
+    }
+
+    /// Requests of either side that began after that moment and were answered well.
+    pub fn exchanges_after(&self, at: Micros) -> usize {
+        [&self.caller].into_iter().chain(&self.phones).map(|leg| leg.exchanges_after(at)).sum()
+    }
+
+    /// Why the call counts as lost, although its caller was answered; none when all went as it should.
+    pub fn lost(&self) -> Option<String> {
+        let caller = &self.caller;
+        let answered = caller.answered()?;
+        if let Some(fault) = fault_of(caller) {
+            return Some(format!("caller: {fault}"));
+        }
+        let Some(ended) = caller.ended() else { return Some("caller: never over".to_owned()) };
+        let by_far_side = caller.exchanges.iter().any(|e| e.method == "BYE" && !e.is_sent);
+        if by_far_side && !caller.kind.is_ended_by_far_side() {
+            return Some(format!("the far side hung up{}", self.who_began_the_end()));
+        }
+        if caller.kind == Kind::Treat {
+            let (lasted, due) = (ended - answered, TREATMENT_S * SECOND);
+            if lasted + TREATMENT_SHORT < due || lasted > due + TREATMENT_LATE {
+                return Some(format!("its treatment lasted {:.1} s", lasted as f64 / 1e6));
+            }
+        } else if by_far_side && !self.phones.iter().any(|p| p.exchanges.iter().any(|e| e.method == "BYE" && e.is_sent))
+        {
+            return Some("hung up, by no agent".to_owned());
+        }
+        self.phones.iter().find_map(|phone| Some(format!("phone {}: {}", phone.number, fault_of_phone(phone)?)))
+    }
+
+    fn who_began_the_end(&self) -> &'static str {
+        let by_phone = self.phones.iter().any(|p| p.exchanges.iter().any(|e| e.method == "BYE" && e.is_sent));
+        if by_phone { ", the phone too" } else { ", no phone did" }
+    }
+}
+
+/// What went wrong in a leg's own writing.
+fn fault_of(leg: &Leg) -> Option<String> {
+    if let Some(failure) = &leg.failure {
+        return Some(failure.clone());
+    }
+    let crossed = leg.exchanges.iter().find(|e| e.method == "BYE").map(|bye| bye.at);
+    let bad = |exchange: &&Exchange| {
+        let is_crossed = crossed.is_some_and(|bye| exchange.at.abs_diff(bye) < CROSSING);
+        match exchange.last {
+            Some((_, 200..300)) => false,
+            Some((_, 491)) => exchange.method != "INVITE",
+            Some((_, 481 | 487)) => !is_crossed,
+            Some(_) => true,
+            None => exchange.is_sent && exchange.method != "CANCEL" && !is_crossed,
+        }
+    };
+    let exchange = leg.exchanges.iter().find(bad)?;
+    let answer = exchange.last.map_or("nothing".to_owned(), |(_, code)| code.to_string());
+    Some(format!("{} {} was answered {answer}", exchange.method, exchange.cseq))
+}
+
+/// A phone that has not answered may be left by CANCEL; one that has must be told the end.
+fn fault_of_phone(phone: &Leg) -> Option<String> {
+    if phone.answered().is_none() {
+        return None;
+    }
+    fault_of(phone).or_else(|| phone.ended().is_none().then(|| "never told the end".to_owned()))
+}
+
+#[cfg(test)]
+pub mod tests {
+    use super::*;
+
+    pub fn exchange(at: Micros, is_sent: bool, method: &str, cseq: u32, code: u16) -> Exchange {
+        let last = (code > 0).then_some((at + 1, code));
+        Exchange { at, is_sent, method: method.to_owned(), cseq, provisional: None, last }
+    }
+
+    pub fn leg(side: Side, kind: Kind, connid: &str, exchanges: Vec<Exchange>) -> Leg {
+        Leg {
+            side,
+            kind,
+            id: format!("{connid}-{side:?}"),
+            number: "5400".to_owned(),
+            connid: connid.to_owned(),
+            owner: "sip-cluster-1.7".to_owned(),
+            exchanges,
+            acknowledged: None,
+            failure: None,
+        }
+    }
+
+    fn held_call(code: u16) -> Call {
+        let caller = vec![
+            exchange(10, true, "INVITE", 1, 200),
+            exchange(50, true, "INVITE", 2, code),
+            exchange(90, true, "BYE", 3, 200),
+        ];
+        let phone = vec![
+            exchange(20, false, "INVITE", 1, 200),
+            exchange(30, true, "INVITE", 1, 200),
+            exchange(70, true, "INVITE", 2, 200),
+            exchange(92, false, "BYE", 4, 200),
+        ];
+        let legs = vec![leg(Side::Caller, Kind::Hold, "a", caller), leg(Side::Phone, Kind::Hold, "a", phone)];
+        join(legs).0.remove(0)
+    }
+
+    #[test]
+    fn a_call_is_in_each_state_when_its_phones_say_so() {
+        let call = held_call(200);
+        let states = [5, 10, 15, 20, 25, 31, 71, 95].map(|at| call.state(at));
+        let wanted = [
+            None,
+            Some(State::NothingSent),
+            Some(State::Queued),
+            Some(State::Ringing),
+            Some(State::Answered),
+            Some(State::Held),
+            Some(State::Answered),
+            None,
+        ];
+        assert_eq!(states, wanted);
+        assert_eq!(call.lost(), None);
+        assert_eq!(call.exchanges_after(60), 3);
+    }
+
+    #[test]
+    fn a_refused_request_within_the_call_is_a_loss_and_a_repeatable_one_is_not() {
+        assert!(held_call(481).lost().is_none(), "it crosses the BYE");
+        assert!(held_call(500).lost().is_some());
+        assert!(held_call(0).lost().is_none(), "the same");
+        assert!(held_call(491).lost().is_none());
+        let mut call = held_call(200);
+        call.phones[0].exchanges.pop();
+        assert_eq!(call.lost().as_deref(), Some("phone 5400: never told the end"));
+        call.caller.exchanges.pop();
+        assert_eq!(call.lost().as_deref(), Some("caller: never over"));
+    }
+
+    #[test]
+    fn a_call_changes_its_node_with_a_fault_of_the_node() {
+        let fault = |at, node: &str| Fault {
+            at,
+            what: String::new(),
+            node: Some(node.to_owned()),
+            census: [String::new(), String::new()],
+        };
+        let faults = [fault(50, "sip-cluster-1"), fault(60, "sip-cluster-2")];
+        let call = held_call(200);
+        let nodes = [49, 55, 65].map(|at| call.node(at, &faults).unwrap_or_default());
+        assert_eq!(nodes, ["sip-cluster-1", "sip-cluster-2", "sip-cluster-1"]);
+    }
+}

@@ -1,0 +1,255 @@
+//! What is done to the installation while calls go on.
+
+use std::time::Duration;
+
+use anyhow::Result;
+
+use crate::clock::{self, Micros};
+use crate::load::Load;
+use crate::options::Options;
+use crate::site::{NODES, Site};
+
+/// What is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scenario {
+    /// A sip-cluster node is killed.
+    Kill,
+    /// A sip-cluster node is stopped for ten seconds.
+    Stop,
+    /// Each sip-cluster node is told to end, one after the other.
+    Rolling,
+    /// Redis is started again.
+    RedisRestart,
+    /// Redis is started again, without its data.
+    RedisEmpty,
+    /// Kafka is away for a minute.
+    KafkaDown,
+    /// PostgreSQL is away for a minute.
+    PostgresDown,
+    /// One process of each other role is killed, one after the other.
+    Others,
+}
+
+/// Every scenario, in the order of a whole run.
+pub const ALL: [Scenario; 8] = [
+    Scenario::Kill,
+    Scenario::Stop,
+    Scenario::Rolling,
+    Scenario::RedisRestart,
+    Scenario::RedisEmpty,
+    Scenario::KafkaDown,
+    Scenario::PostgresDown,
+    Scenario::Others,
+];
+
+/// Roles whose death is measured; their survival is not promised yet.
+const OTHERS: [&str; 9] =
+    ["frontend", "dialplan", "config", "registrar", "agent-state", "call-state", "ors", "rq", "tenant"];
+/// Between two faults: the process is back, and another set of calls is in each state.
+const GAP: Duration = Duration::from_secs(30);
+const STOPPED: Duration = Duration::from_secs(10);
+const AWAY: Duration = Duration::from_secs(60);
+const BACK_WITHIN: Duration = Duration::from_secs(150);
+/// Kills fall within a burst of INVITEs, in steps of this.
+const STEP: Duration = Duration::from_millis(10);
+const STEPS: u64 = 20;
+
+impl Scenario {
+    /// By its name.
+    pub fn named(name: &str) -> Option<Self> {
+        ALL.into_iter().find(|scenario| scenario.name() == name)
+    }
+
+    /// Its name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Kill => "kill",
+            Self::Stop => "stop",
+            Self::Rolling => "rolling",
+            Self::RedisRestart => "redis-restart",
+            Self::RedisEmpty => "redis-empty",
+            Self::KafkaDown => "kafka-down",
+            Self::PostgresDown => "postgres-down",
+            Self::Others => "others",
+        }
+    }
+
+    /// How long the supervisor waits before it starts a process again.
+    pub const fn restart_after(self) -> &'static str {
+        match self {
+            Self::Kill | Self::Others => "15s",
+            _ => "500ms",
+        }
+    }
+
+    /// Whether calls of a node that is gone are judged.
+    pub const fn has_heirs(self) -> bool {
+        matches!(self, Self::Kill | Self::Stop)
+    }
+}
+
+/// Something that was done.
+#[derive(Clone, Debug)]
+pub struct Fault {
+    /// When.
+    pub at: Micros,
+    /// What, in words.
+    pub what: String,
+    /// The sip-cluster node whose calls need an heir.
+    pub node: Option<String>,
+    /// What the processes counted before and after.
+    pub census: [String; 2],
+}
+
+/// The moments: xorshift, so that the same seed gives the same run.
+pub struct Moments(u64);
+
+impl Moments {
+    /// From a seed.
+    pub fn new(seed: u64) -> Self {
+        Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)
+    }
+
+    /// A number below the bound.
+    pub fn below(&mut self, bound: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 >> 11) % bound
+    }
+}
+
+/// One run of a scenario under way.
+pub struct Run<'a> {
+    /// The installation.
+    pub site: &'a Site,
+    /// The calls.
+    pub load: &'a mut Load,
+    /// What is asked for.
+    pub options: &'a Options,
+    /// The moments.
+    pub moments: Moments,
+    /// What was done.
+    pub faults: Vec<Fault>,
+}
+
+impl Run<'_> {
+    /// Does it all.
+    pub fn play(&mut self, scenario: Scenario) -> Result<()> {
+        match scenario {
+            Scenario::Kill => self.kills(),
+            Scenario::Stop => self.stops(),
+            Scenario::Rolling => self.rolling(),
+            Scenario::RedisRestart => self.server("restart", "redis", "Redis is started again"),
+            Scenario::RedisEmpty => self.server("empty", "redis", "Redis is started again, empty"),
+            Scenario::KafkaDown => self.away("kafka", "Kafka is away for a minute"),
+            Scenario::PostgresDown => self.away("postgresql", "PostgreSQL is away for a minute"),
+            Scenario::Others => self.others(),
+        }
+    }
+
+    /// Notes the moment and what the processes count around it.
+    fn done(&mut self, what: String, node: Option<String>, act: impl FnOnce(&Self) -> Result<()>) -> Result<()> {
+        let before = self.site.census();
+        if node.is_some() {
+            let share = self.options.rate / 20.0;
+            self.load.burst(&self.site.installation, share)?;
+            clock::pass(STEP * u32::try_from(self.moments.below(STEPS))?);
+        }
+        let at = clock::now();
+        act(self)?;
+        clock::pass(Duration::from_secs(2));
+        let after = self.site.census();
+        eprintln!("chaos: {what}\n  before {before}\n  after  {after}");
+        self.faults.push(Fault { at, what, node, census: [before, after] });
+        Ok(())
+    }
+
+    fn a_node(&mut self) -> String {
+        format!("sip-cluster-{}", 1 + self.moments.below(u64::from(NODES)))
+    }
+
+    fn kills(&mut self) -> Result<()> {
+        for _ in 0..self.options.kills {
+            let node = self.a_node();
+            let old = self.site.processes()?.get(&node).copied().unwrap_or_default();
+            self.done(format!("{node} is killed"), Some(node.clone()), |run| run.site.signal(&node, "KILL").map(drop))?;
+            self.site.is_back(&node, old, BACK_WITHIN)?;
+            clock::pass(GAP / 2);
+        }
+        Ok(())
+    }
+
+    fn stops(&mut self) -> Result<()> {
+        for _ in 0..self.options.kills {
+            let node = self.a_node();
+            self.done(format!("{node} is stopped for ten seconds"), Some(node.clone()), |run| {
+                run.site.signal(&node, "STOP")?;
+                Ok(())
+            })?;
+            clock::pass(STOPPED.saturating_sub(Duration::from_secs(2)));
+            self.site.signal(&node, "CONT")?;
+            clock::pass(GAP / 2);
+        }
+        Ok(())
+    }
+
+    fn rolling(&mut self) -> Result<()> {
+        for number in 1..=NODES {
+            let node = format!("sip-cluster-{number}");
+            let old = self.site.processes()?.get(&node).copied().unwrap_or_default();
+            self.done(format!("{node} is told to end"), None, |run| run.site.signal(&node, "TERM").map(drop))?;
+            self.site.is_back(&node, old, BACK_WITHIN)?;
+            clock::pass(GAP / 3);
+        }
+        Ok(())
+    }
+
+    fn server(&mut self, what: &str, name: &str, words: &str) -> Result<()> {
+        self.done(words.to_owned(), None, |run| run.site.server(what, name))?;
+        clock::pass(GAP);
+        Ok(())
+    }
+
+    fn away(&mut self, name: &str, words: &str) -> Result<()> {
+        self.done(words.to_owned(), None, |run| run.site.server("stop", name))?;
+        clock::pass(AWAY);
+        self.site.server("start", name)?;
+        clock::pass(GAP / 2);
+        Ok(())
+    }
+
+    fn others(&mut self) -> Result<()> {
+        for role in OTHERS {
+            let node = format!("{role}-1");
+            let old = self.site.processes()?.get(&node).copied().unwrap_or_default();
+            self.done(format!("{node} is killed"), None, |run| run.site.signal(&node, "KILL").map(drop))?;
+            self.site.is_back(&node, old, BACK_WITHIN)?;
+            clock::pass(GAP / 3);
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_seed_gives_the_same_moments_again() {
+        let moments = |seed| {
+            let mut moments = Moments::new(seed);
+            (0..20).map(|_| moments.below(STEPS)).collect::<Vec<_>>()
+        };
+        assert_eq!(moments(7), moments(7));
+        assert_ne!(moments(7), moments(8));
+    }
+
+    #[test]
+    fn every_scenario_is_found_by_its_name() {
+        for scenario in ALL {
+            assert_eq!(Scenario::named(scenario.name()), Some(scenario));
+        }
+        assert_eq!(Scenario::named("murder"), None);
+    }
+}

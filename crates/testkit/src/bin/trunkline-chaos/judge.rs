@@ -1,0 +1,253 @@
+//! The rules, and what breaks them.
+
+use std::collections::{BTreeMap, HashMap};
+
+use testkit::Fact;
+use testkit::facts::broken_laws;
+
+use crate::calls::{Call, STATES, State};
+use crate::clock::{Micros, SECOND};
+use crate::ears::Ears;
+use crate::faults::Fault;
+use crate::legs::Leg;
+use crate::tenant::Kind;
+
+/// At least so many calls in each state.
+pub const ENOUGH: usize = 20;
+/// A silence that somebody hears.
+const SILENCE: Micros = SECOND;
+/// So long after a fault the sound is listened to.
+const LISTENED: Micros = 8 * SECOND;
+/// The other kind of silence, when a call has only just been put through, is none of the fault's.
+const SETTLED: Micros = 2 * SECOND;
+
+/// A row of the table.
+#[derive(Clone, Debug, Default)]
+pub struct Row {
+    /// Calls in that state at the fault.
+    pub calls: usize,
+    /// Those of them that were the lost node's.
+    pub of_node: usize,
+    /// Those of them that had a request answered after the fault, of either side.
+    pub spoken: usize,
+    /// Offered to an agent again.
+    pub offered_again: usize,
+    /// What became of those that were lost.
+    pub lost: Vec<String>,
+}
+
+/// What a fault did.
+#[derive(Clone, Debug)]
+pub struct Harm {
+    /// The fault.
+    pub fault: Fault,
+    /// By state.
+    pub rows: BTreeMap<State, Row>,
+    /// INVITEs that began within ten seconds after it and were refused, by code.
+    pub refused: BTreeMap<u16, usize>,
+    /// Calls with audio that were listened to, and the longest silences beyond a second.
+    pub listened: usize,
+    /// The longest silence in any of them, in microseconds.
+    pub longest_silence: Micros,
+    /// Calls that were silent for longer than a second.
+    pub silent: Vec<String>,
+}
+
+/// What a fault did to each call.
+pub fn harm(fault: &Fault, calls: &[Call], faults: &[Fault], ears: &Ears, ear_lines: u64) -> Harm {
+    let mut rows: BTreeMap<State, Row> = STATES.iter().map(|state| (*state, Row::default())).collect();
+    let mut refused = BTreeMap::new();
+    let (mut listened, mut longest_silence, mut silent) = (0, 0, Vec::new());
+    for call in calls {
+        let began = call.caller.began();
+        if (fault.at..fault.at + 10 * SECOND).contains(&began)
+            && let Some(code) = call.caller.refused()
+        {
+            *refused.entry(code).or_default() += 1;
+        }
+        let Some(state) = call.state(fault.at) else { continue };
+        let row = rows.entry(state).or_default();
+        row.calls += 1;
+        row.of_node += usize::from(call.node(fault.at, faults) == fault.node || fault.node.is_none());
+        row.spoken += usize::from(call.exchanges_after(fault.at) > 0);
+        let offers = call.phones.iter().filter(|phone| phone.began() > fault.at).count();
+        row.offered_again += usize::from(state == State::Ringing && offers > 0);
+        if let Some(why) = lost(call, state) {
+            row.lost.push(describe(call, &why));
+        }
+        if let Some(silence) = silence(call, state, fault, ears, ear_lines) {
+            listened += 1;
+            longest_silence = longest_silence.max(silence);
+            if silence > SILENCE {
+                silent.push(describe(call, &format!("silent for {:.1} s", silence as f64 / 1e6)));
+            }
+        }
+    }
+    // Which node the proxy had given an INVITE to that nobody has answered is not to be seen from outside: half of them.
+    if let Some(row) = rows.get_mut(&State::NothingSent).filter(|_| fault.node.is_some()) {
+        row.of_node = row.calls / 2;
+    }
+    Harm { fault: fault.clone(), rows, refused, listened, longest_silence, silent }
+}
+
+fn lost(call: &Call, state: State) -> Option<String> {
+    if state.is_established() {
+        return call.lost();
+    }
+    match (call.caller.answered(), call.caller.refused()) {
+        (Some(_), _) => call.lost(),
+        (None, Some(code)) => Some(format!("refused with {code}")),
+        (None, None) => Some(call.caller.failure.clone().unwrap_or_else(|| "never answered".to_owned())),
+    }
+}
+
+fn silence(call: &Call, state: State, fault: &Fault, ears: &Ears, lines: u64) -> Option<Micros> {
+    if call.caller.kind != Kind::Talk || state != State::Answered {
+        return None;
+    }
+    let phone = call.phones.last()?;
+    let through = phone.answered().filter(|answered| answered + SETTLED < fault.at)?;
+    // SIPp gives its calls the lines of the file in turn.
+    let number: u64 = call.caller.id.split('-').next()?.parse().ok()?;
+    let port = u64::from(ears.first_port) + 2 * ((number - 1) % lines);
+    let from = (fault.at - SETTLED / 2).max(through);
+    let to = call.caller.exchanges.iter().find(|e| e.method == "BYE").map_or(Micros::MAX, |bye| bye.at);
+    ears.longest_silence(u16::try_from(port).ok()?, from, to.min(fault.at + LISTENED))
+        .or(Some(to.min(fault.at + LISTENED) - from))
+}
+
+/// A call in a line of a report.
+pub fn describe(call: &Call, why: &str) -> String {
+    let caller = &call.caller;
+    format!("{} {} (Call-ID {}, of {}): {why}", caller.kind.name(), caller.connid, caller.id, caller.owner)
+}
+
+/// Calls that were lost although no fault found them up: the load itself must be without fault.
+pub fn lost_otherwise(calls: &[Call], faults: &[Fault]) -> Vec<String> {
+    let at_no_fault = |call: &&Call| faults.iter().all(|fault| call.state(fault.at).is_none());
+    calls.iter().filter(at_no_fault).filter_map(|call| Some(describe(call, &call.lost()?))).collect()
+}
+
+/// Calls that were refused, by code: when no fault was near they should not be.
+pub fn refused(calls: &[Call]) -> BTreeMap<u16, usize> {
+    let mut by_code = BTreeMap::new();
+    for code in calls.iter().filter_map(|call| call.caller.refused()) {
+        *by_code.entry(code).or_default() += 1;
+    }
+    by_code
+}
+
+/// Agents who had two calls at once, by what their phones have written down.
+pub fn offered_two(calls: &[Call], strays: &[Leg]) -> Vec<String> {
+    let mut by_phone: BTreeMap<&str, Vec<&Leg>> = BTreeMap::new();
+    let legs = calls.iter().flat_map(|call| &call.phones).chain(strays).filter(|leg| leg.kind.is_queued());
+    for leg in legs {
+        by_phone.entry(&leg.number).or_default().push(leg);
+    }
+    let mut found = Vec::new();
+    for (number, mut legs) in by_phone {
+        legs.sort_by_key(|leg| leg.began());
+        for pair in legs.windows(2) {
+            let overlap = pair[0].ended().is_none_or(|ended| ended > pair[1].began() + SECOND / 10);
+            if overlap && pair[0].connid != pair[1].connid {
+                let at = pair[1].began() as f64 / 1e6;
+                found.push(format!("{number} had {} when {} was offered at {at:.3}", pair[0].connid, pair[1].connid));
+            }
+        }
+    }
+    found
+}
+
+/// Calls that were answered by two phones at once.
+pub fn answered_twice(calls: &[Call]) -> Vec<String> {
+    let both = |call: &&Call| {
+        let mut answered: Vec<&Leg> = call.phones.iter().filter(|phone| phone.answered().is_some()).collect();
+        answered.sort_by_key(|phone| phone.answered());
+        answered.windows(2).any(|pair| pair[0].ended().is_none_or(|ended| Some(ended) > pair[1].answered()))
+    };
+    calls.iter().filter(both).map(|call| describe(call, "answered twice")).collect()
+}
+
+/// Calls that lost their place: somebody who came later to the same queue was given an agent earlier. All have the same priority.
+pub fn lost_places(facts: &[Fact]) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut waiting: HashMap<&str, Vec<(&str, usize)>> = HashMap::new();
+    let mut came: HashMap<(&str, &str), usize> = HashMap::new();
+    for (number, fact) in facts.iter().enumerate().filter(|(_, fact)| fact.id.starts_with("queue:chaos_")) {
+        let (queue, call) = (fact.dn(), fact.text("ConnID"));
+        let queued = waiting.entry(queue).or_default();
+        match fact.name.as_str() {
+            // Who comes back has the place that it had.
+            "EventQueued" => queued.push((call, *came.entry((queue, call)).or_insert(number))),
+            "EventDiverted" => {
+                let place = came.get(&(queue, call)).copied().unwrap_or(number);
+                queued.retain(|(other, _)| *other != call);
+                let passed: Vec<&str> = queued.iter().filter(|(_, at)| *at < place).map(|(other, _)| *other).collect();
+                if !passed.is_empty() {
+                    found.push(format!(
+                        "{queue}: {call} came before {} who had waited longer: {passed:?}",
+                        passed.len()
+                    ));
+                }
+            }
+            "EventAbandoned" => queued.retain(|(other, _)| *other != call),
+            _ => {}
+        }
+    }
+    found
+}
+
+/// What the stream of facts breaks: identity, order, completeness, parties.
+pub fn laws(facts: &[Fact]) -> Vec<String> {
+    broken_laws(facts)
+}
+
+/// Calls that the installation has begun and no caller knows: an INVITE that was repeated made two.
+pub fn unknown_calls(facts: &[Fact], calls: &[Call]) -> Vec<String> {
+    let known: std::collections::HashSet<&str> = calls.iter().map(|call| call.caller.connid.as_str()).collect();
+    let created = facts.iter().filter(|fact| fact.name == "EventCallCreated");
+    let connid = |fact: &Fact| fact.text("ConnID").split('@').next().unwrap_or_default().to_owned();
+    created.map(connid).filter(|connid| !known.contains(connid.as_str())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::calls::join;
+    use crate::calls::tests::{exchange, leg};
+    use crate::legs::Side;
+
+    fn fact(name: &str, call: &str) -> Fact {
+        let frame = json!({"ThisDN": "chaos_wait", "ConnID": call});
+        Fact { position: String::new(), id: "queue:chaos_wait:1:1".to_owned(), name: name.to_owned(), frame }
+    }
+
+    #[test]
+    fn who_is_passed_over_has_lost_its_place_and_who_comes_back_has_not() {
+        let queued = [fact("EventQueued", "a"), fact("EventQueued", "b")];
+        let lawful = [fact("EventDiverted", "a"), fact("EventQueued", "a"), fact("EventDiverted", "a")];
+        assert!(lost_places(&[&queued[..], &lawful].concat()).is_empty());
+        assert_eq!(lost_places(&[&queued[..], &[fact("EventDiverted", "b")]].concat()).len(), 1);
+        let gone = [fact("EventAbandoned", "a"), fact("EventDiverted", "b")];
+        assert!(lost_places(&[&queued[..], &gone].concat()).is_empty());
+    }
+
+    #[test]
+    fn an_agent_with_two_calls_and_a_call_with_two_agents_are_found() {
+        let rung = |connid, at| {
+            let phone = vec![exchange(at, false, "INVITE", 1, 200), exchange(at + 9 * SECOND, false, "BYE", 2, 200)];
+            leg(Side::Phone, Kind::Hold, connid, phone)
+        };
+        let caller = |connid| leg(Side::Caller, Kind::Hold, connid, vec![exchange(1, true, "INVITE", 1, 200)]);
+        let (calls, strays) = join(vec![caller("a"), caller("b"), rung("a", 10), rung("b", 20)]);
+        assert_eq!(offered_two(&calls, &strays).len(), 1);
+        assert!(answered_twice(&calls).is_empty());
+        let (calls, strays) = join(vec![caller("a"), rung("a", 10), rung("a", 20)]);
+        assert!(offered_two(&calls, &strays).is_empty());
+        assert_eq!(answered_twice(&calls).len(), 1);
+        let (calls, strays) = join(vec![caller("a"), caller("b"), rung("a", 10), rung("b", 10 * SECOND)]);
+        assert!(offered_two(&calls, &strays).is_empty());
+    }
+}

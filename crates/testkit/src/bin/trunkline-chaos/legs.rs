@@ -1,0 +1,258 @@
+//! What SIPp has written down of each of its calls: the judge's evidence.
+
+use std::collections::{BTreeMap, HashMap};
+
+use crate::clock::Micros;
+use crate::tenant::Kind;
+
+/// Who wrote it down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// A caller.
+    Caller,
+    /// An agent's phone, or one that is dialled.
+    Phone,
+}
+
+/// A request and its answer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Exchange {
+    /// When it was first sent or came.
+    pub at: Micros,
+    /// Whether SIPp sent it.
+    pub is_sent: bool,
+    /// Its method.
+    pub method: String,
+    /// Its number.
+    pub cseq: u32,
+    /// When the first 1xx was there.
+    pub provisional: Option<Micros>,
+    /// Its final answer.
+    pub last: Option<(Micros, u16)>,
+}
+
+impl Exchange {
+    /// Whether it was answered by 2xx.
+    pub fn is_answered_well(&self) -> bool {
+        self.last.is_some_and(|(_, code)| (200..300).contains(&code))
+    }
+}
+
+/// One call of one program.
+#[derive(Clone, Debug)]
+pub struct Leg {
+    /// Who wrote it down.
+    pub side: Side,
+    /// The kind of call.
+    pub kind: Kind,
+    /// Its Call-ID.
+    pub id: String,
+    /// What the INVITE was for: a number.
+    pub number: String,
+    /// The call's key in the installation.
+    pub connid: String,
+    /// The node and the epoch that began it.
+    pub owner: String,
+    /// Requests in their order.
+    pub exchanges: Vec<Exchange>,
+    /// When the first INVITE's 200 was acknowledged.
+    pub acknowledged: Option<Micros>,
+    /// Why SIPp gave it up.
+    pub failure: Option<String>,
+}
+
+impl Leg {
+    fn invite(&self) -> Option<&Exchange> {
+        self.exchanges.iter().find(|exchange| exchange.method == "INVITE")
+    }
+
+    /// When it began.
+    pub fn began(&self) -> Micros {
+        self.exchanges.first().map_or(0, |exchange| exchange.at)
+    }
+
+    /// When the first sign of an answer was there.
+    pub fn heard_of(&self) -> Option<Micros> {
+        let invite = self.invite()?;
+        invite.provisional.or(invite.last.map(|(at, _)| at))
+    }
+
+    /// When it was answered.
+    pub fn answered(&self) -> Option<Micros> {
+        self.invite().filter(|invite| invite.is_answered_well())?.last.map(|(at, _)| at)
+    }
+
+    /// The code by which it was refused.
+    pub fn refused(&self) -> Option<u16> {
+        self.invite()?.last.map(|(_, code)| code).filter(|code| *code >= 300)
+    }
+
+    /// When it was over: the answer to a BYE, or a refusal.
+    pub fn ended(&self) -> Option<Micros> {
+        let bye = self.exchanges.iter().find(|e| e.method == "BYE").and_then(|bye| bye.last);
+        let refused = self.invite().and_then(|invite| invite.last).filter(|(_, code)| *code >= 300);
+        bye.or(refused).map(|(at, _)| at)
+    }
+
+    /// Whether the phone has the far side on hold at that moment: every other re-INVITE takes it back.
+    pub fn holds(&self, at: Micros) -> bool {
+        let changes = self.exchanges.iter().filter(|e| e.method == "INVITE" && e.is_sent && e.is_answered_well());
+        changes.filter(|e| e.last.is_some_and(|(done, _)| done <= at)).count() % 2 == 1
+    }
+
+    /// Requests of either side that began after that moment and were answered by 2xx.
+    pub fn exchanges_after(&self, at: Micros) -> usize {
+        self.exchanges.iter().filter(|exchange| exchange.at > at && exchange.is_answered_well()).count()
+    }
+}
+
+/// One line of SIPp's short trace: date, time, seconds, direction, Call-ID, CSeq, first line.
+fn line(text: &str) -> Option<(Micros, bool, &str, u32, &str, &str)> {
+    let mut fields = text.split('\t');
+    let seconds = fields.nth(2)?;
+    let (whole, part) = seconds.split_once('.')?;
+    let at = whole.parse::<Micros>().ok()? * 1_000_000 + part.parse::<Micros>().ok()?;
+    let is_sent = fields.next()? == "S";
+    let call = fields.next()?;
+    let (number, method) = fields.next()?.strip_prefix("CSeq:")?.trim().split_once(' ')?;
+    Some((at, is_sent, call, number.parse().ok()?, method.trim(), fields.next()?.trim()))
+}
+
+/// The tag that names call and owner, `<connid>.<leg>.[<tenant>.]<node>.<epoch>.<mac>`.
+fn tag(text: &str) -> Option<(String, String)> {
+    let mut parts = text.rsplitn(4, '.');
+    let (_mac, epoch, node, rest) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+    let connid = rest.split('.').next()?;
+    let is_connid = connid.len() == 16 && connid.bytes().all(|byte| byte.is_ascii_hexdigit());
+    (is_connid && epoch.parse::<u64>().is_ok()).then(|| (connid.to_owned(), format!("{node}.{epoch}")))
+}
+
+/// Reads the traces of one run.
+pub fn read(side: Side, kind: Kind, messages: &str, notes: &str, errors: &str) -> Vec<Leg> {
+    let mut order = Vec::new();
+    let mut legs: BTreeMap<String, Leg> = BTreeMap::new();
+    for (at, is_sent, call, cseq, method, first) in messages.lines().filter_map(line) {
+        let leg = legs.entry(call.to_owned()).or_insert_with(|| {
+            order.push(call.to_owned());
+            new_leg(side, kind, call)
+        });
+        take(leg, at, is_sent, cseq, method, first);
+    }
+    let tags: HashMap<&str, (String, String)> = notes.lines().filter_map(note).collect();
+    let failures: Vec<(&str, &str)> = errors.lines().filter_map(failure).collect();
+    for (call, why) in failures {
+        if let Some(leg) = legs.get_mut(call) {
+            leg.failure.get_or_insert_with(|| why.chars().take(160).collect());
+        }
+    }
+    for leg in legs.values_mut().filter(|leg| leg.connid.is_empty()) {
+        if let Some((connid, owner)) = tags.get(leg.id.as_str()) {
+            (leg.connid, leg.owner) = (connid.clone(), owner.clone());
+        }
+    }
+    order.into_iter().filter_map(|call| legs.remove(&call)).collect()
+}
+
+fn new_leg(side: Side, kind: Kind, call: &str) -> Leg {
+    Leg {
+        side,
+        kind,
+        id: call.to_owned(),
+        number: String::new(),
+        connid: String::new(),
+        owner: String::new(),
+        exchanges: Vec::new(),
+        acknowledged: None,
+        failure: None,
+    }
+}
+
+fn take(leg: &mut Leg, at: Micros, is_sent: bool, cseq: u32, method: &str, first: &str) {
+    if let Some(answer) = first.strip_prefix("SIP/2.0 ") {
+        let code: u16 = answer.split(' ').next().and_then(|code| code.parse().ok()).unwrap_or_default();
+        let of = |e: &&mut Exchange| e.cseq == cseq && e.method == method && e.is_sent != is_sent;
+        if let Some(exchange) = leg.exchanges.iter_mut().find(of) {
+            if code < 200 {
+                exchange.provisional.get_or_insert(at);
+            } else {
+                exchange.last.get_or_insert((at, code));
+            }
+        }
+        return;
+    }
+    let uri = first.split(' ').nth(1).and_then(|uri| uri.strip_prefix("sip:")).unwrap_or_default();
+    let user = uri.split('@').next().unwrap_or_default();
+    if leg.number.is_empty() {
+        leg.number = user.to_owned();
+    }
+    if is_sent
+        && leg.connid.is_empty()
+        && let Some((connid, owner)) = tag(user)
+    {
+        (leg.connid, leg.owner) = (connid, owner);
+    }
+    if method == "ACK" {
+        leg.acknowledged.get_or_insert(at);
+        return;
+    }
+    let is_known = leg.exchanges.iter().any(|e| e.cseq == cseq && e.method == method && e.is_sent == is_sent);
+    if !is_known {
+        let method = method.to_owned();
+        leg.exchanges.push(Exchange { at, is_sent, method, cseq, provisional: None, last: None });
+    }
+}
+
+/// A line of the scenario's own: Call-ID and the header From, whose tag names the call.
+fn note(text: &str) -> Option<(&str, (String, String))> {
+    let (call, from) = text.split_once(' ')?;
+    Some((call, tag(from.split(";tag=").nth(1)?.split([';', ' ', '\t']).next()?)?))
+}
+
+/// A line of SIPp's errors that gives a call up.
+fn failure(text: &str) -> Option<(&str, &str)> {
+    let from = text.find("Call-Id '").map(|at| at + 9).or_else(|| text.find("Call-Id: ").map(|at| at + 9))?;
+    let call = text[from..].split(['\'', ',', ' ']).next()?;
+    let said = text.splitn(3, '\t').nth(2).unwrap_or(text);
+    (text.contains("Aborting call") || text.contains("retransmission")).then_some((call, said))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TRACE: &str = "\
+2026-11-20\t18:24:56.726428\t1795199096.726428\tS\t1-1@127.60.250.1\tCSeq:1 INVITE\tINVITE sip:+15550103@127.60.0.1:5060 SIP/2.0
+2026-11-20\t18:24:56.731743\t1795199096.731743\tR\t1-1@127.60.250.1\tCSeq:1 INVITE\tSIP/2.0 200 OK
+2026-11-20\t18:24:56.731907\t1795199096.731907\tS\t1-1@127.60.250.1\tCSeq:1 ACK\tACK sip:194de6b7cb010000.1.sip-cluster-2.1795199008254.46fe62aa65dfde08@127.60.0.1:5060 SIP/2.0
+2026-11-20\t18:24:57.739118\t1795199097.739118\tS\t1-1@127.60.250.1\tCSeq:2 INVITE\tINVITE sip:194de6b7cb010000.1.sip-cluster-2.1795199008254.46fe62aa65dfde08@127.60.0.1:5060 SIP/2.0
+2026-11-20\t18:24:57.742482\t1795199097.742482\tR\t1-1@127.60.250.1\tCSeq:2 INVITE\tSIP/2.0 200 OK
+2026-11-20\t18:25:00.758145\t1795199100.758145\tR\t1-1@127.60.250.1\tCSeq:5 BYE\tBYE sip:+15559001@127.60.250.1:5060 SIP/2.0
+2026-11-20\t18:25:00.759206\t1795199100.759206\tS\t1-1@127.60.250.1\tCSeq:5 BYE\tSIP/2.0 200 OK
+";
+
+    #[test]
+    fn a_short_trace_tells_a_calls_life() {
+        let legs = read(Side::Caller, Kind::Hold, TRACE, "", "");
+        let [leg] = &legs[..] else { panic!("{legs:?}") };
+        assert_eq!((leg.number.as_str(), leg.connid.as_str()), ("+15550103", "194de6b7cb010000"));
+        assert_eq!(leg.owner, "sip-cluster-2.1795199008254");
+        let (answered, ended) = (leg.answered().unwrap(), leg.ended().unwrap());
+        assert!(answered < ended && leg.heard_of() == Some(answered) && leg.acknowledged > Some(answered));
+        assert!(leg.holds(1_795_199_097_742_482) && !leg.holds(1_795_199_097_742_481));
+        assert_eq!(leg.exchanges_after(answered), 2);
+    }
+
+    #[test]
+    fn a_phones_call_is_known_by_the_tag_that_it_has_noted() {
+        let trace = TRACE.lines().take(1).map(|line| line.replace("\tS\t", "\tR\t")).collect::<String>();
+        let note = "1-1@127.60.250.1  \"Ann\" <sip:+15559001@x>;tag=194de6b7cb010000.2.example.sip-cluster-1.7.aa";
+        let legs = read(Side::Phone, Kind::Hold, &trace, note, "");
+        assert_eq!((legs[0].connid.as_str(), legs[0].owner.as_str()), ("194de6b7cb010000", "sip-cluster-1.7"));
+    }
+
+    #[test]
+    fn what_sipp_gives_up_is_a_failure() {
+        let errors = "2026-11-20\t18:25:00.7\t1795199100.7: Aborting call on unexpected message for Call-Id '1-1@127.60.250.1': while expecting '200'";
+        assert!(read(Side::Caller, Kind::Hold, TRACE, "", errors)[0].failure.is_some());
+    }
+}

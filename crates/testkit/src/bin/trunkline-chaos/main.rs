@@ -1,0 +1,224 @@
+//! `script/chaos`: kills, stops and starts again what an installation is made of, under load, and judges by what SIPp has written down
+//! and by the stream of facts whether anybody noticed. docs/when-things-go-wrong.md says how to run it and what is promised.
+
+mod calls;
+mod clock;
+mod ears;
+mod faults;
+mod judge;
+mod legs;
+mod load;
+mod options;
+mod report;
+mod site;
+mod tenant;
+
+use std::collections::HashSet;
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use testkit::{Fact, Watch};
+
+use crate::faults::{Moments, Run, Scenario};
+use crate::load::Load;
+use crate::options::Options;
+use crate::report::{Outcome, Rule};
+use crate::site::{Machine, Site};
+
+/// Before the first fault: two mean lives of a call, so that calls are in every state.
+const WARM_UP: Duration = Duration::from_secs(35);
+/// What the product promises for everything that is left of a call.
+const CLEARED_WITHIN: Duration = Duration::from_secs(60);
+/// A rule was broken, or the run does not count.
+const BROKEN: u8 = 1;
+/// The run could not be made.
+const FAILED: u8 = 2;
+
+fn main() -> ExitCode {
+    let options = match Options::read(std::env::args().skip(1)) {
+        Ok(options) => options,
+        Err(error) => {
+            eprintln!("chaos: {error:#}");
+            return ExitCode::from(FAILED);
+        }
+    };
+    match run(&options) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(BROKEN),
+        Err(error) => {
+            eprintln!("chaos: {error:#}");
+            ExitCode::from(FAILED)
+        }
+    }
+}
+
+#[allow(clippy::print_stdout, reason = "the table is what the program is for")]
+fn run(options: &Options) -> Result<bool> {
+    let mut outcomes = Vec::new();
+    for scenario in &options.scenarios {
+        eprintln!("chaos: {}", scenario.name());
+        let outcome = play(*scenario, options).with_context(|| scenario.name())?;
+        println!("{}", outcome.text());
+        outcomes.push(outcome);
+        write(options, &outcomes)?;
+    }
+    let holds = outcomes.iter().all(Outcome::holds);
+    println!("\n{}", if holds { "Every rule held." } else { "Not every rule held, or the run does not count." });
+    Ok(holds)
+}
+
+/// After each scenario, so that what was measured is there whatever happens next.
+fn write(options: &Options, outcomes: &[Outcome]) -> Result<()> {
+    if let Some(path) = &options.json {
+        let all: Vec<_> = outcomes.iter().map(Outcome::json).collect();
+        std::fs::write(path, serde_json::to_string_pretty(&all)?).with_context(|| path.clone())?;
+    }
+    if let Some(path) = &options.markdown {
+        let text: String = outcomes.iter().map(Outcome::text).collect();
+        std::fs::write(path, text.trim_start()).with_context(|| path.clone())?;
+    }
+    Ok(())
+}
+
+fn play(scenario: Scenario, options: &Options) -> Result<Outcome> {
+    let mut site = None;
+    let played = under_load(&mut site, scenario, options);
+    // What the programs have logged is wanted most when the run could not be made.
+    if let (Err(_), Some(site), Some(folder)) = (&played, &site, &options.keep) {
+        std::fs::create_dir_all(folder)?;
+        std::fs::write(Path::new(folder).join("trunkline.log"), site.installation.log().join("\n"))?;
+    }
+    let mut outcome = played?;
+    let broken = site.map(Site::stop).transpose()?.flatten().into_iter().collect();
+    outcome.rules.push(Rule { name: "the installation ends in order", broken });
+    Ok(outcome)
+}
+
+fn under_load(place: &mut Option<Site>, scenario: Scenario, options: &Options) -> Result<Outcome> {
+    let site = &*place.insert(Site::start(options.instance, scenario.restart_after(), options.rate)?);
+    let mut told = Told::start(site)?;
+    let mut load = Load::phones(&site.installation, options.rate).context("the phones")?;
+    eprintln!("chaos: phones are registered and agents ready; callers begin");
+    load.callers(&site.installation, options.rate)?;
+    let began = clock::now();
+    clock::pass(WARM_UP);
+    let machine = Machine::now()?;
+    let moments = Moments::new(options.seed);
+    let mut run = Run { site, load: &mut load, options, moments, faults: Vec::new() };
+    run.play(scenario)?;
+    let faults = run.faults;
+    let spent = Duration::from_micros(clock::now() - began);
+    clock::pass(Duration::from_secs(options.seconds).saturating_sub(spent));
+    let busy = machine.busy_since()?;
+    site.is_ready()?;
+    eprintln!("chaos: no new calls; the last ones end");
+    let stuck_runs = load.finish()?;
+    let remains = site.remains(CLEARED_WITHIN);
+    clock::pass(Duration::from_secs(2));
+    let facts = told.facts(site)?;
+    let (calls, strays) = calls::join(load.legs());
+    let harms: Vec<_> =
+        faults.iter().map(|fault| judge::harm(fault, &calls, &faults, &load.ears, load.ear_lines())).collect();
+    if let Some(folder) = &options.keep {
+        keep(&Path::new(folder).join(scenario.name()), &load, site, &facts)?;
+    }
+    let mut outcome = Outcome {
+        scenario,
+        rate: options.rate,
+        seed: options.seed,
+        calls: calls.len(),
+        answered: calls.iter().filter(|call| call.caller.answered().is_some()).count(),
+        facts: facts.len(),
+        busy,
+        is_counted: !options.smoke,
+        refused: judge::refused(&calls),
+        rules: rules(&harms, &calls, &strays, &facts, &faults),
+        harms,
+        notes: notes(&facts, &calls, &told, stuck_runs),
+    };
+    outcome.rules.push(Rule { name: "nothing is left of any call 60 s after the last", broken: remains });
+    Ok(outcome)
+}
+
+fn rules(
+    harms: &[judge::Harm],
+    calls: &[calls::Call],
+    strays: &[legs::Leg],
+    facts: &[Fact],
+    faults: &[faults::Fault],
+) -> Vec<Rule> {
+    let lost = |established: bool| {
+        let mut seen = HashSet::new();
+        let rows =
+            harms.iter().flat_map(|harm| &harm.rows).filter(move |(state, _)| state.is_established() == established);
+        rows.flat_map(|(state, row)| row.lost.iter().map(|why| format!("{}: {why}", state.name())))
+            .filter(|line| seen.insert(line.clone()))
+            .collect::<Vec<String>>()
+    };
+    vec![
+        Rule { name: "no established call is lost", broken: lost(true) },
+        Rule { name: "no call is lost while it is set up", broken: lost(false) },
+        Rule { name: "no call is lost at another time", broken: judge::lost_otherwise(calls, faults) },
+        Rule { name: "nobody who waits loses the place", broken: judge::lost_places(facts) },
+        Rule { name: "no agent is offered two calls at once", broken: judge::offered_two(calls, strays) },
+        Rule { name: "no call is answered twice", broken: judge::answered_twice(calls) },
+        Rule { name: "facts are complete, in order, each once", broken: judge::laws(facts) },
+        Rule {
+            name: "nobody is silent for longer than a second",
+            broken: harms.iter().flat_map(|harm| harm.silent.clone()).collect(),
+        },
+    ]
+}
+
+fn notes(facts: &[Fact], calls: &[calls::Call], told: &Told, stuck_runs: usize) -> Vec<String> {
+    let unknown = judge::unknown_calls(facts, calls);
+    let mut notes = Vec::new();
+    if !unknown.is_empty() {
+        let some: Vec<&String> = unknown.iter().take(5).collect();
+        notes.push(format!("{} calls were begun that no caller knows of, as {some:?}.", unknown.len()));
+    }
+    if told.again > 0 {
+        notes.push(format!("The subscription to the facts was begun again {} times, from where it stood.", told.again));
+    }
+    if stuck_runs > 0 {
+        notes.push(format!("{stuck_runs} of SIPp's runs did not end by themselves."));
+    }
+    notes
+}
+
+/// The facts, over the lives of the role that tells them.
+struct Told {
+    watch: Watch,
+    before: Vec<Fact>,
+    again: usize,
+}
+
+impl Told {
+    fn start(site: &Site) -> Result<Self> {
+        Ok(Self { watch: Watch::start(&site.installation, "")?, before: Vec::new(), again: 0 })
+    }
+
+    /// Everything; where the subscription has ended meanwhile, the rest is asked for from where it stood.
+    fn facts(&mut self, site: &Site) -> Result<Vec<Fact>> {
+        while self.watch.has_ended() {
+            self.before.extend(self.watch.facts());
+            let last = self.before.last().context("the subscription has ended at once")?.position.clone();
+            self.watch = Watch::start(&site.installation, &last)?;
+            self.again += 1;
+            clock::pass(Duration::from_secs(5));
+        }
+        self.before.extend(self.watch.facts());
+        Ok(std::mem::take(&mut self.before))
+    }
+}
+
+fn keep(folder: &Path, load: &Load, site: &Site, facts: &[Fact]) -> Result<()> {
+    load.keep(folder)?;
+    std::fs::write(folder.join("trunkline.log"), site.installation.log().join("\n"))?;
+    let lines: Vec<String> =
+        facts.iter().map(|fact| format!("{} {} {}", fact.position, fact.brief(), fact.frame)).collect();
+    std::fs::write(folder.join("facts.log"), lines.join("\n"))?;
+    Ok(())
+}

@@ -1,0 +1,116 @@
+//! The command line.
+
+use anyhow::{Context, Result, bail, ensure};
+
+use crate::faults::{ALL, Scenario};
+
+const USAGE: &str =
+    "usage: trunkline-chaos [SCENARIO...] [--seconds S] [--rate R] [--seed N] [--kills K] [--instance N]
+                       [--smoke] [--json FILE] [--markdown FILE] [--keep FOLDER]
+scenarios: kill stop rolling redis-restart redis-empty kafka-down postgres-down others   (none named: all)";
+
+/// What is asked for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Options {
+    /// The scenarios, in order.
+    pub scenarios: Vec<Scenario>,
+    /// How long the load lasts, each scenario, in seconds; a scenario that needs longer takes it.
+    pub seconds: u64,
+    /// New calls each second.
+    pub rate: f64,
+    /// Chooses the moments.
+    pub seed: u64,
+    /// Kills, where a scenario has several.
+    pub kills: usize,
+    /// The instance that is used.
+    pub instance: u8,
+    /// Few calls: the number of calls in each state is not asked for.
+    pub smoke: bool,
+    /// Where the results go as JSON.
+    pub json: Option<String>,
+    /// Where the table goes as Markdown.
+    pub markdown: Option<String>,
+    /// Where the logs of all programs are kept.
+    pub keep: Option<String>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            scenarios: Vec::new(),
+            seconds: 150,
+            rate: 20.0,
+            seed: 1,
+            kills: 3,
+            instance: 230,
+            smoke: false,
+            json: None,
+            markdown: None,
+            keep: None,
+        }
+    }
+}
+
+impl Options {
+    /// Reads them.
+    pub fn read(arguments: impl IntoIterator<Item = String>) -> Result<Self> {
+        let mut options = Self::default();
+        let mut arguments = arguments.into_iter();
+        while let Some(argument) = arguments.next() {
+            if let Some(scenario) = Scenario::named(&argument) {
+                options.scenarios.push(scenario);
+                continue;
+            }
+            if argument == "--smoke" {
+                options.smoke = true;
+                continue;
+            }
+            ensure!(argument.starts_with("--"), "{argument} is no scenario\n{USAGE}");
+            let value = || arguments.next().with_context(|| format!("{argument} needs a value\n{USAGE}"));
+            options.take(&argument, value)?;
+        }
+        if options.scenarios.is_empty() {
+            options.scenarios = ALL.to_vec();
+        }
+        ensure!(options.rate > 0.0 && options.rate <= 200.0, "--rate is from above 0 to 200");
+        ensure!(options.seconds >= 20, "--seconds is at least 20");
+        ensure!(options.kills >= 1, "--kills is at least 1");
+        Ok(options)
+    }
+
+    fn take(&mut self, name: &str, value: impl FnOnce() -> Result<String>) -> Result<()> {
+        match name {
+            "--seconds" => self.seconds = value()?.parse().context("--seconds")?,
+            "--rate" => self.rate = value()?.parse().context("--rate")?,
+            "--seed" => self.seed = value()?.parse().context("--seed")?,
+            "--kills" => self.kills = value()?.parse().context("--kills")?,
+            "--instance" => self.instance = value()?.parse().context("--instance")?,
+            "--json" => self.json = Some(value()?),
+            "--markdown" => self.markdown = Some(value()?),
+            "--keep" => self.keep = Some(value()?),
+            "--help" => bail!("{USAGE}"),
+            _ => bail!("{name} is not known\n{USAGE}"),
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(line: &str) -> Result<Options> {
+        Options::read(line.split_whitespace().map(str::to_owned))
+    }
+
+    #[test]
+    fn scenarios_and_numbers_are_read_and_nothing_else_is_taken() {
+        let options = read("kill redis-empty --rate 5 --seed 7 --smoke").unwrap();
+        assert_eq!(options.scenarios, [Scenario::Kill, Scenario::RedisEmpty]);
+        assert_eq!((options.rate, options.seed, options.smoke), (5.0, 7, true));
+        assert_eq!(read("").unwrap().scenarios, ALL);
+        for wrong in ["murder", "--rate", "--rate 0", "--rate x", "--colour red", "--kills 0"] {
+            assert!(read(wrong).is_err(), "{wrong}");
+        }
+    }
+}

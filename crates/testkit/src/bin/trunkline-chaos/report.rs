@@ -1,0 +1,198 @@
+//! What a scenario came to: the rules and whether they held, the table, and both as JSON and Markdown.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use serde_json::{Value, json};
+
+use crate::calls::STATES;
+use crate::faults::Scenario;
+use crate::judge::{ENOUGH, Harm};
+
+/// Above this the machine was too busy for the run to count.
+const BUSY_MAX: f64 = 80.0;
+/// Lines of evidence that are printed for a rule.
+const LINES: usize = 12;
+
+/// A rule.
+#[derive(Clone, Debug)]
+pub struct Rule {
+    /// What must hold.
+    pub name: &'static str,
+    /// What broke it, a line each.
+    pub broken: Vec<String>,
+}
+
+/// What a scenario came to.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// Which.
+    pub scenario: Scenario,
+    /// New calls a second, and the seed.
+    pub rate: f64,
+    /// It.
+    pub seed: u64,
+    /// Calls in all, and those that were answered.
+    pub calls: usize,
+    /// They.
+    pub answered: usize,
+    /// Facts that were told.
+    pub facts: usize,
+    /// The share of the machine that was busy, in percent.
+    pub busy: f64,
+    /// Whether enough calls in each state are asked for.
+    pub is_counted: bool,
+    /// What each fault did.
+    pub harms: Vec<Harm>,
+    /// Calls refused in the whole run, by code.
+    pub refused: BTreeMap<u16, usize>,
+    /// The rules.
+    pub rules: Vec<Rule>,
+    /// What was seen beside.
+    pub notes: Vec<String>,
+}
+
+impl Outcome {
+    /// States that too few calls were in.
+    pub fn too_few(&self) -> Vec<String> {
+        if !self.is_counted || !self.scenario.has_heirs() {
+            return Vec::new();
+        }
+        let of =
+            |state| self.harms.iter().filter_map(|harm| harm.rows.get(&state)).map(|row| row.of_node).sum::<usize>();
+        let few = STATES.into_iter().filter(|state| of(*state) < ENOUGH);
+        few.map(|state| format!("{}: {}", state.name(), of(state))).collect()
+    }
+
+    /// Whether the machine was too busy.
+    pub fn is_void(&self) -> bool {
+        self.busy > BUSY_MAX
+    }
+
+    /// Whether every rule held and the run counts.
+    pub fn holds(&self) -> bool {
+        self.rules.iter().all(|rule| rule.broken.is_empty()) && self.too_few().is_empty() && !self.is_void()
+    }
+
+    /// As text.
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        let _ = self.write(&mut text);
+        text
+    }
+
+    fn write(&self, text: &mut String) -> std::fmt::Result {
+        writeln!(text, "\n### {}\n", self.scenario.name())?;
+        writeln!(
+            text,
+            "{} calls at {} a second, seed {}; {} answered, refused {:?}; {} facts; machine {:.0} % busy{}\n",
+            self.calls,
+            self.rate,
+            self.seed,
+            self.answered,
+            self.refused,
+            self.facts,
+            self.busy,
+            if self.is_void() { ": too busy, the run does not count" } else { "" }
+        )?;
+        self.write_table(text)?;
+        for harm in &self.harms {
+            writeln!(
+                text,
+                "\n{}: before: {}; after: {}.",
+                harm.fault.what, harm.fault.census[0], harm.fault.census[1]
+            )?;
+            if !harm.refused.is_empty() {
+                writeln!(text, "Refused within ten seconds, by code: {:?}.", harm.refused)?;
+            }
+            if harm.listened > 0 {
+                let longest = harm.longest_silence as f64 / 1e6;
+                writeln!(text, "Audio: {} calls listened to, the longest silence {longest:.2} s.", harm.listened)?;
+            }
+        }
+        writeln!(text, "\n| rule | |\n|---|---|")?;
+        for rule in &self.rules {
+            let held =
+                if rule.broken.is_empty() { "held".to_owned() } else { format!("broken {} times", rule.broken.len()) };
+            writeln!(text, "| {} | {held} |", rule.name)?;
+        }
+        if !self.too_few().is_empty() {
+            writeln!(text, "\nToo few calls (at least {ENOUGH}): {}.", self.too_few().join(", "))?;
+        }
+        for note in &self.notes {
+            writeln!(text, "\n{note}")?;
+        }
+        for rule in self.rules.iter().filter(|rule| !rule.broken.is_empty()) {
+            writeln!(text, "\n{}:\n", rule.name)?;
+            for line in rule.broken.iter().take(LINES) {
+                writeln!(text, "- {line}")?;
+            }
+            if rule.broken.len() > LINES {
+                writeln!(text, "- and {} more", rule.broken.len() - LINES)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn write_table(&self, text: &mut String) -> std::fmt::Result {
+        writeln!(
+            text,
+            "| fault | state of the call | calls | of that node | spoken with after | offered again | lost |"
+        )?;
+        writeln!(text, "|---|---|---|---|---|---|---|")?;
+        for (number, harm) in (1..).zip(&self.harms) {
+            for (state, row) in &harm.rows {
+                writeln!(
+                    text,
+                    "| {number}. {} | {} | {} | {} | {} | {} | {} |",
+                    harm.fault.what,
+                    state.name(),
+                    row.calls,
+                    row.of_node,
+                    row.spoken,
+                    row.offered_again,
+                    row.lost.len()
+                )?;
+            }
+        }
+        Ok(())
+    }
+
+    /// As JSON.
+    pub fn json(&self) -> Value {
+        let harms: Vec<Value> = self
+            .harms
+            .iter()
+            .map(|harm| {
+                let rows: serde_json::Map<String, Value> = harm
+                    .rows
+                    .iter()
+                    .map(|(state, row)| {
+                        let value = json!({
+                            "calls": row.calls, "ofNode": row.of_node, "spokenAfter": row.spoken,
+                            "offeredAgain": row.offered_again, "lost": row.lost,
+                        });
+                        (state.name().to_owned(), value)
+                    })
+                    .collect();
+                json!({
+                    "fault": harm.fault.what, "atUs": harm.fault.at, "node": harm.fault.node, "census": harm.fault.census,
+                    "states": rows, "refused": by_code(&harm.refused), "listened": harm.listened,
+                    "longestSilenceUs": harm.longest_silence, "silent": harm.silent,
+                })
+            })
+            .collect();
+        let rules: Vec<Value> =
+            self.rules.iter().map(|rule| json!({"rule": rule.name, "broken": rule.broken})).collect();
+        json!({
+            "scenario": self.scenario.name(), "rate": self.rate, "seed": self.seed, "calls": self.calls,
+            "answered": self.answered, "refused": by_code(&self.refused), "facts": self.facts, "busyPercent": self.busy,
+            "void": self.is_void(), "tooFew": self.too_few(), "holds": self.holds(), "faults": harms, "rules": rules,
+            "notes": self.notes,
+        })
+    }
+}
+
+fn by_code(codes: &BTreeMap<u16, usize>) -> Value {
+    codes.iter().map(|(code, count)| (code.to_string(), json!(count))).collect::<serde_json::Map<_, _>>().into()
+}

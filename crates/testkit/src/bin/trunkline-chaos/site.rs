@@ -1,0 +1,251 @@
+//! The installation under load: real servers, a process for each role and replica, and what can be done to them.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use testkit::installation::{binary, signal};
+use testkit::{Installation, wait};
+
+use crate::clock;
+use crate::tenant;
+
+/// Replicas of sip-cluster.
+pub const NODES: u8 = 2;
+/// Longer than any call of the load.
+const DRAIN_DEADLINE: &str = "process.drain_deadline=60s";
+const DRAINED_WITHIN: Duration = Duration::from_secs(70);
+const LATER: Duration = Duration::from_secs(60);
+/// The roles ask for the configuration twice a second.
+const KNOWN_WITHIN: Duration = Duration::from_secs(3);
+
+/// The servers of an instance; they end with the value.
+struct Infra {
+    instance: u8,
+}
+
+impl Infra {
+    fn up(instance: u8) -> Result<Self> {
+        let infra = Self { instance };
+        infra.run(&["up"])?;
+        Ok(infra)
+    }
+
+    fn run(&self, what: &[&str]) -> Result<()> {
+        let script = repository().join("script/infra");
+        let status = Command::new(&script)
+            .args(["--instance", &self.instance.to_string()])
+            .args(what)
+            .status()
+            .with_context(|| script.display().to_string())?;
+        ensure!(status.success(), "script/infra {what:?}: {status}");
+        Ok(())
+    }
+}
+
+impl Drop for Infra {
+    fn drop(&mut self) {
+        let _ = self.run(&["down"]);
+    }
+}
+
+/// The installation.
+pub struct Site {
+    /// What the harness knows of it.
+    pub installation: Installation,
+    infra: Infra,
+}
+
+fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+impl Site {
+    /// Starts servers and processes and brings the tenant.
+    pub fn start(instance: u8, restart_after: &str, rate: f64) -> Result<Self> {
+        let infra = Infra::up(instance)?;
+        let restart = format!("process.restart_after={restart_after}");
+        let nodes = NODES.to_string();
+        let installation = Installation::start_as(
+            instance,
+            &[
+                "--processes",
+                "--replicas",
+                &nodes,
+                "--set",
+                "stores.mode=real",
+                "--set",
+                &restart,
+                "--set",
+                DRAIN_DEADLINE,
+            ],
+        )?;
+        let site = Self { installation, infra };
+        site.bring_tenant(rate)?;
+        Ok(site)
+    }
+
+    fn bring_tenant(&self, rate: f64) -> Result<()> {
+        let files = tempfile::tempdir()?;
+        let copied = Command::new("cp").arg("-r").arg(repository().join("data/.")).arg(files.path()).status()?;
+        ensure!(copied.success(), "cp: {copied}");
+        tenant::extend(files.path(), rate)?;
+        let output = Command::new(binary()?)
+            .args(["tenant", "import"])
+            .arg(files.path().join("example-tenant.yaml"))
+            .args(["--instance", &self.installation.demo.instance.to_string(), "--set", "stores.mode=real"])
+            .arg("--data-dir")
+            .arg(self.installation.data_dir())
+            .output()?;
+        let said = [output.stdout, output.stderr].concat();
+        ensure!(output.status.success(), "import: {}", String::from_utf8_lossy(&said));
+        clock::pass(KNOWN_WITHIN);
+        Ok(())
+    }
+
+    /// The processes by their nodes, as `sip-cluster-1`.
+    pub fn processes(&self) -> Result<BTreeMap<String, u32>> {
+        let pid = self.installation.pid().to_string();
+        let listed = Command::new("ps").args(["-o", "pid=,args=", "--ppid", &pid]).output()?;
+        let text = String::from_utf8_lossy(&listed.stdout).into_owned();
+        Ok(text.lines().filter_map(node_of).collect())
+    }
+
+    /// Sends a signal to a node's process; returns its number.
+    pub fn signal(&self, node: &str, name: &str) -> Result<u32> {
+        let pid = *self.processes()?.get(node).with_context(|| format!("no process {node}"))?;
+        signal(pid, name)?;
+        Ok(pid)
+    }
+
+    /// Waits until a node has another process than that one, and it is ready.
+    pub fn is_back(&self, node: &str, old: u32, limit: Duration) -> Result<()> {
+        let (role, replica) = node.rsplit_once('-').context("a node")?;
+        let replica = replica.parse()?;
+        let place = self.installation.admin_of(role, replica)?;
+        wait::until(limit, || {
+            let pid = self.processes()?.get(node).copied();
+            if pid.is_none() || pid == Some(old) {
+                return Ok(None);
+            }
+            let ready = self.installation.http(place, "GET", "/ready", "");
+            Ok(ready.is_ok_and(|answer| answer.status == 200).then_some(()))
+        })
+        .with_context(|| format!("{node} is not back"))
+    }
+
+    /// Does something to a server: `restart`, `empty`, `stop` or `start`.
+    pub fn server(&self, what: &str, name: &str) -> Result<()> {
+        self.infra.run(&[what, name])
+    }
+
+    /// What is left of calls anywhere, by metric; empty when everything is at rest within the limit.
+    pub fn remains(&self, limit: Duration) -> Vec<String> {
+        let mut left = Vec::new();
+        let places = [
+            ("sip-cluster", NODES, "sipcluster_calls"),
+            ("media", 1, "media_legs"),
+            ("ors", 1, "orsnode_strategies"),
+            ("rq", 1, "rq_requests_open"),
+            ("call-state", 1, "callthread_call_threads"),
+        ];
+        let at_rest = wait::until(limit, || {
+            left.clear();
+            for (role, replicas, name) in places {
+                for replica in 1..=replicas {
+                    match self.installation.metric_of(role, replica, name) {
+                        Ok(0.0) => {}
+                        Ok(value) => left.push(format!("{name} of {role}-{replica} is {value}")),
+                        Err(error) => left.push(format!("{name} of {role}-{replica}: {error:#}")),
+                    }
+                }
+            }
+            Ok(left.is_empty().then_some(()))
+        });
+        if at_rest.is_ok() { Vec::new() } else { left }
+    }
+
+    /// What the processes count at this moment, in a line.
+    pub fn census(&self) -> String {
+        let value = |role: &str, replica, name: &str| {
+            self.installation.metric_of(role, replica, name).map_or_else(|_| "-".to_owned(), |value| value.to_string())
+        };
+        let nodes: Vec<String> =
+            (1..=NODES).map(|n| format!("sip-cluster-{n} {}", value("sip-cluster", n, "sipcluster_calls"))).collect();
+        format!(
+            "calls: {}; media legs {}; sessions {}; queued {}; agents logged in {}",
+            nodes.join(", "),
+            value("media", 1, "media_legs"),
+            value("ors", 1, "orsnode_strategies"),
+            value("rq", 1, "rq_requests_open"),
+            value("agent-state", 1, "agentstate_agents_logged_in"),
+        )
+    }
+
+    /// Ends the installation as an operator does; says what was wrong with its end.
+    pub fn stop(mut self) -> Result<Option<String>> {
+        signal(self.installation.pid(), "TERM")?;
+        match self.installation.ended(DRAINED_WITHIN) {
+            Ok(0) => Ok(None),
+            Ok(code) => Ok(Some(format!("the supervisor ended with {code}"))),
+            Err(_) => {
+                self.installation.crash()?;
+                Ok(Some(format!("the supervisor has not ended within {DRAINED_WITHIN:?}")))
+            }
+        }
+    }
+
+    /// Waits until a server's own question is answered; for what must be back before the load ends.
+    pub fn is_ready(&self) -> Result<()> {
+        let place = self.installation.admin_of("sip-cluster", 1)?;
+        wait::until(LATER, || {
+            let answer = self.installation.http(place, "GET", "/ready", "");
+            Ok(answer.is_ok_and(|answer| answer.status == 200).then_some(()))
+        })
+    }
+}
+
+fn node_of(line: &str) -> Option<(String, u32)> {
+    let words: Vec<&str> = line.split_whitespace().collect();
+    let after = |name: &str| words.iter().position(|word| *word == name).and_then(|at| words.get(at + 1));
+    Some((format!("{}-{}", after("run")?, after("--replica")?), words.first()?.parse().ok()?))
+}
+
+/// Work of the whole machine since a moment.
+pub struct Machine {
+    busy: u64,
+    all: u64,
+}
+
+impl Machine {
+    /// From now on.
+    pub fn now() -> Result<Self> {
+        let text = std::fs::read_to_string("/proc/stat")?;
+        let first = text.lines().next().unwrap_or_default();
+        let ticks: Vec<u64> = first.split_whitespace().skip(1).filter_map(|word| word.parse().ok()).collect();
+        let all = ticks.iter().take(8).sum();
+        // The fourth is idle, the fifth waits for a disk.
+        let idle: u64 = ticks.iter().skip(3).take(2).sum();
+        Ok(Self { busy: all - idle, all })
+    }
+
+    /// The share of all processors that was busy since, in percent.
+    pub fn busy_since(&self) -> Result<f64> {
+        let now = Self::now()?;
+        Ok(100.0 * (now.busy - self.busy) as f64 / (now.all - self.all).max(1) as f64)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_is_known_by_its_command_line() {
+        let line = " 4711 /x/trunkline run sip-cluster --supervised-by 12 --replica 2 --instance 60";
+        assert_eq!(node_of(line), Some(("sip-cluster-2".to_owned(), 4711)));
+        assert_eq!(node_of("1 /sbin/init"), None);
+    }
+}
