@@ -146,7 +146,7 @@ async fn former_calls(ctx: &RoleContext, clients: &Clients) -> anyhow::Result<Ve
         tracing::error!("config does not name the tenants: calls of a former life are not gone on with");
         return Ok(Vec::new());
     };
-    let former = restore::claim_former(ctx, &tenants).await?;
+    let former = restore::claim_former(&*ctx.stores.calls, &ctx.owner(), &tenants).await?;
     if !former.is_empty() {
         tracing::info!(calls = former.len(), "calls of a former life are gone on with");
     }

@@ -146,7 +146,7 @@ impl Inner {
         // One look at a time.
         let mut dead = self.dead.lock().await;
         let mut claimed = Vec::new();
-        let tenants = match dead.tenants(|| self.tenants()).await {
+        let tenants = match dead.tenants(self.stores.clock.now(), || self.tenants()).await {
             Ok(tenants) => tenants,
             Err(error) => {
                 tracing::debug!(%error, "config does not name the tenants");

@@ -4,8 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use infra::{Claim, Claimed, Loaded, Record, Stores, bounds};
-use model::{ConnId, Owner, TenantId};
-use tokio::time::Instant;
+use model::{ConnId, Owner, TenantId, Timestamp};
 
 use super::heirs::{Found, LEFT_TO_OTHERS, Named, Sought, is_heir};
 
@@ -14,7 +13,7 @@ const ROLE: &str = "sip-cluster";
 /// How long a ledger that does not answer is asked; its messages wait as long.
 const FIND_WITHIN: Duration = Duration::from_secs(20);
 /// How often it is asked until then.
-const FIND_AGAIN: Duration = Duration::from_millis(250);
+pub const FIND_AGAIN: Duration = Duration::from_millis(250);
 /// How often the tenants are asked for again.
 const TENANTS_EVERY: Duration = Duration::from_secs(10);
 /// Dead owners that are remembered.
@@ -22,13 +21,13 @@ const DEAD_MAX: usize = 1_000;
 
 /// Whose a call is. One of an owner that is gone becomes ours.
 pub async fn find(stores: &Stores, us: &Owner, sought: &Sought) -> Found {
-    let until = Instant::now() + FIND_WITHIN;
+    let until = stores.clock.now() + FIND_WITHIN;
     loop {
         match find_once(stores, us, sought).await {
             Ok(Some(found)) => return found,
             // Somebody was faster: the next look says who.
             Ok(None) => {}
-            Err(error) if Instant::now() >= until => {
+            Err(error) if stores.clock.now() >= until => {
                 tracing::error!(named = ?sought.named, %error, "nobody knows whose a call is");
                 return Found::Unanswered;
             }
@@ -38,7 +37,11 @@ pub async fn find(stores: &Stores, us: &Owner, sought: &Sought) -> Found {
     }
 }
 
-async fn find_once(stores: &Stores, us: &Owner, sought: &Sought) -> infra::Result<Option<Found>> {
+/// Asks once; nothing is known when somebody was faster in this moment.
+///
+/// # Errors
+/// Those of the store.
+pub async fn find_once(stores: &Stores, us: &Owner, sought: &Sought) -> infra::Result<Option<Found>> {
     let Sought { tenant, named, gone } = sought;
     let conn_id = match named {
         Named::Call(conn_id) => *conn_id,
@@ -75,10 +78,10 @@ async fn is_live(stores: &Stores, owner: &Owner) -> infra::Result<bool> {
 /// What is known of dead owners from one look to the next.
 #[derive(Debug, Default)]
 pub struct Dead {
-    since: HashMap<Owner, Instant>,
+    since: HashMap<Owner, Timestamp>,
     tenants: Vec<TenantId>,
     /// When they were asked for.
-    asked_at: Option<Instant>,
+    asked_at: Option<Timestamp>,
 }
 
 impl Dead {
@@ -86,13 +89,13 @@ impl Dead {
     ///
     /// # Errors
     /// When nobody answers and none are known.
-    pub async fn tenants<Asked>(&mut self, ask: impl FnOnce() -> Asked) -> anyhow::Result<Vec<TenantId>>
+    pub async fn tenants<Asked>(&mut self, now: Timestamp, ask: impl FnOnce() -> Asked) -> anyhow::Result<Vec<TenantId>>
     where
         Asked: Future<Output = anyhow::Result<Vec<TenantId>>>,
     {
-        if self.asked_at.is_none_or(|at| at.elapsed() >= TENANTS_EVERY) {
+        if self.asked_at.is_none_or(|at| now.since(at) >= TENANTS_EVERY) {
             match ask().await {
-                Ok(tenants) => (self.tenants, self.asked_at) = (tenants, Some(Instant::now())),
+                Ok(tenants) => (self.tenants, self.asked_at) = (tenants, Some(now)),
                 Err(error) if self.asked_at.is_none() => return Err(error),
                 Err(error) => tracing::debug!(%error, "the tenants that are known are gone on with"),
             }
@@ -113,6 +116,7 @@ impl Dead {
         tenants: &[TenantId],
         claimed: &mut Vec<Record<ConnId>>,
     ) -> infra::Result<()> {
+        let now = stores.clock.now();
         let leases = stores.leases.live(ROLE).await?;
         let lives = |owner: &Owner| live.contains(owner) || leases.iter().any(|lease| lease.owner == *owner);
         let mut left = Vec::new();
@@ -128,8 +132,8 @@ impl Dead {
             if self.since.len() >= DEAD_MAX && !self.since.contains_key(&owner) {
                 continue;
             }
-            let since = *self.since.entry(owner.clone()).or_insert_with(Instant::now);
-            let any = since.elapsed() >= LEFT_TO_OTHERS;
+            let since = *self.since.entry(owner.clone()).or_insert(now);
+            let any = now.since(since) >= LEFT_TO_OTHERS;
             loop {
                 let records = stores.calls.orphans(tenant, &owner, bounds::CLAIM_BATCH).await?;
                 let wanted = records.iter().filter(|record| any || is_heir(us, live, record.key));

@@ -3,7 +3,7 @@
 //! A turn: inputs ([`Node::receive`] and the others), [`Node::batch`] to the ledger, [`Node::committed`] with its answers, and only
 //! then [`Node::poll_transmit`] and [`Node::poll_order`]. Nothing leaves that is not stored.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use call::call::PinAnswer;
 use call::{Call, Incoming, Input};
@@ -53,7 +53,7 @@ pub struct Node {
     /// INFOs that start a treatment, until media has answered.
     pub(super) treatments: HashMap<RequestId, (ConnId, LegId, u32)>,
     /// Liveness probes that wait for an answer, and until when.
-    pub(super) probes: HashMap<RequestId, (Place, Timestamp)>,
+    pub(super) probes: BTreeMap<RequestId, (Place, Timestamp)>,
     /// Requests to phones that they answer, until they say whether they do.
     pub(super) talks: HashMap<RequestId, (ConnId, LegId)>,
     /// Calls that want to be woken.
@@ -62,15 +62,15 @@ pub struct Node {
     pub(super) changed: Vec<ConnId>,
     pub(super) orders: Orders,
     /// Connections to proxies that are up, and the edges of their proxies.
-    pub(super) links: HashMap<u64, String>,
+    pub(super) links: BTreeMap<u64, String>,
     /// Edges whose connection broke, with its number, until it is back or given up.
-    pub(super) lost: HashMap<String, (u64, Timestamp)>,
+    pub(super) lost: BTreeMap<String, (u64, Timestamp)>,
     pub(super) draining: bool,
     pub(super) next_sweep: Timestamp,
     /// Messages that wait for word of their call.
     pub(super) finding: HashMap<Named, Waiting>,
     /// Who is live, by each connection to a proxy.
-    pub(super) live: HashMap<u64, Vec<Owner>>,
+    pub(super) live: BTreeMap<u64, Vec<Owner>>,
     /// Until when calls of dead nodes are looked for more often, and when next.
     pub(super) hurry_until: Timestamp,
     pub(super) next_inheritance: Timestamp,
@@ -125,17 +125,17 @@ impl Node {
             calls: HashMap::new(),
             dialogs: HashMap::new(),
             treatments: HashMap::new(),
-            probes: HashMap::new(),
+            probes: BTreeMap::new(),
             talks: HashMap::new(),
             due: BTreeSet::new(),
             changed: Vec::new(),
             orders: Orders::new(),
-            links: HashMap::new(),
-            lost: HashMap::new(),
+            links: BTreeMap::new(),
+            lost: BTreeMap::new(),
             draining: false,
             next_sweep: Timestamp::ZERO,
             finding: HashMap::new(),
-            live: HashMap::new(),
+            live: BTreeMap::new(),
             hurry_until: Timestamp::ZERO,
             // With the first word of who is live.
             next_inheritance: Timestamp::MAX,
@@ -345,7 +345,9 @@ impl Node {
     /// All calls are part of the next commit: its answers say which of them somebody else has taken.
     pub fn doubt(&mut self) {
         let stored = self.calls.iter().filter(|(_, entry)| entry.stored == Stored::Live);
-        let all: Vec<ConnId> = stored.map(|(conn_id, _)| *conn_id).collect();
+        // In an order of their own: equal inputs give equal turns.
+        let mut all: Vec<ConnId> = stored.map(|(conn_id, _)| *conn_id).collect();
+        all.sort_unstable();
         for conn_id in all {
             self.mark(conn_id);
         }

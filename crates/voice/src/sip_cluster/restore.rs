@@ -1,8 +1,7 @@
 //! The calls of a former life of this node: claimed, read, and gone on with.
 
-use infra::Record;
-use model::{ConnId, TenantId, Timestamp};
-use runtime::RoleContext;
+use infra::{CallLedger, Record};
+use model::{ConnId, Owner, TenantId, Timestamp};
 use sip::Flow;
 use sip::agent::{DialogSnapshot, Restore};
 
@@ -87,9 +86,11 @@ impl Node {
 ///
 /// # Errors
 /// When the ledger cannot be read.
-pub async fn claim_former(ctx: &RoleContext, tenants: &[TenantId]) -> anyhow::Result<Vec<Record<ConnId>>> {
-    let us = ctx.owner();
-    let calls = &ctx.stores.calls;
+pub async fn claim_former(
+    calls: &dyn CallLedger,
+    us: &Owner,
+    tenants: &[TenantId],
+) -> infra::Result<Vec<Record<ConnId>>> {
     let mut claimed = Vec::new();
     for tenant in tenants {
         for holding in calls.owners(tenant).await? {
@@ -98,7 +99,7 @@ pub async fn claim_former(ctx: &RoleContext, tenants: &[TenantId]) -> anyhow::Re
                 continue;
             }
             let orphans = || calls.orphans(tenant, &former, infra::bounds::CLAIM_BATCH);
-            claimed.extend(infra::claim_all(tenant, orphans, |claims| calls.claim(&us, claims)).await?);
+            claimed.extend(infra::claim_all(tenant, orphans, |claims| calls.claim(us, claims)).await?);
         }
     }
     Ok(claimed)

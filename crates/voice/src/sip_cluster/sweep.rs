@@ -36,12 +36,15 @@ impl Node {
 
     fn silent(&self, now: Timestamp) -> Vec<Place> {
         let quiet = |at: Timestamp| now.since(at) >= self.limits.probe_after;
-        self.calls
+        let mut silent: Vec<Place> = self
+            .calls
             .iter()
             .flat_map(|(conn_id, entry)| entry.legs.iter().map(move |leg| (*conn_id, leg)))
             .filter(|(_, leg)| leg.stage == LegStage::Up && quiet(leg.heard_at))
             .map(|(conn_id, leg)| Place { conn_id, leg: leg.id, side: Side::Phone })
-            .collect()
+            .collect();
+        silent.sort_unstable_by_key(|place| (place.conn_id, place.leg));
+        silent
     }
 
     /// Probes a party that media hears nothing of.
