@@ -66,6 +66,7 @@ pub fn explain(tenant: &str, answers: &[Answer], masked: bool, now: f64) -> Opti
         .collect();
     trace.ladder = sip::ladder(&messages, &names);
     trace.routing = routing::decisions(&entries);
+    routing::say_unreached(&mut trace.routing, &trace.events);
     let ladder = &trace.ladder;
     let ended = |leg: u16| verdict::leg_ended(ladder, leg).or(trace.call.ended_at);
     let signalling = |leg: u16| verdict::signalling(ladder, leg);

@@ -259,6 +259,9 @@ pub struct Decision {
     pub rule: Option<String>,
     /// In words, what was decided and why.
     pub text: String,
+    /// Of `returned`: why the call never reached the agent's phone, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unreached: Option<String>,
     /// Who was considered.
     pub candidates: Vec<Candidate>,
     /// How many more were considered.

@@ -2,7 +2,7 @@
 
 use runtime::trace::entry::{self, Routing, What};
 
-use super::document::{Candidate, Decision, ms};
+use super::document::{Candidate, Decision, Event, ms};
 
 pub(super) fn decisions(entries: &[(String, u64, &What)]) -> Vec<Decision> {
     let routing = |(_, at, what): &(String, u64, &What)| match what {
@@ -10,6 +10,34 @@ pub(super) fn decisions(entries: &[(String, u64, &What)]) -> Vec<Decision> {
         _ => None,
     };
     entries.iter().filter_map(routing).collect()
+}
+
+/// Errors that say that a phone was never rung: out of service, not configured, no such number, no such destination.
+const UNREACHED: [&str; 4] = ["58 ", "59 ", "71 ", "415 "];
+/// Roles say what has happened one after the other: a fact of the call may stand a little after the router's word, ms.
+const LATER_MAX: f64 = 250.0;
+
+/// Tells calls that an agent let ring from calls that never reached a phone: the router sees the same of both.
+pub(super) fn say_unreached(decisions: &mut [Decision], events: &[Event]) {
+    let mut offered = f64::INFINITY;
+    for decision in decisions {
+        match decision.step.as_str() {
+            "offered" => offered = decision.at,
+            "returned" => {
+                let meanwhile = offered..=decision.at + LATER_MAX;
+                let errors = events.iter().filter(|one| one.event.name == "EventError" && meanwhile.contains(&one.at));
+                let why = |error: &str| UNREACHED.iter().find_map(|code| error.strip_prefix(code)).map(str::to_owned);
+                decision.unreached = errors.filter_map(|one| why(one.event.error.as_deref()?)).next_back();
+                if let Some(why) = &decision.unreached {
+                    let queue = &decision.queue;
+                    decision.text =
+                        format!("the call did not reach the agent, {why}: it waits in {queue} again, with its age");
+                }
+                offered = f64::INFINITY;
+            }
+            _ => {}
+        }
+    }
 }
 
 fn decision(at: u64, routing: &Routing) -> Decision {
@@ -22,6 +50,7 @@ fn decision(at: u64, routing: &Routing) -> Decision {
         dn: routing.dn.clone(),
         rule: routing.rule.clone(),
         text: in_words(routing, &candidates),
+        unreached: None,
         candidates,
         more: routing.more,
         waiting: routing.waiting,

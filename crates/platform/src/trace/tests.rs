@@ -185,6 +185,43 @@ fn candidates_have_their_reasons_in_words() {
 }
 
 #[test]
+fn a_phone_that_is_not_registered_is_not_an_agent_who_did_not_take_the_call() {
+    let offered = |seconds, step: &str| {
+        let routing = Routing {
+            step: step.to_owned(),
+            request: "r".to_owned(),
+            queue: "Sales".to_owned(),
+            agent: (step == "offered").then(|| "ann".to_owned()),
+            dn: (step == "offered").then(|| "7001".to_owned()),
+            rule: None,
+            candidates: Vec::new(),
+            more: 0,
+            waiting: 1,
+            outcome: None,
+        };
+        at(seconds, What::Routing(Box::new(routing)))
+    };
+    let error = |text: &str| {
+        let event =
+            entry::Event { name: "EventError".to_owned(), error: Some(text.to_owned()), ..entry::Event::default() };
+        at(3.0, What::Event(Box::new(event)))
+    };
+    let told = |said: &str| {
+        let rq = vec![offered(2.0, "queued"), offered(2.5, "offered"), offered(2.99, "returned")];
+        let trace = told(&[answer("sip-cluster", vec![error(said)]), answer("rq", rq)]);
+        (trace.routing[2].text.clone(), trace.verdict.summary.join(" "))
+    };
+    let (routing, story) = told("58 the target's phone is not registered");
+    assert!(
+        routing.starts_with("the call did not reach the agent, the target's phone is not registered: "),
+        "{routing}"
+    );
+    assert!(story.contains("did not reach the agent") && !story.contains("did not take it"), "{story}");
+    let (routing, story) = told("232 no answer");
+    assert!(routing.starts_with("the agent did not take the call") && story.contains("did not take it"), "{routing}");
+}
+
+#[test]
 fn what_is_not_known_is_said_with_its_reason() {
     let mut answers = routed(900);
     answers[0].known = Err("it does not run".to_owned());

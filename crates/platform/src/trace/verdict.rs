@@ -94,7 +94,10 @@ fn waited(trace: &Trace, now: f64) -> Vec<String> {
                 let dn = decision.dn.as_deref().map(|dn| format!(" on {dn}")).unwrap_or_default();
                 words.push(format!("After {} in {} the router chose {agent}{dn}.", seconds(waited), decision.queue));
             }
-            "returned" => words.push(format!("The agent did not take it, and it waited in {} again.", decision.queue)),
+            "returned" => words.push(match &decision.unreached {
+                Some(why) => format!("It did not reach the agent, {why}, and it waited in {} again.", decision.queue),
+                None => format!("The agent did not take it, and it waited in {} again.", decision.queue),
+            }),
             "timed-out" => {
                 words.push(format!("No agent came free in {} in the time that the application allows.", decision.queue))
             }

@@ -29,6 +29,8 @@ const BATCH: usize = 64;
 const TICK: Duration = Duration::from_millis(500);
 /// REGISTERs that follow each other closer than this go to their registrar together.
 const REGISTER_PATIENCE: Duration = Duration::from_millis(10);
+/// The roles whose nodes every call and registration takes.
+const NEEDED: [&str; 3] = ["sip-cluster", "media", "registrar"];
 /// The first listener of UDP, the only one.
 const UDP: u16 = 0;
 
@@ -209,11 +211,14 @@ impl Server {
         self.tcp.send(connection, bytes)
     }
 
+    /// Without one of each a call is refused or a phone cannot register: whoever shares calls among proxies gives us none.
     fn show_nodes(&self) {
-        if self.proxy.live().any(|n| *n.role == *"sip-cluster") || self.proxy.has_static_route() {
-            self.ctx.ready.holds("nodes");
-        } else {
-            self.ctx.ready.fails("nodes", "no sip-cluster node is live");
+        let is_live = |role: &str| self.proxy.live().any(|node| *node.role == *role);
+        match NEEDED.iter().find(|role| !is_live(role)) {
+            Some(missing) if !self.proxy.has_static_route() => {
+                self.ctx.ready.fails("nodes", format!("no {missing} node is live"));
+            }
+            _ => self.ctx.ready.holds("nodes"),
         }
     }
 }
