@@ -16,8 +16,10 @@ mod server;
 mod steady;
 mod streams;
 mod views;
+mod waiting;
 
 use std::collections::HashSet;
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -27,6 +29,7 @@ use model::{Stamped, TenantId};
 use link::Link;
 use script::Scripts;
 use steady::Steady;
+use waiting::WaitingFile;
 
 pub use server::{Examined, RedisSettings, Unusable, examine};
 
@@ -54,6 +57,21 @@ impl RedisStores {
     pub fn open(settings: &RedisSettings, client: Client, clock: Arc<dyn Clock>) -> Result<Self> {
         let link = Link::open(settings, client)?;
         Ok(Self { link, scripts: Scripts::new(), clock, announced: Mutex::default(), steady: Steady::default() })
+    }
+
+    /// Commits that wait for Redis stand in a file of that node as well: what a process that died has left there is handed in before
+    /// anything is claimed.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when the folder cannot be used.
+    pub fn keeping_in(mut self, folder: &Path, node: &str) -> Result<Self> {
+        let (file, former) = WaitingFile::open(folder, node)
+            .map_err(|error| StoreError::Unavailable { reason: format!("{}: {error}", folder.display()) })?;
+        if !former.is_empty() {
+            tracing::info!(commits = former.len(), node, "commits of a former life wait for Redis");
+        }
+        self.steady.keep_in(file, former);
+        Ok(self)
     }
 
     /// Asks whether Redis answers.

@@ -137,9 +137,10 @@ impl Child {
 /// Hands over each line until the process closes its end.
 async fn copy(stream: Option<impl AsyncRead + Unpin>, tell: impl Fn(&str)) {
     let Some(stream) = stream else { return };
-    let mut lines = BufReader::new(stream).lines();
-    while let Ok(Some(line)) = lines.next_line().await {
-        tell(&line);
+    let mut lines = BufReader::new(stream).split(b'\n');
+    // What is no text is told as well: a process whose pipe nobody reads stands still.
+    while let Ok(Some(line)) = lines.next_segment().await {
+        tell(&String::from_utf8_lossy(&line));
     }
 }
 

@@ -1,5 +1,6 @@
 //! Everything in servers: Redis, Pulse's Redis, PostgreSQL, Kafka. This module names no embedded store, and forbids them to the process.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -162,6 +163,8 @@ impl Servers {
 /// The stores of a process in servers: each replica has connections of its own.
 pub struct InServers {
     servers: Servers,
+    /// Where commits stand that wait for Redis.
+    waiting: PathBuf,
     clock: Arc<dyn Clock>,
 }
 
@@ -178,7 +181,8 @@ pub async fn open(installation: &Installation, settings: &StoresSettings) -> any
         return Err(ExitError::new(Exit::Stores, message).into());
     }
     postgres::bring_up_to_date(&servers.postgresql, PROCESS).await.context("the configuration")?;
-    let opened = InServers { servers, clock: installation.clock.clone() };
+    let waiting = installation.data_dir.join("stores-waiting");
+    let opened = InServers { servers, waiting, clock: installation.clock.clone() };
     opened.stores(&unwatched()).map_err(|error| ExitError::new(Exit::Settings, error.to_string()))?;
     Ok(opened)
 }
@@ -188,11 +192,21 @@ fn unwatched() -> Clients {
     Clients { redis: client(), redis_of_pulse: client(), postgresql: client(), kafka: client() }
 }
 
+/// The replica that a client is of: `ors-1` in `trunkline/ors-1/voice-46`.
+fn node_of(client: &str) -> Option<&str> {
+    let (node, _rows) = client.strip_prefix("trunkline/")?.split_once('/')?;
+    Some(node)
+}
+
 impl InServers {
     /// Nothing is connected before it is used, so a role has no connection that it does not need.
     fn stores(&self, clients: &Clients) -> infra::Result<Stores> {
         let (servers, clock) = (&self.servers, self.clock.clone());
-        let redis = Arc::new(RedisStores::open(&servers.redis, clients.redis.clone(), clock.clone())?);
+        let redis = RedisStores::open(&servers.redis, clients.redis.clone(), clock.clone())?;
+        let redis = Arc::new(match node_of(&clients.redis.name) {
+            Some(node) => redis.keeping_in(&self.waiting, node)?,
+            None => redis,
+        });
         let of_pulse = RedisStores::open(&servers.redis_of_pulse, clients.redis_of_pulse.clone(), clock.clone())?;
         let provisioning = PostgresProvisioning::open(&servers.postgresql, &clients.postgresql)?;
         let reporting: Arc<dyn ReportingLog> = Arc::new(KafkaLog::open(&servers.kafka, clients.kafka.clone())?);

@@ -114,6 +114,8 @@ impl RedisStores {
     }
 
     async fn claim_rows<K: RecordKey>(&self, kind: Kind, by: &Owner, claims: Vec<Claim<K>>) -> Result<Vec<Claimed<K>>> {
+        // Boxed: the compiler follows futures in futures only so far.
+        self.hand_in_former().boxed().await?;
         if self.steady.owners_first() {
             let reason = "Redis has just come back: owners renew before anybody claims".to_owned();
             return Err(infra::StoreError::Unavailable { reason });

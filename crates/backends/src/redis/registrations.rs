@@ -19,7 +19,7 @@ impl RedisStores {
         let first_end = write.bindings.iter().map(|binding| binding.expires_at.as_micros()).min().unwrap_or_default();
         let mut call = Call::on(&self.scripts.register, &write.tenant);
         call.arg(write.dn.as_str()).arg(write.expected).arg(write.bindings.len()).arg(first_end);
-        call.arg(wire::registration_to_wire(&write.tenant, &write.dn, &held).encode_to_vec());
+        call.arg(wire::registration_to_wire(&write.tenant, &write.dn, held).encode_to_vec());
         call.arg(bounds::STREAM_BYTES_HARD).arg(bounds::RECORDS_MAX);
         call.list(envelopes(&write.events).collect::<Vec<_>>().into_iter());
         let words = reply::texts(&call.send(self).await?)?;

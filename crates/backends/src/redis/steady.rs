@@ -5,7 +5,8 @@
 //! not refused while Redis is away: they wait in memory, bounded and in their order, and are written when it answers. An owner
 //! ceases to own only when it sees a higher token.
 //!
-//! What waits is lost if its process dies before Redis answers; the call then goes on from its last commit.
+//! What waits stands in a file too, where the client was given one: a process that dies before Redis answers hands it in when it is
+//! started again, unless somebody else has the call by then.
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -17,6 +18,7 @@ use model::{AgentId, Dn, Owner, TenantId, Timestamp, Token};
 use tokio::time::Instant;
 
 use super::ledgers::{Kind, Row};
+use super::waiting::{Former, WaitingFile};
 use super::{RedisStores, reply};
 
 /// Rows and bytes that wait for Redis; beyond either a commit fails. Some minutes of a busy node.
@@ -80,6 +82,29 @@ struct Away {
     generation: Option<String>,
     /// Of the write that was numbered last.
     number: u64,
+    /// What waits, on disk, and what a former life has left there.
+    file: Option<WaitingFile>,
+    former: VecDeque<Former>,
+}
+
+impl Away {
+    /// Keeps rows in the file too. Without it they wait in memory alone.
+    fn write_down(&mut self, kind: Kind, rows: &[Row]) {
+        if let Some(file) = &mut self.file
+            && let Err(error) = file.add(kind, rows)
+        {
+            tracing::warn!(%error, "what waits for Redis cannot be kept on disk");
+        }
+    }
+
+    fn forget_file(&mut self) {
+        if let Some(file) = &mut self.file
+            && let Err(error) = file.clear()
+        {
+            // It would be handed in once more, which the numbers make harmless.
+            tracing::warn!(%error, "the file of what waited for Redis cannot be removed");
+        }
+    }
 }
 
 /// When Redis was away and when it came back.
@@ -102,6 +127,12 @@ impl Steady {
     pub(super) fn owners_first(&self) -> bool {
         let absence = lock(&self.absence);
         absence.since.is_some() || absence.back_at.is_some_and(|back| back.elapsed() < OWNERS_FIRST)
+    }
+
+    /// From now on what waits stands in that file as well.
+    pub(super) fn keep_in(&mut self, file: WaitingFile, former: Vec<Former>) {
+        let away = self.away.get_mut();
+        (away.file, away.former) = (Some(file), former.into());
     }
 
     /// Notes whether Redis answered.
@@ -320,6 +351,7 @@ impl RedisStores {
         if !waits.is_empty() {
             away.rows += waits.len();
             away.bytes += size(&waits);
+            away.write_down(kind, &waits);
             away.waiting.push_back((kind, tenant.clone(), waits));
         }
         Ok(answers)
@@ -328,6 +360,9 @@ impl RedisStores {
     /// Writes what waits, in its order, as far as Redis answers.
     async fn hand_in(&self, away: &mut Away) {
         if away.failed_at.is_some_and(|at| at.elapsed() < AGAIN_AFTER) {
+            return;
+        }
+        if !self.hand_in_from_disk(away).await {
             return;
         }
         let waited = away.rows;
@@ -358,8 +393,52 @@ impl RedisStores {
         }
         away.failed_at = None;
         if waited > 0 {
+            away.forget_file();
             tracing::info!(rows = waited, "what waited for Redis is written");
         }
+    }
+
+    /// Hands in what a former life of the process has left; whether nothing of it is left now.
+    async fn hand_in_from_disk(&self, away: &mut Away) -> bool {
+        if away.former.is_empty() {
+            return true;
+        }
+        let (mut done, mut late) = (0, 0);
+        while let Some(Former { kind, row }) = away.former.front() {
+            let trying = self.write_rows(*kind, &row.tenant, std::slice::from_ref(row), None);
+            match tokio::time::timeout(TRY_WITHIN, trying).await {
+                Ok(Ok(answers)) if matches!(answers[..], [Written::Done { .. }]) => done += 1,
+                // Somebody else has gone on with it from the commit before.
+                Ok(Ok(_)) => late += 1,
+                Ok(Err(error)) if !is_away(&error) => {
+                    late += 1;
+                    tracing::error!(%error, record = row.key, "a commit of a former life is refused");
+                }
+                Ok(Err(_)) | Err(_) => {
+                    away.failed_at = Some(Instant::now());
+                    return false;
+                }
+            }
+            away.former.pop_front();
+        }
+        tracing::info!(done, late, "commits of a former life are handed in; late ones came after others had gone on");
+        if away.waiting.is_empty() {
+            away.forget_file();
+        }
+        true
+    }
+
+    /// As [`Self::hand_in`], for whoever needs to know that nothing of a former life waits.
+    ///
+    /// # Errors
+    /// While something does.
+    pub(super) async fn hand_in_former(&self) -> Result<()> {
+        let mut away = self.steady.away.lock().await;
+        if self.hand_in_from_disk(&mut away).await {
+            return Ok(());
+        }
+        let reason = "Redis does not answer, and commits of a former life wait for it".to_owned();
+        Err(StoreError::Unavailable { reason })
     }
 
     /// Writes rows that waited. An emptied Redis may have been given a record again before the write that began it came: that

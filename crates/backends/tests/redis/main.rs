@@ -14,7 +14,10 @@ use backends::sqlite::SqliteProvisioning;
 use bytes::Bytes;
 use infra::conformance::{self, SetClock};
 use infra::embedded::FileLog;
-use infra::{CallWrite, Change, Client, Clock, Loaded, Position, StoreError, Stores, SystemClock, Written};
+use infra::{
+    CallLedger, CallWrite, Change, Claim, Claimed, Client, Clock, Loaded, Position, StoreError, Stores, SystemClock,
+    Written,
+};
 use model::{CallUuid, ConnId, Event, EventId, EventName, Owner, Seq, Stamped, Subject, TenantId, Timestamp, Token};
 use server::Server;
 
@@ -141,6 +144,38 @@ async fn what_waits_for_an_emptied_redis_keeps_its_facts() {
     until_renewed(&stores).await;
     assert!(matches!(stores.calls.load(&tenant(), ConnId(7)).await.unwrap(), Loaded::Live(_)));
     assert_eq!(server.cli(&["XLEN", "ev:{acme}"]).trim(), "1");
+}
+
+#[tokio::test]
+async fn what_waited_when_its_process_died_is_handed_in_by_the_next_life() {
+    let mut server = Server::start(23);
+    let folder = server.folder().join("waiting");
+    let life = |url: &str| {
+        let client = Client::unwatched("trunkline/sip-cluster-1/voice-41");
+        let opened = RedisStores::open(&RedisSettings::at(url), client, Arc::new(SystemClock::start())).unwrap();
+        opened.keeping_in(&folder, "sip-cluster-1").unwrap()
+    };
+    let url = server.url(0);
+    let first = life(&url);
+    CallLedger::commit(&first, vec![create(7, &owner()), create(8, &owner())]).await.unwrap();
+    server.kill();
+    let with_fact = CallWrite { events: create(7, &owner()).events, ..save(7, "waited") };
+    CallLedger::commit(&first, vec![with_fact, save(8, "waited too")]).await.unwrap();
+    drop(first);
+    server.start_again();
+    // Call 8 was taken over meanwhile.
+    let (heir, _) = stores(&server, 0, Arc::new(SystemClock::start())).await;
+    let claim = |call: u64| Claim { tenant: tenant(), key: ConnId(call), seen: None };
+    let by: Owner = "sip-cluster-2.9".parse().unwrap();
+    heir.calls.claim(&by, vec![claim(8)]).await.unwrap();
+    let second = life(&url);
+    let by: Owner = "sip-cluster-1.6".parse().unwrap();
+    let claimed = CallLedger::claim(&second, &by, vec![claim(7)]).await.unwrap();
+    assert!(matches!(&claimed[..], [Claimed::Yours(record)] if record.state == "waited"), "{claimed:?}");
+    let loaded = heir.calls.load(&tenant(), ConnId(8)).await.unwrap();
+    assert!(matches!(&loaded, Loaded::Live(record) if record.state == "state"), "its heir is right: {loaded:?}");
+    assert_eq!(server.cli(&["XLEN", "ev:{acme}"]).trim(), "3");
+    assert!(!folder.join("sip-cluster-1.jsonl").exists(), "nothing waits any more");
 }
 
 #[tokio::test]
