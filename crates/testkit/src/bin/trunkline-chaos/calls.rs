@@ -146,7 +146,9 @@ impl Call {
             if lasted + TREATMENT_SHORT < due || lasted > due + TREATMENT_LATE {
                 return Some(format!("its treatment lasted {:.1} s", lasted as f64 / 1e6));
             }
-        } else if by_far_side && !self.phones.iter().any(|p| p.exchanges.iter().any(|e| e.method == "BYE" && e.is_sent))
+        } else if by_far_side
+            && caller.kind.is_queued()
+            && !self.phones.iter().any(|p| p.exchanges.iter().any(|e| e.method == "BYE" && e.is_sent))
         {
             return Some("hung up, by no agent".to_owned());
         }
@@ -161,10 +163,13 @@ impl Call {
 
 /// What went wrong in a leg's own writing.
 fn fault_of(leg: &Leg) -> Option<String> {
-    if let Some(failure) = &leg.failure {
+    let crossed = leg.exchanges.iter().find(|e| e.method == "BYE").map(|bye| bye.at);
+    let by_far_side = leg.exchanges.iter().any(|e| e.method == "BYE" && !e.is_sent);
+    // A 481 to a request that crosses the far side's BYE is right; SIPp gives the call up all the same.
+    let is_right = |why: &String| by_far_side && why.contains("'SIP/2.0 481");
+    if let Some(failure) = leg.failure.as_ref().filter(|why| !is_right(why)) {
         return Some(failure.clone());
     }
-    let crossed = leg.exchanges.iter().find(|e| e.method == "BYE").map(|bye| bye.at);
     let bad = |exchange: &&Exchange| {
         let is_crossed = crossed.is_some_and(|bye| exchange.at.abs_diff(bye) < CROSSING);
         match exchange.last {

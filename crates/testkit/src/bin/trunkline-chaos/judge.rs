@@ -1,6 +1,6 @@
 //! The rules, and what breaks them.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use testkit::Fact;
 use testkit::facts::broken_laws;
@@ -170,9 +170,9 @@ pub fn answered_twice(calls: &[Call]) -> Vec<String> {
 
 /// Calls that lost their place: somebody who came later to the same queue was given an agent earlier. All have the same priority.
 pub fn lost_places(facts: &[Fact]) -> Vec<String> {
-    let mut found = Vec::new();
     let mut waiting: HashMap<&str, Vec<(&str, usize)>> = HashMap::new();
     let mut came: HashMap<(&str, &str), usize> = HashMap::new();
+    let mut passed: BTreeMap<(&str, &str), usize> = BTreeMap::new();
     for (number, fact) in facts.iter().enumerate().filter(|(_, fact)| fact.id.starts_with("queue:chaos_")) {
         let (queue, call) = (fact.dn(), fact.text("ConnID"));
         let queued = waiting.entry(queue).or_default();
@@ -182,19 +182,56 @@ pub fn lost_places(facts: &[Fact]) -> Vec<String> {
             "EventDiverted" => {
                 let place = came.get(&(queue, call)).copied().unwrap_or(number);
                 queued.retain(|(other, _)| *other != call);
-                let passed: Vec<&str> = queued.iter().filter(|(_, at)| *at < place).map(|(other, _)| *other).collect();
-                if !passed.is_empty() {
-                    found.push(format!(
-                        "{queue}: {call} came before {} who had waited longer: {passed:?}",
-                        passed.len()
-                    ));
+                for (other, _) in queued.iter().filter(|(_, at)| *at < place) {
+                    *passed.entry((queue, other)).or_default() += 1;
                 }
             }
             "EventAbandoned" => queued.retain(|(other, _)| *other != call),
             _ => {}
         }
     }
-    found
+    let told = |((queue, call), by): (&(&str, &str), &usize)| {
+        format!("{queue}: {call} was passed over by {by} who came later")
+    };
+    passed.iter().map(told).collect()
+}
+
+/// Agents who are not ready at the end: all have been made ready at the beginning, and nobody has told them otherwise.
+pub fn not_ready(facts: &[Fact]) -> Vec<String> {
+    let mut last: BTreeMap<&str, &Fact> = BTreeMap::new();
+    for fact in facts.iter().filter(|fact| fact.id.starts_with("agent:") && fact.name.starts_with("EventAgent")) {
+        last.insert(fact.text("AgentID"), fact);
+    }
+    let lost = last.into_iter().filter(|(_, fact)| fact.name != "EventAgentReady");
+    lost.map(|(agent, fact)| format!("{agent}: {} {}", fact.name, fact.frame["Reasons"])).collect()
+}
+
+/// Facts that were told and that the reporting log lacks, and keys of it that are out of order. A line of it is a key and a CloudEvent.
+pub fn reporting(facts: &[Fact], log: &[String]) -> Vec<String> {
+    let mut broken = Vec::new();
+    let mut seen: HashSet<String> = HashSet::new();
+    let mut last: HashMap<String, (u64, u64)> = HashMap::new();
+    for line in log {
+        let event = line.split_once('\t').and_then(|(_, event)| serde_json::from_str::<serde_json::Value>(event).ok());
+        let Some(event) = event else { continue };
+        let id = event["id"].as_str().unwrap_or_default().to_owned();
+        let data = &event["data"];
+        let place = data["token"].as_u64().zip(data["seq"].as_u64());
+        // What stands there first of each identity counts.
+        if !seen.insert(id.clone()) {
+            continue;
+        }
+        let Some(place) = place else { continue };
+        let subject = event["subject"].as_str().unwrap_or_default().to_owned();
+        // Facts of one virtual queue have the keys of their calls: only those of other subjects are in order.
+        if !subject.starts_with("queue:") && last.get(&subject).is_some_and(|before| *before > place) {
+            broken.push(format!("{id} stands behind {:?} of its subject", last.get(&subject)));
+        }
+        last.insert(subject, place);
+    }
+    let missing: Vec<&str> = facts.iter().map(|fact| fact.id.as_str()).filter(|id| !seen.contains(*id)).collect();
+    broken.extend(missing.iter().map(|id| format!("{id} is not in the reporting log")));
+    broken
 }
 
 /// What the stream of facts breaks: identity, order, completeness, parties.
@@ -204,7 +241,7 @@ pub fn laws(facts: &[Fact]) -> Vec<String> {
 
 /// Calls that the installation has begun and no caller knows: an INVITE that was repeated made two.
 pub fn unknown_calls(facts: &[Fact], calls: &[Call]) -> Vec<String> {
-    let known: std::collections::HashSet<&str> = calls.iter().map(|call| call.caller.connid.as_str()).collect();
+    let known: HashSet<&str> = calls.iter().map(|call| call.caller.connid.as_str()).collect();
     let created = facts.iter().filter(|fact| fact.name == "EventCallCreated");
     let connid = |fact: &Fact| fact.text("ConnID").split('@').next().unwrap_or_default().to_owned();
     created.map(connid).filter(|connid| !known.contains(connid.as_str())).collect()
@@ -232,6 +269,24 @@ mod tests {
         assert_eq!(lost_places(&[&queued[..], &[fact("EventDiverted", "b")]].concat()).len(), 1);
         let gone = [fact("EventAbandoned", "a"), fact("EventDiverted", "b")];
         assert!(lost_places(&[&queued[..], &gone].concat()).is_empty());
+    }
+
+    #[test]
+    fn an_agent_who_was_made_not_ready_and_a_fact_that_was_not_reported_are_found() {
+        let agent = |name: &str| {
+            let frame = json!({"AgentID": "5001"});
+            Fact { position: String::new(), id: "agent:5001:1:1".to_owned(), name: name.to_owned(), frame }
+        };
+        assert!(not_ready(&[agent("EventAgentNotReady"), agent("EventAgentReady")]).is_empty());
+        assert_eq!(not_ready(&[agent("EventAgentReady"), agent("EventAgentNotReady")]).len(), 1);
+        let line = |seq: u64| {
+            let id = format!("agent:5001:1:{seq}");
+            format!("k\t{}", json!({"id": id, "subject": "agent:5001", "data": {"token": 1, "seq": seq}}))
+        };
+        let facts = [agent("EventAgentReady")];
+        assert!(reporting(&facts, &[line(1), line(2), line(1)]).is_empty());
+        assert_eq!(reporting(&facts, &[line(2)]).len(), 1);
+        assert_eq!(reporting(&facts, &[line(2), line(1)]).len(), 1);
     }
 
     #[test]

@@ -89,7 +89,7 @@ impl Leg {
 
     /// When it was over: the answer to a BYE, or a refusal.
     pub fn ended(&self) -> Option<Micros> {
-        let bye = self.exchanges.iter().find(|e| e.method == "BYE").and_then(|bye| bye.last);
+        let bye = self.exchanges.iter().filter(|e| e.method == "BYE").find_map(|bye| bye.last);
         let refused = self.invite().and_then(|invite| invite.last).filter(|(_, code)| *code >= 300);
         bye.or(refused).map(|(at, _)| at)
     }
@@ -142,7 +142,7 @@ pub fn read(side: Side, kind: Kind, messages: &str, notes: &str, errors: &str) -
     let failures: Vec<(&str, &str)> = errors.lines().filter_map(failure).collect();
     for (call, why) in failures {
         if let Some(leg) = legs.get_mut(call) {
-            leg.failure.get_or_insert_with(|| why.chars().take(160).collect());
+            leg.failure.get_or_insert_with(|| why.chars().take(260).collect());
         }
     }
     for leg in legs.values_mut().filter(|leg| leg.connid.is_empty()) {

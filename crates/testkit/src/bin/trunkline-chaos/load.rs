@@ -69,7 +69,7 @@ impl Load {
     fn start_phone(&mut self, site: &Installation, host: u8, kind: Kind) -> Result<()> {
         let (file, ring, marks): (&str, &str, &Marks) = match kind {
             Kind::Talk => ("agent-stays", "400", &[]),
-            Kind::Ring => ("agent-stays", "11000", &[]),
+            Kind::Ring => ("agent-leaves", "11000", &[("TALK_MIN", 3_000), ("TALK_MAX", 5_000)]),
             Kind::Early => ("agent-stays", "12000", &[]),
             Kind::Leave => ("agent-leaves", "400", &[("TALK_MIN", 8_000), ("TALK_MAX", 16_000)]),
             Kind::Wait => ("agent-leaves", "300", &[("TALK_MIN", 700), ("TALK_MAX", 1_300)]),
@@ -99,12 +99,10 @@ impl Load {
         for (host, kind) in (1..).zip(KINDS) {
             let refreshes = [("REFRESH_MIN", 2_500), ("REFRESH_MAX", 3_500)];
             let (file, marks) = match kind {
-                Kind::Leave | Kind::Wait | Kind::Treat => ("caller-asks", refreshes.to_vec()),
-                // Three quarters go on after each refresh: four refreshes, twelve seconds.
-                Kind::Talk | Kind::Hold => ("caller-refreshes", [&refreshes[..], &[("ON", 75)]].concat()),
-                Kind::Ring | Kind::Early | Kind::Burst => {
-                    ("caller-refreshes", [&refreshes[..], &[("ON", 25)]].concat())
-                }
+                Kind::Leave | Kind::Ring | Kind::Wait | Kind::Treat => ("caller-asks", refreshes.to_vec()),
+                // Four of five go on after each refresh: five refreshes, fifteen seconds.
+                Kind::Talk | Kind::Hold => ("caller-refreshes", [&refreshes[..], &[("ON", 80)]].concat()),
+                Kind::Early | Kind::Burst => ("caller-refreshes", [&refreshes[..], &[("ON", 25)]].concat()),
             };
             let scenario = self.scenario(file, &format!("caller-{}", kind.name()), &marks, false)?;
             let calls_a_second = rate * kind.share();

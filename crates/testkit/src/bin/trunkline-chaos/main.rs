@@ -31,6 +31,8 @@ use crate::site::{Machine, Site};
 const WARM_UP: Duration = Duration::from_secs(35);
 /// What the product promises for everything that is left of a call.
 const CLEARED_WITHIN: Duration = Duration::from_secs(60);
+/// So often the reporting log is read.
+const LOOKS: usize = 3;
 /// A rule was broken, or the run does not count.
 const BROKEN: u8 = 1;
 /// The run could not be made.
@@ -138,8 +140,26 @@ fn under_load(place: &mut Option<Site>, scenario: Scenario, options: &Options) -
         harms,
         notes: notes(&facts, &calls, &told, stuck_runs),
     };
+    outcome.rules.push(Rule { name: "every agent is ready again", broken: judge::not_ready(&facts) });
+    outcome.rules.push(Rule { name: "the reporting log has every fact, in order", broken: reported(site, &facts)? });
     outcome.rules.push(Rule { name: "nothing is left of any call 60 s after the last", broken: remains });
     Ok(outcome)
+}
+
+/// Compares the reporting log with what was told; an exporter that is behind gets time.
+fn reported(site: &Site, facts: &[Fact]) -> Result<Vec<String>> {
+    let mut broken = Vec::new();
+    for _ in 0..LOOKS {
+        let mut log = Vec::new();
+        for topic in ["voice-callthread", "voice-agentstate"] {
+            log.extend(site.reported(topic)?);
+        }
+        broken = judge::reporting(facts, &log);
+        if broken.is_empty() {
+            break;
+        }
+    }
+    Ok(broken)
 }
 
 fn rules(

@@ -17,6 +17,8 @@ pub const NODES: u8 = 2;
 /// Longer than any call of the load.
 const DRAIN_DEADLINE: &str = "process.drain_deadline=60s";
 const DRAINED_WITHIN: Duration = Duration::from_secs(70);
+/// When nothing has come for so long, the log has been read to its end.
+const QUIET_MS: u32 = 6_000;
 const LATER: Duration = Duration::from_secs(60);
 /// The roles ask for the configuration twice a second.
 const KNOWN_WITHIN: Duration = Duration::from_secs(3);
@@ -139,6 +141,21 @@ impl Site {
     /// Does something to a server: `restart`, `empty`, `stop` or `start`.
     pub fn server(&self, what: &str, name: &str) -> Result<()> {
         self.infra.run(&[what, name])
+    }
+
+    /// Every record of a topic of the reporting log, key and value, as Kafka's own console consumer prints them.
+    pub fn reported(&self, topic: &str) -> Result<Vec<String>> {
+        let script = repository().join("script/infra");
+        let instance = self.installation.demo.instance.to_string();
+        let tools = Command::new(script).args(["--instance", &instance, "tools"]).output()?;
+        let tools = String::from_utf8_lossy(&tools.stdout).into_owned();
+        let consumer = tools.lines().find(|line| line.contains("ConsoleConsumer")).context("no console consumer")?;
+        let command = format!(
+            "{} --property print.key=true --timeout-ms {QUIET_MS} 2>/dev/null",
+            consumer.replace("TOPIC", topic)
+        );
+        let output = Command::new("sh").arg("-c").arg(command).output()?;
+        Ok(String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect())
     }
 
     /// What is left of calls anywhere, by metric; empty when everything is at rest within the limit.

@@ -19,7 +19,7 @@ pub enum Kind {
     Leave,
     /// Through a queue to an agent, who puts the caller on hold.
     Hold,
-    /// Through a queue to an agent whose phone rings for long.
+    /// Through a queue to an agent whose phone rings for long, and who hangs up.
     Ring,
     /// Waits long in a queue for few agents.
     Wait,
@@ -68,7 +68,7 @@ impl Kind {
 
     /// Whether the far side ends the call.
     pub const fn is_ended_by_far_side(self) -> bool {
-        matches!(self, Self::Leave | Self::Wait | Self::Treat)
+        matches!(self, Self::Leave | Self::Ring | Self::Wait | Self::Treat)
     }
 
     /// How many phones it needs at a rate of all calls: those that are busy at once, and some more.
@@ -77,7 +77,7 @@ impl Kind {
             Self::Talk | Self::Leave | Self::Hold => 22.0,
             Self::Ring | Self::Early => 24.0,
             // Each call takes about a second and a half of an agent: all but enough.
-            Self::Wait => return (rate * self.share() * 1.5).floor().max(1.0) as u16,
+            Self::Wait => return (rate * self.share() * 1.2).floor().max(1.0) as u16,
             Self::Treat | Self::Burst => return 0,
         };
         (rate * self.share() * seconds).ceil() as u16 + 2
