@@ -1,6 +1,6 @@
 //! The kernel's own table of a process's TCP connections, with the bytes that went over each, as `ss` shows it.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::net::SocketAddr;
 use std::process::Command;
 
@@ -30,6 +30,18 @@ pub fn connections(pid: u32) -> Result<Vec<Socket>> {
     ensure!(output.status.success(), "ss: {}", String::from_utf8_lossy(&output.stderr));
     let all = read(&String::from_utf8_lossy(&output.stdout));
     Ok(all.into_iter().filter(|socket| held.contains(&socket.inode)).collect())
+}
+
+/// The processes of an installation that has one for each role, by their nodes, as `sip-cluster-1`.
+pub fn processes(supervisor: u32) -> Result<BTreeMap<String, u32>> {
+    let listed = Command::new("ps").args(["-o", "pid=,args=", "--ppid", &supervisor.to_string()]).output()?;
+    Ok(String::from_utf8_lossy(&listed.stdout).lines().filter_map(node_of).collect())
+}
+
+fn node_of(line: &str) -> Option<(String, u32)> {
+    let words: Vec<&str> = line.split_whitespace().collect();
+    let after = |name: &str| words.iter().position(|word| *word == name).and_then(|at| words.get(at + 1));
+    Some((format!("{}-{}", after("run")?, after("--replica")?), words.first()?.parse().ok()?))
 }
 
 /// The inodes of the sockets that a process holds.
@@ -87,6 +99,13 @@ mod tests {
         assert_eq!(all.len(), 2);
         assert_eq!((all[0].local.port(), all[0].remote.port(), all[0].inode), (9_999, 38_322, 967_950));
         assert_eq!((all[0].sent, all[0].received, all[1].sent), (7, 5, 0));
+    }
+
+    #[test]
+    fn a_process_is_known_by_its_command_line() {
+        let line = " 4711 /x/trunkline run sip-cluster --supervised-by 12 --replica 2 --instance 60";
+        assert_eq!(node_of(line), Some(("sip-cluster-2".to_owned(), 4711)));
+        assert_eq!(node_of("1 /sbin/init"), None);
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod doctor;
 mod drain;
 mod facts;
 mod hearing;
+mod heirs;
 mod hostile;
 mod keys;
 mod linphone;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use testkit::installation::{binary, signal};
-use testkit::{Installation, wait};
+use testkit::{Installation, kernel, wait};
 
 use crate::clock;
 use crate::tenant;
@@ -109,10 +109,7 @@ impl Site {
 
     /// The processes by their nodes, as `sip-cluster-1`.
     pub fn processes(&self) -> Result<BTreeMap<String, u32>> {
-        let pid = self.installation.pid().to_string();
-        let listed = Command::new("ps").args(["-o", "pid=,args=", "--ppid", &pid]).output()?;
-        let text = String::from_utf8_lossy(&listed.stdout).into_owned();
-        Ok(text.lines().filter_map(node_of).collect())
+        kernel::processes(self.installation.pid())
     }
 
     /// Sends a signal to a node's process; returns its number.
@@ -224,12 +221,6 @@ impl Site {
     }
 }
 
-fn node_of(line: &str) -> Option<(String, u32)> {
-    let words: Vec<&str> = line.split_whitespace().collect();
-    let after = |name: &str| words.iter().position(|word| *word == name).and_then(|at| words.get(at + 1));
-    Some((format!("{}-{}", after("run")?, after("--replica")?), words.first()?.parse().ok()?))
-}
-
 /// Work of the whole machine since a moment.
 pub struct Machine {
     busy: u64,
@@ -252,17 +243,5 @@ impl Machine {
     pub fn busy_since(&self) -> Result<f64> {
         let now = Self::now()?;
         Ok(100.0 * (now.busy - self.busy) as f64 / (now.all - self.all).max(1) as f64)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_process_is_known_by_its_command_line() {
-        let line = " 4711 /x/trunkline run sip-cluster --supervised-by 12 --replica 2 --instance 60";
-        assert_eq!(node_of(line), Some(("sip-cluster-2".to_owned(), 4711)));
-        assert_eq!(node_of("1 /sbin/init"), None);
     }
 }

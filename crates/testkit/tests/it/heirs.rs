@@ -1,0 +1,80 @@
+//! A sip-cluster node is killed and its calls go on at the other one: a short form of `script/chaos`.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use testkit::agents::baresip_agent;
+use testkit::caller::{CALLER, Caller};
+use testkit::installation::signal;
+use testkit::sipp::Running;
+use testkit::{Answer, Installation, Sipp, kernel, wait};
+
+const SOON: Duration = Duration::from_secs(15);
+/// Four pauses, and what is repeated meanwhile.
+const LATER: Duration = Duration::from_secs(60);
+const PAUSE_MS: &str = "2500";
+
+/// Callers who refresh their session three times and hang up: each request must be answered by 200.
+fn steady(site: &Installation, host: u8, number: &str, calls: u32) -> Result<Running> {
+    let address = site.peer_address(host).to_string();
+    Sipp::new("caller-steady.xml", site.peer_address(host), &site.sip())
+        .with(&["-key", "caller", CALLER, "-key", "rtp_host", &address, "-key", "rtp_port", "31000"])
+        .with(&["-d", PAUSE_MS, "-trace_msg"])
+        .dial(site.number(number)?)
+        .calls(calls, 20, calls)
+        .start()
+}
+
+/// The node in the tag of each answered call, in the order in which they were answered.
+fn nodes(messages: &str) -> Vec<String> {
+    let lines = messages.lines().filter(|line| line.starts_with("ACK sip:"));
+    let node = |line: &str| Some(line.split('@').next()?.rsplitn(4, '.').nth(2)?.to_owned());
+    lines.filter_map(node).collect()
+}
+
+#[test]
+fn calls_of_a_killed_node_go_on_at_the_other_one() -> Result<()> {
+    let site = Installation::start_on_servers(&[
+        "--processes",
+        "--replicas",
+        "2",
+        "--set",
+        "process.restart_after=15s",
+        "--set",
+        "process.drain_deadline=10s",
+    ])?;
+    let mut agent = baresip_agent(&site, 10, "7101", Answer::Auto)?;
+    // One caller talks to the agent, who hangs up in the end; one waits for the agent; the others have no agent.
+    let talking = Caller::dial(&site, "caller-until-bye.xml", 1, site.number("sales")?, &[])?;
+    agent.wait_for("CALL_ESTABLISHED", LATER)?;
+    let waiting = Caller::dial(&site, "caller-until-bye.xml", 2, site.number("sales")?, &[])?;
+    waiting.answered(SOON)?;
+    let loads = [(steady(&site, 3, "echo", 12)?, "echo"), (steady(&site, 4, "menu", 8)?, "menu")];
+    let mut all = Vec::new();
+    wait::until(SOON, || {
+        all = loads.iter().flat_map(|(load, _)| nodes(&load.traces("_messages.log"))).collect();
+        Ok((all.len() >= 20).then_some(()))
+    })
+    .with_context(|| format!("answered: {all:?}"))?;
+    // The node that has the conversation; others of its calls are with it, by the hash of their Call-IDs.
+    let node = nodes(&talking.messages()).pop().context("no node in the conversation's tag")?;
+    let of_node = all.iter().filter(|other| **other == node).count();
+    ensure!(of_node > 0 && of_node < all.len(), "{of_node} of {} calls are with {node}", all.len());
+    let pid = *kernel::processes(site.pid())?.get(&node).with_context(|| format!("no process {node}"))?;
+    signal(pid, "KILL")?;
+
+    for (load, what) in loads {
+        load.finish(LATER)?.expect_success().with_context(|| format!("callers of {what}"))?;
+    }
+    agent.hang_up().context("the agent hangs up")?;
+    talking.finish(LATER)?.1.expect_success().context("the caller of the conversation")?;
+    agent.wait_for("CALL_ESTABLISHED", LATER).context("who waited comes to the agent")?;
+    agent.hang_up()?;
+    waiting.finish(LATER)?.1.expect_success().context("who waited")?;
+    let heir = if node.ends_with('1') { 2 } else { 1 };
+    wait::until(LATER, || {
+        let left = site.metric_of("sip-cluster", heir, "sipcluster_calls")?;
+        Ok((left == 0.0).then_some(()))
+    })
+    .context("calls that are left")
+}
