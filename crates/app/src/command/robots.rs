@@ -1,6 +1,7 @@
 //! `trunkline robots`: callers and agents that are programs.
 
 use std::io::Read as _;
+use std::net::{TcpStream, ToSocketAddrs as _};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -138,9 +139,27 @@ impl Load {
     }
 }
 
+/// An installation that does not run would be told as phones that nobody answers, after a minute.
+fn expect_running(site: &Site) -> Result<(), ExitError> {
+    const WITHIN: Duration = Duration::from_secs(5);
+    let place = site.web.trim_start_matches("http://").trim_end_matches('/');
+    let addresses = place.to_socket_addrs().into_iter().flatten();
+    let mut why = "it is no address".to_owned();
+    for address in addresses {
+        match TcpStream::connect_timeout(&address, WITHIN) {
+            Ok(_) => return Ok(()),
+            Err(error) => why = error.to_string(),
+        }
+    }
+    let message =
+        format!("nothing answers at {}: {why}; is the installation of tenant {} running?", site.web, site.tenant);
+    Err(ExitError::new(Exit::NotRunning, message))
+}
+
 /// Runs them until the plan is done, or a signal comes.
 pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     let site = Site::read(&arguments.site).map_err(|error| ExitError::new(Exit::Usage, format!("{error:#}")))?;
+    expect_running(&site)?;
     let plan = arguments.load.plan();
     let stop = Stop::default();
     if arguments.with_stdin {

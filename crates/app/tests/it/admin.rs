@@ -28,7 +28,10 @@ fn admin_http_asks_for_a_token_shows_what_it_should_and_drains_on_sigterm() {
     assert!(ask(&format!("GET /topology HTTP/1.1\r\n{bearer}")).1.contains("\"node\":\"frontend-1\""));
     assert_eq!(ask(&format!("GET /nothing HTTP/1.1\r\n{bearer}")).0, 404);
 
-    for head in ["GET /live HTTP/1.1\r\nconnection: close\r\n\r\n", "GET /live HTTP/1.1\r\nhost: a\r\nhost: b\r\nconnection: close\r\n\r\n"] {
+    for head in [
+        "GET /live HTTP/1.1\r\nconnection: close\r\n\r\n",
+        "GET /live HTTP/1.1\r\nhost: a\r\nhost: b\r\nconnection: close\r\n\r\n",
+    ] {
         let answer = site.http_as_written(FRONTEND.0, FRONTEND.1, head);
         assert!(answer.starts_with("HTTP/1.1 400 ") && answer.contains("Host header"), "{answer}");
     }

@@ -1,6 +1,7 @@
 //! Each code of the table, provoked.
 
 use std::net::TcpListener;
+use std::os::unix::process::CommandExt as _;
 use std::process::{Command, Stdio};
 
 use crate::binary::Site;
@@ -96,13 +97,47 @@ fn an_instance_that_does_not_run_is_8() {
 }
 
 #[test]
+fn a_demo_that_is_interrupted_while_it_starts_ends_as_one_that_has_started() {
+    let site = Site::new();
+    let mut command = site.command(&["demo"]);
+    // As at a terminal: Ctrl-C goes to the whole group.
+    let mut demo = command.process_group(0).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    while !site.data_dir.join("lock").exists() {
+        assert_eq!(demo.try_wait().unwrap(), None, "it ended before it began");
+        std::thread::yield_now();
+    }
+    let sent = Command::new("kill").args(["-INT", "--", &format!("-{}", demo.id())]).status().unwrap();
+    assert!(sent.success());
+    let ended = demo.wait_with_output().unwrap();
+    assert_eq!(ended.status.code(), Some(0), "{}", String::from_utf8_lossy(&ended.stderr));
+}
+
+#[test]
+fn robots_whom_nobody_answers_say_so_with_8() {
+    let site = Site::new();
+    std::fs::create_dir_all(&site.data_dir).unwrap();
+    let file = site.data_dir.join("robots.json");
+    let web = format!("http://127.{}.0.1:8080", site.instance);
+    let known = serde_json::json!({
+        "tenant": "example", "sip": { "host": "127.0.0.1", "port": 5060 }, "web": web, "token": "x",
+        "numbers": {}, "services": {}, "agents": [],
+    });
+    std::fs::write(&file, known.to_string()).unwrap();
+    let (code, _, said) = site.run(&["robots", "--site", file.to_str().unwrap()]);
+    assert_eq!(code, 8, "{said}");
+    assert!(said.contains(&format!("nothing answers at {web}")), "{said}");
+}
+
+#[test]
 fn where_no_installation_is_a_question_is_5_and_makes_nothing() {
     let site = Site::new();
     for made in [false, true] {
         if made {
             std::fs::create_dir_all(&site.data_dir).unwrap();
         }
-        for arguments in [&["topology"][..], &["trace", "--last"], &["trace", "--follow"], &["token", "--scope", "operate"]] {
+        for arguments in
+            [&["topology"][..], &["trace", "--last"], &["trace", "--follow"], &["token", "--scope", "operate"]]
+        {
             let (code, _, said) = site.run(arguments);
             assert_eq!(code, 5, "{arguments:?}: {said}");
             assert!(said.contains("there is no installation in "), "{said}");
@@ -127,10 +162,9 @@ fn a_reader_who_has_seen_enough_is_no_fault() {
 #[test]
 fn what_nobody_takes_or_nothing_opens_is_no_token() {
     let site = Site::new();
-    for (arguments, expected) in [
-        (["--aud", "tenent"], "no role \"tenent\"; did you mean \"tenant\"?"),
-        (["--life", "0s"], "at least 1s"),
-    ] {
+    for (arguments, expected) in
+        [(["--aud", "tenent"], "no role \"tenent\"; did you mean \"tenant\"?"), (["--life", "0s"], "at least 1s")]
+    {
         let (code, _, said) = site.run(&[&["token", "--scope", "operate"], &arguments[..]].concat());
         assert!(code == 2 && said.contains(expected), "{said}");
     }

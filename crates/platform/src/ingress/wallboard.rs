@@ -118,7 +118,10 @@ fn is_refusal(status: StatusCode) -> bool {
 
 /// Whether a browser goes there: programs that want data do not ask for HTML.
 fn wants_page(headers: &HeaderMap) -> bool {
-    headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).is_some_and(|accept| accept.contains("text/html"))
+    headers
+        .get(header::ACCEPT)
+        .and_then(|accept| accept.to_str().ok())
+        .is_some_and(|accept| accept.contains("text/html"))
 }
 
 /// The page of all paths that are none.

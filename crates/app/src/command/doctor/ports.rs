@@ -65,7 +65,10 @@ fn data_dir_of(pid: u32) -> Option<PathBuf> {
 
 fn runs_elsewhere(situation: &Situation, pid: u32, folder: &Path) -> Finding {
     let (instance, asked) = (situation.instance, situation.data_dir.display());
-    let what = format!("process {pid} runs instance {instance} with the data directory {}, not with {asked}", folder.display());
+    let what = format!(
+        "process {pid} runs instance {instance} with the data directory {}, not with {asked}",
+        folder.display()
+    );
     let remedy = format!(
         "look there, with --data-dir {}, or take another instance number with --instance; nothing needs to be ended",
         folder.display()
