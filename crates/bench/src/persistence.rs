@@ -52,6 +52,9 @@ struct Cost {
     servers_ms: f64,
     /// Scripts that Redis ran for each call, beyond those without calls.
     scripts: f64,
+    /// Turns of sip-cluster that wrote, each in one script, and SIP messages that passed the proxy, for each call.
+    turns: f64,
+    messages: f64,
     /// INVITE to 200, p99, in milliseconds.
     set_up_p99_ms: f64,
     void: Vec<String>,
@@ -86,7 +89,7 @@ fn cost(options: &Options, way: &Way, servers: Option<&Servers>, folder: &Path) 
         let of_servers = servers.map_or_else(Cpu::default, Servers::cpu);
         Ok((cpu_of_tree(site.pid()), of_servers, servers.map(Servers::scripts).transpose()?.unwrap_or_default()))
     };
-    let before = reading(servers)?;
+    let (before, turned, passed_by) = (reading(servers)?, turns(&site)?, messages(&site)?);
     let begun = std::time::Instant::now();
     let callers = testkit::caller::sipp(&site, "caller.xml", 1, &floor.nobody)
         .dial(site.number("sales")?)
@@ -97,6 +100,7 @@ fn cost(options: &Options, way: &Way, servers: Option<&Servers>, folder: &Path) 
     let (set_ups, errors) = finish(callers)?;
     let passed = begun.elapsed().as_secs_f64();
     let after = reading(servers)?;
+    let (turned, passed_by) = (turns(&site)? - turned, messages(&site)? - passed_by);
     let counts = Counts::read(&statistics, &errors)?;
     ensure!(counts.successful > 0, "no call went as it should\n{errors}");
     let per_call = |before: Cpu, after: Cpu| after.since(before).as_secs_f64() * 1e3 / f64::from(calls);
@@ -104,9 +108,23 @@ fn cost(options: &Options, way: &Way, servers: Option<&Servers>, folder: &Path) 
         ms: per_call(before.0, after.0),
         servers_ms: per_call(before.1, after.1),
         scripts: ((after.2 - before.2) - idle * passed).max(0.0) / f64::from(calls),
+        turns: turned / f64::from(calls),
+        messages: passed_by / f64::from(calls),
         set_up_p99_ms: percentile_99(set_ups).context("SIPp has noted no time")?,
         void: counts.faults("ours"),
     })
+}
+
+/// Turns of all replicas of sip-cluster that wrote.
+fn turns(site: &Installation) -> Result<f64> {
+    let replicas = (1..).map_while(|replica| site.metric_of("sip-cluster", replica, "sipcluster_turns_total").ok());
+    Ok(replicas.sum())
+}
+
+/// SIP messages that sip-proxy has forwarded.
+fn messages(site: &Installation) -> Result<f64> {
+    let forwarded = |what: &str| site.metric("sip-proxy", &format!("sip_proxy_{what}_forwarded_total"));
+    Ok(forwarded("requests")? + forwarded("responses")?)
 }
 
 fn add(report: &mut Report, way: &Way, cost: &Cost, embedded: Option<f64>) {
@@ -133,7 +151,11 @@ fn add(report: &mut Report, way: &Way, cost: &Cost, embedded: Option<f64>) {
         of_servers,
     ));
     if way.servers {
-        let note = "each one round trip; of all roles, those of streams that are waited for included".to_owned();
+        let note = format!(
+            "each one round trip; of all roles, those of streams that are waited for included; {:.1} are commits of sip-cluster, for {:.1} \
+             SIP messages that pass the proxy",
+            cost.turns, cost.messages
+        );
         report.add(row(
             format!("scripts that Redis runs for such a call; {}", way.name),
             "scripts",
