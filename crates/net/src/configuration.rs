@@ -94,9 +94,13 @@ impl Configuration {
                     outcome = turn => outcome,
                 };
                 match outcome {
-                    Ok(now) => {
+                    Ok(Some(now)) => {
                         etag = Some(now);
                         ready.holds(CONDITION);
+                    }
+                    Ok(None) => {
+                        etag = None;
+                        tokio::time::sleep(PAUSE).await;
                     }
                     Err(error) => {
                         tracing::debug!(%error, "config does not answer; what is held stays good");
@@ -124,15 +128,20 @@ impl Configuration {
     }
 }
 
-/// Waits for versions that differ, reads what changed and publishes it; gives the etag of that state.
-async fn turn(client: &Client, etag: Option<String>, publish: &watch::Sender<Tenants>) -> Result<String, CallError> {
+/// Waits for versions that differ, reads what changed and publishes it; gives the etag of that state. None when what was read is not what
+/// the etag stands for.
+async fn turn(
+    client: &Client,
+    etag: Option<String>,
+    publish: &watch::Sender<Tenants>,
+) -> Result<Option<String>, CallError> {
     let path = match &etag {
         Some(etag) => format!("/versions?wait_s={WAIT_S}&etag={}", escaped(etag)),
         None => "/versions".to_owned(),
     };
     let versions: Versions = client.get(&path).idempotent().deadline(DEADLINE).fetch().await?;
     if etag.as_ref() == Some(&versions.etag) {
-        return Ok(versions.etag);
+        return Ok(Some(versions.etag));
     }
     let held = publish.borrow().clone();
     let mut next = HashMap::new();
@@ -151,8 +160,16 @@ async fn turn(client: &Client, etag: Option<String>, publish: &watch::Sender<Ten
         };
         next.insert(tenant, now);
     }
+    let is_as_listed = is_as_listed(&versions, &next);
     publish.send_replace(Arc::new(next));
-    Ok(versions.etag)
+    Ok(is_as_listed.then_some(versions.etag))
+}
+
+/// Whether each tenant is as the versions say. Replicas of config see a change one after the other, and each question may go to another
+/// one: who said that there is a new version need not be who gave the objects. With the etag of the one the objects of the other would
+/// stay until the next change.
+fn is_as_listed(versions: &Versions, held: &HashMap<TenantId, Arc<TenantConfig>>) -> bool {
+    held.iter().all(|(tenant, config)| versions.tenants.get(tenant.as_str()) == Some(&config.version))
 }
 
 /// A text as part of a path or query.
@@ -166,4 +183,22 @@ fn escaped(text: &str) -> String {
         }
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn objects_of_a_replica_that_is_behind_are_asked_for_again() {
+        let tenants = BTreeMap::from([("example".to_owned(), "1-2".to_owned())]);
+        let versions = Versions { etag: "b".to_owned(), tenants };
+        let held = |version: &str| {
+            let config = TenantConfig { version: version.to_owned(), ..TenantConfig::default() };
+            HashMap::from([(TenantId::parse("example").unwrap(), Arc::new(config))])
+        };
+        assert!(is_as_listed(&versions, &held("1-2")));
+        assert!(!is_as_listed(&versions, &held("1-1")));
+        assert!(is_as_listed(&versions, &HashMap::new()), "a name that cannot be read is no reason to ask for ever");
+    }
 }
