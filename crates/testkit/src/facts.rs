@@ -34,7 +34,8 @@ pub struct Fact {
 }
 
 impl Fact {
-    fn of_cloud_event(position: String, event: &Value) -> Result<Self> {
+    /// Of a CloudEvent, as port 8000 and the reporting log have it.
+    pub fn of_cloud_event(position: String, event: &Value) -> Result<Self> {
         let text = |value: &Value| value.as_str().map(str::to_owned).with_context(|| format!("in {event}"));
         Ok(Self { position, id: text(&event["id"])?, name: text(&event["type"])?, frame: event["data"].clone() })
     }

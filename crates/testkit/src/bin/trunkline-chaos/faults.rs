@@ -8,6 +8,7 @@ use crate::clock::{self, Micros};
 use crate::load::Load;
 use crate::options::Options;
 use crate::site::{NODES, Site};
+use crate::told::Told;
 
 /// What is done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,6 +48,7 @@ const OTHERS: [&str; 9] =
     ["frontend", "dialplan", "config", "registrar", "agent-state", "call-state", "ors", "rq", "tenant"];
 /// Between two faults: the process is back, and another set of calls is in each state.
 const GAP: Duration = Duration::from_secs(30);
+const LOOK: Duration = Duration::from_millis(500);
 const STOPPED: Duration = Duration::from_secs(10);
 const AWAY: Duration = Duration::from_secs(60);
 const BACK_WITHIN: Duration = Duration::from_secs(150);
@@ -125,6 +127,8 @@ pub struct Run<'a> {
     pub site: &'a Site,
     /// The calls.
     pub load: &'a mut Load,
+    /// The facts.
+    pub told: &'a mut Told,
     /// What is asked for.
     pub options: &'a Options,
     /// The moments.
@@ -148,6 +152,16 @@ impl Run<'_> {
         }
     }
 
+    /// Lets time pass, and keeps the facts coming.
+    fn pass(&mut self, time: Duration) {
+        let until = clock::now() + u64::try_from(time.as_micros()).unwrap_or_default();
+        while clock::now() < until {
+            self.told.keep_up(self.site);
+            let left = Duration::from_micros(until.saturating_sub(clock::now()));
+            clock::pass(left.min(LOOK));
+        }
+    }
+
     /// Notes the moment and what the processes count around it.
     fn done(&mut self, what: String, node: Option<String>, act: impl FnOnce(&Self) -> Result<()>) -> Result<()> {
         let before = self.site.census();
@@ -158,7 +172,7 @@ impl Run<'_> {
         }
         let at = clock::now();
         act(self)?;
-        clock::pass(Duration::from_secs(2));
+        self.pass(Duration::from_secs(2));
         let after = self.site.census();
         eprintln!("chaos: {what}\n  before {before}\n  after  {after}");
         self.faults.push(Fault { at, what, node, census: [before, after] });
@@ -175,7 +189,7 @@ impl Run<'_> {
             let old = self.site.processes()?.get(&node).copied().unwrap_or_default();
             self.done(format!("{node} is killed"), Some(node.clone()), |run| run.site.signal(&node, "KILL").map(drop))?;
             self.site.is_back(&node, old, BACK_WITHIN)?;
-            clock::pass(GAP / 2);
+            self.pass(GAP / 2);
         }
         Ok(())
     }
@@ -187,9 +201,9 @@ impl Run<'_> {
                 run.site.signal(&node, "STOP")?;
                 Ok(())
             })?;
-            clock::pass(STOPPED.saturating_sub(Duration::from_secs(2)));
+            self.pass(STOPPED.saturating_sub(Duration::from_secs(2)));
             self.site.signal(&node, "CONT")?;
-            clock::pass(GAP / 2);
+            self.pass(GAP / 2);
         }
         Ok(())
     }
@@ -200,22 +214,22 @@ impl Run<'_> {
             let old = self.site.processes()?.get(&node).copied().unwrap_or_default();
             self.done(format!("{node} is told to end"), None, |run| run.site.signal(&node, "TERM").map(drop))?;
             self.site.is_back(&node, old, BACK_WITHIN)?;
-            clock::pass(GAP / 3);
+            self.pass(GAP / 3);
         }
         Ok(())
     }
 
     fn server(&mut self, what: &str, name: &str, words: &str) -> Result<()> {
         self.done(words.to_owned(), None, |run| run.site.server(what, name))?;
-        clock::pass(GAP);
+        self.pass(GAP);
         Ok(())
     }
 
     fn away(&mut self, name: &str, words: &str) -> Result<()> {
         self.done(words.to_owned(), None, |run| run.site.server("stop", name))?;
-        clock::pass(AWAY);
+        self.pass(AWAY);
         self.site.server("start", name)?;
-        clock::pass(GAP / 2);
+        self.pass(GAP / 2);
         Ok(())
     }
 
@@ -225,7 +239,7 @@ impl Run<'_> {
             let old = self.site.processes()?.get(&node).copied().unwrap_or_default();
             self.done(format!("{node} is killed"), None, |run| run.site.signal(&node, "KILL").map(drop))?;
             self.site.is_back(&node, old, BACK_WITHIN)?;
-            clock::pass(GAP / 3);
+            self.pass(GAP / 3);
         }
         Ok(())
     }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
+use anyhow::Result;
 use testkit::Fact;
 use testkit::facts::broken_laws;
 
@@ -232,6 +233,24 @@ pub fn reporting(facts: &[Fact], log: &[String]) -> Vec<String> {
     let missing: Vec<&str> = facts.iter().map(|fact| fact.id.as_str()).filter(|id| !seen.contains(*id)).collect();
     broken.extend(missing.iter().map(|id| format!("{id} is not in the reporting log")));
     broken
+}
+
+/// The facts that stand in the reporting log, each where it stands first.
+pub fn reported_facts(log: &[String]) -> Result<Vec<Fact>> {
+    let (mut facts, mut seen) = (Vec::new(), HashSet::new());
+    for line in log {
+        let Some((_, event)) = line.split_once('\t') else { continue };
+        let event: serde_json::Value = serde_json::from_str(event)?;
+        // Summaries of call threads and reports of roles are no facts.
+        if event["data"]["seq"].as_u64().is_none() || !event["data"]["subject"].is_string() {
+            continue;
+        }
+        let fact = Fact::of_cloud_event(String::new(), &event)?;
+        if seen.insert(fact.id.clone()) {
+            facts.push(fact);
+        }
+    }
+    Ok(facts)
 }
 
 /// What the stream of facts breaks: identity, order, completeness, parties.

@@ -87,11 +87,14 @@ impl Leg {
         self.invite()?.last.map(|(_, code)| code).filter(|code| *code >= 300)
     }
 
-    /// When it was over: the answer to a BYE, or a refusal.
+    /// When it was over: the answer to a BYE, or a refusal. A BYE that came tells the end even where SIPp, which gives a call up for a
+    /// 481 that crosses it, leaves it unanswered.
     pub fn ended(&self) -> Option<Micros> {
-        let bye = self.exchanges.iter().filter(|e| e.method == "BYE").find_map(|bye| bye.last);
-        let refused = self.invite().and_then(|invite| invite.last).filter(|(_, code)| *code >= 300);
-        bye.or(refused).map(|(at, _)| at)
+        let byes = || self.exchanges.iter().filter(|e| e.method == "BYE");
+        let answered = byes().find_map(|bye| bye.last).map(|(at, _)| at);
+        let told = || byes().find(|bye| !bye.is_sent).map(|bye| bye.at);
+        let refused = || self.invite()?.last.filter(|(_, code)| *code >= 300).map(|(at, _)| at);
+        answered.or_else(told).or_else(refused)
     }
 
     /// Whether the phone has the far side on hold at that moment: every other re-INVITE takes it back.
