@@ -28,7 +28,7 @@ fn steady(site: &Installation, host: u8, number: &str, calls: u32) -> Result<Run
 /// The node in the tag of each answered call, in the order in which they were answered.
 fn nodes(messages: &str) -> Vec<String> {
     let lines = messages.lines().filter(|line| line.starts_with("ACK sip:"));
-    let node = |line: &str| Some(line.split('@').next()?.rsplitn(4, '.').nth(2)?.to_owned());
+    let node = |line: &str| Some(line.split('@').next()?.rsplit('.').nth(2)?.to_owned());
     lines.filter_map(node).collect()
 }
 

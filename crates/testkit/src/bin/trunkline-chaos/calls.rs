@@ -187,9 +187,7 @@ fn fault_of(leg: &Leg) -> Option<String> {
 
 /// A phone that has not answered may be left by CANCEL; one that has must be told the end.
 fn fault_of_phone(phone: &Leg) -> Option<String> {
-    if phone.answered().is_none() {
-        return None;
-    }
+    phone.answered()?;
     fault_of(phone).or_else(|| phone.ended().is_none().then(|| "never told the end".to_owned()))
 }
 
