@@ -123,6 +123,19 @@ impl UserAgent {
         self.answer_once(&message, Reply::new(StatusCode::OK), flow);
     }
 
+    /// Whether the INVITE began a dialog that is here.
+    pub fn has_begun(&self, invite: &Message) -> bool {
+        self.initial.contains_key(&invite_server::initial_key(invite))
+    }
+
+    /// The INVITE of a dialog comes again by another way, since the first one leads nowhere any more: it is answered there.
+    pub fn expect_again(&mut self, invite: &Message) {
+        let known = self.initial.get(&invite_server::initial_key(invite)).copied();
+        if let Some(leg) = known.and_then(|id| self.dialogs.get_mut(id.0)) {
+            leg.restored = true;
+        }
+    }
+
     /// Answers a request that nothing here belongs to, and keeps nothing of it.
     pub fn answer_once(&mut self, request: &Message, reply: Reply, flow: Flow) {
         let tag = request.to().ok().and_then(|to| to.tag().map(str::to_owned)).unwrap_or_default();
@@ -375,7 +388,7 @@ impl UserAgent {
         }
     }
 
-    /// Somebody else has the dialog: it is forgotten, and nothing of it leaves any more, not even what waits to be sent.
+    /// Somebody else has the dialog: it is forgotten. [`Self::disown`] sees to what waits to be sent.
     pub fn forget(&mut self, dialog: DialogId) {
         let Some(leg) = self.remove_leg(dialog) else { return };
         let clients = [leg.invite_client, leg.cancel_client].into_iter().flatten();
@@ -388,11 +401,12 @@ impl UserAgent {
         for pending in &leg.state.incoming {
             self.waiting.remove(&pending.id);
         }
-        let call_id = &leg.state.dialog.call_id;
-        self.layer.withhold(|transmit| {
-            let message = Message::parse(transmit.bytes.clone()).ok();
-            message.is_some_and(|message| message.call_id().is_ok_and(|id| *id == **call_id))
-        });
+    }
+
+    /// Everything that `is_theirs` is somebody else's now, also what belongs to no dialog any more: neither what waits to be sent
+    /// leaves, nor is anything of it repeated. Gives what it is asked about as a message, once for each.
+    pub fn disown(&mut self, is_theirs: impl Fn(&Message) -> bool) {
+        self.layer.disown(|bytes| Message::parse(bytes.clone()).is_ok_and(|message| is_theirs(&message)));
     }
 
     /// A dialog is over.

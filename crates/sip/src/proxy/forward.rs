@@ -177,6 +177,7 @@ impl Proxy {
     pub(super) fn hand_over(&mut self, id: u64, client: ClientId, owner: &Owner, now: Timestamp) {
         let Some((mut message, key)) = self.take_back(id, client) else { return };
         message.remove(&headers::UNREACHABLE);
+        message.set(&headers::OWNER, owner);
         let to_node = |connection, unreachable| Destination { target: Target::Node(connection), unreachable, key };
         let destination = match self.nodes.by_owner(owner) {
             Some(node) => Some(to_node(node.connection, None)),

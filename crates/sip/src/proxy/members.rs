@@ -1,6 +1,6 @@
 //! Nodes join, are kept alive, and are lost.
 
-use model::Timestamp;
+use model::{Owner, Timestamp};
 
 use super::answer::Answer;
 use super::exchange::{Origin, Stage, Target};
@@ -29,14 +29,23 @@ impl Proxy {
             && self.nodes.by_connection(connection).is_some()
         {
             // No response of the transaction: the request is not answered yet.
-            if let Some((client, id)) = self.layer.client_of(&message) {
-                self.hand_over(id, client, &owner, now);
+            match self.layer.client_of(&message) {
+                Some((client, id)) => self.hand_over(id, client, &owner, now),
+                None => self.pass_to_owner(message, &owner),
             }
-            return;
+            return self.settle(now);
         }
         if self.is_sound(&message, Flow::Stream { connection }) {
             self.receive(message, Flow::Stream { connection }, Side::Cluster, now);
         }
+    }
+
+    /// A node was given a response to what it had asked before another one took the call: it is that one's.
+    fn pass_to_owner(&mut self, mut message: Message, owner: &Owner) {
+        let Some(node) = self.nodes.by_owner(owner) else { return };
+        let flow = Flow::Stream { connection: node.connection };
+        message.remove(&headers::OWNER);
+        self.layer.transmit(flow, message.to_bytes());
     }
 
     /// A node says who it is.

@@ -260,7 +260,7 @@ impl TransactionLayer {
         let server = Server {
             machine,
             method,
-            key: key.clone(),
+            key,
             flow,
             last: Bytes::new(),
             request,
@@ -384,9 +384,18 @@ impl TransactionLayer {
         Some((ClientId(id), self.clients.get(id)?.owner))
     }
 
-    /// Takes back what is not sent yet and that `is_ours_no_more` says.
-    pub fn withhold(&mut self, is_ours_no_more: impl Fn(&Transmit) -> bool) {
-        self.transmits.retain(|transmit| !is_ours_no_more(transmit));
+    /// Takes back what is not sent yet, and drops every transaction, of which `is_theirs` says that it is not ours any more: it is
+    /// shown what would be sent.
+    pub fn disown(&mut self, is_theirs: impl Fn(&Bytes) -> bool) {
+        self.transmits.retain(|transmit| !is_theirs(&transmit.bytes));
+        let clients: Vec<u64> = self.clients.iter().filter(|(_, c)| is_theirs(&c.request)).map(|(id, _)| id).collect();
+        let servers: Vec<u64> = self.servers.iter().filter(|(_, s)| is_theirs(&s.last)).map(|(id, _)| id).collect();
+        for id in clients {
+            self.remove_client(id);
+        }
+        for id in servers {
+            self.remove_server(id);
+        }
     }
 
     /// How many client and server transactions there are.

@@ -1,16 +1,27 @@
 //! A turn's batch for the ledger, and what its answers mean.
 
+use std::collections::BTreeMap;
+
+use call::call::CALLER_LEG;
 use infra::{CallWrite, Change, Written};
-use model::ConnId;
+use model::{ConnId, Owner};
+use sip::{LocalTag, Message};
 
 use super::entry::{Order, Stored};
 use super::node::Node;
 use super::records;
 
+/// Calls that are not here any more: their owners, and the INVITEs that nobody has answered.
+type Lost = BTreeMap<ConnId, (Option<Owner>, Option<(Message, u64)>)>;
+
 impl Node {
     /// What has changed since the last batch. The answers go to [`Node::committed`], in the same order.
     pub fn batch(&mut self) -> Vec<CallWrite> {
         let changed = std::mem::take(&mut self.changed);
+        if changed.is_empty() {
+            // What was taken in was nobody's.
+            self.taken.clear();
+        }
         let mut batch = Vec::with_capacity(changed.len());
         for conn_id in changed {
             self.tell_routing(conn_id);
@@ -67,23 +78,61 @@ impl Node {
         })
     }
 
-    /// The ledger's answers. A call that somebody else has is forgotten: what it wanted to send is not ours to send.
-    pub fn committed(&mut self, answers: impl IntoIterator<Item = (ConnId, Written)>) {
-        let mut lost = 0;
+    /// The ledger's answers. A call that somebody else has is forgotten: what it wanted to send is not ours to send, and what was
+    /// asked of it in this turn is its owner's to answer. Gives the calls that are not here any more.
+    pub fn committed(&mut self, answers: impl IntoIterator<Item = (ConnId, Written)>) -> Vec<ConnId> {
+        let mut lost = Lost::new();
+        let taken = std::mem::take(&mut self.taken);
         for (conn_id, written) in answers {
-            match written {
+            let owner = match written {
                 Written::Done { .. } => continue,
                 Written::Fenced { owner, .. } | Written::Exists { owner, .. } => {
                     tracing::debug!(%conn_id, %owner, "a call belongs to somebody else");
+                    Some(owner)
                 }
-                Written::Ended | Written::Unknown => tracing::debug!(%conn_id, "a call is over elsewhere"),
-            }
+                Written::Ended | Written::Unknown => {
+                    tracing::debug!(%conn_id, "a call is over elsewhere");
+                    None
+                }
+            };
+            let invite = self.open_invite(conn_id);
             self.forget(conn_id);
-            lost += 1;
+            lost.insert(conn_id, (owner, invite));
         }
-        if lost > 0 {
-            tracing::warn!(calls = lost, "calls are somebody else's now, or over: this node forgets them");
+        if !lost.is_empty() {
+            tracing::warn!(calls = lost.len(), "calls are somebody else's now, or over: this node forgets them");
+            self.leave_to_owners(&lost, taken);
         }
+        lost.into_keys().collect()
+    }
+
+    /// Takes back what this turn has said within calls that are not ours, and gives what was asked of them to their owners.
+    fn leave_to_owners(&mut self, lost: &Lost, taken: Vec<(Message, u64)>) {
+        let seal = self.seal.clone();
+        let call_of = |tag: Option<&str>| LocalTag::open(tag?, &seal).map(|tag| tag.call);
+        self.agent.disown(|message| {
+            let ours = if message.is_request() { message.from() } else { message.to() };
+            ours.is_ok_and(|ours| call_of(ours.tag()).is_some_and(|call| lost.contains_key(&call)))
+        });
+        for (message, link) in taken {
+            let call = message.to().ok().and_then(|to| call_of(to.tag()));
+            if let Some((owner, _)) = call.and_then(|call| lost.get(&call)) {
+                self.answer_elsewhere(message, link, owner.as_ref());
+            }
+        }
+        for (owner, invite) in lost.values() {
+            if let (Some((message, link)), Some(owner)) = (invite.clone(), owner) {
+                self.answer_elsewhere(message, link, Some(owner));
+            }
+        }
+    }
+
+    /// The INVITE of a call that nobody has stored before and that is not answered: two nodes had it, and one of them stored it.
+    fn open_invite(&self, conn_id: ConnId) -> Option<(Message, u64)> {
+        let entry = self.calls.get(&conn_id)?;
+        let leg = entry.leg(CALLER_LEG)?;
+        let answering = self.agent.leg(leg.phone?)?.answering.as_ref()?;
+        Some((Message::parse(answering.request.clone()).ok()?, leg.link))
     }
 
     fn forget(&mut self, conn_id: ConnId) {
@@ -100,6 +149,9 @@ impl Node {
             self.dialogs.remove(&dialog);
             self.agent.forget(dialog);
         }
+        self.treatments.retain(|_, (of, ..)| *of != conn_id);
+        self.probes.retain(|_, (place, _)| place.conn_id != conn_id);
+        self.talks.retain(|_, (of, _)| *of != conn_id);
         self.metrics.calls.set(i64::try_from(self.calls.len()).unwrap_or(i64::MAX));
     }
 }

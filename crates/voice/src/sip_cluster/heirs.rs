@@ -19,6 +19,8 @@ use super::node::Node;
 
 /// The role whose nodes own calls.
 const ROLE: &str = "sip-cluster";
+/// What is said to the caller of a call that is over, and whose refusal it has not heard.
+const OVER: StatusCode = StatusCode::TEMPORARILY_UNAVAILABLE;
 /// When a request may come again that nobody could look up, in seconds.
 const RETRY_AFTER_S: &str = "5";
 
@@ -83,9 +85,6 @@ impl Node {
     /// The call of a message that nothing here belongs to and that the ledger may know.
     pub(super) fn sought(&mut self, message: &Message) -> Option<Sought> {
         let gone = message.header(&headers::UNREACHABLE).and_then(|owner| owner.parse().ok()).map(Gone::Owner);
-        if !message.is_request() && gone.is_none() {
-            return None;
-        }
         let ours = if message.is_request() { message.to() } else { message.from() }.ok()?;
         let Some(tag) = ours.tag() else { return self.sought_by_invite(message, gone) };
         if self.agent.knows(message) {
@@ -127,6 +126,10 @@ impl Node {
         for (message, link) in self.finding.remove(named).unwrap_or_default() {
             let flow = Flow::Stream { connection: link };
             match found {
+                // Its refusal died with the former owner.
+                Found::Ours(_) if is_new(&message) && !self.agent.has_begun(&message) => {
+                    self.turn_away(&message, OVER, flow);
+                }
                 Found::Ours(_) => self.take_in(message, link, now),
                 Found::Elsewhere(owner) => self.hand_over(message, owner, flow),
                 Found::Ended if !is_new(&message) => {
@@ -135,7 +138,8 @@ impl Node {
                 }
                 // A new call is made of an INVITE that nobody has stored.
                 Found::Unknown => self.take_in(message, link, now),
-                Found::Ended | Found::Unanswered => self.turn_away(&message, flow),
+                Found::Ended => self.turn_away(&message, OVER, flow),
+                Found::Unanswered => self.turn_away(&message, StatusCode::SERVER_INTERNAL_ERROR, flow),
             }
         }
     }
@@ -155,6 +159,19 @@ impl Node {
         }
     }
 
+    /// A request of a call that this node took for its own: it is its owner's, or of a call that is over.
+    pub(super) fn answer_elsewhere(&mut self, message: Message, link: u64, owner: Option<&Owner>) {
+        let flow = Flow::Stream { connection: link };
+        match (owner, message.method()) {
+            (Some(owner), Method::Invite) if is_new(&message) && *owner == self.owner => self.turn_away(&message, OVER, flow),
+            (Some(owner), _) => self.hand_over(message, owner, flow),
+            (None, Method::Ack) => {}
+            // Its answer is the same whoever gives it.
+            (None, Method::Bye) => self.agent.answer_once(&message, Reply::new(StatusCode::OK), flow),
+            (None, _) => self.agent.answer_once(&message, Reply::new(StatusCode::CALL_DOES_NOT_EXIST), flow),
+        }
+    }
+
     /// Says who has the call. An ACK has no answer: it is sent on.
     fn hand_over(&mut self, mut message: Message, owner: &Owner, flow: Flow) {
         self.metrics.message_handed_over();
@@ -164,16 +181,23 @@ impl Node {
             message.push_front(&HeaderName::Route, route);
             return self.agent.pass_on(&message, flow);
         }
-        // A response is for whoever repeats its request.
-        if message.is_request() {
+        if !message.is_request() {
+            // Its request was this node's before somebody else took the call: the answer is not to be lost.
+            message.remove(&headers::UNREACHABLE);
+            message.set(&headers::OWNER, owner);
+            self.agent.pass_on(&message, flow);
+        } else {
             let reply = Reply::new(StatusCode::MOVED_TEMPORARILY).header(headers::OWNER, owner.to_string());
             self.agent.answer_once(&message, reply, flow);
         }
     }
 
-    fn turn_away(&mut self, message: &Message, flow: Flow) {
+    fn turn_away(&mut self, message: &Message, status: StatusCode, flow: Flow) {
         if message.is_request() && message.method() != Method::Ack {
-            let reply = Reply::new(StatusCode::SERVER_INTERNAL_ERROR).header(HeaderName::RetryAfter, RETRY_AFTER_S);
+            let mut reply = Reply::new(status);
+            if status != OVER {
+                reply = reply.header(HeaderName::RetryAfter, RETRY_AFTER_S);
+            }
             self.agent.answer_once(message, reply, flow);
         }
     }

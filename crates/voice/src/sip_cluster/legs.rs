@@ -119,7 +119,7 @@ impl Node {
         // A phone whose proxy is away cannot be rung, whichever other proxy is there: its flow ends at that one.
         let begun = link.is_some() && self.invite_media(conn_id, id, None, now).is_ok();
         if !begun {
-            self.feed(conn_id, Input::LegFailed { leg: id, status: 430 }, now);
+            self.give_leg_up(conn_id, id, 430, now);
         }
     }
 
@@ -213,9 +213,18 @@ impl Node {
             }
             Err(error) => {
                 tracing::warn!(%conn_id, %id, %error, "a phone could not be rung");
-                self.feed(conn_id, Input::LegFailed { leg: id, status: 503 }, now);
+                self.give_leg_up(conn_id, id, 503, now);
             }
         }
+    }
+
+    /// A leg comes to nothing before its phone has heard of it. It must not stay: a call ends with its last leg.
+    fn give_leg_up(&mut self, conn_id: ConnId, id: LegId, status: u16, now: Timestamp) {
+        if let Some(leg) = self.leg_mut(conn_id, id) {
+            leg.stage = LegStage::Closing;
+        }
+        self.close_media(conn_id, id, now);
+        self.feed(conn_id, Input::LegFailed { leg: id, status }, now);
     }
 
     /// The party has agreed to a session with us: media is told of its side.

@@ -12,6 +12,7 @@ use model::event::ErrorCode;
 use model::plan::Destination;
 use model::{ConnId, Entropy, LegId, Owner, Request, TenantId, Timestamp};
 use sip::agent::{AgentConfig, DialogId, LocalIdentity, RequestId, UserAgent};
+use sip::proxy::headers;
 use sip::{Flow, LocalTag, Message, Seal, Transmit};
 
 use super::entry::{Entry, Leg, LegStage, MEDIA_TAG, Order, Orders, Stored};
@@ -71,6 +72,8 @@ pub struct Node {
     pub(super) finding: HashMap<Named, Waiting>,
     /// Who is live, by each connection to a proxy.
     pub(super) live: BTreeMap<u64, Vec<Owner>>,
+    /// Requests of calls that this turn has taken in: should a call turn out to be somebody else's, they are its owner's.
+    pub(super) taken: Vec<(Message, u64)>,
     /// Until when calls of dead nodes are looked for more often, and when next.
     pub(super) hurry_until: Timestamp,
     pub(super) next_inheritance: Timestamp,
@@ -136,6 +139,7 @@ impl Node {
             next_sweep: Timestamp::ZERO,
             finding: HashMap::new(),
             live: BTreeMap::new(),
+            taken: Vec::new(),
             hurry_until: Timestamp::ZERO,
             // With the first word of who is live.
             next_inheritance: Timestamp::MAX,
@@ -166,6 +170,8 @@ impl Node {
             let (old, new) = (Flow::Stream { connection: old }, Flow::Stream { connection: link });
             self.agent.move_flow(old, new);
             self.move_legs(old, link);
+            // Meanwhile that proxy took us for gone, and gave what came for our calls to others.
+            self.doubt();
         }
         self.settle(now);
     }
@@ -190,6 +196,13 @@ impl Node {
 
     /// A message of a call that is here, or of none.
     pub(super) fn take_in(&mut self, message: Message, link: u64, now: Timestamp) {
+        if message.is_request() && message.to().is_ok_and(|to| to.tag().is_some()) {
+            self.taken.push((message.clone(), link));
+        }
+        if message.is_request() && message.header(&headers::OWNER).is_some() {
+            // An INVITE that another node has found to be of a call of ours.
+            self.agent.expect_again(&message);
+        }
         self.agent.receive(message, Flow::Stream { connection: link }, now);
         self.settle(now);
     }
@@ -376,7 +389,7 @@ impl Node {
     /// The edge of the proxy at that connection.
     pub(super) fn edge(&self, link: u64) -> &str {
         let lost = || self.lost.iter().find(|(_, (number, _))| *number == link).map(|(edge, _)| edge);
-        self.links.get(&link).or_else(lost).map_or("edge.trunkline.invalid", String::as_str)
+        self.links.get(&link).or_else(lost).map_or(NO_EDGE, String::as_str)
     }
 
     fn move_legs(&mut self, old: Flow, new: u64) {
@@ -389,6 +402,9 @@ impl Node {
         }
     }
 }
+
+/// What stands for the edge of a proxy that is gone for good.
+pub(super) const NO_EDGE: &str = "edge.trunkline.invalid";
 
 /// What an INVITE says.
 pub(super) struct NewCallParts {

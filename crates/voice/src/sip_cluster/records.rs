@@ -101,7 +101,7 @@ pub struct Decoded {
 ///
 /// # Errors
 /// Names the part that is not as it should be.
-pub fn decode(bytes: &[u8], link_of: impl Fn(&str) -> u64) -> Result<Decoded, RecordError> {
+pub fn decode(bytes: &[u8], mut link_of: impl FnMut(&str) -> u64) -> Result<Decoded, RecordError> {
     let record = v1::StateRecord::decode(bytes).map_err(|_| RecordError("state record"))?;
     if record.kind != KIND || record.version != VERSION {
         return Err(RecordError("kind or version"));
@@ -121,7 +121,7 @@ pub fn decode(bytes: &[u8], link_of: impl Fn(&str) -> u64) -> Result<Decoded, Re
     let mut dialogs = Vec::with_capacity(body.legs.len());
     for leg in body.legs {
         dialogs.push((take(leg.phone)?, take(leg.media)?));
-        legs.push(leg_from_record(leg, &link_of)?);
+        legs.push(leg_from_record(leg, &mut link_of)?);
     }
     let entry = Entry {
         tenant: snapshot.tenant.clone(),
@@ -141,7 +141,7 @@ pub fn decode(bytes: &[u8], link_of: impl Fn(&str) -> u64) -> Result<Decoded, Re
     Ok(Decoded { entry, dialogs })
 }
 
-fn leg_from_record(record: v1::LegRecord, link_of: impl Fn(&str) -> u64) -> Result<Leg, RecordError> {
+fn leg_from_record(record: v1::LegRecord, mut link_of: impl FnMut(&str) -> u64) -> Result<Leg, RecordError> {
     let stage = match record.stage() {
         v1::LegRecordStage::Offered => LegStage::Offered,
         v1::LegRecordStage::Preparing => LegStage::Preparing,

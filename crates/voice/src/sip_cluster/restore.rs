@@ -6,7 +6,7 @@ use sip::Flow;
 use sip::agent::{DialogSnapshot, Restore};
 
 use super::entry::{Entry, LegStage};
-use super::node::{Node, Place, Side};
+use super::node::{NO_EDGE, Node, Place, Side};
 use super::records::{self, Decoded};
 
 impl Node {
@@ -15,7 +15,7 @@ impl Node {
     /// A call whose record cannot be read is left to the auditor, who sees an owner without the call.
     pub fn restore(&mut self, record: &Record<ConnId>, now: Timestamp) -> bool {
         let conn_id = record.key;
-        let Decoded { mut entry, dialogs } = match records::decode(&record.state, |edge| self.link_at(edge)) {
+        let Decoded { mut entry, dialogs } = match records::decode(&record.state, |edge| self.link_at(edge, now)) {
             Ok(decoded) => decoded,
             Err(error) => {
                 tracing::error!(%conn_id, %error, "a call's record cannot be read");
@@ -75,12 +75,24 @@ impl Node {
         }
     }
 
-    /// The connection to the proxy with that edge; any, if that one is not there.
-    fn link_at(&self, edge: &str) -> u64 {
-        let own = self.links.iter().find(|(_, at)| at.as_str() == edge);
-        own.or_else(|| self.links.iter().next()).map_or(0, |(link, _)| *link)
+    /// The connection to the proxy with that edge. Where there is none yet the call waits for it, as it does for one that broke:
+    /// another proxy knows nothing of its requests, so that a CANCEL there would be of no call.
+    fn link_at(&mut self, edge: &str, now: Timestamp) -> u64 {
+        let own = self.links.iter().find(|(_, at)| at.as_str() == edge).map(|(link, _)| *link);
+        if let Some(link) = own.or_else(|| self.lost.get(edge).map(|(link, _)| *link)) {
+            return link;
+        }
+        if edge == NO_EDGE {
+            return self.links.keys().next().copied().unwrap_or(0);
+        }
+        let link = NEVER_UP | self.lost.len() as u64;
+        self.lost.insert(edge.to_owned(), (link, now + self.limits.proxy_return));
+        link
     }
 }
+
+/// Marks numbers of connections that have not been up in this life: no real one is so high.
+const NEVER_UP: u64 = 1 << 63;
 
 /// Claims what former lives of this node have left in the ledger.
 ///

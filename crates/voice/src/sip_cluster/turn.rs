@@ -35,7 +35,7 @@ pub struct Turns {
     letters: mpsc::Receiver<Letter>,
     /// Calls that our former life has left; they wait for the first proxy.
     former: Vec<Record<ConnId>>,
-    /// When the last turn ended.
+    /// When the last turn was stored.
     turned_at: Timestamp,
 }
 
@@ -45,7 +45,7 @@ type Outcome = Result<(), ErrorCode>;
 /// What is told once the turn is stored.
 #[derive(Default)]
 struct Told {
-    requests: Vec<(oneshot::Sender<Outcome>, Outcome)>,
+    requests: Vec<(oneshot::Sender<Outcome>, Option<ConnId>, Outcome)>,
     repairs: Vec<oneshot::Sender<()>>,
 }
 
@@ -86,8 +86,7 @@ impl Turns {
                 self.node.doubt();
             }
             self.node.handle_timeout(now);
-            self.finish(told).await?;
-            self.turned_at = self.now();
+            self.finish(told, now).await?;
             if self.drained() {
                 return Ok(());
             }
@@ -159,8 +158,9 @@ impl Turns {
             Letter::AgentAnswered { conn_id, done } => self.node.agent_answered(conn_id, done, now),
             Letter::Request { request, reply } => {
                 self.node.metrics.request();
+                let conn_id = request.kind.conn_id();
                 let outcome = self.node.request(*request, now);
-                told.requests.push((reply, outcome));
+                told.requests.push((reply, conn_id, outcome));
             }
             Letter::RoutingAgain { tenant } => self.node.tell_routing_again(&tenant),
             Letter::Found { named, found } => self.node.found(&named, &found, now),
@@ -175,13 +175,25 @@ impl Turns {
         }
     }
 
-    /// Stores the turn, then lets it out.
-    async fn finish(&mut self, told: Told) -> anyhow::Result<()> {
+    /// Stores what has changed; gives the calls that turned out to be somebody else's.
+    async fn store(&mut self) -> anyhow::Result<Vec<ConnId>> {
         let batch = self.node.batch();
-        if !batch.is_empty() {
-            let ids: Vec<ConnId> = batch.iter().map(|write| write.conn_id).collect();
-            let answers = self.ctx.stores.calls.commit(batch).await?;
-            self.node.committed(ids.into_iter().zip(answers));
+        if batch.is_empty() {
+            return Ok(Vec::new());
+        }
+        let ids: Vec<ConnId> = batch.iter().map(|write| write.conn_id).collect();
+        let answers = self.ctx.stores.calls.commit(batch).await?;
+        Ok(self.node.committed(ids.into_iter().zip(answers)))
+    }
+
+    /// Stores the turn, then lets it out.
+    async fn finish(&mut self, told: Told, began: Timestamp) -> anyhow::Result<()> {
+        let mut lost = self.store().await?;
+        self.turned_at = self.now();
+        if self.turned_at.since(began) >= GAP_MAX {
+            // It stood still within the turn: what was stored before may be somebody else's by now.
+            self.node.doubt();
+            lost.extend(self.store().await?);
         }
         while let Some(transmit) = self.node.poll_transmit() {
             let Flow::Stream { connection } = transmit.flow else {
@@ -199,8 +211,10 @@ impl Turns {
             }
         }
         // Whoever asked and went away needs no answer.
-        for (reply, outcome) in told.requests {
-            let _ = reply.send(outcome);
+        for (reply, conn_id, outcome) in told.requests {
+            // Not done: the call's owner is to be asked.
+            let undone = outcome.is_ok() && conn_id.is_some_and(|conn_id| lost.contains(&conn_id));
+            let _ = reply.send(if undone { Err(ErrorCode::INVALID_CONN_ID) } else { outcome });
         }
         for done in told.repairs {
             let _ = done.send(());
