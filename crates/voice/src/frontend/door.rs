@@ -140,7 +140,7 @@ impl Door {
     ) -> Result<Option<TraceParent>, Problem> {
         let mut body =
             json!({"tenant": incoming.tenant.as_str(), "requester": incoming.requester, "frame": incoming.frame});
-        let mut unknown = None;
+        let (mut unknown, mut silent) = (None, None);
         for node in self.nodes(read.owner.as_ref()) {
             let request = self.cluster.post("/requests").json(&body).at(node).deadline(OWNER_ANSWERS_WITHIN);
             match request.within(within).send().await {
@@ -154,18 +154,19 @@ impl Door {
                 Err(CallError::Connect(..)) => {
                     body["unreachable"] = Value::from(self.ctx.directory.node_at(node.ip()));
                 }
+                // It may stand still, and its calls be another's by now: whoever has the call does it, and what the silent one
+                // does late is fenced.
                 Err(error) => {
-                    return Err(Problem::new(
+                    let problem = Problem::new(
                         StatusCode::GATEWAY_TIMEOUT,
                         "owner-silent",
                         "The call's node does not answer",
-                    )
-                    .detail(error.to_string())
-                    .code(u32::from(ErrorCode::TIMEOUT.0)));
+                    );
+                    silent = Some(problem.detail(error.to_string()).code(u32::from(ErrorCode::TIMEOUT.0)));
                 }
             }
         }
-        Err(unknown.unwrap_or_else(|| {
+        Err(silent.or(unknown).unwrap_or_else(|| {
             Problem::unavailable("no sip-cluster node can be reached").code(u32::from(ErrorCode::OUT_OF_SERVICE.0))
         }))
     }
