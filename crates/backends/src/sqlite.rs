@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
-use std::fs::{OpenOptions, Permissions};
+use std::fs::{File, OpenOptions, Permissions, TryLockError};
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 use std::time::Duration;
@@ -21,6 +21,9 @@ use crate::provisioning::{Dialect, Field, Row, Statement, Tables, Turn, failed, 
 
 /// How long a statement waits for another process that writes (an import beside a running installation).
 const BUSY: Duration = Duration::from_secs(5);
+
+/// How often a process that starts looks whether the one before it has made the tables.
+const TURN_AGAIN: Duration = Duration::from_millis(10);
 
 /// Readers at once. Writers take turns by themselves: a write begins with `BEGIN IMMEDIATE`.
 const CONNECTIONS_MAX: u32 = 4;
@@ -43,6 +46,8 @@ impl SqliteProvisioning {
         infra::embedded::allowed("the configuration in a file")?;
         for_the_owner_alone(file)
             .map_err(|e| StoreError::Unavailable { reason: format!("{}: {e}", file.display()) })?;
+        let turn = turn(&file.with_extension("lock")).await;
+        let turn = turn.map_err(|e| StoreError::Unavailable { reason: format!("{}: {e}", file.display()) })?;
         let options = SqliteConnectOptions::new()
             .filename(file)
             .create_if_missing(true)
@@ -53,6 +58,7 @@ impl SqliteProvisioning {
         let pool = SqlitePoolOptions::new().max_connections(CONNECTIONS_MAX).connect_with(options).await;
         let pool = pool.map_err(|e| failed(&e))?;
         migrator().run(&pool).await.map_err(|e| StoreError::Unavailable { reason: format!("tables: {e}") })?;
+        drop(turn);
         Ok(Self(Sqlite { pool }))
     }
 }
@@ -103,6 +109,22 @@ fn for_the_owner_alone(file: &Path) -> std::io::Result<()> {
         opened.set_permissions(Permissions::from_mode(OWNER_ALONE))?;
     }
     Ok(())
+}
+
+/// Processes that start together make the tables one after the other; the turn ends when the file is dropped. It is a file of
+/// its own: closing the database's would take SQLite's own locks away.
+async fn turn(file: &Path) -> std::io::Result<File> {
+    let turn = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(file)?;
+    let until = tokio::time::Instant::now() + BUSY;
+    loop {
+        match turn.try_lock() {
+            Ok(()) => return Ok(turn),
+            Err(TryLockError::WouldBlock) if tokio::time::Instant::now() < until => {
+                tokio::time::sleep(TURN_AGAIN).await
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
 }
 
 fn migrator() -> Migrator {
@@ -203,6 +225,16 @@ mod tests {
         let steps = migrator().iter().take(steps).cloned().collect();
         Migrator::with_migrations(steps).run(&pool).await.unwrap();
         pool.close().await;
+    }
+
+    #[tokio::test]
+    async fn processes_that_start_together_make_the_tables_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("configuration.sqlite");
+        let opened = futures::future::join_all((0..8).map(|_| SqliteProvisioning::open(&file))).await;
+        for one in opened {
+            assert!(one.unwrap().tenants().await.unwrap().is_empty());
+        }
     }
 
     #[tokio::test]
