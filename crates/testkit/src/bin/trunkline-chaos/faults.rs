@@ -164,7 +164,7 @@ impl Run<'_> {
 
     /// Notes the moment and what the processes count around it.
     fn done(&mut self, what: String, node: Option<String>, act: impl FnOnce(&Self) -> Result<()>) -> Result<()> {
-        let before = self.site.census();
+        let before = self.site.census(None);
         if node.is_some() {
             let share = self.options.rate / 20.0;
             self.load.burst(&self.site.installation, share)?;
@@ -173,7 +173,7 @@ impl Run<'_> {
         let at = clock::now();
         act(self)?;
         self.pass(Duration::from_secs(2));
-        let after = self.site.census();
+        let after = self.site.census(node.as_deref());
         eprintln!("chaos: {what}\n  before {before}\n  after  {after}");
         self.faults.push(Fault { at, what, node, census: [before, after] });
         Ok(())

@@ -5,6 +5,9 @@ use std::collections::{BTreeMap, HashMap};
 use crate::clock::Micros;
 use crate::tenant::Kind;
 
+/// So much of what SIPp says of a failure is told.
+const WHY_MAX: usize = 260;
+
 /// Who wrote it down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
@@ -142,10 +145,10 @@ pub fn read(side: Side, kind: Kind, messages: &str, notes: &str, errors: &str) -
         take(leg, at, is_sent, cseq, method, first);
     }
     let tags: HashMap<&str, (String, String)> = notes.lines().filter_map(note).collect();
-    let failures: Vec<(&str, &str)> = errors.lines().filter_map(failure).collect();
-    for (call, why) in failures {
+    for (call, why) in failures(errors) {
         if let Some(leg) = legs.get_mut(call) {
-            leg.failure.get_or_insert_with(|| why.chars().take(260).collect());
+            let line = why.lines().next().unwrap_or_default();
+            leg.failure.get_or_insert_with(|| line.chars().take(WHY_MAX).collect());
         }
     }
     for leg in legs.values_mut().filter(|leg| leg.connid.is_empty()) {
@@ -211,12 +214,18 @@ fn note(text: &str) -> Option<(&str, (String, String))> {
     Some((call, tag(from.split(";tag=").nth(1)?.split([';', ' ', '\t']).next()?)?))
 }
 
-/// A line of SIPp's errors that gives a call up.
-fn failure(text: &str) -> Option<(&str, &str)> {
-    let from = text.find("Call-Id '").map(|at| at + 9).or_else(|| text.find("Call-Id: ").map(|at| at + 9))?;
-    let call = text[from..].split(['\'', ',', ' ']).next()?;
-    let said = text.splitn(3, '\t').nth(2).unwrap_or(text);
-    (text.contains("Aborting call") || text.contains("retransmission")).then_some((call, said))
+/// Each call that SIPp has given up, and why. Its errors do not always end with a line's end.
+fn failures(errors: &str) -> Vec<(&str, &str)> {
+    const GIVES_UP: &str = "Aborting call";
+    let starts: Vec<usize> = errors.match_indices(GIVES_UP).map(|(at, _)| at).collect();
+    let ends = starts.iter().skip(1).copied().chain([errors.len()]);
+    let texts = starts.iter().zip(ends).map(|(start, end)| &errors[*start..end]);
+    texts.filter_map(|text| Some((call_of(text.lines().next()?)?, text))).collect()
+}
+
+fn call_of(text: &str) -> Option<&str> {
+    let from = text.find("Call-I").map(|at| at + "Call-Id '".len())?;
+    text.get(from..)?.split(['\'', ',', ' ']).next()
 }
 
 #[cfg(test)]
@@ -256,5 +265,8 @@ mod tests {
     fn what_sipp_gives_up_is_a_failure() {
         let errors = "2026-11-20\t18:25:00.7\t1795199100.7: Aborting call on unexpected message for Call-Id '1-1@127.60.250.1': while expecting '200'";
         assert!(read(Side::Caller, Kind::Hold, TRACE, "", errors)[0].failure.is_some());
+        let other = "Automatic response for call: 1-1@127.60.250.12026-11-20: Aborting call on UDP retransmission timeout for Call-ID '2-1@x'2026";
+        assert!(read(Side::Caller, Kind::Hold, TRACE, "", other)[0].failure.is_none());
+        assert_eq!(failures(other)[0].0, "2-1@x");
     }
 }

@@ -181,9 +181,12 @@ impl Site {
         if at_rest.is_ok() { Vec::new() } else { left }
     }
 
-    /// What the processes count at this moment, in a line.
-    pub fn census(&self) -> String {
+    /// What the processes count at this moment, in a line; a node that is away is not asked.
+    pub fn census(&self, away: Option<&str>) -> String {
         let value = |role: &str, replica, name: &str| {
+            if away == Some(&format!("{role}-{replica}")) {
+                return "-".to_owned();
+            }
             self.installation.metric_of(role, replica, name).map_or_else(|_| "-".to_owned(), |value| value.to_string())
         };
         let nodes: Vec<String> =
