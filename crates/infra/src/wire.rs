@@ -84,16 +84,16 @@ fn repair_from_wire(repair: v1::RepairRecord) -> std::result::Result<Repair, Str
 }
 
 /// Writes a registration.
-pub fn registration_to_wire(tenant: &TenantId, dn: &Dn, registration: &Registration) -> v1::RegistrationPut {
-    let bindings = registration.bindings.iter().map(|b| v1::RegistrationBinding {
-        uri: b.contact.uri.clone(),
-        path: b.contact.path.clone(),
-        call_id: b.call_id.clone(),
+pub fn registration_to_wire(tenant: &TenantId, dn: &Dn, registration: Registration) -> v1::RegistrationPut {
+    let bindings = registration.bindings.into_iter().map(|b| v1::RegistrationBinding {
+        uri: b.contact.uri,
+        path: b.contact.path,
+        call_id: b.call_id,
         cseq: b.cseq,
         refreshed_at_us: b.refreshed_at.as_micros(),
         expires_at_us: b.expires_at.as_micros(),
         q: b.q.into(),
-        user_agent: b.user_agent.clone(),
+        user_agent: b.user_agent,
     });
     v1::RegistrationPut {
         tenant: tenant.to_string(),

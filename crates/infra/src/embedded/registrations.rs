@@ -47,9 +47,9 @@ impl Registrations for Embedded {
                     bindings: write.bindings,
                 };
                 added += usize::from(is_new);
-                effects.push(registration_put(&write.tenant, &write.dn, &next));
-                inner.state.add_events(&write.tenant, &write.events, &mut effects)?;
                 answers.push(RegistrationWritten::Done(next.version));
+                effects.push(registration_put(&write.tenant, &write.dn, next));
+                inner.state.add_events(&write.tenant, &write.events, &mut effects)?;
             }
             inner.commit(effects)?;
             Ok(answers)
@@ -59,12 +59,13 @@ impl Registrations for Embedded {
 
     fn ending(&self, now: Timestamp, max: usize) -> Answer<'_, Vec<(TenantId, Dn)>> {
         async move {
-            let inner = self.lock();
-            let all = inner.state.tenants.iter().flat_map(|(tenant, state)| {
-                state.registrations.iter().map(move |(dn, registration)| (tenant, dn, registration))
-            });
-            let ending = all.filter(|(_, _, r)| r.bindings.iter().any(|b| b.expires_at <= now));
-            Ok(ending.take(max).map(|(tenant, dn, _)| (tenant.clone(), dn.clone())).collect())
+            let mut inner = self.lock();
+            let mut ending = Vec::new();
+            for (tenant, state) in &mut inner.state.tenants {
+                let of_tenant = state.ending(now, max - ending.len());
+                ending.extend(of_tenant.into_iter().map(|dn| (tenant.clone(), dn)));
+            }
+            Ok(ending)
         }
         .boxed()
     }

@@ -23,6 +23,8 @@ pub(super) struct TenantState {
     pub(super) consumed: HashMap<String, u64>,
     pub(super) queues: Option<QueueState>,
     pub(super) registrations: BTreeMap<Dn, Registration>,
+    /// No binding ends before this.
+    pub(super) ends_from: Timestamp,
     pub(super) configuration: ConfigState,
     pub(super) views: BTreeMap<String, KeptView>,
 }
@@ -96,6 +98,7 @@ impl TenantState {
             consumed: HashMap::new(),
             queues: None,
             registrations: BTreeMap::new(),
+            ends_from: Timestamp::MAX,
             configuration: ConfigState::default(),
             views: BTreeMap::new(),
         }
@@ -153,7 +156,21 @@ impl TenantState {
 
     pub(super) fn apply_registration(&mut self, put: v1::RegistrationPut) {
         let Ok(dn) = Dn::parse(&put.dn) else { return };
-        self.registrations.insert(dn, wire::registration_from_wire(put));
+        let registration = wire::registration_from_wire(put);
+        self.ends_from = registration.bindings.iter().map(|b| b.expires_at).fold(self.ends_from, Timestamp::min);
+        self.registrations.insert(dn, registration);
+    }
+
+    /// The DNs with a binding that ends at or before `now`. Looks at all of them only when there may be one: phones refresh
+    /// long before their time is over.
+    pub(super) fn ending(&mut self, now: Timestamp, max: usize) -> Vec<Dn> {
+        if self.ends_from > now {
+            return Vec::new();
+        }
+        let first = |r: &Registration| r.bindings.iter().map(|b| b.expires_at).min();
+        self.ends_from = self.registrations.values().filter_map(first).min().unwrap_or(Timestamp::MAX);
+        let ending = self.registrations.iter().filter(|(_, r)| first(r).is_some_and(|first| first <= now));
+        ending.take(max).map(|(dn, _)| dn.clone()).collect()
     }
 
     pub(super) fn apply_config_head(&mut self, head: &v1::ConfigHead) {
@@ -196,7 +213,7 @@ impl TenantState {
         if let Some(queues) = &self.queues {
             effects.extend(queues.dump(tenant));
         }
-        effects.extend(self.registrations.iter().map(|(dn, r)| registration_put(tenant, dn, r)));
+        effects.extend(self.registrations.iter().map(|(dn, r)| registration_put(tenant, dn, r.clone())));
         let ConfigVersion { generation, revision } = self.configuration.version;
         effects.push(Effect::ConfigHead(v1::ConfigHead { tenant: name(), generation, revision, whole: true }));
         effects.extend(self.views.iter().map(|(view, kept)| super::views::view_put(tenant, view, kept)));
@@ -254,6 +271,6 @@ impl QueueState {
 }
 
 /// The effect of a registration's write.
-pub(super) fn registration_put(tenant: &TenantId, dn: &Dn, registration: &Registration) -> Effect {
+pub(super) fn registration_put(tenant: &TenantId, dn: &Dn, registration: Registration) -> Effect {
     Effect::Registration(wire::registration_to_wire(tenant, dn, registration))
 }
