@@ -1,9 +1,13 @@
 //! Admin HTTP of a role that runs alone.
 
-use crate::binary::Site;
+use std::time::Instant;
+
+use crate::binary::{PATIENCE, Site};
 
 /// The number and admin port of frontend, which needs no store to start.
 const FRONTEND: (u8, u16) = (7, 9090);
+/// The number and admin port of sip-proxy.
+const SIP_PROXY: (u8, u16) = (1, 11_400);
 
 #[test]
 fn admin_http_asks_for_a_token_shows_what_it_should_and_drains_on_sigterm() {
@@ -45,6 +49,28 @@ fn admin_http_asks_for_a_token_shows_what_it_should_and_drains_on_sigterm() {
     assert!(status == 405 && refusal.contains("\r\nallow: GET,HEAD,PUT\r\n"), "{refusal}");
 
     assert_eq!(running.terminate(), 0);
+}
+
+#[test]
+fn the_edge_is_ready_when_calls_and_phones_can_be_served() {
+    let site = Site::new();
+    let _configuration = site.start(&["run", "tenant", "config"], "all roles are ready");
+    let _proxy = site.start(&["run", "sip-proxy"], "role starts");
+    let ready = || site.http(SIP_PROXY.0, SIP_PROXY.1, "GET /ready HTTP/1.1\r\n").0;
+    let mut nodes = Vec::new();
+    for role in ["sip-cluster", "media", "registrar"] {
+        assert_eq!(ready(), 503, "{role} is not there yet");
+        // A node is ready when the proxy has accepted it.
+        nodes.push(site.start(&["run", role], "all roles are ready"));
+    }
+    let until = Instant::now() + PATIENCE;
+    while ready() != 200 {
+        assert!(Instant::now() < until, "it is never ready");
+    }
+    nodes.pop();
+    while ready() != 503 {
+        assert!(Instant::now() < until, "it is ready without a registrar");
+    }
 }
 
 #[test]
