@@ -31,9 +31,9 @@ pub enum FsyncPolicy {
 /// Length and CRC before each payload.
 const HEADER: usize = 8;
 
-/// With [`FsyncPolicy::Grouped`], the disk is made to write this often at most: a turn outlives the machine this much later,
-/// and a thousand turns a second cost fifty waits for the disk instead of a thousand.
-const GROUP: Duration = Duration::from_millis(20);
+/// With [`FsyncPolicy::Grouped`], the disk is made to write this often at most: a turn outlives the machine this much later, and
+/// a thousand turns a second cost ten writes of the disk. One that comes by itself is written at once.
+const GROUP: Duration = Duration::from_millis(100);
 
 /// The largest payload that is read back: the largest turn is far below it.
 const PAYLOAD_MAX: usize = 256 << 20;
