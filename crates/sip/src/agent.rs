@@ -115,9 +115,14 @@ impl UserAgent {
     }
 
     /// Takes in a request within a dialog of which the owner knows that it was here and has ended: the answer to its BYE may
-    /// have been lost with a former process. A repeated BYE is told again that it is done; everything else goes the usual way.
+    /// have been lost with a former process. A repeated BYE is told again that it is done; a phone
+    /// that has answered too late is hung up again; everything else goes the usual way.
     pub fn receive_after_end(&mut self, message: Message, flow: Flow, now: Timestamp) {
-        if message.method() != Method::Bye || message.fault().is_some() {
+        let invited = message.cseq().is_ok_and(|cseq| cseq.method == Method::Invite);
+        if invited && message.fault().is_none() && message.status().is_some_and(StatusCode::is_success) {
+            return self.decline_stray(&message, flow, now);
+        }
+        if !message.is_request() || message.method() != Method::Bye || message.fault().is_some() {
             return self.receive(message, flow, now);
         }
         self.answer_once(&message, Reply::new(StatusCode::OK), flow);

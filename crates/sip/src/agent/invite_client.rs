@@ -19,7 +19,7 @@ use crate::dialog::{Dialog, Direction, contact_uri, record_routes};
 use crate::header::HeaderName;
 use crate::offer_answer::{Carrier, Meaning, Phase, Side};
 use crate::transaction::{ClientId, ClientRequest, ClientState};
-use crate::{Message, Method, StatusCode};
+use crate::{Flow, Message, Method, StatusCode};
 
 /// The most forks of one INVITE that are told apart; later ones are answered for with ACK and BYE.
 const FORKS_MAX: usize = 16;
@@ -487,11 +487,26 @@ impl UserAgent {
     /// both made from the response alone.
     fn decline_success(&mut self, client: ClientId, response: &Message, now: Timestamp) {
         let Some(flow) = self.layer.client_flow(client) else { return };
-        let Ok(Some(target)) = contact_uri(response) else { return };
+        let Some((dialog, ack)) = self.unwanted(response, flow) else { return };
+        self.layer.acknowledge(client, &dialog.remote_tag, ack, flow);
+        self.send_orphan_bye(dialog, &Vec::new(), now);
+    }
+
+    /// As [`Self::decline_success`], where the INVITE's transaction has died with the process that had it.
+    pub(super) fn decline_stray(&mut self, response: &Message, flow: Flow, now: Timestamp) {
+        if let Some((dialog, ack)) = self.unwanted(response, flow) {
+            self.layer.transmit(flow, ack);
+            self.send_orphan_bye(dialog, &Vec::new(), now);
+        }
+    }
+
+    /// The dialog that a 2xx which nobody wants has made, and its ACK.
+    fn unwanted(&mut self, response: &Message, flow: Flow) -> Option<(Dialog, Bytes)> {
+        let Ok(Some(target)) = contact_uri(response) else { return None };
         let (Ok(routes), Ok(cseq), Ok(to)) =
             (record_routes(response, Direction::Reversed), response.cseq(), response.to())
         else {
-            return;
+            return None;
         };
         let dialog = Dialog {
             call_id: response.header(&HeaderName::CallId).unwrap_or_default().into(),
@@ -508,8 +523,7 @@ impl UserAgent {
         };
         let (via, _) = self.new_via(flow);
         let ack = dialog.ack(&via, cseq.number).build().to_bytes();
-        self.layer.acknowledge(client, &dialog.remote_tag, ack, flow);
-        self.send_orphan_bye(dialog, &Vec::new(), now);
+        Some((dialog, ack))
     }
 
     /// Sends a BYE whose response nobody waits for.
