@@ -23,10 +23,9 @@ macro_rules! say_line {
 pub fn write(text: fmt::Arguments<'_>) {
     let mut out = io::stdout().lock();
     match out.write_fmt(text).and_then(|()| out.flush()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            if !LOST.swap(true, Ordering::Relaxed) {
-                eprintln!("trunkline: the answer cannot be written: {error}");
-            }
+        // Said once.
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe && !LOST.swap(true, Ordering::Relaxed) => {
+            eprintln!("trunkline: the answer cannot be written: {error}");
         }
         _ => {}
     }

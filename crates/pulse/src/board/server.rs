@@ -155,6 +155,7 @@ impl Drop for Listening {
 mod tests {
     use std::sync::atomic::{AtomicU64, Ordering};
 
+    use infra::SystemClock;
     use model::Timestamp;
     use runtime::Tokens;
 
@@ -162,19 +163,19 @@ mod tests {
 
     /// A clock that can be turned forward.
     struct Turned {
-        since: std::time::Instant,
+        machine: SystemClock,
         ahead_ms: AtomicU64,
     }
 
     impl Clock for Turned {
         fn now(&self) -> Timestamp {
-            Timestamp::from_millis(1_000_000 + self.ahead_ms.load(Ordering::Relaxed)) + self.since.elapsed()
+            self.machine.now() + Duration::from_millis(self.ahead_ms.load(Ordering::Relaxed))
         }
     }
 
     #[tokio::test]
     async fn a_stream_is_over_when_its_token_is() {
-        let clock = Arc::new(Turned { since: std::time::Instant::now(), ahead_ms: AtomicU64::new(0) });
+        let clock = Arc::new(Turned { machine: SystemClock::start(), ahead_ms: AtomicU64::new(0) });
         let tokens = Tokens::with_key(&Tokens::new_key().unwrap(), clock.clone()).unwrap();
         let token = tokens.issue(None, "wallboard/1", SCOPE, "pulse", Duration::from_secs(3_600)).unwrap();
         let caller = tokens.verify(&token, "pulse").unwrap();
@@ -186,12 +187,15 @@ mod tests {
         let mut over = std::pin::pin!(super::over(Drain::new(Duration::from_secs(1)), clock.clone(), &caller));
         over.as_mut().await;
         clock.ahead_ms.fetch_add(1, Ordering::Relaxed);
-        assert!(tokens.verify(&token, "pulse").is_err(), "it lasts as long as the token opens a new one, and no longer");
+        assert!(
+            tokens.verify(&token, "pulse").is_err(),
+            "it lasts as long as the token opens a new one, and no longer"
+        );
     }
 
     #[tokio::test]
     async fn a_stream_is_over_when_the_role_drains() {
-        let clock = Arc::new(Turned { since: std::time::Instant::now(), ahead_ms: AtomicU64::new(0) });
+        let clock = Arc::new(Turned { machine: SystemClock::start(), ahead_ms: AtomicU64::new(0) });
         let tokens = Tokens::with_key(&Tokens::new_key().unwrap(), clock.clone()).unwrap();
         let token = tokens.issue(None, "wallboard/1", SCOPE, "pulse", Duration::from_secs(3_600)).unwrap();
         let drain = Drain::new(Duration::from_secs(1));
