@@ -2,6 +2,7 @@
 
 mod bench;
 mod calls;
+mod cluster;
 mod endings;
 mod options;
 mod phones;

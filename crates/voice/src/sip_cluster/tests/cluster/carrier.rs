@@ -1,0 +1,250 @@
+//! The carrier, by which all callers come: datagrams over a network that loses, doubles and reorders them.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use bytes::Bytes;
+use model::ConnId;
+use model::entropy::Seeded;
+use sip::agent::{
+    AgentConfig, DialogId, Event, Invite, LocalIdentity, Provisionals, Release, Reply, Session, UserAgent,
+};
+use sip::{Flow, LocalTag, Message, StatusCode};
+
+use super::super::bench::{PHONE_SDP, seal};
+use super::proxies::{CARRIER, EDGES, addr, edge_flow};
+use super::world::{Action, Addr, Payload, World};
+
+pub struct Carrier {
+    pub agent: UserAgent,
+    calls: BTreeMap<usize, Placed>,
+}
+
+/// A call as its caller sees it.
+pub struct Placed {
+    dialog: DialogId,
+    conn_id: Option<ConnId>,
+    stage: Stage,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Stage {
+    Calling,
+    Cancelled,
+    Up,
+    Leaving,
+    Over,
+}
+
+impl Carrier {
+    pub fn new(seed: u64) -> Self {
+        let config = AgentConfig { sent_by: CARRIER.to_owned(), session_expires_s: Some(90), ..AgentConfig::default() };
+        let agent = UserAgent::new(config, Box::new(Seeded::new(seed ^ 0xCA11_E400)));
+        Self { agent, calls: BTreeMap::new() }
+    }
+
+    fn call_of(&self, dialog: DialogId) -> Option<usize> {
+        self.calls.iter().find(|(_, placed)| placed.dialog == dialog).map(|(call, _)| *call)
+    }
+}
+
+/// The session, on hold or not.
+pub fn session(held: bool) -> Bytes {
+    if held { Bytes::from(format!("{PHONE_SDP}a=sendonly\r\n")) } else { Bytes::from(PHONE_SDP) }
+}
+
+/// The call that our tag in a message of a node's names.
+pub fn call_of(tag: Option<&str>) -> Option<ConnId> {
+    LocalTag::open(tag?, &seal()).map(|tag| tag.call)
+}
+
+impl World {
+    pub fn dial(&mut self, call: usize) {
+        let now = self.now();
+        self.seen.calls += 1;
+        let script = self.scripts[call].clone();
+        let edge = EDGES[script.proxy];
+        let invite = Invite {
+            flow: edge_flow(script.proxy),
+            target: format!("sip:{}@{edge}", script.number),
+            from: format!("<sip:+4930{call}@{CARRIER}>"),
+            to: format!("<sip:{}@{edge}>", script.number),
+            call_id: format!("caller-{call}"),
+            local: LocalIdentity { tag: format!("caller-{call}"), contact: format!("<sip:{call}@{CARRIER}>") },
+            routes: Vec::new(),
+            headers: Vec::new(),
+            offer: script.offers.then(|| session(false)),
+            provisionals: Provisionals::Plain,
+        };
+        let dialog = self.carrier.agent.invite(invite, now).expect("an INVITE");
+        self.carrier.calls.insert(call, Placed { dialog, conn_id: None, stage: Stage::Calling });
+        self.after(script.patience, Action::GiveUp(call));
+        self.drain_carrier();
+    }
+
+    pub fn give_up(&mut self, call: usize) {
+        let now = self.now();
+        let Some(placed) = self.carrier.calls.get_mut(&call).filter(|it| it.stage == Stage::Calling) else { return };
+        placed.stage = Stage::Cancelled;
+        self.rules.gives_up(format!("caller-{call}"));
+        let _ = self.carrier.agent.cancel(placed.dialog, Vec::new(), now);
+        self.drain_carrier();
+    }
+
+    pub fn caller_hangs_up(&mut self, call: usize) {
+        let now = self.now();
+        let Some(placed) = self.carrier.calls.get_mut(&call).filter(|it| it.stage == Stage::Up) else { return };
+        placed.stage = Stage::Leaving;
+        self.rules.may_end(placed.conn_id);
+        if let Err(error) = self.carrier.agent.bye(placed.dialog, Vec::new(), now) {
+            self.rules.break_rule("a caller may hang up", format!("call {call}: {error}"));
+        }
+        self.drain_carrier();
+    }
+
+    pub fn caller_holds(&mut self, call: usize, hold: bool) {
+        let now = self.now();
+        let Some(placed) = self.carrier.calls.get(&call).filter(|it| it.stage == Stage::Up) else { return };
+        let offer = Some(session(hold));
+        if self.carrier.agent.reinvite(placed.dialog, offer, Vec::new(), now).is_err() {
+            // Its ACK is not out, or an offer is under way.
+            self.after(Duration::from_secs(1), Action::CallerHolds(call, hold));
+        }
+        self.drain_carrier();
+    }
+
+    pub fn carrier_receives(&mut self, from: Addr, payload: Payload) {
+        let now = self.now();
+        let (Addr::Proxy(proxy), Payload::Datagram(message)) = (from, payload) else { return };
+        self.rules.party_hears(Addr::Carrier, &message);
+        self.carrier.agent.receive(message, edge_flow(proxy), now);
+        self.drain_carrier();
+    }
+
+    pub fn drain_carrier(&mut self) {
+        let now = self.now();
+        self.carrier.agent.handle_timeout(now);
+        while let Some(event) = self.carrier.agent.poll_event() {
+            self.carrier_event(event);
+        }
+        while let Some(transmit) = self.carrier.agent.poll_transmit() {
+            self.party_sends(Addr::Carrier, transmit);
+        }
+    }
+
+    /// A party's datagram leaves for a proxy.
+    pub fn party_sends(&mut self, from: Addr, transmit: sip::Transmit) {
+        let now = self.now();
+        let Flow::Udp { remote, .. } = transmit.flow else { return };
+        let message = Message::parse(transmit.bytes).expect("a party speaks SIP");
+        self.rules.party_says(from, &message, now);
+        if let Some(proxy) = EDGES.iter().position(|edge| addr(edge) == remote) {
+            self.send(from, Addr::Proxy(proxy), Payload::Datagram(message));
+        }
+    }
+
+    fn carrier_event(&mut self, event: Event) {
+        let now = self.now();
+        let agent = &mut self.carrier.agent;
+        match event {
+            Event::Progress { dialog, response, .. } => self.caller_learns(dialog, &response),
+            Event::Answered { dialog, response, session: answered } => {
+                if matches!(answered, Session::Offer(_)) {
+                    let _ = agent.ack(dialog, session(false), now);
+                }
+                self.caller_learns(dialog, &response);
+                self.caller_is_answered(dialog);
+            }
+            Event::Failed { dialog, status, .. } => self.caller_is_refused(dialog, status),
+            Event::Released { dialog, reason } => self.caller_is_released(dialog, &reason),
+            Event::Offered { dialog, .. } | Event::OfferWanted { dialog } => {
+                let _ = agent.accept_offer(dialog, session(false), now);
+            }
+            Event::Refused { dialog, status, .. } => {
+                let placed = self.carrier.call_of(dialog).and_then(|call| self.carrier.calls.get(&call));
+                let conn_id = placed.and_then(|placed| placed.conn_id);
+                self.rules.change_refused("a caller", conn_id, status);
+            }
+            Event::Info { request, .. } | Event::Request { request, .. } => {
+                let _ = agent.respond(request, Reply::new(StatusCode::OK), now);
+            }
+            _ => {}
+        }
+    }
+
+    fn caller_learns(&mut self, dialog: DialogId, response: &Message) {
+        let conn_id = response.to().ok().and_then(|to| call_of(to.tag()));
+        let Some(placed) = self.carrier.call_of(dialog).and_then(|call| self.carrier.calls.get_mut(&call)) else {
+            return;
+        };
+        if placed.stage == Stage::Cancelled || placed.stage == Stage::Leaving {
+            self.rules.may_end(conn_id);
+        }
+        if placed.conn_id.is_some() && conn_id != placed.conn_id {
+            let text = format!("{:?} and {conn_id:?} for one INVITE", placed.conn_id);
+            self.rules.break_rule("an INVITE makes one call", text);
+        }
+        placed.conn_id = conn_id;
+    }
+
+    fn caller_is_answered(&mut self, dialog: DialogId) {
+        let Some(call) = self.carrier.call_of(dialog) else { return };
+        let Some(placed) = self.carrier.calls.get_mut(&call) else { return };
+        self.seen.established += 1;
+        let cancelled = placed.stage == Stage::Cancelled;
+        placed.stage = Stage::Up;
+        if cancelled {
+            // Answered while its CANCEL was on the way.
+            return self.after(Duration::ZERO, Action::HangUp(call));
+        }
+        let script = self.scripts[call].clone();
+        if let Some(talks) = script.talks {
+            self.after(talks, Action::HangUp(call));
+        }
+        if let Some((from, time)) = script.holds {
+            self.after(from, Action::CallerHolds(call, true));
+            self.after(from + time, Action::CallerHolds(call, false));
+        }
+    }
+
+    fn caller_is_refused(&mut self, dialog: DialogId, status: StatusCode) {
+        let Some(call) = self.carrier.call_of(dialog) else { return };
+        let Some(placed) = self.carrier.calls.get_mut(&call) else { return };
+        let cancelled = std::mem::replace(&mut placed.stage, Stage::Over) == Stage::Cancelled;
+        let conn_id = placed.conn_id;
+        self.rules.may_end(conn_id);
+        let extension = self.scripts[call].number != "9000";
+        // The phone's own refusal and its silence; and what an application says that has given up.
+        let meant = cancelled || (extension && matches!(status.0, 480 | 486)) || self.rules.is_meant_to_end(conn_id);
+        if !meant || (cancelled && !matches!(status.0, 487 | 480 | 486)) {
+            let text = format!("call {call} ({conn_id:?}): {} {cancelled}", status.0);
+            self.rules.break_rule("a caller is refused for a reason alone", text);
+        }
+    }
+
+    fn caller_is_released(&mut self, dialog: DialogId, reason: &Release) {
+        let Some(call) = self.carrier.call_of(dialog) else { return };
+        let Some(placed) = self.carrier.calls.get_mut(&call) else { return };
+        let stage = std::mem::replace(&mut placed.stage, Stage::Over);
+        let conn_id = placed.conn_id;
+        let by_itself = stage == Stage::Leaving;
+        if !by_itself && !(is_the_end(reason) && self.rules.is_meant_to_end(conn_id)) {
+            let text = format!("call {call} ({conn_id:?}) of the caller: {}", why(reason));
+            self.rules.break_rule("an established call ends by its parties alone", text);
+        }
+    }
+}
+
+/// Whether it says that the call is over: by BYE, or by the answer to a request that crossed it.
+pub const fn is_the_end(reason: &Release) -> bool {
+    matches!(reason, Release::ByPeer(_) | Release::Gone(StatusCode::CALL_DOES_NOT_EXIST))
+}
+
+/// Why a dialog ended.
+pub fn why(reason: &Release) -> String {
+    match reason {
+        Release::ByPeer(_) => "by BYE".to_owned(),
+        Release::Cancelled(_) => "by CANCEL".to_owned(),
+        other => format!("{other:?}"),
+    }
+}

@@ -1,0 +1,217 @@
+//! The application and the door that its requests come by: ors and frontend in a few lines.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use model::entropy::Seeded;
+use model::event::ErrorCode;
+use model::request::{RequestKind, RouteTo, Treatment};
+use model::{ConnId, Dn, Entropy as _, EventName, NodeId, ReferenceId, Request, UserData};
+
+use super::super::bench::tenant;
+use super::nodes::{Letter, node_id};
+use super::world::{Action, World};
+
+/// Time for the owner's answer, as frontend has it.
+const OWNER_ANSWERS_WITHIN: Duration = Duration::from_secs(5);
+/// How soon a request that failed is made again.
+const AGAIN: Duration = Duration::from_secs(1);
+/// How long a route may take that was accepted.
+const ROUTED_WITHIN: Duration = Duration::from_secs(7);
+/// Phones that are tried.
+const ATTEMPTS_MAX: u8 = 4;
+
+pub struct Desk {
+    calls: BTreeMap<ConnId, Waiting>,
+    asks: BTreeMap<u64, Ask>,
+    asked: u64,
+    chance: Seeded,
+}
+
+/// A call that the application serves.
+struct Waiting {
+    /// Whether it is on its route point.
+    parked: bool,
+    attempts: u8,
+    steps: VecDeque<Step>,
+    /// The request under way.
+    asking: Option<u64>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Step {
+    Attach,
+    Announce,
+    Music,
+    Route,
+    Disconnect,
+}
+
+/// A request on its way through frontend.
+#[derive(Clone, Debug)]
+pub struct Ask {
+    number: u64,
+    conn_id: ConnId,
+    request: Request,
+    nodes: [usize; 2],
+    position: usize,
+    unreachable: Option<NodeId>,
+    step: Step,
+    /// On which stay on the route point it was made.
+    attempt: u8,
+    /// Whether a node has not answered: the request may be done.
+    silent: bool,
+}
+
+impl Desk {
+    pub fn new(seed: u64) -> Self {
+        Self { calls: BTreeMap::new(), asks: BTreeMap::new(), asked: 0, chance: Seeded::new(seed ^ 0xDE5C_0000) }
+    }
+}
+
+impl World {
+    /// A fact of a call comes by the stream.
+    pub fn desk_hears(&mut self, conn_id: ConnId, name: EventName) {
+        let desk = &mut self.desk;
+        match name {
+            EventName::RouteRequest => {
+                let call = desk.calls.entry(conn_id).or_insert(Waiting {
+                    parked: true,
+                    attempts: 0,
+                    steps: VecDeque::new(),
+                    asking: None,
+                });
+                call.parked = true;
+                call.attempts += 1;
+                call.steps.clear();
+                if call.attempts > ATTEMPTS_MAX {
+                    call.steps.push_back(Step::Disconnect);
+                } else {
+                    let chance = &mut desk.chance;
+                    let first = call.attempts == 1;
+                    let wanted = [Step::Attach, Step::Announce, Step::Music];
+                    call.steps.extend(wanted.into_iter().filter(|_| first && chance.below(2) == 0));
+                    call.steps.push_back(Step::Route);
+                }
+                let pause = self.between(2, 60);
+                self.after(pause, Action::Instruct(conn_id));
+            }
+            EventName::Diverted => {
+                if let Some(call) = desk.calls.get_mut(&conn_id) {
+                    call.parked = false;
+                }
+            }
+            EventName::CallDeleted => {
+                desk.calls.remove(&conn_id);
+            }
+            EventName::Error => self.after(AGAIN, Action::Instruct(conn_id)),
+            _ => {}
+        }
+    }
+
+    /// The application does its next step.
+    pub fn instruct(&mut self, conn_id: ConnId) {
+        let phones = self.phones.len() as u64;
+        let desk = &mut self.desk;
+        let Some(call) = desk.calls.get_mut(&conn_id).filter(|call| call.parked && call.asking.is_none()) else {
+            return;
+        };
+        let step = call.steps.front().copied().unwrap_or(Step::Route);
+        let music = Treatment::Music { resource: "music".to_owned(), duration_ms: None };
+        let kind = match step {
+            Step::Attach => RequestKind::UpdateUserData(conn_id, [("Order", "17")].into_iter().collect()),
+            Step::Announce => {
+                let prompts = vec!["welcome".to_owned()];
+                RequestKind::ApplyTreatment(conn_id, Treatment::PlayAnnouncement { prompts })
+            }
+            Step::Music => RequestKind::ApplyTreatment(conn_id, music),
+            Step::Route => {
+                let dn = Dn::parse(&format!("710{}", desk.chance.below(phones))).expect("a DN");
+                RequestKind::RouteCall(conn_id, RouteTo::Dn { dn, agent: None })
+            }
+            Step::Disconnect => RequestKind::RouteCall(conn_id, RouteTo::Disconnect),
+        };
+        desk.asked += 1;
+        let number = desk.asked;
+        call.asking = Some(number);
+        let attempt = call.attempts;
+        // As frontend does it: the node that the ConnID names, then the others.
+        let first = super::nodes::maker_of(conn_id);
+        let request = Request {
+            tenant: tenant(),
+            requester: "ors/ors-1".to_owned(),
+            reference: ReferenceId(number),
+            this_dn: Dn::parse("9000").expect("a DN"),
+            kind,
+            reasons: UserData::new(),
+            extensions: UserData::new(),
+        };
+        if step == Step::Disconnect {
+            self.rules.may_end(Some(conn_id));
+        }
+        let nodes = [first, 1 - first];
+        let ask = Ask { number, conn_id, request, nodes, position: 0, unreachable: None, step, attempt, silent: false };
+        self.say(|| format!("desk asks {number}: {step:?} for {conn_id}"));
+        self.ask(ask);
+    }
+
+    /// Asks one node after the other.
+    pub fn ask(&mut self, mut ask: Ask) {
+        while let Some(at) = ask.nodes.get(ask.position).copied() {
+            if self.nodes[at].core.is_none() {
+                // Nobody listens there.
+                ask.unreachable = Some(node_id(at));
+                ask.position += 1;
+                continue;
+            }
+            let letter = Letter::Request {
+                number: ask.number,
+                request: ask.request.clone(),
+                unreachable: ask.unreachable.clone(),
+                again: false,
+            };
+            let (life, number) = (self.nodes[at].life, ask.number);
+            self.desk.asks.insert(number, ask);
+            let pause = self.between(1, 3);
+            self.after(pause, Action::Letter(at, life, Box::new(letter)));
+            return self.after(OWNER_ANSWERS_WITHIN, Action::AskTimedOut(number));
+        }
+        self.asked_in_vain(&ask);
+    }
+
+    fn asked_in_vain(&mut self, ask: &Ask) {
+        self.say(|| format!("desk: nobody has done {} (silent: {})", ask.number, ask.silent));
+        if let Some(call) = self.desk.calls.get_mut(&ask.conn_id).filter(|call| call.asking == Some(ask.number)) {
+            call.asking = None;
+        }
+        self.after(AGAIN, Action::Instruct(ask.conn_id));
+    }
+
+    pub fn desk_answered(&mut self, number: u64, outcome: Result<(), ErrorCode>) {
+        let Some(mut ask) = self.desk.asks.remove(&number) else { return };
+        if outcome == Err(ErrorCode::INVALID_CONN_ID) {
+            ask.position += 1;
+            return self.after(Duration::from_millis(1), Action::Ask(Box::new(ask)));
+        }
+        if outcome.is_err() {
+            return self.asked_in_vain(&ask);
+        }
+        let Some(call) = self.desk.calls.get_mut(&ask.conn_id).filter(|call| call.asking == Some(number)) else {
+            return;
+        };
+        call.asking = None;
+        if call.attempts == ask.attempt && call.steps.front() == Some(&ask.step) {
+            call.steps.pop_front();
+        }
+        let pause = if call.steps.is_empty() { ROUTED_WITHIN } else { self.between(20, 3_000) };
+        self.after(pause, Action::Instruct(ask.conn_id));
+    }
+
+    pub fn ask_timed_out(&mut self, number: u64) {
+        let Some(mut ask) = self.desk.asks.remove(&number) else { return };
+        // One that stands still has lost its calls to others, or does it when it goes on.
+        ask.silent = true;
+        ask.position += 1;
+        self.ask(ask);
+    }
+}

@@ -1,0 +1,195 @@
+//! What must hold, whatever happens; and who may break it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use infra::{CallWrite, Loaded, Written};
+use model::{ConnId, EventName, Timestamp};
+use sip::proxy::headers;
+use sip::{HeaderName, LocalTag, Message, Method, StatusCode};
+
+use super::super::bench::{seal, tenant};
+use super::nodes::{SimNode, at_once};
+use super::stories::Story;
+use super::world::{Addr, World};
+
+#[derive(Default)]
+pub struct Rules {
+    /// What was broken, the first thing first.
+    pub broken: Vec<String>,
+    stories: BTreeMap<ConnId, Story>,
+    /// Calls that a party has ended, or the application.
+    ended: BTreeSet<ConnId>,
+    /// The Call-IDs of the INVITEs that have made calls, and of those that were given up.
+    invites: BTreeMap<ConnId, String>,
+    cancelled: BTreeSet<String>,
+    /// Call-IDs of dialogs that a node has ended or is ending, and of those that it has cancelled while they rang.
+    withdrawn: BTreeSet<String>,
+    unrung: BTreeSet<String>,
+    /// BYEs and CANCELs of parties that have no answer.
+    unanswered: BTreeMap<(Addr, String), Timestamp>,
+}
+
+impl Rules {
+    pub fn break_rule(&mut self, rule: &str, how: String) {
+        self.broken.push(format!("{rule}: {how}"));
+    }
+
+    /// Somebody has ended the call who may.
+    pub fn may_end(&mut self, conn_id: Option<ConnId>) {
+        self.ended.extend(conn_id);
+    }
+
+    pub fn is_meant_to_end(&self, conn_id: Option<ConnId>) -> bool {
+        conn_id.is_some_and(|conn_id| {
+            let invite = self.invites.get(&conn_id);
+            self.ended.contains(&conn_id) || invite.is_some_and(|invite| self.cancelled.contains(invite))
+        })
+    }
+
+    /// A caller has given up, perhaps before it heard of any call.
+    pub fn gives_up(&mut self, call_id: String) {
+        self.cancelled.insert(call_id);
+    }
+
+    /// Facts of a call are told once, in their order, and gapless within a token. Gives what an application hears of it.
+    pub fn committed(&mut self, batch: &[CallWrite], answers: &[Written]) -> Vec<(ConnId, EventName)> {
+        let mut heard = Vec::new();
+        let done = |answer: &Written| matches!(answer, Written::Done { .. });
+        for write in batch.iter().zip(answers).filter(|(_, answer)| done(answer)).map(|(write, _)| write) {
+            self.invites.extend(write.dialogs.first().map(|dialog| (write.conn_id, dialog.call_id.clone())));
+            for fact in &write.events {
+                let told = self.stories.entry(write.conn_id).or_default().tell(fact);
+                if let Err(how) = told {
+                    self.break_rule("a call's facts make sense", format!("{} {how}", write.conn_id));
+                }
+                heard.push((write.conn_id, fact.event.name));
+            }
+        }
+        heard
+    }
+
+    /// A change of the session that a party wants is done, or refused because another is under way or the call ends.
+    pub fn change_refused(&mut self, who: &str, conn_id: Option<ConnId>, status: StatusCode) {
+        if !matches!(status.0, 481 | 487 | 491) && !self.is_meant_to_end(conn_id) {
+            self.break_rule("a re-INVITE works", format!("{who} got {}", status.0));
+        }
+    }
+
+    /// A node says something: by BYE and CANCEL it takes back what it has offered.
+    pub fn node_says(&mut self, message: &Message) {
+        if message.is_request() && matches!(message.method(), Method::Bye | Method::Cancel) {
+            self.withdrawn.extend(message.call_id().map(str::to_owned));
+            let cancelled = message.call_id().ok().filter(|_| message.method() == Method::Cancel);
+            self.unrung.extend(cancelled.map(str::to_owned));
+        }
+    }
+
+    pub fn is_withdrawn(&self, call_id: &str) -> bool {
+        self.withdrawn.contains(call_id)
+    }
+
+    /// Whether a phone was told to stop ringing: should it have answered meanwhile, it is hung up.
+    pub fn is_cancelled(&self, call_id: &str) -> bool {
+        self.unrung.contains(call_id)
+    }
+
+    /// A party says something: BYE and CANCEL want an answer.
+    pub fn party_says(&mut self, who: Addr, message: &Message, now: Timestamp) {
+        if let Some(key) = ending(message).filter(|_| message.is_request()) {
+            self.unanswered.entry((who, key)).or_insert(now);
+        }
+    }
+
+    pub fn party_hears(&mut self, who: Addr, message: &Message) {
+        let Some(status) = message.status().filter(|status| status.is_final()) else { return };
+        let Some(key) = ending(message) else { return };
+        let first = self.unanswered.remove(&(who, key)).is_some();
+        if first && !matches!(status.0, 200 | 481) {
+            let call = message.call_id().unwrap_or_default();
+            self.break_rule("every BYE and CANCEL is answered", format!("{who:?} got {} for {call}", status.0));
+        }
+    }
+}
+
+/// By what a BYE or CANCEL and its response are known.
+fn ending(message: &Message) -> Option<String> {
+    let method = message.cseq().ok()?.method;
+    if !matches!(method, Method::Bye | Method::Cancel) {
+        return None;
+    }
+    let via = message.top_via().ok()?;
+    Some(format!("{method} {}", via.branch()?))
+}
+
+impl World {
+    /// What a node says within a call it says as its owner, or after the call's end.
+    pub fn one_owner_per_call(&mut self, at: usize, message: &Message) {
+        let ours = if message.is_request() { message.from() } else { message.to() };
+        let Some(tag) = ours.ok().and_then(|address| LocalTag::open(address.tag()?, &seal())) else { return };
+        // It says that it does not have the call.
+        let says_so = message.header(&headers::OWNER).is_some() || message.header(&HeaderName::RetryAfter).is_some();
+        if says_so || !tag.owner.node.as_str().starts_with(super::nodes::ROLE) {
+            return;
+        }
+        let us = self.nodes[at].owner.clone();
+        if let Ok(Loaded::Live(record)) = at_once(self.stores.calls.load(&tenant(), tag.call))
+            && record.owner != us
+        {
+            let (said, owner) = (super::outcome::in_short(message), record.owner);
+            self.rules.break_rule("one owner per call", format!("{us} says {said} in {} of {owner}", tag.call));
+        }
+    }
+
+    /// When all have hung up and time has passed, nothing is left of any call. Says whether that is so.
+    pub fn nothing_is_left(&mut self, last: bool) -> bool {
+        let left = self.what_is_left();
+        if last && !left.is_empty() {
+            self.rules.break_rule("nothing is left", left.join("; "));
+        }
+        left.is_empty()
+    }
+
+    fn what_is_left(&self) -> Vec<String> {
+        let mut left = Vec::new();
+        for node in &self.nodes {
+            left.extend(left_in(node));
+        }
+        for (at, proxy) in self.proxies.iter().enumerate() {
+            let (requests, _) = proxy.core.sizes();
+            left.extend((requests > 0).then(|| format!("{requests} requests in proxy {at}")));
+        }
+        let records = at_once(self.stores.calls.list(&tenant(), None, 100)).expect("a ledger");
+        left.extend(records.iter().map(|record| format!("the record of {} of {}", record.key, record.owner)));
+        let owners = at_once(self.stores.calls.owners(&tenant())).expect("a ledger");
+        left.extend(owners.iter().map(|holding| format!("{} records of {}", holding.records, holding.owner)));
+        left.extend((self.media.agent.dialogs() > 0).then(|| format!("{} media dialogs", self.media.agent.dialogs())));
+        let carrier = self.carrier.agent.dialogs();
+        left.extend((carrier > 0).then(|| format!("{carrier} calls of the carrier")));
+        for (at, phone) in self.phones.iter().enumerate() {
+            left.extend((phone.agent.dialogs() > 0).then(|| format!("{:?} of phone {at}", phone.lines)));
+        }
+        left.extend(
+            self.rules.stories.iter().filter_map(|(conn_id, story)| Some(format!("{conn_id} {}", story.lacks()?))),
+        );
+        left.extend(self.rules.unanswered.keys().map(|key| format!("no answer to {key:?}")));
+        left
+    }
+}
+
+fn left_in(node: &SimNode) -> Vec<String> {
+    let Some(core) = &node.core else { return vec!["a node is dead".to_owned()] };
+    let (clients, servers) = core.agent.transactions();
+    let kept = core.calls.iter().map(|(conn_id, entry)| format!("{conn_id} {:?} with {:?}", entry.stored, entry.legs));
+    let sizes = [
+        ("calls", core.calls()),
+        ("places", core.dialogs.len()),
+        ("timers", core.due.len()),
+        ("treatments", core.treatments.len()),
+        ("probes", core.probes.len()),
+        ("searches", core.finding.len()),
+        ("dialogs", core.agent.dialogs()),
+        ("transactions", clients + servers),
+    ];
+    let sizes = sizes.iter().filter(|(_, size)| *size > 0);
+    kept.chain(sizes.map(|(what, size)| format!("{size} {what} in {}", node.owner))).collect()
+}

@@ -1,0 +1,116 @@
+//! Connections between nodes and proxies: opened by the node, broken by either side or by a fault, stalled for a while.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use simnet::{Conditions, Packet};
+
+use super::world::{Action, Addr, Payload, World};
+
+/// Connections by their numbers.
+#[derive(Default)]
+pub struct Links {
+    opened: u64,
+    /// Those that neither side has closed.
+    open: BTreeSet<u64>,
+    /// Those of which nothing arrives any more.
+    lost: BTreeSet<u64>,
+    stalled: Option<(usize, usize)>,
+    held: Vec<Packet<Addr, Payload>>,
+}
+
+impl Links {
+    pub fn next_number(&mut self) -> u64 {
+        self.opened += 1;
+        self.open.insert(self.opened);
+        self.opened
+    }
+
+    pub fn is_open(&self, connection: u64) -> bool {
+        self.open.contains(&connection)
+    }
+
+    pub fn close(&mut self, connection: u64) {
+        self.open.remove(&connection);
+    }
+
+    /// What is under way on it is lost.
+    pub fn lose(&mut self, connection: u64) {
+        self.lost.insert(connection);
+    }
+
+    pub const fn stall(&mut self, node: usize, proxy: usize) {
+        self.stalled = Some((node, proxy));
+    }
+
+    /// Lets a packet through, or keeps it.
+    pub fn pass(&mut self, packet: Packet<Addr, Payload>) -> Option<Packet<Addr, Payload>> {
+        if let Payload::Stream(connection, _) = &packet.payload
+            && self.lost.contains(connection)
+        {
+            return None;
+        }
+        let pair = match (packet.from, packet.to) {
+            (Addr::Node(node), Addr::Proxy(proxy)) | (Addr::Proxy(proxy), Addr::Node(node)) => Some((node, proxy)),
+            _ => None,
+        };
+        if pair.is_some() && pair == self.stalled {
+            self.held.push(packet);
+            return None;
+        }
+        Some(packet)
+    }
+}
+
+impl World {
+    /// Inside the cluster nothing is lost or overtaken.
+    pub fn wire(&mut self) {
+        for proxy in (0..2).map(Addr::Proxy) {
+            for node in [Addr::Node(0), Addr::Node(1), Addr::Media] {
+                self.net.set_link(node, proxy, Conditions::STREAM);
+                self.net.set_link(proxy, node, Conditions::STREAM);
+            }
+        }
+    }
+
+    /// A node opens a connection to a proxy and says who it is.
+    pub fn connect(&mut self, at: usize, life: u64, proxy: usize) {
+        let now = self.now();
+        if self.nodes[at].life != life || self.nodes[at].core.is_none() {
+            return;
+        }
+        if self.nodes[at].frozen {
+            return self.after(Duration::from_millis(100), Action::Connect(at, life, proxy));
+        }
+        let connection = self.links.next_number();
+        self.nodes[at].connected(proxy, connection, now);
+        let announcement = super::proxies::announcement("sip-cluster", &self.nodes[at].owner, connection);
+        self.send(Addr::Node(at), Addr::Proxy(proxy), Payload::Open(connection));
+        self.send(Addr::Node(at), Addr::Proxy(proxy), Payload::Stream(connection, announcement));
+    }
+
+    /// A node opens its next connection to that proxy after a while.
+    pub fn connect_again(&mut self, at: usize, proxy: usize) {
+        let life = self.nodes[at].life;
+        let pause = self.between(50, 300);
+        self.after(pause, Action::Connect(at, life, proxy));
+    }
+
+    /// A connection breaks: both sides hear of it, and what is under way is lost.
+    pub fn break_link(&mut self, at: usize, proxy: usize) {
+        let Some(connection) = self.nodes[at].connection(proxy) else { return };
+        self.links.lose(connection);
+        self.links.close(connection);
+        self.send(Addr::Node(at), Addr::Proxy(proxy), Payload::Close(connection));
+        self.send(Addr::Proxy(proxy), Addr::Node(at), Payload::Close(connection));
+    }
+
+    /// What has been held up arrives.
+    pub fn unstall(&mut self, node: usize, proxy: usize) {
+        self.say(|| format!("*** the connection of node {node} to proxy {proxy} goes on"));
+        self.links.stalled = None;
+        for packet in std::mem::take(&mut self.links.held) {
+            self.arrive(packet);
+        }
+    }
+}

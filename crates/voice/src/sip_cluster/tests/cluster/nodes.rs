@@ -1,0 +1,286 @@
+//! A sip-cluster node, and what its loop and its clients do: turns as in `turn`, orders as in `clients`.
+
+use std::time::Duration;
+
+use futures::FutureExt as _;
+use infra::{CallWrite, Record};
+use model::entropy::Seeded;
+use model::event::ErrorCode;
+use model::plan::Destination;
+use model::{ConnId, Epoch, NodeId, Owner, Request, Timestamp};
+use sip::{Flow, Message};
+
+use super::super::bench::seal;
+use super::plan::{Fault, Moment};
+use super::world::{Action, Addr, Payload, World};
+use crate::sip_cluster::heirs::{Found, Named};
+use crate::sip_cluster::inheritance::Dead;
+use crate::sip_cluster::limits::{GAP_MAX, Limits};
+use crate::sip_cluster::metrics::Metrics;
+use crate::sip_cluster::node::{Node, Parts};
+
+/// The role of nodes.
+pub const ROLE: &str = "sip-cluster";
+/// What comes to a node's loop beside SIP.
+#[derive(Clone, Debug)]
+pub enum Letter {
+    Plan { conn_id: ConnId, ask: u32, destination: Destination },
+    Found(Named, Found),
+    Inherited(Vec<Record<ConnId>>),
+    Request { number: u64, request: Request, unreachable: Option<NodeId>, again: bool },
+}
+
+/// What waits while a node stands still.
+pub enum Waiting {
+    Packet(Payload),
+    Letter(Letter),
+}
+
+#[derive(Clone, Copy)]
+pub struct Connection {
+    pub number: u64,
+    pub up: bool,
+    pub heard_at: Timestamp,
+}
+
+/// Where a node was stopped within its turn.
+pub enum Halted {
+    BeforeCommit(Vec<CallWrite>),
+    Sending,
+}
+
+pub struct SimNode {
+    pub core: Option<Node>,
+    pub owner: Owner,
+    pub life: u64,
+    pub frozen: bool,
+    pub doomed: Option<Fault>,
+    pub connections: [Option<Connection>; 2],
+    pub waiting: Vec<Waiting>,
+    pub halted: Option<Halted>,
+    pub told: Vec<(u64, ConnId, Result<(), ErrorCode>)>,
+    pub former: Vec<Record<ConnId>>,
+    pub turned_at: Timestamp,
+    pub began_at: Timestamp,
+    pub dead: Dead,
+}
+
+impl SimNode {
+    pub fn new(at: usize) -> Self {
+        Self {
+            core: None,
+            owner: Owner { node: node_id(at), epoch: Epoch(0) },
+            life: 0,
+            frozen: false,
+            doomed: None,
+            connections: [None; 2],
+            waiting: Vec::new(),
+            halted: None,
+            told: Vec::new(),
+            former: Vec::new(),
+            turned_at: Timestamp::ZERO,
+            began_at: Timestamp::ZERO,
+            dead: Dead::default(),
+        }
+    }
+
+    pub fn next_timeout(&self) -> Option<Timestamp> {
+        self.core.as_ref().filter(|_| !self.frozen)?.next_timeout()
+    }
+
+    pub fn connection(&self, proxy: usize) -> Option<u64> {
+        self.connections[proxy].map(|connection| connection.number)
+    }
+
+    pub fn connected(&mut self, proxy: usize, number: u64, now: Timestamp) {
+        self.connections[proxy] = Some(Connection { number, up: false, heard_at: now });
+    }
+
+    fn proxy_of(&self, number: u64) -> Option<usize> {
+        self.connections.iter().position(|connection| connection.is_some_and(|it| it.number == number))
+    }
+}
+
+pub fn node_id(at: usize) -> NodeId {
+    NodeId::parse(&format!("{ROLE}-{}", at + 1)).expect("a node")
+}
+
+/// Which node has made a call.
+pub const fn maker_of(conn_id: ConnId) -> usize {
+    (conn_id.0 >> 15 & 0xFF) as usize - 1
+}
+
+pub fn core_of(owner: &Owner, at: usize) -> Node {
+    Node::new(Parts {
+        trace: runtime::Recorder::off(),
+        owner: owner.clone(),
+        replica: at as u8 + 1,
+        seal: seal(),
+        limits: Limits { session_expires_s: 90, ..Limits::default() },
+        metrics: Metrics::default(),
+        sent_by: format!("127.0.2.{}", at + 1),
+        entropy: Box::new(Seeded::new(owner.epoch.0 ^ (at as u64 + 1) << 48)),
+        agent_entropy: Box::new(Seeded::new(owner.epoch.0 ^ (at as u64 + 1) << 56)),
+        prompts: Box::new(|_| crate::sip_cluster::prompts::SwitchPrompts::default()),
+    })
+}
+
+/// How long a fact is on its way to an application.
+const STREAM_TAKES: Duration = Duration::from_millis(6);
+
+/// The stores in memory answer at once.
+pub fn at_once<T>(answer: impl Future<Output = T>) -> T {
+    answer.now_or_never().expect("a store in memory answers at once")
+}
+
+// === its turns ===
+
+impl World {
+    pub fn node_receives(&mut self, at: usize, payload: Payload) {
+        let node = &mut self.nodes[at];
+        if node.core.is_none() {
+            return;
+        }
+        if node.frozen {
+            return node.waiting.push(Waiting::Packet(payload));
+        }
+        self.node_takes(at, payload);
+        self.node_turns(at);
+    }
+
+    pub fn node_takes(&mut self, at: usize, payload: Payload) {
+        let now = self.now();
+        match payload {
+            Payload::Stream(number, message) => {
+                let Some(proxy) = self.nodes[at].proxy_of(number) else { return };
+                if let Some(answer) = super::proxies::keep_alive_answer(ROLE, &self.nodes[at].owner, &message) {
+                    self.send(Addr::Node(at), Addr::Proxy(proxy), Payload::Stream(number, answer));
+                }
+                self.nodes[at].takes(proxy, number, message, now);
+            }
+            Payload::Close(number) => {
+                let Some(proxy) = self.nodes[at].proxy_of(number) else { return };
+                self.nodes[at].lost(proxy, now);
+                self.connect_again(at, proxy);
+            }
+            Payload::Open(_) | Payload::Datagram(_) => {}
+        }
+    }
+
+    pub fn letter(&mut self, at: usize, life: u64, letter: Letter) {
+        let node = &mut self.nodes[at];
+        if node.life != life || node.core.is_none() {
+            return;
+        }
+        if node.frozen {
+            return node.waiting.push(Waiting::Letter(letter));
+        }
+        self.node_reads(at, letter);
+        self.node_turns(at);
+    }
+
+    pub fn node_reads(&mut self, at: usize, letter: Letter) {
+        let now = self.now();
+        let life = self.nodes[at].life;
+        let Some(core) = &mut self.nodes[at].core else { return };
+        match letter {
+            Letter::Plan { conn_id, ask, destination } => core.dial_plan_answered(conn_id, ask, destination, now),
+            Letter::Found(named, found) => core.found(&named, &found, now),
+            Letter::Inherited(records) => core.inherited(&records, now),
+            Letter::Request { number, request, unreachable, again } => {
+                let outcome = core.request(request.clone(), now);
+                if outcome == Err(ErrorCode::INVALID_CONN_ID) && !again {
+                    return self.take_over(at, life, number, request, unreachable);
+                }
+                let Some(conn_id) = request.kind.conn_id() else { return };
+                self.nodes[at].told.push((number, conn_id, outcome));
+            }
+        }
+    }
+
+    /// A turn, as the role's loop does it.
+    pub fn node_turns(&mut self, at: usize) {
+        let now = self.now();
+        let node = &mut self.nodes[at];
+        let Some(core) = &mut node.core else { return };
+        if now.since(node.turned_at) >= GAP_MAX {
+            core.doubt();
+        }
+        node.began_at = now;
+        core.handle_timeout(now);
+        let batch = core.batch();
+        if !batch.is_empty() {
+            let mut kept = Some(batch.clone());
+            if self.meets_doom(at, Moment::BeforeCommit, || Halted::BeforeCommit(kept.take().unwrap_or_default())) {
+                return;
+            }
+            self.commit(at, batch);
+        }
+        self.let_out(at);
+    }
+
+    pub fn commit(&mut self, at: usize, batch: Vec<CallWrite>) {
+        let answers = at_once(self.stores.calls.commit(batch.clone())).expect("a ledger");
+        let heard = self.rules.committed(&batch, &answers);
+        self.seen.fenced += answers.iter().filter(|it| matches!(it, infra::Written::Fenced { .. })).count() as u64;
+        for (write, answer) in batch.iter().zip(&answers) {
+            let names: Vec<_> = write.events.iter().map(|fact| fact.event.name.as_str()).collect();
+            let (owner, conn_id, token) = (&write.owner, write.conn_id, write.token.0);
+            self.say(|| format!("{owner} writes {conn_id} token {token} {names:?}: {answer:?}"));
+        }
+        for (conn_id, name) in heard {
+            self.after(STREAM_TAKES, Action::Fact(conn_id, name));
+        }
+        let node = &mut self.nodes[at];
+        if let Some(core) = &mut node.core {
+            let lost = core.committed(batch.iter().map(|write| write.conn_id).zip(answers));
+            for (_, conn_id, outcome) in &mut node.told {
+                if outcome.is_ok() && lost.contains(conn_id) {
+                    *outcome = Err(ErrorCode::INVALID_CONN_ID);
+                }
+            }
+        }
+    }
+
+    /// The turn is stored; what it wants to say leaves.
+    pub fn let_out(&mut self, at: usize) {
+        let now = self.now();
+        let node = &mut self.nodes[at];
+        node.turned_at = now;
+        if now.since(node.began_at) >= GAP_MAX
+            && let Some(core) = &mut node.core
+        {
+            core.doubt();
+            let batch = core.batch();
+            self.commit(at, batch);
+        }
+        self.send_out(at);
+    }
+
+    pub fn send_out(&mut self, at: usize) {
+        let mut sent = 0;
+        loop {
+            if self.meets_doom(at, Moment::Sent(sent), || Halted::Sending) {
+                return;
+            }
+            let Some(core) = &mut self.nodes[at].core else { return };
+            let Some(transmit) = core.poll_transmit() else { break };
+            sent += 1;
+            let Flow::Stream { connection } = transmit.flow else { continue };
+            let message = Message::parse(transmit.bytes).expect("a node speaks SIP");
+            self.rules.node_says(&message);
+            let up = |it: &Connection| it.number == connection && it.up;
+            let proxy = self.nodes[at].connections.iter().position(|it| it.as_ref().is_some_and(up));
+            if let Some(proxy) = proxy.filter(|_| self.links.is_open(connection)) {
+                self.one_owner_per_call(at, &message);
+                self.send(Addr::Node(at), Addr::Proxy(proxy), Payload::Stream(connection, message));
+            }
+        }
+        while let Some(order) = self.nodes[at].core.as_mut().and_then(Node::poll_order) {
+            self.carry_out(at, order);
+        }
+        for (number, _, outcome) in std::mem::take(&mut self.nodes[at].told) {
+            self.desk_answered(number, outcome);
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! What a node orders, and what comes of it: the dial plan's answers, the ledger's, requests that find their call.
+
+use std::time::Duration;
+
+use model::event::ErrorCode;
+use model::plan::{Contact, Destination};
+use model::{Dn, NodeId, Owner, Request};
+
+use super::super::bench::tenant;
+use super::nodes::{Letter, SimNode, at_once};
+use super::proxies::phone_address;
+use super::world::{Action, World};
+use crate::sip_cluster::entry::Order;
+use crate::sip_cluster::heirs::{Found, Gone, Named, Sought};
+use crate::sip_cluster::inheritance::{FIND_AGAIN, find_once};
+
+impl World {
+    pub fn carry_out(&mut self, at: usize, order: Order) {
+        let life = self.nodes[at].life;
+        match order {
+            Order::AskDialPlan { conn_id, ask, dialled, .. } => {
+                let letter = Letter::Plan { conn_id, ask, destination: destination(&dialled) };
+                let pause = self.between(1, 30);
+                self.after(pause, Action::Letter(at, life, Box::new(letter)));
+            }
+            Order::Find(sought) => {
+                let pause = self.between(1, 5);
+                self.after(pause, Action::Find(at, life, Box::new(sought)));
+            }
+            Order::Inherit { live } => {
+                let pause = self.between(1, 10);
+                self.after(pause, Action::Inherit(at, life, live));
+            }
+            _ => {}
+        }
+    }
+}
+
+// === what the ledger says, asked beside the loop ===
+
+impl World {
+    /// Whether the node still lives that ordered something; one that stands still does it later.
+    fn orderer(&mut self, at: usize, life: u64, action: impl FnOnce() -> Action) -> bool {
+        let node = &self.nodes[at];
+        if node.life != life || node.core.is_none() {
+            return false;
+        }
+        if node.frozen {
+            self.after(Duration::from_millis(100), action());
+            return false;
+        }
+        true
+    }
+
+    /// Whose a call is; one of an owner that is gone becomes this node's.
+    pub fn find(&mut self, at: usize, life: u64, sought: Sought) {
+        if !self.orderer(at, life, || Action::Find(at, life, Box::new(sought.clone()))) {
+            return;
+        }
+        let owner = self.nodes[at].owner.clone();
+        let Some(found) = at_once(find_once(&self.stores, &owner, &sought)).expect("a ledger") else {
+            return self.after(FIND_AGAIN, Action::Find(at, life, Box::new(sought)));
+        };
+        self.seen.taken_over += u64::from(matches!(found, Found::Ours(_)));
+        self.say(|| format!("{owner} asked for {:?}: {}", sought.named, in_a_word(&found)));
+        let pause = self.between(0, 3);
+        self.after(pause, Action::Letter(at, life, Box::new(Letter::Found(sought.named, found))));
+    }
+
+    /// What nodes that are gone have left.
+    pub fn inherit(&mut self, at: usize, life: u64, live: &[Owner]) {
+        if !self.orderer(at, life, || Action::Inherit(at, life, live.to_vec())) {
+            return;
+        }
+        let mut claimed = Vec::new();
+        let World { nodes, stores, .. } = self;
+        let SimNode { dead, owner, .. } = &mut nodes[at];
+        at_once(dead.inherit(stores, owner, live, &[tenant()], &mut claimed)).expect("a ledger");
+        self.seen.taken_over += claimed.len() as u64;
+        for record in &claimed {
+            self.say(|| format!("node {at} inherits {}", record.key));
+        }
+        let pause = self.between(0, 3);
+        self.after(pause, Action::Letter(at, life, Box::new(Letter::Inherited(claimed))));
+    }
+
+    /// As `server` does it: a request of a call that is not here.
+    pub fn take_over(&mut self, at: usize, life: u64, number: u64, request: Request, unreachable: Option<NodeId>) {
+        let Some(conn_id) = request.kind.conn_id() else { return };
+        let named = Named::Call(conn_id);
+        let sought = Sought { tenant: tenant(), named: named.clone(), gone: unreachable.map(Gone::Node) };
+        let owner = self.nodes[at].owner.clone();
+        match at_once(find_once(&self.stores, &owner, &sought)).expect("a ledger") {
+            Some(found @ Found::Ours(_)) => {
+                self.seen.taken_over += 1;
+                self.say(|| format!("{owner} takes {conn_id} over for a request"));
+                self.after(Duration::from_millis(1), Action::Letter(at, life, Box::new(Letter::Found(named, found))));
+                let letter = Letter::Request { number, request, unreachable: None, again: true };
+                self.after(Duration::from_millis(2), Action::Letter(at, life, Box::new(letter)));
+            }
+            _ => self.nodes[at].told.push((number, conn_id, Err(ErrorCode::INVALID_CONN_ID))),
+        }
+    }
+}
+
+fn in_a_word(found: &Found) -> String {
+    match found {
+        Found::Ours(record) => format!("ours by token {}", record.token.0),
+        other => format!("{other:?}"),
+    }
+}
+
+/// What the dial plan says.
+fn destination(dialled: &str) -> Destination {
+    let dn = Dn::parse(dialled).expect("a DN");
+    match dialled.strip_prefix("710").and_then(|at| at.parse::<usize>().ok()) {
+        Some(at) => {
+            let contact = Contact { uri: format!("sip:{dialled}@{}", phone_address(at)), path: Vec::new() };
+            Destination::Extension { dn, contacts: vec![contact], no_answer_ms: 8_000 }
+        }
+        None => Destination::RoutePoint { dn, application: "sales".to_owned(), default_dn: None },
+    }
+}

@@ -1,0 +1,233 @@
+//! Agents' phones: one line each, found at their Contact.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use model::entropy::Seeded;
+use model::{ConnId, Entropy as _};
+use sip::agent::{AgentConfig, DialogId, Event, LocalIdentity, Release, Reply, UserAgent};
+use sip::{Message, StatusCode};
+
+use super::carrier::{call_of, is_the_end, session, why};
+use super::proxies::{edge_flow, phone_address};
+use super::world::{Action, Addr, Payload, World};
+
+pub struct Phone {
+    pub agent: UserAgent,
+    /// What it rings for or talks with.
+    pub lines: BTreeMap<DialogId, Line>,
+    chance: Seeded,
+    tags: u64,
+}
+
+/// One call of a phone.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Line {
+    pub conn_id: Option<ConnId>,
+    pub call_id: String,
+    pub stage: Stage,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Stage {
+    Ringing,
+    /// It has said 200.
+    Answered,
+    /// The ACK came.
+    Up,
+    Leaving,
+}
+
+impl Phone {
+    pub fn new(at: usize, seed: u64) -> Self {
+        let config = AgentConfig { sent_by: phone_address(at), ..AgentConfig::default() };
+        Self {
+            agent: UserAgent::new(config, Box::new(Seeded::new(seed ^ (0xF0E0_0000 + at as u64)))),
+            lines: BTreeMap::new(),
+            chance: Seeded::new(seed ^ (0xF0E1_0000 + at as u64)),
+            tags: 0,
+        }
+    }
+}
+
+impl World {
+    pub fn phone_receives(&mut self, at: usize, from: Addr, payload: Payload) {
+        let now = self.now();
+        let (Addr::Proxy(proxy), Payload::Datagram(message)) = (from, payload) else { return };
+        self.rules.party_hears(Addr::Phone(at), &message);
+        self.phones[at].agent.receive(message, edge_flow(proxy), now);
+        self.drain_phone(at);
+    }
+
+    pub fn drain_phone(&mut self, at: usize) {
+        let now = self.now();
+        self.phones[at].agent.handle_timeout(now);
+        while let Some(event) = self.phones[at].agent.poll_event() {
+            self.phone_event(at, event);
+        }
+        while let Some(transmit) = self.phones[at].agent.poll_transmit() {
+            self.party_sends(Addr::Phone(at), transmit);
+        }
+    }
+
+    fn phone_event(&mut self, at: usize, event: Event) {
+        let now = self.now();
+        let phone = &mut self.phones[at];
+        match event {
+            Event::Incoming { dialog, request, .. } => self.phone_is_called(at, dialog, &request),
+            Event::Acknowledged { dialog, .. } => self.phone_is_connected(at, dialog),
+            Event::Offered { dialog, .. } | Event::OfferWanted { dialog } => {
+                let _ = phone.agent.accept_offer(dialog, session(false), now);
+            }
+            Event::Refused { dialog, status, .. } => {
+                let conn_id = phone.lines.get(&dialog).and_then(|line| line.conn_id);
+                self.rules.change_refused("a phone", conn_id, status);
+            }
+            Event::Info { request, .. } | Event::Request { request, .. } => {
+                let _ = phone.agent.respond(request, Reply::new(StatusCode::OK), now);
+            }
+            Event::Released { dialog, reason } => self.phone_is_released(at, dialog, &reason),
+            Event::Failed { dialog, .. } => {
+                phone.lines.remove(&dialog);
+            }
+            _ => {}
+        }
+    }
+
+    fn phone_is_called(&mut self, at: usize, dialog: DialogId, invite: &Message) {
+        let now = self.now();
+        let conn_id = invite.from().ok().and_then(|from| call_of(from.tag()));
+        let phone = &mut self.phones[at];
+        phone.tags += 1;
+        let tag = format!("phone-{at}-{}", phone.tags);
+        let local = LocalIdentity { tag, contact: format!("<sip:710{at}@{}>", phone_address(at)) };
+        phone.agent.identify(dialog, local).expect("an INVITE");
+        let stands = |line: &&Line| line.stage != Stage::Leaving && !self.rules.is_withdrawn(&line.call_id);
+        if let Some(line) = phone.lines.values().filter(stands).find(|line| line.conn_id == conn_id) {
+            let text = format!("phone {at} has {line:?} already");
+            self.rules.break_rule("no phone is offered a call that it has", text);
+        }
+        if !phone.lines.is_empty() {
+            let _ = phone.agent.reject(dialog, Reply::new(StatusCode::BUSY_HERE), now);
+            return;
+        }
+        let call_id = invite.call_id().unwrap_or_default().to_owned();
+        phone.lines.insert(dialog, Line { conn_id, call_id, stage: Stage::Ringing });
+        let (rings, then) = (phone.chance.below(8), Duration::from_millis(phone.chance.below(6_000)));
+        let rings_at = self.between(5, 300);
+        match rings {
+            0 => self.after(rings_at + then, Action::PhoneRefuses(at, dialog)),
+            1 => self.after(rings_at, Action::PhoneRings(at, dialog)),
+            2 => self.after(rings_at, Action::PhoneAnswers(at, dialog)),
+            _ => {
+                self.after(rings_at, Action::PhoneRings(at, dialog));
+                self.after(rings_at + then, Action::PhoneAnswers(at, dialog));
+            }
+        }
+    }
+
+    fn phone_is_in(&self, at: usize, dialog: DialogId, stage: Stage) -> bool {
+        self.phones[at].lines.get(&dialog).is_some_and(|line| line.stage == stage)
+    }
+
+    pub fn phone_rings(&mut self, at: usize, dialog: DialogId) {
+        let now = self.now();
+        if self.phone_is_in(at, dialog, Stage::Ringing) {
+            let _ = self.phones[at].agent.provisional(dialog, Reply::new(StatusCode::RINGING), now);
+            self.drain_phone(at);
+        }
+    }
+
+    pub fn phone_answers(&mut self, at: usize, dialog: DialogId) {
+        let now = self.now();
+        if self.phone_is_in(at, dialog, Stage::Ringing) {
+            let phone = &mut self.phones[at];
+            phone.agent.answer(dialog, Reply::session(session(false)), now).expect("an INVITE");
+            if let Some(line) = phone.lines.get_mut(&dialog) {
+                line.stage = Stage::Answered;
+            }
+            self.drain_phone(at);
+        }
+    }
+
+    pub fn phone_refuses(&mut self, at: usize, dialog: DialogId) {
+        let now = self.now();
+        if self.phone_is_in(at, dialog, Stage::Ringing) {
+            let phone = &mut self.phones[at];
+            phone.lines.remove(&dialog);
+            phone.agent.reject(dialog, Reply::new(StatusCode::BUSY_HERE), now).expect("an INVITE");
+            self.drain_phone(at);
+        }
+    }
+
+    fn phone_is_connected(&mut self, at: usize, dialog: DialogId) {
+        if !self.phone_is_in(at, dialog, Stage::Answered) {
+            return;
+        }
+        let Some(line) = self.phones[at].lines.get_mut(&dialog) else { return };
+        line.stage = Stage::Up;
+        let conn_id = line.conn_id;
+        let talks = |line: &&Line| {
+            line.conn_id == conn_id && line.stage == Stage::Up && !self.rules.is_withdrawn(&line.call_id)
+        };
+        if self.phones.iter().flat_map(|phone| phone.lines.values()).filter(talks).count() > 1
+            && !self.rules.is_meant_to_end(conn_id)
+        {
+            self.rules.break_rule("one phone talks in a call", format!("{conn_id:?}, and phone {at}"));
+        }
+        if self.percent(50) {
+            let talks = self.between(100, 20_000);
+            self.after(talks, Action::PhoneHangsUp(at, dialog));
+        }
+        if self.percent(30) {
+            let (from, time) = (self.between(100, 8_000), self.between(100, 5_000));
+            self.after(from, Action::PhoneHolds(at, dialog, true));
+            self.after(from + time, Action::PhoneHolds(at, dialog, false));
+        }
+    }
+
+    pub fn phone_hangs_up(&mut self, at: usize, dialog: DialogId) {
+        let now = self.now();
+        if !self.phone_is_in(at, dialog, Stage::Up) {
+            return;
+        }
+        let phone = &mut self.phones[at];
+        if let Some(line) = phone.lines.get_mut(&dialog) {
+            line.stage = Stage::Leaving;
+            self.rules.may_end(line.conn_id);
+        }
+        if let Err(error) = phone.agent.bye(dialog, Vec::new(), now) {
+            self.rules.break_rule("a phone may hang up", format!("phone {at}: {error}"));
+        }
+        self.drain_phone(at);
+    }
+
+    pub fn phone_holds(&mut self, at: usize, dialog: DialogId, hold: bool) {
+        let now = self.now();
+        if !self.phone_is_in(at, dialog, Stage::Up) {
+            return;
+        }
+        if self.phones[at].agent.reinvite(dialog, Some(session(hold)), Vec::new(), now).is_err() {
+            // An offer is under way.
+            self.after(Duration::from_secs(1), Action::PhoneHolds(at, dialog, hold));
+        }
+        self.drain_phone(at);
+    }
+
+    fn phone_is_released(&mut self, at: usize, dialog: DialogId, reason: &Release) {
+        let Some(line) = self.phones[at].lines.remove(&dialog) else { return };
+        let meant = match (line.stage, reason) {
+            (Stage::Leaving, _) | (_, Release::Cancelled(_)) => true,
+            (_, reason) if is_the_end(reason) => {
+                self.rules.is_meant_to_end(line.conn_id)
+                    || self.rules.is_cancelled(&line.call_id)
+                    || line.stage != Stage::Up
+            }
+            _ => false,
+        };
+        if !meant {
+            let text = format!("{:?} of phone {at}: {} as {:?}", line.conn_id, why(reason), line.stage);
+            self.rules.break_rule("an established call ends by its parties alone", text);
+        }
+    }
+}

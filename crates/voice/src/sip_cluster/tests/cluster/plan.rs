@@ -1,0 +1,160 @@
+//! What a seed has in store: calls, and faults one after the other.
+
+use std::time::Duration;
+
+use model::Entropy as _;
+use model::entropy::Seeded;
+use simnet::Conditions;
+
+use super::world::{Action, World};
+
+/// A call, as its caller means it.
+#[derive(Clone, Debug)]
+pub struct Script {
+    /// By which proxy.
+    pub proxy: usize,
+    pub number: String,
+    /// Whether the INVITE offers a session.
+    pub offers: bool,
+    /// How long the caller waits for an answer.
+    pub patience: Duration,
+    /// How long it talks; none: the other side hangs up, or the end of the seed does.
+    pub talks: Option<Duration>,
+    /// When it holds, and for how long.
+    pub holds: Option<(Duration, Duration)>,
+}
+
+/// What goes wrong.
+#[derive(Clone, Copy, Debug)]
+pub enum Fault {
+    /// SIGKILL; another life begins after that time.
+    Kill { node: usize, moment: Moment, back: Duration },
+    /// SIGSTOP for that time.
+    Stop { node: usize, moment: Moment, back: Duration },
+    /// A connection between a node and a proxy breaks.
+    Break { node: usize, proxy: usize },
+    /// Nothing goes through such a connection for that time.
+    Stall { node: usize, proxy: usize, back: Duration },
+}
+
+/// At which step of a node's turn.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Moment {
+    /// Between turns.
+    Now,
+    /// Before the next commit.
+    BeforeCommit,
+    /// After it, with so many of its messages sent.
+    Sent(usize),
+}
+
+/// From when on nobody calls and nothing breaks any more.
+const ACTIVE: Duration = Duration::from_secs(50);
+/// What is left after that time stays for good: longer than an ACK and then a BYE may take (64*T1 each, RFC 3261 sections 13.3.1.4
+/// and 17.1.2), shorter than a session without a refresh lives.
+const REST: Duration = Duration::from_secs(80);
+
+/// When everything is gone in a seed where nobody had to wait for an answer in vain: the longest lingering of a transaction.
+const LINGERING: Duration = Duration::from_secs(38);
+
+/// How the edge treats datagrams.
+pub fn edge_conditions(chance: &mut Seeded) -> Conditions {
+    match chance.below(4) {
+        0 => Conditions::PERFECT,
+        1 => Conditions::ROUGH,
+        _ => Conditions {
+            loss_per_mille: 20,
+            duplicate_per_mille: 20,
+            delay_max: Duration::from_millis(60),
+            ..Conditions::PERFECT
+        },
+    }
+}
+
+impl World {
+    /// Writes the seed's calls and faults on the agenda.
+    pub fn make_plan(&mut self) {
+        let calls = 6 + self.chance.below(9) as usize;
+        for call in 0..calls {
+            let script = self.script();
+            self.scripts.push(script);
+            let at = self.between(1_000, 28_000);
+            self.after(at, Action::Dial(call));
+        }
+        let mut at = self.between(1_500, 15_000);
+        for _ in 0..self.chance.below(4) {
+            let (fault, lasts) = self.some_fault();
+            self.after(at, Action::Fault(fault));
+            at += lasts + self.between(5_000, 9_000);
+            if at > ACTIVE - Duration::from_secs(8) {
+                break;
+            }
+        }
+        self.after(ACTIVE, Action::EverybodyHangsUp);
+        self.after(ACTIVE + LINGERING, Action::Judge { last: false });
+        self.after(ACTIVE + REST, Action::Judge { last: true });
+    }
+
+    fn script(&mut self) -> Script {
+        let queue = self.percent(65);
+        let phone = self.chance.below(self.phones.len() as u64);
+        Script {
+            proxy: self.chance.below(2) as usize,
+            number: if queue { "9000".to_owned() } else { format!("710{phone}") },
+            offers: !self.percent(10),
+            patience: if self.percent(25) { self.between(50, 8_000) } else { Duration::from_secs(100) },
+            talks: self.percent(60).then(|| self.between(100, 25_000)),
+            holds: self.percent(40).then(|| (self.between(200, 10_000), self.between(100, 6_000))),
+        }
+    }
+
+    fn some_fault(&mut self) -> (Fault, Duration) {
+        let node = self.chance.below(2) as usize;
+        let proxy = self.chance.below(2) as usize;
+        let moment = match self.chance.below(6) {
+            0 => Moment::Now,
+            1 | 2 => Moment::BeforeCommit,
+            _ => Moment::Sent(self.chance.below(3) as usize),
+        };
+        match self.chance.below(10) {
+            0..5 => {
+                let back = self.between(200, 15_000);
+                (Fault::Kill { node, moment, back }, back)
+            }
+            5..8 => {
+                let back = self.between(200, 10_000);
+                (Fault::Stop { node, moment, back }, back)
+            }
+            8 => (Fault::Break { node, proxy }, Duration::ZERO),
+            _ => {
+                let back = self.between(100, 8_000);
+                (Fault::Stall { node, proxy, back }, back)
+            }
+        }
+    }
+
+    /// A fault begins, at once or at the step that it waits for.
+    pub fn fault(&mut self, fault: Fault) {
+        self.say(|| format!("*** {fault:?}"));
+        match fault {
+            Fault::Kill { node, moment, .. } | Fault::Stop { node, moment, .. } => {
+                self.nodes[node].doomed = Some(fault);
+                let life = self.nodes[node].life;
+                if moment == Moment::Now {
+                    self.fault_now(node, life);
+                } else {
+                    self.after(Duration::from_secs(2), Action::FaultNow(node, life));
+                }
+            }
+            Fault::Break { node, proxy } => {
+                self.seen.cuts += 1;
+                self.break_link(node, proxy);
+            }
+            Fault::Stall { node, proxy, back } => {
+                self.seen.cuts += 1;
+                self.links.stall(node, proxy);
+                self.after(back, Action::Unstall(node, proxy));
+            }
+        }
+    }
+}

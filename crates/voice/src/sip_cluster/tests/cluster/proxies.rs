@@ -1,0 +1,168 @@
+//! A proxy, and what its shell does.
+
+use std::net::SocketAddr;
+
+use model::entropy::Seeded;
+use model::{Owner, Timestamp};
+use sip::proxy::{
+    Announcement, Credentials, Limits, Network, NodeAuthority, Output, Proxy, Settings, Side, Trunk, headers,
+};
+use sip::{Flow, HeaderName, Message, Method, Transmit};
+
+use super::super::bench::{seal, tenant};
+use super::world::{Addr, Payload, World};
+
+/// The edges of the proxies.
+pub const EDGES: [&str; 2] = ["192.0.2.1:5060", "192.0.2.2:5060"];
+/// Where the carrier is.
+pub const CARRIER: &str = "198.51.100.10:5060";
+const TOKEN: &str = "a-token";
+
+pub struct SimProxy {
+    pub core: Proxy,
+}
+
+struct Authority;
+
+impl NodeAuthority for Authority {
+    fn accepts(&self, token: &str, _: &Announcement, _: Timestamp) -> bool {
+        token == TOKEN
+    }
+}
+
+pub fn addr(text: &str) -> SocketAddr {
+    text.parse().expect("an address")
+}
+
+/// The flow to a proxy's edge, as its peers see it.
+pub fn edge_flow(proxy: usize) -> Flow {
+    Flow::Udp { listener: 0, remote: addr(EDGES[proxy]) }
+}
+
+/// The address of a phone.
+pub fn phone_address(at: usize) -> String {
+    format!("203.0.113.{}:5060", 10 + at)
+}
+
+impl SimProxy {
+    pub fn new(at: usize, seed: u64) -> Self {
+        let settings = Settings {
+            edge: EDGES[at].to_owned(),
+            udp_listeners: vec![addr(EDGES[at])],
+            aliases: Vec::new(),
+            cluster: format!("127.0.1.{}:5080", at + 1),
+            static_route: None,
+            algorithms: Vec::new(),
+            limits: Limits::default(),
+        };
+        let entropy = Box::new(Seeded::new(seed ^ (0xA11C_E000 + at as u64)));
+        let mut core = Proxy::new(settings, seal(), Box::new(Authority), entropy);
+        core.set_trunks(vec![Trunk {
+            tenant: tenant(),
+            name: "carrier".to_owned(),
+            allow: vec![Network::parse("198.51.100.0/24").expect("a network")],
+        }]);
+        Self { core }
+    }
+}
+
+/// The first message of a node.
+pub fn announcement(role: &str, owner: &Owner, connection: u64) -> Message {
+    let id = format!("hello-{connection}");
+    Message::request(Method::Options, "sip:sip-proxy.trunkline.invalid")
+        .header(&HeaderName::Via, format_args!("SIP/2.0/TCP 127.0.2.1;branch=z9hG4bK{id}"))
+        .header(&HeaderName::MaxForwards, 70)
+        .header(&HeaderName::From, format_args!("<sip:{}@trunkline.invalid>;tag=1", owner.node))
+        .header(&HeaderName::To, "<sip:sip-proxy.trunkline.invalid>")
+        .header(&HeaderName::CallId, &id)
+        .header(&HeaderName::CSeq, "1 OPTIONS")
+        .header(&headers::TOKEN, TOKEN)
+        .header(&headers::NODE, format_args!("{role};node={};epoch={}", owner.node, owner.epoch.0))
+        .build()
+}
+
+/// The answer to a proxy's keep-alive, if the message is one.
+pub fn keep_alive_answer(role: &str, owner: &Owner, message: &Message) -> Option<Message> {
+    if !message.is_request() || message.method() != Method::Options || message.header(&headers::LIVE).is_none() {
+        return None;
+    }
+    let says = format!("{role};node={};epoch={}", owner.node, owner.epoch.0);
+    Some(Message::response_to(message, sip::StatusCode::OK).header(&headers::NODE, says).to_tag("node").build())
+}
+
+impl World {
+    pub fn proxy_receives(&mut self, at: usize, from: Addr, payload: Payload) {
+        let now = self.now();
+        let core = &mut self.proxies[at].core;
+        match payload {
+            Payload::Datagram(message) => {
+                let remote = match from {
+                    Addr::Phone(phone) => addr(&phone_address(phone)),
+                    _ => addr(CARRIER),
+                };
+                core.handle_datagram(0, remote, message.to_bytes(), now);
+            }
+            Payload::Open(connection) => core.handle_opened(connection, addr("127.0.2.1:40000"), Side::Cluster),
+            Payload::Stream(connection, message) => core.handle_message(connection, message, now),
+            Payload::Close(connection) => {
+                core.handle_closed(connection, now);
+                self.links.close(connection);
+            }
+        }
+        self.drain_proxy(at);
+    }
+
+    pub fn drain_proxy(&mut self, at: usize) {
+        let now = self.now();
+        while let Some(output) = self.proxies[at].core.poll_output() {
+            match output {
+                Output::Transmit(transmit) => self.proxy_sends(at, transmit),
+                Output::NeedCredentials { lookup, .. } => {
+                    self.proxies[at].core.handle_credentials(lookup, Credentials::Unknown { realm: None }, now);
+                }
+                Output::Close { connection } => {
+                    self.links.close(connection);
+                    if let Some(node) = self.whose(at, connection) {
+                        self.send(Addr::Proxy(at), node, Payload::Close(connection));
+                    }
+                }
+                Output::NodeDown(owner, why) => self.say(|| format!("proxy {at}: {owner} is gone ({why:?})")),
+                Output::NodeUp(node) => self.say(|| format!("proxy {at}: {} is live", node.owner)),
+                Output::Connect { .. } => self.rules.break_rule("nobody is connected to", String::new()),
+                Output::Attempted { .. } => {}
+            }
+        }
+    }
+
+    fn proxy_sends(&mut self, at: usize, transmit: Transmit) {
+        let message = Message::parse(transmit.bytes).expect("a proxy speaks SIP");
+        match transmit.flow {
+            Flow::Udp { remote, .. } => {
+                let phone = (0..self.phones.len()).find(|phone| addr(&phone_address(*phone)) == remote);
+                let to = match phone {
+                    Some(phone) => Addr::Phone(phone),
+                    None if remote == addr(CARRIER) => Addr::Carrier,
+                    None => {
+                        let text = format!("proxy {at} to {remote}: {}", super::outcome::in_short(&message));
+                        return self.rules.break_rule("a request leaves by the proxy that has its flow", text);
+                    }
+                };
+                self.send(Addr::Proxy(at), to, Payload::Datagram(message));
+            }
+            Flow::Stream { connection } => {
+                if let Some(node) = self.whose(at, connection) {
+                    self.send(Addr::Proxy(at), node, Payload::Stream(connection, message));
+                }
+            }
+        }
+    }
+
+    /// Who is at the other end of a connection.
+    fn whose(&self, proxy: usize, connection: u64) -> Option<Addr> {
+        if self.media.connections.contains(&connection) {
+            return Some(Addr::Media);
+        }
+        let at = self.nodes.iter().position(|node| node.connection(proxy) == Some(connection))?;
+        Some(Addr::Node(at))
+    }
+}
