@@ -13,8 +13,10 @@ use model::{Owner, TenantId, Timestamp};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
 use runtime::{Drain, RoleContext};
-use serde_json::{Value as Json, json};
+use serde::Serialize;
+use serde_json::Value as Json;
 use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
 
 /// Records on their way to the file; beyond it they are dropped and counted. Seconds of a very busy role, while a disk hangs.
 const WAITING_MAX: usize = 10_000;
@@ -22,6 +24,11 @@ const WAITING_MAX: usize = 10_000;
 const FILE_BYTES_MAX: u64 = 256 << 20;
 /// Records of one write.
 const BATCH: usize = 500;
+/// What follows a write to the file within this time is written together: each write wakes a thread and is waited for. A record
+/// that comes by itself is written at once.
+const FILE_EACH: Duration = Duration::from_millis(50);
+/// As [`FILE_EACH`], from the file to the log, which makes the disk write, or asks a server.
+const LOG_EACH: Duration = Duration::from_millis(200);
 /// Pause before what failed is repeated.
 const PAUSE: Duration = Duration::from_millis(500);
 /// At its end a role waits so long for the log to take the rest; what is left waits in the file for the role's next life.
@@ -94,17 +101,19 @@ impl Reporter {
     fn tell(&self, source: &str, key: String, name: &str, subject: &str, at: Timestamp, data: Json) {
         // A node counts its records from 1 in each of its lives, so an identity is never given twice.
         let id = format!("{}:{}", self.owner, self.given.fetch_add(1, Relaxed) + 1);
-        let event = json!({
-            "specversion": "1.0",
-            "id": id,
-            "source": source,
-            "type": name,
-            "subject": subject,
-            "time": rfc3339(at),
-            "datacontenttype": "application/json",
-            "data": data,
-        });
-        self.give(LogRecord { topic: self.topic, key, id, json: event.to_string() });
+        let event = CloudEvent {
+            specversion: "1.0",
+            id: &id,
+            source,
+            name,
+            subject,
+            time: rfc3339(at),
+            datacontenttype: "application/json",
+            data: &data,
+        };
+        // Texts and a tree of JSON: they are always written.
+        let json = serde_json::to_string(&event).unwrap_or_default();
+        self.give(LogRecord { topic: self.topic, key, id, json });
     }
 
     /// Takes a record of the topic that is whole already.
@@ -113,6 +122,20 @@ impl Reporter {
             self.metrics.dropped.inc();
         }
     }
+}
+
+/// A record as it is written.
+#[derive(Serialize)]
+struct CloudEvent<'a> {
+    specversion: &'static str,
+    id: &'a str,
+    source: &'a str,
+    #[serde(rename = "type")]
+    name: &'a str,
+    subject: &'a str,
+    time: String,
+    datacontenttype: &'static str,
+    data: &'a Json,
 }
 
 /// Between the role and the log: the file and who fills and empties it.
@@ -165,10 +188,17 @@ impl Buffer {
             if taken == 0 {
                 return;
             }
+            let next_at = Instant::now() + FILE_EACH;
             let (batch, refused) = sort_out(std::mem::take(&mut batch));
             self.refused(&refused);
             self.keep(file, batch).await;
             filled.send_replace(Filled::Yet);
+            if taken < BATCH && !records.is_closed() {
+                tokio::select! {
+                    () = tokio::time::sleep_until(next_at) => {}
+                    () = self.drain.ended() => {}
+                }
+            }
         }
     }
 
@@ -205,6 +235,7 @@ impl Buffer {
     async fn empty(&self, file: &Arc<Waiting>, mut filled: watch::Receiver<Filled>) {
         loop {
             let last = *filled.borrow_and_update();
+            let next_at = (!file.is_empty()).then(|| Instant::now() + LOG_EACH);
             let emptied = tokio::select! {
                 () = self.write_all(file) => true,
                 () = self.drain.ended() => false,
@@ -215,6 +246,14 @@ impl Buffer {
             tokio::select! {
                 () = self.drain.ended() => break,
                 _ = filled.changed() => {}
+            }
+            // After one that had something to write.
+            if let Some(next_at) = next_at {
+                tokio::select! {
+                    () = tokio::time::sleep_until(next_at) => {}
+                    () = self.drain.ended() => {}
+                    _ = filled.wait_for(|filled| *filled == Filled::Ended) => {}
+                }
             }
         }
         // The sender is dropped only after it has said so.
@@ -311,6 +350,7 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> infra::Result<T> + S
 mod tests {
     use infra::Answer;
     use model::{Epoch, NodeId};
+    use serde_json::json;
     use tokio::sync::watch;
 
     use super::*;
@@ -321,11 +361,13 @@ mod tests {
     struct Log {
         there: watch::Sender<bool>,
         taken: Mutex<Vec<LogRecord>>,
+        /// How many records came with each write.
+        writes: Mutex<Vec<usize>>,
     }
 
     impl Log {
         fn new(there: bool) -> Arc<Self> {
-            Arc::new(Self { there: watch::Sender::new(there), taken: Mutex::default() })
+            Arc::new(Self { there: watch::Sender::new(there), taken: Mutex::default(), writes: Mutex::default() })
         }
 
         fn ids(&self) -> Vec<String> {
@@ -339,6 +381,7 @@ mod tests {
                 if !*self.there.borrow() {
                     return Err(StoreError::Unavailable { reason: "away".to_owned() });
                 }
+                self.writes.lock().unwrap().push(records.len());
                 self.taken.lock().unwrap().extend(records);
                 Ok(Vec::new())
             })
@@ -400,6 +443,32 @@ mod tests {
         assert_eq!(log.taken.lock().unwrap()[0].key, "acme:call:1");
         let metrics = &bench.metrics;
         assert_eq!((metrics.written.get(), metrics.dropped.get(), metrics.waiting.get()), (3, 0, 0));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_record_goes_to_the_log_at_once_and_those_that_follow_closely_together() {
+        let (mut bench, log) = (Bench::new(), Log::new(true));
+        let (reporter, running, drain) = bench.life(&log);
+        let running = tokio::spawn(running);
+        let began = Instant::now();
+        report(&reporter, &["A"]);
+        while log.ids().is_empty() {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(began.elapsed(), Duration::ZERO);
+        for name in ["B", "C", "D"] {
+            report(&reporter, &[name]);
+            tokio::time::sleep(FILE_EACH / 2).await;
+        }
+        while log.ids().len() < 4 {
+            tokio::time::sleep(FILE_EACH).await;
+        }
+        assert_eq!((*log.writes.lock().unwrap()).as_slice(), [1, 3]);
+        // What comes last does not wait for its turn.
+        report(&reporter, &["E"]);
+        drain.end();
+        running.await.unwrap();
+        assert_eq!(log.ids().len(), 5);
     }
 
     #[tokio::test]
