@@ -42,7 +42,9 @@ pub(super) struct Asked {
 struct Change {
     tenant: TenantId,
     dn: Dn,
-    known: Registration,
+    /// The record's version, and how many events it has given.
+    known: (u64, u64),
+    before: Vec<registration::Binding>,
     after: Vec<registration::Binding>,
     event: Option<EventName>,
 }
@@ -139,10 +141,12 @@ impl Handler {
     }
 
     async fn decide_one(&self, request: &Message, tenant: TenantId, dn: Dn, now: Timestamp) -> infra::Result<Decided> {
-        let known = self.stores.registrations.load(&tenant, &dn).await?;
-        let bindings: Vec<_> = known.bindings.iter().map(from_store).collect();
-        Ok(match registration::register(request, &bindings, &self.policy, now) {
-            Outcome::Accepted(after) if after != bindings => Decided::Change(Change::of(tenant, dn, known, after)),
+        let Registration { version, events, bindings } = self.stores.registrations.load(&tenant, &dn).await?;
+        let before: Vec<_> = bindings.into_iter().map(from_store).collect();
+        Ok(match registration::register(request, &before, &self.policy, now) {
+            Outcome::Accepted(after) if after != before => {
+                Decided::Change(Change::of((tenant, dn), (version, events), before, after))
+            }
             outcome => Decided::Outcome(outcome),
         })
     }
@@ -183,22 +187,14 @@ impl Handler {
                 let (tenant, dn) = (&change.tenant, runtime::Pii(change.dn.as_str()));
                 info!(%tenant, %dn, event = event.as_str(), "phone");
             }
-            self.report(&change.tenant, &change.dn, &change.known, &change.after, now);
+            self.report(change, now);
         }
         Ok(done)
     }
 
     /// Tells the reporting log where a phone is now. A refresh changes nothing and is not told.
-    fn report(
-        &self,
-        tenant: &TenantId,
-        dn: &Dn,
-        known: &Registration,
-        after: &[registration::Binding],
-        now: Timestamp,
-    ) {
-        let before: Vec<&str> = known.bindings.iter().map(|binding| binding.contact.uri.as_str()).collect();
-        if after.iter().map(|binding| binding.uri.as_str()).eq(before) {
+    fn report(&self, Change { tenant, dn, before, after, .. }: &Change, now: Timestamp) {
+        if after.iter().map(|binding| &binding.uri).eq(before.iter().map(|binding| &binding.uri)) {
             return;
         }
         let contact = |binding: &registration::Binding| {
@@ -215,12 +211,15 @@ impl Handler {
     pub async fn expire(&self) -> infra::Result<()> {
         let now = self.stores.clock.now();
         for (tenant, dn) in self.stores.registrations.ending(now, SCAN_MAX).await? {
-            let known = self.stores.registrations.load(&tenant, &dn).await?;
-            let live = known.bindings.iter().filter(|binding| binding.expires_at > now);
-            let after: Vec<_> = live.map(from_store).collect();
+            let Registration { version, events, bindings } = self.stores.registrations.load(&tenant, &dn).await?;
+            let before: Vec<_> = bindings.into_iter().map(from_store).collect();
+            let after: Vec<_> = before.iter().filter(|binding| binding.expires_at > now).cloned().collect();
             let gone = after.is_empty();
             // A conflict means that the phone is just registering: the next scan looks again.
-            if self.write(&[&Change::of(tenant, dn, known, after)], now).await?.first() == Some(&true) && gone {
+            if self.write(&[&Change::of((tenant, dn), (version, events), before, after)], now).await?.first()
+                == Some(&true)
+                && gone
+            {
                 self.metrics.phone_expired();
             }
         }
@@ -238,24 +237,29 @@ impl Decided {
 }
 
 impl Change {
-    fn of(tenant: TenantId, dn: Dn, known: Registration, after: Vec<registration::Binding>) -> Self {
+    fn of(
+        (tenant, dn): (TenantId, Dn),
+        known: (u64, u64),
+        before: Vec<registration::Binding>,
+        after: Vec<registration::Binding>,
+    ) -> Self {
         // What the record says last, not what the clock makes of it: a phone is told as gone once.
-        let event = match (known.bindings.is_empty(), after.is_empty()) {
+        let event = match (before.is_empty(), after.is_empty()) {
             (true, false) => Some(EventName::DNBackInService),
             (false, true) => Some(EventName::DNOutOfService),
             _ => None,
         };
-        Self { tenant, dn, known, after, event }
+        Self { tenant, dn, known, before, after, event }
     }
 
     fn write(&self, now: Timestamp) -> RegistrationWrite {
-        let Self { tenant, dn, known, after, event } = self;
+        let Self { tenant, dn, known: (version, events), after, event, .. } = self;
         RegistrationWrite {
             tenant: tenant.clone(),
             dn: dn.clone(),
-            expected: known.version,
+            expected: *version,
             bindings: after.iter().map(to_store).collect(),
-            events: event.map(|name| stamped(name, tenant, dn, known.events + 1, now)).into_iter().collect(),
+            events: event.map(|name| stamped(name, tenant, dn, events + 1, now)).into_iter().collect(),
         }
     }
 }
@@ -286,16 +290,17 @@ fn stamped(name: EventName, tenant: &TenantId, dn: &Dn, seq: u64, at: Timestamp)
     }
 }
 
-fn from_store(binding: &Binding) -> registration::Binding {
+fn from_store(binding: Binding) -> registration::Binding {
+    let Binding { contact, call_id, cseq, refreshed_at, expires_at, q, user_agent } = binding;
     registration::Binding {
-        uri: binding.contact.uri.clone(),
-        path: binding.contact.path.clone(),
-        call_id: binding.call_id.clone(),
-        cseq: binding.cseq,
-        refreshed_at: binding.refreshed_at,
-        expires_at: binding.expires_at,
-        q: binding.q,
-        user_agent: binding.user_agent.clone(),
+        uri: contact.uri,
+        path: contact.path,
+        call_id,
+        cseq,
+        refreshed_at,
+        expires_at,
+        q,
+        user_agent,
     }
 }
 
