@@ -37,7 +37,9 @@ pub(super) enum Found {
 pub(super) struct Users {
     // None until config has answered once.
     tenants: Option<Vec<Arc<Held>>>,
-    known: HashMap<(TenantId, Dn), Credentials>,
+    known: HashMap<TenantId, HashMap<Dn, Credentials>>,
+    /// How many of all tenants.
+    known_count: usize,
     known_max: usize,
     /// Who showed themselves before config has answered for the first time.
     early: Vec<Early>,
@@ -86,8 +88,9 @@ enum News {
 const NEWS_MAX: usize = 1_024;
 // Phones that wait to be asked for: as many as the core lets wait.
 const WANTED_MAX: usize = 4_096;
-// Phones that come within this time are asked for together: a question for each would cost config more than the answer.
-const GATHER: Duration = Duration::from_millis(10);
+// Phones that come within this time of a question are asked for together: a question for each would cost config more than the
+// answer. One that comes by itself is asked for at once.
+const GATHER: Duration = Duration::from_millis(25);
 // How long config may hold the question whether anything has changed.
 const WAIT_S: u64 = 20;
 // After config has not answered.
@@ -108,6 +111,7 @@ impl Users {
         Ok(Self {
             tenants: None,
             known: HashMap::new(),
+            known_count: 0,
             known_max,
             early: Vec::new(),
             found: VecDeque::new(),
@@ -163,20 +167,20 @@ impl Users {
             self.early.push(Early { lookup, user: user.to_owned(), host: host.to_owned(), until });
             return None;
         };
-        let mut having = tenants.iter().filter(|t| t.phones.contains(user));
+        let known = |t: &Held| self.known.get(&t.id).and_then(|known| known.get(user));
+        let is_phone = |t: &&Arc<Held>| known(t).is_some() || t.phones.contains(user);
         // By its domain; phones that are told an address alone are found by their number.
-        let in_domain = having.clone().find(|t| t.realm.eq_ignore_ascii_case(host));
+        let in_domain = tenants.iter().filter(|t| t.realm.eq_ignore_ascii_case(host)).find(is_phone);
         let unknown = || {
             let in_domain = tenants.iter().find(|t| t.realm.eq_ignore_ascii_case(host));
             Some(Credentials::Unknown { realm: in_domain.or_else(|| tenants.first()).map(|t| t.realm.clone()) })
         };
-        let Some(tenant) = in_domain.or_else(|| having.next()) else { return unknown() };
-        let Ok(dn) = Dn::parse(user) else { return unknown() };
-        let key = (tenant.id.clone(), dn);
-        if let Some(known) = self.known.get(&key) {
+        let Some(tenant) = in_domain.or_else(|| tenants.iter().find(is_phone)) else { return unknown() };
+        if let Some(known) = known(tenant) {
             return Some(known.clone());
         }
-        let wanted = Wanted { lookup, key, version: tenant.version.clone() };
+        let Ok(dn) = Dn::parse(user) else { return unknown() };
+        let wanted = Wanted { lookup, key: (tenant.id.clone(), dn), version: tenant.version.clone() };
         // Full: as many wait as may.
         self.wanted.try_send(wanted).err().map(|_| Credentials::Unavailable)
     }
@@ -198,13 +202,20 @@ impl Users {
         self.found.extend(self.early.drain(..late).map(unavailable));
     }
 
-    fn keep(&mut self, key: (TenantId, Dn), credentials: Credentials) {
-        if self.known.len() >= self.known_max
-            && let Some(any) = self.known.keys().next().cloned()
-        {
-            self.known.remove(&any);
+    fn keep(&mut self, (tenant, dn): (TenantId, Dn), credentials: Credentials) {
+        if self.known_count >= self.known_max {
+            self.forget_any();
         }
-        self.known.insert(key, credentials);
+        let known = self.known.entry(tenant).or_default();
+        self.known_count += usize::from(known.insert(dn, credentials).is_none());
+    }
+
+    fn forget_any(&mut self) {
+        let Some(of_tenant) = self.known.values_mut().find(|known| !known.is_empty()) else { return };
+        if let Some(any) = of_tenant.keys().next().cloned() {
+            of_tenant.remove(&any);
+            self.known_count -= 1;
+        }
     }
 
     fn replace(&mut self, tenants: Vec<Arc<Held>>) -> Vec<Trunk> {
@@ -212,16 +223,18 @@ impl Users {
         let now = self.tenants.iter().flatten();
         let same: HashSet<&TenantId> =
             now.filter(|t| before.iter().any(|b| b.id == t.id && b.version == t.version)).map(|t| &t.id).collect();
-        self.known.retain(|(tenant, _), _| same.contains(tenant));
+        self.known.retain(|tenant, _| same.contains(tenant));
+        self.known_count = self.known.values().map(HashMap::len).sum();
         self.tenants.iter().flatten().flat_map(|t| t.trunks.iter().cloned()).collect()
     }
 }
 
 /// Asks for the phones that are wanted, all that come within a moment by one question for each tenant.
 async fn ask_for_all(client: Client, mut wanted: mpsc::Receiver<Wanted>, answers: mpsc::Sender<News>) -> Result<()> {
-    let mut together = Vec::new();
+    let (mut together, mut next_at) = (Vec::new(), Instant::now());
     while wanted.recv_many(&mut together, CREDENTIALS_MAX).await > 0 {
-        tokio::time::sleep(GATHER).await;
+        tokio::time::sleep_until(next_at).await;
+        next_at = Instant::now() + GATHER;
         while together.len() < CREDENTIALS_MAX
             && let Ok(more) = wanted.try_recv()
         {
@@ -386,7 +399,8 @@ mod tests {
         let (wanted, asked) = mpsc::channel(8);
         let (known, early, found) = (HashMap::new(), Vec::new(), VecDeque::new());
         let _answers = answers.clone();
-        (Users { tenants: None, known, known_max: 8, early, found, wanted, news, _answers }, asked, answers)
+        let users = Users { tenants: None, known, known_count: 0, known_max: 2, early, found, wanted, news, _answers };
+        (users, asked, answers)
     }
 
     #[tokio::test]
@@ -408,6 +422,34 @@ mod tests {
             panic!("nobody is known as that")
         };
         assert_eq!(realm.as_deref(), Some("acme.example"));
+    }
+
+    #[tokio::test]
+    async fn credentials_are_kept_until_their_tenant_changes_and_never_more_than_may_be() {
+        let (mut users, mut asked, answers) = started();
+        let acme = TenantId::parse("acme").unwrap();
+        let held = |version: &str| {
+            let phones = ["7101", "7102", "7103"].map(str::to_owned).into();
+            let (version, realm) = (version.to_owned(), "acme.example".to_owned());
+            News::Tenants(vec![Arc::new(Held { id: acme.clone(), version, realm, phones, trunks: Vec::new() })])
+        };
+        answers.send(held("1")).await.unwrap();
+        assert!(matches!(users.next().await, Found::Trunks(_)));
+        for (lookup, user) in (1_u64..).zip(["7101", "7102", "7103"]) {
+            assert!(users.look_up(lookup, user, "192.0.2.1").is_none());
+            let Wanted { key, version, .. } = asked.recv().await.unwrap();
+            let (tenant, dn) = key.clone();
+            let hashes = Hashes { md5: "m".to_owned(), sha256: "s".to_owned() };
+            let credentials = Credentials::Phone { tenant, dn, realm: "acme.example".to_owned(), hashes };
+            answers.send(News::User { lookup, key, version, credentials }).await.unwrap();
+            assert!(matches!(users.next().await, Found::User { credentials: Credentials::Phone { .. }, .. }));
+            assert!(users.look_up(9, user, "acme.example").is_some());
+        }
+        assert_eq!((users.known_count, users.known[&acme].len()), (2, 2));
+        answers.send(held("2")).await.unwrap();
+        assert!(matches!(users.next().await, Found::Trunks(_)));
+        assert_eq!(users.known_count, 0);
+        assert!(users.look_up(10, "7103", "acme.example").is_none());
     }
 
     #[tokio::test(start_paused = true)]
