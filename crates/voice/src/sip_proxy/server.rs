@@ -27,6 +27,9 @@ use super::{EDGE, NODES};
 const BATCH: usize = 64;
 /// How often the metrics are refreshed, and draining is looked at.
 const TICK: Duration = Duration::from_millis(500);
+/// Times of the core that are due closer to each other than this are looked at together. They are tenths of seconds and more; the
+/// transactions that calls leave behind would wake the loop one by one.
+const TIMER_GRAIN: Duration = Duration::from_millis(10);
 /// REGISTERs that follow each other closer than this go to their registrar together.
 const REGISTER_PATIENCE: Duration = Duration::from_millis(10);
 /// The roles whose nodes every call and registration takes.
@@ -85,7 +88,7 @@ impl Server {
             }
             if let Some(due) = self.proxy.next_timeout().filter(|due| *due < armed) {
                 armed = due;
-                timer.as_mut().reset(Instant::now() + due.since(now));
+                timer.as_mut().reset(Instant::now() + due.since(now).max(TIMER_GRAIN));
             }
             self.tcp.flush();
         }
