@@ -141,6 +141,8 @@ const BACK_OFF_FIRST: Duration = Duration::from_millis(50);
 const BACK_OFF_MAX: Duration = Duration::from_secs(1);
 // How long a proxy may take to answer the first OPTIONS.
 const GREETING_TIME: Duration = Duration::from_secs(2);
+// Room for what the kernel delivers in one turn, which is handed on together; the bound that counts is that of the events.
+const TOGETHER: usize = 64;
 // Keep-alives come each 300 ms; a connection that is silent for this long leads nowhere.
 const SILENCE_MAX: Duration = Duration::from_secs(3);
 
@@ -402,8 +404,7 @@ impl Keeper {
 
     /// One connection, from its opening to its end; says whether the proxy had accepted us.
     async fn connected(&self, proxy: SocketAddr, link: LinkId, stop: &CancellationToken) -> bool {
-        // Room for what the kernel delivers in one turn; the bound that counts is that of `events`.
-        let (sender, mut happens) = mpsc::channel(64);
+        let (sender, mut happens) = mpsc::channel(TOGETHER);
         let origin = Origin::Connect { local: self.local, remote: proxy };
         let (counters, meter) = (self.counters.clone(), (self.meter_of)(proxy));
         let writer = Arc::new(connection::spawn(origin, self.limits, counters, meter, sender, |h| h));
@@ -416,27 +417,31 @@ impl Keeper {
         let mut work = self.work.clone();
         work.mark_unchanged();
         let mut sequence = 1;
+        let mut together = Vec::with_capacity(TOGETHER);
         loop {
-            let happened = tokio::select! {
-                happened = happens.recv() => happened,
+            tokio::select! {
+                taken = happens.recv_many(&mut together, TOGETHER) => if taken == 0 {
+                    return true;
+                },
                 () = stop.cancelled() => return true,
                 Ok(()) = work.changed() => {
                     sequence += 1;
                     let now = *work.borrow();
                     let _ = writer.send(self.identity.announcement(self.local, sequence, now).to_bytes());
-                    continue;
                 }
-            };
-            match happened {
-                Some(Happened::Message(message)) if is_answer_to_announcement(&message) => {}
-                Some(Happened::Message(message)) => {
-                    if self.events.send(Raw::Message(link, message)).await.is_err() {
-                        return true;
+            }
+            for happened in together.drain(..) {
+                match happened {
+                    Happened::Message(message) if is_answer_to_announcement(&message) => {}
+                    Happened::Message(message) => {
+                        if self.events.send(Raw::Message(link, message)).await.is_err() {
+                            return true;
+                        }
                     }
+                    Happened::Ping => writer.pong(),
+                    Happened::Opened => {}
+                    Happened::Malformed(_) | Happened::Closed(_) => return true,
                 }
-                Some(Happened::Ping) => writer.pong(),
-                Some(Happened::Opened) => {}
-                Some(Happened::Malformed(_) | Happened::Closed(_)) | None => return true,
             }
         }
     }
