@@ -165,8 +165,8 @@ impl Call {
 fn fault_of(leg: &Leg) -> Option<String> {
     let crossed = leg.exchanges.iter().find(|e| e.method == "BYE").map(|bye| bye.at);
     let by_far_side = leg.exchanges.iter().any(|e| e.method == "BYE" && !e.is_sent);
-    // A 481 to a request that crosses the far side's BYE is right; SIPp gives the call up all the same.
-    let is_right = |why: &String| by_far_side && why.contains("'SIP/2.0 481");
+    // A 481 or 487 to a request that crosses the far side's BYE is right; SIPp gives the call up all the same.
+    let is_right = |why: &String| by_far_side && ["'SIP/2.0 481", "'SIP/2.0 487"].iter().any(|code| why.contains(code));
     if let Some(failure) = leg.failure.as_ref().filter(|why| !is_right(why)) {
         return Some(failure.clone());
     }
