@@ -226,7 +226,8 @@ impl Load {
 }
 
 fn ears(rate: f64) -> u16 {
-    (rate * Kind::Talk.share() * LIFE_S * 3.0).ceil().max(4.0) as u16
+    // So many that a port comes round when the longest call that had it is over.
+    (rate * Kind::Talk.share() * LIFE_S * 8.0).ceil().max(8.0) as u16
 }
 
 fn caller(site: &Installation, host: u8, scenario: &str, fields: &str) -> Sipp {
