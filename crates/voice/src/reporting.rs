@@ -26,7 +26,7 @@ const FILE_BYTES_MAX: u64 = 256 << 20;
 const BATCH: usize = 500;
 /// What follows a write to the file within this time is written together: each write wakes a thread and is waited for. A record
 /// that comes by itself is written at once.
-const FILE_EACH: Duration = Duration::from_millis(50);
+const FILE_EACH: Duration = Duration::from_millis(20);
 /// As [`FILE_EACH`], from the file to the log, which makes the disk write, or asks a server.
 const LOG_EACH: Duration = Duration::from_millis(200);
 /// Pause before what failed is repeated.
