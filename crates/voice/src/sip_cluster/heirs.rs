@@ -163,7 +163,9 @@ impl Node {
     pub(super) fn answer_elsewhere(&mut self, message: Message, link: u64, owner: Option<&Owner>) {
         let flow = Flow::Stream { connection: link };
         match (owner, message.method()) {
-            (Some(owner), Method::Invite) if is_new(&message) && *owner == self.owner => self.turn_away(&message, OVER, flow),
+            (Some(owner), Method::Invite) if is_new(&message) && *owner == self.owner => {
+                self.turn_away(&message, OVER, flow)
+            }
             (Some(owner), _) => self.hand_over(message, owner, flow),
             (None, Method::Ack) => {}
             // Its answer is the same whoever gives it.

@@ -227,8 +227,8 @@ impl World {
         let Some(placed) = self.carrier.calls.get_mut(&call) else { return };
         let stage = std::mem::replace(&mut placed.stage, Stage::Over);
         let conn_id = placed.conn_id;
-        let by_itself = stage == Stage::Leaving;
-        if !by_itself && !(is_the_end(reason) && self.rules.is_meant_to_end(conn_id)) {
+        let meant = stage == Stage::Leaving || (is_the_end(reason) && self.rules.is_meant_to_end(conn_id));
+        if !meant {
             let text = format!("call {call} ({conn_id:?}) of the caller: {}", why(reason));
             self.rules.break_rule("an established call ends by its parties alone", text);
         }

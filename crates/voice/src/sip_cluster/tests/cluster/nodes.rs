@@ -31,6 +31,7 @@ pub enum Letter {
 }
 
 /// What waits while a node stands still.
+#[allow(clippy::large_enum_variant, reason = "a few wait, in a test")]
 pub enum Waiting {
     Packet(Payload),
     Letter(Letter),
