@@ -207,6 +207,15 @@ impl World {
         self.after(pause, Action::Instruct(ask.conn_id));
     }
 
+    /// The connections of a node that is killed break: frontend does not wait for its time.
+    pub fn node_is_gone(&mut self, at: usize) {
+        let asked = |ask: &&Ask| ask.nodes.get(ask.position) == Some(&at);
+        let broken: Vec<u64> = self.desk.asks.values().filter(asked).map(|ask| ask.number).collect();
+        for number in broken {
+            self.ask_timed_out(number);
+        }
+    }
+
     pub fn ask_timed_out(&mut self, number: u64) {
         let Some(mut ask) = self.desk.asks.remove(&number) else { return };
         // One that stands still has lost its calls to others, or does it when it goes on.

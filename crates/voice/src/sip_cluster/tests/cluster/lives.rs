@@ -52,6 +52,7 @@ impl World {
         let node = &mut self.nodes[at];
         *node = SimNode { life: node.life + 1, owner: node.owner.clone(), ..SimNode::new(at) };
         self.after(back, Action::Start(at));
+        self.node_is_gone(at);
     }
 
     fn freeze(&mut self, at: usize, back: Duration, halted: Option<Halted>) {
