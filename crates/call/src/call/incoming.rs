@@ -29,6 +29,18 @@ impl Call {
         ask
     }
 
+    /// Asks an open question again: its answer went to an owner who is gone.
+    pub fn ask_again(&mut self) {
+        let open = match &self.s.stage {
+            Stage::Waiting(waiting) => waiting.routing.as_ref(),
+            Stage::Offering(party) => party.redirect.as_ref(),
+            _ => None,
+        };
+        if let Some((ask, dialled)) = open.map(|routing| (routing.ask, routing.dn.to_string())) {
+            self.push(Output::AskDialPlan { ask, dialled });
+        }
+    }
+
     pub(super) fn dial_plan_answered(&mut self, ask: u32, destination: Destination, now: Timestamp) {
         match &self.s.stage {
             Stage::Asking { ask: open } if *open == ask => {

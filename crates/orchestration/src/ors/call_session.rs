@@ -157,6 +157,8 @@ pub(super) struct CallSession {
     pub(super) queueing: Option<Queueing>,
     /// Since when the call waits with nothing under way.
     pub(super) idle_since: Option<Timestamp>,
+    /// Since when no node has the call, as far as requests for it tell. Not stored: whoever takes over asks anew.
+    gone_since: Option<Timestamp>,
     commands: VecDeque<Command>,
     /// Events for the application that arose while it ran.
     feedback: VecDeque<Event>,
@@ -167,6 +169,10 @@ pub(super) struct CallSession {
 const REQUEST_DEADLINE: Duration = Duration::from_secs(10);
 /// How long a call may wait with nothing under way before the application counts as stalled.
 const STALLED_AFTER: Duration = Duration::from_secs(30);
+/// The error of a request for a call that no node has.
+const NO_SUCH_CALL: &str = "56";
+/// How long that may be said before it is believed: a call that changes hands is nowhere for a moment.
+const GONE_AFTER: Duration = Duration::from_secs(2);
 /// Events that one input may cause by failed actions: an application that answers each failure with the next is cut here.
 const FEEDBACK_MAX: usize = 64;
 /// Requests under way at once.
@@ -206,6 +212,7 @@ impl CallSession {
             playing: None,
             queueing: None,
             idle_since: None,
+            gone_since: None,
             commands: VecDeque::new(),
             feedback: VecDeque::new(),
             ended: false,
@@ -254,7 +261,13 @@ impl CallSession {
     pub fn request_refused(&mut self, reference: u64, error: &str, description: &str, now: Timestamp) {
         if let Some(at) = self.pending.iter().position(|p| p.reference == reference) {
             let pending = self.pending.remove(at);
-            self.request_failed(&pending, error, description, now);
+            let gone = error == NO_SUCH_CALL && now.since(*self.gone_since.get_or_insert(now)) >= GONE_AFTER;
+            if gone {
+                // The fact of its end stood before the entry that began this session.
+                self.call_ended();
+            } else {
+                self.request_failed(&pending, error, description, now);
+            }
             self.settle(now);
         }
     }

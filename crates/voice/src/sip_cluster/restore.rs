@@ -32,6 +32,9 @@ impl Node {
         self.calls.insert(conn_id, entry);
         self.metrics.calls.set(i64::try_from(self.calls.len()).unwrap_or(i64::MAX));
         self.metrics.call_claimed();
+        if let Some(entry) = self.calls.get_mut(&conn_id) {
+            entry.call.ask_again();
+        }
         self.call_changed(conn_id, now);
         self.ask_again(conn_id, now);
         self.settle(now);

@@ -14,6 +14,7 @@ impl CallSession {
             return;
         }
         self.position = position;
+        self.gone_since = None;
         if self.caller.call != *call {
             self.caller.call = call.clone();
         }
@@ -173,7 +174,7 @@ impl CallSession {
 
     /// The call is over. rq reads so from the same fact, and says that the caller has left the queue; our taking the request
     /// back could only come before, and would make it a withdrawal.
-    fn call_ended(&mut self) {
+    pub(super) fn call_ended(&mut self) {
         self.queueing = None;
         self.over();
     }

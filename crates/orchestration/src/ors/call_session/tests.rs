@@ -250,6 +250,30 @@ fn nobody_logged_in_is_told_at_once_and_the_call_waits_on() {
 }
 
 #[test]
+fn a_call_that_no_node_has_ends_its_session() {
+    let mut bench = Bench::new(SALES);
+    bench.played(None);
+    let request_id = bench.submitted().request_id;
+    for after_ms in [0, 1_200, 2_400] {
+        assert!(!bench.session.is_over(), "a call that changes hands is nowhere for a moment");
+        bench.now = bench.now + Duration::from_millis(after_ms);
+        let selected = v1::Selected {
+            agent: "1001".to_owned(),
+            dn: "7101".to_owned(),
+            queue: "sales".to_owned(),
+            reserved_until_us: 0,
+            decision: None,
+        };
+        let outcome = Some(Outcome::Selected(selected));
+        bench.session.handle_outcome(v1::QueueOutcome { request_id: request_id.clone(), outcome }, bench.now);
+        bench.commands.extend(std::iter::from_fn(|| bench.session.poll_command()));
+        bench.session.request_refused(bench.last().0, "56", "no such call here", bench.now);
+        bench.commands.extend(std::iter::from_fn(|| bench.session.poll_command()));
+    }
+    assert!(bench.ended().is_some(), "nobody is offered a call that is gone");
+}
+
+#[test]
 fn an_agent_who_does_not_answer_gives_the_call_back_with_its_age() {
     let mut bench = Bench::new(SALES);
     bench.played(None);

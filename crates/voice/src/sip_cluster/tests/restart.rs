@@ -1,6 +1,6 @@
 use infra::{Change, Record, Written};
-use model::request::{RequestKind, Treatment};
-use model::{ConnId, Owner, Token};
+use model::request::{RequestKind, RouteTo, Treatment};
+use model::{ConnId, Dn, Owner, Token};
 use sip::agent::Event;
 
 use super::bench::{Bench, EDGE, Peer, new_node, owner, tenant};
@@ -56,6 +56,21 @@ fn a_ringing_call_is_answered_after_a_restart() {
     assert!(bench.saw(Peer::Caller, |event| matches!(event, Event::Answered { .. })));
     bench.bye(Peer::Caller);
     assert!(bench.is_clear());
+}
+
+#[test]
+fn a_question_whose_answer_died_with_the_node_is_asked_again() {
+    let mut bench = Bench::new();
+    let conn_id = bench.call("9000", super::bench::point());
+    let route = request(conn_id, "9000", |id| {
+        RequestKind::RouteCall(id, RouteTo::Dn { dn: Dn::parse("7101").expect("a DN"), agent: None })
+    });
+    bench.node.request(route, bench.now).expect("the call is here");
+    bench.run();
+    bench.orders.clear();
+    restart(&mut bench, conn_id);
+    bench.plan(super::bench::phone(15_000));
+    assert!(bench.story.contains(&"RouteUsed@9000".to_owned()), "{:?}", bench.story);
 }
 
 #[test]
