@@ -37,7 +37,12 @@ pub async fn open(installation: &Installation) -> anyhow::Result<InProcess> {
     let embedded = Embedded::open(&folder.join("stores"), JournalSettings::default(), clock.clone());
     let embedded = Arc::new(embedded.context("the journal")?);
     let reporting = FileLog::open(&folder.join("reporting"), clock.clone()).context("the reporting log")?;
-    Ok(InProcess(Stores::of(embedded, Arc::new(reporting), Arc::new(configuration(&installation.data_dir).await?), clock)))
+    Ok(InProcess(Stores::of(
+        embedded,
+        Arc::new(reporting),
+        Arc::new(configuration(&installation.data_dir).await?),
+        clock,
+    )))
 }
 
 /// The persistent configuration, to be read and not to be changed in any way; none where there is no file.

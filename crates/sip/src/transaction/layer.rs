@@ -257,16 +257,8 @@ impl TransactionLayer {
         } else {
             (ServerMachine::Other(NonInviteServer::new(&self.intervals, now)), Bytes::new())
         };
-        let server = Server {
-            machine,
-            method,
-            key,
-            flow,
-            last: Bytes::new(),
-            request,
-            owner: 0,
-            armed: Timestamp::MAX,
-        };
+        let server =
+            Server { machine, method, key, flow, last: Bytes::new(), request, owner: 0, armed: Timestamp::MAX };
         let Some(id) = self.insert_server(server) else {
             self.refused += 1;
             self.refuse(&message, StatusCode::SERVICE_UNAVAILABLE, flow);

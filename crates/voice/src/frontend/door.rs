@@ -157,11 +157,8 @@ impl Door {
                 // It may stand still, and its calls be another's by now: whoever has the call does it, and what the silent one
                 // does late is fenced.
                 Err(error) => {
-                    let problem = Problem::new(
-                        StatusCode::GATEWAY_TIMEOUT,
-                        "owner-silent",
-                        "The call's node does not answer",
-                    );
+                    let problem =
+                        Problem::new(StatusCode::GATEWAY_TIMEOUT, "owner-silent", "The call's node does not answer");
                     silent = Some(problem.detail(error.to_string()).code(u32::from(ErrorCode::TIMEOUT.0)));
                 }
             }

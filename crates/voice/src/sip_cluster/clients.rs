@@ -101,13 +101,7 @@ impl Clients {
 
 impl Inner {
     /// Where a number leads; what cannot be found out is refused with 503.
-    async fn resolve(
-        &self,
-        tenant: &TenantId,
-        conn_id: Option<ConnId>,
-        caller: &Caller,
-        dialled: &str,
-    ) -> Destination {
+    async fn resolve(&self, tenant: &TenantId, conn_id: Option<ConnId>, caller: &Caller, dialled: &str) -> Destination {
         let caller = match caller {
             Caller::Phone(dn) => json!({ "phone": dn.as_str() }),
             Caller::Trunk { trunk, number } => json!({ "trunk": trunk, "number": number }),

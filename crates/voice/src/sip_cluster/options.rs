@@ -1,8 +1,8 @@
 //! OPTIONS outside a dialog: what an INVITE to that number would be told (RFC 3261 §11.2), and nobody is rung.
 
+use model::TenantId;
 use model::Timestamp;
 use model::plan::{Caller, Destination};
-use model::TenantId;
 use sip::agent::{ALLOW, IncomingId, Reply, SDP, SUPPORTED};
 use sip::proxy::headers;
 use sip::{HeaderName, Message, StatusCode};

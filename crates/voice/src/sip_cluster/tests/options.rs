@@ -9,8 +9,10 @@ use super::bench::{Bench, EDGE, LINK, Peer, phone, point};
 
 /// What a carrier is told that asks for `number`, to which the dial plan says `destination`.
 fn told(bench: &mut Bench, number: &str, destination: Option<Destination>) -> std::sync::Arc<Message> {
-    let headers =
-        vec![(sip::proxy::headers::TENANT, "t1".to_owned()), (sip::proxy::headers::SOURCE, "trunk;name=carrier".to_owned())];
+    let headers = vec![
+        (sip::proxy::headers::TENANT, "t1".to_owned()),
+        (sip::proxy::headers::SOURCE, "trunk;name=carrier".to_owned()),
+    ];
     let request = OutgoingRequest {
         flow: LINK,
         method: Method::Options,
