@@ -144,7 +144,7 @@ mod tests {
 
     #[test]
     fn a_role_that_there_is_not_is_no_audience() {
-        assert!(check_audience("*").is_ok() && check_audience("tenant").is_ok());
+        assert!(check_audience(token::EVERY_ROLE).is_ok() && check_audience("tenant").is_ok());
         let refused = check_audience("tenent").unwrap_err();
         assert!(refused.exit == Exit::Usage && refused.message.contains("did you mean \"tenant\"?"), "{refused}");
     }

@@ -32,6 +32,10 @@ const AGAIN_AFTER: Duration = Duration::from_millis(200);
 const AWAY_LONG: Duration = Duration::from_millis(1_000);
 /// So long owners may renew before anybody claims.
 const OWNERS_FIRST: Duration = Duration::from_secs(3);
+/// For so long one commit or renewal hands in what waits, so that a node still answers its proxies; the next one goes on with it.
+const HAND_IN_FOR: Duration = Duration::from_millis(200);
+/// How long it is kept for an owner that it has lost a record: who writes nothing of it for so long has it no more.
+const LOST_KEPT: Duration = Duration::from_secs(600);
 /// Rows of one script.
 const REWRITE_MAX: usize = 200;
 /// Says which life of its data Redis lives: it is missing where Redis came back empty.
@@ -77,8 +81,8 @@ struct Away {
     rows: usize,
     bytes: usize,
     failed_at: Option<Instant>,
-    /// Records of which a commit that waited was refused; their owner has not heard it yet.
-    lost: HashMap<Id, Written>,
+    /// Records of which a commit that waited was refused, and since when; their owner has not heard it yet.
+    lost: HashMap<Id, (Written, Instant)>,
     generation: Option<String>,
     /// Of the write that was numbered last.
     number: u64,
@@ -88,6 +92,18 @@ struct Away {
 }
 
 impl Away {
+    /// Whether one of the rows is of a record that was lost while its commits waited.
+    fn lost_any(&self, kind: Kind, rows: &[Row]) -> bool {
+        let is_lost = |row: &Row| self.lost.contains_key(&(kind.name, row.tenant.clone(), row.key.clone()));
+        !self.lost.is_empty() && rows.iter().any(is_lost)
+    }
+
+    /// Whether rows go to Redis at once: nothing waits before them, and it has not just been silent.
+    fn may_try(&self, kind: Kind, rows: &[Row]) -> bool {
+        let silent = self.failed_at.is_some_and(|at| at.elapsed() < AGAIN_AFTER);
+        !silent && self.waiting.is_empty() && self.former.is_empty() && !self.lost_any(kind, rows)
+    }
+
     /// Keeps rows in the file too. Without it they wait in memory alone.
     fn write_down(&mut self, kind: Kind, rows: &[Row]) {
         if let Some(file) = &mut self.file
@@ -315,7 +331,7 @@ impl RedisStores {
             row.number = away.number;
         }
         self.hand_in(&mut away).await;
-        if away.waiting.is_empty() && away.lost.is_empty() {
+        if away.may_try(kind, &rows) {
             let trying = self.write_and_mend(kind, tenant, &rows, consumed);
             // Given up here, the commands are still on their way and may yet be done: the numbers tell.
             match tokio::time::timeout(TRY_WITHIN, trying).await {
@@ -341,7 +357,7 @@ impl RedisStores {
         let mut waits = Vec::with_capacity(rows.len());
         for row in rows {
             let id = (kind.name, tenant.clone(), row.key.clone());
-            let answer = away.lost.remove(&id).unwrap_or(Written::Done { position: None });
+            let answer = away.lost.remove(&id).map_or(Written::Done { position: None }, |(answer, _)| answer);
             self.steady.note(kind, &row, &answer);
             if matches!(answer, Written::Done { .. }) {
                 waits.push(row);
@@ -362,7 +378,8 @@ impl RedisStores {
         if away.failed_at.is_some_and(|at| at.elapsed() < AGAIN_AFTER) {
             return;
         }
-        if !self.hand_in_from_disk(away).await {
+        let until = Instant::now() + HAND_IN_FOR;
+        if !self.hand_in_from_disk(away, Some(until)).await {
             return;
         }
         let waited = away.rows;
@@ -375,7 +392,8 @@ impl RedisStores {
                     for (row, answer) in rows.into_iter().zip(answers) {
                         if matches!(answer, Written::Fenced { .. } | Written::Exists { .. }) {
                             tracing::warn!(record = row.key, "a record that waited for Redis belongs to somebody else");
-                            away.lost.insert((kind.name, tenant.clone(), row.key), answer);
+                            away.lost.retain(|_, (_, since)| since.elapsed() < LOST_KEPT);
+                            away.lost.insert((kind.name, tenant.clone(), row.key), (answer, Instant::now()));
                         }
                     }
                 }
@@ -390,6 +408,9 @@ impl RedisStores {
                     return;
                 }
             }
+            if Instant::now() >= until && !away.waiting.is_empty() {
+                return;
+            }
         }
         away.failed_at = None;
         if waited > 0 {
@@ -398,8 +419,8 @@ impl RedisStores {
         }
     }
 
-    /// Hands in what a former life of the process has left; whether nothing of it is left now.
-    async fn hand_in_from_disk(&self, away: &mut Away) -> bool {
+    /// Hands in what a former life of the process has left, for so long at most; whether nothing of it is left now.
+    async fn hand_in_from_disk(&self, away: &mut Away, until: Option<Instant>) -> bool {
         if away.former.is_empty() {
             return true;
         }
@@ -420,6 +441,9 @@ impl RedisStores {
                 }
             }
             away.former.pop_front();
+            if until.is_some_and(|until| Instant::now() >= until) && !away.former.is_empty() {
+                return false;
+            }
         }
         tracing::info!(done, late, "commits of a former life are handed in; late ones came after others had gone on");
         if away.waiting.is_empty() {
@@ -434,7 +458,7 @@ impl RedisStores {
     /// While something does.
     pub(super) async fn hand_in_former(&self) -> Result<()> {
         let mut away = self.steady.away.lock().await;
-        if self.hand_in_from_disk(&mut away).await {
+        if self.hand_in_from_disk(&mut away, None).await {
             return Ok(());
         }
         let reason = "Redis does not answer, and commits of a former life wait for it".to_owned();

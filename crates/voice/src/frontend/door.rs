@@ -21,7 +21,7 @@ use super::repeats::{Repeats, Reused};
 use crate::reporting::Reporter;
 
 /// Time for the owner's answer; then the client hears error 57.
-const OWNER_ANSWERS_WITHIN: Duration = Duration::from_secs(5);
+const OWNER_ANSWERS_WITHIN: Duration = Duration::from_secs(2);
 /// The port on which sip-cluster takes requests.
 const OWNER_PORT: u16 = 11300;
 

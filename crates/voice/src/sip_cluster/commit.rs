@@ -121,8 +121,8 @@ impl Node {
             }
         }
         for (owner, invite) in lost.values() {
-            if let (Some((message, link)), Some(owner)) = (invite.clone(), owner) {
-                self.answer_elsewhere(message, link, Some(owner));
+            if let Some((message, link)) = invite.clone() {
+                self.answer_elsewhere(message, link, owner.as_ref());
             }
         }
     }

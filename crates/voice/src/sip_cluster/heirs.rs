@@ -108,8 +108,9 @@ impl Node {
     /// Lets a message wait until the ledger has said whose its call is.
     pub(super) fn look_for(&mut self, sought: Sought, message: Message, link: u64) {
         if self.finding.values().map(Vec::len).sum::<usize>() >= FINDING_MAX {
-            // Its sender repeats it, or asks again when its own timer says so.
-            return self.metrics.call_overloaded();
+            // The proxy absorbs repeats: without an answer its sender would hear nothing for half a minute.
+            self.metrics.call_overloaded();
+            return self.turn_away(&message, StatusCode::SERVER_INTERNAL_ERROR, Flow::Stream { connection: link });
         }
         let waiting = self.finding.entry(sought.named.clone()).or_default();
         waiting.push((message, link));
@@ -166,6 +167,7 @@ impl Node {
             (Some(owner), Method::Invite) if is_new(&message) && *owner == self.owner => {
                 self.turn_away(&message, OVER, flow)
             }
+            (None, Method::Invite) if is_new(&message) => self.turn_away(&message, OVER, flow),
             (Some(owner), _) => self.hand_over(message, owner, flow),
             (None, Method::Ack) => {}
             // Its answer is the same whoever gives it.

@@ -16,6 +16,8 @@ const FIND_WITHIN: Duration = Duration::from_secs(20);
 pub const FIND_AGAIN: Duration = Duration::from_millis(250);
 /// How often the tenants are asked for again.
 const TENANTS_EVERY: Duration = Duration::from_secs(10);
+/// Calls of a tenant that are looked through after a claim without an answer: more than a node may have.
+const OWN_MAX: usize = 10_000;
 /// Dead owners that are remembered.
 const DEAD_MAX: usize = 1_000;
 
@@ -80,6 +82,8 @@ async fn is_live(stores: &Stores, owner: &Owner) -> infra::Result<bool> {
 pub struct Dead {
     since: HashMap<Owner, Timestamp>,
     tenants: Vec<TenantId>,
+    /// Whether a claim has had no answer: it may have been done.
+    unsure: bool,
     /// When they were asked for.
     asked_at: Option<Timestamp>,
 }
@@ -109,6 +113,26 @@ impl Dead {
     /// # Errors
     /// Those of the store; what was claimed before is in `claimed`.
     pub async fn inherit(
+        &mut self,
+        stores: &Stores,
+        us: &Owner,
+        live: &[Owner],
+        tenants: &[TenantId],
+        claimed: &mut Vec<Record<ConnId>>,
+    ) -> infra::Result<()> {
+        if self.unsure {
+            for tenant in tenants {
+                claimed.extend(stores.calls.orphans(tenant, us, OWN_MAX).await?);
+            }
+        }
+        // Until the claims of this look have been answered.
+        self.unsure = true;
+        self.claim_left(stores, us, live, tenants, claimed).await?;
+        self.unsure = false;
+        Ok(())
+    }
+
+    async fn claim_left(
         &mut self,
         stores: &Stores,
         us: &Owner,

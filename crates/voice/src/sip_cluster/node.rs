@@ -66,6 +66,8 @@ pub struct Node {
     pub(super) links: BTreeMap<u64, String>,
     /// Edges whose connection broke, with its number, until it is back or given up.
     pub(super) lost: BTreeMap<String, (u64, Timestamp)>,
+    /// How many edges were awaited that had not been up in this life.
+    pub(super) never_up: u64,
     pub(super) draining: bool,
     pub(super) next_sweep: Timestamp,
     /// Messages that wait for word of their call.
@@ -135,6 +137,7 @@ impl Node {
             orders: Orders::new(),
             links: BTreeMap::new(),
             lost: BTreeMap::new(),
+            never_up: 0,
             draining: false,
             next_sweep: Timestamp::ZERO,
             finding: HashMap::new(),

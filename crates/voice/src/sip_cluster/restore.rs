@@ -88,7 +88,8 @@ impl Node {
         if edge == NO_EDGE {
             return self.links.keys().next().copied().unwrap_or(0);
         }
-        let link = NEVER_UP | self.lost.len() as u64;
+        self.never_up += 1;
+        let link = NEVER_UP | self.never_up;
         self.lost.insert(edge.to_owned(), (link, now + self.limits.proxy_return));
         link
     }

@@ -68,9 +68,15 @@ async fn request(
     // Asked before: the request may be the call's end.
     let call = ways.spans.context_of(conn_id);
     let mut outcome = ways.inbox.request(read.request.clone()).await;
-    if outcome == Some(Err(ErrorCode::INVALID_CONN_ID)) && ways.take_over(&tenant, conn_id, forwarded.unreachable).await
-    {
-        outcome = ways.inbox.request(read.request).await;
+    if outcome == Some(Err(ErrorCode::INVALID_CONN_ID)) {
+        match ways.take_over(&tenant, conn_id, forwarded.unreachable).await {
+            Some(Found::Ours(_)) => outcome = ways.inbox.request(read.request).await,
+            // Not that there is no such call: a client must not give it up for that.
+            None | Some(Found::Unanswered) => {
+                return Err(Problem::unavailable("nobody can tell whose the call is now"));
+            }
+            Some(Found::Elsewhere(_) | Found::Ended | Found::Unknown) => {}
+        }
     }
     match outcome {
         Some(Ok(())) => {
@@ -89,18 +95,20 @@ async fn request(
 }
 
 impl Ways {
-    /// Takes a call over whose owner is gone; says whether it is here now.
-    async fn take_over(&self, tenant: &TenantId, conn_id: ConnId, unreachable: Option<String>) -> bool {
+    /// Takes a call over whose owner is gone; says whose it is, if that is known in time.
+    async fn take_over(&self, tenant: &TenantId, conn_id: ConnId, unreachable: Option<String>) -> Option<Found> {
         let gone = unreachable.and_then(|node| NodeId::parse(&node).ok()).map(Gone::Node);
         let sought = Sought { tenant: tenant.clone(), named: Named::Call(conn_id), gone };
-        let finding = inheritance::find(&self.stores, &self.owner, &sought);
-        match tokio::time::timeout(FIND_WITHIN, finding).await {
-            Ok(found @ Found::Ours(_)) => {
-                self.inbox.found(sought.named.clone(), found).await;
-                true
+        let ways = self.clone();
+        // It goes on when nobody waits for it any more: a call that was claimed is to come here.
+        let finding = tokio::spawn(async move {
+            let found = inheritance::find(&ways.stores, &ways.owner, &sought).await;
+            if matches!(found, Found::Ours(_)) {
+                ways.inbox.found(sought.named, found.clone()).await;
             }
-            _ => false,
-        }
+            found
+        });
+        tokio::time::timeout(FIND_WITHIN, finding).await.ok()?.ok()
     }
 }
 

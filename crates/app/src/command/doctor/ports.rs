@@ -191,7 +191,9 @@ mod tests {
         let holder = Held::read().by(&needed).unwrap();
         assert_eq!(holder.pid, Some(std::process::id()));
         drop(listener);
-        assert_eq!(Held::read().by(&needed), None);
+        // A process that another test is just starting has a copy of it for a moment.
+        let is_free = || Held::read().by(&needed).is_none();
+        assert!((0..10_000).any(|_| is_free()), "nobody holds it any more");
     }
 
     #[test]
