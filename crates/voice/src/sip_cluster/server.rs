@@ -20,7 +20,7 @@ use super::inbox::Inbox;
 use super::inheritance;
 
 /// How long a request waits for word of whose its call is; frontend waits a little longer.
-const FIND_WITHIN: Duration = Duration::from_secs(3);
+const FIND_WITHIN: Duration = Duration::from_millis(1_500);
 
 /// What frontend sends: the frame that a client sent, and who that client is.
 #[derive(Debug, Deserialize)]
