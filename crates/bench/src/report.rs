@@ -102,11 +102,6 @@ impl Figure {
         format!("| {} | {what} | {ours} {unit} | {peer} | {ratio} | {goal} | {met} |", self.bench)
     }
 
-    /// A line for each reason why the figure counts for nothing, with its name.
-    fn void_lines(&self) -> impl Iterator<Item = String> {
-        self.void.iter().map(|reason| format!("void: {}, {}: {reason}", self.bench, self.what))
-    }
-
     fn json(&self) -> Value {
         json!({
             "bench": self.bench, "what": self.what, "unit": self.unit, "ours": self.ours,
@@ -120,7 +115,7 @@ impl Report {
     /// Adds a figure and shows it.
     pub fn add(&mut self, figure: Figure) {
         eprintln!("{}\n    {}", figure.line(), figure.note);
-        figure.void_lines().for_each(|line| eprintln!("!! {line}"));
+        figure.void.iter().for_each(|reason| eprintln!("!! void: {reason}"));
         self.figures.push(figure);
     }
 
@@ -167,12 +162,29 @@ impl Report {
             text.push_str(&figure.line());
             text.push('\n');
         }
-        let void: Vec<String> = self.figures.iter().flat_map(Figure::void_lines).collect();
-        for line in self.missing.iter().chain(&self.failed).chain(&void) {
+        for line in self.missing.iter().chain(&self.failed).chain(&self.void_lines()) {
             // Writing into a String cannot fail.
             let _ = writeln!(text, "\n{line}");
         }
         text
+    }
+
+    /// Why rows count for nothing: a line for each reason, however many rows of a benchmark it spoils.
+    fn void_lines(&self) -> Vec<String> {
+        let mut spoiled: Vec<(&Figure, &str, usize)> = Vec::new();
+        for figure in &self.figures {
+            for reason in &figure.void {
+                match spoiled.iter_mut().find(|(first, known, _)| first.bench == figure.bench && known == reason) {
+                    Some((_, _, rows)) => *rows += 1,
+                    None => spoiled.push((figure, reason, 1)),
+                }
+            }
+        }
+        let line = |(figure, reason, rows): &(&Figure, &str, usize)| match rows {
+            1 => format!("void: {}, {}: {reason}", figure.bench, figure.what),
+            _ => format!("void: {rows} rows of {}: {reason}", figure.bench),
+        };
+        spoiled.iter().map(line).collect()
     }
 
     /// The page of a run.
@@ -269,5 +281,9 @@ mod tests {
         assert!(table.contains("void: sip-proxy, a call: the sender was 300 ms late"), "{table}");
         assert!(table.contains("void: sip-proxy, a call: 3 calls were lost"), "{table}");
         assert_eq!(report.figures.last().and_then(Figure::met), None);
+        report.add(figure(&["3 calls were lost"]));
+        let table = report.table();
+        assert!(table.contains("void: 2 rows of sip-proxy: 3 calls were lost"), "{table}");
+        assert!(!table.contains("a call: 3 calls were lost"), "{table}");
     }
 }
