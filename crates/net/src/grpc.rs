@@ -1,11 +1,16 @@
 //! gRPC between roles: the same listeners, gate and connector as HTTP.
 
 use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use axum::extract::Request as HttpRequest;
 use axum::middleware::{Next, from_fn};
+use futures::{Stream, StreamExt as _};
+use infra::Clock;
 use runtime::{PeerMeter, RoleContext};
 use tonic::metadata::MetadataValue;
 use tonic::service::interceptor::InterceptedService;
@@ -35,6 +40,26 @@ pub async fn serve(ctx: &RoleContext, name: &str, routes: Routes) -> anyhow::Res
 #[allow(clippy::result_large_err, reason = "tonic's handlers return Status as it is")]
 pub fn caller<T>(request: &tonic::Request<T>) -> Result<&runtime::Caller, tonic::Status> {
     request.extensions().get().ok_or_else(|| tonic::Status::unauthenticated("no caller token"))
+}
+
+/// What a handler answers with when it goes on telling.
+pub type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, tonic::Status>> + Send>>;
+
+/// Answers that end, with UNAUTHENTICATED, when the token of who asked for them does.
+pub fn while_believed<T: 'static>(
+    answers: impl Stream<Item = Result<T, tonic::Status>> + Send + 'static,
+    caller: &runtime::Caller,
+    clock: Arc<dyn Clock>,
+) -> Answers<T> {
+    let mut answers = Box::pin(answers).take_until(Box::pin(caller.ends(clock)));
+    Box::pin(futures::stream::poll_fn(move |cx| match answers.poll_next_unpin(cx) {
+        Poll::Ready(None) => Poll::Ready(answers.take_result().map(|()| Err(over()))),
+        polled => polled,
+    }))
+}
+
+fn over() -> tonic::Status {
+    tonic::Status::unauthenticated("the token is over: ask with another one for what comes next")
 }
 
 /// A channel that brings the role's token and counts its requests.
@@ -105,4 +130,43 @@ pub fn for_tenant<T>(mut request: tonic::Request<T>, tenant: &model::TenantId) -
         request.metadata_mut().insert(TENANT_METADATA, value);
     }
     request
+}
+
+#[cfg(test)]
+mod tests {
+    use infra::SystemClock;
+    use runtime::Tokens;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn answers_end_with_the_token_but_not_those_to_a_role() {
+        let clock = Arc::new(SystemClock::start());
+        let tokens = Tokens::with_key(&Tokens::new_key().unwrap(), clock.clone()).unwrap();
+        let callers = |scope| {
+            let token = tokens.issue(None, "tester/1", scope, "tenant", Duration::from_secs(3_600)).unwrap();
+            tokens.verify(&token, "tenant").unwrap()
+        };
+        let (person, role) = (callers("calls:read"), callers("role"));
+        let late = Arc::new(Late(person.believed_until()));
+        let told = || futures::stream::iter([Ok(1), Ok(2)]);
+        let endless = || told().chain(futures::stream::pending());
+
+        let heard: Vec<_> = while_believed(told(), &person, clock.clone()).collect().await;
+        assert!(matches!(heard[..], [Ok(1), Ok(2)]), "what ends by itself ends as it did: {heard:?}");
+        let heard: Vec<_> = while_believed(endless(), &person, late.clone()).collect().await;
+        let last = heard.last().unwrap().as_ref().map_err(tonic::Status::code);
+        assert_eq!(last, Err(tonic::Code::Unauthenticated), "{heard:?}");
+        let mut goes_on = while_believed(endless(), &role, late);
+        assert!(matches!((goes_on.next().await, goes_on.next().await), (Some(Ok(1)), Some(Ok(2)))));
+        assert!(futures::poll!(goes_on.next()).is_pending());
+    }
+
+    struct Late(model::Timestamp);
+
+    impl Clock for Late {
+        fn now(&self) -> model::Timestamp {
+            self.0
+        }
+    }
 }

@@ -2,11 +2,13 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::{FromRequestParts, Request};
 use axum::http::{HeaderMap, header, request::Parts};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use infra::Clock;
 use model::{TenantId, Timestamp};
 
 use crate::connections::from_caller;
@@ -17,6 +19,9 @@ use crate::problem::Problem;
 use crate::spans::{KeyValue, Span, SpanKind, Spans, TRACE_PARENT, TraceParent};
 use crate::spec::RoleSpec;
 use crate::token::{ANY_TENANT, Claims, ROLE_SCOPE, Tokens};
+
+/// How often what a token has opened looks whether the token is over.
+const LOOK_AGAIN: Duration = Duration::from_secs(60);
 
 /// Under which name those who show no valid token are counted.
 const NOBODY: &str = "without token";
@@ -39,9 +44,22 @@ impl Caller {
         Some(Self { tenant, subject: claims.sub, scopes, believed_until })
     }
 
-    /// When the token is over: what it opened and still goes on ends then.
+    /// When the token is over.
     pub const fn believed_until(&self) -> Timestamp {
         self.believed_until
+    }
+
+    /// Waits until the token is over: what it opened and still goes on ends then. Never for a role, which makes tokens for
+    /// itself.
+    pub fn ends(&self, clock: Arc<dyn Clock>) -> impl Future<Output = ()> + Send + use<> {
+        let until = self.role().is_none().then_some(self.believed_until);
+        async move {
+            let Some(until) = until else { return std::future::pending().await };
+            // Timers stand still while a machine sleeps, the clock does not.
+            while clock.now() < until {
+                tokio::time::sleep(until.since(clock.now()).min(LOOK_AGAIN)).await;
+            }
+        }
     }
 
     /// The tenant that the caller is bound to; `None` for roles and operators of the installation.

@@ -70,7 +70,7 @@ async fn run(ctx: RoleContext) -> anyhow::Result<()> {
     ctx.spawn("publisher", publish::run(ctx.clone(), tell));
     ctx.spawn("agents to rq", agents::run(ctx.clone(), held.clone()));
     ctx.spawn("what config serves", served::run(ctx.clone(), held.clone()));
-    let configuration = configuration::Server::new(ctx.stores.provisioning.clone(), held);
+    let configuration = configuration::Server::new(ctx.stores.provisioning.clone(), held, ctx.clock.clone());
     net::grpc::serve(&ctx, "configuration", Routes::new(ConfigurationServer::new(configuration))).await?;
     let events = events::Server::new(&ctx)?;
     net::grpc::serve(&ctx, "events", Routes::new(EventsServer::new(events))).await?;

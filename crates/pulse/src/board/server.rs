@@ -27,8 +27,6 @@ use super::publish::{Board, Boards, Message};
 const SCOPE: &str = "statistics:read";
 /// How long a request waits for a board that has not come up to the present yet.
 const PRESENT_WITHIN: Duration = Duration::from_secs(10);
-/// How often a stream looks whether its token is over.
-const LOOK_AGAIN: Duration = Duration::from_secs(60);
 /// The prefix of everything that needs a token.
 const DATA: &str = "/pulse/";
 
@@ -89,14 +87,8 @@ async fn stream(
 /// When a stream is over: with the token that opened it, or when the role drains, which does not wait for wallboards: they
 /// come back.
 fn over(drain: Drain, clock: Arc<dyn Clock>, caller: &Caller) -> impl Future<Output = ()> + Send + use<> {
-    let until = caller.believed_until();
+    let token_ends = caller.ends(clock);
     async move {
-        let token_ends = async {
-            // Timers stand still while a machine sleeps, the clock does not.
-            while clock.now() < until {
-                tokio::time::sleep(until.since(clock.now()).min(LOOK_AGAIN)).await;
-            }
-        };
         tokio::select! {
             () = drain.begun() => {}
             () = token_ends => {}

@@ -1,6 +1,5 @@
 //! gRPC 8888: the tenant's objects, to read and to follow.
 
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,9 +7,10 @@ use contracts::provisioning::{DnKind, Object, ObjectKey, Secret};
 use contracts::v1;
 use contracts::v1::configuration_server::Configuration;
 use contracts::v1::read_objects_response::What;
-use futures::{Stream, StreamExt as _};
-use infra::{ObjectChange, ProvisioningStore, Revision, StoreError};
+use futures::StreamExt as _;
+use infra::{Clock, ObjectChange, ProvisioningStore, Revision, StoreError};
 use model::TenantId;
+use net::grpc::{Answers, while_believed};
 use tokio::sync::{mpsc, watch};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
@@ -22,12 +22,11 @@ const WAITING_MAX: usize = 16;
 /// An answer comes at least this often.
 const SILENCE_MAX: Duration = Duration::from_secs(5);
 
-type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
-
 /// The service.
 pub(super) struct Server {
     store: Arc<dyn ProvisioningStore>,
     held: watch::Receiver<Held>,
+    clock: Arc<dyn Clock>,
 }
 
 /// What a caller may see.
@@ -69,8 +68,8 @@ fn without_secrets(mut object: Object) -> Object {
 }
 
 impl Server {
-    pub fn new(store: Arc<dyn ProvisioningStore>, held: watch::Receiver<Held>) -> Self {
-        Self { store, held }
+    pub fn new(store: Arc<dyn ProvisioningStore>, held: watch::Receiver<Held>, clock: Arc<dyn Clock>) -> Self {
+        Self { store, held, clock }
     }
 
     #[allow(clippy::result_large_err, reason = "tonic's handlers return Status as it is")]
@@ -123,6 +122,7 @@ impl Configuration for Server {
         let only = caller.tenant().cloned();
         let mut held = self.held.clone();
         let (answers, stream) = mpsc::channel(WAITING_MAX);
+        let stream = while_believed(ReceiverStream::new(stream), caller, self.clock.clone());
         tokio::spawn(async move {
             loop {
                 let shown = |tenant: &&TenantId| only.as_ref().is_none_or(|only| only == *tenant);
@@ -134,16 +134,17 @@ impl Configuration for Server {
                 let _ = tokio::time::timeout(SILENCE_MAX, held.changed()).await;
             }
         });
-        Ok(Response::new(Box::pin(ReceiverStream::new(stream))))
+        Ok(Response::new(stream))
     }
 
     type FollowStream = Answers<v1::FollowResponse>;
 
     async fn follow(&self, request: Request<v1::FollowRequest>) -> Result<Response<Self::FollowStream>, Status> {
         let view = Self::view(&request, request.get_ref().kinds.clone())?;
+        let (answers, stream) = mpsc::channel(WAITING_MAX);
+        let stream = while_believed(ReceiverStream::new(stream), net::grpc::caller(&request)?, self.clock.clone());
         let mut after = Revision(request.into_inner().after_revision);
         let (store, mut held) = (self.store.clone(), self.held.clone());
-        let (answers, stream) = mpsc::channel(WAITING_MAX);
         tokio::spawn(async move {
             loop {
                 let changes = match store.changes(&view.tenant, after).await {
@@ -167,6 +168,6 @@ impl Configuration for Server {
                 let _ = tokio::time::timeout(SILENCE_MAX, held.changed()).await;
             }
         });
-        Ok(Response::new(Box::pin(ReceiverStream::new(stream))))
+        Ok(Response::new(stream))
     }
 }

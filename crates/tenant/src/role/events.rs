@@ -1,7 +1,6 @@
 //! gRPC 8000: a tenant's events from a snapshot or a position, and requests on their way to frontend (voice-31).
 
 use std::collections::HashMap;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,9 +8,8 @@ use contracts::v1;
 use contracts::v1::delivery::What;
 use contracts::v1::events_server::Events;
 use contracts::{json, wire};
-use futures::Stream;
 use http::{HeaderName, HeaderValue};
-use infra::{EventEntry, EventStream, Position, StoreError};
+use infra::{Clock, EventEntry, EventStream, Position, StoreError};
 use model::{Stamped, TenantId};
 use net::http::{CallError, Client};
 use runtime::RoleContext;
@@ -35,7 +33,7 @@ const VIEWS_MAX: usize = 10_000;
 /// Names to frontend who asked the role that hands the request on.
 const REQUESTER: HeaderName = HeaderName::from_static("trunkline-requester");
 
-type Deliveries = Pin<Box<dyn Stream<Item = Result<v1::Delivery, Status>> + Send>>;
+type Deliveries = net::grpc::Answers<v1::Delivery>;
 
 /// A tenant's view and how far it has read.
 #[derive(Clone, Default)]
@@ -50,6 +48,7 @@ pub(super) struct Server {
     views: Mutex<HashMap<TenantId, Folded>>,
     subscriptions: Arc<tokio::sync::Semaphore>,
     frontend: Client,
+    clock: Arc<dyn Clock>,
 }
 
 impl Server {
@@ -59,6 +58,7 @@ impl Server {
             views: Mutex::new(HashMap::new()),
             subscriptions: Arc::new(tokio::sync::Semaphore::new(SUBSCRIPTIONS_MAX)),
             frontend: Client::new(ctx, "voice-31")?,
+            clock: ctx.clock.clone(),
         })
     }
 
@@ -113,7 +113,7 @@ impl Events for Server {
     async fn subscribe(&self, request: Request<v1::SubscribeRequest>) -> Result<Response<Deliveries>, Status> {
         let caller = net::grpc::caller(&request)?;
         caller.needs_scope("calls:read").map_err(|problem| Status::permission_denied(problem.to_string()))?;
-        let subject = caller.subject().to_owned();
+        let caller = caller.clone();
         let tenant = net::grpc::tenant(&request)?;
         let permit = self.subscriptions.clone().try_acquire_owned();
         let permit = permit.map_err(|_| Status::resource_exhausted("too many subscriptions"))?;
@@ -128,12 +128,14 @@ impl Events for Server {
         } else {
             self.existing(&tenant, &asked.after).await?
         };
+        let answers = net::grpc::while_believed(ReceiverStream::new(stream), &caller, self.clock.clone());
+        let subject = caller.subject().to_owned();
         let subscription = Subscription { events: self.events.clone(), tenant, subject, dns: asked.dns, deliveries };
         tokio::spawn(async move {
             subscription.run(after).await;
             drop(permit);
         });
-        Ok(Response::new(Box::pin(ReceiverStream::new(stream))))
+        Ok(Response::new(answers))
     }
 
     async fn ask(&self, request: Request<v1::AskRequest>) -> Result<Response<v1::AskResponse>, Status> {
