@@ -33,11 +33,11 @@ pub enum StoreError {
         /// The record.
         key: String,
     },
-    /// Entries after the asked position are gone: start again from a snapshot.
-    #[error("the stream begins at {first}")]
+    /// Entries after the asked position are gone: start again from a snapshot, or go on after the last of them.
+    #[error("what the stream keeps begins after {gone}")]
     Trimmed {
-        /// The first position that is still there.
-        first: crate::Position,
+        /// The last entry that is gone: a read after it gives all that is left.
+        gone: crate::Position,
     },
     /// A named bound is reached.
     #[error("{what} is full: at most {bound}")]

@@ -53,14 +53,10 @@ pub async fn export_turn(stores: &Stores, tenant: &TenantId, by: &Owner) -> Resu
 
 async fn read(stores: &Stores, tenant: &TenantId, after: Position) -> Result<Vec<EventEntry>> {
     match stores.events.read(tenant, after, BATCH, Duration::ZERO).await {
-        Err(StoreError::Trimmed { first }) => {
+        Err(StoreError::Trimmed { gone }) => {
             // Only a store that was emptied and filled again can have come to this: what is there goes out.
-            tracing::error!(%tenant, %after, %first, "facts are gone from the stream that were not in the reporting log");
-            match stores.events.read(tenant, first.before(), BATCH, Duration::ZERO).await {
-                // It is there no more: the stream is empty.
-                Err(StoreError::Trimmed { .. }) => stores.events.read(tenant, first, BATCH, Duration::ZERO).await,
-                read => read,
-            }
+            tracing::error!(%tenant, %after, %gone, "facts are gone from the stream that were not in the reporting log");
+            stores.events.read(tenant, gone, BATCH, Duration::ZERO).await
         }
         read => read,
     }

@@ -22,16 +22,6 @@ pub struct Position {
 impl Position {
     /// Before the first entry.
     pub const START: Self = Self { major: 0, minor: 0 };
-
-    /// The place right before it: who reads after that reads it.
-    #[must_use]
-    pub const fn before(self) -> Self {
-        match (self.major, self.minor) {
-            (major, minor @ 1..) => Self { major, minor: minor - 1 },
-            (major @ 1.., 0) => Self { major: major - 1, minor: u64::MAX },
-            (0, 0) => Self::START,
-        }
-    }
 }
 
 impl fmt::Display for Position {

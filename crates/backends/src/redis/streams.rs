@@ -45,7 +45,7 @@ impl RedisStores {
             let answer = call.about(Matter::Facts).arg(after.to_string()).arg(max).send(self).await?;
             let words = reply::list(&answer)?;
             if reply::text(words.first())? == "trimmed" {
-                return Err(StoreError::Trimmed { first: at(words.get(1))? });
+                return Err(StoreError::Trimmed { gone: at(words.get(1))? });
             }
             let entries = words.iter().skip(1).map(entry).collect::<Result<Vec<_>>>()?;
             let Some((last, _)) = entries.last() else { return Ok(Vec::new()) };

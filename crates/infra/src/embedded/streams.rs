@@ -104,8 +104,7 @@ impl EventStream for Embedded {
             let Some(state) = inner.state.find(tenant) else { return Ok((Vec::new(), Found::Nothing)) };
             let log = &state.events;
             if after.minor < log.trimmed {
-                let first = log.entries.front().map_or(log.end, |slot| slot.position);
-                return Err(StoreError::Trimmed { first: position_of(first) });
+                return Err(StoreError::Trimmed { gone: position_of(log.trimmed) });
             }
             let from = log.entries.partition_point(|slot| slot.position <= after.minor);
             let entries: Vec<_> = log

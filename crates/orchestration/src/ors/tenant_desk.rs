@@ -146,10 +146,10 @@ impl Desk {
                         }
                     }
                 }
-                Err(StoreError::Trimmed { first }) => {
-                    tracing::error!(tenant = %self.tenant, %first, "facts were trimmed before they were read");
-                    // The read is "after": what stands at `first` itself is lost to sessions, their deadlines heal it.
-                    position = first;
+                Err(StoreError::Trimmed { gone }) => {
+                    // What is lost to the sessions, their deadlines heal.
+                    tracing::error!(tenant = %self.tenant, %gone, "facts were trimmed before they were read");
+                    position = gone;
                 }
                 Err(error) => self.away(&error, "facts").await,
             }

@@ -83,9 +83,9 @@ impl Server {
         loop {
             let entries = match self.events.read(tenant, folded.position, BATCH, Duration::ZERO).await {
                 Ok(entries) => entries,
-                Err(StoreError::Trimmed { first }) => {
+                Err(StoreError::Trimmed { gone }) => {
                     // What is older than the stream keeps is over but for the longest calls; they show with their next event.
-                    folded.position = Position { minor: first.minor.saturating_sub(1), ..first };
+                    folded.position = gone;
                     continue;
                 }
                 Err(error) => return Err(error),

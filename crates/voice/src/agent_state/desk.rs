@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 use infra::{
-    AgentBatch, AgentWrite, Change, Claim, Claimed, EventEntry, Loaded, Position, PostedEntry, Recipient, Record,
-    StoreError, Stores, Written, bounds,
+    AgentBatch, AgentWrite, Change, Claim, Claimed, Loaded, Position, PostedEntry, Recipient, Record, StoreError,
+    Stores, Written, bounds,
 };
 use model::{AgentId, Owner, TenantId, Timestamp, Token};
 use net::http::Client;
@@ -18,14 +18,13 @@ use super::handler::{TenantAgents, VIEW};
 use super::metrics::Metrics;
 use super::people::People;
 use super::{intervals, records};
+use crate::events;
 use crate::reporting::Reporter;
 
 /// The key, among a tenant's agents, of the record that says who has them all.
 const DESK: &str = "@desk";
 /// Requests that one turn takes in.
 const REQUESTS_MAX: usize = 256;
-/// Events that one turn folds.
-const EVENTS_MAX: usize = 500;
 /// How long a read waits for the first entry.
 const READ_WAIT: Duration = Duration::from_secs(1);
 /// Pause before a store that is away, or an owner that lives, is asked again.
@@ -169,7 +168,7 @@ impl Desk {
     async fn run(mut self, config: &Client) -> Result<End> {
         let door = Door::new(&self.ctx, &self.tenant, config);
         let mut entering = Box::pin(door.take());
-        let mut reading = Box::pin(read(self.ctx.clone(), self.tenant.clone(), self.agents.position()));
+        let mut reading = Box::pin(events::next(self.ctx.clone(), self.tenant.clone(), self.agents.position()));
         loop {
             let wait = self.agents.next_timeout().map_or(READ_WAIT, |due| due.since(self.now()));
             let mut carried_out = Vec::new();
@@ -180,7 +179,7 @@ impl Desk {
                 }
                 entries = &mut reading => {
                     self.agents.observe(&entries?, self.now());
-                    reading = Box::pin(read(self.ctx.clone(), self.tenant.clone(), self.agents.position()));
+                    reading = Box::pin(events::next(self.ctx.clone(), self.tenant.clone(), self.agents.position()));
                 }
                 () = tokio::time::sleep(wait) => {}
                 () = self.ctx.drain.begun() => return Ok(End::Drained),
@@ -330,25 +329,6 @@ impl Door {
                 tokio::time::sleep(ASK_AGAIN).await;
                 Vec::new()
             }
-        }
-    }
-}
-
-/// Reads the tenant's next events, asking again while the store is away.
-async fn read(ctx: RoleContext, tenant: TenantId, mut after: Position) -> Result<Vec<EventEntry>> {
-    loop {
-        match ctx.stores.events.read(&tenant, after, EVENTS_MAX, READ_WAIT).await {
-            Ok(entries) if entries.is_empty() => {}
-            Ok(entries) => return Ok(entries),
-            Err(StoreError::Trimmed { first }) => {
-                warn!(%tenant, %after, %first, "events are gone before they were read; going on with the first");
-                after = Position { major: first.major, minor: first.minor.saturating_sub(1) };
-            }
-            Err(error @ StoreError::Unavailable { .. }) => {
-                warn!(%tenant, %error, "events cannot be read yet");
-                tokio::time::sleep(ASK_AGAIN).await;
-            }
-            Err(error) => return Err(error.into()),
         }
     }
 }

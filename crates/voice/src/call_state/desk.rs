@@ -159,10 +159,10 @@ impl Desk {
                 self.view.fold(&entries);
                 Ok(entries.len() < EVENTS_MAX)
             }
-            Err(StoreError::Trimmed { first }) => {
+            Err(StoreError::Trimmed { gone }) => {
                 // The usual case of a node that begins: what is gone was seen by another, or is out.
-                info!(tenant = %self.tenant, %first, "the stream is followed from its first event on");
-                self.view.position = Position { major: first.major, minor: first.minor.saturating_sub(1) };
+                info!(tenant = %self.tenant, %gone, "the stream is followed from the first event that is kept");
+                self.view.position = gone;
                 Ok(false)
             }
             Err(error @ StoreError::Unavailable { .. }) => {

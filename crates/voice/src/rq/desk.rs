@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 use contracts::v1::{self, queue_command::Command};
-use infra::{EventEntry, Position, Posted, PostedEntry, QueueRecord, Recipient, StoreError, Written};
+use infra::{Position, Posted, PostedEntry, QueueRecord, Recipient, StoreError, Written};
 use model::{ConnId, TenantId, Timestamp};
 use routing::RequestId;
 use runtime::RoleContext;
@@ -16,6 +16,7 @@ use tracing::{info, warn};
 
 use super::handler::{TenantQueues, Turn};
 use super::metrics::Metrics;
+use crate::events;
 
 /// Tenants that one rq serves.
 const TENANTS_MAX: usize = 1_000;
@@ -23,13 +24,11 @@ const TENANTS_MAX: usize = 1_000;
 const COMMANDS_MAX: usize = 4_096;
 /// Commands that one turn takes in.
 const TURN_MAX: usize = 256;
-/// Events that one turn folds.
-const EVENTS_MAX: usize = 500;
 /// Repairs that one turn takes in.
 const REPAIRS_MAX: usize = 64;
 /// A repair that another replica has held for so long without carrying it out is taken over.
 const REPAIR_IDLE: Duration = Duration::from_secs(5);
-/// How long a read waits for the first event.
+/// How long a turn waits for something to do.
 const READ_WAIT: Duration = Duration::from_secs(1);
 /// Pause before a store that is away, or an owner that lives, is asked again.
 const ASK_AGAIN: Duration = Duration::from_millis(250);
@@ -162,7 +161,7 @@ struct Desk {
 impl Desk {
     async fn run(mut self, asked: &mut mpsc::Receiver<Ask>) -> Result<End> {
         let mut batch = Vec::with_capacity(TURN_MAX);
-        let mut reading = Box::pin(read(self.ctx.clone(), self.tenant.clone(), self.queues.position()));
+        let mut reading = Box::pin(events::next(self.ctx.clone(), self.tenant.clone(), self.queues.position()));
         let mut posting = Box::pin(repairs(self.ctx.clone(), self.tenant.clone()));
         loop {
             let mut repaired = Vec::new();
@@ -172,7 +171,7 @@ impl Desk {
                 count = asked.recv_many(&mut batch, TURN_MAX) => if count == 0 { return Ok(End::Closed) },
                 entries = &mut reading => {
                     self.queues.observe(&entries?, self.ctx.clock.now());
-                    reading = Box::pin(read(self.ctx.clone(), self.tenant.clone(), self.queues.position()));
+                    reading = Box::pin(events::next(self.ctx.clone(), self.tenant.clone(), self.queues.position()));
                 }
                 entries = &mut posting => {
                     repaired = self.repair(entries?);
@@ -307,25 +306,6 @@ impl Answer {
         match self {
             Self::Agents(revision, taken) => drop(taken.send(revision)),
             Self::Explained(response, reply) => drop(reply.send(*response)),
-        }
-    }
-}
-
-/// Reads the tenant's next events, asking again while the store is away.
-async fn read(ctx: RoleContext, tenant: TenantId, mut after: Position) -> Result<Vec<EventEntry>> {
-    loop {
-        match ctx.stores.events.read(&tenant, after, EVENTS_MAX, READ_WAIT).await {
-            Ok(entries) if entries.is_empty() => {}
-            Ok(entries) => return Ok(entries),
-            Err(StoreError::Trimmed { first }) => {
-                warn!(%tenant, %after, %first, "events are gone before they were read; going on with the first");
-                after = Position { major: first.major, minor: first.minor.saturating_sub(1) };
-            }
-            Err(error @ StoreError::Unavailable { .. }) => {
-                warn!(%tenant, %error, "events cannot be read yet");
-                tokio::time::sleep(ASK_AGAIN).await;
-            }
-            Err(error) => return Err(error.into()),
         }
     }
 }

@@ -1,4 +1,4 @@
--- Facts after a position; when some of them are gone, the first that is there.
+-- Facts after a position; when some of them are gone, the last that is.
 local after, max = arg(), arg()
 local function later(a, b)
   local am, as = string.match(a, '(%d+)-(%d+)')
@@ -8,8 +8,7 @@ local function later(a, b)
 end
 local trimmed = redis.call('HGET', key('evmeta'), 'trimmed')
 if trimmed and later(trimmed, after) then
-  local first = redis.call('XRANGE', key('ev'), '-', '+', 'COUNT', 1)[1]
-  return { 'trimmed', first and first[1] or redis.call('HGET', key('evmeta'), 'end') }
+  return { 'trimmed', trimmed }
 end
 local answer = { 'entries' }
 for _, entry in ipairs(redis.call('XRANGE', key('ev'), '(' .. after, '+', 'COUNT', max)) do

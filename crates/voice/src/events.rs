@@ -1,0 +1,35 @@
+//! A tenant's facts, as a role that folds them reads them.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use infra::{EventEntry, Position, StoreError};
+use model::TenantId;
+use runtime::RoleContext;
+use tracing::warn;
+
+/// Facts per read.
+const BATCH: usize = 500;
+/// How long a read waits for the first one.
+const WAIT: Duration = Duration::from_secs(1);
+/// Between attempts while the store is away.
+const ASK_AGAIN: Duration = Duration::from_millis(250);
+
+/// What follows that position, one fact at least; asks again while the store is away.
+pub async fn next(ctx: RoleContext, tenant: TenantId, mut after: Position) -> Result<Vec<EventEntry>> {
+    loop {
+        match ctx.stores.events.read(&tenant, after, BATCH, WAIT).await {
+            Ok(entries) if entries.is_empty() => {}
+            Ok(entries) => return Ok(entries),
+            Err(StoreError::Trimmed { gone }) => {
+                warn!(%tenant, %after, %gone, "events are gone before they were read; going on after the last of them");
+                after = gone;
+            }
+            Err(error @ StoreError::Unavailable { .. }) => {
+                warn!(%tenant, %error, "events cannot be read yet");
+                tokio::time::sleep(ASK_AGAIN).await;
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
