@@ -64,6 +64,7 @@ pub struct Installation {
     _lock: File,
     directory: tempfile::TempDir,
     servers: Option<Servers>,
+    stores: Stores,
     log: Arc<Mutex<Vec<String>>>,
     /// What it has said about itself.
     pub demo: Demo,
@@ -77,10 +78,11 @@ pub struct Instance {
 }
 
 impl Instance {
-    /// Claims one.
+    /// Claims one, with all its servers where the environment asks for servers.
     pub fn claim() -> Result<Self> {
         let (number, lock) = claim_instance()?;
-        let servers = servers::wanted().then(|| Servers::start(number)).transpose()?;
+        let mut servers = servers::wanted().then(|| Servers::start(number)).transpose()?;
+        servers.as_mut().map_or(Ok(()), Servers::start_kafka)?;
         Ok(Self { number, _servers: servers, _lock: lock })
     }
 
@@ -140,22 +142,21 @@ impl Installation {
         let (instance, lock) = claim_instance()?;
         let directory = tempfile::tempdir()?;
         let servers = servers::wanted().then(|| Servers::start(instance)).transpose()?;
-        Self::launch(instance, lock, directory, servers, arguments)
+        Self::launch(instance, lock, directory, servers, AS_TOLD, arguments)
     }
 
     /// Starts it on servers whatever the environment says, with further arguments.
     pub fn start_on_servers(arguments: &[&str]) -> Result<Self> {
         let (instance, lock) = claim_instance()?;
         let servers = Servers::start(instance)?;
-        let arguments = [stores_of(Some(&servers)), arguments].concat();
-        Self::launch(instance, lock, tempfile::tempdir()?, Some(servers), &arguments)
+        Self::launch(instance, lock, tempfile::tempdir()?, Some(servers), REAL, arguments)
     }
 
     /// Starts it as that instance, with further arguments; nothing else may use the number. Its servers are the caller's affair.
     pub fn start_as(instance: u8, arguments: &[&str]) -> Result<Self> {
         let file = lock_file(instance)?;
         ensure!(file.try_lock().is_ok(), "instance {instance} is in use");
-        Self::launch(instance, file, tempfile::tempdir()?, None, arguments)
+        Self::launch(instance, file, tempfile::tempdir()?, None, AS_TOLD, arguments)
     }
 
     fn launch(
@@ -163,6 +164,7 @@ impl Installation {
         lock: File,
         directory: tempfile::TempDir,
         servers: Option<Servers>,
+        stores: Stores,
         arguments: &[&str],
     ) -> Result<Self> {
         let said = directory.path().join("demo.json");
@@ -170,6 +172,7 @@ impl Installation {
         let mut child = Command::new(binary()?)
             .args(["up", "--example", "--instance", &instance.to_string(), "--data-dir"])
             .arg(directory.path())
+            .args(stores)
             .args(arguments)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -185,7 +188,7 @@ impl Installation {
             Ok(fs::read(&said).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()))
         });
         match ready {
-            Ok(demo) => Ok(Self { child, _lock: lock, directory, servers, log, demo }),
+            Ok(demo) => Ok(Self { child, _lock: lock, directory, servers, stores, log, demo }),
             Err(error) => {
                 let _ = child.kill();
                 let _ = child.wait();
@@ -197,6 +200,17 @@ impl Installation {
     /// Its data directory.
     pub fn data_dir(&self) -> &Path {
         self.directory.path()
+    }
+
+    /// The folders in which its stores keep what they have.
+    pub fn stored_in(&self) -> Vec<PathBuf> {
+        let of_servers = self.servers.as_ref().map(|servers| servers.folder().to_owned());
+        std::iter::once(self.data_dir().to_owned()).chain(of_servers).collect()
+    }
+
+    /// What each command must be told about its stores.
+    pub const fn stores(&self) -> &'static [&'static str] {
+        self.stores
     }
 
     /// Whether its stores are servers.
@@ -245,7 +259,7 @@ impl Installation {
             .arg(files.path().join("example-tenant.yaml"))
             .args(["--instance", &self.demo.instance.to_string(), "--data-dir"])
             .arg(self.data_dir())
-            .args(stores_of(self.servers.as_ref()))
+            .args(self.stores)
             .output()?;
         if output.status.success() {
             return Ok(());
@@ -279,15 +293,17 @@ impl Installation {
         let (instance, lock) = (self.demo.instance, self._lock.try_clone()?);
         let directory = std::mem::replace(&mut self.directory, tempfile::tempdir()?);
         let servers = self.servers.take();
-        let arguments = stores_of(servers.as_ref());
-        Self::launch(instance, lock, directory, servers, arguments)
+        let stores = self.stores;
+        Self::launch(instance, lock, directory, servers, stores, &[])
     }
 }
 
 /// What every process of an installation must be told about its stores.
-fn stores_of(servers: Option<&Servers>) -> &'static [&'static str] {
-    if servers.is_some() { &["--set", "stores.mode=real"] } else { &[] }
-}
+type Stores = &'static [&'static str];
+
+/// As the environment and the arguments say.
+const AS_TOLD: Stores = &[];
+const REAL: Stores = &["--set", "stores.mode=real"];
 
 impl Drop for Installation {
     fn drop(&mut self) {

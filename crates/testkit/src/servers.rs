@@ -2,7 +2,7 @@
 //! installation's own, at the addresses that it expects.
 //!
 //! `TRUNKLINE_STORES__MODE=real` in the environment of the tests makes every installation such a one: what they start inherits it.
-//! Kafka is started by nobody here, and waited for by nobody; `TRUNKLINE_STORES__KAFKA` names one that runs.
+//! Kafka, which takes long and much memory, is started where a test reads what it has; nobody else waits for it.
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -22,20 +22,24 @@ pub fn wanted() -> bool {
 
 /// The servers of one installation; they end with the value.
 pub struct Servers {
+    instance: u8,
     address: String,
     folder: tempfile::TempDir,
     redis: Vec<(u16, Option<Child>)>,
     postgres: Option<Child>,
+    has_kafka: bool,
 }
 
 impl Servers {
     /// Starts them for that instance and waits until they answer.
     pub fn start(instance: u8) -> Result<Self> {
         let mut servers = Self {
+            instance,
             address: format!("127.{instance}.255.1"),
             folder: tempfile::tempdir()?,
             redis: vec![(6_379, None), (6_380, None)],
             postgres: None,
+            has_kafka: false,
         };
         servers.make_postgres()?;
         servers.start_postgres()?;
@@ -80,6 +84,28 @@ impl Servers {
         for (port, _) in &self.redis {
             std::fs::remove_dir_all(self.folder.path().join(port.to_string()))?;
         }
+        Ok(())
+    }
+
+    /// The folder in which Redis and PostgreSQL keep what they have.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Starts Kafka and waits until it answers.
+    pub fn start_kafka(&mut self) -> Result<()> {
+        self.has_kafka = true;
+        self.infra("start")
+    }
+
+    fn infra(&self, what: &str) -> Result<()> {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../script/infra");
+        let done = Command::new(script)
+            .args(["--instance", &self.instance.to_string(), what, "kafka"])
+            .env("TRUNKLINE_INFRA_DIR", self.folder.path().join("infra"))
+            .stdin(Stdio::null())
+            .output()?;
+        ensure!(done.status.success(), "script/infra {what}: {}", String::from_utf8_lossy(&done.stderr));
         Ok(())
     }
 
@@ -141,6 +167,9 @@ impl Drop for Servers {
     fn drop(&mut self) {
         let _ = self.kill_redis();
         let _ = self.end_postgres();
+        if self.has_kafka {
+            let _ = self.infra("stop");
+        }
     }
 }
 

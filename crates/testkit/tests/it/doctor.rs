@@ -42,6 +42,7 @@ fn visit(site: &Installation, arguments: &[&str]) -> Result<Visit> {
     let output = Command::new(testkit::installation::binary()?)
         .args(["doctor", "--json", "--instance", &site.demo.instance.to_string(), "--data-dir"])
         .arg(site.data_dir())
+        .args(site.stores())
         .args(arguments)
         .output()?;
     let document = serde_json::from_slice(&output.stdout)
@@ -49,9 +50,18 @@ fn visit(site: &Installation, arguments: &[&str]) -> Result<Visit> {
     Ok(Visit { code: output.status.code().unwrap_or(-1), document })
 }
 
+/// An installation that lacks none of its servers.
+fn whole() -> Result<Installation> {
+    let mut site = Installation::start()?;
+    if site.is_on_servers() {
+        site.servers()?.start_kafka()?;
+    }
+    Ok(site)
+}
+
 #[test]
 fn a_sound_instance_has_no_error_and_each_provoked_fault_is_one() -> Result<()> {
-    let site = Installation::start()?;
+    let site = whole()?;
     let sound = visit(&site, &[])?;
     let errors = |visit: &Visit| {
         let all = visit.document["findings"].as_array().into_iter().flatten();
@@ -113,7 +123,7 @@ fn wrong_passwords_of_phones_are_found() -> Result<()> {
 
 #[test]
 fn a_stopped_instance_is_looked_at_too() -> Result<()> {
-    let mut site = Installation::start()?;
+    let mut site = whole()?;
     site.stop()?;
     let stopped = visit(&site, &[])?;
     assert_eq!(stopped.document["running"], false);
@@ -156,7 +166,7 @@ fn a_new_data_directory_is_left_as_it_is() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let place = folder.path().join("not-there");
     let output = Command::new(testkit::installation::binary()?)
-        .args(["doctor", "--instance", "219", "--data-dir"])
+        .args(["doctor", "--set", "stores.mode=embedded", "--instance", "219", "--data-dir"])
         .arg(&place)
         .output()?;
     let said = String::from_utf8_lossy(&output.stdout);
@@ -166,7 +176,12 @@ fn a_new_data_directory_is_left_as_it_is() -> Result<()> {
 }
 
 /// Changes the stored configuration behind the program's back, as nothing that it offers can.
-fn spoil(site: &Installation, statement: &str) -> Result<()> {
+fn spoil(site: &mut Installation, statement: &str) -> Result<()> {
+    if site.is_on_servers() {
+        // Foreign keys stand in the way there; who may do that may leave them unchecked.
+        let unchecked = format!("SET session_replication_role = replica; {statement}");
+        return site.servers()?.psql(&unchecked).map(drop);
+    }
     let file = site.data_dir().join("configuration.sqlite");
     let output = Command::new("sqlite3").arg(file).arg(statement).output().context("sqlite3 is not installed")?;
     ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -198,7 +213,7 @@ fn what_is_wrong_in_the_stored_configuration_is_named_and_nothing_is_changed_by_
     assert_eq!(visit(&site, &[])?.of("applications"), Vec::<String>::new());
     assert_eq!(everything_in(site.data_dir())?, before, "a doctor changes nothing");
 
-    spoil(&site, "UPDATE application SET document = '<scxml' WHERE name = 'support'")?;
+    spoil(&mut site, "UPDATE application SET document = '<scxml' WHERE name = 'support'")?;
     let unloadable = visit(&site, &[])?;
     assert_eq!(unloadable.code, 6);
     assert!(unloadable.has("applications", "error: tenant example, application support: it does not load"));
@@ -211,11 +226,15 @@ fn what_is_wrong_in_the_stored_configuration_is_named_and_nothing_is_changed_by_
             "there is no place attic",
         ),
     ] {
-        spoil(&site, statement)?;
+        spoil(&mut site, statement)?;
         let found = visit(&site, &[])?;
         assert!(found.has("tenants", words), "{words}: {:?}", found.of("tenants"));
     }
-    fs::write(site.data_dir().join("configuration.sqlite"), "this is no configuration")?;
+    if site.is_on_servers() {
+        site.servers()?.psql("DROP TABLE person_skill, person CASCADE")?;
+    } else {
+        fs::write(site.data_dir().join("configuration.sqlite"), "this is no configuration")?;
+    }
     let broken = visit(&site, &[])?;
     assert!(broken.has("tenants", "error: configuration: the tenants cannot be read"), "{:?}", broken.of("tenants"));
     Ok(())
