@@ -2,6 +2,10 @@
 //!
 //! `<connid>.<leg>.<tenant>.<node>.<epoch>.<seal>`, also the user part of the node's Contact, so that any message within the
 //! dialog finds the call's owner, or its record once that owner is gone, without an index, with or without Route headers.
+//!
+//! A dialog outlives the release that began it, and its peer says our tag as it first got it. So this form is read for good, and
+//! it can grow: further fields may stand before the seal, which who does not know them passes over. What fields cannot say takes
+//! a version in front of the ConnID (`2.`), and is read by every reader of tags a release before it is given out.
 
 use std::fmt::Write as _;
 
@@ -22,8 +26,9 @@ pub struct LocalTag {
     pub owner: Owner,
 }
 
-// 16 of the ConnID, 5 of the leg, 3 for each of 255 bytes of the tenant, 63 of the node, 20 of the epoch, 16 of the seal, 5 dots.
-const TEXT_MAX: usize = 890;
+// 16 of the ConnID, 5 of the leg, 3 for each of 255 bytes of the tenant, 63 of the node, 20 of the epoch, 16 of the seal, 5 dots:
+// 890; and room for what later releases add.
+const TEXT_MAX: usize = 1_024;
 /// Room for the tag of a tenant with a short name.
 const TEXT_USUAL: usize = 124;
 
@@ -47,10 +52,9 @@ impl LocalTag {
             return None;
         }
         let (signed, mac) = text.rsplit_once('.')?;
-        let (call, rest) = signed.split_once('.')?;
-        let (leg, rest) = rest.split_once('.')?;
-        let (tenant, owner) = rest.split_once('.')?;
-        let (node, epoch) = owner.rsplit_once('.')?;
+        let mut fields = signed.split('.');
+        let (call, leg, tenant) = (fields.next()?, fields.next()?, fields.next()?);
+        let (node, epoch) = (fields.next()?, fields.next()?);
         let call = call.parse().ok().filter(|_| call.len() == 16)?;
         let leg = leg.parse().ok()?;
         let mac = hex(mac)?;
@@ -133,6 +137,26 @@ mod tests {
             assert_eq!(LocalTag::open(&other, &seal), None, "{other}");
         }
         assert_eq!(LocalTag::open(&text, &Seal::new(&[2; 32])), None);
+    }
+
+    #[test]
+    fn a_tag_of_every_release_is_understood() {
+        let seal = Seal::new(&[1; 32]);
+        // To be added to, never to be changed: dialogs with such tags may stand.
+        let given_out = ["000000000000001f.2.acme.sip-cluster-1.99.e100807007cc1923"];
+        for text in given_out {
+            assert_eq!(LocalTag::open(text, &seal), Some(tag(0x1f, 2, "acme", "sip-cluster-1", 99)), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_a_later_release_adds_to_a_tag_is_passed_over() {
+        let seal = Seal::new(&[1; 32]);
+        let mut text = "000000000000001f.2.acme.sip-cluster-1.99.more.and-more".to_owned();
+        let mac = seal.sign(Purpose::LocalTag, text.as_bytes());
+        text.push('.');
+        push_hex(&mut text, &mac);
+        assert_eq!(LocalTag::open(&text, &seal), Some(tag(0x1f, 2, "acme", "sip-cluster-1", 99)));
     }
 
     proptest! {
