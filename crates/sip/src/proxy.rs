@@ -33,6 +33,7 @@ mod flow_token;
 mod forward;
 pub mod headers;
 mod members;
+mod moved;
 mod nodes;
 mod rendezvous;
 mod request;
@@ -51,6 +52,7 @@ pub use rendezvous::heir;
 pub use settings::{Credentials, Hashes, Limits, Network, Settings, Trunk};
 
 use exchange::Exchange;
+use moved::Moved;
 use nodes::Nodes;
 use sources::Sources;
 
@@ -133,6 +135,7 @@ pub struct Proxy {
     timers: TimerQueue<u64>,
     connections: HashMap<u64, Peer>,
     nodes: Nodes,
+    moved: Moved,
     sources: Sources,
     trunks: Vec<Trunk>,
     lookups: usize,
@@ -186,6 +189,7 @@ impl Proxy {
             timers: TimerQueue::new(),
             connections: HashMap::new(),
             nodes: Nodes::default(),
+            moved: Moved::default(),
             sources,
             trunks: Vec::new(),
             lookups: 0,

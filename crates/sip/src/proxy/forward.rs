@@ -173,9 +173,25 @@ impl Proxy {
         self.give_again(id, message, destination, now);
     }
 
-    /// A node says of a request that it was given who has the call: it goes there.
+    /// A node says of a request that it was given who has the call: it goes there, and so do those that follow.
     pub(super) fn hand_over(&mut self, id: u64, client: ClientId, owner: &Owner, now: Timestamp) {
+        let waits = self.exchanges.get(id).is_some_and(|held| match held.stage {
+            Stage::Forwarded { client: asked, target: Target::Node(_), .. } | Stage::Orphaned { client: asked, .. } => {
+                asked == client
+            }
+            _ => false,
+        });
+        if !waits {
+            // It has its answer.
+            self.counts.responses_stray += 1;
+            return;
+        }
         let Some((mut message, key)) = self.take_back(id, client) else { return };
+        if let Some(tag) = self.owner_tag(&message)
+            && self.nodes.by_owner(owner).is_some()
+        {
+            self.moved.learn(tag.call, owner.clone());
+        }
         message.remove(&headers::UNREACHABLE);
         message.set(&headers::OWNER, owner);
         let to_node = |connection, unreachable| Destination { target: Target::Node(connection), unreachable, key };

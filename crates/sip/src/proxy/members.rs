@@ -4,6 +4,7 @@ use model::{Owner, Timestamp};
 
 use super::answer::Answer;
 use super::exchange::{Origin, Stage, Target};
+use super::forward::branch_loop_mark;
 use super::nodes::{Announcement, Joined};
 use super::settings::KEEP_ALIVE;
 use super::{NodeLoss, Output, Proxy, Side, headers};
@@ -31,6 +32,8 @@ impl Proxy {
             // No response of the transaction: the request is not answered yet.
             match self.layer.client_of(&message) {
                 Some((client, id)) => self.hand_over(id, client, &owner, now),
+                // Of a request that has had its answer and is forgotten.
+                None if is_to_us(&message) => self.counts.responses_stray += 1,
                 None => self.pass_to_owner(message, &owner),
             }
             return self.settle(now);
@@ -82,6 +85,7 @@ impl Proxy {
     pub(super) fn lose(&mut self, connection: u64, why: NodeLoss, now: Timestamp) {
         let Some(node) = self.nodes.leave(connection) else { return };
         self.counts.nodes_lost += 1;
+        self.moved.forget(&node.announcement.owner);
         self.outputs.push_back(Output::NodeDown(node.announcement.owner.clone(), why));
         self.repeat_elsewhere(&node, now);
     }
@@ -134,6 +138,11 @@ impl Proxy {
             .header(&headers::LIVE, live)
             .build()
     }
+}
+
+/// Whether a response is to a request that we have forwarded.
+fn is_to_us(response: &Message) -> bool {
+    response.top_via().is_ok_and(|via| via.branch().is_some_and(|branch| branch_loop_mark(branch).is_some()))
 }
 
 fn is_keep_alive_answer(message: &Message) -> bool {

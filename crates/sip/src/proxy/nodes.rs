@@ -105,12 +105,7 @@ impl Nodes {
     /// Who goes on with what `owner` had, which is not live: for a call any node of the role, for anything else a later
     /// life of the same node, since nobody else has its ports and records.
     pub(super) fn heir_of(&self, owner: &Owner, key: u64) -> Option<&Node> {
-        // A node is named by its role and the number of its replica.
-        let role = owner.node.as_str().rsplit_once('-').map_or(OWNERS, |(role, _)| role);
-        if role == OWNERS {
-            return self.heir(OWNERS, key);
-        }
-        self.later_life(owner)
+        if owns_calls(owner) { self.heir(OWNERS, key) } else { self.later_life(owner) }
     }
 
     /// The node that `owner` was, started again.
@@ -169,6 +164,11 @@ impl Nodes {
         }
         list
     }
+}
+
+/// Whether calls are that owner's: a node is named by its role and the number of its replica.
+pub(super) fn owns_calls(owner: &Owner) -> bool {
+    owner.node.as_str().rsplit_once('-').is_none_or(|(role, _)| role == OWNERS)
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use model::{Dn, Owner, TenantId};
 use super::answer::Answer;
 use super::exchange::Target;
 use super::flow_token::StreamOwner;
+use super::nodes::owns_calls;
 use super::{Peer, Proxy, Side, flow_token, rendezvous};
 use crate::flow::Flow;
 use crate::header::{Contact, HeaderName};
@@ -101,7 +102,9 @@ impl Proxy {
     /// The owner of a dialog if it is live, else its heir.
     pub(super) fn to_owner(&self, tag: &LocalTag) -> Result<Destination, Answer> {
         let key = rendezvous::key_of(tag.call);
-        if let Some(node) = self.nodes.by_owner(&tag.owner) {
+        // Whom a node has named goes before whom the tag names: a dialog keeps its tag when its call changes hands.
+        let told = self.moved.owner_of(tag.call).filter(|_| owns_calls(&tag.owner));
+        if let Some(node) = self.nodes.by_owner(told.unwrap_or(&tag.owner)) {
             return Ok(Destination { target: Target::Node(node.connection), unreachable: None, key: Some(key) });
         }
         let heir = self.nodes.heir_of(&tag.owner, key).ok_or_else(Answer::unavailable)?;

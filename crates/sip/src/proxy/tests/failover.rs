@@ -376,6 +376,76 @@ fn a_request_of_a_call_that_has_moved_goes_to_the_node_that_has_it() {
     assert_eq!(lab.statuses(), [200]);
 }
 
+/// A request of call `call`, which `a.1` had; where it went, with which mark.
+fn asked_of(lab: &mut Lab, call: u64, number: u32) -> (Flow, Message) {
+    let (to_tag, branch) = (tag(call, "a.1"), format!("z9hG4bK-{call}-{number}"));
+    lab.from(
+        TRUNK,
+        &Ask { method: "INFO", to_tag: Some(&to_tag), branch: &branch, cseq: number, ..Ask::default() }.text(),
+    );
+    lab.only()
+}
+
+#[test]
+fn who_has_a_call_is_remembered_as_long_as_that_node_is_there() {
+    let mut lab = Lab::new();
+    // The dead node is there again, by another epoch: the hash of its name gives it half of the calls.
+    lab.node(1, "sip-cluster", "a.2");
+    lab.node(2, "sip-cluster", "b.1");
+    let call = (1..).find(|call| asked_of(&mut lab, *call, 1).0 == tcp(1)).unwrap();
+    let (_, first) = asked_of(&mut lab, call, 2);
+    assert_eq!(header(&first, &headers::UNREACHABLE), "a.1");
+    lab.by(1, &elsewhere(&first, "b.1"));
+    assert_eq!(lab.only().0, tcp(2));
+    let (flow, second) = asked_of(&mut lab, call, 3);
+    assert_eq!((flow, second.header(&headers::UNREACHABLE)), (tcp(2), None), "no detour");
+    let other = asked_of(&mut lab, call + 1_000, 1);
+    assert_eq!(header(&other.1, &headers::UNREACHABLE), "a.1", "of that call alone");
+    lab.proxy.handle_closed(2, lab.now);
+    lab.drain();
+    lab.take();
+    let (flow, third) = asked_of(&mut lab, call, 4);
+    assert_eq!((flow, header(&third, &headers::UNREACHABLE)), (tcp(1), "a.1"));
+}
+
+#[test]
+fn what_a_call_has_at_media_does_not_go_to_the_calls_owner() {
+    let mut lab = Lab::new();
+    lab.node(1, "sip-cluster", "sip-cluster-1.1");
+    lab.node(2, "sip-cluster", "sip-cluster-2.1");
+    lab.node(3, "media", "media-1.1");
+    let info = |lab: &mut Lab, owned_by: &str, number: u32| {
+        let (to_tag, branch) = (tag(1, owned_by), format!("z9hG4bK-{number}"));
+        lab.from(
+            TRUNK,
+            &Ask { method: "INFO", to_tag: Some(&to_tag), branch: &branch, cseq: number, ..Ask::default() }.text(),
+        );
+        lab.only()
+    };
+    let (_, first) = info(&mut lab, "sip-cluster-1.1", 1);
+    lab.by(1, &elsewhere(&first, "sip-cluster-2.1"));
+    lab.take();
+    assert_eq!(info(&mut lab, "sip-cluster-1.1", 2).0, tcp(2));
+    assert_eq!(info(&mut lab, "media-1.1", 3).0, tcp(3));
+}
+
+#[test]
+fn a_request_that_has_its_answer_goes_to_nobody_else() {
+    let mut lab = Lab::new();
+    lab.node(1, "sip-cluster", "a.1");
+    lab.node(2, "sip-cluster", "b.1");
+    let to_tag = tag(1, "a.1");
+    for method in ["INVITE", "BYE"] {
+        let branch = format!("z9hG4bK-{method}");
+        lab.from(TRUNK, &Ask { method, to_tag: Some(&to_tag), branch: &branch, ..Ask::default() }.text());
+        let (_, request) = lab.only();
+        lab.by(1, &answer(&request, 200, &to_tag));
+        assert_eq!(lab.statuses(), [200]);
+        lab.by(2, &elsewhere(&request, "b.1"));
+        assert!(lab.take().is_empty(), "{method}");
+    }
+}
+
 #[test]
 fn a_request_whose_call_was_with_a_node_that_is_gone_too_goes_marked_to_the_next_heir_and_not_for_ever() {
     let mut lab = Lab::new();
