@@ -171,9 +171,10 @@ impl UserAgent {
         self.follow_transactions(now);
     }
 
-    /// A flow broke: what waits for a final response on it fails with 503.
+    /// A flow broke: what waits for a final response on it fails with 503. Dialogs stay, for the flow may come back
+    /// ([`Self::move_flow`]), and what ends something (BYE, CANCEL) waits for that until its own time is up.
     pub fn flow_failed(&mut self, flow: Flow, now: Timestamp) {
-        self.layer.flow_failed(flow);
+        self.layer.flow_away(flow, now);
         self.follow_transactions(now);
     }
 

@@ -390,9 +390,8 @@ impl UserAgent {
         }
         match status {
             StatusCode::REQUEST_PENDING => self.glare(id, purpose, offer, outgoing, response, now),
-            StatusCode::CALL_DOES_NOT_EXIST | StatusCode::REQUEST_TIMEOUT | StatusCode::SERVICE_UNAVAILABLE
-                if status != StatusCode::SERVICE_UNAVAILABLE || response.is_none() =>
-            {
+            // RFC 3261 §14.1. That its flow broke says nothing of the peer.
+            StatusCode::CALL_DOES_NOT_EXIST | StatusCode::REQUEST_TIMEOUT => {
                 self.leave(id, Release::Gone(status), now);
             }
             _ if purpose == InvitePurpose::Change => {

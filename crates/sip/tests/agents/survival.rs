@@ -190,6 +190,40 @@ fn a_broken_flow_fails_a_pending_invite_with_503() {
 }
 
 #[test]
+fn a_dialog_outlives_its_flow_and_its_bye_waits_for_the_next_one() {
+    let mut pair = Pair::perfect(Wire::Stream);
+    let (alice, _) = pair.call();
+    let (old, new, now) = (Wire::Stream.flow_to(BOB), Flow::Stream { connection: 8 }, pair.now());
+    pair.agent(ALICE).reinvite(alice, Some("again".into()), Vec::new(), now).unwrap();
+    while pair.agent(ALICE).poll_transmit().is_some() {}
+    pair.agent(ALICE).flow_failed(old, now);
+    let refused = |e: &Option<Event>| matches!(e, Some(Event::Refused { status: StatusCode::SERVICE_UNAVAILABLE, .. }));
+    assert!(refused(&pair.agent(ALICE).poll_event()), "the change is refused");
+    assert!(pair.agent(ALICE).poll_event().is_none(), "and no more than that");
+    pair.agent(ALICE).bye(alice, Vec::new(), now).unwrap();
+    while pair.agent(ALICE).poll_transmit().is_some() {}
+    pair.agent(ALICE).flow_failed(old, now);
+    assert!(pair.agent(ALICE).poll_event().is_none());
+    pair.agent(ALICE).move_flow(old, new);
+    let bye = pair.agent(ALICE).poll_transmit().expect("the BYE");
+    assert_eq!((bye.flow, Message::parse(bye.bytes).unwrap().method()), (new, Method::Bye));
+}
+
+#[test]
+fn a_phone_that_rings_is_cancelled_when_a_flow_that_failed_is_back() {
+    let (mut pair, ..) = ringing(Wire::Stream);
+    let (old, new, now) = (Wire::Stream.flow_to(BOB), Flow::Stream { connection: 8 }, pair.now());
+    for _ in 0..2 {
+        pair.agent(ALICE).flow_failed(old, now);
+        while pair.agent(ALICE).poll_transmit().is_some() {}
+    }
+    pair.agent(ALICE).move_flow(old, new);
+    let cancel = pair.agent(ALICE).poll_transmit().expect("the CANCEL");
+    assert_eq!((cancel.flow, Message::parse(cancel.bytes).unwrap().method()), (new, Method::Cancel));
+    assert!(pair.agent(ALICE).poll_transmit().is_none());
+}
+
+#[test]
 fn a_challenged_invite_is_repeated_with_credentials_once() {
     let credentials = Some(AgentCredentials { user: "7101".into(), password: "secret".into() });
     let alice = AgentConfig { credentials, ..AgentConfig::default() };

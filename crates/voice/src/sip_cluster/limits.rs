@@ -15,7 +15,7 @@ pub struct Limits {
     pub probe_after: Duration,
     /// How long a probed party may take to answer; the proxy repeats the probe meanwhile.
     pub probe_within: Duration,
-    /// How long a proxy that was lost may take to come back before what waits on it fails.
+    /// How long a proxy that was lost may take to come back before requests that wait for it fail. Calls wait as long as they last.
     pub proxy_return: Duration,
 }
 

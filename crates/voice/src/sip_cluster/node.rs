@@ -42,6 +42,15 @@ pub struct Place {
     pub side: Side,
 }
 
+/// An edge whose connection broke.
+#[derive(Clone, Copy, Debug)]
+pub struct Lost {
+    /// The number that the connection had: legs are known by it.
+    pub link: u64,
+    /// Until when what waits there for a response goes on waiting.
+    pub until: Timestamp,
+}
+
 /// A node. See the module for its turns.
 pub struct Node {
     pub(super) owner: Owner,
@@ -64,8 +73,8 @@ pub struct Node {
     pub(super) orders: Orders,
     /// Connections to proxies that are up, and the edges of their proxies.
     pub(super) links: BTreeMap<u64, String>,
-    /// Edges whose connection broke, with its number, until it is back or given up.
-    pub(super) lost: BTreeMap<String, (u64, Timestamp)>,
+    /// Edges whose connection broke, until it is back or no leg is left that goes by it.
+    pub(super) lost: BTreeMap<String, Lost>,
     /// How many edges were awaited that had not been up in this life.
     pub(super) never_up: u64,
     pub(super) draining: bool,
@@ -169,7 +178,7 @@ impl Node {
     /// A proxy may be used; it may be one that we had lost.
     pub fn link_up(&mut self, link: u64, edge: &str, now: Timestamp) {
         self.links.insert(link, edge.to_owned());
-        if let Some((old, _)) = self.lost.remove(edge) {
+        if let Some(Lost { link: old, .. }) = self.lost.remove(edge) {
             let (old, new) = (Flow::Stream { connection: old }, Flow::Stream { connection: link });
             self.agent.move_flow(old, new);
             self.move_legs(old, link);
@@ -179,11 +188,11 @@ impl Node {
         self.settle(now);
     }
 
-    /// The connection to a proxy broke. Its calls wait for its return.
+    /// The connection to a proxy broke. Its calls wait for its return, whenever that is; their requests do so for a while.
     pub fn link_down(&mut self, link: u64, now: Timestamp) {
         self.live.remove(&link);
         if let Some(edge) = self.links.remove(&link) {
-            self.lost.insert(edge, (link, now + self.limits.proxy_return));
+            self.lost.insert(edge, Lost { link, until: now + self.limits.proxy_return });
         }
     }
 
@@ -391,7 +400,7 @@ impl Node {
 
     /// The edge of the proxy at that connection.
     pub(super) fn edge(&self, link: u64) -> &str {
-        let lost = || self.lost.iter().find(|(_, (number, _))| *number == link).map(|(edge, _)| edge);
+        let lost = || self.lost.iter().find(|(_, lost)| lost.link == link).map(|(edge, _)| edge);
         self.links.get(&link).or_else(lost).map_or(NO_EDGE, String::as_str)
     }
 

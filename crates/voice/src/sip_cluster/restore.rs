@@ -6,7 +6,7 @@ use sip::Flow;
 use sip::agent::{DialogSnapshot, Restore};
 
 use super::entry::{Entry, LegStage};
-use super::node::{NO_EDGE, Node, Place, Side};
+use super::node::{Lost, NO_EDGE, Node, Place, Side};
 use super::records::{self, Decoded};
 
 impl Node {
@@ -82,7 +82,7 @@ impl Node {
     /// another proxy knows nothing of its requests, so that a CANCEL there would be of no call.
     fn link_at(&mut self, edge: &str, now: Timestamp) -> u64 {
         let own = self.links.iter().find(|(_, at)| at.as_str() == edge).map(|(link, _)| *link);
-        if let Some(link) = own.or_else(|| self.lost.get(edge).map(|(link, _)| *link)) {
+        if let Some(link) = own.or_else(|| self.lost.get(edge).map(|lost| lost.link)) {
             return link;
         }
         if edge == NO_EDGE {
@@ -90,7 +90,7 @@ impl Node {
         }
         self.never_up += 1;
         let link = NEVER_UP | self.never_up;
-        self.lost.insert(edge.to_owned(), (link, now + self.limits.proxy_return));
+        self.lost.insert(edge.to_owned(), Lost { link, until: now + self.limits.proxy_return });
         link
     }
 }

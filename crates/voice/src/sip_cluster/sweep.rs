@@ -1,24 +1,18 @@
-//! Parties that went away without a word: found by a probe within the dialog, and proxies that do not come back.
+//! Parties that went away without a word: found by a probe within the dialog; and what waits for proxies that are away.
 
 use call::Input;
 use model::{ConnId, LegId, Timestamp};
 use sip::{Flow, StatusCode};
 
-use super::entry::LegStage;
+use super::entry::{Leg, LegStage};
 use super::limits::SWEEP_EVERY;
 use super::node::{Node, Place, Side};
 
 impl Node {
-    /// Probes silent parties by OPTIONS (RFC 3261 section 11: also within a dialog), and gives up lost proxies.
+    /// Probes silent parties by OPTIONS (RFC 3261 section 11: also within a dialog), and lets nothing wait too long for a proxy.
     pub(super) fn sweep(&mut self, now: Timestamp) {
         self.next_sweep = now + SWEEP_EVERY;
-        let gone: Vec<String> =
-            self.lost.iter().filter(|(_, (_, until))| *until <= now).map(|(edge, _)| edge.clone()).collect();
-        for edge in gone {
-            if let Some((link, _)) = self.lost.remove(&edge) {
-                self.agent.flow_failed(Flow::Stream { connection: link }, now);
-            }
-        }
+        self.fail_what_waits_for_proxies(now);
         let overdue: Vec<_> = self
             .probes
             .iter()
@@ -34,13 +28,25 @@ impl Node {
         }
     }
 
+    /// Requests to proxies that are away for long fail; the legs stay, and go on when their proxy is back, whenever that is.
+    fn fail_what_waits_for_proxies(&mut self, now: Timestamp) {
+        let late: Vec<u64> = self.lost.values().filter(|lost| lost.until <= now).map(|lost| lost.link).collect();
+        for link in &late {
+            self.agent.flow_failed(Flow::Stream { connection: *link }, now);
+        }
+        let legs = || self.calls.values().flat_map(|entry| &entry.legs);
+        self.lost.retain(|_, lost| !late.contains(&lost.link) || legs().any(|leg| leg.link == lost.link));
+    }
+
+    /// Parties that have said nothing for long. Of one whose proxy is away nothing can be heard: media tells whether it is gone.
     fn silent(&self, now: Timestamp) -> Vec<Place> {
-        let quiet = |at: Timestamp| now.since(at) >= self.limits.probe_after;
+        let quiet =
+            |leg: &Leg| now.since(leg.heard_at) >= self.limits.probe_after && self.links.contains_key(&leg.link);
         let mut silent: Vec<Place> = self
             .calls
             .iter()
             .flat_map(|(conn_id, entry)| entry.legs.iter().map(move |leg| (*conn_id, leg)))
-            .filter(|(_, leg)| leg.stage == LegStage::Up && quiet(leg.heard_at))
+            .filter(|(_, leg)| leg.stage == LegStage::Up && quiet(leg))
             .map(|(conn_id, leg)| Place { conn_id, leg: leg.id, side: Side::Phone })
             .collect();
         silent.sort_unstable_by_key(|place| (place.conn_id, place.leg));

@@ -1,16 +1,38 @@
 //! Flows that break or move.
 
+use model::Timestamp;
+
 use super::{ClientId, TransactionEvent, TransactionLayer};
 use crate::transaction::client::ClientState;
-use crate::{Flow, Transmit};
+use crate::{Flow, Method, Transmit};
 
 impl TransactionLayer {
     /// A flow broke: requests that wait for a final response on it fail.
     pub fn flow_failed(&mut self, flow: Flow) {
+        self.fail(flow, |_| true);
+    }
+
+    /// As [`Self::flow_failed`] for a flow that may come back ([`Self::move_flow`]): what ends something goes on waiting as long as
+    /// its own timer lets it, for nobody says it again. That is a BYE, and the CANCEL of an INVITE that was under way.
+    pub fn flow_away(&mut self, flow: Flow, now: Timestamp) {
+        let under_way: Vec<u64> = self
+            .clients
+            .iter()
+            .filter(|(_, c)| c.flow == flow && c.method == Method::Invite && c.state() == ClientState::Proceeding)
+            .map(|(id, _)| id)
+            .collect();
+        for id in under_way {
+            self.cancel(ClientId(id), &[], now);
+        }
+        self.fail(flow, |method| !matches!(method, Method::Bye | Method::Cancel));
+    }
+
+    fn fail(&mut self, flow: Flow, fails: impl Fn(&Method) -> bool) {
+        let waits = |state| !matches!(state, ClientState::Completed | ClientState::Accepted);
         let failed: Vec<(u64, u64)> = self
             .clients
             .iter()
-            .filter(|(_, c)| c.flow == flow && !matches!(c.state(), ClientState::Completed | ClientState::Accepted))
+            .filter(|(_, c)| c.flow == flow && waits(c.state()) && fails(&c.method))
             .map(|(id, c)| (id, c.owner))
             .collect();
         for (id, owner) in failed {

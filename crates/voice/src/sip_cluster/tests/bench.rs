@@ -50,6 +50,8 @@ pub struct Bench {
     pub phone_dialog: Option<DialogId>,
     /// Whether media and phone are silent.
     pub mute: Vec<Peer>,
+    /// The connection by which the peers are reached: that of the proxy that is there.
+    pub link: u64,
     /// Whether media refuses what it is offered within a dialog.
     pub media_refuses: bool,
     tags: u64,
@@ -105,6 +107,7 @@ impl Bench {
             caller_dialog: None,
             phone_dialog: None,
             mute: Vec::new(),
+            link: 1,
             media_refuses: false,
             tags: 0,
         }
@@ -156,7 +159,8 @@ impl Bench {
                 quiet = false;
                 let message = Message::parse(transmit.bytes).expect("the node speaks SIP");
                 let peer = peer_of(message.call_id().expect("a Call-ID"));
-                if !self.mute.contains(&peer) {
+                let arrives = transmit.flow == Flow::Stream { connection: self.link };
+                if arrives && !self.mute.contains(&peer) {
                     self.peers.get_mut(&peer).expect("a peer").receive(message, LINK, self.now);
                 }
             }
@@ -225,10 +229,24 @@ impl Bench {
             busy = true;
             if !self.mute.contains(&peer) {
                 let message = Message::parse(bytes).expect("a peer speaks SIP");
-                self.node.receive(message, 1, self.now);
+                self.node.receive(message, self.link, self.now);
             }
         }
         busy
+    }
+
+    /// The connection to the proxy breaks; the peers are reached by that one, if there is another.
+    pub fn proxy_goes(&mut self, other: Option<u64>) {
+        self.node.link_down(self.link, self.now);
+        self.link = other.unwrap_or(0);
+        self.run();
+    }
+
+    /// The proxy is there again, by another connection.
+    pub fn proxy_returns(&mut self) {
+        self.link += 100;
+        self.node.link_up(self.link, EDGE, self.now);
+        self.run();
     }
 
     /// Media as it is: answers offers, makes them, and takes MSML.

@@ -102,10 +102,61 @@ fn clearing_by_request_hangs_up_both_sides() {
 
 #[test]
 fn a_proxy_that_comes_back_goes_on_with_its_calls() {
-    let (mut bench, _) = talking();
-    bench.node.link_down(1, bench.now);
-    bench.node.link_up(2, super::bench::EDGE, bench.now);
+    for away in [Duration::ZERO, Duration::from_secs(4), Duration::from_secs(6), Duration::from_secs(300)] {
+        let (mut bench, _) = talking();
+        bench.proxy_goes(None);
+        bench.pass(away);
+        bench.proxy_returns();
+        bench.bye(Peer::Caller);
+        assert!(bench.saw(Peer::Phone, |event| matches!(event, Event::Released { .. })), "after {away:?}");
+        assert!(bench.is_clear(), "after {away:?}");
+    }
+}
+
+#[test]
+fn a_hang_up_waits_for_the_proxy_that_leads_to_the_party() {
+    let (mut bench, conn_id) = talking();
+    bench.proxy_goes(None);
+    bench.pass(Duration::from_secs(10));
+    bench.node.request(request(conn_id, "7101", RequestKind::ClearCall), bench.now).expect("the call is here");
     bench.run();
+    bench.pass(Duration::from_secs(20));
+    bench.proxy_returns();
+    for peer in [Peer::Caller, Peer::Phone] {
+        assert!(bench.saw(peer, |event| matches!(event, Event::Released { .. })), "{peer:?}");
+    }
+    assert!(bench.is_clear());
+}
+
+#[test]
+fn what_cannot_be_asked_of_a_phone_whose_proxy_is_away_ends_no_call() {
+    let (mut bench, conn_id) = talking();
+    bench.proxy_goes(None);
+    for _ in 0..2 {
+        let hold = request(conn_id, "7101", RequestKind::HoldCall);
+        bench.node.request(hold, bench.now).expect("the call is here");
+        bench.run();
+        bench.pass(Duration::from_secs(8));
+        assert_eq!(bench.story.last().map(String::as_str), Some("Error@7101"), "{:?}", bench.story);
+    }
+    // So long that it would be asked whether it lives.
+    bench.pass(Duration::from_secs(700));
+    bench.proxy_returns();
+    assert_eq!(bench.node.calls(), 1);
     bench.bye(Peer::Caller);
     assert!(bench.is_clear());
+}
+
+#[test]
+fn a_phone_that_vanishes_while_its_proxy_is_away_is_found_all_the_same() {
+    let (mut bench, _) = talking();
+    bench.node.link_up(9, "192.0.2.2:5060", bench.now);
+    bench.proxy_goes(Some(9));
+    bench.pass(Duration::from_secs(50));
+    bench.phone_is_silent();
+    bench.pass(Duration::from_secs(10));
+    assert!(bench.story.contains(&"Released@7101".to_owned()), "{:?}", bench.story);
+    bench.pass(Duration::from_secs(40));
+    assert_eq!(bench.node.calls(), 0, "nothing waits for a proxy that does not come back");
+    assert!(bench.node.lost.is_empty());
 }

@@ -12,6 +12,7 @@ use sip::agent::{
 use sip::{Flow, LocalTag, Message, StatusCode};
 
 use super::super::bench::{PHONE_SDP, seal};
+use super::plan::HEARD_WITHIN;
 use super::proxies::{CARRIER, EDGES, addr, edge_flow};
 use super::world::{Action, Addr, Payload, World};
 
@@ -95,11 +96,31 @@ impl World {
         let now = self.now();
         let Some(placed) = self.carrier.calls.get_mut(&call).filter(|it| it.stage == Stage::Up) else { return };
         placed.stage = Stage::Leaving;
-        self.rules.may_end(placed.conn_id);
+        let conn_id = placed.conn_id;
+        self.rules.may_end(conn_id);
+        if let Some(conn_id) = conn_id {
+            self.after(HEARD_WITHIN, Action::Heard(Addr::Carrier, conn_id));
+        }
+        let Some(placed) = self.carrier.calls.get(&call) else { return };
         if let Err(error) = self.carrier.agent.bye(placed.dialog, Vec::new(), now) {
             self.rules.break_rule("a caller may hang up", format!("call {call}: {error}"));
         }
         self.drain_carrier();
+    }
+
+    pub fn conn_id_of(&self, call: usize) -> Option<ConnId> {
+        self.carrier.calls.get(&call)?.conn_id
+    }
+
+    /// Somebody has hung up a while ago: the other side knows it by now.
+    pub fn other_side_has_heard(&mut self, who: Addr, conn_id: ConnId) {
+        let talks = match who {
+            Addr::Carrier => self.phones.iter().any(|phone| phone.talks_in(conn_id)),
+            _ => self.carrier.calls.values().any(|it| it.stage == Stage::Up && it.conn_id == Some(conn_id)),
+        };
+        if talks {
+            self.rules.break_rule("who is hung up on hears of it", format!("{conn_id}, since {who:?} has hung up"));
+        }
     }
 
     pub fn caller_holds(&mut self, call: usize, hold: bool) {
@@ -214,8 +235,10 @@ impl World {
         let conn_id = placed.conn_id;
         self.rules.may_end(conn_id);
         let extension = self.scripts[call].number != "9000";
-        // The phone's own refusal and its silence; and what an application says that has given up.
-        let meant = cancelled || (extension && matches!(status.0, 480 | 486)) || self.rules.is_meant_to_end(conn_id);
+        // The phone's own refusal and its silence; that nothing leads to it; and what an application says that has given up.
+        let unreached = extension && status.0 == 503 && self.links.is_stalled();
+        let refused = extension && matches!(status.0, 480 | 486);
+        let meant = cancelled || refused || unreached || self.rules.is_meant_to_end(conn_id);
         if !meant || (cancelled && !matches!(status.0, 487 | 480 | 486)) {
             let text = format!("call {call} ({conn_id:?}): {} {cancelled}", status.0);
             self.rules.break_rule("a caller is refused for a reason alone", text);

@@ -19,6 +19,8 @@ pub struct Rules {
     stories: BTreeMap<ConnId, Story>,
     /// Calls that a party has ended, or the application.
     ended: BTreeSet<ConnId>,
+    /// Those that a phone has ended.
+    hung_up_on: BTreeSet<ConnId>,
     /// The Call-IDs of the INVITEs that have made calls, and of those that were given up.
     invites: BTreeMap<ConnId, String>,
     cancelled: BTreeSet<String>,
@@ -37,6 +39,15 @@ impl Rules {
     /// Somebody has ended the call who may.
     pub fn may_end(&mut self, conn_id: Option<ConnId>) {
         self.ended.extend(conn_id);
+    }
+
+    /// A phone that talks in the call has hung up.
+    pub fn hangs_up(&mut self, conn_id: ConnId) {
+        self.hung_up_on.insert(conn_id);
+    }
+
+    pub fn was_hung_up_on(&self, conn_id: Option<ConnId>) -> bool {
+        conn_id.is_some_and(|conn_id| self.hung_up_on.contains(&conn_id))
     }
 
     pub fn is_meant_to_end(&self, conn_id: Option<ConnId>) -> bool {

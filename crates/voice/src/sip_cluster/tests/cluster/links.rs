@@ -34,6 +34,10 @@ impl Links {
         self.open.remove(&connection);
     }
 
+    pub const fn is_stalled(&self) -> bool {
+        self.stalled.is_some()
+    }
+
     /// What is under way on it is lost.
     pub fn lose(&mut self, connection: u64) {
         self.lost.insert(connection);

@@ -9,6 +9,7 @@ use sip::agent::{AgentConfig, DialogId, Event, LocalIdentity, Release, Reply, Us
 use sip::{Message, StatusCode};
 
 use super::carrier::{call_of, is_the_end, session, why};
+use super::plan::HEARD_WITHIN;
 use super::proxies::{edge_flow, phone_address};
 use super::world::{Action, Addr, Payload, World};
 
@@ -47,6 +48,12 @@ impl Phone {
             chance: Seeded::new(seed ^ (0xF0E1_0000 + at as u64)),
             tags: 0,
         }
+    }
+}
+
+impl Phone {
+    pub fn talks_in(&self, conn_id: ConnId) -> bool {
+        self.lines.values().any(|line| line.conn_id == Some(conn_id) && line.stage == Stage::Up)
     }
 }
 
@@ -192,12 +199,19 @@ impl World {
             return;
         }
         let phone = &mut self.phones[at];
+        let mut ended = None;
         if let Some(line) = phone.lines.get_mut(&dialog) {
             line.stage = Stage::Leaving;
             self.rules.may_end(line.conn_id);
+            // One that was taken out of the call before ends nothing by it.
+            ended = line.conn_id.filter(|_| !self.rules.is_withdrawn(&line.call_id));
         }
         if let Err(error) = phone.agent.bye(dialog, Vec::new(), now) {
             self.rules.break_rule("a phone may hang up", format!("phone {at}: {error}"));
+        }
+        if let Some(conn_id) = ended {
+            self.rules.hangs_up(conn_id);
+            self.after(HEARD_WITHIN, Action::Heard(Addr::Phone(at), conn_id));
         }
         self.drain_phone(at);
     }

@@ -53,6 +53,9 @@ const ACTIVE: Duration = Duration::from_secs(50);
 /// What is left after that time stays for good: longer than an ACK and then a BYE may take (64*T1 each, RFC 3261 sections 13.3.1.4
 /// and 17.1.2), shorter than a session without a refresh lives.
 const REST: Duration = Duration::from_secs(80);
+/// How soon the one party hears that the other has hung up: the longest that a way stays broken, and what is repeated after it;
+/// sooner than its session would be refreshed.
+pub const HEARD_WITHIN: Duration = Duration::from_secs(40);
 
 /// When everything is gone in a seed where nobody had to wait for an answer in vain: the longest lingering of a transaction.
 const LINGERING: Duration = Duration::from_secs(38);
@@ -127,7 +130,8 @@ impl World {
             }
             8 => (Fault::Break { node, proxy }, Duration::ZERO),
             _ => {
-                let back = self.between(100, 8_000);
+                // Also for so long that the node has given the connection up, and then what waits for it.
+                let back = self.between(100, 15_000);
                 (Fault::Stall { node, proxy, back }, back)
             }
         }

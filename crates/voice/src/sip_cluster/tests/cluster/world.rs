@@ -55,6 +55,7 @@ pub enum Action {
     PhoneRefuses(usize, DialogId),
     PhoneHangsUp(usize, DialogId),
     PhoneHolds(usize, DialogId, bool),
+    Heard(Addr, ConnId),
     TreatmentEnds(DialogId, String),
     Renew(usize, u64),
     Letter(usize, u64, Box<Letter>),
@@ -282,6 +283,7 @@ impl World {
             Action::PhoneRefuses(at, dialog) => self.phone_refuses(at, dialog),
             Action::PhoneHangsUp(at, dialog) => self.phone_hangs_up(at, dialog),
             Action::PhoneHolds(at, dialog, hold) => self.phone_holds(at, dialog, hold),
+            Action::Heard(who, conn_id) => self.other_side_has_heard(who, conn_id),
             Action::TreatmentEnds(dialog, name) => self.treatment_ends(dialog, &name),
             Action::Renew(at, life) => self.renew(at, life),
             Action::Letter(at, life, letter) => self.letter(at, life, *letter),
@@ -306,7 +308,10 @@ impl World {
         self.say(|| "everybody hangs up".to_owned());
         for call in 0..self.scripts.len() {
             self.give_up(call);
-            self.caller_hangs_up(call);
+            // Who was hung up on is to hear of it.
+            if !self.rules.was_hung_up_on(self.conn_id_of(call)) {
+                self.caller_hangs_up(call);
+            }
         }
     }
 }
