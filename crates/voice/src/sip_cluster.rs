@@ -86,15 +86,17 @@ async fn run(ctx: RoleContext) -> anyhow::Result<()> {
     let settings: Settings = ctx.settings()?;
     ctx.ready.require(PROXY);
     let (inbox, letters) = Inbox::new();
+    let (live, seen_live) = tokio::sync::watch::channel(Vec::new());
     let ways = server::Ways {
         inbox: inbox.clone(),
+        live: seen_live.clone(),
         stores: ctx.stores.clone(),
         owner: ctx.owner(),
         spans: ctx.trace.spans().clone(),
     };
     net::http::serve(&ctx, "http", server::router(ways)).await?;
     runtime::lease::keep(&ctx);
-    let clients = Clients::new(&ctx, inbox.clone())?;
+    let clients = Clients::new(&ctx, inbox.clone(), seen_live)?;
     let limits = Limits {
         calls_max: settings.calls_max,
         session_expires_s: settings.session_expires_s,
@@ -121,7 +123,8 @@ async fn run(ctx: RoleContext) -> anyhow::Result<()> {
     let former = former_calls(&ctx, &clients).await?;
     // Only now: the first message of a proxy may belong to one of those calls.
     let links = NodeLinks::of_role(&ctx, net::sip::Limits::default(), Arc::new(Counters::default()))?;
-    Turns::new(ctx, node, links, clients, routing, letters, former).run().await
+    let turned_at = ctx.clock.now();
+    Turns { ctx, node, links, clients, routing, letters, live, former, turned_at }.run().await
 }
 
 /// How long config may take to name the tenants at start, before the node goes on without its former calls.

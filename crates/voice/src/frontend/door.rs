@@ -140,13 +140,14 @@ impl Door {
     ) -> Result<Option<TraceParent>, Problem> {
         let mut body =
             json!({"tenant": incoming.tenant.as_str(), "requester": incoming.requester, "frame": incoming.frame});
-        let (mut unknown, mut silent) = (None, None);
+        let (mut unknown, mut elsewhere, mut silent) = (None, false, None);
         for node in self.nodes(read.owner.as_ref()) {
             let request = self.cluster.post("/requests").json(&body).at(node).deadline(OWNER_ANSWERS_WITHIN);
             match request.within(within).send().await {
                 Ok(answer) => return Ok(TraceParent::of(&answer.headers, TRACE_RESPONSE)),
                 // Not the owner, or not any more: the call may have moved.
                 Err(CallError::Refused(problem)) if problem.status == StatusCode::NOT_FOUND.as_u16() => {
+                    elsewhere |= problem.code != Some(u32::from(ErrorCode::INVALID_CONN_ID.0));
                     unknown = Some(problem);
                 }
                 Err(CallError::Refused(problem)) => return Err(problem),
@@ -163,7 +164,9 @@ impl Door {
                 }
             }
         }
-        Err(silent.or(unknown).unwrap_or_else(|| {
+        // Each says that another one has it: it changes hands in this moment, so nobody says that there is no such call.
+        let moving = elsewhere.then(|| Problem::unavailable("the call is just changing hands"));
+        Err(silent.or(moving).or(unknown).unwrap_or_else(|| {
             Problem::unavailable("no sip-cluster node can be reached").code(u32::from(ErrorCode::OUT_OF_SERVICE.0))
         }))
     }

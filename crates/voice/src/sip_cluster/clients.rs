@@ -7,21 +7,24 @@ use anyhow::Context as _;
 use call::call::{PinAnswer, TypedPin};
 use contracts::configuration;
 use contracts::provisioning::Secret;
-use infra::{Position, Posted, Recipient, Record, Stores};
+use infra::{Position, Posted, Recipient, Stores};
 use model::plan::{Caller, Destination};
 use model::{ConnId, Dn, EventName, Owner, Request, TenantId};
 use net::http::Client;
 use runtime::RoleContext;
 use serde_json::json;
+use tokio::sync::watch;
 
 use super::entry::Order;
 use super::inbox::Inbox;
-use super::inheritance::{self, Dead};
+use super::inheritance::{self, Heritage};
 
 /// How long an answer of the dial plan is waited for; the call's own timer is a little longer.
 const DIAL_PLAN_TIME: Duration = Duration::from_secs(4);
 /// How long config's answer about a PIN is waited for; the call's own timer is a little longer.
 const PIN_TIME: Duration = Duration::from_secs(4);
+/// How long config may take to name the tenants; it is asked again soon.
+const TENANTS_TIME: Duration = Duration::from_secs(2);
 /// How long the outcome of a feature code is looked for; the call's own timer is as long.
 const AGENT_TIME: Duration = Duration::from_secs(5);
 /// Events that one read takes while an outcome is looked for.
@@ -40,12 +43,14 @@ struct Inner {
     owner: Owner,
     inbox: Inbox,
     spans: runtime::spans::Spans,
-    dead: tokio::sync::Mutex<Dead>,
+    heritage: Heritage,
+    /// The owners that proxies see live.
+    live: watch::Receiver<Vec<Owner>>,
 }
 
 impl Clients {
-    /// The clients of this life of the role.
-    pub fn new(ctx: &RoleContext, inbox: Inbox) -> anyhow::Result<Self> {
+    /// The clients of this life of the role. `live` says whom proxies see live.
+    pub fn new(ctx: &RoleContext, inbox: Inbox, live: watch::Receiver<Vec<Owner>>) -> anyhow::Result<Self> {
         let inner = Inner {
             dialplan: Client::new(ctx, "voice-27")?,
             config: Client::new(ctx, "voice-28")?,
@@ -53,7 +58,8 @@ impl Clients {
             owner: ctx.owner(),
             inbox,
             spans: ctx.trace.spans().clone(),
-            dead: tokio::sync::Mutex::default(),
+            heritage: Heritage::new(ctx.stores.clone(), ctx.owner()),
+            live,
         };
         Ok(Self { inner: Arc::new(inner) })
     }
@@ -85,17 +91,23 @@ impl Clients {
                 // The loop's own.
                 Order::TellRouting { .. } => {}
                 Order::Find(sought) => {
-                    let found = inheritance::find(&inner.stores, &inner.owner, &sought).await;
+                    let live = || inner.live.borrow().clone();
+                    let found = inheritance::find(&inner.stores, &inner.owner, live, &sought).await;
                     inner.inbox.found(sought.named, found).await;
                 }
-                Order::Inherit { live } => inner.inbox.inherited(inner.inherit(&live).await).await,
+                Order::Inherit { live } => inner.inbox.inherited(inner.heritage.take(&live).await).await,
             }
         });
     }
 
-    /// The tenants that there are.
+    /// The tenants that there are. The calls of those that config names are inherited from then on.
     pub async fn tenants(&self) -> anyhow::Result<Vec<TenantId>> {
-        self.inner.tenants().await
+        let call = self.inner.config.get("/tenants").idempotent().deadline(TENANTS_TIME);
+        let names: Vec<String> = call.fetch().await?;
+        let tenants: Vec<TenantId> =
+            names.iter().map(|name| TenantId::parse(name).context("a tenant's name")).collect::<anyhow::Result<_>>()?;
+        self.inner.heritage.know(&tenants);
+        Ok(tenants)
     }
 }
 
@@ -133,32 +145,6 @@ impl Inner {
                 PinAnswer::Refused
             }
         }
-    }
-
-    /// What nodes that are gone have left.
-    async fn inherit(&self, live: &[Owner]) -> Vec<Record<ConnId>> {
-        // One look at a time.
-        let mut dead = self.dead.lock().await;
-        let mut claimed = Vec::new();
-        let tenants = match dead.tenants(self.stores.clock.now(), || self.tenants()).await {
-            Ok(tenants) => tenants,
-            Err(error) => {
-                tracing::debug!(%error, "config does not name the tenants");
-                return claimed;
-            }
-        };
-        if let Err(error) = dead.inherit(&self.stores, &self.owner, live, &tenants, &mut claimed).await {
-            tracing::warn!(%error, "calls of nodes that are gone cannot be claimed now");
-        }
-        if !claimed.is_empty() {
-            tracing::info!(calls = claimed.len(), "calls of a node that is gone are gone on with");
-        }
-        claimed
-    }
-
-    async fn tenants(&self) -> anyhow::Result<Vec<TenantId>> {
-        let names: Vec<String> = self.config.get("/tenants").idempotent().fetch().await?;
-        names.iter().map(|name| TenantId::parse(name).context("a tenant's name")).collect()
     }
 
     /// Posts the request and looks for the event that answers it.

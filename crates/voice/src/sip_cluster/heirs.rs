@@ -206,21 +206,28 @@ impl Node {
         }
     }
 
-    /// What a proxy says about who is live.
-    pub fn sees_live(&mut self, link: u64, live: Vec<Owner>, now: Timestamp) {
+    /// What a proxy says about who is live; says whether that is news.
+    pub fn sees_live(&mut self, link: u64, live: Vec<Owner>, now: Timestamp) -> bool {
         let before = self.live.insert(link, live);
-        if before.as_ref() != self.live.get(&link) {
+        let is_news = before.as_ref() != self.live.get(&link);
+        if is_news {
             // Somebody may have gone.
             self.hurry_until = now + HEIRS_HURRY;
             self.next_inheritance = self.next_inheritance.min(now + HEIRS_EVERY);
         }
+        is_news
+    }
+
+    /// The nodes that own calls and that proxies see live.
+    pub fn live(&self) -> Vec<Owner> {
+        self.live.values().flatten().filter(|owner| is_ours(owner)).cloned().collect()
     }
 
     /// Looks for calls whose owner is gone: one that waits in a queue has no message that would wake anybody.
     pub(super) fn look_for_inheritance(&mut self, now: Timestamp) {
         let every = if now < self.hurry_until { HEIRS_EVERY } else { HEIRS_EVERY * 10 };
         self.next_inheritance = now + every;
-        let live: Vec<Owner> = self.live.values().flatten().filter(|owner| is_ours(owner)).cloned().collect();
+        let live = self.live();
         // Who is not seen itself does not know who is gone.
         if self.inheriting || self.draining || !live.contains(&self.owner) {
             return;

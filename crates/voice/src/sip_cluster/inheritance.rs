@@ -1,49 +1,49 @@
 //! Whose a call is, asked of the ledger; and what dead nodes have left.
 
 use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use infra::{Claim, Claimed, Loaded, Record, Stores, bounds};
 use model::{ConnId, Owner, TenantId, Timestamp};
 
-use super::heirs::{Found, LEFT_TO_OTHERS, Named, Sought, is_heir};
+use super::heirs::{Found, Gone, LEFT_TO_OTHERS, Named, Sought, is_heir};
 
 /// The role, under whose name its nodes hold their leases.
 const ROLE: &str = "sip-cluster";
-/// How long a ledger that does not answer is asked; its messages wait as long.
+/// How long a ledger is asked that does not answer, or not to the end; its messages wait as long.
 const FIND_WITHIN: Duration = Duration::from_secs(20);
 /// How often it is asked until then.
 pub const FIND_AGAIN: Duration = Duration::from_millis(250);
-/// How often the tenants are asked for again.
-const TENANTS_EVERY: Duration = Duration::from_secs(10);
 /// Calls of a tenant that are looked through after a claim without an answer: more than a node may have.
 const OWN_MAX: usize = 10_000;
 /// Dead owners that are remembered.
 const DEAD_MAX: usize = 1_000;
 
-/// Whose a call is. One of an owner that is gone becomes ours.
-pub async fn find(stores: &Stores, us: &Owner, sought: &Sought) -> Found {
+/// Whose a call is. One of an owner that is gone becomes ours. `live` gives the owners that proxies see live.
+pub async fn find(stores: &Stores, us: &Owner, live: impl Fn() -> Vec<Owner>, sought: &Sought) -> Found {
     let until = stores.clock.now() + FIND_WITHIN;
     loop {
-        match find_once(stores, us, sought).await {
+        let unknown = match find_once(stores, us, &live(), sought).await {
             Ok(Some(found)) => return found,
-            // Somebody was faster: the next look says who.
-            Ok(None) => {}
-            Err(error) if stores.clock.now() >= until => {
-                tracing::error!(named = ?sought.named, %error, "nobody knows whose a call is");
-                return Found::Unanswered;
-            }
-            Err(error) => tracing::debug!(named = ?sought.named, %error, "whose a call is cannot be found out yet"),
+            Ok(None) => "who has it is changing".to_owned(),
+            Err(error) => error.to_string(),
+        };
+        if stores.clock.now() >= until {
+            tracing::error!(named = ?sought.named, why = unknown, "nobody knows whose a call is");
+            return Found::Unanswered;
         }
+        tracing::debug!(named = ?sought.named, why = unknown, "whose a call is cannot be found out yet");
         tokio::time::sleep(FIND_AGAIN).await;
     }
 }
 
-/// Asks once; nothing is known when somebody was faster in this moment.
+/// Asks once; nothing is known when somebody was faster in this moment, and the next look says who; or when a node is gone by
+/// one account and lives by another.
 ///
 /// # Errors
 /// Those of the store.
-pub async fn find_once(stores: &Stores, us: &Owner, sought: &Sought) -> infra::Result<Option<Found>> {
+pub async fn find_once(stores: &Stores, us: &Owner, live: &[Owner], sought: &Sought) -> infra::Result<Option<Found>> {
     let Sought { tenant, named, gone } = sought;
     let conn_id = match named {
         Named::Call(conn_id) => *conn_id,
@@ -57,9 +57,15 @@ pub async fn find_once(stores: &Stores, us: &Owner, sought: &Sought) -> infra::R
         Loaded::Ended => return Ok(Some(Found::Ended)),
         Loaded::Unknown => return Ok(Some(Found::Unknown)),
     };
-    let is_gone = seen.owner == *us
-        || gone.as_ref().is_some_and(|gone| gone.is(&seen.owner))
-        || !is_live(stores, &seen.owner).await?;
+    let owner = &seen.owner;
+    let is_seen = live.contains(owner);
+    let is_gone = match gone.as_ref().filter(|gone| gone.is(owner)) {
+        _ if owner == us => true,
+        // Whoever could not connect to it may be the one who is cut off.
+        Some(Gone::Node(_)) if is_seen => return Ok(None),
+        Some(_) => true,
+        None => !is_seen && !is_live(stores, owner).await?,
+    };
     if !is_gone {
         return Ok(Some(Found::Elsewhere(seen.owner)));
     }
@@ -77,107 +83,149 @@ async fn is_live(stores: &Stores, owner: &Owner) -> infra::Result<bool> {
     Ok(stores.leases.live(ROLE).await?.iter().any(|lease| lease.owner == *owner))
 }
 
+/// What nodes that are gone have left, for this one to look for.
+pub struct Heritage {
+    stores: Stores,
+    us: Owner,
+    /// As config has named them last: nobody waits for it with calls to go on with.
+    tenants: Mutex<Vec<TenantId>>,
+    dead: tokio::sync::Mutex<Dead>,
+}
+
+impl Heritage {
+    /// Of tenants that are not known yet.
+    pub fn new(stores: Stores, us: Owner) -> Self {
+        Self { stores, us, tenants: Mutex::default(), dead: tokio::sync::Mutex::default() }
+    }
+
+    /// Config has named the tenants.
+    pub fn know(&self, tenants: &[TenantId]) {
+        *self.tenants.lock().unwrap_or_else(PoisonError::into_inner) = tenants.to_vec();
+    }
+
+    /// Claims what is there to be claimed, of the tenants that are known. `live` are the owners that proxies see live.
+    pub async fn take(&self, live: &[Owner]) -> Vec<Record<ConnId>> {
+        let tenants = self.tenants.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        // One look at a time.
+        let mut dead = self.dead.lock().await;
+        let look = Look { stores: &self.stores, us: &self.us, live, tenants: &tenants };
+        let mut claimed = Vec::new();
+        if let Err(error) = dead.inherit(look, &mut claimed).await {
+            tracing::warn!(%error, "calls of nodes that are gone cannot be claimed now");
+        }
+        if !claimed.is_empty() {
+            tracing::info!(calls = claimed.len(), "calls of a node that is gone are gone on with");
+        }
+        claimed
+    }
+}
+
+/// A look at the ledger for calls of nodes that are gone.
+#[derive(Clone, Copy)]
+pub struct Look<'a> {
+    /// Where they are.
+    pub stores: &'a Stores,
+    /// Who takes them.
+    pub us: &'a Owner,
+    /// The owners that proxies see live.
+    pub live: &'a [Owner],
+    /// Whose calls are looked at.
+    pub tenants: &'a [TenantId],
+}
+
 /// What is known of dead owners from one look to the next.
 #[derive(Debug, Default)]
 pub struct Dead {
     since: HashMap<Owner, Timestamp>,
-    tenants: Vec<TenantId>,
     /// Whether a claim has had no answer: it may have been done.
     unsure: bool,
-    /// When they were asked for.
-    asked_at: Option<Timestamp>,
 }
 
 impl Dead {
-    /// The tenants, asked for now and then; those that are known where nobody answers.
-    ///
-    /// # Errors
-    /// When nobody answers and none are known.
-    pub async fn tenants<Asked>(&mut self, now: Timestamp, ask: impl FnOnce() -> Asked) -> anyhow::Result<Vec<TenantId>>
-    where
-        Asked: Future<Output = anyhow::Result<Vec<TenantId>>>,
-    {
-        if self.asked_at.is_none_or(|at| now.since(at) >= TENANTS_EVERY) {
-            match ask().await {
-                Ok(tenants) => (self.tenants, self.asked_at) = (tenants, Some(now)),
-                Err(error) if self.asked_at.is_none() => return Err(error),
-                Err(error) => tracing::debug!(%error, "the tenants that are known are gone on with"),
-            }
-        }
-        Ok(self.tenants.clone())
-    }
-
     /// Claims calls of owners that hold no lease and that no proxy sees: those that the proxies would bring here too, and after a
     /// while those that nobody has taken.
     ///
     /// # Errors
     /// Those of the store; what was claimed before is in `claimed`.
-    pub async fn inherit(
-        &mut self,
-        stores: &Stores,
-        us: &Owner,
-        live: &[Owner],
-        tenants: &[TenantId],
-        claimed: &mut Vec<Record<ConnId>>,
-    ) -> infra::Result<()> {
+    pub async fn inherit(&mut self, look: Look<'_>, claimed: &mut Vec<Record<ConnId>>) -> infra::Result<()> {
         if self.unsure {
-            for tenant in tenants {
-                claimed.extend(stores.calls.orphans(tenant, us, OWN_MAX).await?);
+            for tenant in look.tenants {
+                claimed.extend(look.stores.calls.orphans(tenant, look.us, OWN_MAX).await?);
             }
         }
         // Until the claims of this look have been answered.
         self.unsure = true;
-        self.claim_left(stores, us, live, tenants, claimed).await?;
+        self.claim_left(look, claimed).await?;
         self.unsure = false;
         Ok(())
     }
 
-    async fn claim_left(
-        &mut self,
-        stores: &Stores,
-        us: &Owner,
-        live: &[Owner],
-        tenants: &[TenantId],
-        claimed: &mut Vec<Record<ConnId>>,
-    ) -> infra::Result<()> {
-        let now = stores.clock.now();
-        let leases = stores.leases.live(ROLE).await?;
-        let lives = |owner: &Owner| live.contains(owner) || leases.iter().any(|lease| lease.owner == *owner);
-        let mut left = Vec::new();
-        for tenant in tenants {
-            for holding in stores.calls.owners(tenant).await? {
-                if holding.owner != *us && !lives(&holding.owner) {
-                    left.push((tenant, holding.owner));
-                }
-            }
-        }
+    async fn claim_left(&mut self, look: Look<'_>, claimed: &mut Vec<Record<ConnId>>) -> infra::Result<()> {
+        let now = look.stores.clock.now();
+        let left = look.left().await?;
         self.since.retain(|owner, _| left.iter().any(|(_, dead)| dead == owner));
         for (tenant, owner) in left {
             if self.since.len() >= DEAD_MAX && !self.since.contains_key(&owner) {
                 continue;
             }
             let since = *self.since.entry(owner.clone()).or_insert(now);
-            let any = now.since(since) >= LEFT_TO_OTHERS;
-            loop {
-                let records = stores.calls.orphans(tenant, &owner, bounds::CLAIM_BATCH).await?;
-                let wanted = records.iter().filter(|record| any || is_heir(us, live, record.key));
-                let claims: Vec<_> = wanted
-                    .map(|record| Claim { tenant: tenant.clone(), key: record.key, seen: Some(record.token) })
-                    .collect();
-                let before = claimed.len();
-                if !claims.is_empty() {
-                    let outcomes = stores.calls.claim(us, claims).await?;
-                    claimed.extend(outcomes.into_iter().filter_map(|outcome| match outcome {
-                        Claimed::Yours(record) => Some(record),
-                        _ => None,
-                    }));
-                }
-                // What is left is for others, or they are just taking it.
-                if claimed.len() == before {
-                    break;
-                }
-            }
+            let which = if now.since(since) >= LEFT_TO_OTHERS { Which::All } else { Which::Ours };
+            while look.claim_some(tenant, &owner, which, claimed).await? {}
         }
         Ok(())
     }
 }
+
+/// Which calls of a dead owner are claimed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Which {
+    /// Those that the proxies bring here too.
+    Ours,
+    /// Also those that are left to others: they have not taken them.
+    All,
+}
+
+impl<'a> Look<'a> {
+    /// The owners that are gone and have left calls, with whose calls these are.
+    async fn left(self) -> infra::Result<Vec<(&'a TenantId, Owner)>> {
+        let leases = self.stores.leases.live(ROLE).await?;
+        let lives = |owner: &Owner| self.live.contains(owner) || leases.iter().any(|lease| lease.owner == *owner);
+        let mut left = Vec::new();
+        for tenant in self.tenants {
+            for holding in self.stores.calls.owners(tenant).await? {
+                if holding.owner != *self.us && !lives(&holding.owner) {
+                    left.push((tenant, holding.owner));
+                }
+            }
+        }
+        Ok(left)
+    }
+
+    /// Claims a batch; says whether there was anything to be had. What is left is for others, or they are just taking it.
+    async fn claim_some(
+        self,
+        tenant: &TenantId,
+        owner: &Owner,
+        which: Which,
+        claimed: &mut Vec<Record<ConnId>>,
+    ) -> infra::Result<bool> {
+        let records = self.stores.calls.orphans(tenant, owner, bounds::CLAIM_BATCH).await?;
+        let wanted = |record: &&Record<ConnId>| which == Which::All || is_heir(self.us, self.live, record.key);
+        let claim =
+            |record: &Record<ConnId>| Claim { tenant: tenant.clone(), key: record.key, seen: Some(record.token) };
+        let claims: Vec<_> = records.iter().filter(wanted).map(claim).collect();
+        if claims.is_empty() {
+            return Ok(false);
+        }
+        let before = claimed.len();
+        let outcomes = self.stores.calls.claim(self.us, claims).await?;
+        claimed.extend(outcomes.into_iter().filter_map(|outcome| match outcome {
+            Claimed::Yours(record) => Some(record),
+            _ => None,
+        }));
+        Ok(claimed.len() > before)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -19,6 +19,8 @@ const ROLE: &str = "sip-cluster";
 const WAIT: Duration = Duration::from_secs(2);
 /// How often the tenants are asked for again.
 const TENANTS_EVERY: Duration = Duration::from_secs(10);
+/// How soon, when config has not named them.
+const TENANTS_AGAIN: Duration = Duration::from_secs(1);
 /// Repairs that one read takes.
 const BATCH: usize = 64;
 /// Tenants whose repairs are followed.
@@ -60,22 +62,29 @@ impl Node {
     }
 }
 
-/// Follows the repairs of every tenant for this owner.
+/// Follows the repairs of every tenant for this owner, and by that keeps knowing which tenants there are.
 pub fn watch(ctx: &RoleContext, clients: Clients, inbox: Inbox) {
     let followed = ctx.clone();
     ctx.spawn("repairs", async move {
         let ctx = followed;
         let mut known = std::collections::HashSet::new();
         loop {
-            // Config may not be up yet: it is asked again.
-            for tenant in clients.tenants().await.unwrap_or_default() {
+            let (tenants, next) = match clients.tenants().await {
+                Ok(tenants) => (tenants, TENANTS_EVERY),
+                // It may not be up yet.
+                Err(error) => {
+                    tracing::debug!(%error, "config does not name the tenants");
+                    (Vec::new(), TENANTS_AGAIN)
+                }
+            };
+            for tenant in tenants {
                 if known.len() < TENANTS_MAX && known.insert(tenant.clone()) {
                     let (of_tenant, inbox) = (ctx.clone(), inbox.clone());
                     ctx.spawn("repairs of a tenant", follow(of_tenant, tenant, inbox));
                 }
             }
             tokio::select! {
-                () = tokio::time::sleep(TENANTS_EVERY) => {}
+                () = tokio::time::sleep(next) => {}
                 () = ctx.drain.ended() => return Ok(()),
             }
         }

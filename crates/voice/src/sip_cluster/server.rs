@@ -14,6 +14,7 @@ use model::{ConnId, NodeId, Owner, Request, TenantId};
 use net::http::{Caller, JsonBody, Problem};
 use runtime::spans::{Spans, TRACE_RESPONSE};
 use serde::Deserialize;
+use tokio::sync::watch;
 
 use super::heirs::{Found, Gone, Named, Sought};
 use super::inbox::Inbox;
@@ -42,6 +43,8 @@ pub struct Ways {
     pub stores: Stores,
     /// Who takes calls of others over.
     pub owner: Owner,
+    /// Whom proxies see live.
+    pub live: watch::Receiver<Vec<Owner>>,
     /// Knows which span a call has.
     pub spans: Spans,
 }
@@ -75,7 +78,9 @@ async fn request(
             None | Some(Found::Unanswered) => {
                 return Err(Problem::unavailable("nobody can tell whose the call is now"));
             }
-            Some(Found::Elsewhere(_) | Found::Ended | Found::Unknown) => {}
+            // Without the code: frontend does not take it for the last word.
+            Some(Found::Elsewhere(_)) => return Err(Problem::not_found("another node has the call")),
+            Some(Found::Ended | Found::Unknown) => {}
         }
     }
     match outcome {
@@ -102,7 +107,8 @@ impl Ways {
         let ways = self.clone();
         // It goes on when nobody waits for it any more: a call that was claimed is to come here.
         let finding = tokio::spawn(async move {
-            let found = inheritance::find(&ways.stores, &ways.owner, &sought).await;
+            let live = || ways.live.borrow().clone();
+            let found = inheritance::find(&ways.stores, &ways.owner, live, &sought).await;
             if matches!(found, Found::Ours(_)) {
                 ways.inbox.found(sought.named, found.clone()).await;
             }

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use infra::Record;
 use model::event::ErrorCode;
-use model::{ConnId, Timestamp};
+use model::{ConnId, Owner, Timestamp};
 use net::sip::node::{Work, live_nodes};
 use net::sip::{LinkEvent, LinkId, NodeLinks};
 use runtime::RoleContext;
 use sip::Flow;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use super::PROXY;
 use super::clients::Clients;
@@ -22,21 +22,23 @@ use super::routing_link::RoutingLinks;
 /// The loop and what it owns.
 pub struct Turns {
     /// The role's context.
-    ctx: RoleContext,
+    pub ctx: RoleContext,
     /// The calls.
-    node: Node,
+    pub node: Node,
     /// The connections to the proxies.
-    links: NodeLinks,
+    pub links: NodeLinks,
     /// What is asked of others.
-    clients: Clients,
+    pub clients: Clients,
     /// What rq is told.
-    routing: RoutingLinks,
+    pub routing: RoutingLinks,
     /// What they answer.
-    letters: mpsc::Receiver<Letter>,
+    pub letters: mpsc::Receiver<Letter>,
+    /// Whoever asks is told whom the proxies see live.
+    pub live: watch::Sender<Vec<Owner>>,
     /// Calls that our former life has left; they wait for the first proxy.
-    former: Vec<Record<ConnId>>,
-    /// When the last turn was stored.
-    turned_at: Timestamp,
+    pub former: Vec<Record<ConnId>>,
+    /// When the last turn was stored; at first when the loop begins.
+    pub turned_at: Timestamp,
 }
 
 /// Whether a request's call is here.
@@ -53,20 +55,6 @@ struct Told {
 const SLEEP_MAX: Duration = Duration::from_secs(1);
 
 impl Turns {
-    /// A loop before its first turn.
-    pub fn new(
-        ctx: RoleContext,
-        node: Node,
-        links: NodeLinks,
-        clients: Clients,
-        routing: RoutingLinks,
-        letters: mpsc::Receiver<Letter>,
-        former: Vec<Record<ConnId>>,
-    ) -> Self {
-        let turned_at = ctx.clock.now();
-        Self { ctx, node, links, clients, routing, letters, former, turned_at }
-    }
-
     /// Runs until the role has drained.
     pub async fn run(mut self) -> anyhow::Result<()> {
         loop {
@@ -119,7 +107,7 @@ impl Turns {
             LinkEvent::Up { link, edge, proxy, live } => {
                 tracing::info!(%proxy, %edge, "a proxy has accepted this node");
                 self.node.link_up(link.0, &edge, now);
-                self.node.sees_live(link.0, live, now);
+                self.see_live(link, live, now);
                 // The calls of our former life, before any of their messages is looked at.
                 for record in std::mem::take(&mut self.former) {
                     self.node.restore(&record, now);
@@ -129,7 +117,7 @@ impl Turns {
             LinkEvent::Message { link, message } => {
                 // Answered by this loop, so that a stuck one is seen as dead.
                 if let Some(answer) = self.links.keep_alive_answer(&message) {
-                    self.node.sees_live(link.0, live_nodes(&message), now);
+                    self.see_live(link, live_nodes(&message), now);
                     if self.links.send(link, answer).is_err() {
                         self.node.metrics.message_unsent();
                     }
@@ -140,10 +128,17 @@ impl Turns {
             LinkEvent::Down { link } => {
                 tracing::warn!("the connection to a proxy broke");
                 self.node.link_down(link.0, now);
+                self.live.send_replace(self.node.live());
                 if self.node.links.is_empty() {
                     self.ctx.ready.fails(PROXY, "no proxy has accepted this node");
                 }
             }
+        }
+    }
+
+    fn see_live(&mut self, link: LinkId, live: Vec<Owner>, now: Timestamp) {
+        if self.node.sees_live(link.0, live, now) {
+            self.live.send_replace(self.node.live());
         }
     }
 

@@ -12,7 +12,8 @@ use super::proxies::phone_address;
 use super::world::{Action, World};
 use crate::sip_cluster::entry::Order;
 use crate::sip_cluster::heirs::{Found, Gone, Named, Sought};
-use crate::sip_cluster::inheritance::{FIND_AGAIN, find_once};
+use crate::sip_cluster::inheritance::{FIND_AGAIN, Look, find_once};
+use crate::sip_cluster::node::Node;
 
 impl World {
     pub fn carry_out(&mut self, at: usize, order: Order) {
@@ -52,13 +53,18 @@ impl World {
         true
     }
 
+    /// Whom the proxies of that node see live.
+    fn live_for(&self, at: usize) -> Vec<Owner> {
+        self.nodes[at].core.as_ref().map(Node::live).unwrap_or_default()
+    }
+
     /// Whose a call is; one of an owner that is gone becomes this node's.
     pub fn find(&mut self, at: usize, life: u64, sought: Sought) {
         if !self.orderer(at, life, || Action::Find(at, life, Box::new(sought.clone()))) {
             return;
         }
-        let owner = self.nodes[at].owner.clone();
-        let Some(found) = at_once(find_once(&self.stores, &owner, &sought)).expect("a ledger") else {
+        let (owner, live) = (self.nodes[at].owner.clone(), self.live_for(at));
+        let Some(found) = at_once(find_once(&self.stores, &owner, &live, &sought)).expect("a ledger") else {
             return self.after(FIND_AGAIN, Action::Find(at, life, Box::new(sought)));
         };
         self.seen.taken_over += u64::from(matches!(found, Found::Ours(_)));
@@ -75,7 +81,8 @@ impl World {
         let mut claimed = Vec::new();
         let World { nodes, stores, .. } = self;
         let SimNode { dead, owner, .. } = &mut nodes[at];
-        at_once(dead.inherit(stores, owner, live, &[tenant()], &mut claimed)).expect("a ledger");
+        let look = Look { stores, us: owner, live, tenants: &[tenant()] };
+        at_once(dead.inherit(look, &mut claimed)).expect("a ledger");
         self.seen.taken_over += claimed.len() as u64;
         for record in &claimed {
             self.say(|| format!("node {at} inherits {}", record.key));
@@ -88,9 +95,13 @@ impl World {
     pub fn take_over(&mut self, at: usize, life: u64, number: u64, request: Request, unreachable: Option<NodeId>) {
         let Some(conn_id) = request.kind.conn_id() else { return };
         let named = Named::Call(conn_id);
-        let sought = Sought { tenant: tenant(), named: named.clone(), gone: unreachable.map(Gone::Node) };
-        let owner = self.nodes[at].owner.clone();
-        match at_once(find_once(&self.stores, &owner, &sought)).expect("a ledger") {
+        let sought = Sought { tenant: tenant(), named: named.clone(), gone: unreachable.clone().map(Gone::Node) };
+        let (owner, live) = (self.nodes[at].owner.clone(), self.live_for(at));
+        match at_once(find_once(&self.stores, &owner, &live, &sought)).expect("a ledger") {
+            None => {
+                let letter = Letter::Request { number, request, unreachable, again: false };
+                self.after(FIND_AGAIN, Action::Letter(at, life, Box::new(letter)));
+            }
             Some(found @ Found::Ours(_)) => {
                 self.seen.taken_over += 1;
                 self.say(|| format!("{owner} takes {conn_id} over for a request"));

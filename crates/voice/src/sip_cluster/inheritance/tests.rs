@@ -1,0 +1,124 @@
+use std::sync::Arc;
+
+use futures::FutureExt as _;
+use infra::{Answer, CallLedger, CallWrite, Change, DialogKey, Holding, Written};
+use model::Token;
+
+use super::*;
+use crate::sip_cluster::heirs::Gone;
+use crate::test_stores::{HandClock, stores};
+
+fn node(number: u8) -> Owner {
+    format!("sip-cluster-{number}.1").parse().expect("an owner")
+}
+
+fn tenant() -> TenantId {
+    TenantId::parse("t1").expect("a tenant")
+}
+
+/// A ledger with call 1 of node 1, which holds its lease.
+async fn with_a_call(clock: &Arc<HandClock>) -> Stores {
+    let stores = stores(clock.clone());
+    let write = CallWrite {
+        tenant: tenant(),
+        conn_id: ConnId(1),
+        owner: node(1),
+        token: Token(1),
+        change: Change::Create { state: bytes::Bytes::from_static(b"c"), intentions: bytes::Bytes::new() },
+        due: None,
+        dialogs: Vec::new(),
+        events: Vec::new(),
+        new_call: None,
+    };
+    stores.calls.commit(vec![write]).await.expect("a ledger");
+    stores.leases.renew(&node(1), ROLE, bounds::LEASE).await.expect("a lease");
+    stores
+}
+
+fn sought(gone: Option<Gone>) -> Sought {
+    Sought { tenant: tenant(), named: Named::Call(ConnId(1)), gone }
+}
+
+/// What node 2 is told of the call, and sees live.
+async fn asked(stores: &Stores, gone: Option<Gone>, live: &[Owner]) -> Option<Found> {
+    find_once(stores, &node(2), live, &sought(gone)).await.expect("a ledger")
+}
+
+#[tokio::test]
+async fn a_node_that_could_not_be_connected_to_keeps_its_calls_as_long_as_a_proxy_sees_it() {
+    let clock = HandClock::new();
+    let stores = with_a_call(&clock).await;
+    let unreachable = || Some(Gone::Node(node(1).node));
+    assert_eq!(asked(&stores, unreachable(), &[node(1), node(2)]).await, None, "to be looked at again");
+    assert!(matches!(asked(&stores, unreachable(), &[node(2)]).await, Some(Found::Ours(_))), "without its lease's end");
+}
+
+#[tokio::test]
+async fn a_node_keeps_its_calls_as_long_as_it_has_a_lease_or_a_proxy_sees_it() {
+    let clock = HandClock::new();
+    let stores = with_a_call(&clock).await;
+    assert_eq!(asked(&stores, None, &[]).await, Some(Found::Elsewhere(node(1))));
+    clock.pass(bounds::LEASE + Duration::from_millis(1));
+    assert_eq!(asked(&stores, None, &[node(1)]).await, Some(Found::Elsewhere(node(1))));
+    assert!(matches!(asked(&stores, None, &[]).await, Some(Found::Ours(_))));
+}
+
+#[tokio::test]
+async fn calls_of_tenants_that_are_known_are_taken_without_asking_anybody() {
+    let clock = HandClock::new();
+    let stores = with_a_call(&clock).await;
+    clock.pass(bounds::LEASE + Duration::from_millis(1));
+    let heritage = Heritage::new(stores, node(2));
+    assert_eq!(heritage.take(&[node(2)]).await, []);
+    heritage.know(&[tenant()]);
+    let taken: Vec<_> = heritage.take(&[node(2)]).await.into_iter().map(|record| record.key).collect();
+    assert_eq!(taken, [ConnId(1)]);
+}
+
+/// A ledger in which somebody else is always faster; each claim takes a second.
+struct Raced {
+    calls: Arc<dyn CallLedger>,
+    clock: Arc<HandClock>,
+}
+
+impl CallLedger for Raced {
+    fn commit(&self, batch: Vec<CallWrite>) -> Answer<'_, Vec<Written>> {
+        self.calls.commit(batch)
+    }
+
+    fn claim<'a>(&'a self, _: &'a Owner, claims: Vec<Claim<ConnId>>) -> Answer<'a, Vec<Claimed<ConnId>>> {
+        self.clock.pass(Duration::from_secs(1));
+        let raced = Claimed::Raced { owner: node(3), token: Token(7) };
+        async move { Ok(vec![raced; claims.len()]) }.boxed()
+    }
+
+    fn load<'a>(&'a self, tenant: &'a TenantId, conn_id: ConnId) -> Answer<'a, Loaded<ConnId>> {
+        self.calls.load(tenant, conn_id)
+    }
+
+    fn orphans<'a>(&'a self, tenant: &'a TenantId, of: &'a Owner, max: usize) -> Answer<'a, Vec<Record<ConnId>>> {
+        self.calls.orphans(tenant, of, max)
+    }
+
+    fn owners<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, Vec<Holding>> {
+        self.calls.owners(tenant)
+    }
+
+    fn lookup<'a>(&'a self, tenant: &'a TenantId, dialog: &'a DialogKey) -> Answer<'a, Option<ConnId>> {
+        self.calls.lookup(tenant, dialog)
+    }
+
+    fn list<'a>(&'a self, tenant: &'a TenantId, after: Option<ConnId>, max: usize) -> Answer<'a, Vec<Record<ConnId>>> {
+        self.calls.list(tenant, after, max)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_always_somebody_else_takes_is_not_looked_for_for_ever() {
+    let clock = HandClock::new();
+    let mut stores = with_a_call(&clock).await;
+    clock.pass(bounds::LEASE + Duration::from_millis(1));
+    stores.calls = Arc::new(Raced { calls: stores.calls.clone(), clock: clock.clone() });
+    let found = find(&stores, &node(2), Vec::new, &sought(None)).await;
+    assert_eq!(found, Found::Unanswered);
+}
