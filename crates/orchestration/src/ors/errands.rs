@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use contracts::provisioning;
-use http::{HeaderName, HeaderValue};
+use http::{HeaderName, HeaderValue, StatusCode};
 use model::request::{RequestKind, RouteTo};
 use model::{ConnId, Dn, TenantId};
 use net::http::{CallError, Client};
@@ -22,6 +22,11 @@ const LANES: usize = 32;
 const LANE_MAX: usize = 256;
 /// How long frontend may take to accept a request.
 const ACCEPT_WITHIN: Duration = Duration::from_secs(6);
+/// How often a request is made that nobody can take in this moment: a call changes hands within a second or two, and an application
+/// that has no transition for the error ends with it.
+const ATTEMPTS_MAX: u32 = 4;
+/// The pause before the next attempt. Requests of other calls in the same lane wait too.
+const AGAIN: Duration = Duration::from_millis(500);
 
 /// The way to frontend.
 #[derive(Clone)]
@@ -130,9 +135,19 @@ impl Lane {
     async fn post(&self, tenant: &TenantId, conn_id: ConnId, key: &str, frame: &Json) -> Result<(), CallError> {
         const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
         let value = HeaderValue::from_str(key).map_err(|e| CallError::Shape(e.to_string()))?;
-        let call = self.frontend.post(&format!("/api/voice/v1/{tenant}/requests")).json(frame);
-        let call = call.within(self.shared.ctx.trace.spans().doing_in(conn_id));
-        call.header(IDEMPOTENCY_KEY, value).deadline(ACCEPT_WITHIN).idempotent().send().await.map(|_| ())
+        let mut attempts = 1;
+        loop {
+            let call = self.frontend.post(&format!("/api/voice/v1/{tenant}/requests")).json(frame);
+            let call = call.within(self.shared.ctx.trace.spans().doing_in(conn_id));
+            let call = call.header(IDEMPOTENCY_KEY, value.clone()).deadline(ACCEPT_WITHIN).idempotent();
+            match call.send().await {
+                Ok(_) => return Ok(()),
+                Err(error) if !passes(&error) || attempts == ATTEMPTS_MAX => return Err(error),
+                Err(error) => tracing::debug!(call = %conn_id, %error, attempts, "a request is made again"),
+            }
+            attempts += 1;
+            tokio::time::sleep(AGAIN).await;
+        }
     }
 
     /// Where a route point sends calls that nobody instructs.
@@ -167,5 +182,35 @@ impl Lane {
         {
             self.shared.metrics.overflowed();
         }
+    }
+}
+
+/// Whether what was in the way of a request is likely to be gone soon, and the request was not done.
+fn passes(error: &CallError) -> bool {
+    match error {
+        CallError::Nowhere(_) | CallError::Connect(..) => true,
+        CallError::Refused(problem) => problem.status == StatusCode::SERVICE_UNAVAILABLE.as_u16(),
+        CallError::Deadline(_) | CallError::Broken(..) | CallError::Shape(_) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use net::http::Problem;
+
+    use super::*;
+
+    #[test]
+    fn a_request_is_made_again_when_nobody_could_take_it_and_not_when_it_is_refused_for_good() {
+        for (problem, again) in [
+            (Problem::unavailable("the call is just changing hands"), true),
+            (Problem::not_found("no such call here").code(56), false),
+            (Problem::unprocessable("not a request"), false),
+            (Problem::new(StatusCode::GATEWAY_TIMEOUT, "owner-silent", "it may be done"), false),
+        ] {
+            assert_eq!(passes(&CallError::Refused(problem.clone())), again, "{problem:?}");
+        }
+        assert!(passes(&CallError::Nowhere("frontend")));
+        assert!(!passes(&CallError::Deadline("127.0.0.1:9101".parse().unwrap())));
     }
 }

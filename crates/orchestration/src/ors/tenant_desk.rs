@@ -174,10 +174,6 @@ impl Desk {
     async fn sweep(&self) -> anyhow::Result<()> {
         let ctx = &self.shared.ctx;
         loop {
-            tokio::select! {
-                () = ctx.drain.begun() => return Ok(()),
-                () = tokio::time::sleep(SWEEP_EVERY) => {}
-            }
             let owner = ctx.owner();
             match ctx.stores.new_calls.reclaim(&self.tenant, &owner, RECLAIM_IDLE, TAKE_MAX).await {
                 Ok(calls) => self.enter(calls).await,
@@ -186,6 +182,10 @@ impl Desk {
             if let Err(error) = self.take_over(&owner).await {
                 self.away(&error, "sessions").await;
             }
+            tokio::select! {
+                () = ctx.drain.begun() => return Ok(()),
+                () = tokio::time::sleep(SWEEP_EVERY) => {}
+            }
         }
     }
 
@@ -193,7 +193,7 @@ impl Desk {
         let stores = &self.shared.ctx.stores;
         let live: HashSet<Owner> = stores.leases.live(SPEC.name).await?.into_iter().map(|lease| lease.owner).collect();
         for holding in stores.sessions.owners(&self.tenant).await? {
-            if holding.owner == *owner || live.contains(&holding.owner) {
+            if !is_left(&holding.owner, owner, &live) {
                 continue;
             }
             let orphans = stores.sessions.orphans(&self.tenant, &holding.owner, infra::bounds::CLAIM_BATCH).await?;
@@ -242,6 +242,12 @@ impl Desk {
     }
 }
 
+/// Whether nobody goes on with what an owner has: it holds no lease, or was a former life of ours, whose lease may outlive it.
+fn is_left(holder: &Owner, us: &Owner, live: &HashSet<Owner>) -> bool {
+    let former = holder.node == us.node && holder.epoch < us.epoch;
+    holder != us && (former || !live.contains(holder))
+}
+
 /// What an entry of the new calls says.
 fn caller_of(taken: &TakenCall) -> Result<Caller, String> {
     let record = v1::NewCallRecord::decode(&taken.call.body[..]).map_err(|e| e.to_string())?;
@@ -253,4 +259,18 @@ fn caller_of(taken: &TakenCall) -> Result<Caller, String> {
         user_data: contracts::wire::user_data_from_wire(record.user_data).map_err(|e| e.to_string())?,
         owner: record.owner.parse().ok(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_former_life_has_left_its_sessions_before_its_lease_runs_out() {
+        let owner = |text: &str| -> Owner { text.parse().unwrap() };
+        let live = ["ors-1.1", "ors-1.2", "ors-2.1"].map(owner).into();
+        for (holder, left) in [("ors-1.1", true), ("ors-1.2", false), ("ors-2.1", false), ("ors-3.1", true)] {
+            assert_eq!(is_left(&owner(holder), &owner("ors-1.2"), &live), left, "{holder}");
+        }
+    }
 }
