@@ -143,6 +143,10 @@ fn a_call_leaves_what_the_application_did_how_long_the_agent_did_what_and_what_c
     );
     let left = watch.wait_for("Diverted@sales", SOON)?;
     assert_eq!(left.text("ANI"), CALLER);
+    if site.is_on_servers() {
+        // The reporting log is Kafka then, which does not run here.
+        return Ok(());
+    }
 
     let intervals = wait::until(SOON, || {
         let all = records(&site, "voice-agentintervals")?;
