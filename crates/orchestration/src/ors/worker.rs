@@ -291,12 +291,9 @@ impl Worker {
     }
 
     fn fact(&mut self, tenant: TenantId, entry: &EventEntry, now: Timestamp) {
-        let Some(call) = &entry.event.event.call else { return };
-        // Our own.
-        if matches!(entry.event.id.subject, Subject::Session(_)) {
-            return;
-        }
-        let key = (tenant, call.conn_id);
+        // Not our own, nor those of queues: what names a call there may know its ids alone.
+        let Subject::Call(conn_id) = entry.event.id.subject else { return };
+        let key = (tenant, conn_id);
         if entry.event.event.name == EventName::CallDeleted {
             self.ended.push_back(key.clone());
             if self.ended.len() > ENDED_MAX {

@@ -13,13 +13,13 @@ use contracts::{v1, wire};
 use futures::StreamExt as _;
 use infra::embedded::{Embedded, FileLog};
 use infra::{
-    Answer, CallWrite, Change, Claim, Claimed, NewCall, ObjectChange, ObjectChanges, Revision, StoreError, Stores,
-    SystemClock, Written,
+    Answer, CallWrite, Change, Claim, Claimed, NewCall, ObjectChange, ObjectChanges, Position, Revision, StoreError,
+    Stores, SystemClock, Written,
 };
 use model::event::CallRef;
 use model::{
-    CallType, CallUuid, ConnId, Dn, DnRole, Epoch, Event, EventId, EventName, NodeId, Owner, ReferenceId, Seq, Stamped,
-    Subject, TenantId, Token,
+    CallType, CallUuid, ConnId, Dn, DnRole, Epoch, Event, EventId, EventName, NodeId, Owner, QueueName, ReferenceId,
+    Seq, Stamped, Subject, TenantId, Token,
 };
 use prost::Message as _;
 use runtime::process::stores::{Clients, Composed, Server};
@@ -231,7 +231,7 @@ impl Switch {
         Owner { node: NodeId::parse("sip-cluster-1").expect("a node"), epoch: Epoch(1) }
     }
 
-    async fn commit(&mut self, change: Change, events: Vec<Stamped>, new_call: Option<NewCall>) {
+    async fn commit(&self, change: Change, events: Vec<Stamped>, new_call: Option<NewCall>) {
         let write = CallWrite {
             tenant: tenant(),
             conn_id: self.call.conn_id,
@@ -272,9 +272,32 @@ impl Switch {
         fill(&mut event);
         self.seq += 1;
         let id = EventId { subject: Subject::Call(self.call.conn_id), token: Token(1), seq: Seq(self.seq) };
+        self.tells(id, event).await;
+    }
+
+    /// A queue's fact by somebody who knows the call's ids alone.
+    async fn is_named_by_a_queue(&self) {
+        let mut event = Event::new(EventName::Abandoned);
+        event.call = Some(CallRef { uuid: CallUuid(0), thread: CallUuid(0), ani: None, ..self.call.clone() });
+        let subject = Subject::Queue(QueueName::parse("VQ_Sales").expect("a queue"));
+        self.tells(EventId { subject, token: Token(1), seq: Seq(1) }, event).await;
+    }
+
+    async fn tells(&self, id: EventId, event: Event) {
         let stamped = Stamped { id, tenant: tenant(), at: self.stores.clock.now(), trace: Some(self.call.uuid), event };
         self.commit(Change::Keep, vec![stamped], None).await;
     }
+}
+
+/// The reporting log has all facts of a session under one key, which is made of the thread.
+async fn facts_of_sessions_name_one_thread(stores: &Stores, of: &CallRef) {
+    let entries = stores.events.read(&tenant(), Position::START, 1_000, Duration::ZERO).await.expect("readable");
+    let of_session = |stamped: &Stamped| {
+        let call = stamped.event.call.as_ref().filter(|call| call.conn_id == of.conn_id)?;
+        matches!(stamped.id.subject, Subject::Session(_)).then_some(call.thread)
+    };
+    let threads: Vec<_> = entries.iter().filter_map(|entry| of_session(&entry.event)).collect();
+    assert!(threads.len() > 1 && threads.iter().all(|thread| *thread == of.thread), "{threads:?}");
 }
 
 fn tenant() -> TenantId {
@@ -396,6 +419,7 @@ async fn a_call_runs_its_application_to_the_agent_and_a_broken_one_takes_the_def
     );
     assert_eq!(stores.sessions.of_call(&tenant(), CONN).await.expect("readable").len(), 1);
 
+    switch.is_named_by_a_queue().await;
     let reference = route["ReferenceID"].as_u64().expect("a reference");
     switch.says(EventName::RouteUsed, reference, |e| e.third_party_dn = Some("7101".to_owned())).await;
     switch
@@ -410,6 +434,7 @@ async fn a_call_runs_its_application_to_the_agent_and_a_broken_one_takes_the_def
         }
     };
     tokio::time::timeout(Duration::from_secs(20), gone).await.expect("the session ends when the agent has answered");
+    facts_of_sessions_name_one_thread(&stores, &switch.call).await;
 
     taken_over(&stores, &mut frames).await;
 

@@ -49,6 +49,21 @@ impl Turn {
     }
 }
 
+/// What is wanted of a request when the router has done with it.
+#[derive(Clone, Copy)]
+struct Asked {
+    /// Since when its call waits.
+    since: Timestamp,
+    /// The call's global id.
+    trace: CallUuid,
+}
+
+impl From<&Submission> for Asked {
+    fn from(submission: &Submission) -> Self {
+        Self { since: submission.queued_at, trace: submission.trace }
+    }
+}
+
 /// One tenant's queues, owned by this node.
 pub(super) struct TenantQueues {
     tenant: TenantId,
@@ -61,7 +76,7 @@ pub(super) struct TenantQueues {
     events: QueueEvents,
     decisions: VecDeque<(ConnId, routing::Decision)>,
     outcomes: Vec<(RequestId, Outcome)>,
-    queued_at: HashMap<RequestId, Timestamp>,
+    asked: HashMap<RequestId, Asked>,
     position: Position,
     unwritten: usize,
     metrics: Metrics,
@@ -83,7 +98,7 @@ impl TenantQueues {
             out_of_service: records::decode_phones(&record.state)?,
             ..RouterSnapshot::default()
         };
-        let queued_at = snapshot.requests.iter().map(|r| (r.submission.id.clone(), r.submission.queued_at)).collect();
+        let asked = snapshot.requests.iter().map(|r| (r.submission.id.clone(), Asked::from(&r.submission))).collect();
         metrics.open_changed(i64::try_from(snapshot.requests.len()).unwrap_or(i64::MAX));
         Ok(Self {
             tenant: record.tenant.clone(),
@@ -95,7 +110,7 @@ impl TenantQueues {
             events: QueueEvents::new(record.tenant.clone(), record.token),
             decisions: VecDeque::new(),
             outcomes: Vec::new(),
-            queued_at,
+            asked,
             position: record.consumed,
             unwritten: 0,
             metrics,
@@ -153,7 +168,7 @@ impl TenantQueues {
         let id = RequestId(submit.request_id.clone());
         let known = self.router.status(&id).is_some();
         match submission(submit, now).and_then(|submission| {
-            self.queued_at.insert(id.clone(), submission.queued_at);
+            self.asked.insert(id.clone(), Asked::from(&submission));
             self.router.submit(submission, now).map_err(|error| refused(53, &error.to_string(), None))
         }) {
             Ok(status) if known => self.restate(&id, &status),
@@ -163,7 +178,7 @@ impl TenantQueues {
                 self.accept(&id, &status);
             }
             Err(refusal) => {
-                self.queued_at.remove(&id);
+                self.asked.remove(&id);
                 self.metrics.request_refused();
                 self.outcomes.push((id.clone(), Outcome::Refused(refusal)));
             }
@@ -205,7 +220,10 @@ impl TenantQueues {
             if matches!(stamped.id.subject, Subject::Session(_)) {
                 continue;
             }
-            self.remember(&stamped.event);
+            // By the call's own facts alone: what we have told of it ourselves may stand behind its end.
+            if matches!(stamped.id.subject, Subject::Call(_)) {
+                self.remember(&stamped.event);
+            }
             self.router.observe(&stamped.event, stamped.at, now);
         }
         self.unwritten += entries.len();
@@ -311,7 +329,7 @@ impl TenantQueues {
                 self.metrics.agent_offered();
                 let call_ref = (self.call_ref(&request, call), self.calls.data(call));
                 self.events.diverted(call_ref, &queue, &dn, &agent, &decision, now);
-                let since = self.queued_at.get(&request).copied().unwrap_or(now);
+                let since = self.asked.get(&request).map_or(now, |asked| asked.since);
                 let until = now + routing::router::OFFER_EXPIRY;
                 self.outcomes.push((request, selected(&agent, &dn, &queue, until, Some(&decision), since)));
                 if self.decisions.len() >= DECISIONS_MAX {
@@ -327,7 +345,7 @@ impl TenantQueues {
             }
             Output::TimedOut(id, _) => {
                 self.metrics.request_timed_out();
-                let waited = self.queued_at.get(&id).map_or(Duration::ZERO, |since| now.since(*since));
+                let waited = self.asked.get(&id).map_or(Duration::ZERO, |asked| now.since(asked.since));
                 let waited_ms = u64::try_from(waited.as_millis()).unwrap_or(u64::MAX);
                 self.outcomes.push((id, Outcome::TimedOut(v1::TimedOut { waited_ms })));
             }
@@ -335,7 +353,7 @@ impl TenantQueues {
                 self.metrics.request_ended();
                 self.metrics.open_changed(-1);
                 let call_ref = (self.call_ref(&request, call), self.calls.data(call));
-                self.queued_at.remove(&request);
+                self.asked.remove(&request);
                 if queued {
                     self.events.left(call_ref, &queue, reason, now);
                 }
@@ -351,7 +369,8 @@ impl TenantQueues {
         if let Some(call) = self.calls.call(conn_id) {
             return call.clone();
         }
-        let uuid = self.router.request(request).map_or(CallUuid(0), |request| request.submission.trace);
+        // The facts of a call have one key in the reporting log: also of one that was over before it was submitted.
+        let uuid = self.asked.get(request).map_or(CallUuid(0), |asked| asked.trace);
         CallRef {
             conn_id,
             uuid,
@@ -502,6 +521,46 @@ mod tests {
         assert_eq!((left.name, left.user_data.text("Segment")), (EventName::Abandoned, Some("Gold")));
         assert_eq!(turn.ended(), [RequestId("r1".to_owned())]);
         assert_eq!(queues.calls.call(ConnId(1)), None, "and it is forgotten");
+    }
+
+    fn entry(subject: Subject, name: EventName, call: &CallRef) -> EventEntry {
+        let mut event = Event::new(name);
+        event.call = Some(call.clone());
+        let stamped = model::Stamped {
+            id: model::EventId { subject, token: Token(1), seq: model::Seq(1) },
+            tenant: TenantId::parse("t1").unwrap(),
+            at: Timestamp::from_millis(1_000),
+            trace: Some(call.uuid),
+            event,
+        };
+        EventEntry { position: Position { major: 0, minor: 1 }, event: std::sync::Arc::new(stamped) }
+    }
+
+    #[test]
+    fn facts_of_a_call_that_was_over_before_it_was_submitted_name_its_thread() {
+        let now = Timestamp::from_millis(1_000);
+        let mut queues = queues();
+        submit(&mut queues, "r1", 1, now);
+        let queued = queues.turn(now).batch.unwrap().events.remove(0).event;
+        queues.command(Command::Cancel(v1::Cancel { request_id: "r1".to_owned() }), now);
+        let left = queues.turn(now).batch.unwrap().events.remove(0).event;
+        assert_eq!((queued.name, left.name), (EventName::Queued, EventName::Diverted));
+        let thread = CallUuid(u128::from_be_bytes([7; 16]));
+        assert_eq!([queued, left].map(|event| event.call.unwrap().thread), [thread; 2]);
+    }
+
+    #[test]
+    fn what_we_tell_of_a_call_after_its_end_does_not_bring_it_back() {
+        let now = Timestamp::from_millis(1_000);
+        let mut queues = queues();
+        let call = contracts::wire::call_ref_from_wire(details(1, false).call.unwrap()).unwrap();
+        let of_call = |name| entry(Subject::Call(call.conn_id), name, &call);
+        queues.observe(&[of_call(EventName::CallCreated), of_call(EventName::CallDeleted)], now);
+        queues.turn(now);
+        let ours = Subject::Queue(QueueName::parse("VQ_Sales").unwrap());
+        queues.observe(&[entry(ours, EventName::Abandoned, &call)], now);
+        queues.turn(now);
+        assert_eq!(queues.calls.call(ConnId(1)), None);
     }
 
     #[test]
