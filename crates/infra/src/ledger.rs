@@ -111,6 +111,9 @@ pub struct AgentBatch {
     pub writes: Vec<AgentWrite>,
     /// How far the tenant's call events are folded into these states.
     pub consumed: Option<Consumed>,
+    /// The number of its first write, as [`crate::Numbers`] gives it; the writes behind it have those that follow. A batch that is repeated because
+    /// nobody answered keeps it, and so is done once. 0 for one that is not repeated.
+    pub number: u64,
 }
 
 /// The agents of agent-state.
@@ -178,6 +181,9 @@ pub struct SessionBatch {
     pub writes: Vec<SessionWrite>,
     /// How far the tenant's events are folded into these states.
     pub consumed: Option<Consumed>,
+    /// The number of its first write, as [`crate::Numbers`] gives it; the writes behind it have those that follow. A batch that is repeated because
+    /// nobody answered keeps it, and so is done once. 0 for one that is not repeated.
+    pub number: u64,
 }
 
 /// The sessions of ors.
@@ -225,6 +231,9 @@ pub struct QueueBatch {
     pub events: Vec<Stamped>,
     /// How far the tenant's events are folded into this state.
     pub consumed: Option<Consumed>,
+    /// Its number, as [`crate::Numbers`] gives it: a batch that is repeated because nobody answered keeps it, and so is done once. 0 for one that is
+    /// not repeated.
+    pub number: u64,
 }
 
 /// A tenant's routing state.

@@ -147,6 +147,19 @@ pub enum Loaded<K> {
     Unknown,
 }
 
+/// Numbers the writes of one owner, each greater than all before it, so that a store knows one again that is repeated.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Numbers(u64);
+
+impl Numbers {
+    /// The first of so many numbers in a row. They begin with the clock's time: the next life of the process goes on above them.
+    pub fn take(&mut self, count: usize, now: Timestamp) -> u64 {
+        let first = now.as_micros().max(self.0 + 1);
+        self.0 = first + count.max(1) as u64 - 1;
+        first
+    }
+}
+
 /// How far a view has read a tenant's events: stored in the same write as the view's state.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Consumed {

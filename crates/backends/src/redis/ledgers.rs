@@ -285,6 +285,11 @@ fn record<K: RecordKey>(tenant: &TenantId, answer: Option<&Value>) -> Result<Rec
     })
 }
 
+/// The numbers of a batch's writes.
+fn numbers_from(first: u64) -> impl Iterator<Item = u64> {
+    (first..).map(move |number| if first == 0 { 0 } else { number })
+}
+
 /// The index entry of a dialog; a line break is in neither part.
 fn dialog_link(dialog: &DialogKey) -> String {
     format!("{}\n{}", dialog.call_id, dialog.from_tag)
@@ -371,8 +376,8 @@ impl CallLedger for RedisStores {
 impl AgentLedger for RedisStores {
     fn commit(&self, batch: AgentBatch) -> Answer<'_, Vec<Written>> {
         async move {
-            let AgentBatch { tenant, owner, writes, consumed } = batch;
-            let rows = writes.into_iter().map(|write| Row {
+            let AgentBatch { tenant, owner, writes, consumed, number } = batch;
+            let rows = writes.into_iter().zip(numbers_from(number)).map(|(write, number)| Row {
                 tenant: tenant.clone(),
                 key: write.agent.text(),
                 owner: owner.clone(),
@@ -383,7 +388,7 @@ impl AgentLedger for RedisStores {
                 events: write.events,
                 new_call: None,
                 began_with: None,
-                number: 0,
+                number,
             });
             self.commit_rows(AGENT, &tenant, rows.collect(), consumed.as_ref()).await
         }
@@ -425,8 +430,8 @@ impl AgentLedger for RedisStores {
 impl SessionLedger for RedisStores {
     fn commit(&self, batch: SessionBatch) -> Answer<'_, Vec<Written>> {
         async move {
-            let SessionBatch { tenant, owner, writes, consumed } = batch;
-            let rows = writes.into_iter().map(|write| Row {
+            let SessionBatch { tenant, owner, writes, consumed, number } = batch;
+            let rows = writes.into_iter().zip(numbers_from(number)).map(|(write, number)| Row {
                 tenant: tenant.clone(),
                 key: write.session.text(),
                 owner: owner.clone(),
@@ -437,7 +442,7 @@ impl SessionLedger for RedisStores {
                 events: write.events,
                 new_call: None,
                 began_with: write.began_with,
-                number: 0,
+                number,
             });
             self.commit_rows(SESSION, &tenant, rows.collect(), consumed.as_ref()).await
         }

@@ -21,7 +21,7 @@ impl RedisStores {
         call.about(Matter::Facts).list(envelopes(&batch.events).collect::<Vec<_>>().into_iter()).about(Matter::Records);
         call.arg(batch.consumed.as_ref().map_or("", |consumed| consumed.view));
         call.arg(batch.consumed.as_ref().map(|consumed| consumed.position.to_string()).unwrap_or_default());
-        call.arg(bounds::RECORDS_MAX);
+        call.arg(bounds::RECORDS_MAX).arg(batch.number);
         let answer = call.send(self).await;
         self.steady.saw(&answer);
         written(&answer?)

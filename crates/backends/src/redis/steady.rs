@@ -288,6 +288,7 @@ fn whole(tenant: &TenantId, kept: &KeptQueues) -> QueueBatch {
         state: kept.state.clone(),
         events: Vec::new(),
         consumed: None,
+        number: 0,
     }
 }
 

@@ -15,8 +15,8 @@ use bytes::Bytes;
 use infra::conformance::{self, SetClock};
 use infra::embedded::FileLog;
 use infra::{
-    CallLedger, CallWrite, Change, Claim, Claimed, Client, Clock, Loaded, Position, StoreError, Stores, SystemClock,
-    Written,
+    CallLedger, CallWrite, Change, Claim, Claimed, Client, Clock, Loaded, Position, QueueBatch, SessionBatch,
+    SessionId, SessionWrite, StoreError, Stores, SystemClock, Written,
 };
 use model::{CallUuid, ConnId, Event, EventId, EventName, Owner, Seq, Stamped, Subject, TenantId, Timestamp, Token};
 use server::Server;
@@ -130,6 +130,58 @@ async fn a_commit_that_is_repeated_because_its_answer_was_late_is_done_once() {
     let loaded = stores.calls.load(&tenant(), ConnId(7)).await.unwrap();
     assert!(matches!(&loaded, Loaded::Live(record) if record.state == "third"), "{loaded:?}");
     assert_eq!(server.cli(&["XLEN", "ev:{acme}"]).trim(), "3", "each fact stands once");
+}
+
+#[tokio::test]
+async fn a_batch_that_its_role_repeats_because_nobody_answered_is_done_once() {
+    let server = Server::start(24);
+    let (stores, _) = stores(&server, 0, Arc::new(SystemClock::start())).await;
+    // The connection stands, the tenant is announced, and Redis has the script.
+    stores.calls.commit(vec![save(9, "nothing is told")]).await.unwrap();
+    let session = |number, change| SessionBatch {
+        tenant: tenant(),
+        owner: "ors-1.5".parse().unwrap(),
+        writes: vec![SessionWrite {
+            session: SessionId("s1".to_owned()),
+            conn_id: Some(ConnId(7)),
+            token: Token(1),
+            change,
+            due: None,
+            events: create(7, &owner()).events,
+            began_with: None,
+        }],
+        consumed: None,
+        number,
+    };
+    let (state, intentions) = (Bytes::from_static(b"x"), Bytes::new());
+    let begun = Change::Create { state: state.clone(), intentions: intentions.clone() };
+    for batch in [session(10, begun), session(11, Change::Save { state, intentions }), session(12, Change::End)] {
+        server.freeze();
+        let unanswered = stores.sessions.commit(batch.clone()).await;
+        assert!(matches!(unanswered, Err(StoreError::Unavailable { .. })), "{unanswered:?}");
+        server.go_on();
+        assert_eq!(stores.sessions.commit(batch).await.unwrap(), [Written::Done { position: None }]);
+    }
+    assert_eq!(server.cli(&["XLEN", "ev:{acme}"]).trim(), "3", "each fact stands once");
+    let rq: Owner = "rq-1.5".parse().unwrap();
+    stores.queues.claim(&rq, &tenant(), None).await.unwrap().unwrap();
+    let turn = |number| QueueBatch {
+        tenant: tenant(),
+        owner: rq.clone(),
+        token: Token(1),
+        requests: Vec::new(),
+        reservations: Vec::new(),
+        state: None,
+        events: create(7, &owner()).events,
+        consumed: None,
+        number,
+    };
+    stores.queues.commit(turn(10)).await.unwrap();
+    server.freeze();
+    stores.queues.commit(turn(11)).await.unwrap_err();
+    server.go_on();
+    assert_eq!(stores.queues.commit(turn(11)).await.unwrap(), Written::Done { position: None });
+    assert_eq!(server.cli(&["XLEN", "ev:{acme}"]).trim(), "5");
 }
 
 #[tokio::test]

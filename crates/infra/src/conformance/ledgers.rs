@@ -157,6 +157,7 @@ pub(super) async fn a_session_takes_its_new_call_with_it(stores: &Stores) {
             began_with: Some(taken[0].position),
         }],
         consumed: None,
+        number: 0,
     };
     stores.sessions.commit(begin).await.unwrap();
     let other = owner("ors-2.5");
@@ -174,6 +175,7 @@ pub(super) async fn a_view_keeps_its_place_with_its_state(stores: &Stores) {
         owner: me.clone(),
         writes: vec![AgentWrite { agent: agent.clone(), token: Token(token), change, due: None, events: Vec::new() }],
         consumed: Some(Consumed { view: "agent-state", position }),
+        number: 0,
     };
     assert_eq!(stores.agents.consumed(&acme, "agent-state").await.unwrap(), Position::START);
     stores.agents.commit(batch(1, create("ready"), position)).await.unwrap();
@@ -193,6 +195,7 @@ pub(super) async fn a_tenants_queues_have_one_writer(stores: &Stores) {
         state: None,
         events: Vec::new(),
         consumed: None,
+        number: 0,
     };
     assert_eq!(stores.queues.commit(batch(&first, 1, None)).await.unwrap(), Written::Unknown);
     let record = stores.queues.claim(&first, &acme, None).await.unwrap().unwrap();

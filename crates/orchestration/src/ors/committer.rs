@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use infra::{Change, SessionBatch, SessionWrite, Written};
-use model::{Owner, TenantId, Token};
+use infra::{Numbers, SessionBatch, SessionWrite, Written};
+use model::TenantId;
 use tokio::sync::mpsc;
 
 use super::Shared;
@@ -23,11 +23,12 @@ pub(super) struct Committer {
     steps: mpsc::Receiver<Step>,
     errands: Errands,
     links: Links,
+    numbers: Numbers,
 }
 
 impl Committer {
     pub fn new(shared: Shared, steps: mpsc::Receiver<Step>, errands: Errands, links: Links) -> Self {
-        Self { shared, steps, errands, links }
+        Self { shared, steps, errands, links, numbers: Numbers::default() }
     }
 
     /// Runs until the role has ended.
@@ -53,8 +54,7 @@ impl Committer {
 
     async fn turn(&mut self, tenant: TenantId, steps: Vec<Step>) {
         let writes: Vec<SessionWrite> = steps.iter().filter_map(write).collect();
-        let (written, is_repeated) = self.commit(&tenant, writes).await;
-        let mut written = written.into_iter();
+        let mut written = self.commit(&tenant, writes).await.into_iter();
         let unbound: Vec<_> = steps.iter().filter(|s| s.change.is_none()).filter_map(|s| s.began_with).collect();
         if !unbound.is_empty()
             && let Err(error) = self.shared.ctx.stores.new_calls.ack(&tenant, &unbound).await
@@ -65,11 +65,6 @@ impl Committer {
             let answer = step.change.is_some().then(|| written.next()).flatten();
             match answer {
                 None | Some(Written::Done { .. }) => self.perform(step).await,
-                Some(answer)
-                    if is_repeated && is_own(&answer, step.change.as_ref(), step.token, &self.shared.ctx.owner()) =>
-                {
-                    self.perform(step).await;
-                }
                 Some(Written::Fenced { .. } | Written::Ended | Written::Unknown | Written::Exists { .. }) => {
                     self.lost(step).await;
                 }
@@ -77,25 +72,28 @@ impl Committer {
         }
     }
 
-    /// Writes until the store has answered: nothing may leave before that. Says whether it took more than one attempt.
-    async fn commit(&self, tenant: &TenantId, writes: Vec<SessionWrite>) -> (Vec<Written>, bool) {
+    /// Writes until the store has answered: nothing may leave before that.
+    async fn commit(&mut self, tenant: &TenantId, writes: Vec<SessionWrite>) -> Vec<Written> {
         if writes.is_empty() {
-            return (Vec::new(), false);
+            return Vec::new();
         }
         self.shared.metrics.records_written(writes.len());
-        let batch = SessionBatch { tenant: tenant.clone(), owner: self.shared.ctx.owner(), writes, consumed: None };
-        let mut is_repeated = false;
+        let number = self.numbers.take(writes.len(), self.shared.ctx.clock.now());
+        let (tenant, owner) = (tenant.clone(), self.shared.ctx.owner());
+        let batch = SessionBatch { tenant, owner, writes, consumed: None, number };
+        let mut waits = false;
         loop {
             match self.shared.ctx.stores.sessions.commit(batch.clone()).await {
-                Ok(written) => return (written, is_repeated),
+                Ok(written) => return written,
                 Err(infra::StoreError::Unavailable { reason }) => {
-                    tracing::warn!(%tenant, reason, "sessions wait for their store");
-                    is_repeated = true;
+                    if !std::mem::replace(&mut waits, true) {
+                        tracing::warn!(tenant = %batch.tenant, reason, "sessions wait for their store");
+                    }
                     tokio::time::sleep(AGAIN).await;
                 }
                 Err(error) => {
-                    tracing::error!(%tenant, %error, "sessions' records were refused");
-                    return (Vec::new(), is_repeated);
+                    tracing::error!(tenant = %batch.tenant, %error, "sessions' records were refused");
+                    return Vec::new();
                 }
             }
         }
@@ -132,15 +130,6 @@ impl Committer {
     }
 }
 
-/// Whether the answer to a repeated write tells of the first attempt, which the store has done and could not answer any more.
-fn is_own(answer: &Written, change: Option<&Change>, token: Token, own: &Owner) -> bool {
-    match (answer, change) {
-        (Written::Exists { owner, token: held }, Some(Change::Create { .. })) => owner == own && *held == token,
-        (Written::Ended, Some(Change::End)) => true,
-        _ => false,
-    }
-}
-
 fn write(step: &Step) -> Option<SessionWrite> {
     Some(SessionWrite {
         session: step.session.clone(),
@@ -160,31 +149,5 @@ fn log(step: &Step, level: Option<f64>, text: &str) {
         0..=1 => tracing::info!(%call, application, text, "application says"),
         2..=3 => tracing::warn!(%call, application, text, "application says"),
         _ => tracing::debug!(%call, application, text, "application says"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use model::{Epoch, NodeId};
-
-    use super::*;
-
-    #[test]
-    fn what_the_first_attempt_has_written_is_nobody_elses() {
-        let node = |name: &str| Owner { node: NodeId::parse(name).unwrap(), epoch: Epoch(7) };
-        let (own, other) = (node("ors-1"), node("ors-2"));
-        let exists = |owner: &Owner, token| Written::Exists { owner: owner.clone(), token: Token(token) };
-        let create = Change::Create { state: Vec::new().into(), intentions: Vec::new().into() };
-        assert!(is_own(&exists(&own, 1), Some(&create), Token(1), &own));
-        assert!(is_own(&Written::Ended, Some(&Change::End), Token(1), &own));
-        for (answer, change) in [
-            (exists(&other, 1), &create),
-            (exists(&own, 2), &create),
-            (Written::Ended, &create),
-            (Written::Unknown, &Change::End),
-            (Written::Fenced { owner: other.clone(), token: Token(2) }, &Change::End),
-        ] {
-            assert!(!is_own(&answer, Some(change), Token(1), &own), "{answer:?}");
-        }
     }
 }

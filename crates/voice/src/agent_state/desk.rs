@@ -111,7 +111,8 @@ async fn claim_desk(stores: &Stores, tenant: &TenantId, owner: &Owner) -> infra:
     if !matches!(loaded, Loaded::Live(_)) {
         let change = Change::Create { state: records::encode_desk(Token(0)), intentions: bytes::Bytes::new() };
         let write = AgentWrite { agent: key.clone(), token: Token(1), change, due: None, events: Vec::new() };
-        let batch = AgentBatch { tenant: tenant.clone(), owner: owner.clone(), writes: vec![write], consumed: None };
+        let (of, by) = (tenant.clone(), owner.clone());
+        let batch = AgentBatch { tenant: of, owner: by, writes: vec![write], consumed: None, number: 0 };
         // Whoever was first, the record is there now.
         stores.agents.commit(batch).await?;
         loaded = stores.agents.load(tenant, &key).await?;

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use call::agent::{AgentSnapshot, AgentTable, Input, NoAnswerAction, Output, Profile};
-use infra::{AgentBatch, AgentWrite, Change, Consumed, EventEntry, Position, Posted, Record, Repair, RepairAction};
+use infra::{
+    AgentBatch, AgentWrite, Change, Consumed, EventEntry, Numbers, Position, Posted, Record, Repair, RepairAction,
+};
 use model::event::{CallRef, ErrorCode};
 use model::{
     AgentId, AgentState, CallType, CallUuid, ConnId, Event, EventId, EventName, Owner, Request, Seq, Stamped, Subject,
@@ -35,6 +37,7 @@ pub(super) struct TenantAgents {
     refusals: Vec<Stamped>,
     last_refusal: Token,
     position: Position,
+    numbers: Numbers,
     unwritten: usize,
     logged_in: i64,
     intervals: Intervals,
@@ -65,6 +68,7 @@ impl TenantAgents {
             refusals: Vec::new(),
             last_refusal,
             position,
+            numbers: Numbers::default(),
             unwritten: 0,
             logged_in: 0,
             intervals: Intervals::default(),
@@ -241,6 +245,7 @@ impl TenantAgents {
         writes.insert(0, self.desk_write());
         self.count_logged_in();
         Some(AgentBatch {
+            number: self.numbers.take(writes.len(), now),
             tenant: self.tenant.clone(),
             owner: self.owner.clone(),
             writes,

@@ -334,7 +334,8 @@ async fn an_unreadable_record_costs_its_session_and_nothing_else() {
         due: None,
         events: Vec::new(),
     };
-    let batch = infra::AgentBatch { tenant: site.tenant.clone(), owner: owner(1), writes: vec![write], consumed: None };
+    let (tenant, writes) = (site.tenant.clone(), vec![write]);
+    let batch = infra::AgentBatch { tenant, owner: owner(1), writes, consumed: None, number: 0 };
     site.stores.agents.commit(batch).await.unwrap();
     site.clock.pass(infra::bounds::LEASE + Duration::from_millis(1));
     let mut heir = site.claim(2).await.unwrap();

@@ -120,7 +120,8 @@ impl Site {
             due: None,
             events: Vec::new(),
         };
-        let batch = AgentBatch { tenant: self.tenant.clone(), owner: node(), writes: vec![write], consumed: None };
+        let batch =
+            AgentBatch { tenant: self.tenant.clone(), owner: node(), writes: vec![write], consumed: None, number: 0 };
         self.stores.agents.commit(batch).await.unwrap();
     }
 
@@ -137,6 +138,7 @@ impl Site {
             state: None,
             events: Vec::new(),
             consumed: None,
+            number: 0,
         };
         self.stores.queues.commit(batch).await.unwrap();
     }

@@ -4,7 +4,7 @@ use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
 use contracts::v1::{self, queue_command::Command, queue_outcome::Outcome};
-use infra::{Consumed, EventEntry, Position, QueueBatch, QueueRecord, Repair};
+use infra::{Consumed, EventEntry, Numbers, Position, QueueBatch, QueueRecord, Repair};
 use model::event::CallRef;
 use model::plan::AgentProfile;
 use model::{
@@ -78,6 +78,7 @@ pub(super) struct TenantQueues {
     outcomes: Vec<(RequestId, Outcome)>,
     asked: HashMap<RequestId, Asked>,
     position: Position,
+    numbers: Numbers,
     unwritten: usize,
     metrics: Metrics,
     trace: runtime::Recorder,
@@ -112,6 +113,7 @@ impl TenantQueues {
             outcomes: Vec::new(),
             asked,
             position: record.consumed,
+            numbers: Numbers::default(),
             unwritten: 0,
             metrics,
             trace,
@@ -314,6 +316,7 @@ impl TenantQueues {
             state: changes.phones.then(|| records::encode_phones(&self.router.phones_out_of_service())),
             events,
             consumed: Some(Consumed { view: VIEW, position: self.position }),
+            number: self.numbers.take(1, now),
         };
         Turn { batch: Some(batch), outcomes }
     }

@@ -20,9 +20,7 @@ end
 
 -- Whether it was written already: who got no answer asks again, and the first attempt may come late.
 local function is_done(w)
-  if w.number == '0' then return false end
-  local token, number = string.match(redis.call('HGET', record_key(kind, w.id), 'n') or '', '^(%d+):(%d+)$')
-  return token == w.token and tonumber(number) >= tonumber(w.number)
+  return w.number ~= '0' and done_before(redis.call('HGET', record_key(kind, w.id), 'n'), w.token, w.number)
 end
 
 -- The answer without which nothing is written.
@@ -30,7 +28,7 @@ local function refuse(w)
   local other = taken(w.links, w.id)
   if other then return other end
   local state, owner, token, links = head(kind, w.id, now)
-  if state == 'live' and owner == w.owner and token == w.token and is_done(w) then return { 'done', '' } end
+  if state ~= 'unknown' and owner == w.owner and token == w.token and is_done(w) then return { 'done', '' } end
   if w.change == 'create' then
     if state == 'live' then return { 'exists', owner, token } end
     if state == 'ended' then return { 'ended' } end
@@ -78,7 +76,7 @@ local function finish(w)
     redis.call('DEL', k)
     return
   end
-  redis.call('HDEL', k, 's', 'i', 'd', 'o', 't', 'n')
+  redis.call('HDEL', k, 's', 'i', 'd')
   redis.call('HSET', k, 'e', int(now + remember))
   -- Should nobody ask again, the memory comes back by itself, a little after the last one that may ask.
   local ms = int(remember / 1000 + 10000)
@@ -100,7 +98,7 @@ for _ = 1, tonumber(arg()) do
     answers[#answers + 1] = refusal
   else
     if w.change == 'end' then finish(w) elseif w.change ~= 'keep' then put(w) end
-    if w.change ~= 'end' and w.number ~= '0' then
+    if w.number ~= '0' and (w.change ~= 'end' or remember > 0) then
       redis.call('HSET', record_key(kind, w.id), 'n', w.token .. ':' .. w.number)
     end
     local last = add_events(w.events)

@@ -1,7 +1,7 @@
 -- Writes a turn of the tenant's one router; anew: all that it has, where Redis has lost it.
 local owner, token, events_hard, anew = arg(), arg(), tonumber(arg()), arg() == '1'
 local k = key('rq')
-local held = redis.call('HMGET', k, 'o', 't')
+local held = redis.call('HMGET', k, 'o', 't', 'n')
 if anew and not held[1] then
   redis.call('HSET', k, 'o', owner, 't', token)
   held = { owner, token }
@@ -15,7 +15,9 @@ local requests = items()
 local reservations = items()
 local events = args(tonumber(arg()))
 local view, position = arg(), arg()
-local records_max = tonumber(arg())
+local records_max, number = tonumber(arg()), arg()
+-- Written already: who got no answer asks again, and the first attempt may come late.
+if number ~= '0' and done_before(held[3], token, number) then return { 'done', '' } end
 if redis.call('HLEN', key('rq', 'requests')) + #requests / 3 > records_max then return { 'full', 'the queues', int(records_max) } end
 if #events > 0 and events_full(events_hard) then return { 'full', 'the event stream', int(events_hard) } end
 if has_state == '1' then redis.call('HSET', k, 's', state) end
@@ -29,4 +31,5 @@ apply('requests', requests)
 apply('reservations', reservations)
 local last = add_events(events)
 consumed(view, position)
+if number ~= '0' then redis.call('HSET', k, 'n', token .. ':' .. number) end
 return { 'done', last }

@@ -1,7 +1,7 @@
 -- Put before the scripts on records. Hash `<kind>:{tenant}:<key>`: o owner, t token, s state, i intentions, d due, l links (packed),
--- e until when an ended one is remembered, n the token and the number of the last write. Set `owned:{tenant}:<kind>:<owner>`; sorted
--- set `ids:{tenant}:<kind>`, all with the same score, so that it is in the order of the keys; hash `owners:{tenant}:<kind>` counts
--- the records of each owner.
+-- e until when an ended one is remembered, n the token and the number of the last write; an ended one keeps o, t, l, e and n.
+-- Set `owned:{tenant}:<kind>:<owner>`; sorted set `ids:{tenant}:<kind>`, all with the same score, so that it is in the order of the
+-- keys; hash `owners:{tenant}:<kind>` counts the records of each owner.
 local function record_key(kind, id) return key(kind, id) end
 
 local function link_key(kind, link)
@@ -38,11 +38,11 @@ local function owns_no_more(kind, owner, id)
   end
 end
 
--- The head of a record: 'live', owner, token, links; 'ended'; or 'unknown'. What is over goes.
+-- The head of a record: 'live', owner, token, links; 'ended', owner, token; or 'unknown'. What is over goes.
 local function head(kind, id, now)
   local found = redis.call('HMGET', record_key(kind, id), 'o', 't', 'l', 'e')
   if found[4] then
-    if tonumber(found[4]) > now then return 'ended' end
+    if tonumber(found[4]) > now then return 'ended', found[1], found[2] end
     for _, link in ipairs(links_of(found[3])) do drop_link(kind, link, id) end
     redis.call('DEL', record_key(kind, id))
     return 'unknown'

@@ -56,6 +56,12 @@ local function add_work(stream, body)
   return id
 end
 
+-- Whether the number of a record's last write, with its token, says that this one was done before.
+local function done_before(last, token, number)
+  local last_token, last_number = string.match(last or '', '^(%d+):(%d+)$')
+  return last_token == token and tonumber(last_number) >= tonumber(number)
+end
+
 -- How far a view has read.
 local function consumed(view, position)
   if view ~= '' then redis.call('SET', key('read', view), position) end
