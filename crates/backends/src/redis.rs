@@ -4,6 +4,7 @@
 //! of a Redis Cluster; leases carry `{nodes}`. Entries and records are the protobuf records of `contracts`, as in the journal of
 //! the embedded stores. The keys are listed in `infra::ledger`; the scripts, in `redis/scripts`, say what each holds.
 
+mod away;
 mod configuration;
 mod leases;
 mod ledgers;

@@ -64,6 +64,15 @@ pub trait CallLedger: Send + Sync {
     /// Those of the store as a whole; a refused write is an answer, not an error.
     fn commit(&self, batch: Vec<CallWrite>) -> Answer<'_, Vec<Written>>;
 
+    /// The same for an owner that others may have taken for dead: it is answered when the store has the batch, however long that is away, so
+    /// that the answers are a proof of who owns the calls.
+    ///
+    /// # Errors
+    /// Those of the store as a whole.
+    fn confirm(&self, batch: Vec<CallWrite>) -> Answer<'_, Vec<Written>> {
+        self.commit(batch)
+    }
+
     /// Takes calls over; the answers stand in the order of the claims. A claim of what one owns is answered with it.
     fn claim<'a>(&'a self, by: &'a Owner, claims: Vec<Claim<ConnId>>) -> Answer<'a, Vec<Claimed<ConnId>>>;
 

@@ -133,8 +133,10 @@ impl RedisStores {
             }
             let answer = call.send(self).await?;
             for (at, item) in places.into_iter().zip(reply::list(&answer)?) {
-                let claimed = claimed(tenant, item)?;
+                let claimed: Claimed<K> = claimed(tenant, item)?;
                 if let Claimed::Yours(record) = &claimed {
+                    let id = (kind.name, tenant.clone(), record.key.text());
+                    self.steady.away.lock().await.claimed(&id);
                     self.steady.claimed(kind, row_of(tenant, record));
                 }
                 if let Some(place) = answers.get_mut(at) {
@@ -162,7 +164,10 @@ impl RedisStores {
         match reply::text(words.first())?.as_str() {
             "live" => record(tenant, words.get(1)).map(Loaded::Live),
             "ended" => Ok(Loaded::Ended),
-            _ => Ok(Loaded::Unknown),
+            _ => {
+                self.nothing_is_lost().await?;
+                Ok(Loaded::Unknown)
+            }
         }
     }
 
@@ -239,6 +244,22 @@ pub(super) fn written(answer: &Value) -> Result<Written> {
     }
 }
 
+fn row_of_call(write: CallWrite) -> Row {
+    Row {
+        key: write.conn_id.text(),
+        tenant: write.tenant,
+        owner: write.owner,
+        token: write.token,
+        change: write.change,
+        due: write.due,
+        links: write.dialogs.iter().map(dialog_link).collect(),
+        events: write.events,
+        new_call: write.new_call,
+        began_with: None,
+        number: 0,
+    }
+}
+
 /// A record as it would be written.
 fn row_of<K: RecordKey>(tenant: &TenantId, record: &Record<K>) -> Row {
     Row {
@@ -295,8 +316,11 @@ fn dialog_link(dialog: &DialogKey) -> String {
     format!("{}\n{}", dialog.call_id, dialog.from_tag)
 }
 
-/// Commits rows that may be of several tenants: one script for each, at once; the answers in the order of the rows.
-async fn commit_by_tenant(stores: &RedisStores, kind: Kind, rows: Vec<Row>) -> Result<Vec<Written>> {
+/// Writes rows that may be of several tenants, of each at once; the answers in the order of the rows.
+async fn by_tenant<Writing>(rows: Vec<Row>, write: impl Fn(TenantId, Vec<Row>) -> Writing) -> Result<Vec<Written>>
+where
+    Writing: Future<Output = Result<Vec<Written>>>,
+{
     let count = rows.len();
     let mut by_tenant: HashMap<TenantId, (Vec<usize>, Vec<Row>)> = HashMap::new();
     for (at, row) in rows.into_iter().enumerate() {
@@ -304,10 +328,8 @@ async fn commit_by_tenant(stores: &RedisStores, kind: Kind, rows: Vec<Row>) -> R
         places.push(at);
         rows.push(row);
     }
-    let (places, commits): (Vec<_>, Vec<_>) = by_tenant
-        .into_iter()
-        .map(|(tenant, (places, rows))| (places, async move { stores.commit_rows(kind, &tenant, rows, None).await }))
-        .unzip();
+    let (places, commits): (Vec<_>, Vec<_>) =
+        by_tenant.into_iter().map(|(tenant, (places, rows))| (places, write(tenant, rows))).unzip();
     let answers = try_join_all(commits).await?;
     let mut placed: Vec<(usize, Written)> = places.into_iter().flatten().zip(answers.into_iter().flatten()).collect();
     placed.sort_by_key(|(at, _)| *at);
@@ -322,20 +344,16 @@ async fn commit_by_tenant(stores: &RedisStores, kind: Kind, rows: Vec<Row>) -> R
 impl CallLedger for RedisStores {
     fn commit(&self, batch: Vec<CallWrite>) -> Answer<'_, Vec<Written>> {
         async move {
-            let rows = batch.into_iter().map(|write| Row {
-                key: write.conn_id.text(),
-                tenant: write.tenant,
-                owner: write.owner,
-                token: write.token,
-                change: write.change,
-                due: write.due,
-                links: write.dialogs.iter().map(dialog_link).collect(),
-                events: write.events,
-                new_call: write.new_call,
-                began_with: None,
-                number: 0,
-            });
-            commit_by_tenant(self, CALL, rows.collect()).await
+            let rows = batch.into_iter().map(row_of_call).collect();
+            by_tenant(rows, |tenant, rows| async move { self.commit_rows(CALL, &tenant, rows, None).await }).await
+        }
+        .boxed()
+    }
+
+    fn confirm(&self, batch: Vec<CallWrite>) -> Answer<'_, Vec<Written>> {
+        async move {
+            let rows = batch.into_iter().map(row_of_call).collect();
+            by_tenant(rows, |tenant, rows| async move { self.confirm_rows(CALL, &tenant, rows).await }).await
         }
         .boxed()
     }
@@ -492,7 +510,8 @@ impl MediaLedger for RedisStores {
                 began_with: None,
                 number: 0,
             });
-            commit_by_tenant(self, MEDIA, rows.collect()).await
+            let write = |tenant, rows| async move { self.commit_rows(MEDIA, &tenant, rows, None).await };
+            by_tenant(rows.collect(), write).await
         }
         .boxed()
     }

@@ -78,6 +78,7 @@ impl QueueLedger for RedisStores {
             let answer = call.arg("").arg("").arg(1).send(self).await?;
             let words = reply::list(&answer)?;
             if reply::text(words.first())? == "unknown" {
+                self.nothing_is_lost().await?;
                 return Ok(None);
             }
             record(tenant, words).map(Some)

@@ -1,8 +1,10 @@
-//! Commits that wait for Redis, in a file too: a process that dies meanwhile hands them in when it is started again.
+//! Commits that wait for Redis, on disk too: a process that dies meanwhile hands them in when it is started again.
 //!
-//! A line for each commit, JSON with what is bytes in base64; a line that a crash has torn is dropped. The disk is not made to write: what
-//! waits outlives the process. The file is empty where nothing waits.
+//! Segments `<node>.<n>.jsonl`, a line for each commit: JSON with what is bytes in base64. A line that a crash has torn is dropped; each life
+//! begins a segment of its own, so nothing is written behind one. A segment goes when all that stands in it has been handed in, so the
+//! disk holds no more than waits, and one segment. The disk is not made to write: what waits outlives the process.
 
+use std::collections::VecDeque;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
@@ -16,12 +18,26 @@ use serde::{Deserialize, Serialize};
 
 use super::ledgers::{Kind, Row};
 
-/// The file of one client.
+/// A segment is followed by the next when it is longer, in bytes.
+const SEGMENT_BYTES: u64 = 4 << 20;
+
+/// The segments of one client.
 #[derive(Debug)]
 pub(super) struct WaitingFile {
-    path: PathBuf,
-    /// Open as long as something waits.
-    file: Option<File>,
+    folder: PathBuf,
+    node: String,
+    /// Those on disk, oldest first. The last one is written to if `open` is it.
+    segments: VecDeque<u64>,
+    open: Option<Segment>,
+    /// Of the segment that is begun next.
+    next: u64,
+}
+
+#[derive(Debug)]
+struct Segment {
+    file: File,
+    /// Bytes of whole lines.
+    bytes: u64,
 }
 
 /// A commit of a former life of the process.
@@ -54,32 +70,78 @@ struct Line {
 }
 
 impl WaitingFile {
-    /// The file of a node, and what a former life has left in it.
+    /// The segments of a node, and what a former life has left in them.
     ///
     /// # Errors
     /// Those of the disk.
     pub(super) fn open(folder: &Path, node: &str) -> io::Result<(Self, Vec<Former>)> {
         fs::create_dir_all(folder)?;
-        let path = folder.join(format!("{node}.jsonl"));
-        let former = if path.exists() { read(&path)? } else { Vec::new() };
-        Ok((Self { path, file: None }, former))
+        let segments = numbers(folder, node)?;
+        let next = segments.back().map_or(1, |last| last + 1);
+        let mut this = Self { folder: folder.to_owned(), node: node.to_owned(), segments, open: None, next };
+        let mut former = Vec::new();
+        for number in &this.segments {
+            former.extend(read(&this.path(*number))?);
+        }
+        if former.is_empty() {
+            this.clear()?;
+        }
+        Ok((this, former))
+    }
+
+    fn path(&self, number: u64) -> PathBuf {
+        self.folder.join(format!("{}.{number}.jsonl", self.node))
     }
 
     /// Adds commits behind those that wait.
     ///
     /// # Errors
-    /// Those of the disk.
+    /// Those of the disk; nothing of the commits stands there then.
     pub(super) fn add(&mut self, kind: Kind, rows: &[Row]) -> io::Result<()> {
         let mut lines = Vec::new();
         for row in rows {
             serde_json::to_writer(&mut lines, &line_of(kind, row))?;
             lines.push(b'\n');
         }
-        let file = match &mut self.file {
-            Some(file) => file,
-            None => self.file.insert(OpenOptions::new().create(true).append(true).open(&self.path)?),
+        let mut segment = match self.open.take().filter(|segment| segment.bytes < SEGMENT_BYTES) {
+            Some(segment) => segment,
+            None => self.begin()?,
         };
-        file.write_all(&lines)
+        let written = segment.file.write_all(&lines);
+        match &written {
+            Ok(()) => segment.bytes += lines.len() as u64,
+            // What stands there by half would spoil the line behind it.
+            Err(_) => segment.file.set_len(segment.bytes)?,
+        }
+        self.open = Some(segment);
+        written
+    }
+
+    fn begin(&mut self) -> io::Result<Segment> {
+        let number = self.next;
+        let file = OpenOptions::new().create(true).append(true).open(self.path(number))?;
+        self.segments.push_back(number);
+        self.next += 1;
+        Ok(Segment { file, bytes: 0 })
+    }
+
+    /// The segment in which stands what was added last.
+    pub(super) const fn segment(&self) -> u64 {
+        self.next - 1
+    }
+
+    /// Nothing waits any more that stands in segments before that one.
+    ///
+    /// # Errors
+    /// Those of the disk.
+    pub(super) fn forget_before(&mut self, segment: u64) -> io::Result<()> {
+        while let Some(first) = self.segments.front().copied().filter(|first| *first < segment) {
+            match fs::remove_file(self.path(first)) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => drop(self.segments.pop_front()),
+            }
+        }
+        Ok(())
     }
 
     /// Nothing waits any more.
@@ -87,12 +149,21 @@ impl WaitingFile {
     /// # Errors
     /// Those of the disk.
     pub(super) fn clear(&mut self) -> io::Result<()> {
-        self.file = None;
-        match fs::remove_file(&self.path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            _ => Ok(()),
-        }
+        self.open = None;
+        self.forget_before(self.next)
     }
+}
+
+/// The segments that there are, oldest first.
+fn numbers(folder: &Path, node: &str) -> io::Result<VecDeque<u64>> {
+    let mut numbers = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let name = entry?.file_name();
+        let number = name.to_str().and_then(|name| name.strip_prefix(node)?.strip_prefix('.')?.strip_suffix(".jsonl"));
+        numbers.extend(number.and_then(|number| number.parse::<u64>().ok()));
+    }
+    numbers.sort_unstable();
+    Ok(numbers.into())
 }
 
 fn read(path: &Path) -> io::Result<Vec<Former>> {
@@ -160,4 +231,70 @@ fn former_of(line: &Line) -> Option<Former> {
         number: line.number,
     };
     Some(Former { kind: Kind::named(&line.kind)?, row })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CALL: &str = "call";
+
+    fn commit(key: &str, state: usize) -> Row {
+        let change = Change::Save { state: vec![b's'; state].into(), intentions: Bytes::new() };
+        Row {
+            tenant: TenantId::parse("acme").unwrap(),
+            key: key.to_owned(),
+            owner: "sip-cluster-1.5".parse().unwrap(),
+            token: Token(1),
+            change,
+            due: None,
+            links: Vec::new(),
+            events: Vec::new(),
+            new_call: None,
+            began_with: None,
+            number: 1,
+        }
+    }
+
+    fn keys(former: &[Former]) -> Vec<&str> {
+        former.iter().map(|former| former.row.key.as_str()).collect()
+    }
+
+    #[test]
+    fn a_line_that_a_crash_has_torn_spoils_no_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let kind = Kind::named(CALL).unwrap();
+        let (mut first, _) = WaitingFile::open(folder.path(), "sip-cluster-1").unwrap();
+        first.add(kind, &[commit("a", 10), commit("b", 10)]).unwrap();
+        let path = first.path(first.segment());
+        let whole = fs::read(&path).unwrap();
+        fs::write(&path, &whole[..whole.len() - 5]).unwrap();
+        drop(first);
+        let (mut second, former) = WaitingFile::open(folder.path(), "sip-cluster-1").unwrap();
+        assert_eq!(keys(&former), ["a"]);
+        second.add(kind, &[commit("c", 10)]).unwrap();
+        drop(second);
+        let (_, former) = WaitingFile::open(folder.path(), "sip-cluster-1").unwrap();
+        assert_eq!(keys(&former), ["a", "c"]);
+        let (_, of_another) = WaitingFile::open(folder.path(), "sip-cluster-11").unwrap();
+        assert!(of_another.is_empty());
+    }
+
+    #[test]
+    fn what_is_handed_in_goes_from_the_disk_while_more_comes() {
+        let folder = tempfile::tempdir().unwrap();
+        let kind = Kind::named(CALL).unwrap();
+        let (mut file, _) = WaitingFile::open(folder.path(), "sip-cluster-1").unwrap();
+        for n in 0..100 {
+            // A megabyte each, and never more than three wait.
+            file.add(kind, &[commit(&n.to_string(), 800_000)]).unwrap();
+            if n >= 3 {
+                file.forget_before(file.segment()).unwrap();
+            }
+            let on_disk: u64 = fs::read_dir(folder.path()).unwrap().map(|e| e.unwrap().metadata().unwrap().len()).sum();
+            assert!(on_disk < 3 * SEGMENT_BYTES, "{on_disk} bytes at {n}");
+        }
+        file.clear().unwrap();
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
 }

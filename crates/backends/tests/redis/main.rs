@@ -199,6 +199,135 @@ async fn what_waits_for_an_emptied_redis_keeps_its_facts() {
 }
 
 #[tokio::test]
+async fn a_call_that_ended_while_redis_was_away_and_came_back_empty_keeps_its_facts() {
+    let mut server = Server::start(25);
+    let (stores, _) = stores(&server, 0, Arc::new(SystemClock::start())).await;
+    until_renewed(&stores).await;
+    stores.calls.commit(vec![create(7, &owner())]).await.unwrap();
+    server.kill();
+    server.empty();
+    let fact = || create(7, &owner()).events;
+    let save = CallWrite { events: fact(), ..save(7, "second") };
+    let end = CallWrite { change: Change::End, events: fact(), ..create(7, &owner()) };
+    for write in [save, end] {
+        assert_eq!(stores.calls.commit(vec![write]).await.unwrap(), [Written::Done { position: None }]);
+    }
+    server.start_again();
+    until_renewed(&stores).await;
+    assert_eq!(server.cli(&["XLEN", "ev:{acme}"]).trim(), "2");
+    assert_eq!(stores.calls.load(&tenant(), ConnId(7)).await.unwrap(), Loaded::Ended);
+    assert_eq!(server.cli(&["HLEN", "owners:{acme}:call"]).trim(), "0", "nobody owns it");
+}
+
+#[tokio::test]
+async fn a_call_that_ended_before_its_process_died_and_redis_was_emptied_keeps_its_facts() {
+    let mut server = Server::start(26);
+    let folder = server.folder().join("waiting");
+    let life = |url: &str| {
+        let client = Client::unwatched("trunkline/sip-cluster-1/voice-41");
+        let opened = RedisStores::open(&RedisSettings::at(url), client, Arc::new(SystemClock::start())).unwrap();
+        opened.keeping_in(&folder, "sip-cluster-1").unwrap()
+    };
+    let first = life(&server.url(0));
+    CallLedger::commit(&first, vec![create(7, &owner()), create(8, &owner())]).await.unwrap();
+    server.kill();
+    server.empty();
+    let fact = || create(7, &owner()).events;
+    let end = CallWrite { change: Change::End, events: fact(), ..create(7, &owner()) };
+    let save = CallWrite { events: fact(), ..save(8, "goes on") };
+    CallLedger::commit(&first, vec![save, end]).await.unwrap();
+    drop(first);
+    server.start_again();
+    let by: Owner = "sip-cluster-1.6".parse().unwrap();
+    let claim = Claim { tenant: tenant(), key: ConnId(8), seen: None };
+    let claimed = CallLedger::claim(&life(&server.url(0)), &by, vec![claim]).await.unwrap();
+    assert!(matches!(&claimed[..], [Claimed::Yours(record)] if record.state == "goes on"), "{claimed:?}");
+    assert_eq!(server.cli(&["XLEN", "ev:{acme}"]).trim(), "2");
+}
+
+#[tokio::test]
+async fn a_call_that_was_lost_and_claimed_again_is_written() {
+    let mut server = Server::start(27);
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
+    let (stores, _) = stores(&server, 0, clock.clone()).await;
+    stores.calls.commit(vec![create(7, &owner())]).await.unwrap();
+    server.kill();
+    stores.calls.commit(vec![save(7, "late")]).await.unwrap();
+    server.start_again();
+    let (other, _) = self::stores(&server, 0, clock).await;
+    until_it_answers(&other, 7).await;
+    let heir: Owner = "sip-cluster-2.6".parse().unwrap();
+    let claim = Claim { tenant: tenant(), key: ConnId(7), seen: None };
+    other.calls.claim(&heir, vec![claim.clone()]).await.unwrap();
+    until_renewed(&stores).await;
+    let claimed = async {
+        loop {
+            // For some seconds owners come first.
+            match stores.calls.claim(&owner(), vec![claim.clone()]).await {
+                Ok(claimed) => return claimed,
+                Err(_) => tokio::task::yield_now().await,
+            }
+        }
+    };
+    let claimed = tokio::time::timeout(Duration::from_secs(30), claimed).await.unwrap();
+    assert!(matches!(&claimed[..], [Claimed::Yours(record)] if record.token == Token(3)), "{claimed:?}");
+    let written = stores.calls.commit(vec![CallWrite { token: Token(3), ..save(7, "again") }]).await.unwrap();
+    assert!(matches!(written[..], [Written::Done { .. }]), "{written:?}");
+}
+
+#[tokio::test]
+async fn who_asks_for_a_proof_hears_who_owns_a_call_and_not_that_its_commit_waits() {
+    let mut server = Server::start(28);
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
+    let (stores, _) = stores(&server, 0, clock.clone()).await;
+    let calls: Vec<CallWrite> = (0..450).map(|call| create(call, &owner())).collect();
+    stores.calls.commit(calls).await.unwrap();
+    let (other, _) = self::stores(&server, 0, clock).await;
+    let heir: Owner = "sip-cluster-2.6".parse().unwrap();
+    let claim = Claim { tenant: tenant(), key: ConnId(7), seen: None };
+    other.calls.claim(&heir, vec![claim]).await.unwrap();
+    server.kill();
+    let in_doubt = (0..450).map(|call| save(call, "goes on")).collect();
+    let proof = stores.calls.confirm(in_doubt);
+    let server_is_back = async {
+        // A commit of another call waits meanwhile, and is done.
+        let written = stores.calls.commit(vec![create(1_000, &owner())]).await.unwrap();
+        assert_eq!(written, [Written::Done { position: None }]);
+        server.start_again();
+        server.cli(&["CONFIG", "RESETSTAT"]);
+    };
+    let (answers, ()) = tokio::join!(proof, server_is_back);
+    let answers = answers.unwrap();
+    assert!(matches!(&answers[7], Written::Fenced { owner, .. } if *owner == heir), "{:?}", answers[7]);
+    assert_eq!(answers.iter().filter(|answer| matches!(answer, Written::Done { .. })).count(), 449);
+    let scripts = server.cli(&["INFO", "commandstats"]);
+    let scripts = scripts.lines().find(|line| line.starts_with("cmdstat_evalsha:")).unwrap_or_default().to_owned();
+    let count = scripts.split(['=', ',']).nth(1).and_then(|count| count.parse::<u32>().ok());
+    assert!(count.is_some_and(|count| count >= 3), "no script has all of them: {scripts}");
+}
+
+#[tokio::test]
+async fn what_an_emptied_redis_does_not_know_is_not_said_to_be_unknown() {
+    let server = Server::start(29);
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
+    let (owner_of, _) = stores(&server, 0, clock.clone()).await;
+    let (asker, _) = stores(&server, 0, clock).await;
+    until_renewed(&owner_of).await;
+    until_renewed(&asker).await;
+    owner_of.calls.commit(vec![create(7, &owner())]).await.unwrap();
+    assert_eq!(asker.calls.load(&tenant(), ConnId(8)).await.unwrap(), Loaded::Unknown);
+    server.cli(&["FLUSHALL"]);
+    for call in [7, 8] {
+        let asked = asker.calls.load(&tenant(), ConnId(call)).await;
+        assert!(matches!(asked, Err(StoreError::Unavailable { .. })), "{asked:?}");
+    }
+    asker.queues.load(&tenant()).await.unwrap_err();
+    until_renewed(&owner_of).await;
+    assert!(matches!(asker.calls.load(&tenant(), ConnId(7)).await.unwrap(), Loaded::Live(_)));
+    asker.calls.load(&tenant(), ConnId(8)).await.unwrap_err();
+}
+
+#[tokio::test]
 async fn what_waited_when_its_process_died_is_handed_in_by_the_next_life() {
     let mut server = Server::start(23);
     let folder = server.folder().join("waiting");
@@ -227,7 +356,7 @@ async fn what_waited_when_its_process_died_is_handed_in_by_the_next_life() {
     let loaded = heir.calls.load(&tenant(), ConnId(8)).await.unwrap();
     assert!(matches!(&loaded, Loaded::Live(record) if record.state == "state"), "its heir is right: {loaded:?}");
     assert_eq!(server.cli(&["XLEN", "ev:{acme}"]).trim(), "3");
-    assert!(!folder.join("sip-cluster-1.jsonl").exists(), "nothing waits any more");
+    assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 0, "nothing waits any more");
 }
 
 #[tokio::test]

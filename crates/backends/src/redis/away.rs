@@ -1,0 +1,453 @@
+//! Commits while Redis is away.
+//!
+//! Those of calls and media legs are not refused: they wait in memory, bounded and in their order, and are written when Redis answers. What
+//! waits stands on disk too, where the client was given a folder: a process that dies before Redis answers hands it in when it is
+//! started again, unless somebody else has the call by then.
+
+use std::collections::{HashMap, VecDeque};
+use std::time::Duration;
+
+use bytes::Bytes;
+use infra::{Change, Consumed, Numbers, Result, StoreError, Written, bounds};
+use model::{TenantId, Timestamp};
+use tokio::time::Instant;
+
+use super::RedisStores;
+use super::ledgers::{Kind, Row};
+use super::steady::{Id, is_away};
+use super::waiting::{Former, WaitingFile};
+
+/// Rows and bytes that wait for Redis; beyond either a commit fails. Some minutes of a busy node.
+const ROWS_MAX: usize = 200_000;
+const BYTES_MAX: usize = 256 << 20;
+/// Rows and bytes of one script, which holds up everybody else at Redis: some milliseconds.
+pub(super) const PART_ROWS: usize = 200;
+const PART_BYTES: usize = 1 << 20;
+/// How long a commit that may wait is tried: a node that answers nobody for a second is dead for the proxies.
+const TRY_WITHIN: Duration = Duration::from_millis(500);
+/// After a failure nothing is tried for so long.
+const AGAIN_AFTER: Duration = Duration::from_millis(200);
+/// For so long one commit or renewal hands in what waits, so that a node still answers its proxies; the next one goes on with it.
+const HAND_IN_FOR: Duration = Duration::from_millis(200);
+/// How long it is kept for an owner that it has lost a record: who writes nothing of it for so long has it no more.
+const LOST_KEPT: Duration = Duration::from_secs(600);
+
+/// Commits that wait, in their order.
+#[derive(Default)]
+pub(super) struct Away {
+    waiting: VecDeque<Waiting>,
+    rows: usize,
+    bytes: usize,
+    failed_at: Option<Instant>,
+    /// Records of which a commit that waited was refused, and since when; their owner has not heard it yet.
+    lost: HashMap<Id, (Written, Instant)>,
+    numbers: Numbers,
+    /// What waits, on disk, and what a former life has left there.
+    file: Option<WaitingFile>,
+    former: VecDeque<Former>,
+    /// Whether it has been said of this absence that commits wait, and that the disk takes nothing.
+    said: bool,
+    said_of_disk: bool,
+}
+
+struct Waiting {
+    kind: Kind,
+    tenant: TenantId,
+    rows: Vec<Row>,
+    /// Where they stand on disk.
+    segment: u64,
+}
+
+impl Away {
+    /// From now on what waits stands in that file as well.
+    pub(super) fn keep_in(&mut self, file: WaitingFile, former: Vec<Former>) {
+        (self.file, self.former) = (Some(file), former.into());
+    }
+
+    /// Whoever has claimed a record has lost nothing of it.
+    pub(super) fn claimed(&mut self, id: &Id) {
+        self.lost.remove(id);
+    }
+
+    fn number(&mut self, rows: &mut [Row], now: Timestamp) {
+        let first = self.numbers.take(rows.len(), now);
+        for (number, row) in (first..).zip(rows) {
+            row.number = number;
+        }
+    }
+
+    /// Whether one of the rows is of a record that was lost while its commits waited.
+    fn lost_any(&self, kind: Kind, rows: &[Row]) -> bool {
+        !self.lost.is_empty() && rows.iter().any(|row| self.lost.contains_key(&id(kind, row)))
+    }
+
+    /// Whether rows go to Redis at once: nothing waits before them, and it has not just been silent.
+    fn may_try(&self) -> bool {
+        let silent = self.failed_at.is_some_and(|at| at.elapsed() < AGAIN_AFTER);
+        !silent && self.waiting.is_empty() && self.former.is_empty()
+    }
+
+    fn wait(&mut self, kind: Kind, tenant: &TenantId, rows: Vec<Row>) {
+        self.rows += rows.len();
+        self.bytes += size(&rows);
+        let segment = self.write_down(kind, &rows);
+        self.waiting.push_back(Waiting { kind, tenant: tenant.clone(), rows, segment });
+    }
+
+    /// They are written, or will never be.
+    fn wait_no_more(&mut self, rows: &[Row]) {
+        self.rows = self.rows.saturating_sub(rows.len());
+        self.bytes = self.bytes.saturating_sub(size(rows));
+        let first = self.waiting.front().map(|waiting| waiting.segment);
+        if let (Some(file), Some(first)) = (&mut self.file, first)
+            && let Err(error) = file.forget_before(first)
+        {
+            tracing::debug!(%error, "what waited for Redis stays on disk");
+        }
+    }
+
+    /// Keeps rows on disk too; where they stand. Without it they wait in memory alone.
+    fn write_down(&mut self, kind: Kind, rows: &[Row]) -> u64 {
+        let Some(file) = &mut self.file else { return 0 };
+        if let Err(error) = file.add(kind, rows)
+            && !std::mem::replace(&mut self.said_of_disk, true)
+        {
+            tracing::warn!(%error, "what waits for Redis cannot be kept on disk");
+        }
+        file.segment()
+    }
+
+    fn forget_file(&mut self) {
+        (self.said, self.said_of_disk) = (false, false);
+        if let Some(file) = &mut self.file
+            && let Err(error) = file.clear()
+        {
+            // It would be handed in once more, which the numbers make harmless.
+            tracing::warn!(%error, "the file of what waited for Redis cannot be removed");
+        }
+    }
+}
+
+fn id(kind: Kind, row: &Row) -> Id {
+    (kind.name, row.tenant.clone(), row.key.clone())
+}
+
+/// Bytes of the states.
+fn size(rows: &[Row]) -> usize {
+    rows.iter().map(Row::size).sum()
+}
+
+/// Rows as scripts take them: at least one part, which may be empty.
+fn parts(rows: Vec<Row>) -> Vec<Vec<Row>> {
+    let (mut parts, mut part, mut bytes) = (Vec::new(), Vec::new(), 0);
+    for row in rows {
+        if part.len() >= PART_ROWS || (!part.is_empty() && bytes + row.size() > PART_BYTES) {
+            parts.push(std::mem::take(&mut part));
+            bytes = 0;
+        }
+        bytes += row.size();
+        part.push(row);
+    }
+    parts.push(part);
+    parts
+}
+
+impl RedisStores {
+    /// Writes a turn's rows. Those of a kind that goes on without Redis wait where Redis is away.
+    pub(super) async fn commit_rows(
+        &self,
+        kind: Kind,
+        tenant: &TenantId,
+        mut rows: Vec<Row>,
+        consumed: Option<&Consumed>,
+    ) -> Result<Vec<Written>> {
+        rows.iter().try_for_each(Row::check)?;
+        let mut written = Vec::with_capacity(rows.len());
+        if !kind.goes_on {
+            let mut parts = parts(rows).into_iter().peekable();
+            while let Some(part) = parts.next() {
+                // With the last part: a view is as far as all of its states.
+                let consumed = consumed.filter(|_| parts.peek().is_none());
+                written.extend(self.write_and_mend(kind, tenant, &part, consumed).await?);
+            }
+            return Ok(written);
+        }
+        let mut away = self.steady.away.lock().await;
+        away.number(&mut rows, self.clock.now());
+        for part in parts(rows) {
+            written.extend(self.write_or_wait(&mut away, kind, tenant, part).await?);
+        }
+        Ok(written)
+    }
+
+    async fn write_or_wait(
+        &self,
+        away: &mut Away,
+        kind: Kind,
+        tenant: &TenantId,
+        rows: Vec<Row>,
+    ) -> Result<Vec<Written>> {
+        self.hand_in(away).await;
+        if away.may_try()
+            && !away.lost_any(kind, &rows)
+            && let Some(written) = self.attempt(away, kind, tenant, &rows).await?
+        {
+            return Ok(written);
+        }
+        self.let_wait(away, kind, tenant, rows)
+    }
+
+    /// Writes rows and answers when Redis has them, however long it is away: who may have lost them without a word asks so.
+    pub(super) async fn confirm_rows(&self, kind: Kind, tenant: &TenantId, mut rows: Vec<Row>) -> Result<Vec<Written>> {
+        rows.iter().try_for_each(Row::check)?;
+        self.steady.away.lock().await.number(&mut rows, self.clock.now());
+        let mut written = Vec::with_capacity(rows.len());
+        for part in parts(rows) {
+            written.extend(self.confirm_part(kind, tenant, &part).await?);
+        }
+        Ok(written)
+    }
+
+    async fn confirm_part(&self, kind: Kind, tenant: &TenantId, rows: &[Row]) -> Result<Vec<Written>> {
+        loop {
+            let mut away = self.steady.away.lock().await;
+            self.hand_in(&mut away).await;
+            if away.may_try()
+                && let Some(written) = self.attempt(&mut away, kind, tenant, rows).await?
+            {
+                // Their owner hears of what was lost by these answers.
+                for row in rows {
+                    away.lost.remove(&id(kind, row));
+                }
+                return Ok(written);
+            }
+            drop(away);
+            tokio::time::sleep(AGAIN_AFTER).await;
+        }
+    }
+
+    /// Writes rows, if Redis answers in time.
+    async fn attempt(
+        &self,
+        away: &mut Away,
+        kind: Kind,
+        tenant: &TenantId,
+        rows: &[Row],
+    ) -> Result<Option<Vec<Written>>> {
+        let trying = self.write_and_mend(kind, tenant, rows, None);
+        // Given up here, the commands are still on their way and may yet be done: the numbers tell.
+        let reason = match tokio::time::timeout(TRY_WITHIN, trying).await {
+            Ok(Ok(written)) => {
+                away.said = false;
+                return Ok(Some(written));
+            }
+            Ok(Err(error)) if !is_away(&error) => return Err(error),
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => "it does not answer".to_owned(),
+        };
+        if !std::mem::replace(&mut away.said, true) {
+            tracing::warn!(reason, ledger = kind.name, "commits wait for Redis");
+        }
+        away.failed_at = Some(Instant::now());
+        self.steady.saw::<()>(&Err(StoreError::Unavailable { reason: String::new() }));
+        Ok(None)
+    }
+
+    /// Takes rows to be written when Redis answers.
+    fn let_wait(&self, away: &mut Away, kind: Kind, tenant: &TenantId, rows: Vec<Row>) -> Result<Vec<Written>> {
+        if away.rows + rows.len() > ROWS_MAX || away.bytes + size(&rows) > BYTES_MAX {
+            let reason = format!("Redis is away, and {} commits wait for it already", away.rows);
+            return Err(StoreError::Unavailable { reason });
+        }
+        let mut answers = Vec::with_capacity(rows.len());
+        let mut waits = Vec::with_capacity(rows.len());
+        for row in rows {
+            let lost = away.lost.remove(&id(kind, &row)).map(|(answer, _)| answer);
+            // A record whose end waits is remembered until the end is written: where Redis comes back empty it is written again, so
+            // that its end is one, with its facts.
+            if lost.is_some() || row.change != Change::End {
+                self.steady.note(kind, &row, lost.as_ref().unwrap_or(&Written::Done { position: None }));
+            }
+            if lost.is_none() {
+                waits.push(row);
+            }
+            answers.push(lost.unwrap_or(Written::Done { position: None }));
+        }
+        if !waits.is_empty() {
+            away.wait(kind, tenant, waits);
+        }
+        Ok(answers)
+    }
+
+    /// Writes what waits, in its order, as far as Redis answers.
+    pub(super) async fn hand_in(&self, away: &mut Away) {
+        if away.failed_at.is_some_and(|at| at.elapsed() < AGAIN_AFTER) {
+            return;
+        }
+        let until = Instant::now() + HAND_IN_FOR;
+        if !self.hand_in_from_disk(away, Some(until)).await {
+            return;
+        }
+        let waited = away.rows;
+        while let Some(Waiting { kind, tenant, rows, segment }) = away.waiting.pop_front() {
+            let trying = self.write_what_waited(kind, &tenant, &rows);
+            match tokio::time::timeout(TRY_WITHIN, trying).await {
+                Ok(Ok(answers)) => {
+                    away.wait_no_more(&rows);
+                    for (row, answer) in rows.into_iter().zip(answers) {
+                        if matches!(answer, Written::Fenced { .. } | Written::Exists { .. }) {
+                            tracing::warn!(record = row.key, "a record that waited for Redis belongs to somebody else");
+                            away.lost.retain(|_, (_, since)| since.elapsed() < LOST_KEPT);
+                            away.lost.insert(id(kind, &row), (answer, Instant::now()));
+                        }
+                    }
+                }
+                Ok(Err(error)) if !is_away(&error) => {
+                    tracing::error!(%error, ledger = kind.name, rows = rows.len(), "commits that waited for Redis are refused");
+                    away.wait_no_more(&rows);
+                    for row in rows.iter().filter(|row| row.change == Change::End) {
+                        self.steady.note(kind, row, &Written::Ended);
+                    }
+                }
+                Ok(Err(_)) | Err(_) => {
+                    away.waiting.push_front(Waiting { kind, tenant, rows, segment });
+                    away.failed_at = Some(Instant::now());
+                    return;
+                }
+            }
+            if Instant::now() >= until && !away.waiting.is_empty() {
+                return;
+            }
+        }
+        away.failed_at = None;
+        if waited > 0 {
+            away.forget_file();
+            tracing::info!(rows = waited, "what waited for Redis is written");
+        }
+    }
+
+    /// Hands in what a former life of the process has left, for so long at most; whether nothing of it is left now.
+    async fn hand_in_from_disk(&self, away: &mut Away, until: Option<Instant>) -> bool {
+        if away.former.is_empty() {
+            return true;
+        }
+        let (mut done, mut late) = (0, 0);
+        while let Some(Former { kind, row }) = away.former.front() {
+            match tokio::time::timeout(TRY_WITHIN, self.write_former(*kind, row)).await {
+                Ok(Ok(Written::Done { .. })) => done += 1,
+                // Somebody else has gone on with it from the commit before.
+                Ok(Ok(_)) => late += 1,
+                Ok(Err(error)) if !is_away(&error) => {
+                    late += 1;
+                    tracing::error!(%error, record = row.key, "a commit of a former life is refused");
+                }
+                Ok(Err(_)) | Err(_) => {
+                    away.failed_at = Some(Instant::now());
+                    return false;
+                }
+            }
+            away.former.pop_front();
+            if until.is_some_and(|until| Instant::now() >= until) && !away.former.is_empty() {
+                return false;
+            }
+        }
+        tracing::info!(done, late, "commits of a former life are handed in; late ones came after others had gone on");
+        if away.waiting.is_empty() {
+            away.forget_file();
+        }
+        true
+    }
+
+    /// As [`Self::hand_in`], for whoever needs to know that nothing of a former life waits.
+    ///
+    /// # Errors
+    /// While something does.
+    pub(super) async fn hand_in_former(&self) -> Result<()> {
+        let mut away = self.steady.away.lock().await;
+        if self.hand_in_from_disk(&mut away, None).await {
+            return Ok(());
+        }
+        let reason = "Redis does not answer, and commits of a former life wait for it".to_owned();
+        Err(StoreError::Unavailable { reason })
+    }
+
+    /// Writes a commit of a former life. What Redis does not know although it would still remember its end, it has lost.
+    async fn write_former(&self, kind: Kind, row: &Row) -> Result<Written> {
+        let is_fresh = self.clock.now().since(Timestamp::from_micros(row.number)) < bounds::TOMBSTONE;
+        match self.write_one(kind, std::slice::from_ref(row)).await? {
+            Written::Unknown if is_fresh => self.write_one(kind, &begun_again(row)).await,
+            answer => Ok(answer),
+        }
+    }
+
+    /// Writes rows of one record; what became of the last.
+    async fn write_one(&self, kind: Kind, rows: &[Row]) -> Result<Written> {
+        let Some(first) = rows.first() else { return Ok(Written::Unknown) };
+        let answers = self.write_rows(kind, &first.tenant, rows, None).await?;
+        Ok(answers.into_iter().last().unwrap_or(Written::Unknown))
+    }
+
+    /// Writes rows that waited. An emptied Redis may have been given a record again before the write that began it came: that
+    /// write then goes on from there, so that its facts are not lost.
+    async fn write_what_waited(&self, kind: Kind, tenant: &TenantId, rows: &[Row]) -> Result<Vec<Written>> {
+        let mut answers = self.write_and_mend(kind, tenant, rows, None).await?;
+        for (row, answer) in rows.iter().zip(&mut answers) {
+            let Change::Create { state, intentions } = &row.change else { continue };
+            if *answer != (Written::Exists { owner: row.owner.clone(), token: row.token }) {
+                continue;
+            }
+            let save = Change::Save { state: state.clone(), intentions: intentions.clone() };
+            let row = Row { change: save, ..row.clone() };
+            if let Some(again) = self.write_and_mend(kind, tenant, &[row], None).await?.pop() {
+                *answer = again;
+            }
+        }
+        Ok(answers)
+    }
+}
+
+/// A commit for a Redis that has lost the record: it begins there again, or begins and ends, and its facts are told.
+fn begun_again(row: &Row) -> Vec<Row> {
+    let created = |state: &Bytes, intentions: &Bytes| {
+        let change = Change::Create { state: state.clone(), intentions: intentions.clone() };
+        Row { change, ..row.clone() }
+    };
+    match &row.change {
+        Change::Create { state, intentions } | Change::Save { state, intentions } => vec![created(state, intentions)],
+        Change::Keep => vec![row.clone()],
+        Change::End => {
+            let nothing = Bytes::new();
+            vec![Row { events: Vec::new(), new_call: None, number: 0, ..created(&nothing, &nothing) }, row.clone()]
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(key: usize, size: usize) -> Row {
+        Row {
+            tenant: TenantId::parse("acme").unwrap(),
+            key: key.to_string(),
+            owner: "sip-cluster-1.5".parse().unwrap(),
+            token: model::Token(1),
+            change: Change::Save { state: vec![0; size].into(), intentions: Bytes::new() },
+            due: None,
+            links: Vec::new(),
+            events: Vec::new(),
+            new_call: None,
+            began_with: None,
+            number: 0,
+        }
+    }
+
+    #[test]
+    fn no_script_has_more_rows_or_bytes_than_may_hold_others_up() {
+        let lengths = |rows: Vec<Row>| parts(rows).iter().map(Vec::len).collect::<Vec<_>>();
+        assert_eq!(lengths(Vec::new()), [0], "a view's place may come alone");
+        assert_eq!(lengths((0..450).map(|n| row(n, 10)).collect()), [200, 200, 50]);
+        assert_eq!(lengths((0..5).map(|n| row(n, PART_BYTES / 2)).collect()), [2, 2, 1]);
+        assert_eq!(lengths(vec![row(0, 2 * PART_BYTES), row(1, 1)]), [1, 1], "one that is too large goes alone");
+    }
+}
