@@ -19,8 +19,9 @@ impl Node {
     pub fn batch(&mut self) -> Vec<CallWrite> {
         let changed = std::mem::take(&mut self.changed);
         if changed.is_empty() {
-            // What was taken in was nobody's.
+            // What was taken in was nobody's, and there is nothing to doubt.
             self.taken.clear();
+            self.in_doubt = false;
         }
         let mut batch = Vec::with_capacity(changed.len());
         for conn_id in changed {
@@ -81,6 +82,7 @@ impl Node {
     /// The ledger's answers. A call that somebody else has is forgotten: what it wanted to send is not ours to send, and what was
     /// asked of it in this turn is its owner's to answer. Gives the calls that are not here any more.
     pub fn committed(&mut self, answers: impl IntoIterator<Item = (ConnId, Written)>) -> Vec<ConnId> {
+        self.in_doubt = false;
         let mut lost = Lost::new();
         let taken = std::mem::take(&mut self.taken);
         for (conn_id, written) in answers {

@@ -70,6 +70,8 @@ pub struct Node {
     pub(super) due: BTreeSet<(Timestamp, ConnId)>,
     /// Calls that the next batch stores.
     pub(super) changed: Vec<ConnId>,
+    /// Whether calls may be somebody else's: the next batch's answers must come from the ledger itself.
+    pub(super) in_doubt: bool,
     pub(super) orders: Orders,
     /// Connections to proxies that are up, and the edges of their proxies.
     pub(super) links: BTreeMap<u64, String>,
@@ -143,6 +145,7 @@ impl Node {
             talks: HashMap::new(),
             due: BTreeSet::new(),
             changed: Vec::new(),
+            in_doubt: false,
             orders: Orders::new(),
             links: BTreeMap::new(),
             lost: BTreeMap::new(),
@@ -367,8 +370,9 @@ impl Node {
         }
     }
 
-    /// All calls are part of the next commit: its answers say which of them somebody else has taken.
+    /// All calls are part of the next commit, which must be confirmed: its answers say which of them somebody else has taken.
     pub fn doubt(&mut self) {
+        self.in_doubt = true;
         let stored = self.calls.iter().filter(|(_, entry)| entry.stored == Stored::Live);
         // In an order of their own: equal inputs give equal turns.
         let mut all: Vec<ConnId> = stored.map(|(conn_id, _)| *conn_id).collect();
@@ -376,6 +380,11 @@ impl Node {
         for conn_id in all {
             self.mark(conn_id);
         }
+    }
+
+    /// Whether the batch is to be confirmed by the ledger before anything leaves; a commit that only waits for it proves nothing.
+    pub const fn is_in_doubt(&self) -> bool {
+        self.in_doubt
     }
 
     /// The call is part of the next commit.

@@ -193,14 +193,16 @@ fn messages_that_come_while_a_call_is_looked_for_follow_it_in_their_order() {
 #[test]
 fn what_a_fenced_node_wanted_to_say_is_not_said() {
     let (mut bench, conn_id) = talking();
+    assert!(!bench.node.is_in_doubt());
     bench.node.doubt();
     let batch = bench.node.batch();
-    assert_eq!(batch.len(), 1);
+    assert_eq!((batch.len(), bench.node.is_in_doubt()), (1, true), "a commit that waits is not enough");
     let release = request(conn_id, "7101", RequestKind::ReleaseCall);
     bench.node.request(release, bench.now).expect("the call is here");
     bench.node.batch();
     let heir = owner("sip-cluster-2", 1);
     bench.node.committed([(conn_id, Written::Fenced { owner: heir, token: Token(2) })]);
+    assert!(!bench.node.is_in_doubt());
     assert!(bench.node.poll_transmit().is_none(), "no BYE leaves");
     assert_eq!(bench.node.calls(), 0);
     bench.pass(std::time::Duration::from_secs(600));
