@@ -12,10 +12,13 @@ use bytes::Bytes;
 use infra::conformance::{self, SetClock};
 use infra::embedded::{Embedded, FileLog, FsyncPolicy, JournalSettings};
 use infra::{
-    Answer, CallLedger, CallWrite, Change, Clock, EventStream, Loaded, NewCalls, ObjectChange, ObjectChanges, Position,
-    ProvisioningStore, Revision, StoreError, Stores, Written,
+    Answer, Binding, CallLedger, CallWrite, Change, Clock, EventStream, Loaded, NewCalls, ObjectChange, ObjectChanges,
+    Position, ProvisioningStore, RegistrationWrite, RegistrationWritten, Revision, StoreError, Stores, Written,
 };
-use model::{CallUuid, ConnId, Event, EventId, EventName, Owner, Seq, Stamped, Subject, TenantId, Timestamp, Token};
+use model::plan::Contact;
+use model::{
+    CallUuid, ConnId, Dn, Event, EventId, EventName, Owner, Seq, Stamped, Subject, TenantId, Timestamp, Token,
+};
 
 /// A folder of a test's own, removed at its end.
 struct Folder(PathBuf);
@@ -156,6 +159,42 @@ async fn a_restarted_process_finds_what_was_committed() {
         assert_eq!(after, before);
         store.commit(vec![call(99, "new")]).await.unwrap();
         assert!(store.end(&acme()).await.unwrap() > before.last().unwrap().position, "positions go on");
+    }
+}
+
+#[tokio::test]
+async fn registrations_that_were_answered_are_there_after_a_kill() {
+    let (folder, left, clock) = (Folder::new("alive"), Folder::new("killed"), clock());
+    let settings = JournalSettings { fsync: FsyncPolicy::Grouped, ..JournalSettings::default() };
+    let store = Embedded::open(&folder.0, settings, clock.clone()).unwrap();
+    let dns: Vec<Dn> = (7_000..7_200).map(|dn: u32| Dn::parse(&dn.to_string()).unwrap()).collect();
+    let binding = Binding {
+        contact: Contact { uri: "sip:phone@198.51.100.1".to_owned(), path: Vec::new() },
+        call_id: "c1".to_owned(),
+        cseq: 1,
+        refreshed_at: clock.now(),
+        expires_at: clock.now() + Duration::from_secs(60),
+        q: 1_000,
+        user_agent: None,
+    };
+    let register = |dn: &Dn| RegistrationWrite {
+        tenant: acme(),
+        dn: dn.clone(),
+        expected: 0,
+        bindings: vec![binding.clone()],
+        events: Vec::new(),
+    };
+    let written = infra::Registrations::commit(&store, dns.iter().map(register).collect()).await.unwrap();
+    assert!(written.iter().all(|written| *written == RegistrationWritten::Done(1)), "{written:?}");
+    // Its files as they stand when it answers: a killed process writes nothing more.
+    for entry in std::fs::read_dir(&folder.0).unwrap() {
+        let path = entry.unwrap().path();
+        std::fs::copy(&path, left.0.join(path.file_name().unwrap())).unwrap();
+    }
+    let next = Embedded::open(&left.0, settings, clock).unwrap();
+    for dn in &dns {
+        let held = infra::Registrations::load(&next, &acme(), dn).await.unwrap();
+        assert_eq!(held.bindings, std::slice::from_ref(&binding), "{dn}");
     }
 }
 
