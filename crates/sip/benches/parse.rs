@@ -8,7 +8,7 @@
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use sip::{HeaderName, Message, StatusCode, Uri};
 
 const INVITE: &str = "\
@@ -69,9 +69,7 @@ fn main() {
         if let Ok(mut message) = Message::parse(black_box(bytes.clone())) {
             black_box(message.fault());
             hop(&mut message);
-            let mut out = BytesMut::with_capacity(2_048);
-            message.write_to(&mut out);
-            black_box(out);
+            black_box(message.to_bytes());
         }
     });
     report("response built", || {

@@ -10,8 +10,6 @@ mod credentials;
 mod nonce;
 mod uses;
 
-use std::fmt::Write as _;
-
 use md5::{Digest, Md5};
 use sha2::{Sha256, Sha512_256};
 
@@ -62,8 +60,8 @@ impl Algorithm {
         matches!(self, Self::Md5Sess | Self::Sha256Sess | Self::Sha512_256Sess)
     }
 
-    /// The hash of the parts joined by colons, in lower-case hexadecimal.
-    fn hash(self, parts: &[&str]) -> String {
+    /// The hash of the parts joined by colons.
+    fn hash(self, parts: &[&str]) -> Hex {
         match self {
             Self::Md5 | Self::Md5Sess => hash::<Md5>(parts),
             Self::Sha256 | Self::Sha256Sess => hash::<Sha256>(parts),
@@ -72,7 +70,35 @@ impl Algorithm {
     }
 }
 
-fn hash<H: Digest>(parts: &[&str]) -> String {
+/// A hash in lower-case hexadecimal.
+struct Hex {
+    digits: [u8; HEX_MAX],
+    length: usize,
+}
+
+/// The longest hash has 256 bits.
+const HEX_MAX: usize = 64;
+
+impl Hex {
+    fn of(bytes: &[u8]) -> Self {
+        let mut digits = [0; HEX_MAX];
+        for (pair, byte) in digits.chunks_exact_mut(2).zip(bytes) {
+            pair[0] = hex_digit(byte >> 4);
+            pair[1] = hex_digit(byte & 0xF);
+        }
+        Self { digits, length: (bytes.len() * 2).min(HEX_MAX) }
+    }
+
+    fn as_str(&self) -> &str {
+        self.digits.get(..self.length).and_then(|digits| std::str::from_utf8(digits).ok()).unwrap_or_default()
+    }
+}
+
+const fn hex_digit(value: u8) -> u8 {
+    if value < 10 { b'0' + value } else { b'a' + value - 10 }
+}
+
+fn hash<H: Digest>(parts: &[&str]) -> Hex {
     let mut hasher = H::new();
     for (index, part) in parts.iter().enumerate() {
         if index > 0 {
@@ -80,12 +106,7 @@ fn hash<H: Digest>(parts: &[&str]) -> String {
         }
         hasher.update(part.as_bytes());
     }
-    let mut hex = String::with_capacity(64);
-    for byte in hasher.finalize().as_slice() {
-        // Writing into a String cannot fail.
-        let _ = write!(hex, "{byte:02x}");
-    }
-    hex
+    Hex::of(hasher.finalize().as_slice())
 }
 
 /// What a verifier knows of a user.
@@ -99,18 +120,20 @@ pub enum Secret<'a> {
 
 /// H(user:realm:password): what a store may keep instead of the password.
 pub fn ha1(algorithm: Algorithm, user: &str, realm: &str, password: &str) -> String {
-    algorithm.hash(&[user, realm, password])
+    algorithm.hash(&[user, realm, password]).as_str().to_owned()
 }
 
 /// Whether the credentials prove knowledge of `secret` for a request with that method. The caller has yet to check the
 /// nonce ([`NonceSource::check`], [`NonceUses::spend`]), the realm, the user, and that the algorithm is one that it offered.
 pub fn verify(credentials: &Credentials<'_>, method: &str, secret: Secret<'_>) -> bool {
-    let ha1 = match secret {
-        Secret::Password(password) => ha1(credentials.algorithm, &credentials.username, &credentials.realm, password),
-        Secret::Ha1(ha1) => ha1.to_owned(),
+    let expected = match secret {
+        Secret::Password(password) => {
+            let ha1 = credentials.algorithm.hash(&[&credentials.username, &credentials.realm, password]);
+            response(credentials, method, ha1.as_str())
+        }
+        Secret::Ha1(ha1) => response(credentials, method, ha1),
     };
-    let expected = response(credentials, method, &ha1);
-    same(expected.as_bytes(), credentials.response.to_ascii_lowercase().as_bytes())
+    same(expected.as_str(), &credentials.response)
 }
 
 /// The credentials that answer a challenge. `nc` counts the uses of the nonce from 1.
@@ -136,25 +159,29 @@ pub fn respond(
         opaque: challenge.opaque.clone().map(Into::into),
     };
     let ha1 = ha1(challenge.algorithm, user, &challenge.realm, password);
-    credentials.response = response(&credentials, method, &ha1).into();
+    credentials.response = response(&credentials, method, &ha1).as_str().to_owned().into();
     credentials
 }
 
 /// RFC 7616 §3.4.1, and RFC 2617 §3.2.2.1 when there is no qop.
-fn response(c: &Credentials<'_>, method: &str, ha1: &str) -> String {
+fn response(c: &Credentials<'_>, method: &str, ha1: &str) -> Hex {
     let cnonce = c.cnonce.as_deref().unwrap_or_default();
     let session = c.algorithm.is_session().then(|| c.algorithm.hash(&[ha1, &c.nonce, cnonce]));
-    let a1 = session.as_deref().unwrap_or(ha1);
+    let a1 = session.as_ref().map_or(ha1, Hex::as_str);
     let a2 = c.algorithm.hash(&[method, &c.uri]);
     match c.nc {
-        Some(nc) => c.algorithm.hash(&[a1, &c.nonce, &format!("{nc:08x}"), cnonce, "auth", &a2]),
-        None => c.algorithm.hash(&[a1, &c.nonce, &a2]),
+        Some(nc) => {
+            let nc = Hex::of(&nc.to_be_bytes());
+            c.algorithm.hash(&[a1, &c.nonce, nc.as_str(), cnonce, "auth", a2.as_str()])
+        }
+        None => c.algorithm.hash(&[a1, &c.nonce, a2.as_str()]),
     }
 }
 
-/// Compares without telling by its time where the difference is.
-fn same(a: &[u8], b: &[u8]) -> bool {
-    a.len() == b.len() && a.iter().zip(b).fold(0, |difference, (x, y)| difference | (x ^ y)) == 0
+/// Compares hexadecimal numbers, without telling by its time where the difference is.
+fn same(a: &str, b: &str) -> bool {
+    let pairs = a.bytes().zip(b.bytes());
+    a.len() == b.len() && pairs.fold(0, |rest, (x, y)| rest | (x.to_ascii_lowercase() ^ y.to_ascii_lowercase())) == 0
 }
 
 #[cfg(test)]

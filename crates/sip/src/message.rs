@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use smallvec::SmallVec;
 
 use crate::error::{ParseError, Rule};
@@ -202,18 +202,19 @@ impl Message {
         if !self.edited {
             return self.raw.clone();
         }
-        let mut out = BytesMut::new();
+        let mut out = Vec::with_capacity(self.length());
         self.write_to(&mut out);
-        out.freeze()
+        out.into()
     }
 
-    /// Appends the message as it goes out.
-    pub fn write_to(&self, out: &mut BytesMut) {
-        if !self.edited {
-            out.extend_from_slice(&self.raw);
-            return;
-        }
-        out.reserve(self.raw.len() + self.overlay.len() + 2);
+    /// How long it is as it goes out.
+    fn length(&self) -> usize {
+        let head: usize = self.slots.iter().map(|slot| slot.line.range().len()).sum();
+        self.start_line.range().len() + head + 2 + self.body.len()
+    }
+
+    /// Appends an edited message as it goes out.
+    fn write_to(&self, out: &mut Vec<u8>) {
         // Neighbours in `raw` go out in one piece.
         let mut pending = self.start_line;
         for slot in &self.slots {

@@ -5,7 +5,7 @@ use std::fmt;
 use super::Algorithm;
 use crate::error::Rule;
 use crate::header::auth::AuthValue;
-use crate::header::params::{quote, unquote};
+use crate::header::params::{Quoted, unquote};
 
 /// A challenge: the value of WWW-Authenticate or Proxy-Authenticate.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -54,9 +54,9 @@ impl Challenge {
 
 impl fmt::Display for Challenge {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Digest realm={}, nonce={}", quote(&self.realm), quote(&self.nonce))?;
+        write!(f, "Digest realm={}, nonce={}", Quoted(&self.realm), Quoted(&self.nonce))?;
         if let Some(opaque) = &self.opaque {
-            write!(f, ", opaque={}", quote(opaque))?;
+            write!(f, ", opaque={}", Quoted(opaque))?;
         }
         if self.stale {
             f.write_str(", stale=true")?;

@@ -6,7 +6,7 @@ use std::fmt;
 use super::Algorithm;
 use crate::error::Rule;
 use crate::header::auth::AuthValue;
-use crate::header::params::{quote, unquote};
+use crate::header::params::{Quoted, unquote};
 
 /// Credentials: the value of Authorization or Proxy-Authorization. With `nc` they are of `qop=auth`.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -38,31 +38,70 @@ impl<'a> Credentials<'a> {
         if !auth.scheme.eq_ignore_ascii_case("digest") {
             return Err(Rule::Auth);
         }
-        let text = |name: &str| auth.get(name).map(unquote);
-        let cnonce = text("cnonce");
-        let nc = match text("qop") {
+        let mut given = Given::default();
+        for (name, value) in auth.iter() {
+            given.note(name, value);
+        }
+        let cnonce = given.cnonce.map(unquote);
+        let nc = match given.qop.map(unquote) {
             None => None,
             Some(qop) if qop.is_empty() => None,
             Some(qop) if qop.eq_ignore_ascii_case("auth") && cnonce.is_some() => {
-                let count = text("nc").filter(|nc| nc.len() <= 8).ok_or(Rule::Auth)?;
+                let count = given.nc.map(unquote).filter(|nc| nc.len() <= 8).ok_or(Rule::Auth)?;
                 Some(u32::from_str_radix(&count, 16).map_err(|_| Rule::Auth)?)
             }
             Some(_) => return Err(Rule::Auth),
         };
+        let compulsory = |value: Option<&'a str>| value.map(unquote).ok_or(Rule::Auth);
         Ok(Self {
-            username: text("username").ok_or(Rule::Auth)?,
-            realm: text("realm").ok_or(Rule::Auth)?,
-            nonce: text("nonce").ok_or(Rule::Auth)?,
-            uri: text("uri").ok_or(Rule::Auth)?,
-            response: text("response").ok_or(Rule::Auth)?,
-            algorithm: match text("algorithm") {
+            username: compulsory(given.username)?,
+            realm: compulsory(given.realm)?,
+            nonce: compulsory(given.nonce)?,
+            uri: compulsory(given.uri)?,
+            response: compulsory(given.response)?,
+            algorithm: match given.algorithm.map(unquote) {
                 Some(name) => Algorithm::from_name(&name).ok_or(Rule::Auth)?,
                 None => Algorithm::Md5,
             },
             cnonce,
             nc,
-            opaque: text("opaque"),
+            opaque: given.opaque.map(unquote),
         })
+    }
+}
+
+/// The parameters as they came; the first of each name counts.
+#[derive(Default)]
+struct Given<'a> {
+    username: Option<&'a str>,
+    realm: Option<&'a str>,
+    nonce: Option<&'a str>,
+    uri: Option<&'a str>,
+    response: Option<&'a str>,
+    algorithm: Option<&'a str>,
+    qop: Option<&'a str>,
+    nc: Option<&'a str>,
+    cnonce: Option<&'a str>,
+    opaque: Option<&'a str>,
+}
+
+impl<'a> Given<'a> {
+    fn note(&mut self, name: &str, value: &'a str) {
+        let named = [
+            ("username", &mut self.username),
+            ("realm", &mut self.realm),
+            ("nonce", &mut self.nonce),
+            ("uri", &mut self.uri),
+            ("response", &mut self.response),
+            ("algorithm", &mut self.algorithm),
+            ("qop", &mut self.qop),
+            ("nc", &mut self.nc),
+            ("cnonce", &mut self.cnonce),
+            ("opaque", &mut self.opaque),
+        ];
+        if let Some((_, place)) = named.into_iter().find(|(known, _)| known.eq_ignore_ascii_case(name)) {
+            place.get_or_insert(value);
+        }
     }
 }
 
@@ -71,18 +110,18 @@ impl fmt::Display for Credentials<'_> {
         write!(
             f,
             "Digest username={}, realm={}, nonce={}, uri={}, response={}, algorithm={}",
-            quote(&self.username),
-            quote(&self.realm),
-            quote(&self.nonce),
-            quote(&self.uri),
-            quote(&self.response),
+            Quoted(&self.username),
+            Quoted(&self.realm),
+            Quoted(&self.nonce),
+            Quoted(&self.uri),
+            Quoted(&self.response),
             self.algorithm.as_str()
         )?;
         if let Some(cnonce) = &self.cnonce {
-            write!(f, ", cnonce={}", quote(cnonce))?;
+            write!(f, ", cnonce={}", Quoted(cnonce))?;
         }
         if let Some(opaque) = &self.opaque {
-            write!(f, ", opaque={}", quote(opaque))?;
+            write!(f, ", opaque={}", Quoted(opaque))?;
         }
         if let Some(nc) = self.nc {
             write!(f, ", qop=auth, nc={nc:08x}")?;

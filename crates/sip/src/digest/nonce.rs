@@ -8,12 +8,12 @@ use hmac::{Hmac, KeyInit, Mac};
 use model::{Entropy, Timestamp};
 use sha2::Sha256;
 
-use super::same;
-
 const TIME_LEN: usize = 8;
 const RANDOM_LEN: usize = 8;
+const SIGNED_LEN: usize = TIME_LEN + RANDOM_LEN;
 /// The HMAC is cut to 128 bits, which nobody guesses and which keeps the header short.
 const MAC_LEN: usize = 16;
+const LEN: usize = SIGNED_LEN + MAC_LEN;
 
 /// What is to be thought of a nonce that came back.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -39,31 +39,36 @@ pub struct Issued {
 /// refuse replays has to remember the counts that it has seen.
 #[derive(Clone)]
 pub struct NonceSource {
-    key: [u8; 32],
+    keyed: Hmac<Sha256>,
     lifetime: Duration,
 }
 
 impl NonceSource {
     /// A source; every element of an installation that has the key accepts the others' nonces.
-    pub const fn new(key: [u8; 32], lifetime: Duration) -> Self {
-        Self { key, lifetime }
+    pub fn new(key: [u8; 32], lifetime: Duration) -> Self {
+        #[expect(clippy::expect_used, reason = "HMAC takes keys of any length")]
+        let keyed = Hmac::new_from_slice(&key).expect("HMAC takes keys of any length");
+        Self { keyed, lifetime }
     }
 
     /// A new nonce for `realm`.
     pub fn issue(&self, realm: &str, now: Timestamp, entropy: &mut dyn Entropy) -> String {
-        let mut bytes = Vec::with_capacity(TIME_LEN + RANDOM_LEN + MAC_LEN);
-        bytes.extend_from_slice(&now.as_micros().to_be_bytes());
-        bytes.extend_from_slice(&entropy.next_u64().to_be_bytes());
-        let mac = self.mac(&bytes, realm);
-        bytes.extend_from_slice(&mac);
+        let mut bytes = [0; LEN];
+        let (signed, mac) = bytes.split_at_mut(SIGNED_LEN);
+        let (time, random) = signed.split_at_mut(TIME_LEN);
+        time.copy_from_slice(&now.as_micros().to_be_bytes());
+        random.copy_from_slice(&entropy.next_u64().to_be_bytes());
+        mac.copy_from_slice(&self.mac(signed, realm).finalize().into_bytes()[..MAC_LEN]);
         URL_SAFE_NO_PAD.encode(bytes)
     }
 
     /// Checks a nonce that came back. One from the future (a neighbour's clock is ahead) is fresh within the lifetime.
     pub fn check(&self, nonce: &str, realm: &str, now: Timestamp) -> NonceVerdict {
-        let Ok(bytes) = URL_SAFE_NO_PAD.decode(nonce) else { return NonceVerdict::Foreign };
-        let Some((signed, mac)) = bytes.split_at_checked(TIME_LEN + RANDOM_LEN) else { return NonceVerdict::Foreign };
-        if !same(&self.mac(signed, realm), mac) {
+        // Base64 is decoded in threes.
+        let mut bytes = [0; LEN + 3];
+        let Ok(LEN) = URL_SAFE_NO_PAD.decode_slice(nonce, &mut bytes) else { return NonceVerdict::Foreign };
+        let (signed, mac) = bytes[..LEN].split_at(SIGNED_LEN);
+        if self.mac(signed, realm).verify_truncated_left(mac).is_err() {
             return NonceVerdict::Foreign;
         }
         let (Some(time), Some(number)) = (signed.first_chunk::<TIME_LEN>(), signed.last_chunk::<RANDOM_LEN>()) else {
@@ -76,17 +81,11 @@ impl NonceSource {
         NonceVerdict::Fresh(Issued { at, number: u64::from_be_bytes(*number) })
     }
 
-    fn mac(&self, signed: &[u8], realm: &str) -> [u8; MAC_LEN] {
-        let mut out = [0; MAC_LEN];
-        // HMAC takes a key of any length.
-        if let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&self.key) {
-            mac.update(signed);
-            mac.update(realm.as_bytes());
-            for (to, from) in out.iter_mut().zip(mac.finalize().into_bytes()) {
-                *to = from;
-            }
-        }
-        out
+    fn mac(&self, signed: &[u8], realm: &str) -> Hmac<Sha256> {
+        let mut mac = self.keyed.clone();
+        mac.update(signed);
+        mac.update(realm.as_bytes());
+        mac
     }
 }
 

@@ -14,9 +14,15 @@ pub struct AuthValue<'a> {
 }
 
 impl<'a> AuthValue<'a> {
+    /// The scheme that a value begins with.
+    pub(crate) fn scheme_of(value: &str) -> &str {
+        &value[..memchr::memchr2(b' ', b'\t', value.as_bytes()).unwrap_or(value.len())]
+    }
+
     /// Parses a header value.
     pub fn parse(value: &'a str) -> Result<Self, Rule> {
-        let (scheme, params) = value.split_once([' ', '\t']).unwrap_or((value, ""));
+        let scheme = Self::scheme_of(value);
+        let params = value.get(scheme.len()..).unwrap_or_default();
         if !parse::is_token(scheme) {
             return Err(Rule::Auth);
         }
@@ -41,7 +47,7 @@ impl<'a> AuthValue<'a> {
 
     /// Name and raw value of each parameter.
     pub fn iter(&self) -> impl Iterator<Item = (&'a str, &'a str)> {
-        list::Elements::new(self.params).map(|element| match element.split_once('=') {
+        list::Elements::new(self.params).map(|element| match parse::split(element, b'=') {
             Some((name, value)) => (parse::trim(name), parse::trim(value)),
             None => (element, ""),
         })

@@ -56,23 +56,15 @@ pub(crate) fn find_outside_quotes(text: &str, wanted: u8) -> Option<usize> {
 /// Where `wanted` (ASCII) stands outside quoted strings and angle brackets.
 pub(crate) fn find_outside(text: &str, wanted: u8) -> Option<usize> {
     let bytes = text.as_bytes();
-    // Nearly every value has none at all.
-    memchr::memchr(wanted, bytes)?;
     let mut at = 0;
-    let (mut quoted, mut bracketed) = (false, false);
-    while let Some(&b) = bytes.get(at) {
-        match b {
-            b'\\' if quoted => at += 1,
-            b'"' if !bracketed => quoted = !quoted,
-            _ if quoted => {}
-            b'<' => bracketed = true,
-            b'>' => bracketed = false,
-            _ if b == wanted && !bracketed => return Some(at),
-            _ => {}
+    loop {
+        at += memchr::memchr3(wanted, b'"', b'<', bytes.get(at..)?)?;
+        match bytes.get(at)? {
+            b'"' => at += quoted_len(text.get(at..)?)?,
+            b'<' => at += memchr::memchr(b'>', bytes.get(at..)?)? + 1,
+            _ => return Some(at),
         }
-        at += 1;
     }
-    None
 }
 
 /// The length of the quoted string that `text` begins with, quotes included.
@@ -80,10 +72,10 @@ pub(crate) fn quoted_len(text: &str) -> Option<usize> {
     let bytes = text.as_bytes();
     let mut at = 1;
     loop {
+        at += memchr::memchr2(b'"', b'\\', bytes.get(at..)?)?;
         match bytes.get(at)? {
-            b'\\' => at += 2,
             b'"' => return Some(at + 1),
-            _ => at += 1,
+            _ => at += 2,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Semicolon parameters of headers and URIs (RFC 3261 §25.1 `generic-param`, `uri-parameters`).
 
 use std::borrow::Cow;
+use std::fmt::{self, Write as _};
 
 use crate::error::Rule;
 use crate::header::list;
@@ -173,18 +174,26 @@ pub fn unquote(text: &str) -> Cow<'_, str> {
 
 /// `text` as a quoted string.
 pub fn quote(text: &str) -> String {
-    let mut out = String::with_capacity(text.len() + 2);
-    out.push('"');
-    for c in text.chars() {
-        match c {
-            '"' | '\\' => {
-                out.push('\\');
-                out.push(c);
+    Quoted(text).to_string()
+}
+
+/// Written as a quoted string.
+pub(crate) struct Quoted<'a>(pub(crate) &'a str);
+
+impl fmt::Display for Quoted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_char('"')?;
+        let mut rest = self.0;
+        while let Some(at) = rest.find(['"', '\\', '\r', '\n']) {
+            let (plain, special) = rest.split_at(at);
+            f.write_str(plain)?;
+            match special.get(..1) {
+                Some(mark @ ("\"" | "\\")) => write!(f, "\\{mark}")?,
+                _ => f.write_char(' ')?,
             }
-            '\r' | '\n' => out.push(' '),
-            _ => out.push(c),
+            rest = special.get(1..).unwrap_or_default();
         }
+        f.write_str(rest)?;
+        f.write_char('"')
     }
-    out.push('"');
-    out
 }

@@ -12,6 +12,9 @@ use crate::method::Method;
 use crate::parse;
 use crate::status::StatusCode;
 
+/// What the edits of a message usually need.
+const OVERLAY_BYTES: usize = 512;
+
 impl Message {
     /// Puts a header line in front of the first line of that name (or of all headers, if there is none).
     pub fn push_front(&mut self, name: &HeaderName, value: impl Display) {
@@ -207,9 +210,13 @@ impl Message {
 
     /// Writes a header line into the overlay.
     fn line(&mut self, name: &HeaderName, value: impl Display) -> Slot {
+        self.make_room();
         let begin = self.overlay.len();
         // A name of ours is a token; anything else in it would break the line.
-        self.overlay.extend(name.as_str().chars().filter(|c| parse::is_token_char(*c)));
+        match name.as_str() {
+            token if parse::is_token(token) => self.overlay.push_str(token),
+            other => self.overlay.extend(other.chars().filter(|c| parse::is_token_char(*c))),
+        }
         let name_len = self.overlay.len() - begin;
         self.overlay.push_str(": ");
         let value = self.write_clean(value);
@@ -236,6 +243,7 @@ impl Message {
     }
 
     fn write_request_line(&mut self, method: Method, uri: impl Display) {
+        self.make_room();
         let begin = self.overlay.len();
         self.overlay.push_str(method.as_str());
         self.overlay.push(' ');
@@ -246,7 +254,15 @@ impl Message {
         self.edited = true;
     }
 
+    /// The first text in the overlay is seldom the last: it need not grow with each.
+    fn make_room(&mut self) {
+        if self.overlay.capacity() == 0 {
+            self.overlay.reserve(OVERLAY_BYTES);
+        }
+    }
+
     fn write_status_line(&mut self, status: StatusCode, reason: &str) {
+        self.make_room();
         let begin = self.overlay.len();
         // Writing into a String cannot fail.
         let _ = write!(self.overlay, "SIP/2.0 {status} ");

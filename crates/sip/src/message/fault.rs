@@ -48,12 +48,16 @@ impl Message {
     }
 
     fn check(&self) -> Result<(), Fault> {
-        self.top_via()?;
-        for (count, via) in self.vias().enumerate() {
+        let mut vias = 0;
+        for via in self.vias() {
             via?;
-            if count == LIST_MAX {
+            vias += 1;
+            if vias > LIST_MAX {
                 return Err(HeaderError::new(HeaderName::Via, Rule::TooMany).into());
             }
+        }
+        if vias == 0 {
+            return Err(HeaderError::new(HeaderName::Via, Rule::Missing).into());
         }
         for (name, address) in [(HeaderName::From, self.from()?), (HeaderName::To, self.to()?)] {
             address.uri().map_err(|rule| HeaderError::new(name, rule))?;

@@ -7,6 +7,7 @@ use crate::header::auth::AuthValue;
 use crate::header::content::MediaType;
 use crate::header::cseq::RAck;
 use crate::header::{CSeq, Contact, HeaderName, NameAddr, Via, number};
+use crate::parse;
 
 type Typed<T> = Result<T, HeaderError>;
 
@@ -142,6 +143,8 @@ fn at(name: HeaderName) -> impl FnOnce(Rule) -> HeaderError {
     move |rule| HeaderError::new(name, rule)
 }
 
+/// Whether a value is of that scheme, or of none, which its parsing will say.
 fn is_digest(value: &str) -> bool {
-    AuthValue::parse(value).map_or(true, |v| v.scheme.eq_ignore_ascii_case("digest"))
+    let scheme = AuthValue::scheme_of(value);
+    scheme.eq_ignore_ascii_case("digest") || !parse::is_token(scheme)
 }
