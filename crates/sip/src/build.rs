@@ -67,6 +67,12 @@ impl Builder {
         &mut self.message
     }
 
+    /// The message as it goes out, with a Content-Length: for one that is needed for nothing else.
+    pub fn into_bytes(mut self) -> bytes::Bytes {
+        self.message.ensure_content_length();
+        self.message.to_bytes()
+    }
+
     /// The message, with a Content-Length.
     pub fn build(mut self) -> Message {
         self.message.ensure_content_length();

@@ -49,7 +49,7 @@ pub use attempt::{Attempt, AttemptCaller};
 pub use counts::Counts;
 pub use nodes::Announcement;
 pub use rendezvous::heir;
-pub use settings::{Credentials, Hashes, Limits, Network, Settings, Trunk};
+pub use settings::{Credentials, Hashes, Limits, Network, Phone, Settings, Trunk};
 
 use exchange::Exchange;
 use moved::Moved;

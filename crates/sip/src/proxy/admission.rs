@@ -67,6 +67,7 @@ impl Proxy {
         now: Timestamp,
     ) {
         match self.identify(&message, origin, credentials, now) {
+            Err(answer) if server == ServerId::NONE => self.answer_stranger(origin.flow(), &message, &answer),
             Ok(source) => {
                 let invite = message.method() == Method::Invite;
                 let attempt = invite.then(|| source.attempt(&message, now));
@@ -79,9 +80,6 @@ impl Proxy {
                         self.outputs.extend(attempt.map(|attempt| Output::Attempted { attempt, status }));
                     }
                 }
-            }
-            Err(answer) if answer.status == StatusCode::UNAUTHORIZED && proves_nothing(&message) => {
-                self.answer_stranger(server, &message, &answer);
             }
             Err(answer) => self.answer(server, &message, &answer, now),
         }
@@ -99,12 +97,12 @@ impl Proxy {
         let trunk = remote.and_then(|r| self.trunk_of(r.ip()));
         let trunk =
             trunk.filter(|_| !register).map(|t| Source::Trunk { tenant: t.tenant.clone(), name: t.name.clone() });
-        let (tenant, dn, realm, hashes) = match credentials {
-            Credentials::Phone { tenant, dn, realm, hashes } => (Some(tenant), dn, realm, hashes),
+        let phone = match credentials {
+            Credentials::Phone(phone) => Ok(phone),
             Credentials::Unavailable => return trunk.ok_or_else(Answer::unavailable),
             // Whoever tries numbers is asked for the password of each, and learns of none whether there is such a phone.
             Credentials::Unknown { realm: Some(realm) } if register && let Some(dn) = claimed_dn(message) => {
-                (None, dn, realm, self.no_ones_hashes())
+                Err((dn, realm, self.no_ones_hashes()))
             }
             Credentials::Unknown { .. } => {
                 return trunk.ok_or_else(|| {
@@ -120,19 +118,24 @@ impl Proxy {
             let seconds = wait.as_secs().max(1).min(u64::from(RETRY_AFTER_S) * 60);
             return Err(Answer::new(StatusCode::SERVICE_UNAVAILABLE).with(HeaderName::RetryAfter, seconds));
         }
-        match self.prove(message, header, &dn, &realm, &hashes, now) {
-            Proof::Given => {
-                tenant.map(|tenant| Source::Phone { tenant, dn }).ok_or_else(|| Answer::new(StatusCode::FORBIDDEN))
-            }
+        let (dn, realm, hashes) = match &phone {
+            Ok(phone) => (&phone.dn, phone.realm.as_str(), &phone.hashes),
+            Err((dn, realm, hashes)) => (dn, realm.as_str(), hashes),
+        };
+        match self.prove(message, header, dn, realm, hashes, now) {
+            Proof::Given => match &phone {
+                Ok(phone) => Ok(Source::Phone { tenant: phone.tenant.clone(), dn: phone.dn.clone() }),
+                Err(_) => Err(Answer::new(StatusCode::FORBIDDEN)),
+            },
             Proof::Wrong => {
                 self.counts.wrong_passwords += 1;
                 if let Some(remote) = remote {
                     self.sources.wrong_password(remote.ip(), now);
                 }
-                Err(self.challenge(&realm, register, Stale::No, now))
+                Err(self.challenge(realm, register, Stale::No, now))
             }
-            Proof::Missing => Err(self.challenge(&realm, register, Stale::No, now)),
-            Proof::Stale => Err(self.challenge(&realm, register, Stale::Yes, now)),
+            Proof::Missing => Err(self.challenge(realm, register, Stale::No, now)),
+            Proof::Stale => Err(self.challenge(realm, register, Stale::Yes, now)),
         }
     }
 
@@ -186,18 +189,19 @@ impl Proxy {
         } else {
             (StatusCode::PROXY_AUTHENTICATION_REQUIRED, HeaderName::ProxyAuthenticate)
         };
-        let algorithms: Vec<Algorithm> = self.settings.algorithms.clone();
-        algorithms.into_iter().fold(Answer::new(status), |answer, algorithm| {
+        let mut answer = Answer::new(status);
+        for algorithm in &self.settings.algorithms {
             let challenge = Challenge {
                 realm: realm.to_owned(),
                 nonce: self.nonces.issue(realm, now, self.entropy.as_mut()),
                 opaque: None,
-                algorithm,
+                algorithm: *algorithm,
                 qop_auth: true,
                 stale: stale == Stale::Yes,
             };
-            answer.with(header.clone(), challenge)
-        })
+            answer = answer.with(header.clone(), challenge);
+        }
+        answer
     }
 
     /// Names tenant and source for the node and chooses it.
@@ -250,10 +254,12 @@ fn claimed_dn(message: &Message) -> Option<Dn> {
     Dn::parse(&escape::unescape(uri.user()?)).ok()
 }
 
-/// Whether a REGISTER has come without any credentials. A wrong password is answered from its transaction when it is
-/// repeated, so that it counts once.
-fn proves_nothing(message: &Message) -> bool {
-    message.method() == Method::Register && message.header(&HeaderName::Authorization).is_none()
+/// Whether a REGISTER has come without any credentials, outside of any dialog. A wrong password is answered from its
+/// transaction when it is repeated, so that it counts once.
+pub(super) fn proves_nothing(message: &Message) -> bool {
+    message.method() == Method::Register
+        && message.header(&HeaderName::Authorization).is_none()
+        && message.to().is_ok_and(|to| to.tag().is_none())
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]

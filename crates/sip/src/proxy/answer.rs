@@ -7,6 +7,7 @@ use model::Timestamp;
 use super::forward::loop_mark;
 use super::settings::RETRY_AFTER_S;
 use super::{Proxy, rendezvous};
+use crate::flow::Flow;
 use crate::header::HeaderName;
 use crate::message::Message;
 use crate::status::StatusCode;
@@ -43,13 +44,13 @@ impl Proxy {
         let _ = self.layer.respond(server, &response, now);
     }
 
-    /// Asks a stranger who he is and remembers nothing of it: a flood of requests that prove nothing fills no memory, and a
+    /// Answers a stranger, who is usually asked who he is, and remembers nothing of it: a flood of requests that prove nothing fills no memory, and a
     /// repetition gets a challenge of its own. The tag is the same in each (RFC 3261 §8.2.7).
-    pub(super) fn answer_stranger(&mut self, server: ServerId, request: &Message, answer: &Answer) {
+    pub(super) fn answer_stranger(&mut self, flow: Flow, request: &Message, answer: &Answer) {
         let branch = request.top_via().ok().and_then(|via| via.branch()).unwrap_or_default();
         let tag = format!("p{:08x}{:016x}", loop_mark(request), rendezvous::hash(branch.as_bytes()));
         let response = headed(Message::response_to(request, answer.status).to_tag(&tag), answer);
-        self.layer.respond_once(server, &response);
+        self.layer.transmit(flow, response.into_bytes());
     }
 
     pub(super) fn response_to(&mut self, request: &Message, answer: &Answer) -> Message {
@@ -57,10 +58,10 @@ impl Proxy {
         if answer.status != StatusCode::TRYING {
             response = response.to_tag(&format!("p{:x}", self.entropy.next_u64()));
         }
-        headed(response, answer)
+        headed(response, answer).build()
     }
 }
 
-fn headed(response: crate::Builder, answer: &Answer) -> Message {
-    answer.headers.iter().fold(response, |response, (name, value)| response.header(name, value)).build()
+fn headed(response: crate::Builder, answer: &Answer) -> crate::Builder {
+    answer.headers.iter().fold(response, |response, (name, value)| response.header(name, value))
 }

@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use model::Timestamp;
 
+use super::admission::proves_nothing;
 use super::answer::Answer;
 use super::sources::{Admission, Rate};
 use super::{Proxy, Side, Trunk, headers};
@@ -47,9 +48,14 @@ impl Proxy {
                 return;
             }
         }
-        if self.is_sound(&message, flow) {
-            self.receive(message, flow, Side::Edge, now);
+        if !self.is_sound(&message, flow) {
+            return;
         }
+        // Not one request of a stranger has a transaction: what he sends twice is answered twice.
+        if message.is_request() && !self.is_draining() && proves_nothing(&message) {
+            return self.stranger(message, flow, now);
+        }
+        self.receive(message, flow, Side::Edge, now);
     }
 
     /// Whether a message can be dealt with; one that cannot is answered where that is possible.

@@ -15,7 +15,7 @@ use crate::header::via::MAGIC_COOKIE;
 use crate::message::Message;
 use crate::method::Method;
 use crate::status::StatusCode;
-use crate::transaction::{ClientId, ClientRequest, TransactionError};
+use crate::transaction::{ClientId, ClientRequest, ServerId, TransactionError};
 
 const MAX_FORWARDS: u8 = 70;
 /// After the magic cookie: branches of this proxy core.
@@ -275,6 +275,10 @@ impl Proxy {
                 self.pass_cancel(id, now);
             }
             Stage::Waiting { .. } => self.waited_in_vain(id, now),
+            Stage::Lookup(_) if held.server == ServerId::NONE => {
+                self.lookups = self.lookups.saturating_sub(1);
+                self.exchanges.remove(id);
+            }
             Stage::Lookup(_) | Stage::Answered { .. } => {}
         }
     }

@@ -6,6 +6,7 @@ use model::Timestamp;
 use super::answer::Answer;
 use super::exchange::{Cancelled, Exchange, Origin, Stage};
 use super::forward::{branch_loop_mark, loop_mark};
+use super::settings::LOOKUP_TIME;
 use super::target::{Destination, OWNERS};
 use super::{Attempt, Output, Proxy, Side, headers};
 use crate::agent::{ALLOW, SDP, SUPPORTED};
@@ -127,6 +128,29 @@ impl Proxy {
         }
         let back = token.and_then(|t| super::flow_token::open(t, &self.seal));
         back.filter(|b| *b != flow).map(Destination::edge).ok_or_else(unknown)
+    }
+
+    /// A REGISTER without credentials: whoever the user is, he is asked for his password.
+    pub(super) fn stranger(&mut self, mut message: Message, flow: Flow, now: Timestamp) {
+        if let Check::Answer(answer) = self.check(&message, &Method::Register, Side::Edge) {
+            return self.answer_stranger(flow, &message, &answer);
+        }
+        self.undo_strict_routing(&mut message);
+        self.take_own_routes(&mut message);
+        let (user, host) = user_of(&message);
+        if user.is_empty() {
+            return self.answer_stranger(flow, &message, &Answer::new(StatusCode::FORBIDDEN));
+        }
+        if self.lookups >= self.settings.limits.lookups {
+            self.counts.overloads += 1;
+            return self.answer_stranger(flow, &message, &Answer::unavailable());
+        }
+        let stage = Stage::Lookup(Box::new(message));
+        let held = self.hold(ServerId::NONE, false, Origin::Edge(flow), stage, Bytes::new());
+        let Some(lookup) = held else { return };
+        self.wake(lookup, now + LOOKUP_TIME);
+        self.lookups += 1;
+        self.outputs.push_back(Output::NeedCredentials { lookup, user, host });
     }
 
     /// Asks who the user is that the request names; [`Self::resume`] goes on.

@@ -102,6 +102,11 @@ impl Proxy {
     pub(super) fn client_ended(&mut self, id: u64, ended: ClientId) {
         let Some(held) = self.exchanges.get_mut(id) else { return };
         match held.stage {
+            // Nothing but a CANCEL could still need it, and that is for an INVITE alone.
+            Stage::Answered { .. } if !held.invite => {
+                self.exchanges.remove(id);
+                return;
+            }
             Stage::Answered { .. } => held.stage = Stage::Answered { client_open: false },
             Stage::Forwarded { client, .. } if client == ended => held.stage = Stage::Answered { client_open: false },
             _ => {}

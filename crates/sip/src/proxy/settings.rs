@@ -1,6 +1,7 @@
 //! What the proxy is told: its addresses, its trunks, its limits.
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use model::{Dn, TenantId};
@@ -71,6 +72,8 @@ pub const OWNER_BACK_MAX: usize = 10_000;
 /// Timer C: how long an INVITE may ring (RFC 3261 §16.6 wants more than 3 minutes). Longer than a tenant may let a phone
 /// ring (600 s): many a phone says only once that it rings.
 pub const TIMER_C: Duration = Duration::from_secs(660);
+/// How long a REGISTER without credentials waits to learn who its user is.
+pub const LOOKUP_TIME: Duration = Duration::from_secs(32);
 /// How long a nonce lives.
 pub const NONCE_LIFETIME: Duration = Duration::from_secs(300);
 /// How long a proxy that drains waits for nodes to say that they drain too, before it takes itself to be the only one.
@@ -136,20 +139,24 @@ pub struct Hashes {
     pub sha256: String,
 }
 
+/// A phone and what it proves itself by.
+#[derive(PartialEq, Eq)]
+pub struct Phone {
+    /// Its tenant.
+    pub tenant: TenantId,
+    /// Its number, also its digest user.
+    pub dn: Dn,
+    /// The realm of its digest.
+    pub realm: String,
+    /// H(number:realm:password) with each hash.
+    pub hashes: Hashes,
+}
+
 /// What is known of a user who wants to register or call.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Credentials {
     /// A phone.
-    Phone {
-        /// Its tenant.
-        tenant: TenantId,
-        /// Its number, also its digest user.
-        dn: Dn,
-        /// The realm of its digest.
-        realm: String,
-        /// H(number:realm:password) with each hash.
-        hashes: Hashes,
-    },
+    Phone(Arc<Phone>),
     /// Nobody has that number as a phone.
     Unknown {
         /// The realm in which a phone of that address would be asked for its password.
@@ -162,7 +169,7 @@ pub enum Credentials {
 impl std::fmt::Debug for Credentials {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Phone { tenant, dn, .. } => write!(f, "Phone({tenant}, {dn})"),
+            Self::Phone(phone) => write!(f, "Phone({}, {})", phone.tenant, phone.dn),
             Self::Unknown { .. } => f.write_str("Unknown"),
             Self::Unavailable => f.write_str("Unavailable"),
         }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use model::entropy::Seeded;
@@ -137,7 +138,7 @@ impl Lab {
         match (self.lookups, self.phones.get(user)) {
             (Lookups::Unavailable, _) => Credentials::Unavailable,
             (_, None) => Credentials::Unknown { realm: Some("acme.example".into()) },
-            (_, Some(password)) => Credentials::Phone {
+            (_, Some(password)) => Credentials::Phone(Arc::new(Phone {
                 tenant: TenantId::parse("acme").unwrap(),
                 dn: Dn::parse(user).unwrap(),
                 realm: "acme.example".into(),
@@ -145,7 +146,7 @@ impl Lab {
                     md5: crate::digest::ha1(crate::digest::Algorithm::Md5, user, "acme.example", password),
                     sha256: crate::digest::ha1(crate::digest::Algorithm::Sha256, user, "acme.example", password),
                 },
-            },
+            })),
         }
     }
 

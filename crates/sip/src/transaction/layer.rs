@@ -29,6 +29,11 @@ pub struct ClientId(u64);
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct ServerId(u64);
 
+impl ServerId {
+    /// No transaction: of a request that is answered without one.
+    pub const NONE: Self = Self(0);
+}
+
 /// A request to be sent in a transaction of its own.
 #[derive(Clone, Copy, Debug)]
 pub struct ClientRequest<'a> {

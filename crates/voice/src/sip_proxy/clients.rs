@@ -14,7 +14,7 @@ use contracts::provisioning::{Dn as DnObject, DnKind, Tenant, Trunk as TrunkObje
 use model::{Dn, TenantId};
 use net::http::Client;
 use runtime::{Drain, RoleContext};
-use sip::proxy::{Credentials, Hashes, Network, Trunk};
+use sip::proxy::{Credentials, Hashes, Network, Phone, Trunk};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tracing::{info, warn};
@@ -284,7 +284,7 @@ async fn ask(client: &Client, tenant: &TenantId, phones: &[Wanted]) -> Option<Ha
     let credentials = |Answer { dn: number, realm, md5, sha256 }| {
         let dn = Dn::parse(&number).ok()?;
         let (tenant, hashes) = (tenant.clone(), Hashes { md5, sha256 });
-        Some((number, Credentials::Phone { tenant, dn, realm, hashes }))
+        Some((number, Credentials::Phone(Arc::new(Phone { tenant, dn, realm, hashes }))))
     };
     Some(answers.into_iter().filter_map(credentials).collect())
 }
@@ -440,9 +440,10 @@ mod tests {
             let Wanted { key, version, .. } = asked.recv().await.unwrap();
             let (tenant, dn) = key.clone();
             let hashes = Hashes { md5: "m".to_owned(), sha256: "s".to_owned() };
-            let credentials = Credentials::Phone { tenant, dn, realm: "acme.example".to_owned(), hashes };
+            let phone = Phone { tenant, dn, realm: "acme.example".to_owned(), hashes };
+            let credentials = Credentials::Phone(Arc::new(phone));
             answers.send(News::User { lookup, key, version, credentials }).await.unwrap();
-            assert!(matches!(users.next().await, Found::User { credentials: Credentials::Phone { .. }, .. }));
+            assert!(matches!(users.next().await, Found::User { credentials: Credentials::Phone(_), .. }));
             assert!(users.look_up(9, user, "acme.example").is_some());
         }
         assert_eq!((users.known_count, users.known[&acme].len()), (2, 2));

@@ -37,14 +37,6 @@ impl TransactionLayer {
         Ok(())
     }
 
-    /// Sends a final response to a request other than INVITE and forgets the request: one that is repeated is answered
-    /// anew (RFC 3261 §8.2.7). For what a stranger may cause as often as he likes.
-    pub fn respond_once(&mut self, server: ServerId, response: &Message) {
-        let Some(flow) = self.server_flow(server) else { return };
-        self.transmits.push_back(Transmit { flow, bytes: response.to_bytes() });
-        self.remove_server(server.0);
-    }
-
     /// Gives a server transaction up: nothing of it will be sent.
     pub fn drop_server(&mut self, server: ServerId) {
         self.remove_server(server.0);
