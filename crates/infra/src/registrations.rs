@@ -1,9 +1,11 @@
 //! Where phones are: written by registrar, read by dialplan. Key `reg:{tenant}:<dn>`.
 
+use futures::FutureExt as _;
+use futures::future::{BoxFuture, join_all};
 use model::plan::Contact;
 use model::{Dn, Stamped, TenantId, Timestamp};
 
-use crate::Answer;
+use crate::{Answer, Result};
 
 /// One place where a phone can be reached (RFC 3261 §10.3).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,6 +65,11 @@ pub enum RegistrationWritten {
 pub trait Registrations: Send + Sync {
     /// Reads one DN's bindings; a DN that never registered has version 0.
     fn load<'a>(&'a self, tenant: &'a TenantId, dn: &'a Dn) -> Answer<'a, Registration>;
+
+    /// Reads the bindings of several DNs, each as [`Self::load`] does.
+    fn load_all<'a>(&'a self, of: &'a [(TenantId, Dn)]) -> BoxFuture<'a, Vec<Result<Registration>>> {
+        join_all(of.iter().map(|(tenant, dn)| self.load(tenant, dn))).boxed()
+    }
 
     /// Writes a batch by compare-and-set on each version.
     fn commit(&self, batch: Vec<RegistrationWrite>) -> Answer<'_, Vec<RegistrationWritten>>;

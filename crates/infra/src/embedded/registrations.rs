@@ -4,12 +4,13 @@ use std::collections::HashSet;
 use std::ops::Bound;
 
 use futures::FutureExt;
+use futures::future::BoxFuture;
 use model::{Dn, TenantId, Timestamp};
 
 use super::Embedded;
 use super::tenant::registration_put;
 use crate::registrations::{Registration, RegistrationWrite, RegistrationWritten, Registrations};
-use crate::{Answer, StoreError, bounds};
+use crate::{Answer, Result, StoreError, bounds};
 
 impl Registrations for Embedded {
     fn load<'a>(&'a self, tenant: &'a TenantId, dn: &'a Dn) -> Answer<'a, Registration> {
@@ -17,6 +18,18 @@ impl Registrations for Embedded {
             let inner = self.lock();
             let found = inner.state.find(tenant).and_then(|state| state.registrations.get(dn));
             Ok(found.cloned().unwrap_or_default())
+        }
+        .boxed()
+    }
+
+    fn load_all<'a>(&'a self, of: &'a [(TenantId, Dn)]) -> BoxFuture<'a, Vec<Result<Registration>>> {
+        async move {
+            let inner = self.lock();
+            let one = |(tenant, dn): &(TenantId, Dn)| {
+                let found = inner.state.find(tenant).and_then(|state| state.registrations.get(dn));
+                Ok(found.cloned().unwrap_or_default())
+            };
+            of.iter().map(one).collect()
         }
         .boxed()
     }

@@ -3,7 +3,6 @@
 use std::collections::HashSet;
 
 use contracts::json::rfc3339;
-use futures::future::join_all;
 use infra::{Binding, Registration, RegistrationWrite, RegistrationWritten, Stores};
 use model::plan::Contact;
 use model::{Dn, Event, EventId, EventName, Seq, Stamped, Subject, TenantId, Timestamp, Token};
@@ -40,22 +39,39 @@ pub(super) struct Asked {
 
 /// A REGISTER that changes the bindings of its DN, on its way to the store.
 struct Change {
+    write: RegistrationWrite,
+    /// What is told once it is written. A refresh changes nothing and is not told.
+    told: Option<Told>,
+}
+
+/// What has happened to a phone.
+struct Told {
     tenant: TenantId,
     dn: Dn,
-    /// The record's version, and how many events it has given.
-    known: (u64, u64),
-    before: Vec<registration::Binding>,
-    after: Vec<registration::Binding>,
+    /// It has come into service, or gone out of it.
     event: Option<EventName>,
+    /// Name and data of the record for the reporting log.
+    record: (&'static str, Json),
 }
 
 /// What a REGISTER came to before anything is written.
+#[expect(clippy::large_enum_variant, reason = "nearly every one is a change; a box would cost an allocation each")]
 enum Decided {
     /// This is the answer, and nothing is written.
-    Outcome(Outcome),
-    /// This is to be written first.
-    Change(Change),
+    Answer(Message),
+    /// This is to be written first, and then answered.
+    Change(Change, Message),
     /// An earlier one of the same batch is about the same DN: it waits until that is written.
+    Behind,
+}
+
+/// How far the answer to a REGISTER is.
+enum Ready {
+    /// It needs nothing more.
+    Now(infra::Result<Message>),
+    /// It holds once the change is written.
+    Written(Message),
+    /// It has yet to be decided.
     Behind,
 }
 
@@ -76,32 +92,39 @@ impl Handler {
     /// Answers REGISTERs that came together: with one read for each and one write for all of them.
     pub async fn register(&self, asked: Vec<Asked>) -> Vec<(ServerId, Message)> {
         let now = self.stores.clock.now();
-        let mut decided = self.decide(&asked, now).await;
-        let changes: Vec<&Change> = decided.iter().filter_map(Decided::change).collect();
-        let written = self.write(&changes, now).await;
-        let mut written = written.map(Vec::into_iter);
-        let mut answers = Vec::with_capacity(asked.len());
-        for (one, decided) in asked.iter().zip(decided.drain(..)) {
-            let outcome = match decided {
-                Ok(Decided::Outcome(outcome)) => Ok(outcome),
-                Ok(Decided::Change(change)) => match written.as_mut().map(Iterator::next) {
-                    Ok(Some(true)) => Ok(Outcome::Accepted(change.after)),
+        let (mut answers, mut changes) = (Vec::with_capacity(asked.len()), Vec::with_capacity(asked.len()));
+        for decided in self.decide(&asked, now).await {
+            answers.push(match decided {
+                Ok(Decided::Answer(answer)) => Ready::Now(Ok(answer)),
+                Ok(Decided::Change(change, answer)) => {
+                    changes.push(change);
+                    Ready::Written(answer)
+                }
+                Ok(Decided::Behind) => Ready::Behind,
+                Err(error) => Ready::Now(Err(error)),
+            });
+        }
+        let mut written = self.write(changes, now).await.map(Vec::into_iter);
+        let mut whole = Vec::with_capacity(asked.len());
+        for (one, ready) in asked.iter().zip(answers) {
+            let answer = match ready {
+                Ready::Now(answer) => answer,
+                Ready::Written(answer) => match written.as_mut().map(Iterator::next) {
+                    Ok(Some(true)) => Ok(answer),
                     // Another registrar was faster.
-                    Ok(_) => self.again(&one.request, now).await,
+                    Ok(_) => self.again(one, now).await,
                     Err(error) => Err(infra::StoreError::Unavailable { reason: error.to_string() }),
                 },
-                Ok(Decided::Behind) => self.again(&one.request, now).await,
-                Err(error) => Err(error),
+                Ready::Behind => self.again(one, now).await,
             };
-            answers.push((one.server, self.answer(one, outcome, now)));
+            whole.push((one.server, self.counted(one, answer)));
         }
-        answers
+        whole
     }
 
-    fn answer(&self, one: &Asked, outcome: infra::Result<Outcome>, now: Timestamp) -> Message {
-        match outcome {
-            Ok(outcome) => {
-                let answer = registration::answer(&one.request, &outcome, &self.policy, &one.to_tag, now);
+    fn counted(&self, one: &Asked, answer: infra::Result<Message>) -> Message {
+        match answer {
+            Ok(answer) => {
                 self.metrics.request_answered(answer.status().map_or(0, |status| status.0));
                 answer
             }
@@ -115,96 +138,82 @@ impl Handler {
 
     /// What each of them comes to.
     async fn decide(&self, asked: &[Asked], now: Timestamp) -> Vec<infra::Result<Decided>> {
+        let named: Vec<Option<(TenantId, Dn)>> = asked.iter().map(|one| address_of_record(&one.request)).collect();
         let mut seen = HashSet::with_capacity(asked.len());
-        let first = |one: &Asked| {
-            let named = address_of_record(&one.request);
-            let is_first = named.clone().is_none_or(|named| seen.insert(named));
-            (named, is_first)
+        let of: Vec<(TenantId, Dn)> = named.iter().flatten().filter(|named| seen.insert(*named)).cloned().collect();
+        let mut known = self.stores.registrations.load_all(&of).await.into_iter();
+        let mut wanted = of.iter().peekable();
+        let mut decide = |one: &Asked, named: Option<(TenantId, Dn)>| {
+            let Some(named) = named else { return Ok(Decided::Answer(self.refused(one))) };
+            if wanted.next_if(|next| **next == named).is_none() {
+                return Ok(Decided::Behind);
+            }
+            let known = known.next().unwrap_or_else(|| Ok(Registration::default()))?;
+            Ok(self.decide_one(one, named, known, now))
         };
-        let named: Vec<_> = asked.iter().map(first).collect();
-        join_all(asked.iter().zip(named).map(|(one, (named, is_first))| self.decide_named(one, named, is_first, now)))
-            .await
+        asked.iter().zip(named).map(|(one, named)| decide(one, named)).collect()
     }
 
-    async fn decide_named(
-        &self,
-        one: &Asked,
-        named: Option<(TenantId, Dn)>,
-        is_first: bool,
-        now: Timestamp,
-    ) -> infra::Result<Decided> {
-        match named {
-            None => Ok(Decided::Outcome(Outcome::Refused(StatusCode::FORBIDDEN))),
-            Some(_) if !is_first => Ok(Decided::Behind),
-            Some((tenant, dn)) => self.decide_one(&one.request, tenant, dn, now).await,
+    fn decide_one(&self, one: &Asked, named: (TenantId, Dn), known: Registration, now: Timestamp) -> Decided {
+        let Registration { version, events, bindings } = known;
+        let before: Vec<_> = bindings.into_iter().map(from_store).collect();
+        let outcome = registration::register(&one.request, &before, &self.policy, now);
+        let answer = registration::answer(&one.request, &outcome, &self.policy, &one.to_tag, now);
+        match outcome {
+            Outcome::Accepted(after) if after != before => {
+                Decided::Change(Change::of(named, (version, events), &before, after, now), answer)
+            }
+            _ => Decided::Answer(answer),
         }
     }
 
-    async fn decide_one(&self, request: &Message, tenant: TenantId, dn: Dn, now: Timestamp) -> infra::Result<Decided> {
-        let Registration { version, events, bindings } = self.stores.registrations.load(&tenant, &dn).await?;
-        let before: Vec<_> = bindings.into_iter().map(from_store).collect();
-        Ok(match registration::register(request, &before, &self.policy, now) {
-            Outcome::Accepted(after) if after != before => {
-                Decided::Change(Change::of((tenant, dn), (version, events), before, after))
-            }
-            outcome => Decided::Outcome(outcome),
-        })
+    fn refused(&self, one: &Asked) -> Message {
+        Message::response_to(&one.request, StatusCode::FORBIDDEN).to_tag(&one.to_tag).build()
     }
 
     /// One by itself, as often as another registrar is faster.
-    async fn again(&self, request: &Message, now: Timestamp) -> infra::Result<Outcome> {
-        let Some((tenant, dn)) = address_of_record(request) else {
-            return Ok(Outcome::Refused(StatusCode::FORBIDDEN));
-        };
+    async fn again(&self, one: &Asked, now: Timestamp) -> infra::Result<Message> {
+        let Some((tenant, dn)) = address_of_record(&one.request) else { return Ok(self.refused(one)) };
         for _ in 0..ATTEMPTS_MAX {
-            let change = match self.decide_one(request, tenant.clone(), dn.clone(), now).await? {
-                Decided::Outcome(outcome) => return Ok(outcome),
-                Decided::Change(change) => change,
+            let known = self.stores.registrations.load(&tenant, &dn).await?;
+            let (change, answer) = match self.decide_one(one, (tenant.clone(), dn.clone()), known, now) {
+                Decided::Answer(answer) => return Ok(answer),
+                Decided::Change(change, answer) => (change, answer),
                 Decided::Behind => continue,
             };
-            if self.write(&[&change], now).await?.first() == Some(&true) {
-                return Ok(Outcome::Accepted(change.after));
+            if self.write(vec![change], now).await?.first() == Some(&true) {
+                return Ok(answer);
             }
         }
-        Ok(Outcome::Refused(StatusCode::SERVICE_UNAVAILABLE))
+        Ok(unavailable(&one.request, &one.to_tag))
     }
 
     /// Writes what the bindings of some DNs are from now on; `false` where another registrar was faster.
-    async fn write(&self, changes: &[&Change], now: Timestamp) -> infra::Result<Vec<bool>> {
+    async fn write(&self, changes: Vec<Change>, now: Timestamp) -> infra::Result<Vec<bool>> {
         if changes.is_empty() {
             return Ok(Vec::new());
         }
-        let writes = changes.iter().map(|change| change.write(now)).collect();
+        let (writes, told): (Vec<_>, Vec<_>) = changes.into_iter().map(|change| (change.write, change.told)).unzip();
         let written = self.stores.registrations.commit(writes).await?;
         let written = written.iter().map(|written| matches!(written, RegistrationWritten::Done(_)));
-        let done: Vec<bool> = written.chain(std::iter::repeat(false)).take(changes.len()).collect();
-        for (change, done) in changes.iter().zip(&done) {
-            if !done {
-                self.metrics.write_conflicted();
-                continue;
+        let done: Vec<bool> = written.chain(std::iter::repeat(false)).take(told.len()).collect();
+        for (told, done) in told.into_iter().zip(&done) {
+            match told {
+                _ if !done => self.metrics.write_conflicted(),
+                Some(told) => self.tell(told, now),
+                None => {}
             }
-            if let Some(event) = change.event {
-                let (tenant, dn) = (&change.tenant, runtime::Pii(change.dn.as_str()));
-                info!(%tenant, %dn, event = event.as_str(), "phone");
-            }
-            self.report(change, now);
         }
         Ok(done)
     }
 
-    /// Tells the reporting log where a phone is now. A refresh changes nothing and is not told.
-    fn report(&self, Change { tenant, dn, before, after, .. }: &Change, now: Timestamp) {
-        if after.iter().map(|binding| &binding.uri).eq(before.iter().map(|binding| &binding.uri)) {
-            return;
+    /// Tells the log and the reporting log what has happened.
+    fn tell(&self, Told { tenant, dn, event, record }: Told, now: Timestamp) {
+        if let Some(event) = event {
+            info!(%tenant, dn = %runtime::Pii(dn.as_str()), event = event.as_str(), "phone");
         }
-        let contact = |binding: &registration::Binding| {
-            let expires_at = rfc3339(binding.expires_at);
-            json!({ "Contact": binding.uri, "UserAgent": binding.user_agent, "ExpiresAt": expires_at })
-        };
-        let contacts: Vec<Json> = after.iter().map(contact).collect();
-        let name = if after.is_empty() { "PhoneUnregistered" } else { "PhoneRegistered" };
-        let data = json!({ "DN": dn.as_str(), "Contacts": contacts });
-        self.reporter.report(tenant, name, &format!("dn:{dn}"), now, data);
+        let (name, data) = record;
+        self.reporter.report(&tenant, name, &format!("dn:{dn}"), now, data);
     }
 
     /// Ends the bindings whose time is over.
@@ -216,10 +225,8 @@ impl Handler {
             let after: Vec<_> = before.iter().filter(|binding| binding.expires_at > now).cloned().collect();
             let gone = after.is_empty();
             // A conflict means that the phone is just registering: the next scan looks again.
-            if self.write(&[&Change::of((tenant, dn), (version, events), before, after)], now).await?.first()
-                == Some(&true)
-                && gone
-            {
+            let change = Change::of((tenant, dn), (version, events), &before, after, now);
+            if self.write(vec![change], now).await?.first() == Some(&true) && gone {
                 self.metrics.phone_expired();
             }
         }
@@ -227,21 +234,13 @@ impl Handler {
     }
 }
 
-impl Decided {
-    fn change(decided: &infra::Result<Self>) -> Option<&Change> {
-        match decided {
-            Ok(Self::Change(change)) => Some(change),
-            _ => None,
-        }
-    }
-}
-
 impl Change {
     fn of(
         (tenant, dn): (TenantId, Dn),
-        known: (u64, u64),
-        before: Vec<registration::Binding>,
+        (version, events): (u64, u64),
+        before: &[registration::Binding],
         after: Vec<registration::Binding>,
+        now: Timestamp,
     ) -> Self {
         // What the record says last, not what the clock makes of it: a phone is told as gone once.
         let event = match (before.is_empty(), after.is_empty()) {
@@ -249,19 +248,23 @@ impl Change {
             (false, true) => Some(EventName::DNOutOfService),
             _ => None,
         };
-        Self { tenant, dn, known, before, after, event }
+        let moved = !after.iter().map(|binding| &binding.uri).eq(before.iter().map(|binding| &binding.uri));
+        let told = moved.then(|| Told { tenant: tenant.clone(), dn: dn.clone(), event, record: record(&dn, &after) });
+        let events = event.map(|name| stamped(name, &tenant, &dn, events + 1, now)).into_iter().collect();
+        let bindings = after.into_iter().map(to_store).collect();
+        Self { write: RegistrationWrite { tenant, dn, expected: version, bindings, events }, told }
     }
+}
 
-    fn write(&self, now: Timestamp) -> RegistrationWrite {
-        let Self { tenant, dn, known: (version, events), after, event, .. } = self;
-        RegistrationWrite {
-            tenant: tenant.clone(),
-            dn: dn.clone(),
-            expected: *version,
-            bindings: after.iter().map(to_store).collect(),
-            events: event.map(|name| stamped(name, tenant, dn, events + 1, now)).into_iter().collect(),
-        }
-    }
+/// Where a phone is now, for the reporting log.
+fn record(dn: &Dn, bindings: &[registration::Binding]) -> (&'static str, Json) {
+    let contact = |binding: &registration::Binding| {
+        let expires_at = rfc3339(binding.expires_at);
+        json!({ "Contact": binding.uri, "UserAgent": binding.user_agent, "ExpiresAt": expires_at })
+    };
+    let contacts: Vec<Json> = bindings.iter().map(contact).collect();
+    let name = if bindings.is_empty() { "PhoneUnregistered" } else { "PhoneRegistered" };
+    (name, json!({ "DN": dn.as_str(), "Contacts": contacts }))
 }
 
 /// Tenant and DN: what the proxy has authenticated, if it is what the To names.
@@ -304,14 +307,7 @@ fn from_store(binding: Binding) -> registration::Binding {
     }
 }
 
-fn to_store(binding: &registration::Binding) -> Binding {
-    Binding {
-        contact: Contact { uri: binding.uri.clone(), path: binding.path.clone() },
-        call_id: binding.call_id.clone(),
-        cseq: binding.cseq,
-        refreshed_at: binding.refreshed_at,
-        expires_at: binding.expires_at,
-        q: binding.q,
-        user_agent: binding.user_agent.clone(),
-    }
+fn to_store(binding: registration::Binding) -> Binding {
+    let registration::Binding { uri, path, call_id, cseq, refreshed_at, expires_at, q, user_agent } = binding;
+    Binding { contact: Contact { uri, path }, call_id, cseq, refreshed_at, expires_at, q, user_agent }
 }

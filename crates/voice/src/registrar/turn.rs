@@ -134,7 +134,8 @@ impl Turns {
 
     fn receive(&mut self, message: Message, link: LinkId) {
         let flow = Flow::Stream { connection: link.0 };
-        let Received::Request(new) = self.layer.receive(message, flow, self.ctx.clock.now()) else { return };
+        // The proxy has read it with all its rules before it has passed it on.
+        let Received::Request(new) = self.layer.receive_sound(message, flow, self.ctx.clock.now()) else { return };
         let to_tag = format!("{:016x}", self.entropy.next_u64());
         if let Some(refusal) = sip::registration::unserved(&new.message) {
             let mut answer = Message::response_to(&new.message, refusal.status).to_tag(&to_tag);

@@ -31,7 +31,7 @@ const TICK: Duration = Duration::from_millis(500);
 /// transactions that calls leave behind would wake the loop one by one.
 const TIMER_GRAIN: Duration = Duration::from_millis(10);
 /// REGISTERs that follow each other closer than this go to their registrar together.
-const REGISTER_PATIENCE: Duration = Duration::from_millis(10);
+const REGISTER_PATIENCE: Duration = Duration::from_millis(20);
 /// The roles whose nodes every call and registration takes.
 const NEEDED: [&str; 3] = ["sip-cluster", "media", "registrar"];
 /// The first listener of UDP, the only one.
