@@ -48,9 +48,9 @@ pub fn scan(bytes: &[u8]) -> Option<Scanned<'_>> {
     let mut found = Scanned { call_id: "", conn_id: None, tenant: None, call: None, invite: None, secrets: Vec::new() };
     let (mut is_invite, mut has_to_tag) = (false, false);
     let (mut body, mut digits) = (bytes.len(), Digits::No);
-    let mut at = bytes.iter().position(|byte| *byte == b'\n')? + 1;
+    let mut at = memchr::memchr(b'\n', bytes)? + 1;
     let mut hides = false;
-    while let Some(length) = bytes.get(at..)?.iter().position(|byte| *byte == b'\n') {
+    while let Some(length) = memchr::memchr(b'\n', bytes.get(at..)?) {
         let line = at..at + length + 1;
         let text = bytes.get(line.clone())?.trim_ascii_end();
         at = line.end;
@@ -65,7 +65,7 @@ pub fn scan(bytes: &[u8]) -> Option<Scanned<'_>> {
             }
             continue;
         }
-        let Some(colon) = text.iter().position(|byte| *byte == b':') else { continue };
+        let Some(colon) = memchr::memchr(b':', text) else { continue };
         let (name, value) = (text.get(..colon)?.trim_ascii(), text.get(colon + 1..)?.trim_ascii());
         hides = is_secret(name);
         if hides {
@@ -206,7 +206,7 @@ fn digit_values(body: &[u8], offset: usize) -> Vec<Range<usize>> {
 }
 
 fn find(text: &[u8], what: &[u8]) -> Option<usize> {
-    text.windows(what.len()).position(|window| window == what)
+    memchr::memmem::find(text, what)
 }
 
 #[cfg(test)]
