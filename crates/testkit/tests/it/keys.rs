@@ -104,13 +104,14 @@ fn are_packets_of(sizes: &BTreeMap<usize, usize>, samples: usize) -> bool {
 #[test]
 fn each_phone_gets_packets_of_the_length_that_it_asks_for() -> Result<()> {
     let speech = prompt_samples("announcement")?;
-    // The caller says 20 ms a packet whatever it asks for itself.
+    // The caller says 20 ms a packet whatever it asks for itself. Its key comes when the speech of six seconds is over, which
+    // begins when the call has waited for the announcement: an event stands in the place of the audio of its time.
     for (asked_by_agent, asked_by_caller) in [("30", "10"), ("40", "30")] {
         let site = Installation::start()?;
         let agent = Endpoint::listen(site.peer_address(10).into())?;
         let keys = ["-key", "formats", "0 101", "-key", "ptime", asked_by_agent, "-d", "100"];
         let _phone = sipp_agent(&site, 10, "7101", "agent-media.xml", &agent, &keys)?;
-        let keys = ["-key", "ptime", asked_by_caller, "-key", "digit", "5", "-d", "9000"];
+        let keys = ["-key", "ptime", asked_by_caller, "-key", "digit", "5", "-d", "13000"];
         let mut caller = Caller::dial(&site, "caller-info.xml", 1, site.number("sales")?, &keys)?;
         let media = caller.answered(SOON)?;
         wait::until(LATER, || Ok((site.metric("rq", "rq_decisions_total")? >= 1.0).then_some(())))?;
