@@ -166,7 +166,7 @@ pub(super) struct CallSession {
 }
 
 /// How long frontend and the call's owner may take to say what became of a request.
-const REQUEST_DEADLINE: Duration = Duration::from_secs(10);
+pub(super) const REQUEST_DEADLINE: Duration = Duration::from_secs(10);
 /// How long a call may wait with nothing under way before the application counts as stalled.
 const STALLED_AFTER: Duration = Duration::from_secs(30);
 /// The error of a request for a call that no node has.

@@ -10,9 +10,10 @@ use model::{ConnId, Dn, TenantId};
 use net::http::{CallError, Client};
 use serde_json::Value as Json;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 use super::Shared;
-use super::call_session::Caller;
+use super::call_session::{Caller, REQUEST_DEADLINE};
 use super::intentions::frame;
 use super::worker::{Step, Work};
 
@@ -20,11 +21,9 @@ use super::worker::{Step, Work};
 const LANES: usize = 32;
 /// Requests that wait in one lane.
 const LANE_MAX: usize = 256;
-/// How long frontend may take to accept a request.
+/// How long frontend may take to accept a request, with all attempts. One that nobody can take in this moment is made again: a call
+/// changes hands within a second or two, and an application that has no transition for the error ends with it.
 const ACCEPT_WITHIN: Duration = Duration::from_secs(6);
-/// How often a request is made that nobody can take in this moment: a call changes hands within a second or two, and an application
-/// that has no transition for the error ends with it.
-const ATTEMPTS_MAX: u32 = 4;
 /// The pause before the next attempt. Requests of other calls in the same lane wait too.
 const AGAIN: Duration = Duration::from_millis(500);
 
@@ -39,6 +38,7 @@ struct Errand {
     conn_id: ConnId,
     /// Tells repeats of the same request apart from new ones.
     key: String,
+    since: Instant,
     what: What,
 }
 
@@ -70,7 +70,7 @@ impl Errands {
     /// Sends a request that stands in a record already.
     pub async fn send(&self, tenant: &TenantId, conn_id: ConnId, session: &str, reference: u64, frame: Json) {
         let key = format!("{session}:{reference}");
-        self.put(Errand { tenant: tenant.clone(), conn_id, key, what: What::Request { reference, frame } }).await;
+        self.put(tenant, conn_id, key, What::Request { reference, frame }).await;
     }
 
     /// Sends the call to its route point's default.
@@ -83,11 +83,12 @@ impl Errands {
         let conn_id = caller.call.conn_id;
         let key = format!("{key}:default");
         let what = What::DefaultRoute(Box::new(caller));
-        self.put(Errand { tenant: tenant.clone(), conn_id, key, what }).await;
+        self.put(tenant, conn_id, key, what).await;
     }
 
-    async fn put(&self, errand: Errand) {
-        let at = usize::try_from(errand.conn_id.0 % LANES as u64).unwrap_or_default();
+    async fn put(&self, tenant: &TenantId, conn_id: ConnId, key: String, what: What) {
+        let errand = Errand { tenant: tenant.clone(), conn_id, key, since: Instant::now(), what };
+        let at = usize::try_from(conn_id.0 % LANES as u64).unwrap_or_default();
         // A lane ends with the role only.
         let _ = self.lanes[at].send(errand).await;
     }
@@ -113,8 +114,13 @@ impl Lane {
     }
 
     async fn perform(&self, errand: Errand) {
-        let Errand { tenant, conn_id, key, what } = errand;
+        let Errand { tenant, conn_id, key, since, what } = errand;
         match what {
+            What::Request { reference, .. } if since.elapsed() >= REQUEST_DEADLINE => {
+                // Its session has given it up, and has gone on as if it were not done.
+                tracing::warn!(call = %conn_id, reference, "a request waited too long in its lane: not made");
+                self.shared.metrics.request_refused();
+            }
             What::Request { reference, frame } => {
                 if let Err(error) = self.post(&tenant, conn_id, &key, &frame).await {
                     self.refused(tenant, conn_id, reference, &error);
@@ -135,17 +141,19 @@ impl Lane {
     async fn post(&self, tenant: &TenantId, conn_id: ConnId, key: &str, frame: &Json) -> Result<(), CallError> {
         const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
         let value = HeaderValue::from_str(key).map_err(|e| CallError::Shape(e.to_string()))?;
-        let mut attempts = 1;
+        let until = Instant::now() + ACCEPT_WITHIN;
         loop {
             let call = self.frontend.post(&format!("/api/voice/v1/{tenant}/requests")).json(frame);
             let call = call.within(self.shared.ctx.trace.spans().doing_in(conn_id));
-            let call = call.header(IDEMPOTENCY_KEY, value.clone()).deadline(ACCEPT_WITHIN).idempotent();
+            let call = call
+                .header(IDEMPOTENCY_KEY, value.clone())
+                .deadline(until.saturating_duration_since(Instant::now()))
+                .idempotent();
             match call.send().await {
                 Ok(_) => return Ok(()),
-                Err(error) if !passes(&error) || attempts == ATTEMPTS_MAX => return Err(error),
-                Err(error) => tracing::debug!(call = %conn_id, %error, attempts, "a request is made again"),
+                Err(error) if !passes(&error) || Instant::now() + AGAIN >= until => return Err(error),
+                Err(error) => tracing::debug!(call = %conn_id, %error, "a request is made again"),
             }
-            attempts += 1;
             tokio::time::sleep(AGAIN).await;
         }
     }

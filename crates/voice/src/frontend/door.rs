@@ -140,15 +140,14 @@ impl Door {
     ) -> Result<Option<TraceParent>, Problem> {
         let mut body =
             json!({"tenant": incoming.tenant.as_str(), "requester": incoming.requester, "frame": incoming.frame});
-        let (mut unknown, mut elsewhere, mut silent) = (None, false, None);
+        let mut refusals = Refusals::default();
         for node in self.nodes(read.owner.as_ref()) {
             let request = self.cluster.post("/requests").json(&body).at(node).deadline(OWNER_ANSWERS_WITHIN);
             match request.within(within).send().await {
                 Ok(answer) => return Ok(TraceParent::of(&answer.headers, TRACE_RESPONSE)),
                 // Not the owner, or not any more: the call may have moved.
                 Err(CallError::Refused(problem)) if problem.status == StatusCode::NOT_FOUND.as_u16() => {
-                    elsewhere |= problem.code != Some(u32::from(ErrorCode::INVALID_CONN_ID.0));
-                    unknown = Some(problem);
+                    refusals.not_here(problem);
                 }
                 Err(CallError::Refused(problem)) => return Err(problem),
                 // What was this node's is taken over by the next one that is asked.
@@ -160,15 +159,11 @@ impl Door {
                 Err(error) => {
                     let problem =
                         Problem::new(StatusCode::GATEWAY_TIMEOUT, "owner-silent", "The call's node does not answer");
-                    silent = Some(problem.detail(error.to_string()).code(u32::from(ErrorCode::TIMEOUT.0)));
+                    refusals.silent = Some(problem.detail(error.to_string()).code(u32::from(ErrorCode::TIMEOUT.0)));
                 }
             }
         }
-        // Each says that another one has it: it changes hands in this moment, so nobody says that there is no such call.
-        let moving = elsewhere.then(|| Problem::unavailable("the call is just changing hands"));
-        Err(silent.or(moving).or(unknown).unwrap_or_else(|| {
-            Problem::unavailable("no sip-cluster node can be reached").code(u32::from(ErrorCode::OUT_OF_SERVICE.0))
-        }))
+        Err(refusals.sum())
     }
 
     /// The nodes to ask: the owner that the ConnID names first, then the others.
@@ -178,6 +173,36 @@ impl Door {
             nodes.sort_by_key(|node| self.ctx.directory.node_at(node.ip()) != owner.node.as_str());
         }
         nodes
+    }
+}
+
+/// What those have answered that have not got the call.
+#[derive(Default)]
+struct Refusals {
+    /// One does not answer.
+    silent: Option<Problem>,
+    /// Its owner, or the ledger, says that there is no such call any more.
+    over: Option<Problem>,
+    /// One says that another has it.
+    elsewhere: bool,
+}
+
+impl Refusals {
+    fn not_here(&mut self, problem: Problem) {
+        if problem.code == Some(u32::from(ErrorCode::INVALID_CONN_ID.0)) {
+            self.over = Some(problem);
+        } else {
+            self.elsewhere = true;
+        }
+    }
+
+    /// What whoever asks is told.
+    fn sum(self) -> Problem {
+        // Each says that another one has it: it changes hands in this moment.
+        let moving = self.elsewhere.then(|| Problem::unavailable("the call is just changing hands"));
+        self.silent.or(self.over).or(moving).unwrap_or_else(|| {
+            Problem::unavailable("no sip-cluster node can be reached").code(u32::from(ErrorCode::OUT_OF_SERVICE.0))
+        })
     }
 }
 
@@ -197,5 +222,27 @@ fn in_words(frame: &Value, request: &model::Request) -> String {
             Treatment::Silence => format!("{name}: silence"),
         },
         _ => name.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn that_a_call_is_over_is_the_last_word_and_that_each_names_another_is_not() {
+        let sum = |refusals: &[Problem]| {
+            let mut all = Refusals::default();
+            refusals.iter().for_each(|problem| all.not_here(problem.clone()));
+            let told = all.sum();
+            (told.status, told.code)
+        };
+        let over = Problem::not_found("no such call here").code(u32::from(ErrorCode::INVALID_CONN_ID.0));
+        let elsewhere = Problem::not_found("another node has the call");
+        // The owner of a call that is just ending, then one that sees in the ledger whose it is.
+        assert_eq!(sum(&[over.clone(), elsewhere.clone()]), (404, over.code));
+        assert_eq!(sum(&[elsewhere.clone(), elsewhere]), (503, None));
+        assert_eq!(sum(&[over.clone(), over.clone()]), (404, over.code));
+        assert_eq!(sum(&[]), (503, Some(u32::from(ErrorCode::OUT_OF_SERVICE.0))));
     }
 }

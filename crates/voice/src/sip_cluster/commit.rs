@@ -152,7 +152,7 @@ impl Node {
             self.agent.forget(dialog);
         }
         self.treatments.retain(|_, (of, ..)| *of != conn_id);
-        self.probes.retain(|_, (place, _)| place.conn_id != conn_id);
+        self.probes.retain(|_, probe| probe.place.conn_id != conn_id);
         self.talks.retain(|_, (of, _)| *of != conn_id);
         self.metrics.calls.set(i64::try_from(self.calls.len()).unwrap_or(i64::MAX));
     }

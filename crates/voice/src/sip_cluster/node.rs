@@ -21,6 +21,7 @@ use super::ids::{self, ConnIds};
 use super::limits::Limits;
 use super::metrics::Metrics;
 use super::prompts::ReadPrompts;
+use super::sweep::Probe;
 
 /// Which dialog of a leg.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -62,8 +63,8 @@ pub struct Node {
     pub(super) dialogs: HashMap<DialogId, Place>,
     /// INFOs that start a treatment, until media has answered.
     pub(super) treatments: HashMap<RequestId, (ConnId, LegId, u32)>,
-    /// Liveness probes that wait for an answer, and until when.
-    pub(super) probes: BTreeMap<RequestId, (Place, Timestamp)>,
+    /// Liveness probes that wait for an answer.
+    pub(super) probes: BTreeMap<RequestId, Probe>,
     /// Requests to phones that they answer, until they say whether they do.
     pub(super) talks: HashMap<RequestId, (ConnId, LegId)>,
     /// Calls that want to be woken.

@@ -2,29 +2,37 @@
 
 use call::Input;
 use model::{ConnId, LegId, Timestamp};
+use sip::agent::RequestId;
 use sip::{Flow, StatusCode};
 
 use super::entry::{Leg, LegStage};
 use super::limits::SWEEP_EVERY;
 use super::node::{Node, Place, Side};
 
+/// A probe that waits for its answer.
+#[derive(Clone, Copy)]
+pub(super) struct Probe {
+    /// Whose party is asked.
+    pub place: Place,
+    until: Timestamp,
+    /// Media hears nothing of the party, so that it counts even while its proxy is away.
+    unheard: bool,
+}
+
 impl Node {
     /// Probes silent parties by OPTIONS (RFC 3261 section 11: also within a dialog), and lets nothing wait too long for a proxy.
     pub(super) fn sweep(&mut self, now: Timestamp) {
         self.next_sweep = now + SWEEP_EVERY;
         self.fail_what_waits_for_proxies(now);
-        let overdue: Vec<_> = self
-            .probes
-            .iter()
-            .filter(|(_, (_, until))| *until <= now)
-            .map(|(request, (place, _))| (*request, *place))
-            .collect();
-        for (request, place) in overdue {
+        let is_overdue = |(_, probe): &(&RequestId, &Probe)| probe.until <= now;
+        let overdue: Vec<_> =
+            self.probes.iter().filter(is_overdue).map(|(request, probe)| (*request, *probe)).collect();
+        for (request, probe) in overdue {
             self.probes.remove(&request);
-            self.vanished(place.conn_id, place.leg, now);
+            self.unanswered(probe, now);
         }
         for place in self.silent(now) {
-            self.probe(place, now);
+            self.probe(place, false, now);
         }
     }
 
@@ -56,11 +64,11 @@ impl Node {
     /// Probes a party that media hears nothing of.
     pub(super) fn probe_leg(&mut self, conn_id: ConnId, leg: LegId, now: Timestamp) {
         if self.leg(conn_id, leg).is_some_and(|leg| leg.stage == LegStage::Up) {
-            self.probe(Place { conn_id, leg, side: Side::Phone }, now);
+            self.probe(Place { conn_id, leg, side: Side::Phone }, true, now);
         }
     }
 
-    fn probe(&mut self, place: Place, now: Timestamp) {
+    fn probe(&mut self, place: Place, unheard: bool, now: Timestamp) {
         let Some(leg) = self.leg_mut(place.conn_id, place.leg) else {
             return;
         };
@@ -71,7 +79,8 @@ impl Node {
         };
         match self.agent.options(phone, Vec::new(), now) {
             Ok(request) => {
-                self.probes.insert(request, (place, now + self.limits.probe_within));
+                let until = now + self.limits.probe_within;
+                self.probes.insert(request, Probe { place, until, unheard });
                 self.mark(place.conn_id);
             }
             Err(error) => tracing::debug!(conn_id = %place.conn_id, %error, "a party cannot be probed now"),
@@ -79,15 +88,24 @@ impl Node {
     }
 
     /// The answer to a probe: any but those that say that nobody is there is a sign of life.
-    pub(super) fn probed(&mut self, place: Place, status: StatusCode, now: Timestamp) {
-        let Place { conn_id, leg: id, .. } = place;
+    pub(super) fn probed(&mut self, probe: Probe, status: StatusCode, now: Timestamp) {
+        let Place { conn_id, leg: id, .. } = probe.place;
         if !matches!(status.0, 408 | 430 | 481 | 503) {
             if let Some(leg) = self.leg_mut(conn_id, id) {
                 leg.heard_at = now;
             }
             return;
         }
-        self.vanished(conn_id, id, now);
+        self.unanswered(probe, now);
+    }
+
+    /// Nobody is there, unless it is the proxy alone that is away: then the next probe tells, when that is back.
+    fn unanswered(&mut self, probe: Probe, now: Timestamp) {
+        let Place { conn_id, leg: id, .. } = probe.place;
+        let is_reached = self.leg(conn_id, id).is_some_and(|leg| self.links.contains_key(&leg.link));
+        if is_reached || probe.unheard {
+            self.vanished(conn_id, id, now);
+        }
     }
 
     fn vanished(&mut self, conn_id: ConnId, id: LegId, now: Timestamp) {

@@ -156,8 +156,8 @@ impl Node {
         response: Option<&Message>,
         now: Timestamp,
     ) {
-        if let Some((place, _)) = self.probes.remove(&request) {
-            return self.probed(place, status, now);
+        if let Some(probe) = self.probes.remove(&request) {
+            return self.probed(probe, status, now);
         }
         if let Some((conn_id, leg)) = self.talks.remove(&request) {
             return self.answer_asked(conn_id, leg, status, now);

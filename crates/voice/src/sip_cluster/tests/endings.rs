@@ -148,6 +148,20 @@ fn what_cannot_be_asked_of_a_phone_whose_proxy_is_away_ends_no_call() {
 }
 
 #[test]
+fn a_probe_that_was_under_way_when_its_proxy_went_ends_no_call() {
+    let (mut bench, _) = talking();
+    bench.mute.extend([Peer::Caller, Peer::Phone]);
+    while bench.node.probes.is_empty() {
+        bench.pass(Duration::from_secs(1));
+    }
+    bench.proxy_goes(None);
+    bench.mute.clear();
+    bench.pass(Duration::from_secs(60));
+    assert_eq!(bench.story.last().map(String::as_str), Some("Established@7101"));
+    assert_eq!(bench.node.calls(), 1);
+}
+
+#[test]
 fn a_phone_that_vanishes_while_its_proxy_is_away_is_found_all_the_same() {
     let (mut bench, _) = talking();
     bench.node.link_up(9, "192.0.2.2:5060", bench.now);
