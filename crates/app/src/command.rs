@@ -20,6 +20,7 @@ use runtime::settings::{Sources, Values};
 
 pub use self::robots::Load;
 
+use crate::demo::Example;
 use crate::roles;
 
 /// Examples of the whole program; the table of exit codes follows.
@@ -137,8 +138,10 @@ pub fn main() -> ExitCode {
     rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
     let cli = Cli::parse();
     let done = match cli.command {
-        Command::Up { example, processes: false, .. } => run::up(&cli.site, example),
-        Command::Up { example, replicas, .. } => run::up_processes(&cli.site, example, replicas),
+        Command::Up { example, processes, replicas } => {
+            let example = if example { Example::Tenant } else { Example::None };
+            if processes { run::up_processes(&cli.site, example, replicas) } else { run::up(&cli.site, example) }
+        }
         Command::Demo(arguments) => demo::run(&cli.site, arguments),
         Command::Robots(arguments) => robots::run(&arguments),
         Command::Run { roles, replica, supervised_by } => run::run(&cli.site, &roles, replica, supervised_by),

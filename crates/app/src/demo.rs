@@ -9,6 +9,8 @@ use anyhow::Context as _;
 use contracts::provisioning::{DnKind, Person, TenantObjects};
 use infra::Stores;
 use model::TenantId;
+use runtime::exit::Exit;
+use runtime::log::LogLevel;
 use runtime::process::{Installation, edge};
 use runtime::{data_dir, token};
 use serde_json::{Value, json};
@@ -43,6 +45,52 @@ const APPLICATIONS: &[(&str, &str)] = &[
     ("applications/closed.scxml", include_str!("../../../data/applications/closed.scxml")),
 ];
 
+/// What comes with the roles.
+pub enum Example {
+    /// Nothing.
+    None,
+    /// The example tenant.
+    Tenant,
+    /// The example tenant with robots at work.
+    Robots(Box<Show>),
+}
+
+impl Example {
+    /// Starts the log: on stdout, unless the answer of a show is there.
+    pub fn start_log(&self, directives: &str) -> Result<LogLevel, String> {
+        match self {
+            Self::Robots(_) => runtime::log::start_beside_answer(directives),
+            Self::None | Self::Tenant => runtime::log::start(directives),
+        }
+    }
+
+    /// Sees to it that the tenant is there, before any role starts.
+    pub async fn bring(&self, installation: &Installation, stores: &Stores) -> anyhow::Result<()> {
+        match self {
+            Self::None => Ok(()),
+            Self::Tenant => bring(installation, stores, 0).await,
+            Self::Robots(show) => bring(installation, stores, show.agents()).await,
+        }
+    }
+
+    /// Every role is ready.
+    pub async fn begin(&self, installation: &Installation, stores: &Stores) -> anyhow::Result<()> {
+        match self {
+            Self::None => Ok(()),
+            Self::Tenant => announce(installation, stores, None).await,
+            Self::Robots(show) => show.begin(installation, stores).await,
+        }
+    }
+
+    /// What the whole came to, after the roles have ended.
+    pub async fn ended(&self, roles: anyhow::Result<Exit>) -> anyhow::Result<Exit> {
+        match self {
+            Self::None | Self::Tenant => roles,
+            Self::Robots(show) => show.ended(roles).await,
+        }
+    }
+}
+
 fn example() -> anyhow::Result<TenantObjects> {
     let document = |path: &std::path::Path| {
         let found = APPLICATIONS.iter().find(|(name, _)| path == std::path::Path::new(name));
@@ -53,7 +101,7 @@ fn example() -> anyhow::Result<TenantObjects> {
 
 /// Sees to it that the example tenant is there, with so many robots; one that is there already keeps the changes of its
 /// user. An old `demo.json` goes: it would say "ready" too early.
-pub async fn bring(installation: &Installation, stores: &Stores, robots: usize) -> anyhow::Result<()> {
+async fn bring(installation: &Installation, stores: &Stores, robots: usize) -> anyhow::Result<()> {
     let _ = std::fs::remove_file(installation.data_dir.join(FILE));
     let tenant = TenantId::parse(TENANT)?;
     let stored = stores.provisioning.load(&tenant).await?;
@@ -66,7 +114,7 @@ pub async fn bring(installation: &Installation, stores: &Stores, robots: usize) 
 }
 
 /// Writes `demo.json` into the data directory and prints what to dial. Called when every role is ready.
-pub async fn announce(installation: &Installation, stores: &Stores, robots: Option<&str>) -> anyhow::Result<()> {
+async fn announce(installation: &Installation, stores: &Stores, robots: Option<&str>) -> anyhow::Result<()> {
     let (tenant, objects) = load(stores).await?;
     let demo = describe(installation, &tenant, &objects)?;
     let path = installation.data_dir.join(FILE);

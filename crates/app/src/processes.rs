@@ -22,7 +22,8 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
 
 use self::child::{Child, Ended, Start};
-use crate::{demo, roles, stores};
+use crate::demo::Example;
+use crate::{roles, stores};
 
 /// The roles of which `--replicas` makes several: those that can lose a replica without losing what it had.
 const SEVERAL: [&str; 4] = ["sip-cluster", "dialplan", "config", "frontend"];
@@ -52,12 +53,22 @@ pub struct Plan {
     pub values: Values,
     /// What every process is told on its command line beside its role.
     pub arguments: Vec<std::ffi::OsString>,
-    /// Whether to bring the example tenant.
-    pub example: bool,
+    /// Where the lines of the processes' logs go.
+    pub log_line: fn(&str),
+}
+
+/// For a supervisor whose log is on stdout.
+pub fn to_stdout(line: &str) {
+    say_line!("{line}");
+}
+
+/// For one whose answer is there.
+pub fn to_stderr(line: &str) {
+    eprintln!("{line}");
 }
 
 /// Runs every replica of every role in a process of its own until all have drained.
-pub async fn run(plan: Plan) -> anyhow::Result<Exit> {
+pub async fn run(plan: Plan, example: &Example) -> anyhow::Result<Exit> {
     let settings: ProcessSettings = plan.values.read(sections::PROCESS)?;
     let of_stores: StoresSettings = plan.values.read(SECTION)?;
     if of_stores.mode() == Mode::Embedded {
@@ -71,9 +82,7 @@ pub async fn run(plan: Plan) -> anyhow::Result<Exit> {
         let opened = stores::open(&installation).await.context("opening the stores")?;
         opened.of_process()?
     };
-    if plan.example {
-        demo::bring(&installation, &own, 0).await?;
-    }
+    example.bring(&installation, &own).await?;
     let everyone = everyone(&installation)?;
     let mut site = Site {
         running: JoinSet::new(),
@@ -84,12 +93,10 @@ pub async fn run(plan: Plan) -> anyhow::Result<Exit> {
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let exit = {
         let started = async {
-            site.start(&plan.arguments, &settings, &everyone, &installation).await?;
+            site.start((&plan.arguments, plan.log_line), &settings, &everyone, &installation).await?;
             all_ready(&everyone, |_| true).await;
             tracing::info!(processes = site.children.len(), "all roles are ready");
-            if plan.example {
-                demo::announce(&installation, &own, None).await?;
-            }
+            example.begin(&installation, &own).await?;
             site.failed().await
         };
         tokio::select! {
@@ -150,7 +157,7 @@ struct Site {
 impl Site {
     async fn start(
         &mut self,
-        arguments: &[std::ffi::OsString],
+        (arguments, log_line): (&[std::ffi::OsString], fn(&str)),
         settings: &ProcessSettings,
         everyone: &Everyone,
         installation: &Installation,
@@ -172,6 +179,7 @@ impl Site {
                     node: node.clone(),
                     arguments: arguments.to_vec(),
                     restart_after: settings.restart_after,
+                    log_line,
                 };
                 let cut = self.cut.clone();
                 let child = Child::new(start, drain, cut);

@@ -73,6 +73,11 @@ pub trait CallLedger: Send + Sync {
         self.commit(batch)
     }
 
+    /// Whether calls may begin. Not while the store is full: what is left to it is for those that have begun.
+    fn has_room(&self) -> bool {
+        true
+    }
+
     /// Takes calls over; the answers stand in the order of the claims. A claim of what one owns is answered with it.
     fn claim<'a>(&'a self, by: &'a Owner, claims: Vec<Claim<ConnId>>) -> Answer<'a, Vec<Claimed<ConnId>>>;
 

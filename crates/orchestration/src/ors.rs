@@ -208,8 +208,7 @@ impl Workers {
     }
 
     fn of(&self, conn_id: ConnId) -> &mpsc::Sender<Work> {
-        let at = usize::try_from(conn_id.0 % self.0.len() as u64).unwrap_or_default();
         // There is at least one worker: the setting's check says so.
-        &self.0[at]
+        &self.0[conn_id.share_of(self.0.len())]
     }
 }

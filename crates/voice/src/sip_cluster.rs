@@ -90,6 +90,7 @@ async fn run(ctx: RoleContext) -> anyhow::Result<()> {
     let ways = server::Ways {
         inbox: inbox.clone(),
         live: seen_live.clone(),
+        searches: server::searches(),
         stores: ctx.stores.clone(),
         owner: ctx.owner(),
         spans: ctx.trace.spans().clone(),

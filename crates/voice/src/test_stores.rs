@@ -7,10 +7,10 @@ use std::time::Duration;
 use futures::FutureExt as _;
 use infra::embedded::Embedded;
 use infra::{
-    Answer, Clock, LogRecord, ObjectChange, ObjectChanges, ProvisioningStore, Refused, ReportingLog, Revision,
-    StoreError, Stores,
+    Answer, CallWrite, Change, Clock, LogRecord, ObjectChange, ObjectChanges, ProvisioningStore, Refused, ReportingLog,
+    Revision, StoreError, Stores,
 };
-use model::{TenantId, Timestamp};
+use model::{ConnId, Owner, TenantId, Timestamp, Token};
 
 /// A clock that is moved by hand.
 pub struct HandClock(AtomicU64);
@@ -64,6 +64,21 @@ impl ProvisioningStore for NoProvisioning {
 
     fn changes<'a>(&'a self, _: &'a TenantId, _: Revision) -> Answer<'a, ObjectChanges> {
         no_way()
+    }
+}
+
+/// How that owner begins a call.
+pub fn beginning(tenant: TenantId, conn_id: ConnId, owner: Owner) -> CallWrite {
+    CallWrite {
+        tenant,
+        conn_id,
+        owner,
+        token: Token(1),
+        change: Change::Create { state: bytes::Bytes::from_static(b"c"), intentions: bytes::Bytes::new() },
+        due: None,
+        dialogs: Vec::new(),
+        events: Vec::new(),
+        new_call: None,
     }
 }
 

@@ -1,16 +1,16 @@
 //! `trunkline demo`: a contact centre at work.
 
 use clap::Args;
-use runtime::data_dir::Sharing;
 use runtime::exit::{Exit, ExitError};
 
 use super::Site;
 use super::robots::Load;
-use super::run::{self, Example};
-use crate::demo::Show;
+use super::run;
+use crate::demo::{Example, Show};
 
 pub const EXAMPLES: &str = "Examples:\n  trunkline demo\n  trunkline demo --agents 20 --rate 1\n  \
-                            trunkline demo --calls 200 --rate 10 --agents 40 --talk 1.5..2.5 --wrap 0.5 --exit";
+                            trunkline demo --calls 200 --rate 10 --agents 40 --talk 1.5..2.5 --wrap 0.5 --exit\n  \
+                            trunkline demo --processes --replicas 2 --set stores.mode=real";
 
 /// In a demo nobody's call is worth waiting for, and the log is not the answer. An own `--set` wins.
 const SETTINGS: [&str; 2] = ["process.log=error", "process.drain_deadline=3s"];
@@ -25,6 +25,12 @@ pub struct Arguments {
     /// The result as JSON instead of tables (needs --exit)
     #[arg(long)]
     json: bool,
+    /// A supervised process for each role and replica; needs stores that processes share (stores.mode)
+    #[arg(long)]
+    processes: bool,
+    /// So many replicas of sip-cluster, dialplan, config and frontend
+    #[arg(long, value_name = "N", requires = "processes", value_parser = clap::value_parser!(u8).range(1..=254))]
+    replicas: Option<u8>,
 }
 
 /// Starts everything and shows it.
@@ -38,7 +44,6 @@ pub fn run(site: &Site, arguments: Arguments) -> anyhow::Result<Exit> {
     }
     let mut site = site.clone();
     site.set.splice(0..0, SETTINGS.map(str::to_owned));
-    let values = site.values()?;
-    let show = Show::new(arguments.load, arguments.exit, arguments.json)?;
-    run::start(&site, values, Sharing::Alone, Example::Robots(Box::new(show)))
+    let show = Example::Robots(Box::new(Show::new(arguments.load, arguments.exit, arguments.json)?));
+    if arguments.processes { run::up_processes(&site, show, arguments.replicas) } else { run::up(&site, show) }
 }

@@ -10,42 +10,33 @@ use runtime::process::{self, Plan, ProcessSettings, Replica, sections};
 use runtime::settings::Values;
 
 use super::{Site, executor};
-use crate::demo::Show;
-use crate::{demo, processes, roles, stores};
-
-/// What comes with the roles.
-pub enum Example {
-    /// Nothing.
-    None,
-    /// The example tenant.
-    Tenant,
-    /// The example tenant with robots at work.
-    Robots(Box<Show>),
-}
+use crate::demo::Example;
+use crate::{processes, roles, stores};
 
 /// Every replica of every role in one process.
-pub fn up(site: &Site, example: bool) -> anyhow::Result<Exit> {
-    let example = if example { Example::Tenant } else { Example::None };
-    start(site, site.values()?, Sharing::Alone, example)
+pub fn up(site: &Site, example: Example) -> anyhow::Result<Exit> {
+    let values = site.values()?;
+    let replicas = every_replica(&values);
+    start(site, values, replicas, Sharing::Alone, example)
 }
 
 /// Every replica of every role in a process of its own.
-pub fn up_processes(site: &Site, example: bool, replicas: Option<u8>) -> anyhow::Result<Exit> {
+pub fn up_processes(site: &Site, example: Example, replicas: Option<u8>) -> anyhow::Result<Exit> {
     let mut site = site.clone();
     // Weaker than what is said for a role by itself.
     site.set.splice(0..0, replicas.map(processes::replica_settings).unwrap_or_default());
     let values = site.values()?;
     let settings: ProcessSettings = values.read(sections::PROCESS)?;
-    runtime::log::start(&settings.log).map_err(|reason| ExitError::new(Exit::Settings, reason))?;
+    example.start_log(&settings.log).map_err(|reason| ExitError::new(Exit::Settings, reason))?;
     let plan = processes::Plan {
         instance: site.instance,
         data_dir: site.data_dir(),
         values,
         arguments: arguments_of(&site),
-        example,
+        log_line: if matches!(example, Example::Robots(_)) { processes::to_stderr } else { processes::to_stdout },
     };
     let executor = executor()?;
-    let ended = executor.block_on(processes::run(plan));
+    let ended = executor.block_on(async { example.ended(processes::run(plan, &example).await).await });
     executor.shutdown_background();
     ended
 }
@@ -102,16 +93,10 @@ pub fn run(site: &Site, names: &[String], replica: u8, supervised_by: Option<u32
         }
     };
     let replicas = names.iter().map(find).collect::<Result<_, _>>()?;
-    start_replicas(site, site.values()?, replicas, Sharing::Shared, Example::None)
+    start(site, site.values()?, replicas, Sharing::Shared, Example::None)
 }
 
-/// Every role in one process.
-pub fn start(site: &Site, values: Values, sharing: Sharing, example: Example) -> anyhow::Result<Exit> {
-    let replicas = every_replica(&values);
-    start_replicas(site, values, replicas, sharing, example)
-}
-
-fn start_replicas(
+fn start(
     site: &Site,
     values: Values,
     replicas: Vec<Replica>,
@@ -119,11 +104,7 @@ fn start_replicas(
     example: Example,
 ) -> anyhow::Result<Exit> {
     let settings: ProcessSettings = values.read(sections::PROCESS)?;
-    let start_log = match example {
-        Example::Robots(_) => runtime::log::start_beside_answer,
-        Example::None | Example::Tenant => runtime::log::start,
-    };
-    let log_level = start_log(&settings.log).map_err(|reason| ExitError::new(Exit::Settings, reason))?;
+    let log_level = example.start_log(&settings.log).map_err(|reason| ExitError::new(Exit::Settings, reason))?;
     let plan = Plan {
         instance: site.instance,
         table: roles::TABLE,
@@ -139,23 +120,15 @@ fn start_replicas(
     let open: process::OpenStores = Box::new(move |installation| {
         Box::pin(async move {
             let opened = stores::open(&installation).await?;
-            let robots = match &*at_opening {
-                Example::None => return Ok(opened),
-                Example::Tenant => 0,
-                Example::Robots(show) => show.agents(),
-            };
-            let own = opened.of_process()?;
-            demo::bring(&installation, &own, robots).await?;
+            if !matches!(*at_opening, Example::None) {
+                at_opening.bring(&installation, &opened.of_process()?).await?;
+            }
             Ok(opened)
         })
     });
     let when_ready: process::WhenReady = Box::new(move |installation, opened| {
         Box::pin(async move {
-            match &*at_ready {
-                Example::None => {}
-                Example::Tenant => return demo::announce(&installation, &opened, None).await,
-                Example::Robots(show) => return show.begin(&installation, &opened).await,
-            }
+            at_ready.begin(&installation, &opened).await?;
             if opened.provisioning.tenants().await?.is_empty() {
                 eprintln!("{}", no_tenant(&installation));
             }
@@ -163,11 +136,7 @@ fn start_replicas(
         })
     });
     let executor = executor()?;
-    let ended = executor.block_on(process::run(plan, open, when_ready));
-    let ended = match &*example {
-        Example::Robots(show) => executor.block_on(show.ended(ended)),
-        Example::None | Example::Tenant => ended,
-    };
+    let ended = executor.block_on(async { example.ended(process::run(plan, open, when_ready).await).await });
     // What still blocks (a disk that hangs) must not keep the process.
     executor.shutdown_background();
     ended

@@ -30,6 +30,8 @@ pub struct Start {
     pub node: String,
     pub arguments: Vec<OsString>,
     pub restart_after: Duration,
+    /// Where the lines of its log go.
+    pub log_line: fn(&str),
 }
 
 /// How its lives ended.
@@ -106,9 +108,10 @@ impl Child {
             "a process starts"
         );
         let (log, words) = (child.stdout.take(), child.stderr.take());
-        let node = self.start.node.clone();
+        let (node, log_line) = (self.start.node.clone(), self.start.log_line);
         let mut copying = tokio::spawn(async move {
-            tokio::join!(copy(log, |line| print_marked(&node, line)), copy(words, |line| eprintln!("{node}: {line}")))
+            let told = copy(log, |line| log_line(&marked(&node, line)));
+            tokio::join!(told, copy(words, |line| eprintln!("{node}: {line}")))
         });
         let drained = async {
             self.drain.begun().await;
@@ -145,10 +148,6 @@ async fn copy(stream: Option<impl AsyncRead + Unpin>, tell: impl Fn(&str)) {
 }
 
 /// A line of a log in JSON says first which process it is of.
-fn print_marked(node: &str, line: &str) {
-    say_line!("{}", marked(node, line));
-}
-
 fn marked(node: &str, line: &str) -> String {
     match line.strip_prefix('{') {
         Some(rest) => format!("{{\"process\":\"{node}\",{rest}"),

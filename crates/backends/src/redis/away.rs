@@ -1,10 +1,11 @@
 //! Commits while Redis is away.
 //!
-//! Those of calls and media legs are not refused: they wait in memory, bounded and in their order, and are written when Redis answers. What
-//! waits stands on disk too, where the client was given a folder: a process that dies before Redis answers hands it in when it is
+//! Those of calls and media legs are not refused: they wait in memory, bounded and in their order, and are written when Redis answers, or
+//! has room again. What waits stands on disk too, where the client was given a folder: a process that dies before Redis answers hands it in when it is
 //! started again, unless somebody else has the call by then.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -14,7 +15,7 @@ use tokio::time::Instant;
 
 use super::RedisStores;
 use super::ledgers::{Kind, Row};
-use super::steady::{Id, is_away};
+use super::steady::{Id, passes};
 use super::waiting::{Former, WaitingFile};
 
 /// Rows and bytes that wait for Redis; beyond either a commit fails. Some minutes of a busy node.
@@ -164,10 +165,8 @@ impl RedisStores {
         rows.iter().try_for_each(Row::check)?;
         let mut written = Vec::with_capacity(rows.len());
         if !kind.goes_on {
-            let mut parts = parts(rows).into_iter().peekable();
-            while let Some(part) = parts.next() {
-                // With the last part: a view is as far as all of its states.
-                let consumed = consumed.filter(|_| parts.peek().is_none());
+            // How far a view has read is stored with its states, in one script: its next life folds nothing twice.
+            for part in if consumed.is_some() { vec![rows] } else { parts(rows) } {
                 written.extend(self.write_and_mend(kind, tenant, &part, consumed).await?);
             }
             return Ok(written);
@@ -239,9 +238,17 @@ impl RedisStores {
         let reason = match tokio::time::timeout(TRY_WITHIN, trying).await {
             Ok(Ok(written)) => {
                 away.said = false;
+                self.steady.full.store(false, Relaxed);
                 return Ok(Some(written));
             }
-            Ok(Err(error)) if !is_away(&error) => return Err(error),
+            Ok(Err(error)) if !passes(&error) => return Err(error),
+            Ok(Err(error @ StoreError::Full { .. })) => {
+                if !self.steady.full.swap(true, Relaxed) {
+                    tracing::error!(%error, ledger = kind.name, "no room in Redis: calls go on, their commits wait, and none begins until there is room");
+                }
+                away.failed_at = Some(Instant::now());
+                return Ok(None);
+            }
             Ok(Err(error)) => error.to_string(),
             Err(_) => "it does not answer".to_owned(),
         };
@@ -302,7 +309,7 @@ impl RedisStores {
                         }
                     }
                 }
-                Ok(Err(error)) if !is_away(&error) => {
+                Ok(Err(error)) if !passes(&error) => {
                     tracing::error!(%error, ledger = kind.name, rows = rows.len(), "commits that waited for Redis are refused");
                     away.wait_no_more(&rows);
                     for row in rows.iter().filter(|row| row.change == Change::End) {
@@ -320,6 +327,7 @@ impl RedisStores {
             }
         }
         away.failed_at = None;
+        self.steady.full.store(false, Relaxed);
         if waited > 0 {
             away.forget_file();
             tracing::info!(rows = waited, "what waited for Redis is written");
@@ -337,7 +345,7 @@ impl RedisStores {
                 Ok(Ok(Written::Done { .. })) => done += 1,
                 // Somebody else has gone on with it from the commit before.
                 Ok(Ok(_)) => late += 1,
-                Ok(Err(error)) if !is_away(&error) => {
+                Ok(Err(error)) if !passes(&error) => {
                     late += 1;
                     tracing::error!(%error, record = row.key, "a commit of a former life is refused");
                 }

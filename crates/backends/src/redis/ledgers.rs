@@ -1,6 +1,7 @@
 //! The ledgers of calls, agents, sessions and media sessions.
 
 use std::collections::HashMap;
+use std::sync::atomic::Ordering::Relaxed;
 
 use futures::FutureExt as _;
 use futures::future::try_join_all;
@@ -356,6 +357,10 @@ impl CallLedger for RedisStores {
             by_tenant(rows, |tenant, rows| async move { self.confirm_rows(CALL, &tenant, rows).await }).await
         }
         .boxed()
+    }
+
+    fn has_room(&self) -> bool {
+        !self.steady.full.load(Relaxed)
     }
 
     fn claim<'a>(&'a self, by: &'a Owner, claims: Vec<Claim<ConnId>>) -> Answer<'a, Vec<Claimed<ConnId>>> {

@@ -5,6 +5,7 @@
 //! sees a higher token.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -45,6 +46,8 @@ struct Kept {
 pub(super) struct Steady {
     kept: Mutex<HashMap<Id, Kept>>,
     pub(super) away: tokio::sync::Mutex<Away>,
+    /// Whether Redis had no room for the last commit of a kind that goes on without it.
+    pub(super) full: AtomicBool,
     absence: Mutex<Absence>,
     life: Mutex<Life>,
     queues: Mutex<HashMap<TenantId, KeptQueues>>,
@@ -84,6 +87,11 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 pub(super) fn is_away(error: &StoreError) -> bool {
     matches!(error, StoreError::Unavailable { .. })
+}
+
+/// Whether what was refused is taken later: Redis is away, or has no room now.
+pub(super) fn passes(error: &StoreError) -> bool {
+    is_away(error) || matches!(error, StoreError::Full { .. })
 }
 
 impl Steady {

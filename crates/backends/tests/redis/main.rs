@@ -220,6 +220,26 @@ async fn a_call_that_ended_while_redis_was_away_and_came_back_empty_keeps_its_fa
 }
 
 #[tokio::test]
+async fn calls_go_on_while_redis_has_no_room_and_none_begins() {
+    let server = Server::start(30);
+    let (stores, _) = stores(&server, 0, Arc::new(SystemClock::start())).await;
+    stores.calls.commit(vec![create(7, &owner())]).await.unwrap();
+    assert!(stores.calls.has_room());
+    server.cli(&["CONFIG", "SET", "maxmemory", "1"]);
+    let fact = || create(7, &owner()).events;
+    let waits = CallWrite { events: fact(), ..save(7, "later") };
+    assert_eq!(stores.calls.commit(vec![waits]).await.unwrap(), [Written::Done { position: None }]);
+    assert!(!stores.calls.has_room());
+    assert_eq!(server.cli(&["XLEN", "ev:{acme}"]).trim(), "1", "what was there before");
+    server.cli(&["CONFIG", "SET", "maxmemory", "0"]);
+    until_renewed(&stores).await;
+    assert!(stores.calls.has_room());
+    assert_eq!(server.cli(&["XLEN", "ev:{acme}"]).trim(), "2");
+    let Loaded::Live(record) = stores.calls.load(&tenant(), ConnId(7)).await.unwrap() else { panic!("it is there") };
+    assert_eq!(record.state, "later");
+}
+
+#[tokio::test]
 async fn a_call_that_ended_before_its_process_died_and_redis_was_emptied_keeps_its_facts() {
     let mut server = Server::start(26);
     let folder = server.folder().join("waiting");

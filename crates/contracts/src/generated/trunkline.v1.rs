@@ -73,6 +73,9 @@ pub struct PartyStatus {
     /// The queue or route point that delivered the call.
     #[prost(string, optional, tag = "5")]
     pub this_queue: ::core::option::Option<::prost::alloc::string::String>,
+    /// Since when it is in this state; microseconds since 1970.
+    #[prost(uint64, tag = "6")]
+    pub since_us: u64,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct AgentStatus {

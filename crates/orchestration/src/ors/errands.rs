@@ -1,9 +1,12 @@
 //! Requests to frontend (voice-38), in order for each call.
 
-use std::sync::Arc;
+use std::collections::VecDeque;
+use std::collections::hash_map::{Entry, HashMap};
 use std::time::Duration;
 
 use contracts::provisioning;
+use futures::StreamExt as _;
+use futures::stream::FuturesUnordered;
 use http::{HeaderName, HeaderValue, StatusCode};
 use model::request::{RequestKind, RouteTo};
 use model::{ConnId, Dn, TenantId};
@@ -17,20 +20,22 @@ use super::call_session::{Caller, REQUEST_DEADLINE};
 use super::intentions::frame;
 use super::worker::{Step, Work};
 
-/// Lanes: calls that are served side by side.
-const LANES: usize = 32;
-/// Requests that wait in one lane.
-const LANE_MAX: usize = 256;
+/// Calls with requests under way; with so many the next ones wait, whoever they are for.
+const CALLS_MAX: usize = 1_024;
+/// Requests that wait behind others of their calls.
+const BEHIND_MAX: usize = 8_192;
+/// Requests that nobody has looked at yet; with more, whoever has one waits.
+const DESK_MAX: usize = 1_024;
 /// How long frontend may take to accept a request, with all attempts. One that nobody can take in this moment is made again: a call
 /// changes hands within a second or two, and an application that has no transition for the error ends with it.
 const ACCEPT_WITHIN: Duration = Duration::from_secs(6);
-/// The pause before the next attempt. Requests of other calls in the same lane wait too.
+/// The pause before the next attempt.
 const AGAIN: Duration = Duration::from_millis(500);
 
 /// The way to frontend.
 #[derive(Clone)]
 pub(super) struct Errands {
-    lanes: Arc<[mpsc::Sender<Errand>]>,
+    desk: mpsc::Sender<Errand>,
 }
 
 struct Errand {
@@ -48,17 +53,13 @@ enum What {
 }
 
 impl Errands {
-    /// Starts the lanes.
+    /// Begins to carry them out.
     pub fn start(shared: &Shared, config: Client) -> anyhow::Result<Self> {
         let frontend = Client::new(&shared.ctx, "voice-38")?;
-        let mut lanes = Vec::new();
-        for _ in 0..LANES {
-            let (sender, receiver) = mpsc::channel(LANE_MAX);
-            let lane = Lane { shared: shared.clone(), frontend: frontend.clone(), config: config.clone() };
-            shared.ctx.spawn("requests to frontend", lane.run(receiver));
-            lanes.push(sender);
-        }
-        Ok(Self { lanes: lanes.into() })
+        let (desk, errands) = mpsc::channel(DESK_MAX);
+        let runner = Runner { shared: shared.clone(), frontend, config };
+        shared.ctx.spawn("requests to frontend", async move { runner.run(errands).await });
+        Ok(Self { desk })
     }
 
     /// Sends a request of a session.
@@ -88,37 +89,59 @@ impl Errands {
 
     async fn put(&self, tenant: &TenantId, conn_id: ConnId, key: String, what: What) {
         let errand = Errand { tenant: tenant.clone(), conn_id, key, since: Instant::now(), what };
-        let at = usize::try_from(conn_id.0 % LANES as u64).unwrap_or_default();
-        // A lane ends with the role only.
-        let _ = self.lanes[at].send(errand).await;
+        // Its other end goes with the role only.
+        let _ = self.desk.send(errand).await;
     }
 }
 
-struct Lane {
+/// Carries errands out: those of a call one after the other, those of different calls side by side. A call whose node does not
+/// answer holds up no other.
+struct Runner {
     shared: Shared,
     frontend: Client,
     config: Client,
 }
 
-impl Lane {
-    async fn run(self, mut errands: mpsc::Receiver<Errand>) -> anyhow::Result<()> {
+impl Runner {
+    async fn run(&self, mut errands: mpsc::Receiver<Errand>) -> anyhow::Result<()> {
+        // Of each call that has one under way, the errands behind it.
+        let mut behind: HashMap<ConnId, VecDeque<Errand>> = HashMap::new();
+        let mut waiting = 0;
+        let mut under_way = FuturesUnordered::new();
         loop {
             tokio::select! {
                 () = self.shared.ctx.drain.ended() => return Ok(()),
-                errand = errands.recv() => match errand {
-                    Some(errand) => self.perform(errand).await,
-                    None => return Ok(()),
+                Some(conn_id) = under_way.next() => match behind.get_mut(&conn_id).and_then(VecDeque::pop_front) {
+                    Some(next) => {
+                        waiting -= 1;
+                        under_way.push(self.perform(next));
+                    }
+                    None => drop(behind.remove(&conn_id)),
                 },
+                errand = errands.recv(), if behind.len() < CALLS_MAX && waiting < BEHIND_MAX => {
+                    let Some(errand) = errand else { return Ok(()) };
+                    match behind.entry(errand.conn_id) {
+                        Entry::Occupied(mut call) => {
+                            waiting += 1;
+                            call.get_mut().push_back(errand);
+                        }
+                        Entry::Vacant(call) => {
+                            call.insert(VecDeque::new());
+                            under_way.push(self.perform(errand));
+                        }
+                    }
+                }
             }
         }
     }
 
-    async fn perform(&self, errand: Errand) {
+    /// Carries one out; the call that it was for.
+    async fn perform(&self, errand: Errand) -> ConnId {
         let Errand { tenant, conn_id, key, since, what } = errand;
         match what {
             What::Request { reference, .. } if since.elapsed() >= REQUEST_DEADLINE => {
                 // Its session has given it up, and has gone on as if it were not done.
-                tracing::warn!(call = %conn_id, reference, "a request waited too long in its lane: not made");
+                tracing::warn!(call = %conn_id, reference, "a request waited too long behind others: not made");
                 self.shared.metrics.request_refused();
             }
             What::Request { reference, frame } => {
@@ -136,6 +159,7 @@ impl Lane {
                 }
             }
         }
+        conn_id
     }
 
     async fn post(&self, tenant: &TenantId, conn_id: ConnId, key: &str, frame: &Json) -> Result<(), CallError> {

@@ -96,6 +96,9 @@ impl View {
         if ends_party(event.name) {
             call.parties.remove(dn.as_str());
         } else if let Some(state) = party_state(event.name) {
+            // A caller who waits hears one treatment after the other, and has waited since the first.
+            let before = call.parties.get(dn.as_str()).filter(|party| party.state == i32::from(state));
+            let since_us = before.map_or(at.as_micros(), |party| party.since_us);
             call.parties.insert(
                 dn.to_string(),
                 v1::PartyStatus {
@@ -104,6 +107,7 @@ impl View {
                     role: event.this_role.map(wire::dn_role_to_wire),
                     other_dn: event.other_dn.clone(),
                     this_queue: event.this_queue.clone(),
+                    since_us,
                 },
             );
         }

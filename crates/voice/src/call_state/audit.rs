@@ -253,11 +253,10 @@ impl Auditor {
 
 fn orphaned(call: &CallSeen, nodes: &[Owner]) -> Option<Finding> {
     // The same heir in each round, and heirs alike for many calls.
-    let at = usize::try_from(call.conn_id.0 % u64::try_from(nodes.len()).ok()?).ok()?;
     Some(Finding {
         fault: Fault::CallOrphaned,
         subject: Subject::Call(call.conn_id),
-        to: Whom::Owner(nodes.get(at)?.clone()),
+        to: Whom::Owner(nodes.get(call.conn_id.share_of(nodes.len()))?.clone()),
         action: RepairAction::Clear,
         why: format!("the call's owner {} holds no lease, and nobody has claimed the call", call.owner),
         evidence: (call.owner.epoch.0, 0),

@@ -1,13 +1,15 @@
 //! From a request to the node that carries it out.
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use contracts::json::{RequestFrame, read_request};
 use http::StatusCode;
 use model::event::ErrorCode;
 use model::request::{RouteTo, Treatment};
-use model::{Owner, RequestKind, TenantId};
+use model::{Owner, RequestKind, TenantId, Timestamp};
 use net::http::{CallError, Client, Problem};
 use runtime::RoleContext;
 use runtime::spans::{TRACE_RESPONSE, TraceParent};
@@ -25,6 +27,9 @@ const OWNER_ANSWERS_WITHIN: Duration = Duration::from_secs(2);
 /// The port on which sip-cluster takes requests.
 const OWNER_PORT: u16 = 11300;
 
+/// For so long a node that did not answer is asked last: by then another has its calls, and each request would wait for it again.
+const ASKED_LAST_FOR: Duration = Duration::from_secs(5);
+
 /// The topic of what was asked.
 const TOPIC: &str = contracts::reporting::REQUESTS;
 
@@ -34,6 +39,7 @@ pub(super) struct Door {
     ctx: RoleContext,
     cluster: Client,
     repeats: Repeats,
+    silent: Silent,
     metrics: Metrics,
     reporter: Reporter,
 }
@@ -52,7 +58,7 @@ impl Door {
     pub fn new(ctx: RoleContext, metrics: Metrics) -> anyhow::Result<Self> {
         let cluster = Client::new(&ctx, "voice-39")?;
         let reporter = Reporter::start(&ctx, "voice-48", TOPIC);
-        Ok(Self { ctx, cluster, repeats: Repeats::default(), metrics, reporter })
+        Ok(Self { ctx, cluster, repeats: Repeats::default(), silent: Silent::default(), metrics, reporter })
     }
 
     /// Hands a request on; returns its reference. A repeat within half a minute is answered without doing it again.
@@ -143,7 +149,9 @@ impl Door {
         let mut refusals = Refusals::default();
         for node in self.nodes(read.owner.as_ref()) {
             let request = self.cluster.post("/requests").json(&body).at(node).deadline(OWNER_ANSWERS_WITHIN);
-            match request.within(within).send().await {
+            let answer = request.within(within).send().await;
+            self.silent.note(node, &answer, self.ctx.clock.now());
+            match answer {
                 Ok(answer) => return Ok(TraceParent::of(&answer.headers, TRACE_RESPONSE)),
                 // Not the owner, or not any more: the call may have moved.
                 Err(CallError::Refused(problem)) if problem.status == StatusCode::NOT_FOUND.as_u16() => {
@@ -166,13 +174,38 @@ impl Door {
         Err(refusals.sum())
     }
 
-    /// The nodes to ask: the owner that the ConnID names first, then the others.
+    /// The nodes to ask: the owner that the ConnID names first, then the others, and last those that have just been silent.
     fn nodes(&self, owner: Option<&Owner>) -> Vec<SocketAddr> {
         let mut nodes = self.ctx.directory.addresses("sip-cluster", OWNER_PORT);
-        if let Some(owner) = owner {
-            nodes.sort_by_key(|node| self.ctx.directory.node_at(node.ip()) != owner.node.as_str());
-        }
+        let is_owner =
+            |node: &SocketAddr| owner.is_some_and(|owner| self.ctx.directory.node_at(node.ip()) == owner.node.as_str());
+        let now = self.ctx.clock.now();
+        nodes.sort_by_key(|node| (self.silent.is_silent(*node, now), !is_owner(node)));
         nodes
+    }
+}
+
+/// Nodes that did not answer, and until when they are asked last; one answer ends it.
+#[derive(Clone, Default)]
+struct Silent(Arc<Mutex<HashMap<SocketAddr, Timestamp>>>);
+
+impl Silent {
+    fn note<T>(&self, node: SocketAddr, answer: &Result<T, CallError>, now: Timestamp) {
+        let mut silent = self.nodes();
+        if matches!(answer, Err(CallError::Deadline(_))) {
+            silent.insert(node, now + ASKED_LAST_FOR);
+        } else if !silent.is_empty() {
+            silent.remove(&node);
+        }
+    }
+
+    fn is_silent(&self, node: SocketAddr, now: Timestamp) -> bool {
+        self.nodes().get(&node).is_some_and(|until| now < *until)
+    }
+
+    fn nodes(&self) -> std::sync::MutexGuard<'_, HashMap<SocketAddr, Timestamp>> {
+        // Whole after every step.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -228,6 +261,18 @@ fn in_words(frame: &Value, request: &model::Request) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_node_that_did_not_answer_is_asked_last_for_a_while_or_until_it_does() {
+        let (silent, node) = (Silent::default(), "127.0.0.1:11300".parse().unwrap());
+        let at = Timestamp::from_millis;
+        silent.note::<()>(node, &Err(CallError::Deadline(node)), at(0));
+        assert!(silent.is_silent(node, at(4_999)) && !silent.is_silent(node, at(5_000)));
+        silent.note(node, &Ok(()), at(1));
+        assert!(!silent.is_silent(node, at(2)));
+        silent.note::<()>(node, &Err(CallError::Nowhere("sip-cluster")), at(3));
+        assert!(!silent.is_silent(node, at(4)), "one that cannot be connected to costs no time");
+    }
 
     #[test]
     fn that_a_call_is_over_is_the_last_word_and_that_each_names_another_is_not() {

@@ -78,20 +78,35 @@ pub enum Found {
     Unanswered,
 }
 
+/// Where a message belongs.
+pub(super) enum Belongs {
+    /// To a dialog that is here, or to nothing that anybody has.
+    Here,
+    /// To a leg that is over, of a call that is here.
+    LegOver,
+    /// To a call that is not here: the ledger may know whose it is.
+    Sought(Sought),
+}
+
 /// Messages that wait for word of their call, in the order in which they came.
 pub type Waiting = Vec<(Message, u64)>;
 
 impl Node {
-    /// The call of a message that nothing here belongs to and that the ledger may know.
-    pub(super) fn sought(&mut self, message: &Message) -> Option<Sought> {
+    /// Where a message belongs, as far as this node can say.
+    pub(super) fn belongs(&mut self, message: &Message) -> Belongs {
         let gone = message.header(&headers::UNREACHABLE).and_then(|owner| owner.parse().ok()).map(Gone::Owner);
-        let ours = if message.is_request() { message.to() } else { message.from() }.ok()?;
-        let Some(tag) = ours.tag() else { return self.sought_by_invite(message, gone) };
+        let Ok(ours) = (if message.is_request() { message.to() } else { message.from() }) else { return Belongs::Here };
+        let Some(tag) = ours.tag() else {
+            return self.sought_by_invite(message, gone).map_or(Belongs::Here, Belongs::Sought);
+        };
         if self.agent.knows(message) {
-            return None;
+            return Belongs::Here;
         }
-        let LocalTag { call, tenant, .. } = LocalTag::open(tag, &self.seal)?;
-        (!self.calls.contains_key(&call)).then_some(Sought { tenant, named: Named::Call(call), gone })
+        let Some(LocalTag { call, tenant, .. }) = LocalTag::open(tag, &self.seal) else { return Belongs::Here };
+        if self.calls.contains_key(&call) {
+            return Belongs::LegOver;
+        }
+        Belongs::Sought(Sought { tenant, named: Named::Call(call), gone })
     }
 
     /// A proxy repeats an INVITE that it had given to a node that is gone: its call may stand in the ledger already.
@@ -131,18 +146,24 @@ impl Node {
                 Found::Ours(_) if is_new(&message) && !self.agent.has_begun(&message) => {
                     self.turn_away(&message, OVER, flow);
                 }
-                Found::Ours(_) => self.take_in(message, link, now),
+                Found::Ours(_) => match self.belongs(&message) {
+                    Belongs::LegOver => self.take_in_late(message, flow, now),
+                    Belongs::Here | Belongs::Sought(_) => self.take_in(message, link, now),
+                },
                 Found::Elsewhere(owner) => self.hand_over(message, owner, flow),
-                Found::Ended if !is_new(&message) => {
-                    self.agent.receive_after_end(message, flow, now);
-                    self.settle(now);
-                }
+                Found::Ended if !is_new(&message) => self.take_in_late(message, flow, now),
                 // A new call is made of an INVITE that nobody has stored.
                 Found::Unknown => self.take_in(message, link, now),
                 Found::Ended => self.turn_away(&message, OVER, flow),
                 Found::Unanswered => self.turn_away(&message, StatusCode::SERVER_INTERNAL_ERROR, flow),
             }
         }
+    }
+
+    /// A message of a leg that is known to be over: the answer that its sender had got may have died with a former owner.
+    pub(super) fn take_in_late(&mut self, message: Message, flow: Flow, now: Timestamp) {
+        self.agent.receive_after_end(message, flow, now);
+        self.settle(now);
     }
 
     /// Calls that a node that is gone has left, and that are ours now.

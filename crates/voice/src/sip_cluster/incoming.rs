@@ -40,7 +40,7 @@ impl Node {
         let few = self.calls.len() < self.limits.asking_max;
         let asking = || self.calls.values().filter(|entry| entry.stored == Stored::No).count();
         let full = self.calls.len() >= self.limits.calls_max || (!few && asking() >= self.limits.asking_max);
-        if self.draining || full {
+        if self.draining || !self.has_room || full {
             return Err(StatusCode(503).into());
         }
         let Flow::Stream { connection: link } = flow else {

@@ -16,7 +16,7 @@ use sip::proxy::headers;
 use sip::{Flow, LocalTag, Message, Seal, Transmit};
 
 use super::entry::{Entry, Leg, LegStage, MEDIA_TAG, Order, Orders, Stored};
-use super::heirs::{Named, Waiting};
+use super::heirs::{Belongs, Named, Waiting};
 use super::ids::{self, ConnIds};
 use super::limits::Limits;
 use super::metrics::Metrics;
@@ -81,6 +81,8 @@ pub struct Node {
     /// How many edges were awaited that had not been up in this life.
     pub(super) never_up: u64,
     pub(super) draining: bool,
+    /// Whether the ledger has room for another call.
+    pub(super) has_room: bool,
     pub(super) next_sweep: Timestamp,
     /// Messages that wait for word of their call.
     pub(super) finding: HashMap<Named, Waiting>,
@@ -152,6 +154,7 @@ impl Node {
             lost: BTreeMap::new(),
             never_up: 0,
             draining: false,
+            has_room: true,
             next_sweep: Timestamp::ZERO,
             finding: HashMap::new(),
             live: BTreeMap::new(),
@@ -200,13 +203,19 @@ impl Node {
         }
     }
 
+    /// Whether the ledger has room for another call; without it none begins here.
+    pub const fn set_room(&mut self, has_room: bool) {
+        self.has_room = has_room;
+    }
+
     /// A message from a proxy that is no keep-alive.
     ///
     /// One of a call that is not here waits until the ledger has said whose it is: [`Order::Find`] brings it back.
     pub fn receive(&mut self, message: Message, link: u64, now: Timestamp) {
-        match self.sought(&message) {
-            Some(sought) => self.look_for(sought, message, link),
-            None => self.take_in(message, link, now),
+        match self.belongs(&message) {
+            Belongs::Here => self.take_in(message, link, now),
+            Belongs::LegOver => self.take_in_late(message, Flow::Stream { connection: link }, now),
+            Belongs::Sought(sought) => self.look_for(sought, message, link),
         }
     }
 

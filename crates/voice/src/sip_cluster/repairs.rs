@@ -152,11 +152,10 @@ async fn claim_orphan(
 
 #[cfg(test)]
 mod tests {
-    use infra::{CallWrite, Change};
     use model::{Epoch, NodeId, Token};
 
     use super::*;
-    use crate::test_stores::{HandClock, stores};
+    use crate::test_stores::{HandClock, beginning, stores};
 
     fn node(number: u8) -> Owner {
         Owner { node: NodeId::parse(&format!("sip-cluster-{number}")).unwrap(), epoch: Epoch(1) }
@@ -167,18 +166,7 @@ mod tests {
         let clock = HandClock::new();
         let stores = stores(clock.clone());
         let tenant = TenantId::parse("t1").unwrap();
-        let write = CallWrite {
-            tenant: tenant.clone(),
-            conn_id: ConnId(1),
-            owner: node(1),
-            token: Token(1),
-            change: Change::Create { state: bytes::Bytes::from_static(b"c"), intentions: bytes::Bytes::new() },
-            due: None,
-            dialogs: Vec::new(),
-            events: Vec::new(),
-            new_call: None,
-        };
-        stores.calls.commit(vec![write]).await.unwrap();
+        stores.calls.commit(vec![beginning(tenant.clone(), ConnId(1), node(1))]).await.unwrap();
         let repair =
             Repair { subject: Subject::Call(ConnId(1)), action: RepairAction::Clear, why: "orphaned".to_owned() };
         stores.leases.renew(&node(1), ROLE, infra::bounds::LEASE).await.unwrap();

@@ -1,5 +1,6 @@
 //! HTTP 11300: requests, from frontend alone (voice-39). Those about calls go to the loop, those about agents to agent-state.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -14,7 +15,7 @@ use model::{ConnId, NodeId, Owner, Request, TenantId};
 use net::http::{Caller, JsonBody, Problem};
 use runtime::spans::{Spans, TRACE_RESPONSE};
 use serde::Deserialize;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use super::heirs::{Found, Gone, Named, Sought};
 use super::inbox::Inbox;
@@ -22,6 +23,8 @@ use super::inheritance;
 
 /// How long a request waits for word of whose its call is; frontend waits a little longer.
 const FIND_WITHIN: Duration = Duration::from_millis(1_500);
+/// Searches of [`Ways::searches`] at once: each may ask the ledger for many seconds after whoever wanted it has gone.
+const SEARCHES_MAX: usize = 256;
 
 /// What frontend sends: the frame that a client sent, and who that client is.
 #[derive(Debug, Deserialize)]
@@ -45,8 +48,15 @@ pub struct Ways {
     pub owner: Owner,
     /// Whom proxies see live.
     pub live: watch::Receiver<Vec<Owner>>,
+    /// Room for searches for the owners of calls that requests name; who finds none is told to ask again.
+    pub searches: Arc<Semaphore>,
     /// Knows which span a call has.
     pub spans: Spans,
+}
+
+/// Room for all searches, none under way.
+pub fn searches() -> Arc<Semaphore> {
+    Arc::new(Semaphore::new(SEARCHES_MAX))
 }
 
 /// The routes.
@@ -100,8 +110,9 @@ async fn request(
 }
 
 impl Ways {
-    /// Takes a call over whose owner is gone; says whose it is, if that is known in time.
+    /// Takes a call over whose owner is gone; says whose it is, if that is known in time and not too many are looked for.
     async fn take_over(&self, tenant: &TenantId, conn_id: ConnId, unreachable: Option<String>) -> Option<Found> {
+        let room = self.searches.clone().try_acquire_owned().ok()?;
         let gone = unreachable.and_then(|node| NodeId::parse(&node).ok()).map(Gone::Node);
         let sought = Sought { tenant: tenant.clone(), named: Named::Call(conn_id), gone };
         let ways = self.clone();
@@ -112,6 +123,7 @@ impl Ways {
             if matches!(found, Found::Ours(_)) {
                 ways.inbox.found(sought.named, found.clone()).await;
             }
+            drop(room);
             found
         });
         tokio::time::timeout(FIND_WITHIN, finding).await.ok()?.ok()

@@ -186,6 +186,7 @@ impl Turns {
     /// Stores the turn, then lets it out.
     async fn finish(&mut self, told: Told, began: Timestamp) -> anyhow::Result<()> {
         let mut lost = self.store().await?;
+        self.node.set_room(self.ctx.stores.calls.has_room());
         self.turned_at = self.now();
         if self.turned_at.since(began) >= GAP_MAX {
             // It stood still within the turn: what was stored before may be somebody else's by now.

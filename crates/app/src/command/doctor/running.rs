@@ -167,21 +167,25 @@ pub fn calls(situation: &Situation) -> Vec<Finding> {
 }
 
 fn odd_call(tenant: &TenantId, call: &CallStatus, now: Timestamp) -> Option<Finding> {
-    let since = now.since(Timestamp::from_micros(call.changed_at_us));
-    let is_in = |state: PartyState| call.parties.iter().find(|party| party.state == i32::from(state));
+    let since = |at_us| now.since(Timestamp::from_micros(at_us));
+    let is_in = |state: PartyState, limit| {
+        let in_it = call.parties.iter().filter(|party| party.state == i32::from(state));
+        in_it.map(|party| (party, since(party.since_us))).find(|(_, time)| *time > limit)
+    };
     let id = call.call.as_ref().map(|call| format!("{:016x}", call.conn_id)).unwrap_or_default();
     let place = format!("tenant {tenant}, call {id}");
     let remedy =
         format!("`trunkline trace {id}` tells what happened to it; a supervisor may release it (TReleaseCall)");
     let odd = |what: String| Some(Finding::warning(&place, what, remedy.clone()));
-    if let Some(party) = is_in(PartyState::Alerting).filter(|_| since > ALERTING_LONG) {
-        return odd(format!("it has rung at {} for {}", party.dn, in_words(since)));
+    if let Some((party, time)) = is_in(PartyState::Alerting, ALERTING_LONG) {
+        return odd(format!("it has rung at {} for {}", party.dn, in_words(time)));
     }
-    if let Some(party) = is_in(PartyState::Queued).filter(|_| since > QUEUED_LONG) {
-        return odd(format!("it has waited at {} for {}", party.dn, in_words(since)));
+    if let Some((party, time)) = is_in(PartyState::Queued, QUEUED_LONG) {
+        return odd(format!("it has waited at {} for {}", party.dn, in_words(time)));
     }
-    if since > CALL_LONG {
-        return odd(format!("nothing has happened to it for {}", in_words(since)));
+    let silent = since(call.changed_at_us);
+    if silent > CALL_LONG {
+        return odd(format!("nothing has happened to it for {}", in_words(silent)));
     }
     None
 }

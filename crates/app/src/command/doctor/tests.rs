@@ -91,13 +91,15 @@ fn after_call_work_and_absence_have_their_limits() {
 #[test]
 fn a_call_that_rings_or_waits_too_long_is_found() {
     let call = |state: v1::PartyState, minutes: u64| {
-        let party = v1::PartyStatus { dn: "7101".into(), state: state.into(), ..v1::PartyStatus::default() };
+        let since_us = ago(minutes);
+        let party = v1::PartyStatus { dn: "7101".into(), state: state.into(), since_us, ..v1::PartyStatus::default() };
         let reference = v1::CallRef { conn_id: 0xab, ..v1::CallRef::default() };
         let call = v1::CallStatus {
             call: Some(reference),
             parties: vec![party],
             user_data: None,
-            changed_at_us: ago(minutes),
+            // What waits hears music, and facts of it come again and again.
+            changed_at_us: if state == v1::PartyState::Connected { since_us } else { ago(0) },
         };
         let found = running::calls(&with_snapshot(v1::Snapshot { calls: vec![call], ..v1::Snapshot::default() }));
         found.into_iter().map(|found| format!("{}: {}", found.place, found.what)).collect::<Vec<_>>()

@@ -10,9 +10,9 @@ use crate::tenant::{Kind, TREATMENT_S};
 
 /// A far side that hangs up crosses requests on their way to it.
 const CROSSING: Micros = 5 * SECOND;
-/// A treatment may end so much earlier, by rounding, and so much later, by the way of its end.
+/// A treatment that goes on from where it was ends so much earlier at most, by rounding, and so much later, by the way of its end.
 const TREATMENT_SHORT: Micros = SECOND;
-const TREATMENT_LATE: Micros = 8 * SECOND;
+const TREATMENT_LATE: Micros = 3 * SECOND;
 
 /// Where a call stood.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -132,27 +132,37 @@ impl Call {
     /// Why the call counts as lost, although its caller was answered; none when all went as it should.
     pub fn lost(&self) -> Option<String> {
         let caller = &self.caller;
-        let answered = caller.answered()?;
+        caller.answered()?;
         if let Some(fault) = fault_of(caller) {
             return Some(format!("caller: {fault}"));
         }
-        let Some(ended) = caller.ended() else { return Some("caller: never over".to_owned()) };
+        if caller.ended().is_none() {
+            return Some("caller: never over".to_owned());
+        }
         let by_far_side = caller.exchanges.iter().any(|e| e.method == "BYE" && !e.is_sent);
         if by_far_side && !caller.kind.is_ended_by_far_side() {
             return Some(format!("the far side hung up{}", self.who_began_the_end()));
         }
-        if caller.kind == Kind::Treat {
-            let (lasted, due) = (ended - answered, TREATMENT_S * SECOND);
-            if lasted + TREATMENT_SHORT < due || lasted > due + TREATMENT_LATE {
-                return Some(format!("its treatment lasted {:.1} s", lasted as f64 / 1e6));
-            }
-        } else if by_far_side
+        if self.lasted_in_treatment().is_some_and(|lasted| lasted + TREATMENT_SHORT < TREATMENT_S * SECOND) {
+            return Some("its treatment was cut short".to_owned());
+        }
+        if by_far_side
             && caller.kind.is_queued()
             && !self.phones.iter().any(|p| p.exchanges.iter().any(|e| e.method == "BYE" && e.is_sent))
         {
             return Some("hung up, by no agent".to_owned());
         }
         self.phones.iter().find_map(|phone| Some(format!("phone {}: {}", phone.number, fault_of_phone(phone)?)))
+    }
+
+    fn lasted_in_treatment(&self) -> Option<Micros> {
+        let caller = Some(&self.caller).filter(|caller| caller.kind == Kind::Treat)?;
+        Some(caller.ended()?.saturating_sub(caller.answered()?))
+    }
+
+    /// How long its treatment lasted, where that was longer than a treatment that goes on from where it was.
+    pub fn late_treatment(&self) -> Option<Micros> {
+        self.lasted_in_treatment().filter(|lasted| *lasted > TREATMENT_S * SECOND + TREATMENT_LATE)
     }
 
     fn who_began_the_end(&self) -> &'static str {
@@ -250,6 +260,17 @@ pub mod tests {
     }
 
     #[test]
+    fn a_treatment_that_began_again_is_late_and_one_that_was_cut_short_is_lost() {
+        let call = |lasts: Micros| {
+            let exchanges = vec![exchange(0, true, "INVITE", 1, 200), exchange(lasts, false, "BYE", 1, 200)];
+            join(vec![leg(Side::Caller, Kind::Treat, "a", exchanges)]).0.remove(0)
+        };
+        let judged =
+            [5, 15, 17, 20].map(|s| (call(s * SECOND).lost().is_some(), call(s * SECOND).late_treatment().is_some()));
+        assert_eq!(judged, [(true, false), (false, false), (false, false), (false, true)]);
+    }
+
+    #[test]
     fn a_refused_request_within_the_call_is_a_loss_and_a_repeatable_one_is_not() {
         assert!(held_call(481).lost().is_none(), "it crosses the BYE");
         assert!(held_call(500).lost().is_some());
@@ -264,12 +285,7 @@ pub mod tests {
 
     #[test]
     fn a_call_changes_its_node_with_a_fault_of_the_node() {
-        let fault = |at, node: &str| Fault {
-            at,
-            what: String::new(),
-            node: Some(node.to_owned()),
-            census: [String::new(), String::new()],
-        };
+        let fault = |at, node: &str| Fault { at, what: String::new(), node: Some(node.to_owned()), census: Vec::new() };
         let faults = [fault(50, "sip-cluster-1"), fault(60, "sip-cluster-2")];
         let call = held_call(200);
         let nodes = [49, 55, 65].map(|at| call.node(at, &faults).unwrap_or_default());

@@ -84,6 +84,12 @@ impl Scenario {
         }
     }
 
+    /// Whether every caller is to be answered, and treatments go on from where they were: not while Redis is gone, nor when the role
+    /// that gives the instructions is.
+    pub const fn is_unnoticed(self) -> bool {
+        !matches!(self, Self::RedisRestart | Self::RedisEmpty | Self::Others)
+    }
+
     /// Whether calls of a node that is gone are judged.
     pub const fn has_heirs(self) -> bool {
         matches!(self, Self::Kill | Self::Stop)
@@ -99,8 +105,8 @@ pub struct Fault {
     pub what: String,
     /// The sip-cluster node whose calls need an heir.
     pub node: Option<String>,
-    /// What the processes counted before and after.
-    pub census: [String; 2],
+    /// What the processes counted, and when.
+    pub census: Vec<(&'static str, String)>,
 }
 
 /// The moments: xorshift, so that the same seed gives the same run.
@@ -175,7 +181,7 @@ impl Run<'_> {
         self.pass(Duration::from_secs(2));
         let after = self.site.census(node.as_deref());
         eprintln!("chaos: {what}\n  before {before}\n  after  {after}");
-        self.faults.push(Fault { at, what, node, census: [before, after] });
+        self.faults.push(Fault { at, what, node, census: vec![("before", before), ("after", after)] });
         Ok(())
     }
 
@@ -203,6 +209,12 @@ impl Run<'_> {
             })?;
             self.pass(STOPPED.saturating_sub(Duration::from_secs(2)));
             self.site.signal(&node, "CONT")?;
+            self.pass(Duration::from_secs(2));
+            let back = self.site.census(None);
+            eprintln!("  back   {back}");
+            if let Some(fault) = self.faults.last_mut() {
+                fault.census.push(("back for two seconds", back));
+            }
             self.pass(GAP / 2);
         }
         Ok(())

@@ -129,6 +129,20 @@ pub fn lost_otherwise(calls: &[Call], faults: &[Fault]) -> Vec<String> {
     calls.iter().filter(at_no_fault).filter_map(|call| Some(describe(call, &call.lost()?))).collect()
 }
 
+/// Callers whom nobody has answered, whenever they came.
+pub fn unanswered(calls: &[Call]) -> Vec<String> {
+    let unanswered = calls.iter().filter(|call| call.caller.answered().is_none());
+    let why =
+        |call: &Call| call.caller.refused().map_or("never answered".to_owned(), |code| format!("refused with {code}"));
+    unanswered.map(|call| describe(call, &why(call))).collect()
+}
+
+/// Treatments that did not go on from where they were.
+pub fn late_treatments(calls: &[Call]) -> Vec<String> {
+    let late = calls.iter().filter_map(|call| Some((call, call.late_treatment()?)));
+    late.map(|(call, lasted)| describe(call, &format!("its treatment lasted {:.1} s", lasted as f64 / 1e6))).collect()
+}
+
 /// Calls that were refused, by code: when no fault was near they should not be.
 pub fn refused(calls: &[Call]) -> BTreeMap<u16, usize> {
     let mut by_code = BTreeMap::new();
@@ -235,7 +249,8 @@ pub fn reporting(facts: &[Fact], log: &[String]) -> Vec<String> {
     broken
 }
 
-/// The facts that stand in the reporting log, each where it stands first.
+/// The facts that stand in the reporting log, each where it stands first, in the order of their times: the log is in order for each
+/// key alone.
 pub fn reported_facts(log: &[String]) -> Result<Vec<Fact>> {
     let (mut facts, mut seen) = (Vec::new(), HashSet::new());
     for line in log {
@@ -250,6 +265,7 @@ pub fn reported_facts(log: &[String]) -> Result<Vec<Fact>> {
             facts.push(fact);
         }
     }
+    facts.sort_by_key(|fact| (fact.frame["time"]["s"].as_u64(), fact.frame["time"]["us"].as_u64()));
     Ok(facts)
 }
 

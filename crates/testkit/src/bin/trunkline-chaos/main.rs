@@ -33,6 +33,8 @@ use crate::told::Told;
 const WARM_UP: Duration = Duration::from_secs(35);
 /// What the product promises for everything that is left of a call.
 const CLEARED_WITHIN: Duration = Duration::from_secs(60);
+/// So many of what is measured and not promised are named.
+const EXAMPLES: usize = 10;
 /// So often the reporting log is read.
 const LOOKS: usize = 3;
 /// A rule was broken, or the run does not count.
@@ -147,6 +149,18 @@ fn under_load(place: &mut Option<Site>, scenario: Scenario, options: &Options) -
         harms,
         notes: notes(&facts, &calls, &told, stuck_runs),
     };
+    let (unanswered, late) = (judge::unanswered(&calls), judge::late_treatments(&calls));
+    if scenario.is_unnoticed() {
+        outcome.rules.push(Rule { name: "every caller is answered", broken: unanswered });
+        outcome.rules.push(Rule { name: "treatments go on from where they were", broken: late });
+    } else {
+        outcome.notes.push(format!(
+            "{} callers were not answered; {} treatments ended late.",
+            unanswered.len(),
+            late.len()
+        ));
+        outcome.notes.extend(unanswered.into_iter().chain(late).take(EXAMPLES));
+    }
     outcome.rules.push(Rule { name: "every agent is ready again", broken: judge::not_ready(&facts) });
     let reported = if told.is_torn { judge::reporting(&[], &log) } else { reported(site, &facts)? };
     outcome.rules.push(Rule { name: "the reporting log has every fact, in order", broken: reported });

@@ -97,11 +97,9 @@ impl Outcome {
         )?;
         self.write_table(text)?;
         for harm in &self.harms {
-            writeln!(
-                text,
-                "\n{}: before: {}; after: {}.",
-                harm.fault.what, harm.fault.census[0], harm.fault.census[1]
-            )?;
+            let census: Vec<String> =
+                harm.fault.census.iter().map(|(when, count)| format!("{when}: {count}")).collect();
+            writeln!(text, "\n{}: {}.", harm.fault.what, census.join("; "))?;
             if !harm.refused.is_empty() {
                 writeln!(text, "Refused within ten seconds, by code: {:?}.", harm.refused)?;
             }
@@ -176,7 +174,7 @@ impl Outcome {
                     })
                     .collect();
                 json!({
-                    "fault": harm.fault.what, "atUs": harm.fault.at, "node": harm.fault.node, "census": harm.fault.census,
+                    "fault": harm.fault.what, "atUs": harm.fault.at, "node": harm.fault.node, "census": census(harm),
                     "states": rows, "refused": by_code(&harm.refused), "listened": harm.listened,
                     "longestSilenceUs": harm.longest_silence, "silent": harm.silent,
                 })
@@ -191,6 +189,11 @@ impl Outcome {
             "notes": self.notes,
         })
     }
+}
+
+fn census(harm: &Harm) -> Value {
+    let counts = harm.fault.census.iter().map(|(when, count)| ((*when).to_owned(), json!(count)));
+    counts.collect::<serde_json::Map<_, _>>().into()
 }
 
 fn by_code(codes: &BTreeMap<u16, usize>) -> Value {

@@ -52,8 +52,9 @@ impl Kind {
     /// Its share of the new calls.
     pub const fn share(self) -> f64 {
         match self {
-            Self::Talk | Self::Wait => 0.15,
-            Self::Leave => 0.08,
+            Self::Talk => 0.18,
+            Self::Wait => 0.15,
+            Self::Leave => 0.05,
             Self::Hold => 0.20,
             Self::Ring => 0.18,
             Self::Treat | Self::Early => 0.12,

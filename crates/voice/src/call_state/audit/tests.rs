@@ -127,7 +127,7 @@ fn a_repair_is_repeated_only_when_it_had_its_time() {
 #[test]
 fn a_repair_goes_to_who_owns_what_is_wrong() {
     let mut auditor = Auditor::default();
-    let orphan = CallSeen { owner: node(3), ..call(5) };
+    let orphan = CallSeen { owner: node(3), ..call(6) };
     let picture = Picture { calls: vec![call(1), orphan], queued: calls(&[9]), ..healthy() };
     let mut found = Vec::new();
     for round in 0..4_u32 {

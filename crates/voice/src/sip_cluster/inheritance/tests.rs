@@ -1,12 +1,12 @@
 use std::sync::Arc;
 
 use futures::FutureExt as _;
-use infra::{Answer, CallLedger, CallWrite, Change, DialogKey, Holding, Written};
+use infra::{Answer, CallLedger, CallWrite, DialogKey, Holding, Written};
 use model::Token;
 
 use super::*;
 use crate::sip_cluster::heirs::Gone;
-use crate::test_stores::{HandClock, stores};
+use crate::test_stores::{HandClock, beginning, stores};
 
 fn node(number: u8) -> Owner {
     format!("sip-cluster-{number}.1").parse().expect("an owner")
@@ -19,18 +19,7 @@ fn tenant() -> TenantId {
 /// A ledger with call 1 of node 1, which holds its lease.
 async fn with_a_call(clock: &Arc<HandClock>) -> Stores {
     let stores = stores(clock.clone());
-    let write = CallWrite {
-        tenant: tenant(),
-        conn_id: ConnId(1),
-        owner: node(1),
-        token: Token(1),
-        change: Change::Create { state: bytes::Bytes::from_static(b"c"), intentions: bytes::Bytes::new() },
-        due: None,
-        dialogs: Vec::new(),
-        events: Vec::new(),
-        new_call: None,
-    };
-    stores.calls.commit(vec![write]).await.expect("a ledger");
+    stores.calls.commit(vec![beginning(tenant(), ConnId(1), node(1))]).await.expect("a ledger");
     stores.leases.renew(&node(1), ROLE, bounds::LEASE).await.expect("a lease");
     stores
 }

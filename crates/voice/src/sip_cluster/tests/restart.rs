@@ -99,6 +99,27 @@ fn a_hang_up_that_died_with_the_node_is_said_again() {
 }
 
 #[test]
+fn a_bye_whose_answer_died_with_the_node_is_answered_while_the_rest_of_its_call_is_hung_up() {
+    let (mut bench, conn_id) = talking();
+    let (dialog, now) = (bench.caller_dialog.expect("a dialog"), bench.now);
+    bench.agent(Peer::Caller).bye(dialog, Vec::new(), now).expect("a dialog");
+    let bye = bench.agent(Peer::Caller).poll_transmit().expect("a BYE");
+    let bye = sip::Message::parse(bye.bytes).expect("a message");
+    // What the node says to anybody is lost with it; what it has stored is not.
+    bench.mute = vec![Peer::Caller, Peer::Phone, Peer::Media];
+    bench.node.receive(bye.clone(), 1, bench.now);
+    bench.run();
+    bench.mute.retain(|peer| *peer == Peer::Phone);
+    restart(&mut bench, conn_id);
+    assert_eq!(bench.node.calls(), 1, "the phone has not answered its BYE");
+    // The proxy has got no answer, and repeats the request to the heir.
+    bench.node.receive(bye, 1, bench.now);
+    let sent = std::iter::from_fn(|| bench.node.poll_transmit());
+    let answers = sent.filter_map(|sent| sip::Message::parse(sent.bytes).expect("a message").status());
+    assert_eq!(answers.collect::<Vec<_>>(), [sip::StatusCode::OK]);
+}
+
+#[test]
 fn what_media_never_heard_of_is_asked_for_again() {
     let mut bench = Bench::new();
     let conn_id = bench.call("9000", super::bench::point());
