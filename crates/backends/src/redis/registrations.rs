@@ -2,6 +2,7 @@
 
 use contracts::v1;
 use futures::FutureExt as _;
+use futures::future::{BoxFuture, join_all};
 use infra::{Answer, Registration, RegistrationWrite, RegistrationWritten, Registrations, Result, bounds, wire};
 use model::{Dn, TenantId, Timestamp};
 use prost::Message as _;
@@ -57,7 +58,20 @@ fn dn_of(text: &str) -> Result<Dn> {
 
 impl Registrations for RedisStores {
     fn load<'a>(&'a self, tenant: &'a TenantId, dn: &'a Dn) -> Answer<'a, Registration> {
-        self.registration(tenant, dn.as_str()).boxed()
+        async move {
+            let registration = self.registration(tenant, dn.as_str()).await?;
+            // Also the first time: who does not know which life Redis lived cannot tell that it began another one.
+            if registration == Registration::default() || !self.steady.knows_its_life() {
+                self.nothing_is_lost().await?;
+            }
+            Ok(registration)
+        }
+        .boxed()
+    }
+
+    fn load_all<'a>(&'a self, of: &'a [(TenantId, Dn)]) -> BoxFuture<'a, Vec<Result<Registration>>> {
+        // For the registrar, which writes what is lost: nobody else knows of a phone that is not there.
+        join_all(of.iter().map(|(tenant, dn)| self.registration(tenant, dn.as_str()))).boxed()
     }
 
     fn commit(&self, batch: Vec<RegistrationWrite>) -> Answer<'_, Vec<RegistrationWritten>> {

@@ -121,6 +121,11 @@ impl Steady {
         }
     }
 
+    /// Whether it has been asked which life Redis lives.
+    pub(super) fn knows_its_life(&self) -> bool {
+        lock(&self.life).generation.is_some()
+    }
+
     /// Notes which life Redis lives; whether this client owes it its records.
     fn lives(&self, generation: &str) -> bool {
         let mut life = lock(&self.life);

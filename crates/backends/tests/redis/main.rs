@@ -15,10 +15,13 @@ use bytes::Bytes;
 use infra::conformance::{self, SetClock};
 use infra::embedded::FileLog;
 use infra::{
-    CallLedger, CallWrite, Change, Claim, Claimed, Client, Clock, Loaded, Position, QueueBatch, SessionBatch,
-    SessionId, SessionWrite, StoreError, Stores, SystemClock, Written,
+    Binding, CallLedger, CallWrite, Change, Claim, Claimed, Client, Clock, Loaded, Position, QueueBatch,
+    RegistrationWrite, SessionBatch, SessionId, SessionWrite, StoreError, Stores, SystemClock, Written,
 };
-use model::{CallUuid, ConnId, Event, EventId, EventName, Owner, Seq, Stamped, Subject, TenantId, Timestamp, Token};
+use model::plan::Contact;
+use model::{
+    CallUuid, ConnId, Dn, Event, EventId, EventName, Owner, Seq, Stamped, Subject, TenantId, Timestamp, Token,
+};
 use server::Server;
 
 /// The stores of one role in that database of the server; what is no matter of Redis is embedded.
@@ -217,6 +220,45 @@ async fn a_call_that_ended_while_redis_was_away_and_came_back_empty_keeps_its_fa
     assert_eq!(server.cli(&["XLEN", "ev:{acme}"]).trim(), "2");
     assert_eq!(stores.calls.load(&tenant(), ConnId(7)).await.unwrap(), Loaded::Ended);
     assert_eq!(server.cli(&["HLEN", "owners:{acme}:call"]).trim(), "0", "nobody owns it");
+}
+
+#[tokio::test]
+async fn a_phone_that_an_emptied_redis_has_lost_is_not_called_unregistered() {
+    let mut server = Server::start(31);
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
+    let (registrar, _) = stores(&server, 0, clock.clone()).await;
+    let (dialplan, _) = self::stores(&server, 0, clock).await;
+    let dn = Dn::parse("7101").unwrap();
+    let binding = Binding {
+        contact: Contact { uri: "sip:7101@192.0.2.7".to_owned(), path: Vec::new() },
+        call_id: "c".to_owned(),
+        cseq: 1,
+        refreshed_at: Timestamp::default(),
+        expires_at: Timestamp::from_millis(4_000_000_000_000),
+        q: 1_000,
+        user_agent: None,
+    };
+    let (tenant, bindings, events) = (tenant(), vec![binding], Vec::new());
+    let write = RegistrationWrite { tenant: tenant.clone(), dn: dn.clone(), expected: 0, bindings, events };
+    registrar.registrations.commit(vec![write]).await.unwrap();
+    assert_eq!(dialplan.registrations.load(&tenant, &dn).await.unwrap().bindings.len(), 1);
+    registrar.registrations.ending(Timestamp::default(), 1).await.unwrap();
+    server.kill();
+    server.empty();
+    server.start_again();
+    let found = async |is_mended: bool| {
+        loop {
+            match dialplan.registrations.load(&tenant, &dn).await {
+                Ok(registration) => return registration.bindings.len(),
+                Err(StoreError::Unavailable { reason }) if !is_mended && reason.contains("empty") => return 0,
+                Err(_) => tokio::task::yield_now().await,
+            }
+        }
+    };
+    assert_eq!(tokio::time::timeout(Duration::from_secs(30), found(false)).await, Ok(0), "nobody knows yet");
+    let mended = async { while registrar.registrations.ending(Timestamp::default(), 1).await.is_err() {} };
+    tokio::time::timeout(Duration::from_secs(30), mended).await.unwrap();
+    assert_eq!(tokio::time::timeout(Duration::from_secs(30), found(true)).await, Ok(1));
 }
 
 #[tokio::test]

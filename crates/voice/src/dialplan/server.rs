@@ -1,20 +1,27 @@
 //! HTTP 8800.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{Path, State};
 use axum::routing::post;
-use infra::{Clock, Registrations};
+use infra::{Clock, Registration, Registrations};
 use model::plan::{Caller as CallingParty, Contact, Destination};
 use model::{Dn, TenantId};
 use net::http::JsonBody;
 use runtime::{Caller, Problem};
 use serde::Deserialize;
 use serde_json::Value as Json;
+use tokio::time::Instant;
 
 use super::metrics::Metrics;
 use super::plans::Plans;
+
+/// How long the registrations are asked that do not answer; sip-cluster waits a little longer for the destination.
+const READ_WITHIN: Duration = Duration::from_secs(3);
+/// How often until then.
+const READ_AGAIN: Duration = Duration::from_millis(100);
 
 /// What a resolution needs.
 #[derive(Clone)]
@@ -81,9 +88,22 @@ impl Resolver {
         Ok(destination)
     }
 
+    /// What is known of a phone. A store that is away is asked again: the caller hears ringing a moment later.
+    async fn registration(&self, tenant: &TenantId, dn: &Dn) -> infra::Result<Registration> {
+        let until = Instant::now() + READ_WITHIN;
+        loop {
+            match self.registrations.load(tenant, dn).await {
+                Err(infra::StoreError::Unavailable { .. }) if Instant::now() + READ_AGAIN < until => {
+                    tokio::time::sleep(READ_AGAIN).await;
+                }
+                answer => return answer,
+            }
+        }
+    }
+
     /// Where a phone is registered, newest first.
     async fn contacts(&self, tenant: &TenantId, dn: &Dn) -> Result<Vec<Contact>, Problem> {
-        let registration = self.registrations.load(tenant, dn).await.map_err(|error| {
+        let registration = self.registration(tenant, dn).await.map_err(|error| {
             tracing::warn!(%tenant, %dn, %error, "the registrations cannot be read");
             Problem::unavailable("the registrations cannot be read")
         })?;

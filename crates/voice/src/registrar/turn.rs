@@ -20,8 +20,9 @@ use super::metrics::Metrics;
 const AT_ONCE_MAX: usize = 1_024;
 /// Events that one turn takes: what has come together is decided and written together.
 const EVENTS_PER_TURN: usize = 256;
-/// How often bindings that are over are looked for.
-const SCAN_EACH: Duration = Duration::from_secs(2);
+/// How often bindings that are over are looked for. The store is asked by it, too, so that one that has lost them has them again
+/// soon: a call finds no phone until then.
+const SCAN_EACH: Duration = Duration::from_millis(500);
 /// How long the loop sleeps at most.
 const SLEEP_MAX: Duration = Duration::from_secs(1);
 /// The condition that at least one proxy has accepted this node.

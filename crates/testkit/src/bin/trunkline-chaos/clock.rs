@@ -1,6 +1,10 @@
 //! The wall clock, by which SIPp, the facts and this program are put together.
 
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use anyhow::{Result, ensure};
+use tokio::signal::unix::{SignalKind, signal};
 
 /// Microseconds since 1970.
 pub type Micros = u64;
@@ -14,8 +18,42 @@ pub fn now() -> Micros {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| u64::try_from(since.as_micros()).unwrap_or(u64::MAX))
 }
 
+/// Whether somebody wants this program to end.
+static ENDS: AtomicBool = AtomicBool::new(false);
+/// So soon after that it begins to.
+const LOOK: Duration = Duration::from_millis(200);
+
 /// Lets time pass: the load goes on meanwhile.
+///
+/// # Errors
+/// When the program is to end (SIGINT, SIGTERM): what it has started is ended on the way out.
 #[allow(clippy::disallowed_methods, reason = "the moments are what a seed has chosen")]
-pub fn pass(time: Duration) {
-    std::thread::sleep(time);
+pub fn pass(time: Duration) -> Result<()> {
+    let mut left = time;
+    loop {
+        ensure!(!ENDS.load(Relaxed), "it was told to end");
+        if left.is_zero() {
+            return Ok(());
+        }
+        let step = left.min(LOOK);
+        std::thread::sleep(step);
+        left -= step;
+    }
+}
+
+/// From now on SIGINT and SIGTERM end the program in order.
+pub fn heed_signals() {
+    drop(std::thread::spawn(wait_for_signal));
+}
+
+fn wait_for_signal() -> Result<()> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+        let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        ENDS.store(true, Relaxed);
+        Ok(())
+    })
 }

@@ -159,13 +159,14 @@ impl Run<'_> {
     }
 
     /// Lets time pass, and keeps the facts coming.
-    fn pass(&mut self, time: Duration) {
+    fn pass(&mut self, time: Duration) -> Result<()> {
         let until = clock::now() + u64::try_from(time.as_micros()).unwrap_or_default();
         while clock::now() < until {
             self.told.keep_up(self.site);
             let left = Duration::from_micros(until.saturating_sub(clock::now()));
-            clock::pass(left.min(LOOK));
+            clock::pass(left.min(LOOK))?;
         }
+        Ok(())
     }
 
     /// Notes the moment and what the processes count around it.
@@ -174,11 +175,11 @@ impl Run<'_> {
         if node.is_some() {
             let share = self.options.rate / 20.0;
             self.load.burst(&self.site.installation, share)?;
-            clock::pass(STEP * u32::try_from(self.moments.below(STEPS))?);
+            clock::pass(STEP * u32::try_from(self.moments.below(STEPS))?)?;
         }
         let at = clock::now();
         act(self)?;
-        self.pass(Duration::from_secs(2));
+        self.pass(Duration::from_secs(2))?;
         let after = self.site.census(node.as_deref());
         eprintln!("chaos: {what}\n  before {before}\n  after  {after}");
         self.faults.push(Fault { at, what, node, census: vec![("before", before), ("after", after)] });
@@ -195,7 +196,7 @@ impl Run<'_> {
             let old = self.site.processes()?.get(&node).copied().unwrap_or_default();
             self.done(format!("{node} is killed"), Some(node.clone()), |run| run.site.signal(&node, "KILL").map(drop))?;
             self.site.is_back(&node, old, BACK_WITHIN)?;
-            self.pass(GAP / 2);
+            self.pass(GAP / 2)?;
         }
         Ok(())
     }
@@ -207,15 +208,15 @@ impl Run<'_> {
                 run.site.signal(&node, "STOP")?;
                 Ok(())
             })?;
-            self.pass(STOPPED.saturating_sub(Duration::from_secs(2)));
+            self.pass(STOPPED.saturating_sub(Duration::from_secs(2)))?;
             self.site.signal(&node, "CONT")?;
-            self.pass(Duration::from_secs(2));
+            self.pass(Duration::from_secs(2))?;
             let back = self.site.census(None);
             eprintln!("  back   {back}");
             if let Some(fault) = self.faults.last_mut() {
                 fault.census.push(("back for two seconds", back));
             }
-            self.pass(GAP / 2);
+            self.pass(GAP / 2)?;
         }
         Ok(())
     }
@@ -226,22 +227,22 @@ impl Run<'_> {
             let old = self.site.processes()?.get(&node).copied().unwrap_or_default();
             self.done(format!("{node} is told to end"), None, |run| run.site.signal(&node, "TERM").map(drop))?;
             self.site.is_back(&node, old, BACK_WITHIN)?;
-            self.pass(GAP / 3);
+            self.pass(GAP / 3)?;
         }
         Ok(())
     }
 
     fn server(&mut self, what: &str, name: &str, words: &str) -> Result<()> {
         self.done(words.to_owned(), None, |run| run.site.server(what, name))?;
-        self.pass(GAP);
+        self.pass(GAP)?;
         Ok(())
     }
 
     fn away(&mut self, name: &str, words: &str) -> Result<()> {
         self.done(words.to_owned(), None, |run| run.site.server("stop", name))?;
-        self.pass(AWAY);
+        self.pass(AWAY)?;
         self.site.server("start", name)?;
-        self.pass(GAP / 2);
+        self.pass(GAP / 2)?;
         Ok(())
     }
 
@@ -251,7 +252,7 @@ impl Run<'_> {
             let old = self.site.processes()?.get(&node).copied().unwrap_or_default();
             self.done(format!("{node} is killed"), None, |run| run.site.signal(&node, "KILL").map(drop))?;
             self.site.is_back(&node, old, BACK_WITHIN)?;
-            self.pass(GAP / 3);
+            self.pass(GAP / 3)?;
         }
         Ok(())
     }

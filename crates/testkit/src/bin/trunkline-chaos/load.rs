@@ -175,7 +175,7 @@ impl Load {
             }
         }
         // The phones' last answers.
-        clock::pass(Duration::from_secs(1));
+        clock::pass(Duration::from_secs(1))?;
         Ok(stuck)
     }
 

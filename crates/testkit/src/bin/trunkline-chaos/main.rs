@@ -43,6 +43,7 @@ const BROKEN: u8 = 1;
 const FAILED: u8 = 2;
 
 fn main() -> ExitCode {
+    clock::heed_signals();
     let options = match Options::read(std::env::args().skip(1)) {
         Ok(options) => options,
         Err(error) => {
@@ -109,20 +110,20 @@ fn under_load(place: &mut Option<Site>, scenario: Scenario, options: &Options) -
     eprintln!("chaos: phones are registered and agents ready; callers begin");
     load.callers(&site.installation, options.rate)?;
     let began = clock::now();
-    clock::pass(WARM_UP);
+    clock::pass(WARM_UP)?;
     let machine = Machine::now()?;
     let moments = Moments::new(options.seed);
     let mut run = Run { site, load: &mut load, told: &mut told, options, moments, faults: Vec::new() };
     run.play(scenario)?;
     let faults = run.faults;
     let spent = Duration::from_micros(clock::now() - began);
-    clock::pass(Duration::from_secs(options.seconds).saturating_sub(spent));
+    clock::pass(Duration::from_secs(options.seconds).saturating_sub(spent))?;
     let busy = machine.busy_since()?;
     site.is_ready()?;
     eprintln!("chaos: no new calls; the last ones end");
     let stuck_runs = load.finish()?;
     let remains = site.remains(CLEARED_WITHIN);
-    clock::pass(Duration::from_secs(2));
+    clock::pass(Duration::from_secs(2))?;
     let mut facts = told.facts(site)?;
     let log = if told.is_torn { reported_when_quiet(site)? } else { Vec::new() };
     if told.is_torn {

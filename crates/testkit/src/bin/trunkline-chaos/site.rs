@@ -103,7 +103,7 @@ impl Site {
             .output()?;
         let said = [output.stdout, output.stderr].concat();
         ensure!(output.status.success(), "import: {}", String::from_utf8_lossy(&said));
-        clock::pass(KNOWN_WITHIN);
+        clock::pass(KNOWN_WITHIN)?;
         Ok(())
     }
 
