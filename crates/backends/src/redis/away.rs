@@ -1,8 +1,8 @@
 //! Commits while Redis is away.
 //!
 //! Those of calls and media legs are not refused: they wait in memory, bounded and in their order, and are written when Redis answers, or
-//! has room again. What waits stands on disk too, where the client was given a folder: a process that dies before Redis answers hands it in when it is
-//! started again, unless somebody else has the call by then.
+//! has room again. What waits stands on disk too, where the client was given a folder: a process that dies before that hands it in when it
+//! is started again, unless somebody else has the call by then.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::Ordering::Relaxed;
@@ -242,10 +242,7 @@ impl RedisStores {
                 return Ok(Some(written));
             }
             Ok(Err(error)) if !passes(&error) => return Err(error),
-            Ok(Err(error @ StoreError::Full { .. })) => {
-                if !self.steady.full.swap(true, Relaxed) {
-                    tracing::error!(%error, ledger = kind.name, "no room in Redis: calls go on, their commits wait, and none begins until there is room");
-                }
+            Ok(Err(error)) if self.lacks_room(kind, &error) => {
                 away.failed_at = Some(Instant::now());
                 return Ok(None);
             }
@@ -258,6 +255,15 @@ impl RedisStores {
         away.failed_at = Some(Instant::now());
         self.steady.saw::<()>(&Err(StoreError::Unavailable { reason: String::new() }));
         Ok(None)
+    }
+
+    /// Whether a commit was refused for want of room: no call begins from now on.
+    fn lacks_room(&self, kind: Kind, error: &StoreError) -> bool {
+        let is_full = matches!(error, StoreError::Full { .. });
+        if is_full && !self.steady.full.swap(true, Relaxed) {
+            tracing::error!(%error, ledger = kind.name, "no room in Redis: calls go on, their commits wait, and none begins until there is room");
+        }
+        is_full
     }
 
     /// Takes rows to be written when Redis answers.
@@ -316,7 +322,10 @@ impl RedisStores {
                         self.steady.note(kind, row, &Written::Ended);
                     }
                 }
-                Ok(Err(_)) | Err(_) => {
+                refused => {
+                    if let Ok(Err(error)) = &refused {
+                        self.lacks_room(kind, error);
+                    }
                     away.waiting.push_front(Waiting { kind, tenant, rows, segment });
                     away.failed_at = Some(Instant::now());
                     return;
