@@ -6,6 +6,7 @@
 
 mod away;
 mod configuration;
+mod lately;
 mod leases;
 mod ledgers;
 mod link;

@@ -23,17 +23,19 @@ impl RedisStores {
         call.arg(wire::registration_to_wire(&write.tenant, &write.dn, held).encode_to_vec());
         call.arg(bounds::STREAM_BYTES_HARD).arg(bounds::RECORDS_MAX);
         call.list(envelopes(&write.events).collect::<Vec<_>>().into_iter());
+        call.arg(self.steady.told_of(&write.tenant, &write.dn));
         let words = reply::texts(&call.send(self).await?)?;
-        let version = |words: &[String]| {
-            let version = words.get(1).map(String::as_str).unwrap_or_default();
-            version.parse().map_err(|e| reply::corrupt("a version", e))
+        let number = |at: usize| {
+            let number: Result<u64> =
+                words.get(at).map_or("", String::as_str).parse().map_err(|e| reply::corrupt("a number", e));
+            number
         };
         match words.first().map(String::as_str) {
             Some("done") => {
-                self.steady.registered(write);
-                version(&words).map(RegistrationWritten::Done)
+                self.steady.registered(write, number(2)?);
+                number(1).map(RegistrationWritten::Done)
             }
-            Some("conflict") => version(&words).map(RegistrationWritten::Conflict),
+            Some("conflict") => number(1).map(RegistrationWritten::Conflict),
             _ => Err(refused(&words)),
         }
     }
@@ -43,7 +45,8 @@ impl RedisStores {
         let answer = self.link.command(redis::cmd("HMGET").arg(key).arg(&["v", "n", "b"])).await?;
         let words = reply::list(&answer)?;
         if reply::text(words.first())?.is_empty() {
-            return Ok(Registration::default());
+            // Redis may have been emptied: facts are numbered on.
+            return Ok(Registration { events: self.steady.told_of(tenant, &dn_of(dn)?), ..Registration::default() });
         }
         let record = v1::RegistrationPut::decode(reply::bytes(words.get(2))?);
         let record = record.map_err(|e| reply::corrupt("a registration", e))?;
@@ -61,7 +64,7 @@ impl Registrations for RedisStores {
         async move {
             let registration = self.registration(tenant, dn.as_str()).await?;
             // Also the first time: who does not know which life Redis lived cannot tell that it began another one.
-            if registration == Registration::default() || !self.steady.knows_its_life() {
+            if registration.version == 0 || !self.steady.knows_its_life() {
                 self.nothing_is_lost().await?;
             }
             Ok(registration)

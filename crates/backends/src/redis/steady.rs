@@ -10,11 +10,14 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use infra::{Change, Consumed, QueueBatch, QueueRecord, RegistrationWrite, Result, StoreError, Written};
-use model::{AgentId, Dn, Owner, TenantId, Timestamp, Token};
+use infra::{
+    Binding, Change, Consumed, QueueBatch, QueueRecord, RegistrationWrite, Result, StoreError, Written, bounds,
+};
+use model::{AgentId, Dn, Owner, Stamped, TenantId, Timestamp, Token};
 use tokio::time::Instant;
 
 use super::away::{Away, PART_ROWS};
+use super::lately::{Lately, Over};
 use super::ledgers::{Kind, Row};
 use super::waiting::{Former, WaitingFile};
 use super::{RedisStores, reply};
@@ -51,8 +54,16 @@ pub(super) struct Steady {
     absence: Mutex<Absence>,
     life: Mutex<Life>,
     queues: Mutex<HashMap<TenantId, KeptQueues>>,
-    /// The bindings of phones as they were last written, without facts.
-    registrations: Mutex<HashMap<(TenantId, Dn), RegistrationWrite>>,
+    /// The bindings of phones as they were last written.
+    registrations: Mutex<HashMap<(TenantId, Dn), KeptRegistration>>,
+    lately: Mutex<Lately>,
+}
+
+/// Where a phone is, as it was last written.
+struct KeptRegistration {
+    bindings: Vec<Binding>,
+    /// The facts that were told of it so far.
+    events: u64,
 }
 
 /// A tenant's queues as they were last written.
@@ -157,7 +168,20 @@ impl Steady {
         }
     }
 
-    /// Remembers what was written.
+    /// Remembers what was written, with its facts.
+    fn wrote(&self, kind: Kind, row: &Row, written: &Written) {
+        self.note(kind, row, written);
+        let id = (kind.name, row.tenant.clone(), row.key.clone());
+        match written {
+            Written::Done { .. } => {
+                let ended = (row.change == Change::End).then(|| (row.owner.clone(), row.token));
+                lock(&self.lately).tell(id, &row.events, ended);
+            }
+            _ => lock(&self.lately).forget(&id),
+        }
+    }
+
+    /// Remembers the state that was written, or that waits to be.
     pub(super) fn note(&self, kind: Kind, row: &Row, written: &Written) {
         let id = || (kind.name, row.tenant.clone(), row.key.clone());
         let mut kept = lock(&self.kept);
@@ -185,8 +209,9 @@ impl Steady {
     /// The record as it was last written, to be written anew.
     fn anew(&self, kind: Kind, tenant: &TenantId, key: &str) -> Option<Row> {
         let kept = lock(&self.kept);
-        let held = kept.get(&(kind.name, tenant.clone(), key.to_owned()))?;
-        Some(anew(tenant, key, held))
+        let id = (kind.name, tenant.clone(), key.to_owned());
+        let held = kept.get(&id)?;
+        Some(anew(&id, held, lock(&self.lately).of(&id)))
     }
 
     /// Remembers queues that were claimed.
@@ -206,9 +231,11 @@ impl Steady {
         let mut queues = lock(&self.queues);
         if !matches!(written, Written::Done { .. }) {
             queues.remove(&batch.tenant);
+            lock(&self.lately).forget(&queues_id(&batch.tenant));
             return;
         }
         let Some(kept) = queues.get_mut(&batch.tenant) else { return };
+        lock(&self.lately).tell(queues_id(&batch.tenant), &batch.events, None);
         kept.state = batch.state.or(kept.state.take());
         apply(&mut kept.requests, batch.requests);
         apply(&mut kept.reservations, batch.reservations);
@@ -216,36 +243,70 @@ impl Steady {
 
     /// A tenant's queues, to be written anew.
     pub(super) fn queues_anew(&self, tenant: &TenantId) -> Option<QueueBatch> {
-        lock(&self.queues).get(tenant).map(|kept| whole(tenant, kept))
+        lock(&self.queues).get(tenant).map(|kept| self.whole(tenant, kept))
     }
 
     /// The queues of every tenant.
     fn all_queues_anew(&self) -> Vec<QueueBatch> {
-        lock(&self.queues).iter().map(|(tenant, kept)| whole(tenant, kept)).collect()
+        lock(&self.queues).iter().map(|(tenant, kept)| self.whole(tenant, kept)).collect()
     }
 
-    /// Remembers where a phone is.
-    pub(super) fn registered(&self, write: &RegistrationWrite) {
-        let key = (write.tenant.clone(), write.dn.clone());
-        let mut registrations = lock(&self.registrations);
-        if write.bindings.is_empty() {
-            registrations.remove(&key);
-        } else {
-            // As of a record that is not there.
-            let anew = RegistrationWrite { expected: 0, events: Vec::new(), ..write.clone() };
-            registrations.insert(key, anew);
+    /// Queues with all that they have, and their latest facts.
+    fn whole(&self, tenant: &TenantId, kept: &KeptQueues) -> QueueBatch {
+        QueueBatch {
+            tenant: tenant.clone(),
+            owner: kept.owner.clone(),
+            token: kept.token,
+            requests: kept.requests.iter().map(|(id, body)| (id.clone(), Some(body.clone()))).collect(),
+            reservations: kept.reservations.iter().map(|(id, body)| (id.clone(), Some(body.clone()))).collect(),
+            state: kept.state.clone(),
+            events: lock(&self.lately).of(&queues_id(tenant)),
+            consumed: None,
+            number: 0,
         }
     }
 
-    fn all_registrations(&self) -> Vec<RegistrationWrite> {
-        lock(&self.registrations).values().cloned().collect()
+    /// Remembers where a phone is; `events` is how many facts were told of it.
+    pub(super) fn registered(&self, write: &RegistrationWrite, events: u64) {
+        let key = (write.tenant.clone(), write.dn.clone());
+        lock(&self.lately).tell(phone_id(&write.tenant, &write.dn), &write.events, None);
+        let mut registrations = lock(&self.registrations);
+        if registrations.len() >= bounds::RECORDS_MAX {
+            registrations.retain(|_, kept| !kept.bindings.is_empty());
+        }
+        registrations.insert(key, KeptRegistration { bindings: write.bindings.clone(), events });
     }
 
-    /// Every record, by kind and tenant.
+    /// How many facts were told of a phone, as far as this client knows.
+    pub(super) fn told_of(&self, tenant: &TenantId, dn: &Dn) -> u64 {
+        lock(&self.registrations).get(&(tenant.clone(), dn.clone())).map_or(0, |kept| kept.events)
+    }
+
+    /// Every phone, as of a record that is not there, with its latest facts.
+    fn all_registrations(&self) -> Vec<RegistrationWrite> {
+        let registrations = lock(&self.registrations);
+        let lately = lock(&self.lately);
+        let anew = |((tenant, dn), kept): (&(TenantId, Dn), &KeptRegistration)| RegistrationWrite {
+            tenant: tenant.clone(),
+            dn: dn.clone(),
+            expected: 0,
+            bindings: kept.bindings.clone(),
+            events: lately.of(&phone_id(tenant, dn)),
+        };
+        let all = registrations.iter().map(anew);
+        all.filter(|write| !write.bindings.is_empty() || !write.events.is_empty()).collect()
+    }
+
+    /// Every record, and those that ended a moment ago, by kind and tenant.
     fn all_anew(&self) -> Vec<((&'static str, TenantId), Vec<Row>)> {
         let mut all: HashMap<(&'static str, TenantId), Vec<Row>> = HashMap::new();
-        for ((kind, tenant, key), held) in &*lock(&self.kept) {
-            all.entry((kind, tenant.clone())).or_default().push(anew(tenant, key, held));
+        let kept = lock(&self.kept);
+        let lately = lock(&self.lately);
+        for (id, held) in &*kept {
+            all.entry((id.0, id.1.clone())).or_default().push(anew(id, held, lately.of(id)));
+        }
+        for over in lately.over() {
+            all.entry((over.id.0, over.id.1.clone())).or_default().extend(ended_anew(over));
         }
         all.into_iter().collect()
     }
@@ -260,30 +321,39 @@ fn apply<K: Ord>(kept: &mut BTreeMap<K, Bytes>, changes: Vec<(K, Option<Bytes>)>
     }
 }
 
-fn whole(tenant: &TenantId, kept: &KeptQueues) -> QueueBatch {
-    QueueBatch {
-        tenant: tenant.clone(),
-        owner: kept.owner.clone(),
-        token: kept.token,
-        requests: kept.requests.iter().map(|(id, body)| (id.clone(), Some(body.clone()))).collect(),
-        reservations: kept.reservations.iter().map(|(id, body)| (id.clone(), Some(body.clone()))).collect(),
-        state: kept.state.clone(),
-        events: Vec::new(),
-        consumed: None,
-        number: 0,
-    }
+/// By these the facts of what is no record of a ledger are kept.
+fn queues_id(tenant: &TenantId) -> Id {
+    ("queues", tenant.clone(), String::new())
 }
 
-fn anew(tenant: &TenantId, key: &str, held: &Kept) -> Row {
+fn phone_id(tenant: &TenantId, dn: &Dn) -> Id {
+    ("phone", tenant.clone(), dn.to_string())
+}
+
+/// A record that is not there, with its latest facts.
+fn anew(id: &Id, held: &Kept, events: Vec<Stamped>) -> Row {
+    let change = Change::Create { state: held.state.clone(), intentions: held.intentions.clone() };
+    let row = row(id, (held.owner.clone(), held.token), change, events);
+    Row { due: held.due, links: held.links.clone(), ..row }
+}
+
+/// A record that is over begins and ends once more: its facts are told, and its end is known again.
+fn ended_anew(Over { id, owner, token, facts }: Over) -> [Row; 2] {
+    let begin = Change::Create { state: Bytes::new(), intentions: Bytes::new() };
+    [row(&id, (owner.clone(), token), begin, Vec::new()), row(&id, (owner, token), Change::End, facts)]
+}
+
+fn row((_, tenant, key): &Id, (owner, token): (Owner, Token), change: Change, events: Vec<Stamped>) -> Row {
+    let (tenant, key) = (tenant.clone(), key.clone());
     Row {
-        tenant: tenant.clone(),
-        key: key.to_owned(),
-        owner: held.owner.clone(),
-        token: held.token,
-        change: Change::Create { state: held.state.clone(), intentions: held.intentions.clone() },
-        due: held.due,
-        links: held.links.clone(),
-        events: Vec::new(),
+        tenant,
+        key,
+        owner,
+        token,
+        change,
+        due: None,
+        links: Vec::new(),
+        events,
         new_call: None,
         began_with: None,
         number: 0,
@@ -319,7 +389,7 @@ impl RedisStores {
             }
         }
         for (row, answer) in rows.iter().zip(&answers) {
-            self.steady.note(kind, row, answer);
+            self.steady.wrote(kind, row, answer);
         }
         Ok(answers)
     }

@@ -217,7 +217,7 @@ async fn a_call_that_ended_while_redis_was_away_and_came_back_empty_keeps_its_fa
     }
     server.start_again();
     until_renewed(&stores).await;
-    assert_eq!(server.cli(&["XLEN", "ev:{acme}"]).trim(), "2");
+    assert_eq!(server.cli(&["XLEN", "ev:{acme}"]).trim(), "3");
     assert_eq!(stores.calls.load(&tenant(), ConnId(7)).await.unwrap(), Loaded::Ended);
     assert_eq!(server.cli(&["HLEN", "owners:{acme}:call"]).trim(), "0", "nobody owns it");
 }
@@ -238,7 +238,7 @@ async fn a_phone_that_an_emptied_redis_has_lost_is_not_called_unregistered() {
         q: 1_000,
         user_agent: None,
     };
-    let (tenant, bindings, events) = (tenant(), vec![binding], Vec::new());
+    let (tenant, bindings, events) = (tenant(), vec![binding], create(7, &owner()).events);
     let write = RegistrationWrite { tenant: tenant.clone(), dn: dn.clone(), expected: 0, bindings, events };
     registrar.registrations.commit(vec![write]).await.unwrap();
     assert_eq!(dialplan.registrations.load(&tenant, &dn).await.unwrap().bindings.len(), 1);
@@ -259,6 +259,8 @@ async fn a_phone_that_an_emptied_redis_has_lost_is_not_called_unregistered() {
     let mended = async { while registrar.registrations.ending(Timestamp::default(), 1).await.is_err() {} };
     tokio::time::timeout(Duration::from_secs(30), mended).await.unwrap();
     assert_eq!(tokio::time::timeout(Duration::from_secs(30), found(true)).await, Ok(1));
+    let again = registrar.registrations.load(&tenant, &dn).await.unwrap();
+    assert_eq!((again.version, again.events), (1, 2), "its facts are numbered on");
 }
 
 #[tokio::test]
@@ -438,6 +440,49 @@ async fn an_owner_gives_an_emptied_redis_its_records_again() {
     server.cli(&["FLUSHALL"]);
     let written = stores.calls.commit(vec![save(7, "third")]).await.unwrap();
     assert!(matches!(written[..], [Written::Done { .. }]), "{written:?}");
+}
+
+#[tokio::test]
+async fn the_facts_of_the_last_moments_are_told_again_to_an_emptied_redis() {
+    let mut server = Server::start(32);
+    let (stores, _) = stores(&server, 0, Arc::new(SystemClock::start())).await;
+    until_renewed(&stores).await;
+    let fact = |call, seq| {
+        let mut events = create(call, &owner()).events;
+        events.iter_mut().for_each(|event| event.id.seq = Seq(seq));
+        events
+    };
+    stores.calls.commit(vec![create(7, &owner()), create(8, &owner())]).await.unwrap();
+    let saves = CallWrite { events: fact(7, 2), ..save(7, "second") };
+    let ends = CallWrite { change: Change::End, events: fact(8, 2), ..create(8, &owner()) };
+    stores.calls.commit(vec![saves, ends]).await.unwrap();
+    // Emptied without a word: the next write of a call finds out, and its facts come before the new one.
+    server.cli(&["FLUSHALL"]);
+    let third = CallWrite { events: fact(7, 3), ..save(7, "third") };
+    stores.calls.commit(vec![third]).await.unwrap();
+    assert_eq!(told(&stores).await, ["7/1", "7/2", "7/3"]);
+    until_renewed(&stores).await;
+    assert_eq!(told(&stores).await, ["7/1", "7/2", "7/3", "8/1", "8/2"]);
+    assert_eq!(stores.calls.load(&tenant(), ConnId(8)).await.unwrap(), Loaded::Ended);
+    assert_eq!(server.cli(&["HGETALL", "owners:{acme}:call"]).split_whitespace().last(), Some("1"));
+    // However long it was away: nobody has told anything meanwhile.
+    server.kill();
+    server.empty();
+    server.start_again();
+    until_renewed(&stores).await;
+    assert_eq!(told(&stores).await, ["7/1", "7/2", "7/3", "8/1", "8/2"]);
+}
+
+/// The facts of calls in the stream, by call and number, in their order for each call.
+async fn told(stores: &Stores) -> Vec<String> {
+    let entries = stores.events.read(&tenant(), Position::START, 100, Duration::ZERO).await.unwrap();
+    let mut told: Vec<_> = entries.iter().map(|entry| &entry.event.id).collect();
+    told.sort_by(|a, b| a.subject.cmp(&b.subject));
+    let text = |id: &&EventId| match id.subject {
+        Subject::Call(call) => format!("{}/{}", call.0, id.seq.0),
+        _ => id.subject.to_string(),
+    };
+    told.iter().map(text).collect()
 }
 
 #[tokio::test]

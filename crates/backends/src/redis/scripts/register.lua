@@ -1,14 +1,17 @@
 -- Writes one DN's bindings by compare-and-set on the version.
 local dn, expected, count, ends, body, events_hard, records_max = arg(), tonumber(arg()), tonumber(arg()), arg(), arg(), tonumber(arg()), tonumber(arg())
 local events = args(tonumber(arg()))
+-- So many facts were told of it before, as far as the writer knows: a record that was lost does not begin to number again.
+local told = tonumber(arg())
 local k = key('reg', dn)
 local held = redis.call('HMGET', k, 'v', 'n')
 local version = tonumber(held[1] or '0')
 if version ~= expected then return { 'conflict', int(version) } end
 if version == 0 and redis.call('ZCARD', key('regs')) >= records_max then return { 'full', 'the registrations', int(records_max) } end
 if #events > 0 and events_full(events_hard) then return { 'full', 'the event stream', int(events_hard) } end
-redis.call('HSET', k, 'v', int(version + 1), 'n', int(tonumber(held[2] or '0') + #events), 'b', body)
+local count_of_facts = int(tonumber(held[2] or told) + #events)
+redis.call('HSET', k, 'v', int(version + 1), 'n', count_of_facts, 'b', body)
 redis.call('ZADD', key('regs'), 0, dn)
 if count > 0 then redis.call('ZADD', key('regends'), ends, dn) else redis.call('ZREM', key('regends'), dn) end
 add_events(events)
-return { 'done', int(version + 1) }
+return { 'done', int(version + 1), count_of_facts }
