@@ -1,5 +1,6 @@
 //! The rules, and what breaks them.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use anyhow::Result;
@@ -11,7 +12,7 @@ use crate::clock::{Micros, SECOND};
 use crate::ears::Ears;
 use crate::faults::Fault;
 use crate::legs::Leg;
-use crate::tenant::Kind;
+use crate::tenant::{self, Kind};
 
 /// At least so many calls in each state.
 pub const ENOUGH: usize = 20;
@@ -183,21 +184,22 @@ pub fn answered_twice(calls: &[Call]) -> Vec<String> {
     calls.iter().filter(both).map(|call| describe(call, "answered twice")).collect()
 }
 
-/// Calls that lost their place: somebody who came later to the same queue was given an agent earlier. All have the same priority.
+/// Calls that lost their place: somebody was given an agent earlier who came later to the same queue, or has a lower priority.
 pub fn lost_places(facts: &[Fact]) -> Vec<String> {
-    let mut waiting: HashMap<&str, Vec<(&str, usize)>> = HashMap::new();
-    let mut came: HashMap<(&str, &str), usize> = HashMap::new();
+    let mut waiting: HashMap<&str, Vec<(&str, Place)>> = HashMap::new();
+    let mut came: HashMap<(&str, &str), Place> = HashMap::new();
     let mut passed: BTreeMap<(&str, &str), usize> = BTreeMap::new();
     for (number, fact) in facts.iter().enumerate().filter(|(_, fact)| fact.id.starts_with("queue:chaos_")) {
         let (queue, call) = (fact.dn(), fact.text("ConnID"));
         let queued = waiting.entry(queue).or_default();
+        let place = Place { priority: Reverse(tenant::priority_of(fact.text("DNIS"))), number };
         match fact.name.as_str() {
             // Who comes back has the place that it had.
-            "EventQueued" => queued.push((call, *came.entry((queue, call)).or_insert(number))),
+            "EventQueued" => queued.push((call, *came.entry((queue, call)).or_insert(place))),
             "EventDiverted" => {
-                let place = came.get(&(queue, call)).copied().unwrap_or(number);
+                let place = came.get(&(queue, call)).copied().unwrap_or(place);
                 queued.retain(|(other, _)| *other != call);
-                for (other, _) in queued.iter().filter(|(_, at)| *at < place) {
+                for (other, _) in queued.iter().filter(|(_, before)| *before < place) {
                     *passed.entry((queue, other)).or_default() += 1;
                 }
             }
@@ -206,9 +208,17 @@ pub fn lost_places(facts: &[Fact]) -> Vec<String> {
         }
     }
     let told = |((queue, call), by): (&(&str, &str), &usize)| {
-        format!("{queue}: {call} was passed over by {by} who came later")
+        format!("{queue}: {call} was passed over by {by} who came later or are less urgent")
     };
     passed.iter().map(told).collect()
+}
+
+/// A place in a queue: the urgent ones first, and of those who are alike whoever came first.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Place {
+    priority: Reverse<u8>,
+    /// When it came, as the number of its fact.
+    number: usize,
 }
 
 /// Agents who are not ready at the end: all have been made ready at the beginning, and nobody has told them otherwise.
@@ -304,6 +314,20 @@ mod tests {
         assert_eq!(lost_places(&[&queued[..], &[fact("EventDiverted", "b")]].concat()).len(), 1);
         let gone = [fact("EventAbandoned", "a"), fact("EventDiverted", "b")];
         assert!(lost_places(&[&queued[..], &gone].concat()).is_empty());
+    }
+
+    #[test]
+    fn who_is_urgent_goes_before_those_who_came_earlier_and_behind_other_urgent_ones() {
+        let urgent = |name: &str, call: &str| {
+            let mut fact = fact(name, call);
+            fact.frame["DNIS"] = json!(tenant::URGENT);
+            fact
+        };
+        let queued = [fact("EventQueued", "a"), urgent("EventQueued", "b"), urgent("EventQueued", "c")];
+        let then = |more: Fact| lost_places(&[&queued[..], &[more]].concat()).len();
+        assert_eq!(then(urgent("EventDiverted", "b")), 0);
+        assert_eq!(then(urgent("EventDiverted", "c")), 1);
+        assert_eq!(then(fact("EventDiverted", "a")), 2);
     }
 
     #[test]

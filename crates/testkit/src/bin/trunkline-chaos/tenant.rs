@@ -1,5 +1,6 @@
 //! The tenant under load: the example tenant with a route point, an application, agents and numbers for each kind of call.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -7,6 +8,9 @@ use anyhow::{Context, Result};
 
 /// The password of every phone that is added here.
 pub const PASSWORD: &str = "in-the-storm";
+/// What urgent callers dial: the same queue as the other waiting ones, with a higher priority.
+pub const URGENT: &str = "+15559107000";
+const URGENT_PRIORITY: u8 = 10;
 /// How long the announcement of a call in treatment lasts, in seconds.
 pub const TREATMENT_S: u64 = 15;
 
@@ -119,10 +123,17 @@ impl Kind {
         match self {
             // The example's echo.
             Self::Burst => vec!["+15550103".to_owned()],
+            // One of four is urgent.
+            Self::Wait => [["+15559105000"; 3].as_slice(), &[URGENT]].concat().into_iter().map(str::to_owned).collect(),
             Self::Early => self.phone_numbers(rate).iter().map(|number| format!("+1555{number}000")).collect(),
             _ => self.route_point().map(|point| format!("+1555{point}000")).into_iter().collect(),
         }
     }
+}
+
+/// The priority with which a call waits, by what its caller has dialled.
+pub fn priority_of(dialled: &str) -> u8 {
+    if dialled == URGENT { URGENT_PRIORITY } else { 0 }
 }
 
 /// Adds everything to a copy of the example tenant's files.
@@ -151,7 +162,9 @@ pub fn extend(folder: &Path, rate: f64) -> Result<()> {
         if let Some(point) = kind.route_point() {
             writeln!(points, "  - {{number: \"{point}\", application: chaos_{name}}}")?;
             writeln!(applications, "  chaos_{name}: applications/chaos-{name}.scxml")?;
-            writeln!(numbers, "  - {{number: \"+1555{point}000\", name: chaos-{name}, dn: \"{point}\"}}")?;
+            for number in kind.dialled(rate).iter().collect::<BTreeSet<_>>() {
+                writeln!(numbers, "  - {{number: \"{number}\", name: chaos-{name}{number}, dn: \"{point}\"}}")?;
+            }
             std::fs::write(folder.join(format!("applications/chaos-{name}.scxml")), application(kind))?;
         }
     }
@@ -199,7 +212,7 @@ fn application(kind: Kind) -> String {
             r#"  <state id="begin"><transition event="interaction.present" target="waiting"/></state>
   <state id="waiting">
     <onentry>
-      <queue:submit requestid="request" queue="'chaos_{name}'">
+      <queue:submit requestid="request" queue="'chaos_{name}'" priority="_data.dnis == '{URGENT}' ? {URGENT_PRIORITY} : 0">
         <queue:targets><queue:target type="'agentgroup'" skillexpr="'chaos_{name} &gt;= 1'"/></queue:targets>
         <dialog:runtreatments><dialog:playsound type="'music'" resource="'music'" duration="20"/></dialog:runtreatments>
       </queue:submit>
