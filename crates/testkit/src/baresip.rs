@@ -1,7 +1,7 @@
 //! baresip as a phone: registers, calls, answers, plays a file and writes down what it hears.
 
 use std::fs;
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -199,7 +199,9 @@ impl Phone {
         match self.control.read(&mut chunk) {
             Ok(0) => bail!("baresip has closed its control connection"),
             Ok(length) => self.buffer.extend_from_slice(&chunk[..length]),
-            Err(error) if matches!(error.kind(), std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut) => {}
+            // Interrupted: the machine, or this process, stood still.
+            Err(error)
+                if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted) => {}
             Err(error) => return Err(error.into()),
         }
         while let Some((text, rest)) = netstring(&self.buffer) {
