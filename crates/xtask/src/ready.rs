@@ -35,6 +35,7 @@ pub enum Extent {
 pub fn ready(root: &Path, extent: Extent) -> Result<()> {
     crate::layers::check(root)?;
     crate::tidy::check(root)?;
+    crate::proofs::check(root)?;
     crate::generate::check(root)?;
     cargo(root, FORMAT)?;
     if extent == Extent::Quick {
@@ -48,6 +49,7 @@ pub fn ready(root: &Path, extent: Extent) -> Result<()> {
 
 /// `cargo xtask check-connections`: the binary compares its own table of roles with the table of connections.
 pub fn check_connections(root: &Path) -> Result<()> {
+    crate::proofs::check(root)?;
     cargo(root, BUILD)?;
     let status = binary(root)?.args(["specs", "--check"]).status().context("running trunkline")?;
     ensure!(status.success(), "trunkline specs --check failed");

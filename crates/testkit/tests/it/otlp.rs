@@ -80,15 +80,16 @@ fn the_clients_own_trace_leads_to_the_calls(site: &Installation, collector: &Col
     Ok(())
 }
 
-/// Each role that has sent spans has a connection to the collector, from its own address, and the topology says so.
+/// Each role that has sent spans has a connection to the collector, from its own address, with bytes in both directions
+/// in the kernel's table, and the topology says so.
 fn the_kernel_has_each_connection(site: &Installation, collector: &Collector) -> Result<()> {
     let mut last = String::new();
     let agree = wait::until(LATER, || {
         let sockets = kernel::connections(site.pid())?;
-        let ours: BTreeMap<_, u64> = sockets
+        let seen: BTreeSet<String> = sockets
             .iter()
-            .filter(|socket| socket.remote == collector.address() && socket.sent > 0)
-            .map(|socket| (socket.local.ip().to_string(), socket.sent))
+            .filter(|socket| socket.remote == collector.address() && socket.sent > 0 && socket.received > 0)
+            .map(|socket| socket.local.ip().to_string())
             .collect();
         let document = topology(site)?;
         let rows = document["connections"].as_array().context("no connections")?;
@@ -101,7 +102,7 @@ fn the_kernel_has_each_connection(site: &Installation, collector: &Collector) ->
             .collect();
         let open = row["peers"].as_array().into_iter().flatten().filter(|peer| peer["open"] == 1);
         let said: BTreeSet<&str> = open.filter_map(|peer| addresses.get(peer["node"].as_str()?).copied()).collect();
-        let seen: BTreeSet<&str> = ours.keys().map(String::as_str).collect();
+        let seen: BTreeSet<&str> = seen.iter().map(String::as_str).collect();
         last = format!("said {said:?}, seen {seen:?}: {row}");
         Ok((row["state"] == "open" && said == seen && seen.len() >= 5).then_some(()))
     });
