@@ -81,8 +81,8 @@ export class CallCentre {
     for (const queue of this.queues) this.distribute(queue, now, changed)
     if (changed.queues.size + changed.agents.size > 0) {
       this.position += changed.queues.size + changed.agents.size
-      this.eventAt = now
     }
+    this.eventAt = changed.queues.size + changed.agents.size > 0 ? now : null
     return changed
   }
 

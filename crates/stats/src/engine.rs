@@ -55,8 +55,8 @@ pub struct Engine {
     agents: Agents,
     /// Route targets that answer by themselves: prompts and echo.
     services: std::collections::HashSet<String>,
-    /// The time of the last fact that was folded.
-    last: Option<Timestamp>,
+    /// When the oldest fact happened that was folded and not asked for yet.
+    oldest: Option<Timestamp>,
     dropped_calls: u64,
 }
 
@@ -70,7 +70,7 @@ impl Engine {
             ending: VecDeque::new(),
             agents: Agents::default(),
             services: std::collections::HashSet::new(),
-            last: None,
+            oldest: None,
             dropped_calls: 0,
         }
     }
@@ -171,9 +171,10 @@ impl Engine {
         self.calls.get(&conn_id).map(Call::waits_in).unwrap_or_default()
     }
 
-    /// When the last fact that was folded happened.
-    pub fn last_event(&self) -> Option<Timestamp> {
-        self.last
+    /// When the oldest fact happened of those that were folded since this was asked last: whoever publishes what changed asks
+    /// each time, and knows how long the slowest of the facts has waited. A fact that came late counts by its own time.
+    pub fn take_oldest(&mut self) -> Option<Timestamp> {
+        self.oldest.take()
     }
 
     /// Facts that were dropped as repeated, and calls that were dropped for want of room.
@@ -182,7 +183,7 @@ impl Engine {
     }
 
     fn fold(&mut self, stamped: &Stamped) {
-        self.last = self.last.max(Some(stamped.at));
+        self.oldest = Some(self.oldest.map_or(stamped.at, |oldest| oldest.min(stamped.at)));
         match stamped.event.name {
             EventName::AgentLogin | EventName::AgentLogout | EventName::AgentReady | EventName::AgentNotReady => {
                 self.fold_agent(&stamped.event, stamped.at);

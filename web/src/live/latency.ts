@@ -1,5 +1,5 @@
-/** A measuring aid: `window.__latency` holds how many milliseconds passed from an event of a call to the painted number,
- *  for the last changes. It compares the server's clock with the browser's, so it serves on one machine. */
+/** A measuring aid: `window.__latency` holds how many milliseconds passed from a fact to the painted number, for the
+ *  last changes; a change that gathers several facts counts from the oldest. It compares the server's clock with the browser's, so it serves on one machine. */
 
 declare global {
   interface Window {
@@ -12,7 +12,7 @@ const KEPT = 10_000
 
 let waiting: number[] = []
 
-/** A change that was made by an event of that moment has come in. */
+/** A change has come in whose oldest fact happened at that moment. */
 export function changeCame(eventAt: number): void {
   if (waiting.length < KEPT) waiting.push(eventAt)
 }

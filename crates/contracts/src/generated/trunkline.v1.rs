@@ -4635,8 +4635,6 @@ pub struct StatisticsRecord {
     /// Since when it counts: when it began without a past. Absent where it has counted from the first fact that the stream had.
     #[prost(uint64, optional, tag = "2")]
     pub counts_since_us: ::core::option::Option<u64>,
-    #[prost(uint64, optional, tag = "3")]
-    pub last_event_us: ::core::option::Option<u64>,
     #[prost(uint64, tag = "4")]
     pub repeated_facts: u64,
     #[prost(uint64, tag = "5")]

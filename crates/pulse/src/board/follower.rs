@@ -384,7 +384,8 @@ impl Follower {
         self.numbers.take_outputs(&mut self.engine);
         let counts_since = self.numbers.counts_since(&self.engine, self.counts_since, now);
         self.numbers.refresh(&self.engine, counts_since, now);
-        let head = self.numbers.head(&self.position, &self.engine, self.counts_since, now);
+        let event_at = self.engine.take_oldest();
+        let head = self.numbers.head(&self.position, &self.engine, self.counts_since, event_at, now);
         let name = self.configuration.name().unwrap_or(self.tenant.as_str());
         self.board.show(name, head, &self.numbers.queues, &self.numbers.agents);
         self.reaching.shown(self.ctx.trace.spans(), &self.tenant, self.ctx.clock.now());

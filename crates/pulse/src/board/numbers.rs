@@ -316,12 +316,13 @@ impl Board {
         position: &str,
         engine: &Engine,
         counts_since: Option<Timestamp>,
+        event_at: Option<Timestamp>,
         now: Timestamp,
     ) -> Head {
         Head {
             position: position.to_owned(),
             at: now.as_millis(),
-            event_at: engine.last_event().map(Timestamp::as_millis),
+            event_at: event_at.map(Timestamp::as_millis),
             counts_since: self.counts_since(engine, counts_since, now).as_millis(),
             totals: self.totals(),
             states: States::count(self.agents.values()),

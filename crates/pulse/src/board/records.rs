@@ -56,7 +56,6 @@ pub(super) fn write(kept: &Kept) -> Vec<u8> {
     let record = v1::StatisticsRecord {
         version: VERSION,
         counts_since_us: kept.counts_since.map(Timestamp::as_micros),
-        last_event_us: s.last.map(Timestamp::as_micros),
         repeated_facts: s.repeated,
         dropped_calls: s.dropped_calls,
         marks: s.marks.iter().map(mark_out).collect(),
@@ -156,7 +155,6 @@ pub(super) fn read(bytes: &[u8]) -> Result<Kept, Unreadable> {
         calls: record.calls.into_iter().map(call_in).collect::<Result<_, _>>()?,
         agents: record.agents.into_iter().map(agent_in).collect::<Result<_, _>>()?,
         statistics: record.values.into_iter().map(value_in).collect::<Result<_, _>>()?,
-        last: record.last_event_us.map(at),
         repeated: record.repeated_facts,
         dropped_calls: record.dropped_calls,
     };
@@ -296,7 +294,6 @@ mod tests {
             calls: vec![call],
             agents: vec![agent],
             statistics: vec![statistic],
-            last: Some(at(8)),
             repeated: 1,
             dropped_calls: 2,
         };

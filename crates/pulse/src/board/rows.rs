@@ -115,7 +115,7 @@ pub(super) struct Head {
     pub position: String,
     /// Now, in milliseconds.
     pub at: u64,
-    /// When the last fact happened.
+    /// When the oldest fact happened that nothing before this has counted; absent where time alone has changed something.
     pub event_at: Option<u64>,
     /// Since when the numbers count: midnight of the tenant's clocks, or later where what came before is not known.
     pub counts_since: u64,

@@ -20,7 +20,6 @@ pub struct Snapshot {
     pub calls: Vec<CallSnapshot>,
     pub agents: Vec<AgentSnapshot>,
     pub statistics: Vec<StatisticSnapshot>,
-    pub last: Option<Timestamp>,
     pub repeated: u64,
     pub dropped_calls: u64,
 }
@@ -144,7 +143,6 @@ impl Engine {
             calls,
             agents,
             statistics: self.store.photograph(),
-            last: self.last,
             repeated: self.order.repeated,
             dropped_calls: self.dropped_calls,
         }
@@ -176,7 +174,6 @@ impl Engine {
     /// An engine that goes on from there. Its statistics go on as soon as they are opened again.
     pub fn restore(snapshot: Snapshot, zone: Zone) -> Self {
         let mut engine = Self::new(zone);
-        engine.last = snapshot.last;
         engine.dropped_calls = snapshot.dropped_calls;
         engine.order = Order::restore(snapshot.marks, snapshot.held, snapshot.repeated);
         for agent in snapshot.agents {

@@ -26,8 +26,8 @@ export function openFeed({ token, tenant }: FeedOptions): Feed {
   let shown = state
   const readers = new Set<() => void>()
   const clock = clockDifference()
-  // Changes by events before this are no news: what happened while nobody listened, or the same event told again.
-  let measuredFrom = Infinity
+  // Changes by facts before this are no news: they happened while nobody listened.
+  let liveSince = Infinity
 
   const shows = frame(() => {
     if (shown === state) return
@@ -39,16 +39,13 @@ export function openFeed({ token, tenant }: FeedOptions): Feed {
     const fact = factOf(event)
     if (fact === undefined) return
     setClockOffset(clock.heard(fact.at, Date.now()))
-    if (fact.kind === 'change' && fact.eventAt !== null && fact.eventAt > measuredFrom) {
-      measuredFrom = fact.eventAt
-      changeCame(fact.eventAt)
-    }
+    if (fact.kind === 'change' && fact.eventAt !== null && fact.eventAt >= liveSince) changeCame(fact.eventAt)
     state = { ...state, board: reduce(state.board, fact) }
     shows.ask()
   }
   const onConnection = (connection: Connection): void => {
     state = { ...state, connection }
-    if (connection.kind === 'live') measuredFrom = Date.now()
+    if (connection.kind === 'live') liveSince = Date.now()
     freezeAt(connection.kind === 'live' ? undefined : state.board?.at)
     shows.ask()
   }

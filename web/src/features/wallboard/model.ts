@@ -60,6 +60,7 @@ export type Snapshot = {
   /** Up to where events are counted; only equal or not. */
   readonly position: string
   readonly at: number
+  /** When the oldest fact happened that no message before this has counted; null where time alone has changed something. */
   readonly eventAt: number | null
   /** Since when the numbers count: midnight, or later where what came before is not known. */
   readonly countsSince: number

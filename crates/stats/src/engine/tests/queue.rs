@@ -178,6 +178,35 @@ fn an_event_tells_of_the_statistics_that_it_changes_and_no_others() {
 }
 
 #[test]
+fn what_is_published_together_counts_from_its_oldest_fact_and_the_next_begins_anew() {
+    let mut bench = Bench::new();
+    assert_eq!(bench.engine.take_oldest(), None, "nothing has happened");
+    enters(&mut bench, at(0, 20), 1);
+    enters(&mut bench, at(0, 10), 2);
+    enters(&mut bench, at(0, 30), 3);
+    assert_eq!(bench.engine.take_oldest(), Some(at(0, 10)));
+    assert_eq!(bench.engine.take_oldest(), None, "all of it is published");
+    // Late, and older than what was published: it was not among it.
+    enters(&mut bench, at(0, 5), 4);
+    assert_eq!(bench.engine.take_oldest(), Some(at(0, 5)));
+}
+
+#[test]
+fn a_fact_that_waits_for_its_predecessor_is_published_with_its_own_time() {
+    let mut bench = Bench::new();
+    let mut pen = Pen::default();
+    let first = pen.call(at(0, 10), 1, EventName::Queued, "9000", nothing);
+    let second = pen.call(at(0, 12), 1, EventName::Diverted, "9000", nothing);
+    bench.feed(&first);
+    bench.engine.take_oldest();
+    let third = pen.call(at(0, 14), 1, EventName::Released, "9000", nothing);
+    bench.feed(&third);
+    assert_eq!(bench.engine.take_oldest(), None, "it is not counted yet");
+    bench.feed(&second);
+    assert_eq!(bench.engine.take_oldest(), Some(at(0, 12)));
+}
+
+#[test]
 fn the_same_statistic_is_opened_once_and_closed_by_the_last() {
     let mut bench = Bench::new();
     let (first, second) = (total(&mut bench, SALES, &[CallEntered]), total(&mut bench, SALES, &[CallEntered]));
