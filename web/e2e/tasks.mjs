@@ -32,10 +32,11 @@ export async function numbers({ browser, link, say }) {
   await page.evaluate(() => {
     window.__sameDocument = true
   })
-  const before = { answered: await number(page, 'answered'), entered: await page.locator('[data-position]').getAttribute('data-position') }
+  // The position first: a change between the two would be in both.
+  const before = { position: await page.locator('[data-position]').getAttribute('data-position'), answered: await number(page, 'answered') }
   say('ready')
   await until('a call is answered on the wall', async () => (await number(page, 'answered')) > before.answered, 60_000)
-  assert((await page.locator('[data-position]').getAttribute('data-position')) !== before.entered, 'the position did not move')
+  assert((await page.locator('[data-position]').getAttribute('data-position')) !== before.position, 'the position did not move')
   assert(await page.evaluate(() => window.__sameDocument === true), 'the page was loaded again')
   const latency = await until('latencies are recorded', () => page.evaluate(() => (window.__latency?.length ? window.__latency : null)))
   say(`latency ${JSON.stringify(latency)}`)
@@ -227,4 +228,27 @@ export async function oldList({ browser, link, say }) {
   await until('the banner names the age', async () => /from \d\d:\d\d:\d\d, [3-9]\d* s ago/.test((await banner.textContent()) ?? ''))
   assertEqual(await running.textContent(), lasted, 'how long the call lasts')
   await finish(opened, isNetworkError)
+}
+
+/** A sign can be read from a distance of 200 times its height: 25 mm from five metres. On a screen of 55 inches and 1,920 pixels,
+ *  0.634 mm each, that is 40. */
+const SIGN_PX = 40
+/** The height of a digit or capital against the size of its font; about this in every font that the pages name. */
+const SIGN_HEIGHT = 0.7
+
+/** On a wall of 1920 × 1080 the key numbers can be read from five metres, and nothing scrolls. */
+export async function legible({ browser, link }) {
+  const opened = await openWallboard(browser, link, { width: 1920, height: 1080 })
+  const { page } = opened
+  const tiles = await page.locator('[data-tiles]').getAttribute('data-tiles')
+  const ofQueues = tiles === 'large' ? ['waiting', 'longest-wait', 'service-level'] : ['waiting']
+  const keys = ['section > div > [data-number]', '[data-number="agents"]', ...ofQueues.map((name) => `[data-queue] [data-number="${name}"]`)]
+  for (const key of keys) {
+    const sizes = await page.locator(key).evaluateAll((all) => all.map((element) => [element.textContent, Number.parseFloat(getComputedStyle(element).fontSize)]))
+    assert(sizes.length > 0, `nothing is ${key}`)
+    const small = sizes.filter(([, size]) => size * SIGN_HEIGHT < SIGN_PX)
+    assertEqual(small, [], `too small to be read from five metres, with ${tiles} tiles: ${key}`)
+  }
+  assert(await page.evaluate(() => document.documentElement.scrollHeight <= innerHeight), 'the wall scrolls')
+  await finish(opened)
 }

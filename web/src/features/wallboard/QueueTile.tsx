@@ -1,4 +1,4 @@
-import { memo, type ReactElement } from 'react'
+import { memo, type CSSProperties, type ReactElement } from 'react'
 import { shortDuration } from '../../lib/durations'
 import { messages } from '../../lib/messages'
 import { count, percent } from '../../lib/numbers'
@@ -7,9 +7,13 @@ import { LevelMark } from './LevelMark'
 import type { Queue } from './model'
 import { serviceLevelLevel, waitLevel } from './rules'
 import { Sparkline } from './Sparkline'
+import { widthInEm } from './width'
 import styles from './QueueTile.module.css'
 
 const text = messages.wallboard
+
+/** A column is as wide as its label at least: as two digits. */
+const WAITING_LEAST_EM = 1.4
 
 export type QueueTileProps = { readonly queue: Queue; readonly size: 'large' | 'small' }
 
@@ -18,26 +22,32 @@ export const QueueTile = memo(function QueueTile({ queue, size }: QueueTileProps
   const now = useSecond()
   const wait = waitLevel(queue, now)
   const service = serviceLevelLevel(queue)
+  const waited = queue.longestWaitSince === null ? '–' : shortDuration(now - queue.longestWaitSince)
+  const [level, unit] = [percent(queue.serviceLevel), queue.serviceLevel === null ? '' : '%']
+  const widths = {
+    '--waiting-em': Math.max(WAITING_LEAST_EM, widthInEm(count(queue.waiting), '')),
+    '--others-em': widthInEm(waited, '') + widthInEm(level, unit),
+  }
   return (
     <li className={`${styles['tile']} ${wait === 'none' ? '' : styles[wait]}`} data-queue={queue.id}>
       <h3 className={styles['name']}>
         <span>{queue.name}</span>
         <LevelMark level={wait === 'good' ? 'none' : wait} words={text.waitLevel} />
       </h3>
-      <dl className={styles['numbers']}>
+      <dl className={styles['numbers']} style={widths as CSSProperties}>
         <div className={styles['waiting']}>
           <dt>{text.waiting}</dt>
           <dd data-number="waiting">{count(queue.waiting)}</dd>
         </div>
         <div>
-          <dt>{text.longestWait}</dt>
-          <dd data-number="longest-wait">{queue.longestWaitSince === null ? '–' : shortDuration(now - queue.longestWaitSince)}</dd>
+          <dt>{size === 'small' ? text.longestWaitShort : text.longestWait}</dt>
+          <dd data-number="longest-wait">{waited}</dd>
         </div>
-        <div>
+        <div className={styles['level']}>
           <dt>{levelLabel(queue, size)}</dt>
-          <dd className={styles['level']} data-number="service-level">
-            {percent(queue.serviceLevel)}
-            <span className={styles['unit']}>{queue.serviceLevel === null ? '' : '%'}</span>
+          <dd data-number="service-level">
+            {level}
+            <span className={styles['unit']}>{unit}</span>
             <span className={styles['sign']}>
               <LevelMark level={service} words={text.level} />
             </span>

@@ -16,7 +16,7 @@ export const StateBar = memo(function StateBar({ states }: StateBarProps): React
       {BANDS.filter((band) => band !== 'unknown' || counts.unknown > 0).map((band) => (
         <li key={band} className={styles['band']} data-band={band}>
           <Glyph name={band} className={`${styles['sign']} ${styles[band]}`} />
-          <b className={styles['count']}>{count(counts[band])}</b>
+          <b className={styles['count']} data-number="agents">{count(counts[band])}</b>
           <span className={styles['label']}>{messages.band[band]}</span>
         </li>
       ))}

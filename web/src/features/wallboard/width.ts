@@ -5,7 +5,7 @@ const DIGIT = 0.7
 const POINT = 0.4
 const OTHER = 0.72
 const PERCENT = 1.01
-/** The unit's size against the number's, and the space before it in its own size. Kept equal to Totals.module.css. */
+/** The unit's size against the number's, and the space before it in its own size. Kept equal to Totals.module.css and QueueTile.module.css. */
 const UNIT_SIZE = 0.55
 const UNIT_SPACE = 0.12
 
