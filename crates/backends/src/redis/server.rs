@@ -310,9 +310,12 @@ fn unusable(error: redis::RedisError) -> Unusable {
     }
     let wrong =
         matches!(error.kind(), redis::ErrorKind::InvalidClientConfig | redis::ErrorKind::MasterNameNotFoundBySentinel);
-    // The library of TLS tells this by its words alone.
-    if wrong || error.to_string().contains("peer certificate") {
+    if wrong {
         return Unusable::Wrong(error.to_string());
+    }
+    // The library of TLS tells this by its words alone.
+    if error.to_string().contains("peer certificate") {
+        return Unusable::Wrong(format!("its certificate is not accepted (stores.authorities): {error}"));
     }
     match failed(error) {
         StoreError::Unavailable { reason } => Unusable::Away(reason),

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests report by panicking and wait by the clock")]
 
 mod server;
+mod tls;
 
 use std::path::Path;
 use std::sync::Arc;

@@ -14,22 +14,44 @@ pub struct Server {
     folder: TempDir,
     address: String,
     settings: Vec<String>,
+    /// What redis-cli needs beside the address.
+    cli: Vec<String>,
     child: Option<Child>,
 }
 
+/// Each test has a number, and by it an address, of its own.
+pub fn address(test: u8) -> String {
+    // Other runs of these tests may be under way: the process's id keeps them apart.
+    let run = std::process::id() % 250 + 1;
+    format!("127.253.{run}.{test}")
+}
+
+/// Asks again until it is so.
+pub async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let asked = async {
+        while !is_so() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    assert!(tokio::time::timeout(READY_WITHIN, asked).await.is_ok(), "not within {READY_WITHIN:?}: {what}");
+}
+
 impl Server {
-    /// Each test has a number, and by it an address, of its own.
     pub fn start(test: u8) -> Self {
         Self::start_with(test, &[])
     }
 
     /// The same with further settings.
     pub fn start_with(test: u8, settings: &[&str]) -> Self {
-        // Other runs of these tests may be under way: the process's id keeps them apart.
-        let run = std::process::id() % 250 + 1;
+        Self::start_for(test, settings, &[])
+    }
+
+    /// The same where redis-cli needs more than the address, too.
+    pub fn start_for(test: u8, settings: &[&str], cli: &[&str]) -> Self {
         let folder = TempDir::new().unwrap();
-        let settings = settings.iter().map(|setting| (*setting).to_owned()).collect();
-        let mut server = Self { folder, address: format!("127.253.{run}.{test}"), settings, child: None };
+        let owned = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
+        let mut server =
+            Self { folder, address: address(test), settings: owned(settings), cli: owned(cli), child: None };
         server.start_again();
         server
     }
@@ -44,11 +66,15 @@ impl Server {
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .spawn()
-            .expect("redis-server is needed: script/bootstrap installs it");
+            .unwrap();
         self.child = Some(child);
         let began = Instant::now();
         while TcpStream::connect((self.address.as_str(), 6379)).is_err() {
-            assert!(began.elapsed() < READY_WITHIN, "redis-server does not listen on {}", self.address);
+            let address = &self.address;
+            assert!(
+                began.elapsed() < READY_WITHIN,
+                "redis-server does not listen on {address}: script/bootstrap installs it"
+            );
             std::thread::park_timeout(Duration::from_millis(5));
         }
     }
@@ -90,7 +116,7 @@ impl Server {
 
     /// What redis-cli prints.
     pub fn cli(&self, command: &[&str]) -> String {
-        let output = Command::new("redis-cli").args(["-h", &self.address]).args(command).output().unwrap();
+        let output = Command::new("redis-cli").args(["-h", &self.address]).args(&self.cli).args(command).output().unwrap();
         String::from_utf8(output.stdout).unwrap()
     }
 }

@@ -1,0 +1,109 @@
+//! Redis with TLS, its certificates made for the test.
+
+use std::path::Path;
+use std::process::Command;
+
+use tempfile::TempDir;
+
+use super::*;
+use crate::server::{address, until};
+
+/// An authority, and what it has signed.
+struct Authority(TempDir);
+
+impl Authority {
+    fn new(name: &str) -> Self {
+        let authority = Self(TempDir::new().unwrap());
+        authority.openssl(&["-subj", &format!("/CN={name}"), "-keyout", "ca.key", "-out", "ca.pem"]);
+        authority
+    }
+
+    /// A server of that test with a certificate for that address.
+    fn server(&self, test: u8, certified: &str) -> Server {
+        self.openssl(&[
+            "-CA",
+            "ca.pem",
+            "-CAkey",
+            "ca.key",
+            "-subj",
+            "/CN=Redis",
+            "-addext",
+            "basicConstraints=critical,CA:FALSE",
+            "-addext",
+            &format!("subjectAltName=IP:{certified}"),
+            "-keyout",
+            "redis.key",
+            "-out",
+            "redis.pem",
+        ]);
+        let [key, certificate, authority] = ["redis.key", "redis.pem", "ca.pem"].map(|name| self.path(name));
+        let mut settings = vec!["--port", "0", "--tls-port", "6379", "--tls-auth-clients", "no"];
+        settings.extend(["--tls-cert-file", &certificate, "--tls-key-file", &key, "--tls-ca-cert-file", &authority]);
+        Server::start_for(test, &settings, &["--tls", "--insecure"])
+    }
+
+    fn openssl(&self, arguments: &[&str]) {
+        let output = Command::new("openssl")
+            .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-noenc"])
+            .args(["-days", "2"])
+            .args(arguments)
+            .current_dir(self.0.path())
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.0.path().join(name).display().to_string()
+    }
+
+    /// The settings of who trusts this authority.
+    fn trusted(&self, server: &Server) -> RedisSettings {
+        let authorities = Some(std::fs::read(Path::new(&self.path("ca.pem"))).unwrap());
+        RedisSettings { authorities, ..RedisSettings::at(&server.url(2).replace("redis://", "rediss://")) }
+    }
+}
+
+#[tokio::test]
+async fn commits_and_wakes_go_over_tls_and_redis_cli_reads_them() {
+    let authority = Authority::new("Ours");
+    let mut server = authority.server(40, &address(40));
+    let settings = authority.trusted(&server);
+    assert_eq!(redis::examine(&settings).await.unwrap().warnings, [String::new(); 0]);
+    let (stores, _) = stores_at(&settings, &server.folder().join("stores"), Arc::new(SystemClock::start())).await;
+    stores.calls.commit(vec![create(7, &owner())]).await.unwrap();
+    let (tenant, end) = (tenant(), stores.events.end(&tenant()).await.unwrap());
+    let reading = stores.events.read(&tenant, end, 10, Duration::from_secs(20));
+    let writing = async {
+        let listens = || server.cli(&["CLIENT", "LIST"]).lines().any(|line| line.contains(" sub=1 "));
+        until("a connection listens for wake-ups", listens).await;
+        stores.calls.commit(vec![create(8, &owner())]).await.unwrap()
+    };
+    let (entries, _) = tokio::join!(reading, writing);
+    assert_eq!(entries.unwrap().len(), 1);
+    let key = format!("call:{{acme}}:{}", ConnId(7));
+    assert_eq!(server.cli(&["-n", "2", "HGET", &key, "s"]).trim(), "state");
+    server.kill();
+    stores.calls.commit(vec![save(7, "second")]).await.unwrap();
+    server.start_again();
+    until_renewed(&stores).await;
+    assert_eq!(server.cli(&["-n", "2", "HGET", &key, "s"]).trim(), "second");
+}
+
+#[tokio::test]
+async fn a_server_that_proves_nothing_is_refused_and_it_is_said_why() {
+    let (authority, other) = (Authority::new("Ours"), Authority::new("Theirs"));
+    let server = authority.server(41, &address(41));
+    let elsewhere = authority.server(42, "192.0.2.7");
+    for (settings, why) in
+        [(other.trusted(&server), "UnknownIssuer"), (authority.trusted(&elsewhere), "not valid for name")]
+    {
+        let examined = redis::examine(&settings).await;
+        let Err(Unusable::Wrong(reason)) = examined else { panic!("{examined:?}") };
+        assert!(reason.contains("stores.authorities") && reason.contains(why), "{reason}");
+        let (stores, _) = stores_at(&settings, &server.folder().join(why), Arc::new(SystemClock::start())).await;
+        let refused = stores.calls.load(&tenant(), ConnId(7)).await;
+        let Err(StoreError::Unavailable { reason }) = refused else { panic!("{refused:?}") };
+        assert!(reason.contains("certificate"), "{reason}");
+    }
+}
