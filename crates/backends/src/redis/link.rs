@@ -171,7 +171,9 @@ impl Shared {
                 // Not at once where an answer is only late: what was sent must not overtake what is sent next. But a
                 // connection whose other end is gone looks just so.
                 let is_silent = error.is_timeout() && self.late.fetch_add(1, Ordering::Relaxed) >= LATE_MAX;
-                if matches!(held.wire, Wire::Single(_)) && (error.is_unrecoverable_error() || is_silent) {
+                // A master that is one no more may leave connections as they are: only a new one finds its successor.
+                let is_useless = error.is_unrecoverable_error() || is_silent || error.code() == Some("READONLY");
+                if matches!(held.wire, Wire::Single(_)) && is_useless {
                     self.broke(held.generation);
                 }
                 self.client.watch.failed(Line::Commands);

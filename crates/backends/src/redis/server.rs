@@ -124,6 +124,16 @@ impl Way {
 }
 
 impl Way {
+    /// Whether the sentinels have a master of that name, be it up or down.
+    async fn sentinels_know(&self, master: &str) -> RedisResult<bool> {
+        let Kind::Sentinel(sentinels) = &self.kind else { return Ok(false) };
+        let sentinel = sentinels.lock().await.async_get_sentinel_client().await?;
+        let mut asked = redis::cmd("SENTINEL");
+        asked.arg("GET-MASTER-ADDR-BY-NAME").arg(master);
+        let place: Option<(String, u16)> = asked.query_async(&mut connection(&sentinel).await?).await?;
+        Ok(place.is_some())
+    }
+
     /// A new connection that hears what is said on a channel.
     pub(super) async fn subscribed(
         &self,
@@ -267,7 +277,18 @@ const OLDEST: (u32, u32) = (6, 2);
 pub async fn examine(settings: &RedisSettings) -> std::result::Result<Examined, Unusable> {
     let wrong = |error: StoreError| Unusable::Wrong(error.to_string());
     let way = Way::new(settings).map_err(wrong)?;
-    let client = way.client().await.map_err(unusable)?;
+    let client = match way.client().await {
+        Err(error) if matches!(error.kind(), redis::ErrorKind::MasterNameNotFoundBySentinel) => {
+            let is_known = way.sentinels_know(&settings.master).await.map_err(unusable)?;
+            let master = &settings.master;
+            return Err(if is_known {
+                Unusable::Away(format!("master {master} is down, and the sentinels have made no other yet"))
+            } else {
+                Unusable::Wrong(format!("the sentinels know no master {master} (stores.redis_sentinel_master)"))
+            });
+        }
+        client => client.map_err(unusable)?,
+    };
     let mut wire = connection(&client).await.map_err(unusable)?;
     let info: String = redis::cmd("INFO").arg("server").query_async(&mut wire).await.map_err(unusable)?;
     let version = info.lines().find_map(|line| line.strip_prefix("redis_version:")).unwrap_or("?").trim().to_owned();
@@ -308,9 +329,7 @@ fn unusable(error: redis::RedisError) -> Unusable {
     if denied {
         return Unusable::Wrong(format!("it refuses the user or the password: {error}"));
     }
-    let wrong =
-        matches!(error.kind(), redis::ErrorKind::InvalidClientConfig | redis::ErrorKind::MasterNameNotFoundBySentinel);
-    if wrong {
+    if matches!(error.kind(), redis::ErrorKind::InvalidClientConfig) {
         return Unusable::Wrong(error.to_string());
     }
     // The library of TLS tells this by its words alone.

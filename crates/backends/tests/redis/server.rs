@@ -110,6 +110,10 @@ impl Server {
         format!("redis://{}:6379/{database}", self.address)
     }
 
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
     pub fn folder(&self) -> &Path {
         self.folder.path()
     }
