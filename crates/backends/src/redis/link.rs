@@ -289,8 +289,10 @@ fn wake(waiting: &Waiting, meant: impl Fn(&str) -> bool) {
 
 /// What a failure of Redis means to the caller.
 pub(super) fn failed(error: RedisError) -> StoreError {
-    if error.code() == Some("OOM") {
-        return StoreError::Full { what: "the memory of Redis", bound: 0 };
+    match error.code() {
+        Some("OOM") => StoreError::Full { what: "the memory of Redis", bound: 0 },
+        // It answers what it is asked, and takes nothing that it cannot put on its disk.
+        Some("MISCONF") => StoreError::Full { what: "the disk of Redis", bound: 0 },
+        _ => StoreError::Unavailable { reason: format!("Redis: {error}") },
     }
-    StoreError::Unavailable { reason: format!("Redis: {error}") }
 }

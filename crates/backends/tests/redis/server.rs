@@ -57,7 +57,9 @@ impl Server {
     }
 
     pub fn start_again(&mut self) {
-        let child = Command::new("redis-server")
+        // A file that may not grow is an error to be handled, not a signal that ends it.
+        let child = Command::new("env")
+            .args(["--ignore-signal=XFSZ", "redis-server"])
             .args(["--bind", &self.address, "--port", "6379", "--databases", "64", "--save", ""])
             .args(["--appendonly", "yes", "--appendfsync", "always", "--dir"])
             .arg(self.folder.path())
@@ -99,6 +101,14 @@ impl Server {
     fn signal(&self, name: &str) {
         let pid = self.child.as_ref().unwrap().id().to_string();
         assert!(Command::new("kill").args([name, &pid]).status().unwrap().success());
+    }
+
+    /// No file of it grows beyond that; the limit is lifted by none.
+    pub fn limit_files(&self, bytes: Option<u32>) {
+        let limit = bytes.map_or("unlimited".to_owned(), |bytes| bytes.to_string());
+        let pid = self.child.as_ref().unwrap().id().to_string();
+        let limited = Command::new("prlimit").args(["--pid", &pid, &format!("--fsize={limit}:")]).status();
+        assert!(limited.unwrap().success());
     }
 
     /// Removes its data.
