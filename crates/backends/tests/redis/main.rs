@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests report by panicking and wait by the clock")]
 
+mod cluster;
 mod disk;
 mod sentinel;
 mod server;
@@ -519,38 +520,6 @@ async fn a_connection_that_was_made_again_has_its_name_again() {
     server.start_again();
     until_it_answers(&stores, 7).await;
     assert!(server.cli(&["CLIENT", "LIST"]).contains("name=trunkline/test "));
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn one_node_of_a_cluster_does_what_every_implementation_does() {
-    let server = Server::start_with(12, &["--cluster-enabled", "yes", "--databases", "1"]);
-    assert_eq!(server.cli(&["CLUSTER", "ADDSLOTSRANGE", "0", "16383"]).trim(), "OK");
-    let settings = RedisSettings { cluster: true, ..RedisSettings::at(&server.url(0)) };
-    let examined = async {
-        loop {
-            // The cluster says so a moment after it has all slots.
-            if server.cli(&["CLUSTER", "INFO"]).contains("cluster_state:ok") {
-                return redis::examine(&settings).await;
-            }
-            tokio::task::yield_now().await;
-        }
-    };
-    let examined = tokio::time::timeout(Duration::from_secs(30), examined).await.unwrap().unwrap();
-    assert!(examined.warnings.is_empty(), "{examined:?}");
-    let wrong = redis::examine(&RedisSettings::at(&server.url(0))).await;
-    assert!(matches!(&wrong, Err(Unusable::Wrong(why)) if why.contains("Redis Cluster")), "{wrong:?}");
-    let next = AtomicU32::new(0);
-    let fresh = || {
-        server.cli(&["FLUSHALL"]);
-        let clock = SetClock::at(Timestamp::from_millis(1_700_000_000_000));
-        let folder = server.folder().join(next.fetch_add(1, Ordering::SeqCst).to_string());
-        let made = tokio::task::block_in_place(|| {
-            let made = stores_at(&settings, &folder, clock.clone());
-            tokio::runtime::Handle::current().block_on(made)
-        });
-        (made.0, clock)
-    };
-    conformance::run(fresh).await;
 }
 
 #[tokio::test]
