@@ -47,7 +47,8 @@ impl Sentinel {
     }
 
     async fn knows_a_replica(&self) {
-        until("the sentinel knows the replica", || self.cli(&["SENTINEL", "replicas", MASTER]).contains("\nip\n")).await;
+        until("the sentinel knows the replica", || self.cli(&["SENTINEL", "replicas", MASTER]).contains("\nip\n"))
+            .await;
     }
 
     async fn names(&self, master: &Server) {

@@ -130,7 +130,8 @@ impl Server {
 
     /// What redis-cli prints.
     pub fn cli(&self, command: &[&str]) -> String {
-        let output = Command::new("redis-cli").args(["-h", &self.address]).args(&self.cli).args(command).output().unwrap();
+        let output =
+            Command::new("redis-cli").args(["-h", &self.address]).args(&self.cli).args(command).output().unwrap();
         String::from_utf8(output.stdout).unwrap()
     }
 }
