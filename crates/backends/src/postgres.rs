@@ -102,6 +102,7 @@ impl PostgresProvisioning {
                 made.attempted(Line::Commands);
                 Box::pin(async { Ok(()) })
             })
+            .after_release(|connection, _| Box::pin(answers(connection)))
             .connect_lazy_with(settings.options(&client.name)?);
         Ok(Self(Pg { pool, watch }))
     }
@@ -132,6 +133,15 @@ impl Pg {
             Err(_) => self.watch.failed(Line::Commands),
         }
         self.watch.standing(Line::Commands, usize::try_from(self.pool.size()).unwrap_or_default());
+    }
+}
+
+/// Asks a connection that is given back whether it is still one: who was given up may have nobody at its other end, and the pool would
+/// wait for its answer for ever.
+async fn answers(connection: &mut PgConnection) -> std::result::Result<bool, sqlx::Error> {
+    match tokio::time::timeout(ANSWER_WITHIN, connection.ping()).await {
+        Ok(answered) => answered.map(|()| true),
+        Err(_) => Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())),
     }
 }
 

@@ -1,22 +1,51 @@
 //! On a real PostgreSQL, read back with psql.
 
+mod lost;
 mod server;
+
+use std::time::Duration;
 
 use backends::postgres::{self, PostgresProvisioning, PostgresSettings};
 use backends::redis::Unusable;
+use contracts::provisioning::{Application, Object, TenantObjects};
 use infra::conformance::provisioning;
 use infra::{Client, ObjectChange, ProvisioningStore as _, Revision, StoreError};
 use model::TenantId;
 use server::Server;
 
+/// Who the store is for PostgreSQL.
+const NAME: &str = "trunkline/test";
+
+fn tenant(name: &str) -> TenantId {
+    TenantId::parse(name).unwrap()
+}
+
+fn application(name: &str, document: String) -> ObjectChange {
+    ObjectChange::Put(Object::Application(Application { name: name.to_owned(), document }))
+}
+
 fn open(settings: &PostgresSettings) -> PostgresProvisioning {
-    PostgresProvisioning::open(settings, &Client::unwatched("trunkline/test")).unwrap()
+    PostgresProvisioning::open(settings, &Client::unwatched(NAME)).unwrap()
 }
 
 async fn brought(server: &Server) -> (PostgresSettings, PostgresProvisioning) {
     let settings = server.settings();
-    postgres::bring_up_to_date(&settings, "trunkline/test").await.unwrap();
+    postgres::bring_up_to_date(&settings, NAME).await.unwrap();
     (settings.clone(), open(&settings))
+}
+
+/// What the store has of a tenant, as soon as it answers.
+async fn until_it_answers(store: &PostgresProvisioning, tenant: &TenantId) -> Option<(Revision, TenantObjects)> {
+    let asked = async {
+        loop {
+            match store.load(tenant).await {
+                Ok(loaded) => return loaded,
+                Err(StoreError::Unavailable { .. }) => tokio::task::yield_now().await,
+                Err(error) => panic!("{error}"),
+            }
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), asked).await.unwrap()
 }
 
 fn puts(tenant: &str) -> Vec<ObjectChange> {
@@ -32,14 +61,14 @@ async fn postgresql_does_what_every_database_does_and_psql_reads_it() {
     assert_eq!(server.psql("select revision from tenant where id = 'changes'"), "2");
     let shown =
         server.psql("select distinct application_name from pg_stat_activity where application_name like 'trunkline/%'");
-    assert_eq!(shown, "trunkline/test", "connections carry their client's name");
+    assert_eq!(shown, NAME, "connections carry their client's name");
 }
 
 #[tokio::test]
 async fn many_processes_may_start_at_once() {
     let server = Server::start(2);
     let settings = server.settings();
-    let starts = (0..6).map(|_| postgres::bring_up_to_date(&settings, "trunkline/test"));
+    let starts = (0..6).map(|_| postgres::bring_up_to_date(&settings, NAME));
     for started in futures::future::join_all(starts).await {
         started.unwrap();
     }
@@ -50,53 +79,44 @@ async fn many_processes_may_start_at_once() {
 async fn a_step_of_the_schema_comes_while_the_release_before_serves() {
     let server = Server::start(3);
     let settings = server.settings();
-    postgres::up_to(&settings, "trunkline/test", 1).await.unwrap();
+    postgres::up_to(&settings, NAME, 1).await.unwrap();
     // What the release before does all the time, in a transaction that is open when the step begins.
     server.psql("insert into tenant (id, revision, name, realm, hold_music, no_answer_s, wrap_up_s) values ('old', 1, 'Old', 'old', 'm', 1, 1)");
     let reading = server
         .psql_in_background("begin isolation level repeatable read; select * from tenant; select pg_sleep(1); commit");
-    postgres::bring_up_to_date(&settings, "trunkline/test").await.unwrap();
+    postgres::bring_up_to_date(&settings, NAME).await.unwrap();
     assert!(reading.wait_with_output().unwrap().status.success());
     // Its statements name their columns: new ones do not disturb them.
     server.psql("update tenant set revision = 2, name = 'Older' where id = 'old'");
     let store = open(&settings);
-    let (revision, objects) = store.load(&TenantId::parse("old").unwrap()).await.unwrap().unwrap();
+    let (revision, objects) = store.load(&tenant("old")).await.unwrap().unwrap();
     assert_eq!((revision, objects.tenant.name.as_str(), objects.tenant.time_zone), (Revision(2), "Older", None));
     // And the release before starts again on the newer tables.
-    postgres::up_to(&settings, "trunkline/test", 1).await.unwrap();
+    postgres::up_to(&settings, NAME, 1).await.unwrap();
 }
 
 #[tokio::test]
 async fn a_restart_of_the_server_is_survived() {
     let mut server = Server::start(4);
     let (_, store) = brought(&server).await;
-    let acme = TenantId::parse("acme").unwrap();
+    let acme = tenant("acme");
     store.update(&acme, Revision(0), puts("acme")).await.unwrap();
     server.kill();
     let away = store.load(&acme).await;
     assert!(matches!(away, Err(StoreError::Unavailable { .. })), "{away:?}");
     server.start_again();
-    let asked = async {
-        loop {
-            match store.load(&acme).await {
-                Ok(loaded) => return loaded,
-                Err(StoreError::Unavailable { .. }) => tokio::task::yield_now().await,
-                Err(error) => panic!("{error}"),
-            }
-        }
-    };
-    let loaded = tokio::time::timeout(std::time::Duration::from_secs(30), asked).await.unwrap();
+    let loaded = until_it_answers(&store, &acme).await;
     assert_eq!(loaded, Some((Revision(1), provisioning::objects("acme"))));
 }
 
 #[tokio::test]
 async fn what_is_wrong_with_a_server_is_told_apart_from_one_that_is_away() {
     let server = Server::start(5);
-    assert!(postgres::examine(&server.settings(), "trunkline/test").await.is_ok());
+    assert!(postgres::examine(&server.settings(), NAME).await.is_ok());
     let no_such = PostgresSettings { url: server.settings().url.replace("/trunkline", "/nothing"), authorities: None };
-    let wrong = postgres::examine(&no_such, "trunkline/test").await;
+    let wrong = postgres::examine(&no_such, NAME).await;
     assert!(matches!(&wrong, Err(Unusable::Wrong(why)) if why.contains("nothing")), "{wrong:?}");
     let away = PostgresSettings { url: server.settings().url.replace(":5432", ":5433"), authorities: None };
-    let away = postgres::examine(&away, "trunkline/test").await;
+    let away = postgres::examine(&away, NAME).await;
     assert!(matches!(away, Err(Unusable::Away(_))), "{away:?}");
 }

@@ -45,14 +45,7 @@ impl Server {
     }
 
     fn program(&self, name: &str) -> Command {
-        let program = programs().join(name);
-        let mut command = if is_root() {
-            let mut command = Command::new("setpriv");
-            command.args(["--reuid=postgres", "--regid=postgres", "--clear-groups"]).arg(program);
-            command
-        } else {
-            Command::new(program)
-        };
+        let mut command = as_its_user(&programs().join(name));
         command.current_dir(self.folder.path()).stdin(Stdio::null()).stderr(Stdio::null());
         command
     }
@@ -116,8 +109,14 @@ impl Server {
         self.psql_at("trunkline", sql)
     }
 
+    /// The processes that serve connections of that name.
+    pub fn backends(&self, name: &str) -> Vec<String> {
+        let pids = self.psql(&format!("select pid from pg_stat_activity where application_name = '{name}'"));
+        pids.lines().map(str::to_owned).collect()
+    }
+
     pub fn psql_in_background(&self, sql: &str) -> Child {
-        self.psql_command("trunkline", sql).stdout(Stdio::piped()).spawn().unwrap()
+        self.psql_command("trunkline", sql).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap()
     }
 }
 
@@ -125,6 +124,16 @@ impl Drop for Server {
     fn drop(&mut self) {
         self.kill();
     }
+}
+
+/// A program run by whoever runs the server.
+fn as_its_user(program: &Path) -> Command {
+    if !is_root() {
+        return Command::new(program);
+    }
+    let mut command = Command::new("setpriv");
+    command.args(["--reuid=postgres", "--regid=postgres", "--clear-groups"]).arg(program);
+    command
 }
 
 fn is_root() -> bool {

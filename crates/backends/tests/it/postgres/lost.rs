@@ -1,0 +1,122 @@
+//! Connections that are lost in the middle of what they do.
+
+use std::process::Command;
+
+use super::*;
+
+/// Holds the locks of a statement until PostgreSQL ends it.
+struct Lock(std::process::Child);
+
+impl Lock {
+    async fn on(server: &Server, sql: &str) -> Self {
+        let child = server.psql_in_background(&format!("begin; {sql}; select pg_sleep(600)"));
+        until(|| server.psql("select count(*) from pg_stat_activity where wait_event = 'PgSleep'") == "1").await;
+        Self(child)
+    }
+
+    fn release(mut self, server: &Server) {
+        server.psql("select pg_terminate_backend(pid) from pg_stat_activity where wait_event = 'PgSleep'");
+        self.0.wait().unwrap();
+    }
+}
+
+/// Asks again until it is so.
+async fn until(mut is_so: impl FnMut() -> bool) {
+    let asked = async {
+        while !is_so() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), asked).await.unwrap();
+}
+
+/// How many statements of the store wait for a lock.
+fn blocked(server: &Server) -> String {
+    server.psql(&format!(
+        "select count(*) from pg_stat_activity where application_name = '{NAME}' and wait_event_type = 'Lock'"
+    ))
+}
+
+#[tokio::test]
+async fn an_update_whose_connection_is_lost_has_done_nothing_and_the_next_one_is_done() {
+    let server = Server::start(6);
+    let (_, store) = brought(&server).await;
+    let acme = tenant("acme");
+    store.update(&acme, Revision(0), puts("acme")).await.unwrap();
+    // Between two calls.
+    server.psql(&format!("select pg_terminate_backend(pid) from pg_stat_activity where application_name = '{NAME}'"));
+    assert_eq!(store.load(&acme).await.unwrap(), Some((Revision(1), provisioning::objects("acme"))));
+    // In the middle of one: a new object is written, and the tenant's own row, the last, is waited for.
+    let lock = Lock::on(&server, "select * from tenant where id = 'acme' for no key update").await;
+    let change = || vec![application("Later", "{}".to_owned())];
+    let update = store.update(&acme, Revision(1), change());
+    let loses = async {
+        until(|| blocked(&server) == "1").await;
+        for pid in server.backends(NAME) {
+            server.psql(&format!("select pg_terminate_backend({pid})"));
+        }
+    };
+    let (updated, ()) = tokio::join!(update, loses);
+    let Err(StoreError::Unavailable { reason }) = updated else { panic!("{updated:?}") };
+    assert!(reason.contains("terminating connection"), "{reason}");
+    assert_eq!(server.psql("select count(*) from application"), "0", "nothing of it is there");
+    lock.release(&server);
+    assert_eq!(store.load(&acme).await.unwrap(), Some((Revision(1), provisioning::objects("acme"))));
+    assert_eq!(store.update(&acme, Revision(1), change()).await.unwrap(), Revision(2));
+    assert_eq!(server.psql("select name from application"), "Later");
+}
+
+#[tokio::test]
+async fn connections_that_fall_silent_in_the_middle_of_an_update_are_given_up() {
+    let server = Server::start(7);
+    let (_, store) = brought(&server).await;
+    let tenants = ["acme", "bolt", "case", "dune"].map(tenant);
+    for tenant in &tenants {
+        store.update(tenant, Revision(0), puts(tenant.as_str())).await.unwrap();
+    }
+    // As many as the store may have, and more than one call loses.
+    let lock = Lock::on(&server, "select * from tenant for no key update").await;
+    let updates = tenants.each_ref().map(|tenant| {
+        let change = vec![application("Later", "{}".to_owned())];
+        store.update(tenant, Revision(1), change)
+    });
+    let fall_silent = async {
+        until(|| blocked(&server) == "4").await;
+        Silent::become_so(server.backends(NAME))
+    };
+    let (updated, silent) = tokio::join!(futures::future::join_all(updates), fall_silent);
+    for updated in updated {
+        assert!(matches!(updated, Err(StoreError::Unavailable { .. })), "{updated:?}");
+    }
+    let loaded = tokio::time::timeout(Duration::from_secs(30), until_it_answers(&store, &tenants[0])).await;
+    assert_eq!(loaded.unwrap(), Some((Revision(1), provisioning::objects("acme"))), "by a new connection");
+    let silent = silent.speak();
+    lock.release(&server);
+    // The old ones find nobody at their other end, and what they have begun is undone.
+    until(|| server.backends(NAME).iter().all(|pid| !silent.contains(pid))).await;
+    assert_eq!(server.psql("select count(*) from application"), "0");
+    let change = vec![application("Later", "{}".to_owned())];
+    assert_eq!(store.update(&tenants[0], Revision(1), change).await.unwrap(), Revision(2));
+}
+
+/// Processes that stand still: their connections neither answer nor end.
+struct Silent(Vec<String>);
+
+impl Silent {
+    fn become_so(pids: Vec<String>) -> Self {
+        assert!(Command::new("kill").arg("-STOP").args(&pids).status().unwrap().success());
+        Self(pids)
+    }
+
+    /// They go on.
+    fn speak(self) -> Vec<String> {
+        self.0.clone()
+    }
+}
+
+impl Drop for Silent {
+    fn drop(&mut self) {
+        // The server waits for them when it ends.
+        let _ = Command::new("kill").arg("-CONT").args(&self.0).status();
+    }
+}
