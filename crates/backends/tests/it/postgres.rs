@@ -1,5 +1,6 @@
 //! On a real PostgreSQL, read back with psql.
 
+mod disk;
 mod lost;
 mod server;
 

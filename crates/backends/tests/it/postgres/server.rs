@@ -115,6 +115,17 @@ impl Server {
         pids.lines().map(str::to_owned).collect()
     }
 
+    /// No file of the server and of those processes grows beyond that; none lifts the limit.
+    pub fn limit_files(&self, backends: &[String], bytes: Option<u32>) {
+        let limit = bytes.map_or("unlimited".to_owned(), |bytes| bytes.to_string());
+        let server = self.child.as_ref().unwrap().id().to_string();
+        for pid in backends.iter().chain([&server]) {
+            let mut limits = as_its_user(Path::new("prlimit"));
+            limits.args(["--pid", pid, &format!("--fsize={limit}:")]);
+            assert!(limits.status().unwrap().success());
+        }
+    }
+
     pub fn psql_in_background(&self, sql: &str) -> Child {
         self.psql_command("trunkline", sql).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap()
     }
