@@ -93,7 +93,7 @@ async fn commits_go_on_with_the_master_that_the_sentinel_has_made() {
     let sentinel = Sentinel::of(62, &old).await;
     sentinel.knows_a_replica().await;
     let settings = sentinel.settings();
-    assert_eq!(redis::examine(&settings).await.unwrap().warnings, [String::new(); 0]);
+    assert!(redis::examine(&settings).await.unwrap().warnings.is_empty());
     let (stores, _) = stores_at(&settings, &old.folder().join("stores"), Arc::new(SystemClock::start())).await;
     stores.calls.commit(vec![create(7, &owner())]).await.unwrap();
     let state = |server: &Server| server.cli(&["HGET", &format!("call:{{acme}}:{}", ConnId(7)), "s"]);

@@ -20,6 +20,10 @@ impl Authority {
 
     /// A server of that test with a certificate for that address.
     fn server(&self, test: u8, certified: &str) -> Server {
+        self.server_with(test, certified, &[])
+    }
+
+    fn server_with(&self, test: u8, certified: &str, further: &[&str]) -> Server {
         self.openssl(&[
             "-CA",
             "ca.pem",
@@ -39,6 +43,7 @@ impl Authority {
         let [key, certificate, authority] = ["redis.key", "redis.pem", "ca.pem"].map(|name| self.path(name));
         let mut settings = vec!["--port", "0", "--tls-port", "6379", "--tls-auth-clients", "no"];
         settings.extend(["--tls-cert-file", &certificate, "--tls-key-file", &key, "--tls-ca-cert-file", &authority]);
+        settings.extend(further);
         Server::start_for(test, &settings, &["--tls", "--insecure"])
     }
 
@@ -69,7 +74,7 @@ async fn commits_and_wakes_go_over_tls_and_redis_cli_reads_them() {
     let authority = Authority::new("Ours");
     let mut server = authority.server(40, &address(40));
     let settings = authority.trusted(&server);
-    assert_eq!(redis::examine(&settings).await.unwrap().warnings, [String::new(); 0]);
+    assert!(redis::examine(&settings).await.unwrap().warnings.is_empty());
     let (stores, _) = stores_at(&settings, &server.folder().join("stores"), Arc::new(SystemClock::start())).await;
     stores.calls.commit(vec![create(7, &owner())]).await.unwrap();
     let (tenant, end) = (tenant(), stores.events.end(&tenant()).await.unwrap());
@@ -88,6 +93,22 @@ async fn commits_and_wakes_go_over_tls_and_redis_cli_reads_them() {
     server.start_again();
     until_renewed(&stores).await;
     assert_eq!(server.cli(&["-n", "2", "HGET", &key, "s"]).trim(), "second");
+}
+
+#[tokio::test]
+async fn a_cluster_is_reached_over_tls_too() {
+    let authority = Authority::new("Ours");
+    let further = ["--cluster-enabled", "yes", "--databases", "1", "--tls-cluster", "yes"];
+    let server = authority.server_with(43, &address(43), &further);
+    server.cli(&["CLUSTER", "ADDSLOTSRANGE", "0", "16383"]);
+    until("the cluster is whole", || server.cli(&["CLUSTER", "INFO"]).contains("cluster_state:ok")).await;
+    let url = format!("rediss://{}:6379", server.address());
+    let settings = RedisSettings { cluster: true, url, ..authority.trusted(&server) };
+    assert!(redis::examine(&settings).await.unwrap().warnings.is_empty());
+    let (stores, _) = stores_at(&settings, &server.folder().join("stores"), Arc::new(SystemClock::start())).await;
+    let written = stores.calls.commit(vec![create(7, &owner())]).await.unwrap();
+    assert!(matches!(written[..], [Written::Done { position: Some(_) }]), "{written:?}");
+    assert_eq!(server.cli(&["HGET", &format!("call:{{acme}}:{}", ConnId(7)), "s"]).trim(), "state");
 }
 
 #[tokio::test]
