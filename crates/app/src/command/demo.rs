@@ -47,3 +47,21 @@ pub fn run(site: &Site, arguments: Arguments) -> anyhow::Result<Exit> {
     let show = Example::Robots(Box::new(Show::new(arguments.load, arguments.exit, arguments.json)?));
     if arguments.processes { run::up_processes(&site, show, arguments.replicas) } else { run::up(&site, show) }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use clap::Parser as _;
+
+    use super::super::{Cli, Command};
+    use super::*;
+
+    #[test]
+    fn in_a_demo_whoever_answers_must_be_heard_within_a_second() {
+        let Command::Demo(arguments) = Cli::try_parse_from(["trunkline", "demo"]).unwrap().command else {
+            panic!("another command");
+        };
+        assert_eq!(arguments.load.plan().hear_within, Duration::from_secs(1));
+    }
+}

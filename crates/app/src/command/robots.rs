@@ -191,3 +191,36 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     }
     Ok(if results.is_flawless() { Exit::Done } else { Exit::CheckFailed })
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::super::{Cli, Command};
+    use super::*;
+
+    fn load(line: &[&str]) -> Load {
+        let start = ["trunkline", "robots", "--site", "robots.json"];
+        match Cli::try_parse_from(start.iter().chain(line)).unwrap().command {
+            Command::Robots(arguments) => arguments.load,
+            _ => panic!("another command"),
+        }
+    }
+
+    #[test]
+    fn whoever_answers_must_be_heard_within_a_second_unless_told_otherwise() {
+        assert_eq!(load(&[]).plan().hear_within, Duration::from_secs(1));
+        assert_eq!(load(&["--calls", "5"]).plan().hear_within, Duration::from_secs(1));
+        assert_eq!(load(&["--hear-within", "2.5"]).plan().hear_within, Duration::from_millis(2_500));
+    }
+
+    #[test]
+    fn robots_that_a_demo_starts_have_its_whole_plan() {
+        let line =
+            ["--calls", "9", "--rate", "2", "--agents", "4", "--talk", "1..2", "--hear-within", "3", "--seed", "7"];
+        let told = load(&line);
+        let arguments = told.arguments();
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        assert_eq!(format!("{:?}", load(&arguments).plan()), format!("{:?}", told.plan()));
+    }
+}
