@@ -1,4 +1,4 @@
-//! `trunkline up --example` with nothing to do: memory, and how long it takes to be ready.
+//! `trunkline up --example` with nothing to do: memory, and how long it takes to be ready; how long `trunkline demo` takes.
 
 use std::path::Path;
 use std::process::Command;
@@ -12,6 +12,9 @@ use crate::report::{Figure, Goal, Report};
 
 const MEMORY_MAX_MB: f64 = 150.0;
 const READY_MAX_S: f64 = 2.0;
+const DEMO_MAX_S: f64 = 3.0;
+const UP: &[&str] = &["up", "--example"];
+const DEMO: &[&str] = &["demo"];
 const START_LIMIT: Duration = Duration::from_secs(60);
 /// Starting leaves memory that is given back soon, and work that is done once.
 const SETTLE: Duration = Duration::from_secs(3);
@@ -20,8 +23,8 @@ const OBSERVED: Duration = Duration::from_secs(5);
 /// Runs it.
 pub fn run(options: &Options, report: &mut Report, folder: &Path) -> Result<()> {
     // Once before: the disk's cache is warm, and the data directory has its keys.
-    let (_, first) = start(options, folder)?;
-    let (process, ready) = start(options, folder)?;
+    let (_, first) = start(UP, options, folder)?;
+    let (process, ready) = start(UP, options, folder)?;
     std::thread::sleep(SETTLE);
     let before = process.cpu()?;
     std::thread::sleep(OBSERVED);
@@ -46,18 +49,38 @@ pub fn run(options: &Options, report: &mut Report, folder: &Path) -> Result<()> 
         note: format!("into a new data directory: {:.2} s", first.as_secs_f64()),
         void: Vec::new(),
     });
+    drop(process);
+    demo(options, folder, report)
+}
+
+/// The demo is up when it has written `demo.json`, just before it prints what to dial.
+fn demo(options: &Options, folder: &Path, report: &mut Report) -> Result<()> {
+    let folder = folder.join("demo");
+    std::fs::create_dir_all(&folder)?;
+    let (_, first) = start(DEMO, options, &folder)?;
+    let (_, ready) = start(DEMO, options, &folder)?;
+    report.add(Figure {
+        bench: "idle",
+        what: "from the start of `demo` until `demo.json` is there, warm".to_owned(),
+        unit: "s",
+        ours: ready.as_secs_f64(),
+        peer: None,
+        goal: Goal::AtMost(DEMO_MAX_S),
+        note: format!("into a new data directory: {:.2} s", first.as_secs_f64()),
+        void: Vec::new(),
+    });
     Ok(())
 }
 
-fn start(options: &Options, folder: &Path) -> Result<(Process, Duration)> {
+fn start(what: &[&str], options: &Options, folder: &Path) -> Result<(Process, Duration)> {
     let (data, said) = (folder.join("data"), folder.join("data/demo.json"));
     let _ = std::fs::remove_file(&said);
     let mut command = Command::new(crate::binary());
-    command.args(["up", "--example", "--instance", &options.instance.to_string(), "--data-dir"]).arg(&data);
+    command.args(what).args(["--instance", &options.instance.to_string(), "--data-dir"]).arg(&data);
     command.args(["--set", "process.drain_deadline=1s"]);
     let began = Instant::now();
-    let mut process = Process::start("trunkline", &mut command, &folder.join("up.log"))?;
-    wait_until("trunkline up is ready", START_LIMIT, || {
+    let mut process = Process::start("trunkline", &mut command, &folder.join("started.log"))?;
+    wait_until("trunkline is ready", START_LIMIT, || {
         process.expect_running()?;
         Ok(said.exists())
     })?;
