@@ -1,7 +1,9 @@
 //! What the reporting log holds: its topics, their keys and records. The book's page is made from here.
 
+mod facts;
 mod reference;
 
+pub use facts::facts_markdown;
 pub use reference::markdown;
 
 /// Facts of calls and their queues, and the summaries of finished call threads.

@@ -8,6 +8,7 @@ pub use event::{call_ref_from_wire, call_ref_to_wire, subject_from_wire, subject
 pub use event::{decode_stamped, encode_stamped, event_from_wire, event_to_wire, stamped_from_wire, stamped_to_wire};
 pub use event::{user_data_from_wire, user_data_to_wire};
 pub use event::{uuid_from_wire, uuid_to_wire};
+pub(crate) use names::WORK_MODES;
 pub use names::{
     call_state_to_wire, call_type_from_wire, call_type_to_wire, dn_role_to_wire, work_mode_by_name,
     work_mode_from_wire, work_mode_name, work_mode_to_wire,

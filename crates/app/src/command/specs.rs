@@ -25,6 +25,9 @@ pub struct Arguments {
     /// The reference of the reporting log's topics and records, as a page of the book
     #[arg(long, conflicts_with_all = ["check", "metrics", "scopes", "json"])]
     events: bool,
+    /// The reference of facts: types, attributes, values; a part of a page of the book
+    #[arg(long, conflicts_with_all = ["check", "metrics", "scopes", "events", "json"])]
+    facts: bool,
 }
 
 /// Prints or checks the specs.
@@ -40,6 +43,8 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
         say!("{}", runtime::scope::markdown());
     } else if arguments.events {
         say!("{}", contracts::reporting::markdown());
+    } else if arguments.facts {
+        say!("{}", contracts::reporting::facts_markdown());
     } else if arguments.metrics && arguments.json {
         say_line!("{}", serde_json::to_string_pretty(&reference::as_json(roles::TABLE))?);
     } else if arguments.metrics {

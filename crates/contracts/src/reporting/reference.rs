@@ -54,42 +54,6 @@ const ENVELOPE: &[Attribute] = &[
     attribute("data", "object", "the event frame of a fact, or what the record's type says"),
 ];
 
-/// The attributes of a fact's `data`: [`crate::json::event_frame`].
-pub(crate) const FRAME: &[Attribute] = &[
-    attribute("id", "string", "the fact's name"),
-    attribute("tenant", "string", "the tenant"),
-    attribute("subject", "string", "what the fact is about; with `token` and `seq` its identity"),
-    attribute("token", "number", "grows with each change of owner"),
-    attribute("seq", "number", "counts from 1 without gaps within subject and token"),
-    attribute("time", "object", "`s` and `us`: seconds since 1970 and microseconds"),
-    attribute("ReferenceID", "number", "the request that caused it; 0 without one"),
-    attribute("ConnID", "string", "the call: 16 hex digits"),
-    attribute("CallUUID", "string", "the call for the rest of the world: 32 hex digits"),
-    attribute("CallThreadID", "string", "the chain of calls that began with one: 32 hex digits"),
-    attribute("CallType", "string", "type of the call"),
-    attribute("PropagatedCallType", "string", "of a consultation: the type of the call that it is about"),
-    attribute("PreviousConnID", "string", "the other call of a consultation"),
-    attribute("ANI", "string", "the caller's number"),
-    attribute("DNIS", "string", "the number that was dialled"),
-    attribute("CallState", "string", "why"),
-    attribute("ThisDN", "string", "whom the fact is for"),
-    attribute("ThisDNRole", "string", "its role"),
-    attribute("ThisQueue", "string", "the route point or queue that delivered the call"),
-    attribute("OtherDN", "string", "the peer"),
-    attribute("OtherDNRole", "string", "the peer's role"),
-    attribute("ThirdPartyDN", "string", "where the call went, or who acted"),
-    attribute("ThirdPartyDNRole", "string", "that party's role"),
-    attribute("CollectedDigits", "string", "digits that a treatment collected"),
-    attribute("AgentID", "string", "the agent"),
-    attribute("AgentWorkMode", "string", "how the agent works"),
-    attribute("Requester", "string", "who asked for it"),
-    attribute("UserData", "object", "the data of the call, complete"),
-    attribute("Reasons", "object", "why the agent or client asked for it"),
-    attribute("Extensions", "object", "technical data"),
-    attribute("ErrorCode", "number", "of `EventError`: the published number"),
-    attribute("ErrorMessage", "string", "of `EventError`: in words"),
-];
-
 /// The page.
 pub fn markdown() -> String {
     let mut page = String::from(HEAD);
@@ -103,9 +67,7 @@ pub fn markdown() -> String {
     page.push_str("\nA fact as a record:\n\n```json\n");
     let example = example().and_then(|fact| serde_json::to_string_pretty(&cloud_event(&fact)).ok());
     page.push_str(&example.unwrap_or_default());
-    page.push_str("\n```\n\n## `data` of a fact\n\nAttributes that do not apply are absent.\n\n| attribute | JSON | meaning |\n|---|---|---|\n");
-    rows(&mut page, FRAME);
-    values(&mut page);
+    page.push_str("\n```\n\nTypes of facts, their attributes and values stand in [events](events.md#types).\n");
     for topic in TOPICS {
         for record in topic.records {
             of_type(&mut page, topic.name, record);
@@ -114,23 +76,10 @@ pub fn markdown() -> String {
     page
 }
 
-fn rows(page: &mut String, attributes: &[Attribute]) {
+pub(super) fn rows(page: &mut String, attributes: &[Attribute]) {
     for Attribute { name, json, meaning } in attributes {
         let _ = writeln!(page, "| `{name}` | {json} | {meaning} |");
     }
-}
-
-/// What stands in the attributes that have a list of values.
-fn values(page: &mut String) {
-    let list = |names: Vec<&str>| names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
-    let names = list(EventName::ALL.iter().map(|name| name.as_str()).collect());
-    let types = list(CallType::ALL.iter().map(|name| name.as_str()).collect());
-    let states = list(CallState::ALL.iter().map(|name| name.as_str()).collect());
-    let roles = list(DnRole::ALL.iter().map(|name| name.as_str()).collect());
-    let _ = write!(
-        page,
-        "\n## Values\n\n- **type** of a fact: {names}\n- **CallType**: {types}\n- **CallState**: {states}\n- **ThisDNRole** and the other roles: {roles}\n"
-    );
 }
 
 fn of_type(page: &mut String, topic: &str, record: &RecordType) {
@@ -181,6 +130,7 @@ mod tests {
     use model::event::ErrorCode;
     use serde_json::Value;
 
+    use super::super::facts::FRAME;
     use super::*;
 
     /// A fact with every attribute.
@@ -228,13 +178,12 @@ mod tests {
     }
 
     #[test]
-    fn the_page_names_every_topic_type_and_value() {
+    fn the_page_names_every_topic_and_its_records() {
         let page = markdown();
         for topic in TOPICS {
             assert!(page.contains(&format!("| `{}` |", topic.name)));
             assert!(topic.records.iter().all(|record| page.contains(&format!("## `{}`", record.name))));
         }
-        assert!(EventName::ALL.iter().all(|name| page.contains(&format!("`{name}`"))));
         assert!(page.contains("\"id\": \"call:194d04e7b9808000:1:9\""));
     }
 }

@@ -57,8 +57,8 @@ pub(super) fn dn_role_from_wire(number: i32) -> Result<DnRole, WireError> {
     at(DnRole::ALL, number, "dn_role")
 }
 
-/// All work modes, in the order of their published numbers.
-const WORK_MODES: &[(WorkMode, &str)] = &[
+/// All work modes with their names, in the order of their published numbers.
+pub(crate) const WORK_MODES: &[(WorkMode, &str)] = &[
     (WorkMode::Unknown, "Unknown"),
     (WorkMode::ManualIn, "ManualIn"),
     (WorkMode::AutoIn, "AutoIn"),
