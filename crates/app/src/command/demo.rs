@@ -55,7 +55,6 @@ mod tests {
     use clap::Parser as _;
 
     use super::super::{Cli, Command};
-    use super::*;
 
     #[test]
     fn in_a_demo_whoever_answers_must_be_heard_within_a_second() {
