@@ -16,6 +16,7 @@ mod outside;
 mod session_timer;
 mod snapshot;
 mod state;
+mod unwanted;
 mod within;
 
 pub use command::{

@@ -15,11 +15,11 @@ use super::session_timer::{min_se, with_timer_request};
 use super::state::{
     EarlyDialog, Glare, InvitePurpose, LegPhase, OutgoingInvite, OutgoingStage, RequestPurpose, SessionTimer, Shared,
 };
-use crate::dialog::{Dialog, Direction, contact_uri, record_routes};
+use crate::dialog::Dialog;
 use crate::header::HeaderName;
 use crate::offer_answer::{Carrier, Meaning, Phase, Side};
 use crate::transaction::{ClientId, ClientRequest, ClientState};
-use crate::{Flow, Message, Method, StatusCode};
+use crate::{HeaderError, Message, Method, StatusCode};
 
 /// The most forks of one INVITE that are told apart; later ones are answered for with ACK and BYE.
 const FORKS_MAX: usize = 16;
@@ -90,7 +90,8 @@ impl UserAgent {
         Ok(())
     }
 
-    /// Cancels our first INVITE. `Failed` follows, with 487 as a rule.
+    /// Cancels our first INVITE. `Failed` follows, with 487 as a rule; where the peer has answered before it heard of it, the call is
+    /// given back by a BYE, and `Released` follows.
     ///
     /// # Errors
     /// When it has its final response already.
@@ -267,18 +268,9 @@ impl UserAgent {
             return;
         }
         if outgoing.stage != OutgoingStage::Pending {
-            // RFC 3261 §9.1: the 200 overtook the CANCEL. The call is taken and given back.
-            self.decline_success(client, &response, now);
-            self.fail(id, StatusCode::REQUEST_TERMINATED, Some(response), now);
-            return;
+            return self.give_back(id, client, response, now);
         }
-        let tag = response.to().ok().and_then(|to| to.tag()).unwrap_or_default().to_owned();
-        if let Some(at) = outgoing.forks.iter().position(|f| *f.dialog.remote_tag == *tag) {
-            let early = outgoing.forks[at].clone();
-            leg.state.dialog = Dialog { flow: leg.state.dialog.flow, ..early.dialog };
-            leg.state.offer_answer = early.offer_answer;
-        }
-        if leg.state.dialog.establish(&response).is_err() {
+        if leg.establish(&response).is_err() {
             self.decline_success(client, &response, now);
             self.fail(id, StatusCode::BAD_GATEWAY, Some(response), now);
             return;
@@ -292,9 +284,6 @@ impl UserAgent {
         leg.state.phase = LegPhase::Confirmed;
         leg.state.session.accept_response(&response, now);
         Self::note_capabilities(leg, &response);
-        if let Some(outgoing) = &mut leg.state.outgoing {
-            outgoing.forks = Vec::new();
-        }
         let session = session_from(meaning, body);
         self.owe_or_send_ack(id, meaning, now);
         self.events.push_back(Event::Answered { dialog: id, response, session });
@@ -477,61 +466,22 @@ impl UserAgent {
         Ok(())
     }
 
-    fn fail(&mut self, id: DialogId, status: StatusCode, response: Option<Shared>, now: Timestamp) {
+    pub(super) fn fail(&mut self, id: DialogId, status: StatusCode, response: Option<Shared>, now: Timestamp) {
         self.close(id, now);
         self.events.push_back(Event::Failed { dialog: id, status, response });
     }
+}
 
-    /// Takes a 2xx that nobody wants (another fork's, one after CANCEL) and gives the call back: ACK and BYE,
-    /// both made from the response alone.
-    fn decline_success(&mut self, client: ClientId, response: &Message, now: Timestamp) {
-        let Some(flow) = self.layer.client_flow(client) else { return };
-        let Some((dialog, ack)) = self.unwanted(response, flow) else { return };
-        self.layer.acknowledge(client, &dialog.remote_tag, ack, flow);
-        self.send_orphan_bye(dialog, &Vec::new(), now);
-    }
-
-    /// As [`Self::decline_success`], where the INVITE's transaction has died with the process that had it.
-    pub(super) fn decline_stray(&mut self, response: &Message, flow: Flow, now: Timestamp) {
-        if let Some((dialog, ack)) = self.unwanted(response, flow) {
-            self.layer.transmit(flow, ack);
-            self.send_orphan_bye(dialog, &Vec::new(), now);
+impl Leg {
+    /// Takes over what a 2xx to our first INVITE says, by the early dialog of its fork if there is one.
+    pub(super) fn establish(&mut self, response: &Message) -> Result<(), HeaderError> {
+        let tag = response.to().ok().and_then(|to| to.tag()).unwrap_or_default().to_owned();
+        let forks = self.state.outgoing.as_mut().map(|outgoing| std::mem::take(&mut outgoing.forks));
+        if let Some(early) = forks.into_iter().flatten().find(|fork| *fork.dialog.remote_tag == *tag) {
+            self.state.dialog = Dialog { flow: self.state.dialog.flow, ..early.dialog };
+            self.state.offer_answer = early.offer_answer;
         }
-    }
-
-    /// The dialog that a 2xx which nobody wants has made, and its ACK.
-    fn unwanted(&mut self, response: &Message, flow: Flow) -> Option<(Dialog, Bytes)> {
-        let Ok(Some(target)) = contact_uri(response) else { return None };
-        let (Ok(routes), Ok(cseq), Ok(to)) =
-            (record_routes(response, Direction::Reversed), response.cseq(), response.to())
-        else {
-            return None;
-        };
-        let dialog = Dialog {
-            call_id: response.header(&HeaderName::CallId).unwrap_or_default().into(),
-            local_tag: "".into(),
-            remote_tag: to.tag().unwrap_or_default().into(),
-            local: response.header(&HeaderName::From).unwrap_or_default().into(),
-            remote: response.header(&HeaderName::To).unwrap_or_default().into(),
-            contact: "".into(),
-            remote_target: target.into(),
-            routes,
-            local_cseq: cseq.number,
-            remote_cseq: None,
-            flow,
-        };
-        let (via, _) = self.new_via(flow);
-        let ack = dialog.ack(&via, cseq.number).build().to_bytes();
-        Some((dialog, ack))
-    }
-
-    /// Sends a BYE whose response nobody waits for.
-    pub(super) fn send_orphan_bye(&mut self, mut dialog: Dialog, headers: &ExtraHeaders, now: Timestamp) {
-        let (via, branch) = self.new_via(dialog.flow);
-        let bye = with_headers(dialog.request(Method::Bye, &via), headers).build();
-        let request = ClientRequest { message: &bye, branch: &branch, flow: dialog.flow, owner: super::NOBODY };
-        // A full table leaves the peer to its own timers.
-        let _ = self.layer.send(request, now);
+        self.state.dialog.establish(response)
     }
 }
 

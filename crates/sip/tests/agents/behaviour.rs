@@ -92,7 +92,7 @@ fn a_late_200_after_cancel_is_acked_and_byed() {
     pair.agent(BOB).answer(bob, Reply::session("answer"), now).unwrap();
     pair.agent(ALICE).cancel(alice, Vec::new(), now).unwrap();
     pair.run(S);
-    assert!(matches!(pair.events(ALICE).last(), Some(Event::Failed { status: StatusCode::REQUEST_TERMINATED, .. })));
+    assert!(matches!(pair.events(ALICE).last(), Some(Event::Released { reason: Release::ByUs, .. })));
     assert!(matches!(pair.events(BOB).last(), Some(Event::Released { reason: Release::ByPeer(_), .. })));
     assert_eq!((pair.requests(ALICE, Method::Ack), pair.requests(ALICE, Method::Bye)), (1, 1));
     assert_empty(&mut pair);

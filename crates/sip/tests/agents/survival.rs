@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use simnet::Conditions;
-use sip::agent::{AgentConfig, AgentCredentials, Body, DialogId, Event, Provisionals, Reply, Restore, UserAgent};
+use sip::agent::{
+    AgentConfig, AgentCredentials, Body, DialogId, Event, Provisionals, Release, Reply, Restore, UserAgent,
+};
 use sip::header::HeaderName;
 use sip::{Flow, Message, Method, StatusCode};
 
@@ -221,6 +223,21 @@ fn a_phone_that_rings_is_cancelled_when_a_flow_that_failed_is_back() {
     let cancel = pair.agent(ALICE).poll_transmit().expect("the CANCEL");
     assert_eq!((cancel.flow, Message::parse(cancel.bytes).unwrap().method()), (new, Method::Cancel));
     assert!(pair.agent(ALICE).poll_transmit().is_none());
+}
+
+#[test]
+fn whoever_answered_before_the_cancel_came_is_hung_up_by_the_heir() {
+    let (mut pair, alice, bob) = ringing(Wire::Stream);
+    let now = pair.now();
+    pair.agent(ALICE).cancel(alice, Vec::new(), now).unwrap();
+    pair.agent(BOB).answer(bob, Reply::session("answer"), now).unwrap();
+    let ok = pair.agent(BOB).poll_transmit().expect("the 200");
+    pair.agent(ALICE).receive(Message::parse(ok.bytes).unwrap(), Wire::Stream.flow_to(BOB), now);
+    // It dies with the CANCEL, the ACK and the BYE in its hands.
+    kill(&mut pair, ALICE, alice, HEIR);
+    pair.run(S);
+    assert!(matches!(pair.events(BOB).last(), Some(Event::Released { reason: Release::ByPeer(_), .. })));
+    assert!(matches!(pair.events(ALICE).last(), Some(Event::Released { reason: Release::ByUs, .. })));
 }
 
 #[test]

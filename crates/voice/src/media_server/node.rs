@@ -240,6 +240,7 @@ impl Node {
             | Event::Refreshed { .. }
             | Event::Progress { .. }
             | Event::Answered { .. }
+            | Event::GivenBack { .. }
             | Event::Renegotiated { .. }
             | Event::Proposed { .. }
             | Event::Refused { .. } => {}

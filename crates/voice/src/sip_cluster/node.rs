@@ -224,8 +224,9 @@ impl Node {
         if message.is_request() && message.to().is_ok_and(|to| to.tag().is_some()) {
             self.taken.push((message.clone(), link));
         }
-        if message.is_request() && message.header(&headers::OWNER).is_some() {
-            // An INVITE that another node has found to be of a call of ours.
+        let again = [&headers::OWNER, &headers::UNREACHABLE].iter().any(|mark| message.header(mark).is_some());
+        if message.is_request() && again {
+            // An INVITE that another node has found to be of a call of ours, or that the proxy repeats since our connection broke.
             self.agent.expect_again(&message);
         }
         self.agent.receive(message, Flow::Stream { connection: link }, now);

@@ -19,6 +19,7 @@ mod outcome;
 mod phones;
 mod plan;
 mod proxies;
+mod restored;
 mod stories;
 mod world;
 

@@ -250,7 +250,9 @@ impl World {
         let Some(placed) = self.carrier.calls.get_mut(&call) else { return };
         let stage = std::mem::replace(&mut placed.stage, Stage::Over);
         let conn_id = placed.conn_id;
-        let meant = stage == Stage::Leaving || (is_the_end(reason) && self.rules.is_meant_to_end(conn_id));
+        // One that was answered while its CANCEL was on the way gives the call back.
+        let by_caller = matches!(stage, Stage::Leaving | Stage::Cancelled);
+        let meant = by_caller || (is_the_end(reason) && self.rules.is_meant_to_end(conn_id));
         if !meant {
             let text = format!("call {call} ({conn_id:?}) of the caller: {}", why(reason));
             self.rules.break_rule("an established call ends by its parties alone", text);

@@ -10,6 +10,7 @@ use model::{ConnId, Dn, Entropy as _, EventName, NodeId, ReferenceId, Request, U
 
 use super::super::bench::tenant;
 use super::nodes::{Letter, node_id};
+use super::phones::{DIRECT, dn_of};
 use super::world::{Action, World};
 
 /// Time for the owner's answer, as frontend has it.
@@ -23,6 +24,8 @@ const ATTEMPTS_MAX: u8 = 4;
 
 pub struct Desk {
     calls: BTreeMap<ConnId, Waiting>,
+    /// For which call each agent's phone is: until the call comes back or ends.
+    reserved: BTreeMap<usize, ConnId>,
     asks: BTreeMap<u64, Ask>,
     asked: u64,
     chance: Seeded,
@@ -34,6 +37,8 @@ struct Waiting {
     parked: bool,
     attempts: u8,
     steps: VecDeque<Step>,
+    /// Whether it was given music on this stay.
+    has_music: bool,
     /// The request under way.
     asking: Option<u64>,
 }
@@ -65,7 +70,28 @@ pub struct Ask {
 
 impl Desk {
     pub fn new(seed: u64) -> Self {
-        Self { calls: BTreeMap::new(), asks: BTreeMap::new(), asked: 0, chance: Seeded::new(seed ^ 0xDE5C_0000) }
+        Self {
+            calls: BTreeMap::new(),
+            reserved: BTreeMap::new(),
+            asks: BTreeMap::new(),
+            asked: 0,
+            chance: Seeded::new(seed ^ 0xDE5C_0000),
+        }
+    }
+
+    /// An agent's phone for a call: the one that it has, or one that no other call has.
+    fn reserve(&mut self, conn_id: ConnId, agents: usize) -> Option<usize> {
+        if let Some((at, _)) = self.reserved.iter().find(|(_, call)| **call == conn_id) {
+            return Some(*at);
+        }
+        let free: Vec<usize> = (0..agents).filter(|at| !self.reserved.contains_key(at)).collect();
+        let at = *free.get(self.chance.below(free.len().max(1) as u64) as usize)?;
+        self.reserved.insert(at, conn_id);
+        Some(at)
+    }
+
+    fn set_free(&mut self, conn_id: ConnId) {
+        self.reserved.retain(|_, call| *call != conn_id);
     }
 }
 
@@ -75,14 +101,17 @@ impl World {
         let desk = &mut self.desk;
         match name {
             EventName::RouteRequest => {
+                desk.set_free(conn_id);
                 let call = desk.calls.entry(conn_id).or_insert(Waiting {
                     parked: true,
                     attempts: 0,
                     steps: VecDeque::new(),
+                    has_music: false,
                     asking: None,
                 });
                 call.parked = true;
                 call.attempts += 1;
+                call.has_music = false;
                 call.steps.clear();
                 if call.attempts > ATTEMPTS_MAX {
                     call.steps.push_back(Step::Disconnect);
@@ -103,6 +132,7 @@ impl World {
             }
             EventName::CallDeleted => {
                 desk.calls.remove(&conn_id);
+                desk.set_free(conn_id);
             }
             EventName::Error => self.after(AGAIN, Action::Instruct(conn_id)),
             _ => {}
@@ -111,12 +141,23 @@ impl World {
 
     /// The application does its next step.
     pub fn instruct(&mut self, conn_id: ConnId) {
-        let phones = self.phones.len() as u64;
+        let agents = self.phones.len() - DIRECT;
         let desk = &mut self.desk;
-        let Some(call) = desk.calls.get_mut(&conn_id).filter(|call| call.parked && call.asking.is_none()) else {
+        let Some(call) = desk.calls.get(&conn_id).filter(|call| call.parked && call.asking.is_none()) else {
             return;
         };
-        let step = call.steps.front().copied().unwrap_or(Step::Route);
+        let mut step = call.steps.front().copied().unwrap_or(Step::Route);
+        let agent = if step == Step::Route { desk.reserve(conn_id, agents) } else { None };
+        let Some(call) = desk.calls.get_mut(&conn_id) else { return };
+        if step == Step::Route && agent.is_none() {
+            // Everybody is busy: the caller hears music, and it is tried again.
+            if call.has_music {
+                return self.after(AGAIN, Action::Instruct(conn_id));
+            }
+            step = Step::Music;
+            call.steps.push_front(step);
+        }
+        call.has_music |= step == Step::Music;
         let music = Treatment::Music { resource: "music".to_owned(), duration_ms: None };
         let kind = match step {
             Step::Attach => RequestKind::UpdateUserData(conn_id, [("Order", "17")].into_iter().collect()),
@@ -126,8 +167,8 @@ impl World {
             }
             Step::Music => RequestKind::ApplyTreatment(conn_id, music),
             Step::Route => {
-                let dn = Dn::parse(&format!("710{}", desk.chance.below(phones))).expect("a DN");
-                RequestKind::RouteCall(conn_id, RouteTo::Dn { dn, agent: None })
+                let Some(at) = agent else { return };
+                RequestKind::RouteCall(conn_id, RouteTo::Dn { dn: dn_of(at), agent: None })
             }
             Step::Disconnect => RequestKind::RouteCall(conn_id, RouteTo::Disconnect),
         };

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use infra::{CallWrite, Loaded, Written};
-use model::{ConnId, EventName, Timestamp};
+use model::{ConnId, Event, EventName, Timestamp};
 use sip::proxy::headers;
 use sip::{HeaderName, LocalTag, Message, Method, StatusCode};
 
@@ -21,6 +21,8 @@ pub struct Rules {
     ended: BTreeSet<ConnId>,
     /// Those that a phone has ended.
     hung_up_on: BTreeSet<ConnId>,
+    /// Where calls are that were routed, as their facts say.
+    routed: BTreeMap<ConnId, String>,
     /// The Call-IDs of the INVITEs that have made calls, and of those that were given up.
     invites: BTreeMap<ConnId, String>,
     cancelled: BTreeSet<String>,
@@ -73,10 +75,24 @@ impl Rules {
                 if let Err(how) = told {
                     self.break_rule("a call's facts make sense", format!("{} {how}", write.conn_id));
                 }
+                self.follow(write.conn_id, &fact.event);
                 heard.push((write.conn_id, fact.event.name));
             }
         }
         heard
+    }
+
+    fn follow(&mut self, conn_id: ConnId, event: &Event) {
+        match (event.name, &event.third_party_dn) {
+            (EventName::RouteUsed, Some(dn)) => drop(self.routed.insert(conn_id, dn.clone())),
+            (EventName::RouteRequest | EventName::CallDeleted, _) => drop(self.routed.remove(&conn_id)),
+            _ => {}
+        }
+    }
+
+    /// Whether the call's facts say that it is with that DN.
+    pub fn is_routed_to(&self, conn_id: Option<ConnId>, dn: &str) -> bool {
+        conn_id.and_then(|conn_id| self.routed.get(&conn_id)).is_some_and(|at| at == dn)
     }
 
     /// A change of the session that a party wants is done, or refused because another is under way or the call ends.

@@ -221,6 +221,7 @@ impl World {
     }
 
     pub fn commit(&mut self, at: usize, batch: Vec<CallWrite>) {
+        self.restore_equals_continue(at, &batch);
         let in_doubt = self.nodes[at].core.as_ref().is_some_and(Node::is_in_doubt);
         let calls = &self.stores.calls;
         let answers = at_once(if in_doubt { calls.confirm(batch.clone()) } else { calls.commit(batch.clone()) });

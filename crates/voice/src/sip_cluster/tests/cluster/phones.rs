@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use model::entropy::Seeded;
-use model::{ConnId, Entropy as _};
+use model::{ConnId, Dn, Entropy as _};
 use sip::agent::{AgentConfig, DialogId, Event, LocalIdentity, Release, Reply, UserAgent};
 use sip::{Message, StatusCode};
 
@@ -12,6 +12,13 @@ use super::carrier::{call_of, is_the_end, session, why};
 use super::plan::HEARD_WITHIN;
 use super::proxies::{edge_flow, phone_address};
 use super::world::{Action, Addr, Payload, World};
+
+/// Phones that callers dial; the application routes to the others, which are agents'.
+pub const DIRECT: usize = 2;
+
+pub fn dn_of(at: usize) -> Dn {
+    Dn::parse(&format!("710{at}")).expect("a DN")
+}
 
 pub struct Phone {
     pub agent: UserAgent,
@@ -109,11 +116,8 @@ impl World {
         let tag = format!("phone-{at}-{}", phone.tags);
         let local = LocalIdentity { tag, contact: format!("<sip:710{at}@{}>", phone_address(at)) };
         phone.agent.identify(dialog, local).expect("an INVITE");
-        let stands = |line: &&Line| line.stage != Stage::Leaving && !self.rules.is_withdrawn(&line.call_id);
-        if let Some(line) = phone.lines.values().filter(stands).find(|line| line.conn_id == conn_id) {
-            let text = format!("phone {at} has {line:?} already");
-            self.rules.break_rule("no phone is offered a call that it has", text);
-        }
+        self.is_offered_once(at, conn_id);
+        let phone = &mut self.phones[at];
         if !phone.lines.is_empty() {
             let _ = phone.agent.reject(dialog, Reply::new(StatusCode::BUSY_HERE), now);
             return;
@@ -130,6 +134,23 @@ impl World {
                 self.after(rings_at, Action::PhoneRings(at, dialog));
                 self.after(rings_at + then, Action::PhoneAnswers(at, dialog));
             }
+        }
+    }
+
+    /// An agent has one call at a time, and no phone twice the same.
+    fn is_offered_once(&mut self, at: usize, conn_id: Option<ConnId>) {
+        let stands = |line: &&Line| line.stage != Stage::Leaving && !self.rules.is_withdrawn(&line.call_id);
+        let is_agent = at + DIRECT < self.phones.len();
+        let is_here = |conn_id| is_agent && self.rules.is_routed_to(conn_id, dn_of(at).as_str());
+        // An INVITE may be late: then its call is elsewhere by now.
+        let has = |line: &&Line| is_here(line.conn_id) && is_here(conn_id);
+        let lines = || self.phones[at].lines.values().filter(stands);
+        let twice = lines().find(|line| line.conn_id == conn_id).map(|line| format!("phone {at} has {line:?}"));
+        let second = lines().find(has).map(|line| format!("phone {at} has {line:?}, and is offered {conn_id:?}"));
+        if let Some(how) = twice {
+            self.rules.break_rule("no phone is offered a call that it has", how);
+        } else if let Some(how) = second {
+            self.rules.break_rule("no agent is offered two calls", how);
         }
     }
 

@@ -6,6 +6,7 @@ use model::Entropy as _;
 use model::entropy::Seeded;
 use simnet::Conditions;
 
+use super::phones::DIRECT;
 use super::world::{Action, World};
 
 /// A call, as its caller means it.
@@ -100,7 +101,7 @@ impl World {
 
     fn script(&mut self) -> Script {
         let queue = self.percent(65);
-        let phone = self.chance.below(self.phones.len() as u64);
+        let phone = self.phones.len() - DIRECT + self.chance.below(DIRECT as u64) as usize;
         Script {
             proxy: self.chance.below(2) as usize,
             number: if queue { "9000".to_owned() } else { format!("710{phone}") },

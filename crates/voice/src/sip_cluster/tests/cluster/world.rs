@@ -112,7 +112,7 @@ impl World {
         let clock = HandClock::new();
         clock.pass(net.now().since(clock.now()));
         let stores = crate::test_stores::stores(clock.clone());
-        let phones = 2 + chance.below(4) as usize;
+        let phones = super::phones::DIRECT + 1 + chance.below(4) as usize;
         let mut world = Self {
             began: net.now(),
             net,

@@ -1,0 +1,85 @@
+//! A 2xx to our INVITE that nobody wants (after a CANCEL, of another fork, of a process that has died): the call is given back by ACK and
+//! BYE (RFC 3261 §9.1, §13.2.2.4).
+
+use bytes::Bytes;
+use model::Timestamp;
+
+use super::UserAgent;
+use super::command::{DialogId, ExtraHeaders};
+use super::compose::with_headers;
+use super::event::Event;
+use super::state::{LegPhase, Shared};
+use crate::dialog::{Dialog, Direction, contact_uri, record_routes};
+use crate::header::HeaderName;
+use crate::transaction::{ClientId, ClientRequest};
+use crate::{Flow, Message, Method, StatusCode};
+
+impl UserAgent {
+    /// The 200 overtook the CANCEL (RFC 3261 §9.1): the call is taken and given back. Its dialog lasts until the BYE is answered: should
+    /// this process die before, whoever goes on with the dialog says the BYE again.
+    pub(super) fn give_back(&mut self, id: DialogId, client: ClientId, response: Shared, now: Timestamp) {
+        let Some(leg) = self.dialogs.get_mut(id.0) else { return };
+        if leg.establish(&response).is_ok() {
+            leg.state.phase = LegPhase::Confirmed;
+            self.send_ack(id, None, now);
+            if self.send_bye(id, Vec::new(), now).is_ok() {
+                return self.events.push_back(Event::GivenBack { dialog: id });
+            }
+        } else {
+            self.decline_success(client, &response, now);
+        }
+        self.fail(id, StatusCode::REQUEST_TERMINATED, Some(response), now);
+    }
+
+    /// Takes a 2xx that nobody wants (another fork's, one after CANCEL) and gives the call back: ACK and BYE,
+    /// both made from the response alone.
+    pub(super) fn decline_success(&mut self, client: ClientId, response: &Message, now: Timestamp) {
+        let Some(flow) = self.layer.client_flow(client) else { return };
+        let Some((dialog, ack)) = self.unwanted(response, flow) else { return };
+        self.layer.acknowledge(client, &dialog.remote_tag, ack, flow);
+        self.send_orphan_bye(dialog, &Vec::new(), now);
+    }
+
+    /// As [`Self::decline_success`], where the INVITE's transaction has died with the process that had it.
+    pub(super) fn decline_stray(&mut self, response: &Message, flow: Flow, now: Timestamp) {
+        if let Some((dialog, ack)) = self.unwanted(response, flow) {
+            self.layer.transmit(flow, ack);
+            self.send_orphan_bye(dialog, &Vec::new(), now);
+        }
+    }
+
+    /// The dialog that a 2xx which nobody wants has made, and its ACK.
+    fn unwanted(&mut self, response: &Message, flow: Flow) -> Option<(Dialog, Bytes)> {
+        let Ok(Some(target)) = contact_uri(response) else { return None };
+        let (Ok(routes), Ok(cseq), Ok(to)) =
+            (record_routes(response, Direction::Reversed), response.cseq(), response.to())
+        else {
+            return None;
+        };
+        let dialog = Dialog {
+            call_id: response.header(&HeaderName::CallId).unwrap_or_default().into(),
+            local_tag: "".into(),
+            remote_tag: to.tag().unwrap_or_default().into(),
+            local: response.header(&HeaderName::From).unwrap_or_default().into(),
+            remote: response.header(&HeaderName::To).unwrap_or_default().into(),
+            contact: "".into(),
+            remote_target: target.into(),
+            routes,
+            local_cseq: cseq.number,
+            remote_cseq: None,
+            flow,
+        };
+        let (via, _) = self.new_via(flow);
+        let ack = dialog.ack(&via, cseq.number).build().to_bytes();
+        Some((dialog, ack))
+    }
+
+    /// Sends a BYE whose response nobody waits for.
+    pub(super) fn send_orphan_bye(&mut self, mut dialog: Dialog, headers: &ExtraHeaders, now: Timestamp) {
+        let (via, branch) = self.new_via(dialog.flow);
+        let bye = with_headers(dialog.request(Method::Bye, &via), headers).build();
+        let request = ClientRequest { message: &bye, branch: &branch, flow: dialog.flow, owner: super::NOBODY };
+        // A full table leaves the peer to its own timers.
+        let _ = self.layer.send(request, now);
+    }
+}

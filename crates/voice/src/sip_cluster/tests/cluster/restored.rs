@@ -1,0 +1,76 @@
+//! Restore equals continue: whoever reads a call's record knows of the call what its owner knows.
+
+use infra::{CallWrite, Change};
+use model::Timestamp;
+use model::entropy::Seeded;
+use sip::agent::{AgentConfig, DialogId, DialogSnapshot, Restore, UserAgent};
+
+use super::super::super::entry::{Entry, Leg};
+use super::super::super::records::{self, Decoded};
+use super::world::World;
+
+/// As the dialogs were, and nothing said.
+const UNCHANGED: Restore = Restore { stream: None, resend: false, cseq_jump: 0 };
+
+impl World {
+    /// After every turn: the record of each call that has changed gives the call again, and that call the record.
+    pub fn restore_equals_continue(&mut self, at: usize, batch: &[CallWrite]) {
+        let now = self.now();
+        for write in batch {
+            let (Change::Create { state, .. } | Change::Save { state, .. }) = &write.change else { continue };
+            let Some(core) = &self.nodes[at].core else { return };
+            let Some(entry) = core.calls.get(&write.conn_id) else { continue };
+            let mut edges = Vec::new();
+            let read = records::decode(state, |edge| {
+                edges.push(edge.to_owned());
+                edges.len() as u64 - 1
+            });
+            let wrong = match read {
+                Err(error) => Some(error.to_string()),
+                Ok(read) => lost(entry, &core.agent, &read).or_else(|| {
+                    (written_again(read, &edges, now).as_ref() != Ok(state)).then(|| "its record".to_owned())
+                }),
+            };
+            if let Some(wrong) = wrong {
+                self.rules.break_rule("restore equals continue", format!("{}: {wrong}", write.conn_id));
+            }
+        }
+    }
+}
+
+type Dialogs = Vec<(Option<DialogSnapshot>, Option<DialogSnapshot>)>;
+
+/// What whoever has read its record does not know of a call as its owner does.
+fn lost(entry: &Entry, agent: &UserAgent, read: &Decoded) -> Option<String> {
+    let snapshot = |dialog: Option<DialogId>| agent.snapshot(&[dialog?]).pop();
+    let dialogs: Dialogs = entry.legs.iter().map(|leg| (snapshot(leg.phone), snapshot(leg.media))).collect();
+    differs(entry.call.state(), read.entry.call.state())
+        .or_else(|| differs(&beside_the_model(entry), &beside_the_model(&read.entry)))
+        .or_else(|| differs(&dialogs, &read.dialogs))
+}
+
+/// Connections have other numbers in another life, and dialogs other handles.
+fn beside_the_model(entry: &Entry) -> String {
+    let bare = |leg: &Leg| Leg { phone: None, media: None, link: 0, ..leg.clone() };
+    let legs: Vec<Leg> = entry.legs.iter().map(bare).collect();
+    format!("{legs:?} {:?} {:?} {:?}", entry.media_owner, entry.caller_name, entry.invite)
+}
+
+fn differs<T: PartialEq + std::fmt::Debug>(ours: &T, theirs: &T) -> Option<String> {
+    (ours != theirs).then(|| format!("{ours:?} became {theirs:?}"))
+}
+
+/// The record of a call that was read from one.
+fn written_again(read: Decoded, edges: &[String], now: Timestamp) -> Result<bytes::Bytes, String> {
+    let Decoded { mut entry, dialogs } = read;
+    let mut agent = UserAgent::new(AgentConfig::default(), Box::new(Seeded::new(0)));
+    let mut restore = |snapshot: Option<DialogSnapshot>| match snapshot {
+        None => Ok(None),
+        Some(snapshot) => agent.restore(vec![snapshot], UNCHANGED, now).map(|mut ids| ids.pop()),
+    };
+    for (leg, (phone, media)) in entry.legs.iter_mut().zip(dialogs) {
+        leg.phone = restore(phone).map_err(|error| error.to_string())?;
+        leg.media = restore(media).map_err(|error| error.to_string())?;
+    }
+    Ok(records::encode(&entry, &agent, |link| edges[link as usize].as_str()))
+}
