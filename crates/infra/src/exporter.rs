@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use contracts::json;
 use contracts::reporting::{AGENT_STATE, CALL_THREAD};
 use model::{Owner, Stamped, Subject, TenantId, Token};
 
-use crate::{EventEntry, LogRecord, Position, Refused, Result, StoreError, Stores};
+use crate::{LogRecord, OutEntry, Position, Refused, Result, StoreError, Stores};
 
 /// Facts per turn.
 const BATCH: usize = 500;
@@ -40,10 +41,10 @@ pub enum Exported {
 pub async fn export_turn(stores: &Stores, tenant: &TenantId, by: &Owner) -> Result<Exported> {
     let Some(lease) = stores.outbox.take(tenant, by, LEASE).await? else { return Ok(Exported::Elsewhere) };
     let entries = read(stores, tenant, lease.position).await?;
-    let Some(last) = entries.last().map(|entry| entry.position) else {
+    let Some(last) = entries.last().map(|out| out.entry.position) else {
         return Ok(Exported::Here { facts: 0, refused: Vec::new(), more: false });
     };
-    let records = entries.iter().map(|entry| log_record(&entry.event)).collect();
+    let records = entries.iter().map(log_record).collect();
     let Some(refused) = append(stores, tenant, by, lease.token, records).await? else {
         return Ok(Exported::Elsewhere);
     };
@@ -51,12 +52,12 @@ pub async fn export_turn(stores: &Stores, tenant: &TenantId, by: &Owner) -> Resu
     Ok(Exported::Here { facts: entries.len() - refused.len(), refused, more: entries.len() == BATCH })
 }
 
-async fn read(stores: &Stores, tenant: &TenantId, after: Position) -> Result<Vec<EventEntry>> {
-    match stores.events.read(tenant, after, BATCH, Duration::ZERO).await {
+async fn read(stores: &Stores, tenant: &TenantId, after: Position) -> Result<Vec<OutEntry>> {
+    match stores.events.read_out(tenant, after, BATCH).await {
         Err(StoreError::Trimmed { gone }) => {
             // Only a store that was emptied and filled again can have come to this: what is there goes out.
             tracing::error!(%tenant, %after, %gone, "facts are gone from the stream that were not in the reporting log");
-            stores.events.read(tenant, gone, BATCH, Duration::ZERO).await
+            stores.events.read_out(tenant, gone, BATCH).await
         }
         read => read,
     }
@@ -86,7 +87,8 @@ async fn append(
 }
 
 /// A fact as a record of the topic where readers expect it: agents and phones apart from calls and their queues.
-fn log_record(stamped: &Stamped) -> LogRecord {
+fn log_record(out: &OutEntry) -> LogRecord {
+    let stamped: &Stamped = &out.entry.event;
     let tenant = &stamped.tenant;
     let (topic, key) = match (&stamped.id.subject, &stamped.event.call) {
         (Subject::Agent(agent), _) => (AGENT_STATE, format!("{tenant}:{agent}")),
@@ -95,7 +97,8 @@ fn log_record(stamped: &Stamped) -> LogRecord {
         (subject, None) => (CALL_THREAD, format!("{tenant}:{subject}")),
     };
     let id = format!("{}:{}:{}", stamped.id.subject, stamped.id.token.0, stamped.id.seq.0);
-    LogRecord { topic, key, id, json: contracts::json::cloud_event(stamped).to_string() }
+    let event = if out.is_correction { json::correction(stamped) } else { json::cloud_event(stamped) };
+    LogRecord { topic, key, id, json: event.to_string() }
 }
 
 #[cfg(test)]

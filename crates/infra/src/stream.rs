@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures::FutureExt as _;
 use model::{CallUuid, ConnId, Owner, Request, Stamped, Subject, TenantId, Timestamp};
 
 use crate::Answer;
@@ -48,6 +49,16 @@ pub struct EventEntry {
     pub event: Arc<Stamped>,
 }
 
+/// A fact for the reporting log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OutEntry {
+    /// The fact.
+    pub entry: EventEntry,
+    /// Whether it came too late: the commit that told it waited for its store, and its owner died meanwhile. Others have gone on from
+    /// the commit before; what it tells has happened all the same.
+    pub is_correction: bool,
+}
+
 /// A tenant's facts, in the order of their commits. Key `ev:{tenant}`.
 ///
 /// Facts are written by the ledgers alone, in the same commit as the state that they tell of.
@@ -63,6 +74,19 @@ pub trait EventStream: Send + Sync {
         max: usize,
         wait: Duration,
     ) -> Answer<'a, Vec<EventEntry>>;
+
+    /// The entries after `after` for the reporting log: besides what [`Self::read`] gives, facts that are told again because nobody
+    /// knows whether they had gone out when their store was emptied, and corrections.
+    ///
+    /// # Errors
+    /// As of [`Self::read`].
+    fn read_out<'a>(&'a self, tenant: &'a TenantId, after: Position, max: usize) -> Answer<'a, Vec<OutEntry>> {
+        async move {
+            let entries = self.read(tenant, after, max, Duration::ZERO).await?;
+            Ok(entries.into_iter().map(|entry| OutEntry { entry, is_correction: false }).collect())
+        }
+        .boxed()
+    }
 
     /// The position of the last entry; [`Position::START`] when there has been none.
     fn end<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, Position>;

@@ -40,8 +40,12 @@ fn plain(name: &str) -> String {
 }
 
 impl Fact {
-    /// From the reporting log; none for what is no fact of a subject, as the summary of a call thread.
+    /// From the reporting log; none for what is no fact of a subject, as the summary of a call thread, or stands beside a subject's
+    /// facts, as a correction.
     pub fn of_log(event: &Value) -> Option<Self> {
+        if event["correction"] == true {
+            return None;
+        }
         let data = &event["data"];
         let text = |key: &str| data[key].as_str().unwrap_or_default().to_owned();
         let (s, us) = (data["time"]["s"].as_u64()?, data["time"]["us"].as_u64()?);

@@ -9,13 +9,15 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures::TryFutureExt as _;
 use infra::{Change, Consumed, Numbers, Result, StoreError, Written, bounds};
-use model::{TenantId, Timestamp};
+use model::{Stamped, TenantId, Timestamp};
 use tokio::time::Instant;
 
 use super::RedisStores;
 use super::ledgers::{Kind, Row};
 use super::steady::{Id, passes};
+use super::streams::ForWhom;
 use super::waiting::{Former, WaitingFile};
 
 /// Rows and bytes that wait for Redis; beyond either a commit fails. Some minutes of a busy node.
@@ -303,7 +305,10 @@ impl RedisStores {
         }
         let waited = away.rows;
         while let Some(Waiting { kind, tenant, rows, segment }) = away.waiting.pop_front() {
-            let trying = self.write_what_waited(kind, &tenant, &rows);
+            let trying = self.write_what_waited(kind, &tenant, &rows).and_then(|answers| async {
+                self.correct(&tenant, rows.iter().zip(&answers)).await?;
+                Ok(answers)
+            });
             match tokio::time::timeout(TRY_WITHIN, trying).await {
                 Ok(Ok(answers)) => {
                     away.wait_no_more(&rows);
@@ -350,7 +355,11 @@ impl RedisStores {
         }
         let (mut done, mut late) = (0, 0);
         while let Some(Former { kind, row }) = away.former.front() {
-            match tokio::time::timeout(TRY_WITHIN, self.write_former(*kind, row)).await {
+            let trying = self.write_former(*kind, row).and_then(|answer| async {
+                self.correct(&row.tenant, std::iter::once((row, &answer))).await?;
+                Ok(answer)
+            });
+            match tokio::time::timeout(TRY_WITHIN, trying).await {
                 Ok(Ok(Written::Done { .. })) => done += 1,
                 // Somebody else has gone on with it from the commit before.
                 Ok(Ok(_)) => late += 1,
@@ -395,6 +404,14 @@ impl RedisStores {
             Written::Unknown if is_fresh => self.write_one(kind, &begun_again(row)).await,
             answer => Ok(answer),
         }
+    }
+
+    /// Tells the reporting log what commits have told that came too late: others had gone on from the commit before, or the record
+    /// was lost. What was said by them was said all the same.
+    async fn correct(&self, tenant: &TenantId, refused: impl Iterator<Item = (&Row, &Written)>) -> Result<()> {
+        let refused = refused.filter(|(_, answer)| !matches!(answer, Written::Done { .. }));
+        let facts: Vec<Stamped> = refused.flat_map(|(row, _)| row.events.iter().cloned()).collect();
+        self.tell_log(tenant, &facts, ForWhom::LogAsCorrection).await
     }
 
     /// Writes rows of one record; what became of the last.

@@ -8,6 +8,7 @@ use redis::Value;
 
 use super::ledgers::{STREAMS, written};
 use super::script::Call;
+use super::streams::ForWhom;
 use super::{RedisStores, envelopes, position, reply};
 
 impl RedisStores {
@@ -38,6 +39,8 @@ impl QueueLedger for RedisStores {
                 && (&whole.owner, whole.token) == (&batch.owner, batch.token)
             {
                 tracing::warn!(tenant = %batch.tenant, "Redis has lost the queues: they are written anew");
+                let latest = self.steady.latest_of_queues(&batch.tenant);
+                self.tell_log(&batch.tenant, &latest, ForWhom::LogAgain).await?;
                 self.write_queues(&whole, true).await?;
                 answer = self.write_queues(&batch, false).await?;
             }

@@ -8,6 +8,7 @@ use model::{Dn, TenantId, Timestamp};
 use prost::Message as _;
 
 use super::script::Call;
+use super::streams::ForWhom;
 use super::{RedisStores, envelopes, refused, reply, tag};
 
 /// The list of tenants that have registrations.
@@ -15,6 +16,11 @@ const REGISTERED: &str = "registered";
 
 impl RedisStores {
     pub(super) async fn register(&self, write: &RegistrationWrite) -> Result<RegistrationWritten> {
+        if write.expected == 0 && !write.events.is_empty() {
+            // A record that was there before is lost: what was told of it comes before what is new.
+            let latest = self.steady.latest_of_phone(&write.tenant, &write.dn);
+            self.tell_log(&write.tenant, &latest, ForWhom::LogAgain).await?;
+        }
         // The count of events stands beside the record, where the script adds to it.
         let held = Registration { version: write.expected + 1, events: 0, bindings: write.bindings.clone() };
         let first_end = write.bindings.iter().map(|binding| binding.expires_at.as_micros()).min().unwrap_or_default();

@@ -17,8 +17,9 @@ use model::{AgentId, Dn, Owner, Stamped, TenantId, Timestamp, Token};
 use tokio::time::Instant;
 
 use super::away::{Away, PART_ROWS};
-use super::lately::{Lately, Over};
-use super::ledgers::{Kind, Row};
+use super::lately::Lately;
+use super::ledgers::{Kind, Row, STREAMS};
+use super::streams::ForWhom;
 use super::waiting::{Former, WaitingFile};
 use super::{RedisStores, reply};
 
@@ -173,10 +174,7 @@ impl Steady {
         self.note(kind, row, written);
         let id = (kind.name, row.tenant.clone(), row.key.clone());
         match written {
-            Written::Done { .. } => {
-                let ended = (row.change == Change::End).then(|| (row.owner.clone(), row.token));
-                lock(&self.lately).tell(id, &row.events, ended);
-            }
+            Written::Done { .. } => lock(&self.lately).tell(id, &row.events),
             _ => lock(&self.lately).forget(&id),
         }
     }
@@ -209,9 +207,23 @@ impl Steady {
     /// The record as it was last written, to be written anew.
     fn anew(&self, kind: Kind, tenant: &TenantId, key: &str) -> Option<Row> {
         let kept = lock(&self.kept);
-        let id = (kind.name, tenant.clone(), key.to_owned());
-        let held = kept.get(&id)?;
-        Some(anew(&id, held, lock(&self.lately).of(&id)))
+        let held = kept.get(&(kind.name, tenant.clone(), key.to_owned()))?;
+        Some(anew(tenant, key, held))
+    }
+
+    /// The facts of a record that Redis may have lost before they were in the reporting log.
+    fn latest_of(&self, kind: Kind, tenant: &TenantId, key: &str) -> Vec<Stamped> {
+        lock(&self.lately).of(&(kind.name, tenant.clone(), key.to_owned()))
+    }
+
+    /// Those of a tenant's queues.
+    pub(super) fn latest_of_queues(&self, tenant: &TenantId) -> Vec<Stamped> {
+        lock(&self.lately).of(&queues_id(tenant))
+    }
+
+    /// Those of a phone.
+    pub(super) fn latest_of_phone(&self, tenant: &TenantId, dn: &Dn) -> Vec<Stamped> {
+        lock(&self.lately).of(&phone_id(tenant, dn))
     }
 
     /// Remembers queues that were claimed.
@@ -235,7 +247,7 @@ impl Steady {
             return;
         }
         let Some(kept) = queues.get_mut(&batch.tenant) else { return };
-        lock(&self.lately).tell(queues_id(&batch.tenant), &batch.events, None);
+        lock(&self.lately).tell(queues_id(&batch.tenant), &batch.events);
         kept.state = batch.state.or(kept.state.take());
         apply(&mut kept.requests, batch.requests);
         apply(&mut kept.reservations, batch.reservations);
@@ -243,33 +255,18 @@ impl Steady {
 
     /// A tenant's queues, to be written anew.
     pub(super) fn queues_anew(&self, tenant: &TenantId) -> Option<QueueBatch> {
-        lock(&self.queues).get(tenant).map(|kept| self.whole(tenant, kept))
+        lock(&self.queues).get(tenant).map(|kept| whole(tenant, kept))
     }
 
     /// The queues of every tenant.
     fn all_queues_anew(&self) -> Vec<QueueBatch> {
-        lock(&self.queues).iter().map(|(tenant, kept)| self.whole(tenant, kept)).collect()
-    }
-
-    /// Queues with all that they have, and their latest facts.
-    fn whole(&self, tenant: &TenantId, kept: &KeptQueues) -> QueueBatch {
-        QueueBatch {
-            tenant: tenant.clone(),
-            owner: kept.owner.clone(),
-            token: kept.token,
-            requests: kept.requests.iter().map(|(id, body)| (id.clone(), Some(body.clone()))).collect(),
-            reservations: kept.reservations.iter().map(|(id, body)| (id.clone(), Some(body.clone()))).collect(),
-            state: kept.state.clone(),
-            events: lock(&self.lately).of(&queues_id(tenant)),
-            consumed: None,
-            number: 0,
-        }
+        lock(&self.queues).iter().map(|(tenant, kept)| whole(tenant, kept)).collect()
     }
 
     /// Remembers where a phone is; `events` is how many facts were told of it.
     pub(super) fn registered(&self, write: &RegistrationWrite, events: u64) {
         let key = (write.tenant.clone(), write.dn.clone());
-        lock(&self.lately).tell(phone_id(&write.tenant, &write.dn), &write.events, None);
+        lock(&self.lately).tell(phone_id(&write.tenant, &write.dn), &write.events);
         let mut registrations = lock(&self.registrations);
         if registrations.len() >= bounds::RECORDS_MAX {
             registrations.retain(|_, kept| !kept.bindings.is_empty());
@@ -282,31 +279,24 @@ impl Steady {
         lock(&self.registrations).get(&(tenant.clone(), dn.clone())).map_or(0, |kept| kept.events)
     }
 
-    /// Every phone, as of a record that is not there, with its latest facts.
+    /// Every phone that is registered, as of a record that is not there.
     fn all_registrations(&self) -> Vec<RegistrationWrite> {
-        let registrations = lock(&self.registrations);
-        let lately = lock(&self.lately);
         let anew = |((tenant, dn), kept): (&(TenantId, Dn), &KeptRegistration)| RegistrationWrite {
             tenant: tenant.clone(),
             dn: dn.clone(),
             expected: 0,
             bindings: kept.bindings.clone(),
-            events: lately.of(&phone_id(tenant, dn)),
+            events: Vec::new(),
         };
-        let all = registrations.iter().map(anew);
-        all.filter(|write| !write.bindings.is_empty() || !write.events.is_empty()).collect()
+        let registrations = lock(&self.registrations);
+        registrations.iter().filter(|(_, kept)| !kept.bindings.is_empty()).map(anew).collect()
     }
 
-    /// Every record, and those that ended a moment ago, by kind and tenant.
+    /// Every record, by kind and tenant.
     fn all_anew(&self) -> Vec<((&'static str, TenantId), Vec<Row>)> {
         let mut all: HashMap<(&'static str, TenantId), Vec<Row>> = HashMap::new();
-        let kept = lock(&self.kept);
-        let lately = lock(&self.lately);
-        for (id, held) in &*kept {
-            all.entry((id.0, id.1.clone())).or_default().push(anew(id, held, lately.of(id)));
-        }
-        for over in lately.over() {
-            all.entry((over.id.0, over.id.1.clone())).or_default().extend(ended_anew(over));
+        for ((kind, tenant, key), held) in &*lock(&self.kept) {
+            all.entry((kind, tenant.clone())).or_default().push(anew(tenant, key, held));
         }
         all.into_iter().collect()
     }
@@ -330,30 +320,30 @@ fn phone_id(tenant: &TenantId, dn: &Dn) -> Id {
     ("phone", tenant.clone(), dn.to_string())
 }
 
-/// A record that is not there, with its latest facts.
-fn anew(id: &Id, held: &Kept, events: Vec<Stamped>) -> Row {
-    let change = Change::Create { state: held.state.clone(), intentions: held.intentions.clone() };
-    let row = row(id, (held.owner.clone(), held.token), change, events);
-    Row { due: held.due, links: held.links.clone(), ..row }
+fn whole(tenant: &TenantId, kept: &KeptQueues) -> QueueBatch {
+    QueueBatch {
+        tenant: tenant.clone(),
+        owner: kept.owner.clone(),
+        token: kept.token,
+        requests: kept.requests.iter().map(|(id, body)| (id.clone(), Some(body.clone()))).collect(),
+        reservations: kept.reservations.iter().map(|(id, body)| (id.clone(), Some(body.clone()))).collect(),
+        state: kept.state.clone(),
+        events: Vec::new(),
+        consumed: None,
+        number: 0,
+    }
 }
 
-/// A record that is over begins and ends once more: its facts are told, and its end is known again.
-fn ended_anew(Over { id, owner, token, facts }: Over) -> [Row; 2] {
-    let begin = Change::Create { state: Bytes::new(), intentions: Bytes::new() };
-    [row(&id, (owner.clone(), token), begin, Vec::new()), row(&id, (owner, token), Change::End, facts)]
-}
-
-fn row((_, tenant, key): &Id, (owner, token): (Owner, Token), change: Change, events: Vec<Stamped>) -> Row {
-    let (tenant, key) = (tenant.clone(), key.clone());
+fn anew(tenant: &TenantId, key: &str, held: &Kept) -> Row {
     Row {
-        tenant,
-        key,
-        owner,
-        token,
-        change,
-        due: None,
-        links: Vec::new(),
-        events,
+        tenant: tenant.clone(),
+        key: key.to_owned(),
+        owner: held.owner.clone(),
+        token: held.token,
+        change: Change::Create { state: held.state.clone(), intentions: held.intentions.clone() },
+        due: held.due,
+        links: held.links.clone(),
+        events: Vec::new(),
         new_call: None,
         began_with: None,
         number: 0,
@@ -382,6 +372,7 @@ impl RedisStores {
             }
             // Said once for all of them, with the next renewal.
             tracing::debug!(ledger = kind.name, record = row.key, "Redis has lost a record: it is written anew");
+            self.tell_log(tenant, &self.steady.latest_of(kind, tenant, &row.key), ForWhom::LogAgain).await?;
             self.write_rows(kind, tenant, std::slice::from_ref(&lost), None).await?;
             let again = self.write_rows(kind, tenant, std::slice::from_ref(row), None).await?;
             if let Some(again) = again.into_iter().next() {
@@ -402,6 +393,12 @@ impl RedisStores {
         let mut away = self.steady.away.lock().await;
         let generation = generation?;
         if self.steady.lives(&generation) {
+            // Before the records: nobody goes on with one, and tells more of it, until these stand in the stream.
+            let latest = lock(&self.steady.lately).all();
+            for (tenant, facts) in latest {
+                self.announce(STREAMS, &tenant).await?;
+                self.tell_log(&tenant, &facts, ForWhom::LogAgain).await?;
+            }
             let mut count = 0;
             for ((kind, tenant), rows) in self.steady.all_anew() {
                 let Some(kind) = Kind::named(kind) else { continue };

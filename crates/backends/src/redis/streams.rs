@@ -6,14 +6,15 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures::FutureExt as _;
 use infra::{
-    Answer, EventEntry, EventStream, Matter, NewCalls, Position, Posted, PostedEntry, Recipient, RequestStream, Result,
-    StoreError, TakenCall, bounds, wire,
+    Answer, EventEntry, EventStream, Matter, NewCalls, OutEntry, Position, Posted, PostedEntry, Recipient,
+    RequestStream, Result, StoreError, TakenCall, bounds, wire,
 };
-use model::{CallUuid, Owner, TenantId};
+use model::{CallUuid, Owner, Stamped, TenantId};
 
+use super::away::PART_ROWS;
 use super::link::Sent;
 use super::script::Call;
-use super::{Found, RedisStores, position, refused, reply};
+use super::{Found, RedisStores, envelopes, position, refused, reply};
 
 /// The name of the stream of new calls.
 const NEW_CALLS: &str = "newcalls";
@@ -28,6 +29,32 @@ struct Taken {
     body: Bytes,
 }
 
+/// Whom an entry of the stream of facts is for; its field says it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum ForWhom {
+    /// Whoever follows the stream, and the reporting log.
+    All,
+    /// The reporting log: everybody else has heard it before.
+    LogAgain,
+    /// The reporting log: others have gone on from what was before it.
+    LogAsCorrection,
+}
+
+impl ForWhom {
+    const fn field(self) -> &'static str {
+        match self {
+            Self::All => "e",
+            Self::LogAgain => "r",
+            Self::LogAsCorrection => "c",
+        }
+    }
+
+    /// None for what a later release has put there.
+    fn of_field(field: &str) -> Option<Self> {
+        [Self::All, Self::LogAgain, Self::LogAsCorrection].into_iter().find(|for_whom| for_whom.field() == field)
+    }
+}
+
 fn stream_of(to: &Recipient) -> String {
     match to {
         Recipient::AgentState => "req:agent-state".to_owned(),
@@ -37,9 +64,15 @@ fn stream_of(to: &Recipient) -> String {
 }
 
 impl RedisStores {
-    /// The entries after `after` that this release knows. Others, of a later one, are passed over: a reader that got an empty
-    /// answer for them would never come past them.
-    async fn known_events(&self, tenant: &TenantId, mut after: Position, max: usize) -> Result<Vec<EventEntry>> {
+    /// The entries after `after` that this release knows and that are `wanted`. Others are passed over: a reader that got an
+    /// empty answer for them would never come past them.
+    async fn known_events(
+        &self,
+        tenant: &TenantId,
+        mut after: Position,
+        max: usize,
+        wanted: impl Fn(ForWhom) -> bool,
+    ) -> Result<Vec<OutEntry>> {
         loop {
             let mut call = Call::on(&self.scripts.read_events, tenant);
             let answer = call.about(Matter::Facts).arg(after.to_string()).arg(max).send(self).await?;
@@ -48,15 +81,32 @@ impl RedisStores {
                 return Err(StoreError::Trimmed { gone: at(words.get(1))? });
             }
             let entries = words.iter().skip(1).map(entry).collect::<Result<Vec<_>>>()?;
-            let Some((last, _)) = entries.last() else { return Ok(Vec::new()) };
+            let Some((last, ..)) = entries.last() else { return Ok(Vec::new()) };
             after = *last;
-            let known =
-                entries.into_iter().filter_map(|(position, event)| Some(EventEntry { position, event: event? }));
+            let known = entries.into_iter().filter(|(_, for_whom, _)| wanted(*for_whom));
+            let known = known.filter_map(|(position, for_whom, event)| {
+                let entry = EventEntry { position, event: event? };
+                Some(OutEntry { entry, is_correction: for_whom == ForWhom::LogAsCorrection })
+            });
             let known: Vec<_> = known.collect();
             if !known.is_empty() {
                 return Ok(known);
             }
         }
+    }
+
+    /// Adds facts that only the reporting log wants.
+    pub(super) async fn tell_log(&self, tenant: &TenantId, events: &[Stamped], for_whom: ForWhom) -> Result<()> {
+        for part in events.chunks(PART_ROWS) {
+            let mut call = Call::on(&self.scripts.tell_log, tenant);
+            call.arg(for_whom.field()).arg(bounds::STREAM_BYTES_HARD);
+            call.about(Matter::Facts).list(envelopes(part).collect::<Vec<_>>().into_iter());
+            let words = reply::texts(&call.send(self).await?)?;
+            if words.first().map(String::as_str) != Some("done") {
+                return Err(refused(&words));
+            }
+        }
+        Ok(())
     }
 
     async fn take_now(
@@ -126,11 +176,15 @@ impl EventStream for RedisStores {
         wait: Duration,
     ) -> Answer<'a, Vec<EventEntry>> {
         let look = move || async move {
-            let entries = self.known_events(tenant, after, max).await?;
-            let found = Found::from(!entries.is_empty());
-            Ok((entries, found))
+            let known = self.known_events(tenant, after, max, |for_whom| for_whom == ForWhom::All).await?;
+            let found = Found::from(!known.is_empty());
+            Ok((known.into_iter().map(|known| known.entry).collect(), found))
         };
         self.wait_for(tenant, "ev", wait, look).boxed()
+    }
+
+    fn read_out<'a>(&'a self, tenant: &'a TenantId, after: Position, max: usize) -> Answer<'a, Vec<OutEntry>> {
+        self.known_events(tenant, after, max, |_| true).boxed()
     }
 
     fn end<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, Position> {
@@ -143,10 +197,13 @@ impl EventStream for RedisStores {
     }
 }
 
-fn entry(value: &redis::Value) -> Result<(Position, Option<Arc<model::Stamped>>)> {
+/// An entry; without what it is about where a later release has written it.
+fn entry(value: &redis::Value) -> Result<(Position, ForWhom, Option<Arc<Stamped>>)> {
     let words = reply::list(value)?;
-    let event = contracts::wire::decode_stamped(reply::bytes(words.get(1))?).ok();
-    Ok((at(words.first())?, event.map(Arc::new)))
+    let for_whom = ForWhom::of_field(&reply::text(words.get(2))?);
+    let body = reply::bytes(words.get(1))?;
+    let event = for_whom.and_then(|_| contracts::wire::decode_stamped(body).ok());
+    Ok((at(words.first())?, for_whom.unwrap_or(ForWhom::All), event.map(Arc::new)))
 }
 
 // === impl NewCalls ===

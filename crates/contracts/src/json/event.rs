@@ -97,6 +97,14 @@ pub fn cloud_event(stamped: &Stamped) -> Json {
     event
 }
 
+/// A fact that came too late, as a CloudEvent: its owner's commit waited for a store that was away, and others have gone on from
+/// the commit before. What it tells has happened; the order of what stands before it in the log is not its own.
+pub fn correction(stamped: &Stamped) -> Json {
+    let mut event = cloud_event(stamped);
+    event["correction"] = json!(true);
+    event
+}
+
 /// Writes a point in time as RFC 3339 in UTC with microseconds.
 pub fn rfc3339(at: Timestamp) -> String {
     let secs = at.as_secs();

@@ -51,6 +51,11 @@ const ENVELOPE: &[Attribute] = &[
     attribute("time", "string", "when it happened: RFC 3339 in UTC with microseconds, by the owner's clock"),
     attribute("datacontenttype", "string", "`application/json`"),
     attribute("traceid", "string", "extension: the CallUUID, which is the trace id; only where there is a call"),
+    attribute(
+        "correction",
+        "boolean",
+        "extension: `true` on a fact that came too late, because Redis was away and its owner died meanwhile; others have gone on from the fact before it",
+    ),
     attribute("data", "object", "the event frame of a fact, or what the record's type says"),
 ];
 
@@ -132,6 +137,7 @@ mod tests {
 
     use super::super::facts::FRAME;
     use super::*;
+    use crate::json::correction;
 
     /// A fact with every attribute.
     fn full() -> Stamped {
@@ -160,13 +166,14 @@ mod tests {
             Value::String(_) => "string",
             Value::Number(_) => "number",
             Value::Object(_) => "object",
+            Value::Bool(_) => "boolean",
             _ => "another",
         }
     }
 
     #[test]
     fn every_attribute_of_a_fact_is_declared_with_its_type_and_none_besides() {
-        let event = cloud_event(&full());
+        let event = correction(&full());
         for (object, declared) in [(&event, ENVELOPE), (&event["data"], FRAME)] {
             let mut found: Vec<(&str, &str)> =
                 object.as_object().unwrap().iter().map(|(name, value)| (name.as_str(), json_type(value))).collect();

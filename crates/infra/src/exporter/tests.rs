@@ -85,14 +85,28 @@ async fn tell(calls: &dyn CallLedger, call: u64, from: u64, count: u64) {
     calls.commit(vec![write]).await.unwrap();
 }
 
+#[tokio::test]
+async fn a_correction_says_in_the_log_that_it_is_one() {
+    let stores = stores(Arc::new(Gate::default()));
+    tell(&*stores.calls, 7, 1, 1).await;
+    let mut out = stores.events.read_out(&acme(), Position::START, 1).await.unwrap().remove(0);
+    let plain = log_record(&out);
+    out.is_correction = true;
+    let correction = log_record(&out);
+    assert_eq!((&correction.topic, &correction.key, &correction.id), (&plain.topic, &plain.key, &plain.id));
+    let marked =
+        |record: &LogRecord| serde_json::from_str::<serde_json::Value>(&record.json).unwrap()["correction"].clone();
+    assert_eq!((marked(&plain), marked(&correction)), (serde_json::Value::Null, true.into()));
+}
+
 /// What stands in a log.
 type Lines = Arc<Mutex<Vec<LogRecord>>>;
 
 /// The law: whatever is repeated, what stands there first is complete and in the order of the stream, key by key.
 async fn judge(stores: &Stores, lines: &Lines) {
-    let entries = stores.events.read(&acme(), Position::START, usize::MAX, Duration::ZERO).await.unwrap();
+    let entries = stores.events.read_out(&acme(), Position::START, usize::MAX).await.unwrap();
     let (mut should, mut is) = (HashMap::<String, Vec<String>>::new(), HashMap::<String, Vec<String>>::new());
-    for record in entries.iter().map(|entry| log_record(&entry.event)) {
+    for record in entries.iter().map(log_record) {
         should.entry(record.key).or_default().push(record.id);
     }
     let mut seen = HashSet::new();

@@ -12,6 +12,6 @@ if trimmed and later(trimmed, after) then
 end
 local answer = { 'entries' }
 for _, entry in ipairs(redis.call('XRANGE', key('ev'), '(' .. after, '+', 'COUNT', max)) do
-  answer[#answer + 1] = { entry[1], entry[2][2] }
+  answer[#answer + 1] = { entry[1], entry[2][2], entry[2][1] }
 end
 return answer

@@ -31,12 +31,12 @@ local function events_full(hard)
   return tonumber(redis.call('HGET', key('evmeta'), 'bytes') or '0') >= hard
 end
 
--- Adds facts; the position of the last.
-local function add_events(events)
+-- Adds facts, to be read by all ('e'), or by the reporting log alone: told again ('r') or a correction ('c'). The position of the last.
+local function add_events(events, for_whom)
   local last = ''
   local bytes = 0
   for _, event in ipairs(events) do
-    last = redis.call('XADD', key('ev'), '*', 'e', event)
+    last = redis.call('XADD', key('ev'), '*', for_whom or 'e', event)
     bytes = bytes + #event
   end
   if last ~= '' then

@@ -246,7 +246,8 @@ pub fn reporting(facts: &[Fact], log: &[String]) -> Vec<String> {
         if !seen.insert(id.clone()) {
             continue;
         }
-        let Some(place) = place else { continue };
+        // A correction stands beside the facts of those who have gone on.
+        let Some(place) = place.filter(|_| event["correction"] != true) else { continue };
         let subject = event["subject"].as_str().unwrap_or_default().to_owned();
         // Facts of one virtual queue have the keys of their calls: only those of other subjects are in order.
         if !subject.starts_with("queue:") && last.get(&subject).is_some_and(|before| *before > place) {
@@ -266,8 +267,9 @@ pub fn reported_facts(log: &[String]) -> Result<Vec<Fact>> {
     for line in log {
         let Some((_, event)) = line.split_once('\t') else { continue };
         let event: serde_json::Value = serde_json::from_str(event)?;
-        // Summaries of call threads and reports of roles are no facts.
-        if event["data"]["seq"].as_u64().is_none() || !event["data"]["subject"].is_string() {
+        // Summaries of call threads and reports of roles are no facts, and corrections none of those who have gone on.
+        let is_fact = event["data"]["seq"].as_u64().is_some() && event["data"]["subject"].is_string();
+        if !is_fact || event["correction"] == true {
             continue;
         }
         let fact = Fact::of_cloud_event(String::new(), &event)?;
