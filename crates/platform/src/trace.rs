@@ -145,20 +145,23 @@ fn fill(trace: &mut Trace, entries: &[(String, u64, &What)]) {
     }
 }
 
+/// The owners that have taken the call over from one that was gone, as `node.epoch`.
+fn heirs(answers: &[Answer]) -> impl Iterator<Item = &str> {
+    let known = answers.iter().filter_map(|answer| answer.known.as_ref().ok());
+    known.flat_map(|known| &known.entries).filter_map(|entry| match &entry.what {
+        What::Call(call) if call.taken_over => call.printed.split_once('@').map(|(_, owner)| owner),
+        _ => None,
+    })
+}
+
 /// What is not known of the call, and why.
 fn missing(answers: &[Answer], trace: &Trace) -> Vec<String> {
     let mut missing = Vec::new();
-    let taken_over = answers
-        .iter()
-        .filter_map(|answer| answer.known.as_ref().ok())
-        .flat_map(|known| &known.entries)
-        .any(|entry| matches!(&entry.what, What::Call(call) if call.taken_over));
-    if taken_over {
-        missing.push(
-            "the call's owner died while it lasted and another life went on with it: what only the dead one had seen is lost"
-                .to_owned(),
-        );
-    }
+    missing.extend(heirs(answers).map(|heir| {
+        format!(
+            "the call's owner died while it lasted, and {heir} went on with it: what only the dead one had seen is lost"
+        )
+    }));
     for (role, what) in NEEDED {
         let of_role: Vec<&Answer> = answers.iter().filter(|answer| answer.role == role).collect();
         if of_role.is_empty() {

@@ -32,6 +32,11 @@ fn nodes(messages: &str) -> Vec<String> {
     lines.filter_map(node).collect()
 }
 
+/// The Call-ID of what a caller has sent.
+fn call_id(messages: &str) -> Option<String> {
+    messages.lines().find_map(|line| Some(line.strip_prefix("Call-ID:")?.trim().to_owned()))
+}
+
 #[test]
 fn calls_of_a_killed_node_go_on_at_the_other_one() -> Result<()> {
     let site = Installation::start_on_servers(&[
@@ -67,11 +72,14 @@ fn calls_of_a_killed_node_go_on_at_the_other_one() -> Result<()> {
         load.finish(LATER)?.expect_success().with_context(|| format!("callers of {what}"))?;
     }
     agent.hang_up().context("the agent hangs up")?;
+    let call_id = call_id(&talking.messages()).context("the conversation's Call-ID")?;
     talking.finish(LATER)?.1.expect_success().context("the caller of the conversation")?;
     agent.wait_for("CALL_ESTABLISHED", LATER).context("who waited comes to the agent")?;
     agent.hang_up()?;
     waiting.finish(LATER)?.1.expect_success().context("who waited")?;
     let heir = if node.ends_with('1') { 2 } else { 1 };
+    let told = super::trace::of_ended(&site, &[&call_id])?["missing"].to_string();
+    ensure!(told.contains(&format!("sip-cluster-{heir}.")) && told.contains("went on with it"), "{told}");
     wait::until(LATER, || {
         let left = site.metric_of("sip-cluster", heir, "sipcluster_calls")?;
         Ok((left == 0.0).then_some(()))
