@@ -32,7 +32,7 @@ pub use state::{
     Unacknowledged, Unpracked,
 };
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
 use model::{Entropy, Timestamp};
@@ -62,6 +62,7 @@ pub struct UserAgent {
     outside: HashMap<ClientId, Outside>,
     waiting: HashMap<u64, Waiting>,
     timers: TimerQueue<DialogId>,
+    changed: BTreeSet<DialogId>,
     /// Drained after every input, which adds a handful at most.
     events: VecDeque<Event>,
 }
@@ -88,6 +89,7 @@ impl UserAgent {
             outside: HashMap::new(),
             waiting: HashMap::new(),
             timers: TimerQueue::new(),
+            changed: BTreeSet::new(),
             events: VecDeque::new(),
         }
     }
@@ -212,6 +214,12 @@ impl UserAgent {
     /// The next event.
     pub fn poll_event(&mut self) -> Option<Event> {
         self.events.pop_front()
+    }
+
+    /// The dialogs in which a request was begun since this was asked last, by the agent's own timers as well: their numbers have
+    /// gone on, so who keeps records writes them before the message leaves.
+    pub fn take_changed(&mut self) -> BTreeSet<DialogId> {
+        std::mem::take(&mut self.changed)
     }
 
     /// The next message to be sent.
@@ -361,6 +369,7 @@ impl UserAgent {
 
     fn remove_leg(&mut self, id: DialogId) -> Option<Leg> {
         let leg = self.dialogs.remove(id.0)?;
+        self.changed.remove(&id);
         self.by_tag.remove(&leg.state.dialog.local_tag);
         if let Some(key) = leg.initial_key() {
             self.initial.remove(&key);

@@ -39,11 +39,6 @@ pub enum Event {
         /// What its body means.
         session: Session,
     },
-    /// Our INVITE was answered before the peer heard of its CANCEL: the call is given back by a BYE, and `Released` follows.
-    GivenBack {
-        /// The dialog.
-        dialog: DialogId,
-    },
     /// Our INVITE ended without a dialog. The handle is dead.
     Failed {
         /// The dialog that did not come to be.

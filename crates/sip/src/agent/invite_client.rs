@@ -163,6 +163,7 @@ impl UserAgent {
         let request = with_session(with_headers(with_timer_request(request, leg, wish), headers), offer).build();
         let cseq = leg.state.dialog.local_cseq;
         let client = self.layer.send(ClientRequest { message: &request, branch: &branch, flow, owner: id.0 }, now)?;
+        self.changed.insert(id);
         leg.follow(client, &self.layer);
         leg.state.outgoing = Some(OutgoingInvite {
             cseq,
@@ -461,6 +462,7 @@ impl UserAgent {
         request.set(&HeaderName::Via, via);
         request.set(&HeaderName::CSeq, format_args!("{} INVITE", outgoing.cseq));
         let client = self.layer.send(ClientRequest { message: &request, branch: &branch, flow, owner: id.0 }, now)?;
+        self.changed.insert(id);
         outgoing.request = self.layer.request_of(client);
         leg.follow(client, &self.layer);
         Ok(())

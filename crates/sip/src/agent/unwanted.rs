@@ -7,7 +7,6 @@ use model::Timestamp;
 use super::UserAgent;
 use super::command::{DialogId, ExtraHeaders};
 use super::compose::with_headers;
-use super::event::Event;
 use super::state::{LegPhase, Shared};
 use crate::dialog::{Dialog, Direction, contact_uri, record_routes};
 use crate::header::HeaderName;
@@ -23,7 +22,7 @@ impl UserAgent {
             leg.state.phase = LegPhase::Confirmed;
             self.send_ack(id, None, now);
             if self.send_bye(id, Vec::new(), now).is_ok() {
-                return self.events.push_back(Event::GivenBack { dialog: id });
+                return;
             }
         } else {
             self.decline_success(client, &response, now);

@@ -231,6 +231,7 @@ impl UserAgent {
         let Some(leg) = self.dialogs.get_mut(id.0) else { return };
         let flow = leg.state.dialog.flow;
         let Ok(client) = self.layer.send(ClientRequest { message, branch, flow, owner: id.0 }, now) else { return };
+        self.changed.insert(id);
         leg.clients.push(client);
         leg.state.requests.push(PendingRequest {
             id: request.0,

@@ -240,7 +240,6 @@ impl Node {
             | Event::Refreshed { .. }
             | Event::Progress { .. }
             | Event::Answered { .. }
-            | Event::GivenBack { .. }
             | Event::Renegotiated { .. }
             | Event::Proposed { .. }
             | Event::Refused { .. } => {}

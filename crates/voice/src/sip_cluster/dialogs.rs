@@ -36,10 +36,6 @@ impl Node {
             Event::Request { request, message, .. } => self.asked(request, &message, now),
             Event::Refreshed { dialog } => self.heard(dialog, now),
             Event::Released { dialog, reason } => self.released(dialog, &reason, now),
-            // The BYE is in the record before it is said.
-            Event::GivenBack { dialog } => {
-                let _ = self.place(dialog);
-            }
         }
     }
 

@@ -221,7 +221,14 @@ impl Node {
 
     /// A message of a call that is here, or of none.
     pub(super) fn take_in(&mut self, message: Message, link: u64, now: Timestamp) {
-        if message.is_request() && message.to().is_ok_and(|to| to.tag().is_some()) {
+        if message.is_request()
+            && let Ok(to) = message.to()
+            && let Some(tag) = to.tag()
+        {
+            // Whatever is answered, it is answered as the owner: the ledger is asked also where nothing changes.
+            if let Some(dialog) = self.agent.dialog_by_tag(tag) {
+                self.mark_of(dialog);
+            }
             self.taken.push((message.clone(), link));
         }
         let again = [&headers::OWNER, &headers::UNREACHABLE].iter().any(|mark| message.header(mark).is_some());
@@ -358,6 +365,9 @@ impl Node {
         while let Some(event) = self.agent.poll_event() {
             self.dialog_event(event, now);
         }
+        for dialog in self.agent.take_changed() {
+            self.mark_of(dialog);
+        }
     }
 
     /// Does what a call wants, and arms its timer.
@@ -396,6 +406,12 @@ impl Node {
     /// Whether the batch is to be confirmed by the ledger before anything leaves; a commit that only waits for it proves nothing.
     pub const fn is_in_doubt(&self) -> bool {
         self.in_doubt
+    }
+
+    fn mark_of(&mut self, dialog: DialogId) {
+        if let Some(place) = self.dialogs.get(&dialog) {
+            self.mark(place.conn_id);
+        }
     }
 
     /// The call is part of the next commit.

@@ -1,6 +1,6 @@
 //! What must hold, whatever happens; and who may break it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use infra::{CallWrite, Loaded, Written};
 use model::{ConnId, Event, EventName, Timestamp};
@@ -29,6 +29,8 @@ pub struct Rules {
     /// Call-IDs of dialogs that a node has ended or is ending, and of those that it has cancelled while they rang.
     withdrawn: BTreeSet<String>,
     unrung: BTreeSet<String>,
+    /// What nodes have said.
+    said: HashSet<bytes::Bytes>,
     /// BYEs and CANCELs of parties that have no answer.
     unanswered: BTreeMap<(Addr, String), Timestamp>,
 }
@@ -100,6 +102,11 @@ impl Rules {
         if !matches!(status.0, 481 | 487 | 491) && !self.is_meant_to_end(conn_id) {
             self.break_rule("a re-INVITE works", format!("{who} got {}", status.0));
         }
+    }
+
+    /// Whether no node has said it before: a repeat was the owner's to say when it was said first.
+    pub fn says(&mut self, bytes: &bytes::Bytes) -> bool {
+        self.said.insert(bytes.clone())
     }
 
     /// A node says something: by BYE and CANCEL it takes back what it has offered.
