@@ -171,6 +171,13 @@ impl Site {
         self.data_dir.clone().unwrap_or_else(default)
     }
 
+    /// The same for who asks an installation that runs: with the replicas that its supervisor was told by options.
+    fn values_of_running(&self) -> anyhow::Result<Values> {
+        let mut site = self.clone();
+        site.set.splice(0..0, crate::processes::replicas_told(&self.data_dir()));
+        site.values()
+    }
+
     /// The settings of all sources, checked.
     fn values(&self) -> anyhow::Result<Values> {
         let sources = Sources {

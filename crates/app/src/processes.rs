@@ -6,6 +6,7 @@
 mod child;
 
 use std::collections::HashMap;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -43,16 +44,48 @@ pub fn replica_settings(replicas: u8) -> Vec<String> {
     SEVERAL.iter().map(|role| format!("replicas.{}={replicas}", role.replace('-', "_"))).collect()
 }
 
+/// In the data directory while a supervisor runs: its process, and the replicas that its options ask for, a line each. Other commands
+/// do not have these options, and are to ask every replica all the same.
+const SUPERVISOR_FILE: &str = "supervisor";
+
+/// The replicas that the supervisor of that data directory was told by its options, as `--set` takes them; nothing where none runs.
+pub fn replicas_told(data_dir: &Path) -> Vec<String> {
+    let text = std::fs::read_to_string(data_dir.join(SUPERVISOR_FILE)).unwrap_or_default();
+    let mut lines = text.lines();
+    let runs = lines.next().is_some_and(|pid| Path::new("/proc").join(pid).exists());
+    lines.filter(|_| runs).map(str::to_owned).collect()
+}
+
+/// The file; removed with the value.
+struct SupervisorFile(PathBuf);
+
+impl SupervisorFile {
+    fn write(data_dir: &Path, replicas: &[String]) -> anyhow::Result<Self> {
+        let path = data_dir.join(SUPERVISOR_FILE);
+        let lines = [&[std::process::id().to_string()], replicas].concat();
+        std::fs::write(&path, lines.join("\n")).with_context(|| format!("writing {}", path.display()))?;
+        Ok(Self(path))
+    }
+}
+
+impl Drop for SupervisorFile {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
 /// What a supervisor needs to know.
 pub struct Plan {
     /// Number of the instance.
     pub instance: u8,
     /// The data directory, which all processes share.
-    pub data_dir: std::path::PathBuf,
+    pub data_dir: PathBuf,
     /// The settings, checked.
     pub values: Values,
     /// What every process is told on its command line beside its role.
     pub arguments: Vec<std::ffi::OsString>,
+    /// What its options say of replicas, as `--set` takes it.
+    pub replicas: Vec<String>,
     /// Where the lines of the processes' logs go.
     pub log_line: fn(&str),
 }
@@ -77,6 +110,7 @@ pub async fn run(plan: Plan, example: &Example) -> anyhow::Result<Exit> {
     }
     let clock = Arc::new(SystemClock::start());
     let data_dir = DataDir::open(&plan.data_dir, Sharing::Shared)?;
+    let _file = SupervisorFile::write(&plan.data_dir, &plan.replicas)?;
     let installation = Installation::of(plan.instance, &data_dir, plan.values, clock)?;
     let own = {
         let opened = stores::open(&installation).await.context("opening the stores")?;

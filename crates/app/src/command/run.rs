@@ -33,6 +33,7 @@ pub fn up_processes(site: &Site, example: Example, replicas: Option<u8>) -> anyh
         data_dir: site.data_dir(),
         values,
         arguments: arguments_of(&site),
+        replicas: site.set.iter().filter(|set| set.starts_with("replicas.")).cloned().collect(),
         log_line: if matches!(example, Example::Robots(_)) { processes::to_stderr } else { processes::to_stdout },
     };
     let executor = executor()?;

@@ -70,7 +70,7 @@ pub(super) fn of_running(site: &Site) -> anyhow::Result<Topology> {
 
 /// Who asks every role of that site, with the installation's own key.
 pub(super) fn everyone(site: &Site, scope: &str) -> anyhow::Result<Everyone> {
-    let values = site.values()?;
+    let values = site.values_of_running()?;
     let tokens = data_dir::tokens_of_existing(&site.data_dir(), Arc::new(SystemClock::start()))?;
     let token = tokens.issue(None, "operator/cli", scope, token::EVERY_ROLE, TOKEN_LIFE)?;
     Ok(Everyone::of_operator(roles::TABLE, sections::directory(site.instance, &values)?, token))

@@ -93,7 +93,7 @@ impl Situation {
 /// Gathers it. Nothing is changed or made by it.
 pub fn gather(site: &Site) -> anyhow::Result<Situation> {
     let clock = SystemClock::start();
-    let (values, settings_faults) = match site.values() {
+    let (values, settings_faults) = match site.values_of_running() {
         Ok(values) => (values, Vec::new()),
         Err(error) => {
             let defaults = runtime::settings::load(&sections::all(roles::TABLE), &Sources::default())?;
