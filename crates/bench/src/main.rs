@@ -10,6 +10,7 @@ mod demo;
 mod floor;
 mod http;
 mod idle;
+mod inheritance;
 mod kamailio;
 mod parser;
 mod persistence;

@@ -77,7 +77,7 @@ pub fn run(options: &Options, report: &mut Report, folder: &Path) -> Result<()> 
         add(report, way, &cost, embedded);
         embedded.get_or_insert(cost.ms);
     }
-    Ok(())
+    crate::inheritance::run(options, report)
 }
 
 fn cost(options: &Options, way: &Way, servers: Option<&Servers>, folder: &Path) -> Result<Cost> {
@@ -190,13 +190,13 @@ fn percentile_99(mut times: Vec<f64>) -> Option<f64> {
 }
 
 /// Redis, PostgreSQL and Kafka of the instance, started by `script/infra`; ended with the value.
-struct Servers {
+pub struct Servers {
     instance: u8,
     pids: Vec<u32>,
 }
 
 impl Servers {
-    fn start(instance: u8) -> Result<Self> {
+    pub fn start(instance: u8) -> Result<Self> {
         infra(instance, "up")?;
         let status = infra(instance, "status")?;
         // `redis        answers (pid 17)`
