@@ -86,6 +86,12 @@ impl Instance {
         Ok(Self { number, _servers: servers, _lock: lock })
     }
 
+    /// Claims one for who starts its servers.
+    pub fn without_servers() -> Result<Self> {
+        let (number, lock) = claim_instance()?;
+        Ok(Self { number, _servers: None, _lock: lock })
+    }
+
     /// The number.
     pub const fn number(&self) -> u8 {
         self.number

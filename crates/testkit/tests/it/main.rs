@@ -10,6 +10,7 @@ mod facts;
 mod hearing;
 mod heirs;
 mod hostile;
+mod infra;
 mod keys;
 mod linphone;
 mod metrics;

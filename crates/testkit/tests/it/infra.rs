@@ -1,0 +1,68 @@
+//! `script/infra` as operators use it: it starts servers, starts them again, empties them, and leaves nothing behind.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use anyhow::{Context, Result, ensure};
+use testkit::installation::Instance;
+
+const NOT_ALL_ANSWER: i32 = 3;
+
+fn infra(instance: u8, what: &[&str]) -> Result<Output> {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../script/infra");
+    Ok(Command::new(script).args(["--instance", &instance.to_string()]).args(what).output()?)
+}
+
+fn done(instance: u8, what: &[&str]) -> Result<String> {
+    let output = infra(instance, what)?;
+    ensure!(output.status.success(), "script/infra {what:?}: {}", String::from_utf8_lossy(&output.stderr));
+    Ok(String::from_utf8(output.stdout)?)
+}
+
+fn redis(instance: u8, command: &[&str]) -> Result<String> {
+    let output = Command::new("redis-cli").args(["-h", &format!("127.{instance}.255.1")]).args(command).output()?;
+    Ok(String::from_utf8(output.stdout)?.trim().to_owned())
+}
+
+/// Ends what a failed test has left.
+struct Down(u8);
+
+impl Drop for Down {
+    fn drop(&mut self) {
+        let _ = infra(self.0, &["down"]);
+    }
+}
+
+#[test]
+fn servers_start_again_with_their_data_or_without_and_leave_nothing_behind() -> Result<()> {
+    let instance = Instance::without_servers()?;
+    let number = instance.number();
+    let _down = Down(number);
+    done(number, &["up"])?;
+    let status = done(number, &["status"])?;
+    ensure!(status.lines().filter(|line| line.contains("answers (pid ")).count() == 4, "{status}");
+    let pid = |line: &str| line.rsplit_once("(pid ")?.1.trim_end_matches(')').parse::<u32>().ok();
+    let pids: Vec<u32> = status.lines().filter_map(pid).collect();
+    // A second `up` changes nothing.
+    done(number, &["up"])?;
+    ensure!(done(number, &["status"])? == status);
+    redis(number, &["SET", "kept", "17"])?;
+    done(number, &["restart", "redis"])?;
+    ensure!(redis(number, &["GET", "kept"])? == "17", "its data are there after a restart");
+    done(number, &["empty", "redis"])?;
+    ensure!(redis(number, &["GET", "kept"])?.is_empty(), "its data are gone");
+    done(number, &["stop", "redis-pulse"])?;
+    ensure!(infra(number, &["status"])?.status.code() == Some(NOT_ALL_ANSWER));
+    done(number, &["down"])?;
+    let folder = format!("/tmp/trunkline-infra-{}/{number}", id()?);
+    ensure!(!Path::new(&folder).exists(), "{folder} is still there");
+    let left: Vec<&u32> = pids.iter().filter(|pid| Path::new(&format!("/proc/{pid}")).exists()).collect();
+    ensure!(left.is_empty(), "processes {left:?} are still there");
+    Ok(())
+}
+
+/// The user's number, as the script's folder has it.
+fn id() -> Result<String> {
+    let output = Command::new("id").arg("-u").output().context("id")?;
+    Ok(String::from_utf8(output.stdout)?.trim().to_owned())
+}
