@@ -51,20 +51,27 @@ const SUPERVISOR_FILE: &str = "supervisor";
 /// The replicas that the supervisor of that data directory was told by its options, as `--set` takes them; nothing where none runs.
 pub fn replicas_told(data_dir: &Path) -> Vec<String> {
     let text = std::fs::read_to_string(data_dir.join(SUPERVISOR_FILE)).unwrap_or_default();
-    let mut lines = text.lines();
-    let runs = lines.next().is_some_and(|pid| Path::new("/proc").join(pid).exists());
-    lines.filter(|_| runs).map(str::to_owned).collect()
+    let runs = supervisor_runs(&text);
+    text.lines().skip(1).filter(|_| runs).map(str::to_owned).collect()
+}
+
+fn supervisor_runs(text: &str) -> bool {
+    text.lines().next().is_some_and(|pid| Path::new("/proc").join(pid).exists())
 }
 
 /// The file; removed with the value.
 struct SupervisorFile(PathBuf);
 
 impl SupervisorFile {
-    fn write(data_dir: &Path, replicas: &[String]) -> anyhow::Result<Self> {
+    /// Nothing where another supervisor runs, which this one is not to disturb.
+    fn write(data_dir: &Path, replicas: &[String]) -> anyhow::Result<Option<Self>> {
         let path = data_dir.join(SUPERVISOR_FILE);
+        if supervisor_runs(&std::fs::read_to_string(&path).unwrap_or_default()) {
+            return Ok(None);
+        }
         let lines = [&[std::process::id().to_string()], replicas].concat();
         std::fs::write(&path, lines.join("\n")).with_context(|| format!("writing {}", path.display()))?;
-        Ok(Self(path))
+        Ok(Some(Self(path)))
     }
 }
 

@@ -30,7 +30,10 @@ pub fn run(options: &Options, report: &mut Report) -> Result<()> {
         ours: took.as_secs_f64(),
         peer: None,
         goal: Goal::AtMost(SECONDS_MAX),
-        note: format!("records of {STATE_BYTES} bytes, {} in a batch", bounds::CLAIM_BATCH),
+        note: format!(
+            "in Redis; records of {STATE_BYTES} bytes, {} in a batch; each is then read and gone on with",
+            bounds::CLAIM_BATCH
+        ),
         void: Vec::new(),
     });
     Ok(())

@@ -72,6 +72,13 @@ pub enum StoreError {
     },
 }
 
+impl StoreError {
+    /// Whether it is over when the store answers again, or has room again: who asks again loses nothing.
+    pub const fn passes(&self) -> bool {
+        matches!(self, Self::Unavailable { .. } | Self::Full { .. })
+    }
+}
+
 /// What every store's method answers.
 pub type Result<T> = std::result::Result<T, StoreError>;
 

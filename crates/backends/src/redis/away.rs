@@ -16,7 +16,7 @@ use tokio::time::Instant;
 
 use super::RedisStores;
 use super::ledgers::{Kind, Row};
-use super::steady::{Id, passes};
+use super::steady::Id;
 use super::streams::ForWhom;
 use super::waiting::{Former, WaitingFile};
 
@@ -243,7 +243,7 @@ impl RedisStores {
                 self.steady.full.store(false, Relaxed);
                 return Ok(Some(written));
             }
-            Ok(Err(error)) if !passes(&error) => return Err(error),
+            Ok(Err(error)) if !error.passes() => return Err(error),
             Ok(Err(error)) if self.lacks_room(kind, &error) => {
                 away.failed_at = Some(Instant::now());
                 return Ok(None);
@@ -320,7 +320,7 @@ impl RedisStores {
                         }
                     }
                 }
-                Ok(Err(error)) if !passes(&error) => {
+                Ok(Err(error)) if !error.passes() => {
                     tracing::error!(%error, ledger = kind.name, rows = rows.len(), "commits that waited for Redis are refused");
                     away.wait_no_more(&rows);
                     for row in rows.iter().filter(|row| row.change == Change::End) {
@@ -363,7 +363,7 @@ impl RedisStores {
                 Ok(Ok(Written::Done { .. })) => done += 1,
                 // Somebody else has gone on with it from the commit before.
                 Ok(Ok(_)) => late += 1,
-                Ok(Err(error)) if !passes(&error) => {
+                Ok(Err(error)) if !error.passes() => {
                     late += 1;
                     tracing::error!(%error, record = row.key, "a commit of a former life is refused");
                 }
@@ -411,7 +411,14 @@ impl RedisStores {
     async fn correct(&self, tenant: &TenantId, refused: impl Iterator<Item = (&Row, &Written)>) -> Result<()> {
         let refused = refused.filter(|(_, answer)| !matches!(answer, Written::Done { .. }));
         let facts: Vec<Stamped> = refused.flat_map(|(row, _)| row.events.iter().cloned()).collect();
-        self.tell_log(tenant, &facts, ForWhom::LogAsCorrection).await
+        match self.tell_log(tenant, &facts, ForWhom::LogAsCorrection).await {
+            // The log has been away for hours: nothing else is to wait for it as well.
+            Err(error @ StoreError::Full { bound: 1.., .. }) => {
+                tracing::error!(%tenant, %error, facts = facts.len(), "facts that came too late are dropped");
+                Ok(())
+            }
+            told => told,
+        }
     }
 
     /// Writes rows of one record; what became of the last.

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::steady::Id;
 
-/// What is older than the last fact by so much has gone out: an exporter is behind by less, unless its log is away.
+/// What is older has gone out: an exporter is behind by less, unless its log is away.
 const KEPT: Duration = Duration::from_secs(5);
 /// Facts that are kept at most.
 const FACTS_MAX: usize = 50_000;
@@ -37,8 +37,21 @@ impl Lately {
         let at = Instant::now();
         self.facts += facts.len();
         self.told.push_back(Told { at, id, facts: facts.to_vec() });
-        while self.facts > FACTS_MAX || self.told.front().is_some_and(|first| at.duration_since(first.at) > KEPT) {
-            let Some(gone) = self.told.pop_front() else { break };
+        while self.facts > FACTS_MAX {
+            self.forget_first();
+        }
+    }
+
+    /// Called while Redis lives as it did before: what is old is out. After an absence, what was told last may yet have to be told again,
+    /// however old it is by then.
+    pub(super) fn forget_what_is_out(&mut self) {
+        while self.told.front().is_some_and(|first| first.at.elapsed() > KEPT) {
+            self.forget_first();
+        }
+    }
+
+    fn forget_first(&mut self) {
+        if let Some(gone) = self.told.pop_front() {
             self.facts -= gone.facts.len();
         }
     }
@@ -98,13 +111,15 @@ mod tests {
         assert_eq!(lately.of(&id(7)), [fact(7, 1), fact(7, 2)]);
         tokio::time::advance(Duration::from_millis(1)).await;
         lately.tell(id(9), &[fact(9, 1)]);
+        lately.forget_what_is_out();
         assert_eq!(lately.of(&id(7)), [fact(7, 2)], "the first has gone out");
         assert_eq!(lately.all()[&tenant()], [fact(7, 2), fact(8, 1), fact(9, 1)]);
         lately.forget(&id(8));
         assert_eq!((lately.of(&id(8)).len(), lately.facts), (0, 2));
-        // Nothing more is told while Redis is away: what was last is still there, however long that takes.
+        // An absence, and the first fact after it: nobody has seen yet whether Redis has kept what was last.
         tokio::time::advance(KEPT * 100).await;
-        assert_eq!(lately.of(&id(9)).len(), 1);
+        lately.tell(id(9), &[fact(9, 2)]);
+        assert_eq!(lately.of(&id(9)), [fact(9, 1), fact(9, 2)]);
     }
 
     #[test]

@@ -172,7 +172,7 @@ impl Shared {
                 // connection whose other end is gone looks just so.
                 let is_silent = error.is_timeout() && self.late.fetch_add(1, Ordering::Relaxed) >= LATE_MAX;
                 // A master that is one no more may leave connections as they are: only a new one finds its successor.
-                let is_useless = error.is_unrecoverable_error() || is_silent || error.code() == Some("READONLY");
+                let is_useless = error.is_unrecoverable_error() || is_silent || says(&error, "READONLY");
                 if matches!(held.wire, Wire::Single(_)) && is_useless {
                     self.broke(held.generation);
                 }
@@ -272,7 +272,11 @@ async fn listen_once(shared: &Shared, waiting: &Waiting) -> RedisResult<()> {
         tokio::select! {
             _ = is_lost.changed() => return Ok(()),
             // The other end may be gone without a word.
-            () = tokio::time::sleep(ASK_AGAIN) => redis::cmd("PING").exec_async(&mut wire).await?,
+            () = tokio::time::sleep(ASK_AGAIN) => match redis::cmd("PING").exec_async(&mut wire).await {
+                // A Redis whose disk is full refuses even this, and is there.
+                Err(error) if !says(&error, "MISCONF") => return Err(error),
+                _ => {}
+            },
         }
     }
 }
@@ -289,10 +293,17 @@ fn wake(waiting: &Waiting, meant: impl Fn(&str) -> bool) {
 
 /// What a failure of Redis means to the caller.
 pub(super) fn failed(error: RedisError) -> StoreError {
-    match error.code() {
-        Some("OOM") => StoreError::Full { what: "the memory of Redis", bound: 0 },
-        // It answers what it is asked, and takes nothing that it cannot put on its disk.
-        Some("MISCONF") => StoreError::Full { what: "the disk of Redis", bound: 0 },
-        _ => StoreError::Unavailable { reason: format!("Redis: {error}") },
+    if says(&error, "OOM") {
+        return StoreError::Full { what: "the memory of Redis", bound: 0 };
     }
+    // It answers what it is asked, and takes nothing that it cannot put on its disk.
+    if says(&error, "MISCONF") {
+        return StoreError::Full { what: "the disk of Redis", bound: 0 };
+    }
+    StoreError::Unavailable { reason: format!("Redis: {error}") }
+}
+
+/// Whether an error has that code; before Redis 7 that of a script's command stands in its text alone.
+fn says(error: &RedisError, code: &str) -> bool {
+    error.code() == Some(code) || error.detail().is_some_and(|text| text.contains(&format!("-{code} ")))
 }

@@ -57,7 +57,8 @@ impl RedisStores {
         let record = v1::RegistrationPut::decode(reply::bytes(words.get(2))?);
         let record = record.map_err(|e| reply::corrupt("a registration", e))?;
         let held = wire::registration_from_wire(record);
-        Ok(Registration { version: reply::number(words.first())?, events: reply::number(words.get(1))?, ..held })
+        let events = reply::number(words.get(1))?.max(self.steady.told_of(tenant, &dn_of(dn)?));
+        Ok(Registration { version: reply::number(words.first())?, events, ..held })
     }
 }
 

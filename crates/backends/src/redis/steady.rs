@@ -91,6 +91,8 @@ struct Life {
     emptied_at: Option<Instant>,
     /// Whether this client's records are still to be written again.
     owes: bool,
+    /// The life in which the latest facts were told again.
+    told: Option<String>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -99,11 +101,6 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 pub(super) fn is_away(error: &StoreError) -> bool {
     matches!(error, StoreError::Unavailable { .. })
-}
-
-/// Whether what was refused is taken later: Redis is away, or has no room now.
-pub(super) fn passes(error: &StoreError) -> bool {
-    is_away(error) || matches!(error, StoreError::Full { .. })
 }
 
 impl Steady {
@@ -393,12 +390,7 @@ impl RedisStores {
         let mut away = self.steady.away.lock().await;
         let generation = generation?;
         if self.steady.lives(&generation) {
-            // Before the records: nobody goes on with one, and tells more of it, until these stand in the stream.
-            let latest = lock(&self.steady.lately).all();
-            for (tenant, facts) in latest {
-                self.announce(STREAMS, &tenant).await?;
-                self.tell_log(&tenant, &facts, ForWhom::LogAgain).await?;
-            }
+            self.tell_again(&generation).await?;
             let mut count = 0;
             for ((kind, tenant), rows) in self.steady.all_anew() {
                 let Some(kind) = Kind::named(kind) else { continue };
@@ -418,8 +410,25 @@ impl RedisStores {
             }
             self.steady.owes_nothing(&generation);
             tracing::warn!(records = count, "Redis came back empty: the records of this client are written anew");
+        } else {
+            lock(&self.steady.lately).forget_what_is_out();
         }
         self.hand_in(&mut away).await;
+        Ok(())
+    }
+
+    /// Tells the log once more, in a new life of Redis, what it was told last. Before the records: nobody goes on with one, and tells
+    /// more of it, until these facts stand in the stream.
+    async fn tell_again(&self, generation: &str) -> Result<()> {
+        if lock(&self.steady.life).told.as_deref() == Some(generation) {
+            return Ok(());
+        }
+        let latest = lock(&self.steady.lately).all();
+        for (tenant, facts) in latest {
+            self.announce(STREAMS, &tenant).await?;
+            self.tell_log(&tenant, &facts, ForWhom::LogAgain).await?;
+        }
+        lock(&self.steady.life).told = Some(generation.to_owned());
         Ok(())
     }
 

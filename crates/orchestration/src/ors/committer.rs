@@ -85,9 +85,9 @@ impl Committer {
         loop {
             match self.shared.ctx.stores.sessions.commit(batch.clone()).await {
                 Ok(written) => return written,
-                Err(infra::StoreError::Unavailable { reason }) => {
+                Err(error) if error.passes() => {
                     if !std::mem::replace(&mut waits, true) {
-                        tracing::warn!(tenant = %batch.tenant, reason, "sessions wait for their store");
+                        tracing::warn!(tenant = %batch.tenant, %error, "sessions wait for their store");
                     }
                     tokio::time::sleep(AGAIN).await;
                 }

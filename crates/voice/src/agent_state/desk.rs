@@ -67,7 +67,7 @@ async fn take_over(ctx: &RoleContext, tenant: &TenantId, metrics: &Metrics) -> R
         match claim(&ctx.stores, tenant, &owner, metrics, ctx.clock.now()).await {
             Ok(Some(agents)) => return Ok(Some(agents)),
             Ok(None) => {}
-            Err(error @ StoreError::Unavailable { .. }) => warn!(%tenant, %error, "agents not taken over yet"),
+            Err(error) if error.passes() => warn!(%tenant, %error, "agents not taken over yet"),
             Err(error) => return Err(error.into()),
         }
         tokio::select! {
@@ -216,7 +216,7 @@ impl Desk {
         loop {
             match self.ctx.stores.agents.commit(batch.clone()).await {
                 Ok(answers) => return self.all_written(&batch, &answers),
-                Err(error @ StoreError::Unavailable { .. }) => {
+                Err(error) if error.passes() => {
                     warn!(tenant = %self.tenant, %error, "the turn waits for the store");
                     tokio::time::sleep(ASK_AGAIN).await;
                 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 use contracts::v1::{self, queue_command::Command};
-use infra::{Position, Posted, PostedEntry, QueueRecord, Recipient, StoreError, Written};
+use infra::{Position, Posted, PostedEntry, QueueRecord, Recipient, Written};
 use model::{ConnId, TenantId, Timestamp};
 use routing::RequestId;
 use runtime::RoleContext;
@@ -117,7 +117,7 @@ async fn take_over(ctx: &RoleContext, tenant: &TenantId) -> Result<Option<QueueR
         match claim(ctx, tenant, &owner).await {
             Ok(Some(record)) => return Ok(Some(record)),
             Ok(None) => {}
-            Err(error @ StoreError::Unavailable { .. }) => warn!(%tenant, %error, "queues not taken over yet"),
+            Err(error) if error.passes() => warn!(%tenant, %error, "queues not taken over yet"),
             Err(error) => return Err(error.into()),
         }
         tokio::select! {
@@ -260,7 +260,7 @@ impl Desk {
                     return Ok(false);
                 }
                 Ok(other) => bail!("the queues' record is not as it was left: {other:?}"),
-                Err(error @ StoreError::Unavailable { .. }) => {
+                Err(error) if error.passes() => {
                     warn!(tenant = %self.tenant, %error, "the turn waits for the store");
                     tokio::time::sleep(ASK_AGAIN).await;
                 }
@@ -322,7 +322,7 @@ async fn repairs(ctx: RoleContext, tenant: TenantId) -> Result<Vec<PostedEntry>>
         match taken {
             Ok(entries) if entries.is_empty() => {}
             Ok(entries) => return Ok(entries),
-            Err(error @ StoreError::Unavailable { .. }) => {
+            Err(error) if error.passes() => {
                 warn!(%tenant, %error, "repairs cannot be read yet");
                 tokio::time::sleep(ASK_AGAIN).await;
             }

@@ -18,11 +18,6 @@ impl Node {
     /// What has changed since the last batch. The answers go to [`Node::committed`], in the same order.
     pub fn batch(&mut self) -> Vec<CallWrite> {
         let changed = std::mem::take(&mut self.changed);
-        if changed.is_empty() {
-            // What was taken in was nobody's, and there is nothing to doubt.
-            self.taken.clear();
-            self.in_doubt = false;
-        }
         let mut batch = Vec::with_capacity(changed.len());
         for conn_id in changed {
             self.tell_routing(conn_id);
@@ -31,7 +26,11 @@ impl Node {
             }
             self.drop_closed(conn_id);
         }
-        if !batch.is_empty() {
+        if batch.is_empty() {
+            // What was taken in is of no call that is stored, and there is nothing to doubt.
+            self.taken.clear();
+            self.in_doubt = false;
+        } else {
             self.metrics.turn(batch.len());
         }
         batch

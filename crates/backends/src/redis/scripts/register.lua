@@ -9,7 +9,7 @@ local version = tonumber(held[1] or '0')
 if version ~= expected then return { 'conflict', int(version) } end
 if version == 0 and redis.call('ZCARD', key('regs')) >= records_max then return { 'full', 'the registrations', int(records_max) } end
 if #events > 0 and events_full(events_hard) then return { 'full', 'the event stream', int(events_hard) } end
-local count_of_facts = int(tonumber(held[2] or told) + #events)
+local count_of_facts = int(math.max(tonumber(held[2] or '0'), told) + #events)
 redis.call('HSET', k, 'v', int(version + 1), 'n', count_of_facts, 'b', body)
 redis.call('ZADD', key('regs'), 0, dn)
 if count > 0 then redis.call('ZADD', key('regends'), ends, dn) else redis.call('ZREM', key('regends'), dn) end
