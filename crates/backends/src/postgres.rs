@@ -37,6 +37,10 @@ const STEPS_WITHIN: Duration = Duration::from_secs(120);
 const LOCK_WITHIN_MS: &str = "5000";
 /// The oldest release with what the tables need (collations without regard to case); older ones get no repairs any more.
 const OLDEST: u32 = 13;
+/// How a turn begins. Both say the whole of it: sqlx forgets a `BEGIN` that was given up before its answer came, the connection goes back
+/// into the pool within that transaction, and the next turn would go on in its mode (a write in one that may only read).
+const TO_READ: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+const TO_WRITE: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
 
 /// Where PostgreSQL is.
 #[derive(Clone, Default)]
@@ -154,7 +158,7 @@ fn late() -> StoreError {
 impl Dialect for Pg {
     fn reads(&self) -> Answer<'_, Box<dyn Turn>> {
         async move {
-            let turn = self.begin("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
+            let turn = self.begin(TO_READ).await?;
             Ok(Box::new(turn) as Box<dyn Turn>)
         }
         .boxed()
@@ -162,7 +166,7 @@ impl Dialect for Pg {
 
     fn writes<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, Box<dyn Turn>> {
         async move {
-            let mut turn = self.begin("BEGIN").await?;
+            let mut turn = self.begin(TO_WRITE).await?;
             // Writers of one tenant take turns, also where there is no row of it yet that could be locked.
             let key = format!("trunkline configuration of {tenant}");
             let sql = "SELECT pg_advisory_xact_lock(hashtextextended(?, 0))";

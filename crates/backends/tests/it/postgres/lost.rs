@@ -1,6 +1,9 @@
 //! Connections that are lost in the middle of what they do.
 
 use std::process::Command;
+use std::task::Poll;
+
+use futures::FutureExt as _;
 
 use super::*;
 
@@ -97,6 +100,46 @@ async fn connections_that_fall_silent_in_the_middle_of_an_update_are_given_up() 
     assert_eq!(server.psql("select count(*) from application"), "0");
     let change = vec![application("Later", "{}".to_owned())];
     assert_eq!(store.update(&tenants[0], Revision(1), change).await.unwrap(), Revision(2));
+}
+
+/// Lets it go on until it has waited so often, and gives it up then. Says what it has answered, where it did.
+async fn given_up_after<T>(waits: usize, mut call: futures::future::BoxFuture<'_, T>) -> Option<T> {
+    let mut left = waits;
+    std::future::poll_fn(|context| match call.as_mut().poll(context) {
+        Poll::Ready(answer) => Poll::Ready(Some(answer)),
+        Poll::Pending if left == 0 => Poll::Ready(None),
+        Poll::Pending => {
+            left -= 1;
+            Poll::Pending
+        }
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_call_given_up_at_any_moment_is_in_nobodys_way() {
+    let server = Server::start(8);
+    let (_, store) = brought(&server).await;
+    let acme = tenant("acme");
+    store.update(&acme, Revision(0), puts("acme")).await.unwrap();
+    let change = || vec![application("Later", "{}".to_owned())];
+    let mut revision = Revision(1);
+    for waits in 0.. {
+        let read = given_up_after(waits, store.load(&acme).boxed()).await;
+        // By each of its connections.
+        for _ in 0..4 {
+            revision = store.update(&acme, revision, change()).await.unwrap();
+        }
+        let written = given_up_after(waits, store.update(&acme, revision, change()).boxed()).await;
+        // It may have been done all the same.
+        let known = until_it_answers(&store, &acme).await.unwrap().0;
+        assert!((revision.0..=revision.0 + 1).contains(&known.0), "{known:?} after {revision:?}");
+        revision = known;
+        if read.is_some() && written.is_some() {
+            break;
+        }
+    }
+    assert_eq!(server.psql("select revision from tenant where id = 'acme'"), revision.0.to_string());
 }
 
 /// Processes that stand still: their connections neither answer nor end.
