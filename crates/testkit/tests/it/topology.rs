@@ -40,7 +40,7 @@ fn every_socket_belongs_to_one_declared_connection_and_every_open_one_has_its_so
     ensure!(operator.get("/build")?.status == 200);
     let scraper = token_of(&site, &["--sub", "prometheus/main", "--scope", "topology:read"])?;
     let mut scraped = Vec::new();
-    for role in ["tenant", "rq"] {
+    for role in ["tenant", "pulse", "rq"] {
         let mut connection = KeepAlive::connect(site.peer_address(PROMETHEUS), site.admin(role)?, &scraper)?;
         ensure!(connection.get("/metrics")?.status == 200, "metrics of {role}");
         scraped.push(connection);
