@@ -5,6 +5,7 @@
 //! is started again, unless somebody else has the call by then.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
@@ -458,7 +459,7 @@ fn begun_again(row: &Row) -> Vec<Row> {
         Change::Keep => vec![row.clone()],
         Change::End => {
             let nothing = Bytes::new();
-            vec![Row { events: Vec::new(), new_call: None, number: 0, ..created(&nothing, &nothing) }, row.clone()]
+            vec![Row { events: Arc::default(), new_call: None, number: 0, ..created(&nothing, &nothing) }, row.clone()]
         }
     }
 }
@@ -476,7 +477,7 @@ mod tests {
             change: Change::Save { state: vec![0; size].into(), intentions: Bytes::new() },
             due: None,
             links: Vec::new(),
-            events: Vec::new(),
+            events: Arc::default(),
             new_call: None,
             began_with: None,
             number: 0,

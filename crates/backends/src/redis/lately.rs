@@ -2,6 +2,7 @@
 //! them had gone out. Whoever follows the stream has heard them.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 
 use model::{Stamped, TenantId};
@@ -25,18 +26,18 @@ pub(super) struct Lately {
 struct Told {
     at: Instant,
     id: Id,
-    facts: Vec<Stamped>,
+    facts: Arc<[Stamped]>,
 }
 
 impl Lately {
     /// Keeps the facts of a write that is done.
-    pub(super) fn tell(&mut self, id: Id, facts: &[Stamped]) {
+    pub(super) fn tell(&mut self, id: Id, facts: Arc<[Stamped]>) {
         if facts.is_empty() {
             return;
         }
         let at = Instant::now();
         self.facts += facts.len();
-        self.told.push_back(Told { at, id, facts: facts.to_vec() });
+        self.told.push_back(Told { at, id, facts });
         while self.facts > FACTS_MAX {
             self.forget_first();
         }
@@ -104,13 +105,13 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn the_latest_facts_are_kept_by_record_until_they_have_gone_out() {
         let mut lately = Lately::default();
-        lately.tell(id(7), &[fact(7, 1)]);
+        lately.tell(id(7), [fact(7, 1)].into());
         tokio::time::advance(KEPT).await;
-        lately.tell(id(7), &[fact(7, 2)]);
-        lately.tell(id(8), &[fact(8, 1)]);
+        lately.tell(id(7), [fact(7, 2)].into());
+        lately.tell(id(8), [fact(8, 1)].into());
         assert_eq!(lately.of(&id(7)), [fact(7, 1), fact(7, 2)]);
         tokio::time::advance(Duration::from_millis(1)).await;
-        lately.tell(id(9), &[fact(9, 1)]);
+        lately.tell(id(9), [fact(9, 1)].into());
         lately.forget_what_is_out();
         assert_eq!(lately.of(&id(7)), [fact(7, 2)], "the first has gone out");
         assert_eq!(lately.all()[&tenant()], [fact(7, 2), fact(8, 1), fact(9, 1)]);
@@ -118,7 +119,7 @@ mod tests {
         assert_eq!((lately.of(&id(8)).len(), lately.facts), (0, 2));
         // An absence, and the first fact after it: nobody has seen yet whether Redis has kept what was last.
         tokio::time::advance(KEPT * 100).await;
-        lately.tell(id(9), &[fact(9, 2)]);
+        lately.tell(id(9), [fact(9, 2)].into());
         assert_eq!(lately.of(&id(9)), [fact(9, 1), fact(9, 2)]);
     }
 
@@ -126,7 +127,7 @@ mod tests {
     fn a_flood_of_facts_is_bounded() {
         let mut lately = Lately::default();
         for seq in 0..FACTS_MAX as u64 + 10 {
-            lately.tell(id(7), &[fact(7, seq)]);
+            lately.tell(id(7), [fact(7, seq)].into());
         }
         assert_eq!((lately.facts, lately.told.len()), (FACTS_MAX, FACTS_MAX));
     }

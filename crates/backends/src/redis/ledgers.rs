@@ -1,6 +1,7 @@
 //! The ledgers of calls, agents, sessions and media sessions.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use futures::FutureExt as _;
@@ -49,7 +50,7 @@ pub(super) struct Row {
     pub(super) change: Change,
     pub(super) due: Option<Timestamp>,
     pub(super) links: Vec<String>,
-    pub(super) events: Vec<Stamped>,
+    pub(super) events: Arc<[Stamped]>,
     pub(super) new_call: Option<NewCall>,
     pub(super) began_with: Option<Position>,
     /// Greater than that of every write before it by the same owner; 0 for one that is never repeated.
@@ -254,7 +255,7 @@ fn row_of_call(write: CallWrite) -> Row {
         change: write.change,
         due: write.due,
         links: write.dialogs.iter().map(dialog_link).collect(),
-        events: write.events,
+        events: write.events.into(),
         new_call: write.new_call,
         began_with: None,
         number: 0,
@@ -271,7 +272,7 @@ fn row_of<K: RecordKey>(tenant: &TenantId, record: &Record<K>) -> Row {
         change: Change::Save { state: record.state.clone(), intentions: record.intentions.clone() },
         due: record.due,
         links: Vec::new(),
-        events: Vec::new(),
+        events: Arc::default(),
         new_call: None,
         began_with: None,
         number: 0,
@@ -408,7 +409,7 @@ impl AgentLedger for RedisStores {
                 change: write.change,
                 due: write.due,
                 links: Vec::new(),
-                events: write.events,
+                events: write.events.into(),
                 new_call: None,
                 began_with: None,
                 number,
@@ -462,7 +463,7 @@ impl SessionLedger for RedisStores {
                 change: write.change,
                 due: write.due,
                 links: write.conn_id.iter().map(ToString::to_string).collect(),
-                events: write.events,
+                events: write.events.into(),
                 new_call: None,
                 began_with: write.began_with,
                 number,
@@ -510,7 +511,7 @@ impl MediaLedger for RedisStores {
                 change: write.change,
                 due: write.due,
                 links: Vec::new(),
-                events: Vec::new(),
+                events: Arc::default(),
                 new_call: None,
                 began_with: None,
                 number: 0,

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::atomic::AtomicBool;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -171,7 +171,7 @@ impl Steady {
         self.note(kind, row, written);
         let id = (kind.name, row.tenant.clone(), row.key.clone());
         match written {
-            Written::Done { .. } => lock(&self.lately).tell(id, &row.events),
+            Written::Done { .. } => lock(&self.lately).tell(id, row.events.clone()),
             _ => lock(&self.lately).forget(&id),
         }
     }
@@ -244,7 +244,7 @@ impl Steady {
             return;
         }
         let Some(kept) = queues.get_mut(&batch.tenant) else { return };
-        lock(&self.lately).tell(queues_id(&batch.tenant), &batch.events);
+        lock(&self.lately).tell(queues_id(&batch.tenant), batch.events.into());
         kept.state = batch.state.or(kept.state.take());
         apply(&mut kept.requests, batch.requests);
         apply(&mut kept.reservations, batch.reservations);
@@ -263,7 +263,7 @@ impl Steady {
     /// Remembers where a phone is; `events` is how many facts were told of it.
     pub(super) fn registered(&self, write: &RegistrationWrite, events: u64) {
         let key = (write.tenant.clone(), write.dn.clone());
-        lock(&self.lately).tell(phone_id(&write.tenant, &write.dn), &write.events);
+        lock(&self.lately).tell(phone_id(&write.tenant, &write.dn), write.events.as_slice().into());
         let mut registrations = lock(&self.registrations);
         if registrations.len() >= bounds::RECORDS_MAX {
             registrations.retain(|_, kept| !kept.bindings.is_empty());
@@ -340,7 +340,7 @@ fn anew(tenant: &TenantId, key: &str, held: &Kept) -> Row {
         change: Change::Create { state: held.state.clone(), intentions: held.intentions.clone() },
         due: held.due,
         links: held.links.clone(),
-        events: Vec::new(),
+        events: Arc::default(),
         new_call: None,
         began_with: None,
         number: 0,

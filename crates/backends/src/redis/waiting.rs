@@ -225,7 +225,7 @@ fn former_of(line: &Line) -> Option<Former> {
         change,
         due: line.due_us.map(Timestamp::from_micros),
         links: line.links.clone(),
-        events: line.events.iter().map(event).collect::<Option<Vec<_>>>()?,
+        events: line.events.iter().map(event).collect::<Option<_>>()?,
         new_call,
         began_with: None,
         number: line.number,
@@ -235,6 +235,8 @@ fn former_of(line: &Line) -> Option<Former> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
 
     const CALL: &str = "call";
@@ -249,7 +251,7 @@ mod tests {
             change,
             due: None,
             links: Vec::new(),
-            events: Vec::new(),
+            events: Arc::default(),
             new_call: None,
             began_with: None,
             number: 1,

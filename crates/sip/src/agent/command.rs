@@ -6,7 +6,7 @@ use bytes::Bytes;
 use thiserror::Error;
 
 use crate::header::HeaderName;
-use crate::transaction::{Intervals, TransactionError};
+use crate::transaction::{Intervals, TransactionError, TransactionLayer};
 use crate::{Flow, Method, StatusCode};
 
 /// An INVITE dialog of this agent, from the INVITE to its end. Valid until [`super::Event::Failed`] or
@@ -43,6 +43,8 @@ pub struct AgentConfig {
     pub credentials: Option<AgentCredentials>,
     /// The most dialogs.
     pub dialogs_max: usize,
+    /// Transactions of each side at most.
+    pub transactions_max: usize,
 }
 
 impl Default for AgentConfig {
@@ -56,6 +58,7 @@ impl Default for AgentConfig {
             reliability: Reliability::WhenRequired,
             methods: vec![Method::Options],
             credentials: None,
+            transactions_max: TransactionLayer::TRANSACTIONS_MAX,
             dialogs_max: 65_536, // what two-leg calls with a media dialog each make of 16,000 calls
         }
     }

@@ -30,7 +30,7 @@ impl UserAgent {
         let early = outgoing.forks.first_mut().ok_or(CommandError::WrongState("NOTIFY"))?;
         let notify = with_headers(early.dialog.request(Method::Notify, &via), headers).build();
         let request = RequestId(self.entropy.next_u64());
-        self.track(dialog, request, &notify, &branch, RequestPurpose::Application, now);
+        self.track(dialog, request, &notify, &branch, RequestPurpose::Application, now)?;
         Ok(request)
     }
 }

@@ -258,7 +258,8 @@ impl UserAgent {
             .header(&HeaderName::RAck, format_args!("{rseq} {cseq} INVITE"))
             .build();
         let request = RequestId(self.entropy.next_u64());
-        self.track(id, request, &prack, &branch, RequestPurpose::Acknowledge, now);
+        // Without room the phone repeats what is to be acknowledged.
+        let _ = self.track(id, request, &prack, &branch, RequestPurpose::Acknowledge, now);
     }
 
     fn invite_success(&mut self, id: DialogId, client: ClientId, response: Shared, now: Timestamp) {

@@ -172,7 +172,11 @@ impl UserAgent {
             self.send_ack(id, None, now);
         }
         self.refuse_invite(id, &Reply::new(StatusCode::REQUEST_TERMINATED), now);
-        self.send_within(id, Method::Bye, headers, None, RequestPurpose::Leave, now)?;
+        match self.send_within(id, Method::Bye, headers, None, RequestPurpose::Leave, now) {
+            // A full table leaves the peer to its own timers.
+            Err(CommandError::Transaction(_)) => self.release(id, Release::ByUs, now),
+            sent => drop(sent?),
+        }
         if let Some(leg) = self.dialogs.get_mut(id.0) {
             leg.state.phase = LegPhase::Leaving;
             leg.state.session.due = None;
@@ -214,7 +218,7 @@ impl UserAgent {
             Some(body) => request.body(&body.content_type, body.bytes.clone()),
             None => request,
         };
-        self.track(id, request_id, &request.build(), &branch, purpose, now);
+        self.track(id, request_id, &request.build(), &branch, purpose, now)?;
         Ok(request_id)
     }
 
@@ -227,10 +231,10 @@ impl UserAgent {
         branch: &str,
         purpose: RequestPurpose,
         now: Timestamp,
-    ) {
-        let Some(leg) = self.dialogs.get_mut(id.0) else { return };
+    ) -> Result<(), CommandError> {
+        let leg = self.dialogs.get_mut(id.0).ok_or(CommandError::Gone)?;
         let flow = leg.state.dialog.flow;
-        let Ok(client) = self.layer.send(ClientRequest { message, branch, flow, owner: id.0 }, now) else { return };
+        let client = self.layer.send(ClientRequest { message, branch, flow, owner: id.0 }, now)?;
         self.changed.insert(id);
         leg.clients.push(client);
         leg.state.requests.push(PendingRequest {
@@ -239,6 +243,7 @@ impl UserAgent {
             purpose,
             request: self.layer.request_of(client),
         });
+        Ok(())
     }
 
     pub(super) fn response_within(
@@ -342,8 +347,7 @@ impl UserAgent {
         leg.state.dialog.local_cseq += 1;
         request.set(&HeaderName::Via, via);
         request.set(&HeaderName::CSeq, format_args!("{} {}", leg.state.dialog.local_cseq, pending.method));
-        self.track(id, RequestId(pending.id), &request, &branch, pending.purpose, now);
-        true
+        self.track(id, RequestId(pending.id), &request, &branch, pending.purpose, now).is_ok()
     }
 
     // === Theirs ===

@@ -210,10 +210,15 @@ impl TransactionLayer {
 
     /// An empty layer.
     pub fn new(intervals: Intervals) -> Self {
+        Self::with_room_for(Self::TRANSACTIONS_MAX, intervals)
+    }
+
+    /// An empty layer that holds as many transactions of each side at most.
+    pub fn with_room_for(transactions: usize, intervals: Intervals) -> Self {
         Self {
             intervals,
-            clients: Arena::new(Self::TRANSACTIONS_MAX),
-            servers: Arena::new(Self::TRANSACTIONS_MAX),
+            clients: Arena::new(transactions),
+            servers: Arena::new(transactions),
             index: HashMap::new(),
             key: KeyBuffer::default(),
             timers: TimerQueue::new(),

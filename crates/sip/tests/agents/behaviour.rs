@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use simnet::Conditions;
-use sip::agent::{AgentConfig, Body, Event, OutgoingRequest, Provisionals, Release, Reply, Session};
+use sip::agent::{AgentConfig, Body, CommandError, Event, OutgoingRequest, Provisionals, Release, Reply, Session};
 use sip::header::HeaderName;
 use sip::{Message, Method, StatusCode};
 
@@ -45,6 +45,24 @@ fn a_call_is_answered_acknowledged_and_released() {
         assert_empty(&mut pair);
         assert_eq!((pair.requests(ALICE, Method::Invite), pair.responses(BOB, 200)), (1, 2));
     }
+}
+
+#[test]
+fn a_full_table_of_transactions_ends_a_leg_that_is_left_and_refuses_what_waits_for_an_answer() {
+    // That of the INVITE stays for a while, for repeats of its 2xx.
+    let alice = AgentConfig { transactions_max: 2, ..AgentConfig::default() };
+    let mut pair = Pair::with_configs(1, Wire::Stream, Conditions::STREAM, alice, AgentConfig::default());
+    let (alice, _) = pair.call();
+    let now = pair.now();
+    let info = |pair: &mut Pair| {
+        pair.agent(ALICE).info(alice, Body { content_type: "text/plain".into(), bytes: bytes("one") }, Vec::new(), now)
+    };
+    info(&mut pair).unwrap();
+    assert!(matches!(info(&mut pair), Err(CommandError::Transaction(_))));
+    pair.agent(ALICE).bye(alice, Vec::new(), now).unwrap();
+    pair.run(S);
+    assert!(matches!(pair.events(ALICE).last(), Some(Event::Released { reason: Release::ByUs, .. })));
+    assert_eq!(pair.agent(ALICE).dialogs(), 0);
 }
 
 #[test]
