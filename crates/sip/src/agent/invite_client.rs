@@ -162,7 +162,8 @@ impl UserAgent {
         }
         let request = with_session(with_headers(with_timer_request(request, leg, wish), headers), offer).build();
         let cseq = leg.state.dialog.local_cseq;
-        let client = self.layer.send(ClientRequest { message: &request, branch: &branch, flow, owner: id.0 }, now)?;
+        let sent = self.layer.send(ClientRequest { message: &request, branch: &branch, flow, owner: id.0 }, now);
+        let client = sent.inspect_err(|_| leg.state.offer_answer.abandon())?;
         self.changed.insert(id);
         leg.follow(client, &self.layer);
         leg.state.outgoing = Some(OutgoingInvite {
@@ -425,10 +426,15 @@ impl UserAgent {
         let Some(leg) = self.dialogs.get_mut(id.0) else { return };
         let Some(glare) = leg.state.glare.take() else { return };
         let sent = self.send_reinvite(id, glare.offer.clone(), glare.headers.clone(), glare.purpose, now);
-        if sent == Err(CommandError::OfferOpen)
-            && let Some(leg) = self.dialogs.get_mut(id.0)
-        {
-            leg.state.glare = Some(Glare { due: now + Duration::from_millis(500), ..glare });
+        match (sent, self.dialogs.get_mut(id.0)) {
+            (Err(CommandError::OfferOpen), Some(leg)) => {
+                leg.state.glare = Some(Glare { due: now + Duration::from_millis(500), ..glare });
+            }
+            (Err(CommandError::Transaction(_)), _) if glare.purpose == InvitePurpose::Change => {
+                let status = StatusCode::SERVICE_UNAVAILABLE;
+                self.events.push_back(Event::Refused { dialog: id, status, response: None });
+            }
+            _ => {}
         }
     }
 

@@ -66,6 +66,23 @@ fn a_full_table_of_transactions_ends_a_leg_that_is_left_and_refuses_what_waits_f
 }
 
 #[test]
+fn an_offer_that_found_no_room_among_the_transactions_is_made_again_later() {
+    let alice = AgentConfig { transactions_max: 1, ..AgentConfig::default() };
+    let mut pair = Pair::with_configs(1, Wire::Stream, Conditions::STREAM, alice, AgentConfig::default());
+    let (alice, _) = pair.call();
+    let reinvite = |pair: &mut Pair| {
+        let now = pair.now();
+        pair.agent(ALICE).reinvite(alice, Some(bytes("hold")), Vec::new(), now)
+    };
+    assert!(matches!(reinvite(&mut pair), Err(CommandError::Transaction(_))));
+    // The transaction of the INVITE is over.
+    pair.run(40 * S);
+    reinvite(&mut pair).unwrap();
+    pair.run(S);
+    assert!(pair.events(BOB).iter().any(|e| matches!(e, Event::Offered { .. })), "{:?}", pair.events(BOB));
+}
+
+#[test]
 fn an_invite_without_an_offer_is_answered_in_the_ack() {
     let mut pair = Pair::perfect(Wire::Udp);
     let alice = pair.invite(None, Provisionals::Plain);
