@@ -147,11 +147,11 @@ impl Node {
                     self.turn_away(&message, OVER, flow);
                 }
                 Found::Ours(_) => match self.belongs(&message) {
-                    Belongs::LegOver => self.take_in_late(message, flow, now),
+                    Belongs::LegOver => self.take_in_late(message, link, now),
                     Belongs::Here | Belongs::Sought(_) => self.take_in(message, link, now),
                 },
                 Found::Elsewhere(owner) => self.hand_over(message, owner, flow),
-                Found::Ended if !is_new(&message) => self.take_in_late(message, flow, now),
+                Found::Ended if !is_new(&message) => self.take_in_late(message, link, now),
                 // A new call is made of an INVITE that nobody has stored.
                 Found::Unknown => self.take_in(message, link, now),
                 Found::Ended => self.turn_away(&message, OVER, flow),
@@ -161,8 +161,9 @@ impl Node {
     }
 
     /// A message of a leg that is known to be over: the answer that its sender had got may have died with a former owner.
-    pub(super) fn take_in_late(&mut self, message: Message, flow: Flow, now: Timestamp) {
-        self.agent.receive_after_end(message, flow, now);
+    pub(super) fn take_in_late(&mut self, message: Message, link: u64, now: Timestamp) {
+        self.answer_as_owner(&message, link);
+        self.agent.receive_after_end(message, Flow::Stream { connection: link }, now);
         self.settle(now);
     }
 

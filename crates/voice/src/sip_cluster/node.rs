@@ -214,23 +214,30 @@ impl Node {
     pub fn receive(&mut self, message: Message, link: u64, now: Timestamp) {
         match self.belongs(&message) {
             Belongs::Here => self.take_in(message, link, now),
-            Belongs::LegOver => self.take_in_late(message, Flow::Stream { connection: link }, now),
+            Belongs::LegOver => self.take_in_late(message, link, now),
             Belongs::Sought(sought) => self.look_for(sought, message, link),
         }
     }
 
+    /// Whatever a request within a dialog is answered, it is answered as the owner: the ledger is asked also where nothing changes,
+    /// and where no such leg is here, which an heir may have begun.
+    pub(super) fn answer_as_owner(&mut self, request: &Message, link: u64) {
+        if !request.is_request() {
+            return;
+        }
+        let Ok(to) = request.to() else { return };
+        let Some(tag) = to.tag() else { return };
+        if let Some(dialog) = self.agent.dialog_by_tag(tag) {
+            self.mark_of(dialog);
+        } else if let Some(LocalTag { call, .. }) = LocalTag::open(tag, &self.seal) {
+            self.mark(call);
+        }
+        self.taken.push((request.clone(), link));
+    }
+
     /// A message of a call that is here, or of none.
     pub(super) fn take_in(&mut self, message: Message, link: u64, now: Timestamp) {
-        if message.is_request()
-            && let Ok(to) = message.to()
-            && let Some(tag) = to.tag()
-        {
-            // Whatever is answered, it is answered as the owner: the ledger is asked also where nothing changes.
-            if let Some(dialog) = self.agent.dialog_by_tag(tag) {
-                self.mark_of(dialog);
-            }
-            self.taken.push((message.clone(), link));
-        }
+        self.answer_as_owner(&message, link);
         let again = [&headers::OWNER, &headers::UNREACHABLE].iter().any(|mark| message.header(mark).is_some());
         if message.is_request() && again {
             // An INVITE that another node has found to be of a call of ours, or that the proxy repeats since our connection broke.

@@ -138,7 +138,11 @@ fn what_media_never_heard_of_is_asked_for_again() {
 
 /// A request of the caller's within a dialog of call 7, as a proxy brings it.
 fn within_call_7(method: &str, owned_by: &Owner, mark: bool) -> sip::Message {
-    let tag = sip::LocalTag { call: ConnId(7), leg: model::LegId(1), tenant: tenant(), owner: owned_by.clone() };
+    within((ConnId(7), model::LegId(1)), method, owned_by, mark)
+}
+
+fn within((call, leg): (ConnId, model::LegId), method: &str, owned_by: &Owner, mark: bool) -> sip::Message {
+    let tag = sip::LocalTag { call, leg, tenant: tenant(), owner: owned_by.clone() };
     let tag = tag.seal(&super::bench::seal());
     let mark = if mark { format!("Trunkline-Unreachable: {owned_by}\r\n") } else { String::new() };
     let text = format!(
@@ -209,6 +213,21 @@ fn messages_that_come_while_a_call_is_looked_for_follow_it_in_their_order() {
     dead.run();
     assert!(dead.saw(Peer::Caller, |event| matches!(event, Event::Released { .. })), "the caller is hung up");
     assert!(dead.is_clear());
+}
+
+#[test]
+fn what_is_asked_within_a_leg_that_only_the_heir_knows_is_the_heirs_to_answer() {
+    let (mut bench, conn_id) = talking();
+    let heir = owner("sip-cluster-2", 1);
+    // This node has not heard that it has lost the call, nor of the leg that the heir has begun.
+    let bye = within((conn_id, model::LegId(99)), "BYE", &heir, true);
+    bench.node.receive(bye, 1, bench.now);
+    assert_eq!(bench.node.batch().len(), 1, "the ledger is asked whose the call is");
+    bench.node.committed([(conn_id, Written::Fenced { owner: heir.clone(), token: Token(2) })]);
+    let sent: Vec<_> = std::iter::from_fn(|| bench.node.poll_transmit()).collect();
+    let sent: Vec<_> = sent.into_iter().map(|sent| sip::Message::parse(sent.bytes).expect("a message")).collect();
+    let answers: Vec<_> = sent.iter().map(|sent| sent.header(&sip::proxy::headers::OWNER)).collect();
+    assert_eq!(answers, [Some(heir.to_string().as_str())], "{sent:?}");
 }
 
 #[test]

@@ -272,13 +272,13 @@ impl World {
             let Some(transmit) = core.poll_transmit() else { break };
             sent += 1;
             let Flow::Stream { connection } = transmit.flow else { continue };
-            let is_new = self.rules.says(&transmit.bytes);
+            let bytes = transmit.bytes.clone();
             let message = Message::parse(transmit.bytes).expect("a node speaks SIP");
             self.rules.node_says(&message);
             let up = |it: &Connection| it.number == connection && it.up;
             let proxy = self.nodes[at].connections.iter().position(|it| it.as_ref().is_some_and(up));
             if let Some(proxy) = proxy.filter(|_| self.links.is_open(connection)) {
-                if is_new {
+                if self.rules.says(&bytes) {
                     self.one_owner_per_call(at, &message);
                 }
                 self.send(Addr::Node(at), Addr::Proxy(proxy), Payload::Stream(connection, message));
