@@ -171,13 +171,6 @@ impl Site {
         self.data_dir.clone().unwrap_or_else(default)
     }
 
-    /// The same for who asks an installation that runs: with the replicas that its supervisor was told by options.
-    fn values_of_running(&self) -> anyhow::Result<Values> {
-        let mut site = self.clone();
-        site.set.splice(0..0, crate::processes::replicas_told(&self.data_dir()));
-        site.values()
-    }
-
     /// The settings of all sources, checked.
     fn values(&self) -> anyhow::Result<Values> {
         let sources = Sources {
@@ -188,6 +181,13 @@ impl Site {
             flags: self.set.clone(),
         };
         Ok(runtime::settings::load(&runtime::process::sections::all(roles::TABLE), &sources)?)
+    }
+
+    /// The same for whoever asks an installation that runs: with the replicas that its supervisor was told by options.
+    fn values_of_running(&self) -> anyhow::Result<Values> {
+        let mut site = self.clone();
+        site.set.splice(0..0, crate::processes::replicas_told(&self.data_dir()));
+        site.values()
     }
 }
 

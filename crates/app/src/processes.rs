@@ -4,9 +4,10 @@
 //! supervisor is gone drains and ends: the kernel tells it.
 
 mod child;
+mod told;
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,6 +24,8 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
 
 use self::child::{Child, Ended, Start};
+use self::told::SupervisorFile;
+pub use self::told::replicas_told;
 use crate::demo::Example;
 use crate::{roles, stores};
 
@@ -42,43 +45,6 @@ const TOKEN_LIFE: Duration = Duration::from_secs(24 * 3_600);
 /// The settings that give the roles so many replicas, as `--set` takes them.
 pub fn replica_settings(replicas: u8) -> Vec<String> {
     SEVERAL.iter().map(|role| format!("replicas.{}={replicas}", role.replace('-', "_"))).collect()
-}
-
-/// In the data directory while a supervisor runs: its process, and the replicas that its options ask for, a line each. Other commands
-/// do not have these options, and are to ask every replica all the same.
-const SUPERVISOR_FILE: &str = "supervisor";
-
-/// The replicas that the supervisor of that data directory was told by its options, as `--set` takes them; nothing where none runs.
-pub fn replicas_told(data_dir: &Path) -> Vec<String> {
-    let text = std::fs::read_to_string(data_dir.join(SUPERVISOR_FILE)).unwrap_or_default();
-    let runs = supervisor_runs(&text);
-    text.lines().skip(1).filter(|_| runs).map(str::to_owned).collect()
-}
-
-fn supervisor_runs(text: &str) -> bool {
-    text.lines().next().is_some_and(|pid| Path::new("/proc").join(pid).exists())
-}
-
-/// The file; removed with the value.
-struct SupervisorFile(PathBuf);
-
-impl SupervisorFile {
-    /// Nothing where another supervisor runs, which this one is not to disturb.
-    fn write(data_dir: &Path, replicas: &[String]) -> anyhow::Result<Option<Self>> {
-        let path = data_dir.join(SUPERVISOR_FILE);
-        if supervisor_runs(&std::fs::read_to_string(&path).unwrap_or_default()) {
-            return Ok(None);
-        }
-        let lines = [&[std::process::id().to_string()], replicas].concat();
-        std::fs::write(&path, lines.join("\n")).with_context(|| format!("writing {}", path.display()))?;
-        Ok(Some(Self(path)))
-    }
-}
-
-impl Drop for SupervisorFile {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.0);
-    }
 }
 
 /// What a supervisor needs to know.

@@ -1,0 +1,85 @@
+//! What the options of a running supervisor say of replicas. Other commands do not have these options, and are to ask every replica
+//! all the same.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use runtime::data_dir::write_whole;
+
+/// In the data directory while a supervisor runs: which process that is, and a replica setting a line.
+const FILE: &str = "supervisor";
+/// Which field of `/proc/PID/stat` says when a process was started (proc(5)), counted from the first one after the program's name.
+const STARTED_AT: usize = 19;
+
+/// The replicas that the supervisor of that data directory was told by its options, as `--set` takes them; nothing where none runs.
+pub fn replicas_told(data_dir: &Path) -> Vec<String> {
+    let text = std::fs::read_to_string(data_dir.join(FILE)).unwrap_or_default();
+    let runs = supervisor_runs(&text);
+    text.lines().skip(1).filter(|_| runs).map(str::to_owned).collect()
+}
+
+/// The file; removed with the value.
+pub(super) struct SupervisorFile(PathBuf);
+
+impl SupervisorFile {
+    /// Nothing where another supervisor runs, which this one is not to disturb.
+    pub(super) fn write(data_dir: &Path, replicas: &[String]) -> anyhow::Result<Option<Self>> {
+        let path = data_dir.join(FILE);
+        if supervisor_runs(&std::fs::read_to_string(&path).unwrap_or_default()) {
+            return Ok(None);
+        }
+        let own = process(&std::process::id().to_string()).context("/proc does not show this process")?;
+        let lines = [&[own], replicas].concat();
+        write_whole(&path, lines.join("\n").as_bytes()).with_context(|| format!("writing {}", path.display()))?;
+        Ok(Some(Self(path)))
+    }
+}
+
+impl Drop for SupervisorFile {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+/// Whether the process that the file names still runs, and not another one that has got its number: in a container that is always the
+/// same.
+fn supervisor_runs(text: &str) -> bool {
+    let named = text.lines().next().unwrap_or_default();
+    named.split_once(' ').is_some_and(|(pid, _)| process(pid).as_deref() == Some(named))
+}
+
+/// A running process: its number, and when it was started.
+fn process(pid: &str) -> Option<String> {
+    let pid: u32 = pid.parse().ok()?;
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let (_, fields) = stat.rsplit_once(')')?;
+    Some(format!("{pid} {}", fields.split_whitespace().nth(STARTED_AT)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn replicas_are_known_while_their_supervisor_runs() {
+        let folder = tempfile::tempdir().unwrap();
+        let replicas = ["replicas.dialplan=2".to_owned()];
+        let file = SupervisorFile::write(folder.path(), &replicas).unwrap();
+        assert!(file.is_some());
+        assert_eq!(replicas_told(folder.path()), replicas);
+        assert!(SupervisorFile::write(folder.path(), &[]).unwrap().is_none(), "another one runs");
+        drop(file);
+        assert!(replicas_told(folder.path()).is_empty());
+    }
+
+    #[test]
+    fn what_a_former_life_with_the_same_number_was_told_is_forgotten() {
+        let folder = tempfile::tempdir().unwrap();
+        let left = format!("{} 1\nreplicas.dialplan=2", std::process::id());
+        std::fs::write(folder.path().join(FILE), left).unwrap();
+        assert!(replicas_told(folder.path()).is_empty());
+        let file = SupervisorFile::write(folder.path(), &["replicas.config=2".to_owned()]).unwrap();
+        assert!(file.is_some());
+        assert_eq!(replicas_told(folder.path()), ["replicas.config=2"]);
+    }
+}
