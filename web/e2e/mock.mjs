@@ -32,10 +32,10 @@ await run('a trace', small, tasks.traced)
 await run('a refused token', small, tasks.refused)
 await run('a new tab', small, tasks.newTab)
 await run('numbers fit', { agents: 12, queues: 4, callsPerSecond: 0.01, inTime: 1, name: 'Consolidated Example Company of Very Long Names and Still Longer Ones, Limited' }, tasks.fits)
-for (const queues of [4, 18]) {
-  await run(`numbers fit when many wait for long, ${queues} queues`, { agents: 0, queues, callsPerSecond: 0.01, inTime: 1 }, ({ mock, ...rest }) => {
+for (const [queues, waiting] of [[4, 88], [18, 88], [4, 1_000], [18, 1_000]]) {
+  await run(`numbers fit when ${waiting} wait for long, ${queues} queues`, { agents: 0, queues, callsPerSecond: 0.01, inTime: 1 }, ({ mock, ...rest }) => {
     const since = Date.now() - 754_000
-    for (const queue of mock.centre.queues) queue.waiting = Array.from({ length: 88 }, () => ({ since, patience: since + 3_600_000 }))
+    for (const queue of mock.centre.queues) queue.waiting = Array.from({ length: waiting }, () => ({ since, patience: since + 3_600_000 }))
     return tasks.fits(rest)
   })
 }

@@ -189,7 +189,10 @@ export async function newTab({ browser, link }) {
   await finish(opened)
 }
 
-/** On walls of every size no number is cut, whatever it is. */
+/** What is smaller is no number any more. */
+const LEAST_PX = 9
+
+/** On walls of every size no number is cut, and none vanishes, whatever it is. */
 export async function fits({ browser, link }) {
   for (const [width, height] of [[1100, 700], [1280, 720], [1366, 768], [1920, 1080], [2560, 1440], [3840, 2160], [390, 844]]) {
     const opened = await openWallboard(browser, link, { width, height })
@@ -208,6 +211,10 @@ export async function fits({ browser, link }) {
       }),
     )
     assertEqual(cut, [], `numbers that are cut at ${width} px`)
+    const tiny = await page
+      .locator('[data-number]')
+      .evaluateAll((all, least) => all.filter((element) => Number.parseFloat(getComputedStyle(element).fontSize) < least).map((element) => element.textContent), LEAST_PX)
+    assertEqual(tiny, [], `numbers that nobody can read at ${width} px`)
     const header = await page.locator('header').boundingBox()
     assert(width < 700 || header.height < Math.max(60, width / 24), `the line above is ${header.height} px high at ${width} px`)
     await finish(opened)

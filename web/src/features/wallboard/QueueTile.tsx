@@ -7,7 +7,7 @@ import { LevelMark } from './LevelMark'
 import type { Queue } from './model'
 import { serviceLevelLevel, waitLevel } from './rules'
 import { Sparkline } from './Sparkline'
-import { widthInEm } from './width'
+import { labelWidthInEm, widthInEm } from './width'
 import styles from './QueueTile.module.css'
 
 const text = messages.wallboard
@@ -24,9 +24,11 @@ export const QueueTile = memo(function QueueTile({ queue, size }: QueueTileProps
   const service = serviceLevelLevel(queue)
   const waited = queue.longestWaitSince === null ? '–' : shortDuration(now - queue.longestWaitSince)
   const [level, unit] = [percent(queue.serviceLevel), queue.serviceLevel === null ? '' : '%']
+  const labels = [size === 'small' ? text.longestWaitShort : text.longestWait, levelLabel(queue, size)] as const
   const widths = {
     '--waiting-em': Math.max(WAITING_LEAST_EM, widthInEm(count(queue.waiting), '')),
     '--others-em': widthInEm(waited, '') + widthInEm(level, unit),
+    '--labels-em': labelWidthInEm(labels.join('')),
   }
   return (
     <li className={`${styles['tile']} ${wait === 'none' ? '' : styles[wait]}`} data-queue={queue.id}>
@@ -40,11 +42,11 @@ export const QueueTile = memo(function QueueTile({ queue, size }: QueueTileProps
           <dd data-number="waiting">{count(queue.waiting)}</dd>
         </div>
         <div>
-          <dt>{size === 'small' ? text.longestWaitShort : text.longestWait}</dt>
+          <dt>{labels[0]}</dt>
           <dd data-number="longest-wait">{waited}</dd>
         </div>
         <div className={styles['level']}>
-          <dt>{levelLabel(queue, size)}</dt>
+          <dt>{labels[1]}</dt>
           <dd data-number="service-level">
             {level}
             <span className={styles['unit']}>{unit}</span>
