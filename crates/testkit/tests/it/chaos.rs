@@ -1,6 +1,7 @@
 //! `trunkline up` is killed again and again under load, at moments that a seed chooses, and started at once: no call that was
 //! answered is lost, no agent is stuck, and nothing remains.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -32,11 +33,13 @@ fn callers(site: &Installation, host: u8, number: &str, load: (u32, u32, u32), p
         .start()
 }
 
-/// Calls that the run's phone has answered.
+/// Calls that the run's phone has answered. A 200 that was repeated has been acknowledged more than once.
 fn answered(run: &Running) -> usize {
     let messages = run.traces("_messages.log");
-    let blocks = messages.split("message received").skip(1);
-    blocks.filter(|block| block.split_once("\n\n").is_some_and(|(_, text)| text.starts_with("ACK "))).count()
+    let received = messages.split("message received").skip(1).filter_map(|block| block.split_once("\n\n"));
+    let acknowledged = received.map(|(_, text)| text).filter(|text| text.starts_with("ACK "));
+    let call_id = |text| str::lines(text).find(|line| line.starts_with("Call-ID:"));
+    acknowledged.filter_map(call_id).collect::<HashSet<_>>().len()
 }
 
 /// The moments between kills: xorshift, so that the same seed gives the same test.
@@ -95,7 +98,8 @@ fn kills_in_a_row_under_load_lose_no_answered_call_and_leave_nothing() -> Result
     let last = callers(&site, 4, "sales", (4, 40, 4), 3_000)?;
     talker.wait_for("CALL_ESTABLISHED", LATER).context("the agent at baresip")?;
     for ((_, run), before) in phones.iter().zip(before) {
-        wait::until(LATER, || Ok((answered(run) == before + 1).then_some(()))).context("an agent is stuck")?;
+        wait::until(LATER, || Ok((answered(run) == before + 1).then_some(())))
+            .with_context(|| format!("an agent is stuck: {} calls, {before} of them before", answered(run)))?;
     }
     last.finish(LATER)?.expect_success()?;
     nothing_remains(&site)?;

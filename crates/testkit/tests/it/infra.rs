@@ -10,7 +10,11 @@ const NOT_ALL_ANSWER: i32 = 3;
 
 fn infra(instance: u8, what: &[&str]) -> Result<Output> {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../script/infra");
-    Ok(Command::new(script).args(["--instance", &instance.to_string()]).args(what).output()?)
+    Ok(Command::new(script)
+        .args(["--instance", &instance.to_string()])
+        .args(what)
+        .env_remove("TRUNKLINE_INFRA_DIR")
+        .output()?)
 }
 
 fn done(instance: u8, what: &[&str]) -> Result<String> {
@@ -41,8 +45,6 @@ fn servers_start_again_with_their_data_or_without_and_leave_nothing_behind() -> 
     done(number, &["up"])?;
     let status = done(number, &["status"])?;
     ensure!(status.lines().filter(|line| line.contains("answers (pid ")).count() == 4, "{status}");
-    let pid = |line: &str| line.rsplit_once("(pid ")?.1.trim_end_matches(')').parse::<u32>().ok();
-    let pids: Vec<u32> = status.lines().filter_map(pid).collect();
     // A second `up` changes nothing.
     done(number, &["up"])?;
     ensure!(done(number, &["status"])? == status);
@@ -52,7 +54,11 @@ fn servers_start_again_with_their_data_or_without_and_leave_nothing_behind() -> 
     done(number, &["empty", "redis"])?;
     ensure!(redis(number, &["GET", "kept"])?.is_empty(), "its data are gone");
     done(number, &["stop", "redis-pulse"])?;
-    ensure!(infra(number, &["status"])?.status.code() == Some(NOT_ALL_ANSWER));
+    let status = infra(number, &["status"])?;
+    ensure!(status.status.code() == Some(NOT_ALL_ANSWER));
+    let pid = |line: &str| line.rsplit_once("(pid ")?.1.trim_end_matches(')').parse::<u32>().ok();
+    let pids: Vec<u32> = String::from_utf8(status.stdout)?.lines().filter_map(pid).collect();
+    ensure!(pids.len() == 3, "{pids:?} run before the end");
     done(number, &["down"])?;
     let folder = format!("/tmp/trunkline-infra-{}/{number}", id()?);
     ensure!(!Path::new(&folder).exists(), "{folder} is still there");

@@ -42,8 +42,9 @@ impl Nat {
             home: format!("tlp{number}"),
             edge: format!("10.{second}.{third}.1").parse()?,
         };
-        ip(&format!("netns add {}", nat.router))
-            .context("this test makes namespaces of the network: run it as root, or leave it out by `--skip nat::`")?;
+        ip(&format!("netns add {}", nat.router)).context(
+            "this test makes namespaces of the network: run it as root, or leave it out by `script/test --skip nat::`",
+        )?;
         let Self { router, home, edge } = &nat;
         let (outer, inner, outside) =
             (format!("tlo{number}"), format!("tli{number}"), format!("10.{second}.{third}.2"));
