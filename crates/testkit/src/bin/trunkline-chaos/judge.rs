@@ -260,8 +260,8 @@ pub fn reporting(facts: &[Fact], log: &[String]) -> Vec<String> {
     broken
 }
 
-/// The facts that stand in the reporting log, each where it stands first, in the order of their times: the log is in order for each
-/// key alone.
+/// The facts that stand in the reporting log, each where it stands first, in the order of their times, and those of one moment in that of
+/// their subject's numbers: the log is in order for each key alone, and the facts of a queue have those of its calls.
 pub fn reported_facts(log: &[String]) -> Result<Vec<Fact>> {
     let (mut facts, mut seen) = (Vec::new(), HashSet::new());
     for line in log {
@@ -277,7 +277,12 @@ pub fn reported_facts(log: &[String]) -> Result<Vec<Fact>> {
             facts.push(fact);
         }
     }
-    facts.sort_by_key(|fact| (fact.frame["time"]["s"].as_u64(), fact.frame["time"]["us"].as_u64()));
+    facts.sort_by_cached_key(|fact| {
+        let number = |value: &serde_json::Value| value.as_u64();
+        let Fact { frame, .. } = fact;
+        let time = (number(&frame["time"]["s"]), number(&frame["time"]["us"]));
+        (time, fact.text("subject").to_owned(), number(&frame["token"]), number(&frame["seq"]))
+    });
     Ok(facts)
 }
 
@@ -330,6 +335,18 @@ mod tests {
         assert_eq!(then(urgent("EventDiverted", "b")), 0);
         assert_eq!(then(urgent("EventDiverted", "c")), 1);
         assert_eq!(then(fact("EventDiverted", "a")), 2);
+    }
+
+    #[test]
+    fn facts_of_one_moment_are_in_the_order_of_their_numbers_whatever_their_keys() {
+        let line = |seq: u64| {
+            let id = format!("queue:chaos_wait:1:{seq}");
+            let data = json!({"subject": "queue:chaos_wait", "token": 1, "seq": seq, "time": {"s": 17, "us": 4}});
+            format!("key-{seq}\t{}", json!({"id": id, "type": "EventDiverted", "data": data}))
+        };
+        let facts = reported_facts(&[line(3), line(2)]).unwrap();
+        let ids: Vec<&str> = facts.iter().map(|fact| fact.id.as_str()).collect();
+        assert_eq!(ids, ["queue:chaos_wait:1:2", "queue:chaos_wait:1:3"]);
     }
 
     #[test]
