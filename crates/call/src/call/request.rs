@@ -2,12 +2,12 @@
 
 use model::event::ErrorCode;
 use model::plan::Caller;
-use model::request::{RequestKind, Treatment};
-use model::{CallState, Event, EventName, Request, Timestamp, UserData, Value};
+use model::request::{RequestKind, RouteTo, Treatment};
+use model::{CallState, Event, EventName, ReferenceId, Request, Timestamp, UserData, Value};
 
 use super::ending::{Ending, Side};
 use super::facts::answering;
-use super::state::{Asked, HoldWay, Purpose, Stage};
+use super::state::{Asked, HoldWay, Playing, Purpose, Stage};
 use super::{CALLER_LEG, Call, USER_DATA_BYTES_MAX};
 
 type Outcome = Result<(), (ErrorCode, &'static str)>;
@@ -18,8 +18,32 @@ pub const PROMPTS_MAX: usize = 32;
 impl Call {
     pub(super) fn request(&mut self, request: Request, now: Timestamp) {
         let asked = Asked::by(&request);
+        if self.is_under_way(&request.kind, &asked) {
+            return;
+        }
         if let Err((code, text)) = self.carry_out(request, asked.clone(), now) {
             self.refuse_asked(&asked, code, text, now);
+        }
+    }
+
+    /// Whether this very request is being carried out: it comes again when its answer has died with the node that had the call.
+    fn is_under_way(&self, kind: &RequestKind, asked: &Asked) -> bool {
+        if asked.reference == ReferenceId(0) {
+            return false;
+        }
+        match kind {
+            RequestKind::ApplyTreatment(_, treatment) => {
+                let applied = |playing: &Playing| matches!(&playing.purpose, Purpose::Applied(by) if by == asked);
+                self.s.playing.iter().any(|playing| applied(playing) && playing.treatment == *treatment)
+            }
+            RequestKind::RouteCall(_, RouteTo::Dn { dn, .. }) => {
+                let routing = match &self.s.stage {
+                    Stage::Waiting(waiting) => waiting.routing.as_ref(),
+                    _ => None,
+                };
+                routing.is_some_and(|routing| routing.asked.as_ref() == Some(asked) && routing.dn == *dn)
+            }
+            _ => false,
         }
     }
 

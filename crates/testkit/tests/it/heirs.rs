@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use serde_json::json;
 use testkit::agents::baresip_agent;
 use testkit::caller::{CALLER, Caller};
 use testkit::installation::signal;
@@ -13,6 +14,8 @@ const SOON: Duration = Duration::from_secs(15);
 /// Four pauses, and what is repeated meanwhile.
 const LATER: Duration = Duration::from_secs(60);
 const PAUSE_MS: &str = "2500";
+/// The port of sip-cluster at which frontend asks.
+const REQUESTS_PORT: u16 = 11_300;
 
 /// Callers who refresh their session three times and hang up: each request must be answered by 200.
 fn steady(site: &Installation, host: u8, number: &str, calls: u32) -> Result<Running> {
@@ -37,17 +40,16 @@ fn call_id(messages: &str) -> Option<String> {
     messages.lines().find_map(|line| Some(line.strip_prefix("Call-ID:")?.trim().to_owned()))
 }
 
+/// Two replicas of what may have several; one that is killed is away for as long as the calls of the test last.
+fn two_of_each() -> Result<Installation> {
+    let settings = ["process.restart_after=15s", "process.drain_deadline=10s"];
+    let set = settings.iter().flat_map(|setting| ["--set", setting]);
+    Installation::start_on_servers(&["--processes", "--replicas", "2"].into_iter().chain(set).collect::<Vec<_>>())
+}
+
 #[test]
 fn calls_of_a_killed_node_go_on_at_the_other_one() -> Result<()> {
-    let site = Installation::start_on_servers(&[
-        "--processes",
-        "--replicas",
-        "2",
-        "--set",
-        "process.restart_after=15s",
-        "--set",
-        "process.drain_deadline=10s",
-    ])?;
+    let site = two_of_each()?;
     let mut agent = baresip_agent(&site, 10, "7101", Answer::Auto)?;
     // One caller talks to the agent, who hangs up in the end; one waits for the agent; the others have no agent.
     let talking = Caller::dial(&site, "caller-until-bye.xml", 1, site.number("sales")?, &[])?;
@@ -86,4 +88,47 @@ fn calls_of_a_killed_node_go_on_at_the_other_one() -> Result<()> {
         Ok((left == 0.0).then_some(()))
     })
     .context("calls that are left")
+}
+
+/// Bytes that frontend has sent to the nodes.
+fn sent_to_nodes(site: &Installation) -> Result<u64> {
+    let mut sent = 0;
+    for (_, pid) in kernel::processes(site.pid())?.into_iter().filter(|(name, _)| name.starts_with("frontend-")) {
+        let sockets = kernel::connections(pid)?;
+        sent += sockets.iter().filter(|of| of.remote.port() == REQUESTS_PORT).map(|of| of.sent).sum::<u64>();
+    }
+    Ok(sent)
+}
+
+#[test]
+fn what_a_killed_node_was_just_being_asked_its_heir_does() -> Result<()> {
+    let site = two_of_each()?;
+    let mut agent = baresip_agent(&site, 10, "7101", Answer::Auto)?;
+    let talking = Caller::dial(&site, "caller-until-bye.xml", 1, site.number("sales")?, &[])?;
+    agent.wait_for("CALL_ESTABLISHED", LATER)?;
+    let messages = talking.messages();
+    let node = nodes(&messages).pop().context("no node in the conversation's tag")?;
+    let contact = messages.lines().find_map(|line| line.strip_prefix("ACK sip:")).context("no ACK")?;
+    let call = contact.split('.').next().unwrap_or_default();
+    let pid = *kernel::processes(site.pid())?.get(&node).with_context(|| format!("no process {node}"))?;
+    let frame = json!({"req": "TAttachUserData", "ThisDN": "7101", "ConnID": call, "UserData": {"Note": "seen"}});
+
+    let before = sent_to_nodes(&site)?;
+    signal(pid, "STOP")?;
+    let answer = std::thread::scope(|scope| {
+        let asked = scope.spawn(|| {
+            let token = site.demo.tokens.get("operator").context("no operator's token")?;
+            let headers = format!("Authorization: Bearer {token}\r\n");
+            let web = site.demo.web.trim_start_matches("http://").parse()?;
+            site.http_with(web, "POST", "/api/voice/v1/example/requests", &headers, &frame.to_string())
+        });
+        let is_asked = wait::until(SOON, || Ok((sent_to_nodes(&site)? > before).then_some(())));
+        signal(pid, "KILL")?;
+        is_asked.context("the node is not asked")?;
+        asked.join().expect("it does not panic")
+    })?;
+    // On a machine that is too slow the request was given up before the node was dead.
+    ensure!(answer.status == 202 || answer.body.contains("in time"), "{} {}", answer.status, answer.body);
+    agent.hang_up()?;
+    talking.finish(LATER)?.1.expect_success()
 }

@@ -24,6 +24,14 @@ use crate::reporting::Reporter;
 
 /// Time for the owner's answer; then the client hears error 57.
 const OWNER_ANSWERS_WITHIN: Duration = Duration::from_secs(2);
+/// The pauses after which the nodes are asked once more for a call whose node has just gone.
+const MOVED_WITHIN: [Duration; 5] = [
+    Duration::from_millis(10),
+    Duration::from_millis(50),
+    Duration::from_millis(200),
+    Duration::from_millis(400),
+    Duration::from_millis(800),
+];
 /// The port on which sip-cluster takes requests.
 const OWNER_PORT: u16 = 11300;
 
@@ -146,32 +154,56 @@ impl Door {
     ) -> Result<Option<TraceParent>, Problem> {
         let mut body =
             json!({"tenant": incoming.tenant.as_str(), "requester": incoming.requester, "frame": incoming.frame});
-        let mut refusals = Refusals::default();
-        for node in self.nodes(read.owner.as_ref()) {
-            let request = self.cluster.post("/requests").json(&body).at(node).deadline(OWNER_ANSWERS_WITHIN);
+        let mut pauses = MOVED_WITHIN.into_iter();
+        loop {
+            let mut refusals = Refusals::default();
+            if let Some(answer) = self.ask_each(&mut body, read.owner.as_ref(), within, &mut refusals).await {
+                return answer;
+            }
+            // A call changes hands in milliseconds once it is said who is gone.
+            let Some(pause) = pauses.next().filter(|_| refusals.is_moving()) else { return Err(refusals.sum()) };
+            tokio::time::sleep(pause).await;
+        }
+    }
+
+    /// Asks one node after the other; none of them may have the call.
+    async fn ask_each(
+        &self,
+        body: &mut Value,
+        owner: Option<&Owner>,
+        within: Option<TraceParent>,
+        refusals: &mut Refusals,
+    ) -> Option<Result<Option<TraceParent>, Problem>> {
+        for node in self.nodes(owner) {
+            let request = self.cluster.post("/requests").json(&*body).at(node).deadline(OWNER_ANSWERS_WITHIN);
             let answer = request.within(within).send().await;
             self.silent.note(node, &answer, self.ctx.clock.now());
             match answer {
-                Ok(answer) => return Ok(TraceParent::of(&answer.headers, TRACE_RESPONSE)),
+                Ok(answer) => return Some(Ok(TraceParent::of(&answer.headers, TRACE_RESPONSE))),
                 // Not the owner, or not any more: the call may have moved.
                 Err(CallError::Refused(problem)) if problem.status == StatusCode::NOT_FOUND.as_u16() => {
                     refusals.not_here(problem);
                 }
-                Err(CallError::Refused(problem)) => return Err(problem),
+                Err(CallError::Refused(problem)) => return Some(Err(problem)),
                 // What was this node's is taken over by the next one that is asked.
                 Err(CallError::Connect(..)) => {
+                    refusals.unreachable = true;
                     body["unreachable"] = Value::from(self.ctx.directory.node_at(node.ip()));
+                }
+                // With its process, mostly: whether that lives shows when it is asked again. A call does nothing twice for a repeat.
+                Err(error @ CallError::Broken(..)) => {
+                    refusals.broken = true;
+                    refusals.silent(&error);
                 }
                 // It may stand still, and its calls be another's by now: whoever has the call does it, and what the silent one
                 // does late is fenced.
                 Err(error) => {
-                    let problem =
-                        Problem::new(StatusCode::GATEWAY_TIMEOUT, "owner-silent", "The call's node does not answer");
-                    refusals.silent = Some(problem.detail(error.to_string()).code(u32::from(ErrorCode::TIMEOUT.0)));
+                    refusals.late = true;
+                    refusals.silent(&error);
                 }
             }
         }
-        Err(refusals.sum())
+        None
     }
 
     /// The nodes to ask: the owner that the ConnID names first, then the others, and last those that have just been silent.
@@ -218,6 +250,12 @@ struct Refusals {
     over: Option<Problem>,
     /// One says that another has it.
     elsewhere: bool,
+    /// The connection to one broke while it was asked.
+    broken: bool,
+    /// One cannot be connected to.
+    unreachable: bool,
+    /// One has not answered in time, and would not the next time.
+    late: bool,
 }
 
 impl Refusals {
@@ -227,6 +265,16 @@ impl Refusals {
         } else {
             self.elsewhere = true;
         }
+    }
+
+    fn silent(&mut self, error: &CallError) {
+        let problem = Problem::new(StatusCode::GATEWAY_TIMEOUT, "owner-silent", "The call's node does not answer");
+        self.silent = Some(problem.detail(error.to_string()).code(u32::from(ErrorCode::TIMEOUT.0)));
+    }
+
+    /// Whether a node has just gone whose call another one is about to have.
+    const fn is_moving(&self) -> bool {
+        !self.late && (self.broken || (self.elsewhere && self.unreachable))
     }
 
     /// What whoever asks is told.
@@ -272,6 +320,15 @@ mod tests {
         assert!(!silent.is_silent(node, at(2)));
         silent.note::<()>(node, &Err(CallError::Nowhere("sip-cluster")), at(3));
         assert!(!silent.is_silent(node, at(4)), "one that cannot be connected to costs no time");
+    }
+
+    #[test]
+    fn nodes_are_asked_again_while_a_call_whose_node_has_gone_changes_hands() {
+        let elsewhere = || Refusals { elsewhere: true, ..Refusals::default() };
+        assert!(Refusals { broken: true, ..elsewhere() }.is_moving());
+        assert!(Refusals { unreachable: true, ..elsewhere() }.is_moving());
+        assert!(!elsewhere().is_moving(), "its owner may live");
+        assert!(!Refusals { broken: true, late: true, ..elsewhere() }.is_moving(), "it would take too long");
     }
 
     #[test]

@@ -32,6 +32,27 @@ fn routing_twice_at_once_is_error_93() {
 }
 
 #[test]
+fn a_request_that_comes_again_while_it_is_carried_out_is_not_carried_out_twice() {
+    let mut bench = Bench::waiting();
+    let music = || Treatment::Music { resource: "music".to_owned(), duration_ms: Some(15_000) };
+    let id = bench.treat(music());
+    bench.give(Input::TreatmentStarted { id });
+    bench.take();
+    bench.news();
+    bench.treat(music());
+    assert_eq!((bench.take(), bench.news()), (Vec::new(), Vec::new()));
+    // Another one takes its place.
+    bench.treat(Treatment::Silence);
+    assert_eq!(bench.news(), ["TreatmentEnd@9000"]);
+    let route = RequestKind::RouteCall(CONN, RouteTo::Dn { dn: dn("5001"), agent: None });
+    bench.ask(route.clone(), "9000");
+    bench.take();
+    bench.news();
+    bench.ask(route, "9000");
+    assert_eq!((bench.take(), bench.news()), (Vec::new(), Vec::new()));
+}
+
+#[test]
 fn disconnect_leaves_the_queue_and_releases_the_caller() {
     let mut bench = Bench::waiting();
     bench.news();
@@ -65,7 +86,7 @@ fn a_new_treatment_takes_the_place_of_the_old_one() {
     let first = bench.treat(music());
     bench.give(Input::TreatmentStarted { id: first });
     bench.news();
-    let second = bench.treat(music());
+    let second = bench.treat(Treatment::Music { resource: "jazz".to_owned(), duration_ms: None });
     bench.give(Input::TreatmentStarted { id: second });
     assert_eq!(bench.news(), ["TreatmentEnd@9000", "TreatmentApplied@9000"]);
 }
