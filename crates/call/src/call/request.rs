@@ -7,7 +7,7 @@ use model::{CallState, Event, EventName, ReferenceId, Request, Timestamp, UserDa
 
 use super::ending::{Ending, Side};
 use super::facts::answering;
-use super::state::{Asked, HoldWay, Playing, Purpose, Stage};
+use super::state::{Asked, HoldWay, Playing, Purpose, Routing, Stage};
 use super::{CALLER_LEG, Call, USER_DATA_BYTES_MAX};
 
 type Outcome = Result<(), (ErrorCode, &'static str)>;
@@ -18,9 +18,6 @@ pub const PROMPTS_MAX: usize = 32;
 impl Call {
     pub(super) fn request(&mut self, request: Request, now: Timestamp) {
         let asked = Asked::by(&request);
-        if self.is_under_way(&request.kind, &asked) {
-            return;
-        }
         if let Err((code, text)) = self.carry_out(request, asked.clone(), now) {
             self.refuse_asked(&asked, code, text, now);
         }
@@ -36,12 +33,10 @@ impl Call {
                 let applied = |playing: &Playing| matches!(&playing.purpose, Purpose::Applied(by) if by == asked);
                 self.s.playing.iter().any(|playing| applied(playing) && playing.treatment == *treatment)
             }
-            RequestKind::RouteCall(_, RouteTo::Dn { dn, .. }) => {
-                let routing = match &self.s.stage {
-                    Stage::Waiting(waiting) => waiting.routing.as_ref(),
-                    _ => None,
-                };
-                routing.is_some_and(|routing| routing.asked.as_ref() == Some(asked) && routing.dn == *dn)
+            RequestKind::RouteCall(_, RouteTo::Dn { dn, agent }) => {
+                let Stage::Waiting(waiting) = &self.s.stage else { return false };
+                let is_it = |to: &Routing| to.asked.as_ref() == Some(asked) && (&to.dn, &to.agent) == (dn, agent);
+                waiting.routing.as_ref().is_some_and(is_it)
             }
             _ => false,
         }
@@ -53,6 +48,9 @@ impl Call {
         }
         if request.tenant != self.s.tenant {
             return Err((ErrorCode::INVALID_CONN_ID, "no such call"));
+        }
+        if self.is_under_way(&request.kind, &asked) {
+            return Ok(());
         }
         match request.kind {
             RequestKind::RouteCall(_, to) => {

@@ -190,7 +190,8 @@ impl Door {
                     refusals.unreachable = true;
                     body["unreachable"] = Value::from(self.ctx.directory.node_at(node.ip()));
                 }
-                // With its process, mostly: whether that lives shows when it is asked again. A call does nothing twice for a repeat.
+                // With its process, mostly: whether that lives shows when it is asked again. A call begins no treatment and
+                // no route twice for a repeat.
                 Err(error @ CallError::Broken(..)) => {
                     refusals.broken = true;
                     refusals.silent(&error);
