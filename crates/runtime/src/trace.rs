@@ -192,11 +192,11 @@ impl Recorder {
         }
     }
 
-    /// All that is known of the call by any of those keys. `whole` also gives dialogs whose tenant was never known.
-    pub async fn find(&self, tenant: &TenantId, keys: &[Key], whole: bool) -> Found {
+    /// All that is known of the call by any of those keys. `nobodys`: also dialogs whose tenant was never known.
+    pub async fn find(&self, tenant: &TenantId, keys: &[Key], nobodys: bool) -> Found {
         let Some(shared) = &self.memory else { return Found::default() };
         let now = shared.clock.now();
-        let mut found = shared.lock().find(tenant, keys, whole, now, &shared.directory);
+        let mut found = shared.lock().find(tenant, keys, nobodys, now, &shared.directory);
         let live = shared.live.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if let Some(live) = live {
             let asked: Vec<ConnId> = match found.conn_ids.as_slice() {
@@ -210,11 +210,12 @@ impl Recorder {
         found
     }
 
-    /// The latest calls of a tenant, newest first; `from` leaves only those whose caller's number ends so.
-    pub fn latest(&self, tenant: &TenantId, from: Option<&str>, limit: usize) -> Vec<Summary> {
+    /// The latest calls of a tenant, newest first; `from` leaves only those whose caller's number ends so, in
+    /// full or as it is shown to who may not see `numbers`.
+    pub fn latest(&self, tenant: &TenantId, from: Option<&str>, numbers: bool, limit: usize) -> Vec<Summary> {
         let Some(shared) = &self.memory else { return Vec::new() };
         let now = shared.clock.now();
-        shared.lock().latest(tenant, from, limit, now)
+        shared.lock().latest(tenant, from, numbers, limit, now)
     }
 
     /// The tenants of which something is remembered.

@@ -7,6 +7,7 @@ use clap::builder::NonEmptyStringValueParser;
 use infra::{Clock as _, SystemClock};
 use model::TenantId;
 use net::everyone::Everyone;
+use platform::trace::ask::Sight;
 use platform::trace::document::Traces;
 use platform::trace::{Answer, ask, explain, text};
 use runtime::exit::{Exit, ExitError};
@@ -49,6 +50,21 @@ pub struct Arguments {
     numbers: bool,
 }
 
+impl Arguments {
+    /// An operator's own command sees the installation whole.
+    const fn sight(&self) -> Sight {
+        Sight { numbers: self.numbers, nobodys: true }
+    }
+
+    fn nothing_fits(&self) -> String {
+        let hint = match self.from {
+            Some(_) if !self.numbers => ": numbers are compared as --list shows them, with --numbers in full",
+            _ => "",
+        };
+        format!("no call is remembered that fits{hint}")
+    }
+}
+
 /// Prints what happened to a call.
 pub fn run(site: &Site, arguments: &Arguments) -> anyhow::Result<Exit> {
     let everyone = everyone(site, arguments)?;
@@ -79,11 +95,11 @@ async fn answer(site: &Site, arguments: &Arguments, everyone: &Everyone) -> anyh
         Some(call) => call.clone(),
         None => {
             let traces = latest(arguments, everyone, &tenant, 1).await;
-            let last = traces.calls.first().ok_or_else(|| unknown("no call is remembered that fits"))?;
+            let last = traces.calls.first().ok_or_else(|| unknown(&arguments.nothing_fits()))?;
             last.conn_id.clone()
         }
     };
-    let answers = ask::call(everyone, &tenant, &call, arguments.numbers).await;
+    let answers = ask::call(everyone, &tenant, &call, arguments.sight()).await;
     let now = SystemClock::start().now().as_micros() as f64 / 1_000.0;
     let Some(trace) = explain(&tenant, &answers, !arguments.numbers, now) else {
         return Err(unknown(&nobody_knows(&call, &tenant, &answers)).into());

@@ -14,13 +14,24 @@ const NAMES_MAX: usize = 48;
 /// Roles know a call by different names: SIP nodes by its dialogs, others by its ConnID. Two rounds tell each of all.
 const ROUNDS: usize = 2;
 
+/// What whoever asks may see.
+#[derive(Clone, Copy, Debug)]
+pub struct Sight {
+    /// Phone numbers in full.
+    pub numbers: bool,
+    /// Dialogs of which nobody knows whose they are.
+    pub nobodys: bool,
+}
+
 /// What all roles know of the call.
-pub async fn call(everyone: &Everyone, tenant: &str, call: &str, numbers: bool) -> Vec<Answer> {
+pub async fn call(everyone: &Everyone, tenant: &str, call: &str, sight: Sight) -> Vec<Answer> {
+    let Sight { numbers, nobodys } = sight;
+    let (of, wants) = (escape(tenant), format!("numbers={numbers}&nobodys={nobodys}"));
     let mut names = BTreeSet::new();
     let mut answers = Vec::new();
     for _ in 0..ROUNDS {
         let also: Vec<String> = names.iter().take(NAMES_MAX).map(|name: &String| escape(name)).collect();
-        let path = format!("/trace/{}/{}?numbers={numbers}&also={}", escape(tenant), escape(call), also.join("%20"));
+        let path = format!("/trace/{of}/{}?{wants}&also={}", escape(call), also.join("%20"));
         answers = everyone.ask(&path).await.iter().filter_map(answer).collect();
         let before = names.len();
         for known in answers.iter().filter_map(|answer: &Answer| answer.known.as_ref().ok()) {

@@ -11,6 +11,7 @@ use runtime::trace::{NUMBERS_SCOPE, READ_SCOPE};
 use serde::Deserialize;
 use std::sync::Arc;
 
+use super::ask::Sight;
 use super::document::{Trace, Traces};
 use super::{ask, explain};
 
@@ -68,7 +69,8 @@ async fn call(
     caller: Caller,
 ) -> Result<Json<Trace>, Problem> {
     let numbers = allowed(&caller, &tenant)?;
-    let answers = ask::call(&traced.everyone, &tenant, &call, numbers).await;
+    let sight = Sight { numbers, nobodys: caller.tenant().is_none() };
+    let answers = ask::call(&traced.everyone, &tenant, &call, sight).await;
     let now = traced.clock.now().as_micros() as f64 / 1_000.0;
     explain(&tenant, &answers, !numbers, now)
         .map(Json)

@@ -71,7 +71,51 @@ fn is_ours(user: &str) -> bool {
     tag || service.iter().any(|prefix| user.starts_with(prefix))
 }
 
-/// A SIP message: the user parts of all its URIs and the names beside them. Its body stays as it is.
+/// Headers that stay as they are: their user parts are tokens of flows, their numbers no phone numbers.
+const PLAIN: [&str; 21] = [
+    "via",
+    "v",
+    "route",
+    "record-route",
+    "path",
+    "call-id",
+    "i",
+    "cseq",
+    "replaces",
+    "in-reply-to",
+    "session-id",
+    "content-length",
+    "l",
+    "date",
+    "expires",
+    "max-forwards",
+    "rseq",
+    "rack",
+    "session-expires",
+    "x",
+    "timestamp",
+];
+
+/// Headers with addresses, whose parameters are tags and the like.
+const ADDRESSES: [&str; 14] = [
+    "from",
+    "f",
+    "to",
+    "t",
+    "contact",
+    "m",
+    "p-asserted-identity",
+    "p-preferred-identity",
+    "remote-party-id",
+    "diversion",
+    "history-info",
+    "refer-to",
+    "r",
+    "referred-by",
+];
+
+/// A SIP message: the user parts of all its URIs, the names beside them, and the numbers in headers that may hold any text. Its body
+/// stays as it is.
 pub fn message(text: &str) -> String {
     let (head, body) = text.split_once("\r\n\r\n").unwrap_or((text, ""));
     let mut out = String::with_capacity(text.len());
@@ -81,9 +125,9 @@ pub fn message(text: &str) -> String {
         }
         let name = line.split(':').next().unwrap_or_default().trim().to_ascii_lowercase();
         match name.as_str() {
-            // Their user parts are tokens of flows.
-            "via" | "v" | "route" | "record-route" | "path" | "call-id" | "i" | "cseq" => out.push_str(line),
-            _ => out.push_str(&uris(&without_name(line))),
+            plain if PLAIN.contains(&plain) || plain.starts_with("trunkline-") => out.push_str(line),
+            address if number == 0 || ADDRESSES.contains(&address) => out.push_str(&uris(&without_names(line))),
+            _ => out.push_str(&self::text(&uris(&without_names(line)))),
         }
     }
     if text.len() > head.len() {
@@ -93,12 +137,25 @@ pub fn message(text: &str) -> String {
     out
 }
 
-/// A display name before `<sip:` goes.
-fn without_name(line: &str) -> String {
-    let Some((name, value)) = line.split_once(':') else { return line.to_owned() };
-    let (Some(uri), false) = (value.find('<'), name.contains(' ')) else { return line.to_owned() };
-    let (display, rest) = value.split_at(uri);
-    if display.trim().is_empty() { line.to_owned() } else { format!("{name}: \"***\" {rest}") }
+/// The display names before the `<` of addresses go.
+fn without_names(line: &str) -> String {
+    let Some((name, value)) = line.split_once(':').filter(|(name, _)| !name.contains(' ')) else {
+        return line.to_owned();
+    };
+    let mut out = format!("{name}:");
+    let mut rest = value;
+    while let Some((display, from)) = rest.find('<').map(|at| rest.split_at(at)) {
+        // Of a list: what stands before the comma belongs to the address before.
+        let comma = display.find([',', '"']).filter(|at| display.as_bytes().get(*at) == Some(&b','));
+        let (before, display) = display.split_at(comma.map_or(0, |at| at + 1));
+        out.push_str(before);
+        out.push_str(if display.trim().is_empty() { display } else { " \"***\" " });
+        let (uri, after) = from.split_at(from.find('>').map_or(from.len(), |at| at + 1));
+        out.push_str(uri);
+        rest = after;
+    }
+    out.push_str(rest);
+    out
 }
 
 /// A text with URIs of SIP and telephony in it: the user part of each.
@@ -116,7 +173,7 @@ pub(crate) fn uris(line: &str) -> String {
                 out.push('@');
                 out.push_str(host);
             }
-            None if scheme == "tel:" => out.push_str(&user(uri)),
+            None if scheme.eq_ignore_ascii_case("tel:") => out.push_str(&user(uri)),
             None => out.push_str(uri),
         }
         rest = after;
@@ -125,8 +182,18 @@ pub(crate) fn uris(line: &str) -> String {
     out
 }
 
-fn next_scheme(text: &str) -> Option<(usize, &'static str)> {
-    ["sip:", "sips:", "tel:"].into_iter().filter_map(|scheme| Some((text.find(scheme)?, scheme))).min()
+/// Where the next scheme begins, and it with its colon. Schemes have no case (RFC 3261 §19.1.4).
+fn next_scheme(text: &str) -> Option<(usize, &str)> {
+    text.match_indices(':').find_map(|(colon, _)| {
+        let before = text.get(..colon)?;
+        let is_scheme = |scheme: &&str| {
+            let start = colon.checked_sub(scheme.len());
+            start.and_then(|start| before.get(start..)).is_some_and(|word| word.eq_ignore_ascii_case(scheme))
+        };
+        let scheme = ["sips", "sip", "tel"].into_iter().find(is_scheme)?;
+        let start = colon - scheme.len();
+        Some((start, text.get(start..=colon)?))
+    })
 }
 
 /// Masks all numbers of an entry.
@@ -195,5 +262,18 @@ mod tests {
         assert!(masked.contains("INVITE sip:***00@edge SIP/2.0") && masked.contains("<tel:***21>"), "{masked}");
         assert!(masked.contains("00aa00aa00aa00aa.1.sip-cluster-1.9.ff@edge"), "{masked}");
         assert!(masked.contains("<sip:1234567890@edge;lr>") && masked.ends_with("c=IN IP4 192.0.2.1\r\n"), "{masked}");
+    }
+
+    #[test]
+    fn no_form_of_a_number_or_a_name_stays() {
+        let text = "INVITE SIP:+15550100@edge SIP/2.0\r\nFrom: \"Doe, Jane\" <SIP:+15557654321@x>;tag=1234567890\r\n\
+            P-Asserted-Identity: Jane <sip:+15557654321@x>;a=b, \"Jane\" <TEL:+15557654321>\r\n\
+            X-Caller: +15557654321\r\nSubject: call 15557654321 back\r\nReason: SIP;cause=480;text=\"5557654321 away\"\r\n\
+            Content-Length: 0\r\n\r\n";
+        let masked = message(text);
+        assert!(!masked.contains("5557654321") && !masked.contains("Jane") && !masked.contains("15550100"), "{masked}");
+        assert!(masked.contains("From: \"***\" <SIP:***21@x>;tag=1234567890\r\n"), "{masked}");
+        assert!(masked.contains("<sip:***21@x>;a=b, \"***\" <TEL:***21>\r\nX-Caller: ***21\r\n"), "{masked}");
+        assert!(masked.contains("Subject: call ***21 back\r\n") && masked.contains("SIP;cause=480"), "{masked}");
     }
 }

@@ -37,13 +37,17 @@ pub struct Asked {
     /// Whether numbers are wanted in full; needs the scope for it.
     #[serde(default)]
     numbers: bool,
+    /// Whether dialogs are wanted of which nobody knows whose they are. Who asks for somebody else says by it that he may
+    /// see them; a token that is bound to a tenant never does.
+    #[serde(default)]
+    nobodys: bool,
 }
 
 /// How a list is asked for.
 #[derive(Debug, Default, Deserialize)]
 pub struct Wanted {
     limit: Option<usize>,
-    /// Only calls whose caller's number ends so.
+    /// Only calls whose caller's number, as it is shown, ends so.
     from: Option<String>,
     #[serde(default)]
     numbers: bool,
@@ -76,7 +80,7 @@ pub async fn list(
     let tenant = allowed(&caller, &tenant, wanted.numbers)?;
     let limit = wanted.limit.unwrap_or(LIMIT).min(LIMIT_MAX);
     let from = wanted.from.as_deref().filter(|from| !from.is_empty());
-    let mut calls = remembered.recorder.latest(&tenant, from, limit);
+    let mut calls = remembered.recorder.latest(&tenant, from, wanted.numbers, limit);
     if !wanted.numbers {
         for call in &mut calls {
             call.from = mask::user(&call.from);
@@ -97,7 +101,8 @@ pub async fn call(
     let tenant = allowed(&caller, &tenant, asked.numbers)?;
     let names = std::iter::once(call.as_str()).chain(asked.also.split_whitespace());
     let keys: Vec<Key> = names.take(KEYS_MAX).flat_map(Key::all).collect();
-    let found = remembered.recorder.find(&tenant, &keys, caller.tenant().is_none()).await;
+    let nobodys = asked.nobodys && caller.tenant().is_none();
+    let found = remembered.recorder.find(&tenant, &keys, nobodys).await;
     let mut entries = found.entries;
     if !asked.numbers {
         entries.iter_mut().for_each(mask::entry);

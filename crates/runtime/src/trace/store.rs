@@ -10,6 +10,7 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
 
 use super::entry::{Entry, Message, Summary, What};
+use super::mask;
 use crate::directory::Directory;
 
 /// Entries of one call or dialog; a call of an hour with a session refresh each 15 minutes has some hundred.
@@ -288,7 +289,7 @@ impl Store {
         &mut self,
         tenant: &TenantId,
         keys: &[Key],
-        whole: bool,
+        nobodys: bool,
         now: Timestamp,
         directory: &Directory,
     ) -> Found {
@@ -300,8 +301,8 @@ impl Store {
         let mut found = Found::default();
         for bucket in numbers.iter().filter_map(|number| self.buckets.get(number)) {
             let by_call = bucket.conn_id.is_some_and(|conn_id| known.contains(&conn_id));
-            let nobodys = bucket.tenant.is_none() && !bucket.mixed;
-            if is_of(bucket) || (nobodys && (by_call || whole)) {
+            let is_nobodys = bucket.tenant.is_none() && !bucket.mixed;
+            if is_of(bucket) || (is_nobodys && (by_call || nobodys)) {
                 bucket.tell(&mut found, directory);
             }
         }
@@ -352,7 +353,15 @@ impl Store {
         (calls, numbers.into_iter().take(FOUND_MAX).collect())
     }
 
-    pub fn latest(&mut self, tenant: &TenantId, from: Option<&str>, limit: usize, now: Timestamp) -> Vec<Summary> {
+    /// `from` is compared with the number as it will be shown: who may not see a number cannot guess it digit by digit.
+    pub fn latest(
+        &mut self,
+        tenant: &TenantId,
+        from: Option<&str>,
+        numbers: bool,
+        limit: usize,
+        now: Timestamp,
+    ) -> Vec<Summary> {
         self.expire(now.as_micros());
         let mut calls: Vec<&Bucket> = self
             .by_call
@@ -362,7 +371,8 @@ impl Store {
             .collect();
         // The time stands in the upper bits of a ConnID.
         calls.sort_by_key(|bucket| std::cmp::Reverse(bucket.conn_id));
-        let fits = |summary: &Summary| from.is_none_or(|from| summary.from.ends_with(from));
+        let shown = |number: &str| if numbers { number.to_owned() } else { mask::user(number) };
+        let fits = |summary: &Summary| from.is_none_or(|from| shown(&summary.from).ends_with(from));
         calls.into_iter().filter_map(Bucket::summary).filter(fits).take(limit).collect()
     }
 

@@ -182,7 +182,7 @@ fn a_phone_behind_a_nat_is_called_hears_and_is_heard() -> Result<()> {
     ensure!(at_phone.similarity > ALIKE, "the phone hears the caller: {at_phone:?}");
     let at_caller = audio::compare(&prompt_samples("support-welcome")?, &ears.received().samples)?;
     ensure!(at_caller.similarity > ALIKE, "the caller hears the phone: {at_caller:?}");
-    let trace = super::trace::of_ended(&site, &["--last", "--from", "9001"])?;
+    let trace = super::trace::of_ended(&site, &["--last", "--from", "01"])?;
     let named = format!("names the private address {PRIVATE}:");
     ensure!(trace["verdict"]["findings"].to_string().contains(&named), "{:#}", trace["verdict"]);
     site.is_at_rest()

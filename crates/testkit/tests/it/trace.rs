@@ -1,6 +1,7 @@
 //! A call explained: `trunkline trace` on calls that SIPp and baresip have made.
 
 use std::io::{BufRead as _, BufReader};
+use std::net::UdpSocket;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -62,7 +63,7 @@ fn a_routed_call_is_explained_from_its_invite_to_its_end() -> Result<()> {
     agent.wait_for("CALL_ESTABLISHED", LATER)?;
     caller.finish(LATER)?.1.expect_success()?;
     agent.wait_for("CALL_CLOSED", SOON)?;
-    let trace = of_ended(&site, &["--last", "--from", "9001"])?;
+    let trace = of_ended(&site, &["--last", "--from", "01"])?;
 
     the_ladder_is_whole(&site, &trace)?;
     the_decision_names_everybody(&trace)?;
@@ -78,7 +79,7 @@ fn a_routed_call_is_explained_from_its_invite_to_its_end() -> Result<()> {
     each_of_its_names_finds_it(&site, &trace)?;
     numbers_are_masked_and_secrets_are_gone(&site)?;
     pages_get_the_same(&site, &trace)?;
-    let page = String::from_utf8(run(&site, &["--last", "--from", "9001"])?.stdout)?;
+    let page = String::from_utf8(run(&site, &["--last", "--from", "01"])?.stdout)?;
     ensure!(page.lines().all(|line| line.chars().count() <= 100), "{page}");
     ensure!(page.contains("-- SIP") && page.contains("-- Audio") && page.contains("-- Routing"), "{page}");
     Ok(())
@@ -181,10 +182,12 @@ fn each_of_its_names_finds_it(site: &Installation, whole: &Value) -> Result<()> 
 }
 
 fn numbers_are_masked_and_secrets_are_gone(site: &Installation) -> Result<()> {
-    let masked = trace(site, &["--last", "--from", "9001"])?.to_string();
+    let masked = trace(site, &["--last", "--from", "01"])?.to_string();
     let digits = CALLER.trim_start_matches('+');
     ensure!(!masked.contains(digits) && masked.contains("***01"), "masked");
     ensure!(!masked.contains(site.number("support")?.trim_start_matches('+')), "what was dialled is masked, too");
+    let guessed = run(site, &["--last", "--from", "9001"])?;
+    ensure!(guessed.status.code() == Some(UNKNOWN), "a number that is not shown is not found by its digits");
     let whole = trace(site, &["--last", "--from", "9001", "--numbers"])?.to_string();
     ensure!(whole.contains(digits), "in full");
     let said: Value = serde_json::from_slice(&std::fs::read(site.data_dir().join("demo.json"))?)?;
@@ -216,9 +219,38 @@ fn pages_get_the_same(site: &Installation, whole: &Value) -> Result<()> {
     ensure!(get(site, &path, site.demo.tokens.get("wallboard"))?.0 == 403);
     ensure!(get(site, &path, None)?.0 == 401);
     ensure!(get(site, "/api/operations/v1/nobody/traces", site.demo.tokens.get("operator"))?.0 == 403);
-    let (status, list) = get(site, "/api/operations/v1/example/traces?limit=5", site.demo.tokens.get("operator"))?;
+    let token = |name: &str| site.demo.tokens.get(name);
+    let (status, list) = get(site, "/api/operations/v1/example/traces?limit=5", token("operator"))?;
     ensure!(status == 200 && list.contains(call), "{list}");
     ensure!(get(site, "/api/operations/v1/example/traces/nothing", site.demo.tokens.get("operator"))?.0 == 404);
+    let list = |from: &str| get(site, &format!("/api/operations/v1/example/traces?from={from}"), token("traces"));
+    ensure!(
+        list("01")?.1.contains(call) && !list("9001")?.1.contains(call),
+        "numbers cannot be guessed by their digits"
+    );
+    Ok(())
+}
+
+/// What was refused before it was known whose it is, is the installation's operator's to see, not a tenant's.
+#[test]
+fn a_dialog_that_is_nobodys_is_shown_to_no_tenant() -> Result<()> {
+    let site = Installation::start()?;
+    let phone = UdpSocket::bind((site.peer_address(3), 0))?;
+    phone.set_read_timeout(Some(SOON))?;
+    let (address, sip) = (phone.local_addr()?, site.sip());
+    let invite = format!(
+        "INVITE sip:7102@{sip} SIP/2.0\r\nVia: SIP/2.0/UDP {address};branch=z9hG4bK-nobodys;rport\r\nFrom: \
+         <sip:7101@{sip}>;tag=a\r\nTo: <sip:7102@{sip}>\r\nCall-ID: nobodys@phone\r\nCSeq: 1 INVITE\r\n\
+         Contact: <sip:7101@{address}>\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n"
+    );
+    phone.send_to(invite.as_bytes(), &sip)?;
+    let mut answer = [0; 2_000];
+    let length = phone.recv(&mut answer)?;
+    ensure!(answer.get(..length).is_some_and(|it| it.starts_with(b"SIP/2.0 407")), "it is asked for its password");
+    let shown = trace(&site, &["nobodys@phone", "--tenant", "example"])?;
+    ensure!(!rows(&shown, "/ladder/messages")?.is_empty(), "{shown:#}");
+    let page = get(&site, "/api/operations/v1/example/traces/nobodys@phone", site.demo.tokens.get("operator"))?;
+    ensure!(page.0 == 404, "{page:?}");
     Ok(())
 }
 
@@ -243,11 +275,11 @@ fn a_caller_who_is_never_heard_is_named_with_the_address_that_should_be_looked_a
     agent.wait_for("CALL_ESTABLISHED", LATER)?;
     // While the call lasts it is told already.
     wait::until(SOON, || {
-        let now = findings(&trace(&site, &["--last", "--from", "9001"])?)?;
+        let now = findings(&trace(&site, &["--last", "--from", "01"])?)?;
         Ok(now.contains("no packet ever arrived from the caller's address").then_some(()))
     })?;
     caller.finish(LATER)?.1.expect_success()?;
-    let trace = of_ended(&site, &["--last", "--from", "9001"])?;
+    let trace = of_ended(&site, &["--last", "--from", "01"])?;
     let expected = format!("no packet ever arrived from the caller's address {address}: its firewall or NAT drops it");
     let first = &rows(&trace, "/verdict/findings")?[0];
     ensure!(

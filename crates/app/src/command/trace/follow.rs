@@ -109,7 +109,7 @@ impl<'a> Following<'a> {
         let calls: Vec<String> = self.calls.keys().cloned().collect();
         let mut answered = calls.is_empty();
         for call in calls {
-            let answers = ask::call(&everyone, &self.tenant, &call, self.arguments.numbers).await;
+            let answers = ask::call(&everyone, &self.tenant, &call, self.arguments.sight()).await;
             answered |= answers.iter().any(|answer| answer.known.is_ok());
             let now = SystemClock::start().now().as_micros() as f64 / 1_000.0;
             if let Some(trace) = explain(&self.tenant, &answers, !self.arguments.numbers, now) {
