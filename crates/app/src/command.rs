@@ -16,7 +16,9 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 use runtime::exit::{self, Exit};
-use runtime::settings::{Sources, Values};
+use runtime::process::sections;
+use runtime::settings::{Fault, Sources, Values};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 pub use self::robots::Load;
 
@@ -136,6 +138,7 @@ enum Command {
 pub fn main() -> ExitCode {
     // Whatever is written holds somebody's secrets or numbers: for the owner alone.
     rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
+    open_files_up_to_the_hard_limit();
     let cli = Cli::parse();
     let done = match cli.command {
         Command::Up { example, processes, replicas } => {
@@ -164,6 +167,13 @@ pub fn main() -> ExitCode {
     ExitCode::from(exit.code())
 }
 
+/// A shell's soft limit of 1,024 open files, meant for programs that use select(2), is less than the media of 500 calls need.
+fn open_files_up_to_the_hard_limit() {
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    // Refused, the limit stays; `trunkline doctor` says so if it is too low.
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
+}
+
 impl Site {
     fn data_dir(&self) -> PathBuf {
         let home = std::env::var_os("HOME").map(PathBuf::from);
@@ -173,21 +183,40 @@ impl Site {
 
     /// The settings of all sources, checked.
     fn values(&self) -> anyhow::Result<Values> {
-        let sources = Sources {
-            files: self.files.iter().map(|path| read_settings(path)).collect::<Result<_, _>>()?,
-            environment: std::env::vars_os()
-                .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-                .collect(),
-            flags: self.set.clone(),
-        };
-        Ok(runtime::settings::load(&runtime::process::sections::all(roles::TABLE), &sources)?)
+        let files = self.files.iter().map(|path| read_settings(path)).collect::<Result<_, _>>()?;
+        Ok(runtime::settings::load(&sections::all(roles::TABLE), &self.sources(files))?)
+    }
+
+    fn sources(&self, files: Vec<(PathBuf, String)>) -> Sources {
+        let environment = std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+            .collect();
+        Sources { files, environment, flags: self.set.clone() }
     }
 
     /// The same for whoever asks an installation that runs: with the replicas that its supervisor was told by options.
     fn values_of_running(&self) -> anyhow::Result<Values> {
+        self.running().values()
+    }
+
+    /// Those of them that have no fault, and the faults of the others.
+    fn sound_values_of_running(&self) -> (Values, Vec<Fault>) {
+        let (mut files, mut unread) = (Vec::new(), Vec::new());
+        for file in self.files.iter().map(|path| read_settings(path)) {
+            match file {
+                Ok(file) => files.push(file),
+                Err(error) => unread.push(Fault { key: "settings".to_owned(), reason: error.message }),
+            }
+        }
+        let sources = self.running().sources(files);
+        let (values, faults) = runtime::settings::load_sound(&sections::all(roles::TABLE), &sources);
+        (values, [unread, faults].concat())
+    }
+
+    fn running(&self) -> Self {
         let mut site = self.clone();
         site.set.splice(0..0, crate::processes::replicas_told(&self.data_dir()));
-        site.values()
+        site
     }
 }
 

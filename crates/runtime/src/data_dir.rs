@@ -2,7 +2,7 @@
 
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -45,20 +45,15 @@ impl DataDir {
         let lock_path = path.join(LOCK);
         let opened =
             OpenOptions::new().create(true).truncate(false).read(true).write(true).mode(SECRET_MODE).open(&lock_path);
-        let mut file = opened.map_err(|error| unusable(path, &error))?;
+        let file = opened.map_err(|error| unusable(path, &error))?;
         let locked = match sharing {
             Sharing::Alone => file.try_lock(),
             Sharing::Shared => file.try_lock_shared(),
         };
         match locked {
             Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(in_use(path, &mut file)),
+            Err(TryLockError::WouldBlock) => return Err(in_use(path, &file)),
             Err(TryLockError::Error(error)) => return Err(unusable(path, &error)),
-        }
-        if sharing == Sharing::Alone {
-            // For the words of whoever comes next; the lock itself is the kernel's.
-            let written = file.set_len(0).and_then(|()| write!(file, "{}", std::process::id()));
-            written.map_err(|error| unusable(path, &error))?;
         }
         Ok(Self { path: path.to_owned(), _lock: file })
     }
@@ -67,6 +62,20 @@ impl DataDir {
     pub fn path(&self) -> &Path {
         &self.path
     }
+}
+
+/// The folders below that one which processes have opened for themselves alone, by name.
+pub fn in_use_below(folder: &Path) -> Vec<String> {
+    let is_held = |path: &Path| {
+        File::open(path.join(LOCK)).is_ok_and(|lock| matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock)))
+    };
+    let folders = fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut names: Vec<String> = folders
+        .filter(|folder| is_held(&folder.path()))
+        .map(|folder| folder.file_name().to_string_lossy().into_owned())
+        .collect();
+    names.sort();
+    names
 }
 
 /// Issues and verifies tokens with the key in `keys/caller.p8`, which is made if it is missing.
@@ -82,7 +91,7 @@ pub fn tokens(data_dir: &Path, clock: Arc<dyn Clock>) -> Result<Tokens, ExitErro
 /// # Errors
 /// When no installation is there, or its key cannot be read.
 pub fn tokens_of_existing(data_dir: &Path, clock: Arc<dyn Clock>) -> Result<Tokens, ExitError> {
-    if !data_dir.join("keys/caller.p8").exists() {
+    if !is_there(&data_dir.join("keys/caller.p8"))? {
         return Err(no_installation(data_dir));
     }
     tokens(data_dir, clock)
@@ -180,10 +189,28 @@ pub fn prepare(path: &Path) -> Result<(), ExitError> {
 /// When nothing of an installation is there.
 pub fn expect(path: &Path) -> Result<(), ExitError> {
     // What a start, and an import before it, leave there.
-    if [LOCK, "keys", "configuration.sqlite"].iter().any(|name| path.join(name).exists()) {
-        return Ok(());
+    for name in [LOCK, "keys", "configuration.sqlite"] {
+        if is_there(&path.join(name))? {
+            return Ok(());
+        }
     }
     Err(no_installation(path))
+}
+
+/// Whether something of an installation is there.
+///
+/// # Errors
+/// When its folder is closed to us: then nothing may be said of what is in it.
+pub fn is_there(path: &Path) -> Result<bool, ExitError> {
+    path.try_exists().map_err(|error| {
+        let folder = path.ancestors().skip(1).find(|folder| folder.metadata().is_ok()).unwrap_or(path);
+        let owner = folder.metadata().map(|about| about.uid()).unwrap_or_default();
+        let message = format!(
+            "cannot look into {}: {error}; it is user {owner}'s, so run this as that user: sudo -u '#{owner}' ...",
+            folder.display()
+        );
+        ExitError::new(Exit::DataDirectory, message)
+    })
 }
 
 fn no_installation(path: &Path) -> ExitError {
@@ -198,17 +225,33 @@ fn unusable(path: &Path, error: &io::Error) -> ExitError {
     ExitError::new(Exit::DataDirectory, format!("cannot use {}: {error}", path.display()))
 }
 
-fn in_use(path: &Path, lock: &mut File) -> ExitError {
-    let mut holder = String::new();
-    let by = match lock.read_to_string(&mut holder) {
-        Ok(_) if !holder.is_empty() => format!("process {}", holder.trim()),
-        _ => "another process".to_owned(),
+fn in_use(path: &Path, lock: &File) -> ExitError {
+    let holders = fs::read_to_string("/proc/locks").ok().zip(lock.metadata().ok());
+    let holders = holders.map(|(locks, about)| holders_of(about.ino(), &locks)).unwrap_or_default();
+    let by = match holders.as_slice() {
+        [] => "another process".to_owned(),
+        [one] => format!("process {one}"),
+        [first, others @ ..] => format!("process {first} and {} more", others.len()),
     };
     let message = format!(
         "the data directory {} is in use by {by}; stop it, or choose another one with --data-dir",
         path.display()
     );
     ExitError::new(Exit::DataDirectory, message)
+}
+
+/// The processes that have locked a file, by its inode, as /proc/locks shows them; the first started first.
+fn holders_of(inode: u64, locks: &str) -> Vec<u32> {
+    let of_row = |row: &str| {
+        let cells: Vec<&str> = row.split_whitespace().collect();
+        // `2: FLOCK  ADVISORY  WRITE 4711 fe:00:131085 0 EOF`; who waits for it has an arrow behind the number.
+        let at = cells.iter().position(|cell| *cell == "FLOCK").filter(|at| *at == 1)?;
+        let is_it = cells.get(at + 4)?.rsplit(':').next()?.parse() == Ok(inode);
+        is_it.then(|| cells.get(at + 3)?.parse::<u32>().ok())?
+    };
+    let mut all: Vec<u32> = locks.lines().filter_map(of_row).collect();
+    all.sort_unstable();
+    all
 }
 
 #[cfg(test)]
@@ -246,8 +289,20 @@ mod tests {
         assert!(refused.message.contains(&format!("in use by process {}", std::process::id())), "{refused}");
         assert!(DataDir::open(&folder.0, Sharing::Shared).is_err());
         drop(held);
+        // Nobody is named who held it once.
+        fs::write(folder.0.join(LOCK), "4711").unwrap();
         let _one = DataDir::open(&folder.0, Sharing::Shared).unwrap();
         let _other = DataDir::open(&folder.0, Sharing::Shared).unwrap();
+        let refused = DataDir::open(&folder.0, Sharing::Alone).unwrap_err();
+        assert!(refused.message.contains(&format!("in use by process {} and 1 more", std::process::id())), "{refused}");
+    }
+
+    #[test]
+    fn only_those_who_hold_the_lock_are_named() {
+        let locks = "1: FLOCK  ADVISORY  READ 300 fe:00:131085 0 EOF\n2: POSIX  ADVISORY  WRITE 7 fe:00:131085 0 EOF\n\
+            3: FLOCK  ADVISORY  READ 200 fe:00:131085 0 EOF\n4: FLOCK  ADVISORY  WRITE 9 fe:00:13108 0 EOF\n\
+            1: -> FLOCK  ADVISORY  WRITE 11 fe:00:131085 0 EOF\n";
+        assert_eq!(holders_of(131_085, locks), [200, 300]);
     }
 
     #[test]

@@ -13,7 +13,7 @@ use std::fmt;
 
 pub use declare::{Section, SectionSettings, Setting};
 pub use near_miss::nearest;
-pub use source::{Sources, load};
+pub use source::{Sources, load, load_sound};
 pub use value::{ByteSize, Secret, ServerUrl, SettingValue};
 
 /// What is wrong with one key.

@@ -24,14 +24,35 @@ pub struct Arguments {
     json: bool,
 }
 
+/// What a check looks into.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Needs {
+    /// The machine and the settings.
+    Nothing,
+    /// The data directory: who may not look into it knows neither what runs nor what is stored.
+    DataDir,
+    /// The roles, which are asked.
+    Running,
+}
+
+impl Needs {
+    fn are_met(self, situation: &Situation) -> bool {
+        match self {
+            Self::Nothing => true,
+            Self::DataDir => situation.closed.is_none(),
+            Self::Running => situation.runs(),
+        }
+    }
+}
+
 /// One thing that is looked at.
 struct Check {
     /// Short name, as findings carry it.
     name: &'static str,
     /// What is looked at, in a line.
     looks_at: &'static str,
-    /// What only a running instance can tell.
-    needs_running: bool,
+    /// Without what it can tell nothing.
+    needs: Needs,
     /// Looks.
     look: fn(&Situation) -> Vec<Finding>,
 }
@@ -41,109 +62,109 @@ const CHECKS: &[Check] = &[
     Check {
         name: "settings",
         looks_at: "every setting of files, environment and command line",
-        needs_running: false,
+        needs: Needs::Nothing,
         look: configuration::settings,
     },
     Check {
         name: "ports",
         looks_at: "whether a foreign process holds a port of ours",
-        needs_running: false,
+        needs: Needs::DataDir,
         look: ports::ports,
     },
     Check {
         name: "addresses",
         looks_at: "whether the addresses that phones and carriers are told can be reached",
-        needs_running: false,
+        needs: Needs::Nothing,
         look: configuration::addresses,
     },
     Check {
         name: "data directory",
         looks_at: "who may read the data directory and the keys in it",
-        needs_running: false,
+        needs: Needs::Nothing,
         look: machine::secrets,
     },
     Check {
         name: "disk",
         looks_at: "free space, the journal's size, the reporting log's size",
-        needs_running: false,
+        needs: Needs::Nothing,
         look: machine::disk,
     },
     Check {
         name: "file limit",
         looks_at: "how many files and sockets a process may have open, against the need",
-        needs_running: false,
+        needs: Needs::Nothing,
         look: machine::file_limit,
     },
     Check {
         name: "clock",
         looks_at: "whether the clock is kept by a time server, and whether it was set while the instance ran",
-        needs_running: false,
+        needs: Needs::Nothing,
         look: machine::clock,
     },
     Check {
         name: "stores",
         looks_at: "whether the servers that hold the stores answer, and keep what they are given",
-        needs_running: false,
+        needs: Needs::Nothing,
         look: servers::servers,
     },
     Check {
         name: "tenants",
         looks_at: "whether there is a tenant, and whether its objects name objects that exist",
-        needs_running: false,
+        needs: Needs::DataDir,
         look: configuration::tenants,
     },
     Check {
         name: "applications",
         looks_at: "whether every routing application loads",
-        needs_running: false,
+        needs: Needs::DataDir,
         look: configuration::applications,
     },
     Check {
         name: "prompts",
         looks_at: "whether every prompt has a sound file that can be played",
-        needs_running: false,
+        needs: Needs::DataDir,
         look: configuration::prompts,
     },
     Check {
         name: "trunks",
         looks_at: "who may send calls as a carrier, and where calls to carriers go",
-        needs_running: false,
+        needs: Needs::DataDir,
         look: configuration::trunks,
     },
     Check {
         name: "roles",
         looks_at: "roles that do not answer, are not ready, or were restarted",
-        needs_running: true,
+        needs: Needs::Running,
         look: running::roles,
     },
     Check {
         name: "connections",
         looks_at: "connections between roles that are missing or fail",
-        needs_running: true,
+        needs: Needs::Running,
         look: running::connections,
     },
     Check {
         name: "phones",
         looks_at: "phones of people that are not registered, wrong passwords, sources that nobody knows",
-        needs_running: true,
+        needs: Needs::Running,
         look: running::phones,
     },
     Check {
         name: "agents",
         looks_at: "agents that are logged in without a phone, or in one state too long",
-        needs_running: true,
+        needs: Needs::Running,
         look: running::agents,
     },
     Check {
         name: "calls",
         looks_at: "calls that have been in one state too long",
-        needs_running: true,
+        needs: Needs::Running,
         look: running::calls,
     },
     Check {
         name: "web pages",
         looks_at: "whether the pages for the browser are in the program",
-        needs_running: true,
+        needs: Needs::Running,
         look: running::web_pages,
     },
 ];
@@ -151,7 +172,7 @@ const CHECKS: &[Check] = &[
 /// Looks at everything and prints what was found.
 pub fn run(site: &Site, arguments: &Arguments) -> anyhow::Result<Exit> {
     let situation = situation::gather(site)?;
-    let looked: Vec<&Check> = CHECKS.iter().filter(|check| !check.needs_running || situation.runs()).collect();
+    let looked: Vec<&Check> = CHECKS.iter().filter(|check| check.needs.are_met(&situation)).collect();
     let findings: Vec<(&str, Finding)> = looked
         .iter()
         .flat_map(|check| (check.look)(&situation).into_iter().map(move |found| (check.name, found)))
@@ -178,7 +199,7 @@ fn as_json(situation: &Situation, findings: &[(&str, Finding)]) -> serde_json::V
     let checks: Vec<_> = CHECKS
         .iter()
         .map(|check| {
-            let looked = !check.needs_running || situation.runs();
+            let looked = check.needs.are_met(situation);
             json!({ "name": check.name, "looksAt": check.looks_at, "looked": looked })
         })
         .collect();
@@ -210,12 +231,13 @@ fn in_words(situation: &Situation, looked: &[&Check], findings: &[(&str, Finding
         text.push_str(&format!("{severity}{check}: {place}\n        {what}\n        → {remedy}\n"));
     }
     if !situation.runs() {
-        let left_out = CHECKS.len() - looked.len();
-        text.push_str(&format!(
-            "Instance {} does not run: {left_out} of {} checks need that it does.\n",
-            situation.instance,
-            CHECKS.len()
-        ));
+        let (instance, left_out, all) = (situation.instance, CHECKS.len() - looked.len(), CHECKS.len());
+        text.push_str(&match situation.closed {
+            Some(_) => {
+                format!("Whether instance {instance} runs cannot be told: {left_out} of {all} checks were left out.\n")
+            }
+            None => format!("Instance {instance} does not run: {left_out} of {all} checks need that it does.\n"),
+        });
     }
     let sums = [Severity::Error, Severity::Warning, Severity::Notice].map(|severity| said(findings, severity));
     text.push_str(&format!("{} checks: {}\n", looked.len(), sums.join(", ")));

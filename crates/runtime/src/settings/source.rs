@@ -22,7 +22,16 @@ pub struct Sources {
 }
 
 /// Reads and checks all sources against the declared `sections`.
+///
+/// # Errors
+/// All faults of all sources.
 pub fn load(sections: &[Section], sources: &Sources) -> Result<Values, Faults> {
+    let (values, faults) = load_sound(sections, sources);
+    if faults.is_empty() { Ok(values) } else { Err(Faults(faults)) }
+}
+
+/// The values that have no fault, and the faults of the others: for whoever looks into what is wrong.
+pub fn load_sound(sections: &[Section], sources: &Sources) -> (Values, Vec<Fault>) {
     let mut reader = Reader { sections, values: Values::default(), faults: Vec::new() };
     for (name, text) in &sources.files {
         reader.file(&name.display().to_string(), text);
@@ -34,7 +43,7 @@ pub fn load(sections: &[Section], sources: &Sources) -> Result<Values, Faults> {
         reader.flag(flag);
     }
     reader.together();
-    if reader.faults.is_empty() { Ok(reader.values) } else { Err(Faults(reader.faults)) }
+    (reader.values, reader.faults)
 }
 
 struct Reader<'a> {
@@ -182,6 +191,16 @@ mod tests {
         let ring: Ring = load(&sections(), &sources).unwrap().read("sip-proxy").unwrap();
         assert_eq!((ring.ring_max, ring.label.as_str(), ring.ring_timeout), (3, "1234", Duration::from_secs(2)));
         assert_eq!(ring.password, Secret::new(""));
+    }
+
+    #[test]
+    fn what_has_no_fault_is_read_beside_what_has() {
+        let text = "[sip-proxy]\nring_max = 3\nring_timeout = \"2h\"\n".to_owned();
+        let sources = Sources { files: vec![("t.toml".into(), text)], ..Sources::default() };
+        let (values, faults) = load_sound(&sections(), &sources);
+        let ring: Ring = values.read("sip-proxy").unwrap();
+        assert_eq!((ring.ring_max, ring.ring_timeout), (3, Duration::from_secs(15)));
+        assert_eq!(faults.iter().map(|fault| fault.key.as_str()).collect::<Vec<_>>(), ["sip-proxy.ring_timeout"]);
     }
 
     #[test]

@@ -158,6 +158,55 @@ fn a_stopped_instance_is_looked_at_too() -> Result<()> {
     let few = Visit { code: output.status.code().unwrap_or(-1), document };
     assert!(few.has("file limit", "at most 256 files"), "{:?}", few.of("file limit"));
     assert_eq!(few.code, 11, "a warning, and no error: {}", few.document);
+    // A soft limit alone is raised by the program itself.
+    let output = Command::new("sh").args(["-c", &line.replace("ulimit -n", "ulimit -Sn")]).output()?;
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(!said.contains("at most 256 files"), "{said}");
+    Ok(())
+}
+
+/// A doctor who may not look into the data directory says so, and nothing that would be wrong.
+#[test]
+fn somebody_elses_data_directory_is_said_to_be_so() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let place = folder.path().join("closed");
+    fs::create_dir(&place)?;
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755))?;
+    fs::set_permissions(&place, fs::Permissions::from_mode(0o000))?;
+    // root looks into everything: without its capability it is as anybody else.
+    const AS_ANYBODY: &str =
+        "[ $(id -u) != 0 ] || set -- setpriv --bounding-set=-dac_override,-dac_read_search \"$@\"; exec \"$@\"";
+    let trunkline = testkit::installation::binary()?;
+    let run = |words: &[&str]| {
+        let mut command = Command::new("sh");
+        command.args(["-c", AS_ANYBODY, "sh"]).arg(&trunkline).args(words).args(["--instance", "219", "--data-dir"]);
+        command.arg(&place).output()
+    };
+    let visit = run(&["doctor", "--json", "--set", "stores.mode=embedded"])?;
+    let document = serde_json::from_slice(&visit.stdout).context("no document")?;
+    let closed = Visit { code: visit.status.code().unwrap_or(-1), document };
+    assert!(closed.has("data directory", "cannot look into"), "{:?}", closed.of("data directory"));
+    assert_eq!((closed.of("tenants"), closed.of("ports")), (Vec::new(), Vec::new()));
+    assert_eq!(closed.code, 6);
+    let asked = run(&["topology"])?;
+    let said = String::from_utf8_lossy(&asked.stderr);
+    assert!(asked.status.code() == Some(5) && said.contains("run this as that user"), "{said}");
+    fs::set_permissions(&place, fs::Permissions::from_mode(0o700))?;
+    Ok(())
+}
+
+#[test]
+fn what_is_faulty_does_not_hide_the_rest() -> Result<()> {
+    let mut site = whole()?;
+    site.stop()?;
+    let key = site.data_dir().join("keys/caller.p8");
+    fs::write(&key, "")?;
+    let damaged = visit(&site, &["--set", "media.rtp_port_first=80"])?;
+    assert!(damaged.has("data directory", "caller.p8"), "{}", damaged.document);
+    assert!(damaged.has("settings", "media.rtp_port_first"), "{:?}", damaged.of("settings"));
+    assert!(!damaged.has("tenants", "there is no tenant"), "what is set right counts: {:?}", damaged.of("tenants"));
+    let unknown = visit(&site, &["--set", "stores.mode=imaginary"])?;
+    assert!(unknown.has("tenants", "the settings do not say where they are"), "{:?}", unknown.of("tenants"));
     Ok(())
 }
 

@@ -86,7 +86,9 @@ pub fn tenants(situation: &Situation) -> Vec<Finding> {
     let stored = match &situation.tenants {
         Ok(stored) => stored,
         Err(reason) => {
-            let remedy = if situation.servers.is_empty() {
+            let remedy = if !situation.knows_its_stores() {
+                "mend the settings that are named above first"
+            } else if situation.servers.is_empty() {
                 "see whether the file is whole: `sqlite3 FILE 'pragma integrity_check'`; else bring a backup"
             } else {
                 "see what is said of PostgreSQL above, and in its own log"

@@ -29,7 +29,17 @@ const OTHERS: u32 = 0o077;
 /// Who may look into the data directory and its keys.
 pub fn secrets(situation: &Situation) -> Vec<Finding> {
     let folder = &situation.data_dir;
+    if let Some(closed) = &situation.closed {
+        let remedy =
+            "run the doctor as the user that the service runs as; without its data directory little can be told";
+        return vec![Finding::error(folder.display().to_string(), closed, remedy)];
+    }
     let mut found = Vec::new();
+    if let Some(fault) = &situation.key_fault {
+        let remedy = "bring it back from a backup; or stop the instance, delete the file and start again: a new key is made, and \
+                      tokens that were issued with the old one end";
+        found.push(Finding::error(folder.join("keys").display().to_string(), fault, remedy));
+    }
     let open = |path: &Path| std::fs::metadata(path).is_ok_and(|about| about.permissions().mode() & OTHERS != 0);
     for path in [folder.clone(), folder.join("keys")] {
         if open(&path) {

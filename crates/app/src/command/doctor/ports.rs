@@ -131,8 +131,9 @@ struct Held {
 impl Held {
     fn read() -> Self {
         let read = |name: &str| std::fs::read_to_string(format!("/proc/net/{name}")).unwrap_or_default();
-        let sockets = ["tcp", "udp"]
-            .map(|transport| (transport, read(transport).lines().skip(1).filter_map(listening).collect::<Vec<_>>()));
+        let of = |name: &str| read(name).lines().filter_map(listening).collect::<Vec<_>>();
+        let both = |transport| [of(transport), of(&format!("{transport}6"))].concat();
+        let sockets = ["tcp", "udp"].map(|transport| (transport, both(transport)));
         Self { sockets: sockets.into(), processes: processes() }
     }
 
@@ -147,7 +148,8 @@ impl Held {
     }
 }
 
-/// A row of /proc/net/{tcp,udp} that listens: its address and inode.
+/// A row of /proc/net/{tcp,udp,tcp6,udp6} that listens: its address and inode. A socket of IPv6 that is bound to no address
+/// holds the port of IPv4 as well.
 fn listening(row: &str) -> Option<(SocketAddr, u64)> {
     const LISTEN: &str = "0A";
     const UDP_UNCONNECTED: &str = "07";
@@ -157,7 +159,10 @@ fn listening(row: &str) -> Option<(SocketAddr, u64)> {
         return None;
     }
     // The kernel prints the address as a number in the machine's byte order.
-    let ip = Ipv4Addr::from(u32::from_str_radix(ip, 16).ok()?.to_ne_bytes());
+    let ip = match ip.len() {
+        32 if ip.bytes().all(|digit| digit == b'0') => Ipv4Addr::UNSPECIFIED,
+        _ => Ipv4Addr::from(u32::from_str_radix(ip, 16).ok()?.to_ne_bytes()),
+    };
     let at = SocketAddr::new(IpAddr::V4(ip), u16::from_str_radix(port, 16).ok()?);
     Some((at, cells.get(9)?.parse().ok()?))
 }
@@ -194,6 +199,14 @@ mod tests {
         // A process that another test is just starting has a copy of it for a moment.
         let is_free = || Held::read().by(&needed).is_none();
         assert!((0..10_000).any(|_| is_free()), "nobody holds it any more");
+    }
+
+    #[test]
+    fn a_socket_of_ipv6_that_holds_the_port_of_ipv4_is_found() {
+        let Ok(listener) = std::net::TcpListener::bind("[::]:0") else { return };
+        let at = SocketAddr::from(([127, 0, 0, 1], listener.local_addr().unwrap().port()));
+        let needed = Needed { node: "x-1".to_owned(), transport: "tcp", at, setting: None };
+        assert_eq!(Held::read().by(&needed).and_then(|holder| holder.pid), Some(std::process::id()));
     }
 
     #[test]

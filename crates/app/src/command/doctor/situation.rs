@@ -13,7 +13,7 @@ use model::{TenantId, Timestamp};
 use net::everyone::Everyone;
 use runtime::process::sections;
 use runtime::process::stores::{Mode, SECTION, StoresSettings};
-use runtime::settings::{Faults, Sources, Values};
+use runtime::settings::Values;
 use runtime::topology::Topology;
 use runtime::{data_dir, scope, token};
 
@@ -39,10 +39,14 @@ pub struct Situation {
     pub data_dir: PathBuf,
     /// The present time.
     pub now: Timestamp,
-    /// The settings; the defaults where there are faults.
+    /// The settings; those that are faulty have their defaults.
     pub values: Values,
     /// What is wrong with the settings.
     pub settings_faults: Vec<(String, String)>,
+    /// Why the data directory cannot be looked into.
+    pub closed: Option<String>,
+    /// What is wrong with the key that commands ask the roles with.
+    pub key_fault: Option<String>,
     /// What the roles say; none where nothing has ever been started with this data directory.
     pub topology: Option<Topology>,
     /// The metrics of each node that answers.
@@ -68,6 +72,12 @@ pub struct TenantSituation {
 }
 
 impl Situation {
+    /// Whether the settings say where the stores are.
+    pub fn knows_its_stores(&self) -> bool {
+        let is_of_them = |key: &str| key.split('.').next() == Some(SECTION);
+        !self.settings_faults.iter().any(|(key, _)| is_of_them(key))
+    }
+
     /// Whether any role answers.
     pub fn runs(&self) -> bool {
         self.topology.as_ref().is_some_and(Topology::runs)
@@ -93,19 +103,18 @@ impl Situation {
 /// Gathers it. Nothing is changed or made by it.
 pub fn gather(site: &Site) -> anyhow::Result<Situation> {
     let clock = SystemClock::start();
-    let (values, settings_faults) = match site.values_of_running() {
-        Ok(values) => (values, Vec::new()),
-        Err(error) => {
-            let defaults = runtime::settings::load(&sections::all(roles::TABLE), &Sources::default())?;
-            (defaults, faults_of(&error))
-        }
-    };
+    let (values, faults) = site.sound_values_of_running();
+    let data_dir = site.data_dir();
+    // The keys are made at first start: without them nothing has ever run here, and a doctor makes none.
+    let has_run = data_dir::is_there(&data_dir.join("keys/caller.p8"));
     let mut situation = Situation {
         instance: site.instance,
-        data_dir: site.data_dir(),
+        data_dir,
         now: clock.now(),
         values,
-        settings_faults,
+        settings_faults: faults.into_iter().map(|fault| (fault.key, fault.reason)).collect(),
+        closed: has_run.as_ref().err().map(|error| error.message.clone()),
+        key_fault: None,
         topology: None,
         metrics: Vec::new(),
         servers: Vec::new(),
@@ -114,14 +123,16 @@ pub fn gather(site: &Site) -> anyhow::Result<Situation> {
         first_page: None,
     };
     executor()?.block_on(async {
-        let servers = servers_of(&situation).transpose()?;
+        let servers = servers_of(&mut situation);
         if let Some(servers) = &servers {
             situation.servers = servers.examine().await;
         }
-        let stored = read_tenants(&mut situation, servers.as_ref()).await;
-        situation.tenants = stored;
-        // The keys are made at first start: without them nothing has ever run here, and a doctor makes none.
-        if situation.data_dir.join("keys/caller.p8").exists() {
+        situation.tenants = if situation.knows_its_stores() {
+            read_tenants(&mut situation, servers.as_ref()).await
+        } else {
+            Err("the settings do not say where they are".to_owned())
+        };
+        if matches!(has_run, Ok(true)) {
             ask_running(&mut situation, &clock).await?;
         }
         anyhow::Ok(())
@@ -129,20 +140,17 @@ pub fn gather(site: &Site) -> anyhow::Result<Situation> {
     Ok(situation)
 }
 
-fn faults_of(error: &anyhow::Error) -> Vec<(String, String)> {
-    match error.downcast_ref::<Faults>() {
-        Some(Faults(faults)) => faults.iter().map(|fault| (fault.key.clone(), fault.reason.clone())).collect(),
-        None => vec![("settings".to_owned(), format!("{error:#}"))],
+/// The servers that hold the stores, by the settings; none where the stores are embedded, or the settings are wrong.
+fn servers_of(situation: &mut Situation) -> Option<Servers> {
+    if !situation.knows_its_stores() {
+        return None;
     }
-}
-
-/// The servers that hold the stores, by the settings; none where the stores are embedded.
-fn servers_of(situation: &Situation) -> Option<anyhow::Result<Servers>> {
-    let settings = match situation.values.read::<StoresSettings>(SECTION) {
-        Ok(settings) => settings,
-        Err(faults) => return Some(Err(faults.into())),
+    let servers = match situation.values.read::<StoresSettings>(SECTION) {
+        Ok(settings) if settings.mode() == Mode::Real => Servers::of(situation.instance, &settings),
+        Ok(_) => return None,
+        Err(faults) => Err(faults.into()),
     };
-    (settings.mode() == Mode::Real).then(|| Servers::of(situation.instance, &settings))
+    servers.map_err(|error| situation.settings_faults.push((SECTION.to_owned(), format!("{error:#}")))).ok()
 }
 
 /// Reads the stored tenants and changes nothing by it.
@@ -177,7 +185,13 @@ async fn read_tenants(situation: &mut Situation, servers: Option<&Servers>) -> R
 }
 
 async fn ask_running(situation: &mut Situation, clock: &SystemClock) -> anyhow::Result<()> {
-    let tokens = data_dir::tokens_of_existing(&situation.data_dir, Arc::new(*clock))?;
+    let tokens = match data_dir::tokens_of_existing(&situation.data_dir, Arc::new(*clock)) {
+        Ok(tokens) => tokens,
+        Err(error) => {
+            situation.key_fault = Some(error.message);
+            return Ok(());
+        }
+    };
     let scopes = [scope::TOPOLOGY_READ, scope::CALLS_READ].join(" ");
     let token = tokens.issue(None, "operator/doctor", &scopes, token::EVERY_ROLE, TOKEN_LIFE)?;
     let directory = sections::directory(situation.instance, &situation.values)?;

@@ -22,6 +22,8 @@ fn situation(flags: &[&str]) -> Situation {
         now: NOW,
         values: runtime::settings::load(&sections::all(roles::TABLE), &sources).unwrap(),
         settings_faults: Vec::new(),
+        closed: None,
+        key_fault: None,
         topology: None,
         metrics: Vec::new(),
         servers: Vec::new(),
