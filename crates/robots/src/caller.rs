@@ -12,7 +12,7 @@ use crate::audio::{LegId, Say};
 use crate::ear::Heard;
 use crate::floor::{CALLS_MAX, CARRIER, Due, Floor};
 use crate::opening::Stage;
-use crate::plan::{Range, unit, until_next};
+use crate::plan::{Range, unit};
 use crate::results::{CallRow, Outcome};
 use crate::tones::Pair;
 
@@ -21,8 +21,6 @@ const SUPPORT: f64 = 0.30;
 const MENU: f64 = 0.15;
 /// How long a caller listens to the menu before the key.
 const LISTENS: Range = Range { min: 1.0, max: 2.5 };
-/// A rate that has ebbed to nothing is looked at again after this time.
-const EBB: Duration = Duration::from_secs(1);
 
 /// A call from its INVITE until caller and agent have left it.
 pub(crate) struct Call {
@@ -100,10 +98,9 @@ impl Floor {
             return;
         }
         let since = self.opened_at.map_or(Duration::ZERO, |at| self.now.duration_since(at));
-        let rate = self.plan.rate_at(since);
-        let gap = until_next(rate, &mut self.dice).min(if rate < 0.01 { EBB } else { Duration::MAX });
+        let gap = self.plan.until_next(since, &mut self.dice);
         self.timers.after(self.now, gap, Due::Arrive);
-        if self.calls.len() < CALLS_MAX && rate > 0.0 {
+        if self.calls.len() < CALLS_MAX {
             if let Err(error) = self.place() {
                 self.faults.push(format!("a call could not be placed: {error:#}"));
                 self.placed += 1;

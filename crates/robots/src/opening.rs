@@ -6,7 +6,6 @@ use serde_json::json;
 use sip::{Contact, Message, StatusCode};
 
 use crate::floor::{Due, Floor};
-use crate::plan::until_next;
 
 /// What a registration asks for, s; phones of mobile users choose so.
 const EXPIRES_S: u32 = 600;
@@ -159,7 +158,7 @@ impl Floor {
             Stage::Opening if self.agents.iter().all(|agent| agent.duty == Duty::Working) => {
                 self.stage = Stage::Running;
                 self.opened_at = Some(self.now);
-                let first = until_next(self.plan.rate, &mut self.dice);
+                let first = self.plan.until_next(Duration::ZERO, &mut self.dice);
                 self.timers.after(self.now, BEFORE_FIRST + first, Due::Arrive);
             }
             Stage::Running if self.plan.calls == Some(self.placed) && self.calls.is_empty() => {

@@ -90,18 +90,27 @@ pub(crate) fn unit(dice: &mut dyn Entropy) -> f64 {
     (dice.next_u64() >> (64 - BITS)) as f64 / (1_u64 << BITS) as f64
 }
 
-/// The time to the next arrival of a Poisson process with that rate.
-pub(crate) fn until_next(rate: f64, dice: &mut dyn Entropy) -> Duration {
-    /// At a rate of almost nothing the next look comes after a second.
-    const LONGEST_S: f64 = 60.0;
-    let gap = -(1.0 - unit(dice)).ln() / rate.max(1e-3);
-    Duration::from_secs_f64(gap.min(LONGEST_S))
-}
-
 impl Plan {
-    /// Calls a second at a time after the beginning.
-    pub(crate) fn rate_at(&self, since: Duration) -> f64 {
-        let turn = since.as_secs_f64() / self.rhythm.period_s * std::f64::consts::TAU;
+    /// The time to the next arrival: a Poisson process whose rate changes, by thinning one of its highest rate (Lewis and
+    /// Shedler 1979).
+    pub(crate) fn until_next(&self, since: Duration, dice: &mut dyn Entropy) -> Duration {
+        /// Nobody waits longer for a call; it keeps a rate of nothing from lasting for ever.
+        const LONGEST_S: f64 = 86_400.0;
+        let highest = self.rate * (1.0 + self.rhythm.depth);
+        let begin = since.as_secs_f64();
+        let mut at = begin;
+        while at < begin + LONGEST_S {
+            at -= (1.0 - unit(dice)).ln() / highest;
+            if unit(dice) * highest < self.rate_at(at) {
+                break;
+            }
+        }
+        Duration::from_secs_f64((at - begin).min(LONGEST_S))
+    }
+
+    /// Calls a second so many seconds after the beginning.
+    fn rate_at(&self, since_s: f64) -> f64 {
+        let turn = since_s / self.rhythm.period_s * std::f64::consts::TAU;
         self.rate * (1.0 + self.rhythm.depth * turn.sin())
     }
 }
@@ -121,20 +130,17 @@ mod tests {
     }
 
     #[test]
-    fn arrivals_come_at_the_rate_asked_for_and_a_draw_stays_in_its_range() {
+    fn a_draw_stays_in_its_range() {
         let mut dice = Seeded::new(7);
-        let total: f64 = (0..10_000).map(|_| until_next(50.0, &mut dice).as_secs_f64()).sum();
-        assert!((total - 200.0).abs() < 10.0, "10,000 arrivals at 50/s took {total} s");
         let range = Range { min: 1.0, max: 2.0 };
         assert!((0..1_000).all(|_| (1.0..=2.0).contains(&range.draw(&mut dice).as_secs_f64())));
     }
 
-    #[test]
-    fn the_rhythm_swells_and_ebbs_about_its_mean() {
-        let plan = Plan {
+    fn plan(rate: f64, rhythm: Rhythm) -> Plan {
+        Plan {
             calls: None,
-            rate: 2.0,
-            rhythm: Rhythm { period_s: 100.0, depth: 0.5 },
+            rate,
+            rhythm,
             agents: 1,
             ring: Range { min: 0.0, max: 0.0 },
             talk: Range { min: 0.0, max: 0.0 },
@@ -143,8 +149,40 @@ mod tests {
             holds: 0.0,
             hear_within: Duration::from_secs(1),
             seed: 0,
+        }
+    }
+
+    /// When so many calls come.
+    fn arrivals(plan: &Plan, count: usize) -> Vec<f64> {
+        let mut dice = Seeded::new(7);
+        let mut since = Duration::ZERO;
+        let next = || {
+            since += plan.until_next(since, &mut dice);
+            since.as_secs_f64()
         };
-        let at = |s| (plan.rate_at(Duration::from_secs(s)) * 100.0).round();
-        assert_eq!((at(0), at(25), at(50), at(75)), (200.0, 300.0, 200.0, 100.0));
+        std::iter::repeat_with(next).take(count).collect()
+    }
+
+    #[test]
+    fn arrivals_come_at_the_rate_asked_for_however_low() {
+        for rate in [50.0, 0.005] {
+            let steady = plan(rate, Rhythm { period_s: 100.0, depth: 0.0 });
+            let took = arrivals(&steady, 10_000).pop().unwrap();
+            assert!((took * rate / 10_000.0 - 1.0).abs() < 0.05, "10,000 arrivals at {rate}/s took {took} s");
+        }
+    }
+
+    #[test]
+    fn arrivals_swell_and_ebb_about_their_mean() {
+        // The second half of each period goes down to nothing; one agent's calls are few.
+        for rate in [2.0, 0.024] {
+            let rhythm = Rhythm { period_s: 10_000.0, depth: 1.0 };
+            let all = arrivals(&plan(rate, rhythm), 20_000);
+            let took = all.last().copied().unwrap();
+            assert!((took * rate / 20_000.0 - 1.0).abs() < 0.15, "20,000 arrivals at {rate}/s took {took} s");
+            let ebb = all.iter().filter(|at| (7_000.0..8_000.0).contains(&(**at % 10_000.0))).count();
+            let swell = all.iter().filter(|at| (2_000.0..3_000.0).contains(&(**at % 10_000.0))).count();
+            assert!(swell > 50 * ebb.max(1), "{swell} in the swell, {ebb} in the ebb");
+        }
     }
 }
