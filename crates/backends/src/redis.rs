@@ -84,20 +84,30 @@ impl RedisStores {
         self.link.command(&redis::cmd("PING")).await.map(drop)
     }
 
-    /// Adds a tenant to a list of tenants, once per process and connection. The list stands in a slot of its own, so
-    /// it cannot be part of the write that it announces; it comes before it.
+    /// Adds a tenant to a list of tenants, once per process, connection and life of Redis. The list stands in a slot of its own,
+    /// so it cannot be part of the write that it announces; it comes before it.
     async fn announce(&self, list: &'static str, tenant: &TenantId) -> Result<()> {
         let entry = (list, tenant.clone());
         if self.announced.lock().unwrap_or_else(PoisonError::into_inner).contains(&entry) && !self.link.reconnected() {
             return Ok(());
         }
-        self.link.command(redis::cmd("SADD").arg(format!("tenants:{list}")).arg(tenant.as_str())).await?;
+        self.list(list, tenant).await?;
         let mut announced = self.announced.lock().unwrap_or_else(PoisonError::into_inner);
         if self.link.take_reconnected() || announced.len() >= ANNOUNCED_MAX {
             announced.clear();
         }
         announced.insert(entry);
         Ok(())
+    }
+
+    /// Adds a tenant to a list of tenants.
+    async fn list(&self, list: &str, tenant: &TenantId) -> Result<()> {
+        self.link.command(redis::cmd("SADD").arg(format!("tenants:{list}")).arg(tenant.as_str())).await.map(drop)
+    }
+
+    /// Redis was emptied: whoever writes says again for whom.
+    fn announce_again(&self) {
+        self.announced.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
     /// The tenants of a list, in order.

@@ -20,6 +20,8 @@ impl ConfigCache for RedisStores {
     fn publish(&self, publication: Publication) -> Answer<'_, ()> {
         async move {
             let ConfigVersion { generation, revision } = publication.version;
+            // Each time, for it is seldom: readers find a tenant by the list alone, and Redis may have been emptied since.
+            self.list(CONFIGURED, &publication.tenant).await?;
             let mut call = Call::on(&self.scripts.publish, &publication.tenant);
             call.arg(generation).arg(revision).arg(u8::from(publication.extent == Extent::Whole));
             call.arg(publication.documents.len());
@@ -33,7 +35,7 @@ impl ConfigCache for RedisStores {
                 let key = format!("configuration of {}", publication.tenant);
                 return Err(StoreError::Conflict { key, expected: revision, actual });
             }
-            self.announce(CONFIGURED, &publication.tenant).await
+            Ok(())
         }
         .boxed()
     }

@@ -390,6 +390,7 @@ impl RedisStores {
         let mut away = self.steady.away.lock().await;
         let generation = generation?;
         if self.steady.lives(&generation) {
+            self.announce_again();
             self.tell_again(&generation).await?;
             let mut count = 0;
             for ((kind, tenant), rows) in self.steady.all_anew() {

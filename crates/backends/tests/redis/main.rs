@@ -20,8 +20,9 @@ use bytes::Bytes;
 use infra::conformance::{self, SetClock};
 use infra::embedded::FileLog;
 use infra::{
-    Binding, CallLedger, CallWrite, Change, Claim, Claimed, Client, Clock, Loaded, OutEntry, Position, QueueBatch,
-    RegistrationWrite, SessionBatch, SessionId, SessionWrite, StoreError, Stores, SystemClock, Written,
+    Binding, CallLedger, CallWrite, Change, Claim, Claimed, Client, Clock, ConfigVersion, Extent, Loaded, OutEntry,
+    Position, Publication, QueueBatch, RegistrationWrite, SessionBatch, SessionId, SessionWrite, StoreError, Stores,
+    SystemClock, Written,
 };
 use model::plan::Contact;
 use model::{
@@ -471,6 +472,29 @@ async fn the_facts_of_the_last_moments_are_told_again_to_an_emptied_redis() {
     assert_eq!(out(&stores).await, ["7/1", "7/2", "7/3", "8/1", "8/2"]);
     let heard = stores.events.read(&tenant(), Position::START, 100, Duration::ZERO).await.unwrap();
     assert!(heard.is_empty(), "who follows the stream has heard them: {heard:?}");
+}
+
+#[tokio::test]
+async fn an_emptied_redis_is_told_again_whose_records_and_configuration_it_has() {
+    let server = Server::start(33);
+    let (stores, _) = stores(&server, 0, Arc::new(SystemClock::start())).await;
+    let publication = |generation| Publication {
+        tenant: tenant(),
+        version: ConfigVersion { generation, revision: 1 },
+        extent: Extent::Whole,
+        documents: Vec::new(),
+    };
+    until_renewed(&stores).await;
+    stores.calls.commit(vec![create(7, &owner())]).await.unwrap();
+    stores.configuration.publish(publication(1)).await.unwrap();
+    // Emptied without a word, with the connection left as it is.
+    server.cli(&["FLUSHALL"]);
+    stores.configuration.publish(publication(2)).await.unwrap();
+    let configured = stores.configuration.tenants().await.unwrap();
+    assert_eq!(configured, [(tenant(), ConfigVersion { generation: 2, revision: 1 })]);
+    until_renewed(&stores).await;
+    stores.calls.commit(vec![CallWrite { events: fact(7, 2), ..save(7, "second") }]).await.unwrap();
+    assert_eq!(stores.outbox.tenants().await.unwrap(), [tenant()], "its facts are found by who exports them");
 }
 
 /// A fact of a call.

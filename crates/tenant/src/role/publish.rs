@@ -60,7 +60,9 @@ impl Publisher {
         let Some((revision, objects)) = self.ctx.stores.provisioning.load(tenant).await? else { return Ok(()) };
         let cached = self.ctx.stores.configuration.tenants().await?;
         let before = cached.iter().find(|(held, _)| held == tenant).map_or(0, |(_, version)| version.generation);
-        let version = ConfigVersion { generation: before + 1, revision: revision.0 };
+        // Later than any of a cache that was emptied in between: who has that one takes the new one whole.
+        let generation = (before + 1).max(self.ctx.clock.now().as_millis());
+        let version = ConfigVersion { generation, revision: revision.0 };
         let documents = objects.objects().map(|object| {
             let key = object.key();
             Document {
