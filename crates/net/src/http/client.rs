@@ -1,5 +1,6 @@
 //! A client of one connection of the table: from the role's address, with token, deadline and meter.
 
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -7,7 +8,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, Method, Request, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, header};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Incoming;
 use hyper_util::client::legacy;
@@ -242,7 +243,7 @@ impl Call {
         if replicas.is_empty() {
             return Err(CallError::Nowhere(inner.role));
         }
-        let first = inner.next.fetch_add(1, Relaxed);
+        let first = first_of(&self.headers, &inner.next);
         // Nothing was sent where nobody accepted: the next replica may be asked even if it is not idempotent.
         let attempts_max = self.attempts.max(replicas.len().min(ATTEMPTS_MAX));
         let mut attempt = 0;
@@ -325,4 +326,35 @@ pub async fn get_once(to: SocketAddr, path: &str, token: &str) -> anyhow::Result
     let (parts, body) = pool.request(request).await?.into_parts();
     let body = Limited::new(body, ANSWER_BYTES_MAX).collect().await.map_err(|error| anyhow::anyhow!("{error}"))?;
     Ok(Answer { status: parts.status, headers: parts.headers, body: body.to_bytes() })
+}
+
+/// Which of the replicas is asked first: the next in turn, or for one idempotency key always the same, which remembers what it has
+/// answered.
+fn first_of(headers: &HeaderMap, next: &AtomicUsize) -> usize {
+    let Some(key) = headers.get("idempotency-key") else { return next.fetch_add(1, Relaxed) };
+    // The same in every process: it has no random state.
+    let mut hasher = DefaultHasher::new();
+    key.as_bytes().hash(&mut hasher);
+    // Half of it, so that the attempts can be counted on.
+    usize::try_from(hasher.finish() >> 32).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn requests_of_one_key_go_to_one_replica_and_others_take_turns() {
+        let next = AtomicUsize::new(0);
+        let of = |key: &'static str| {
+            let headers =
+                HeaderMap::from_iter([(HeaderName::from_static("idempotency-key"), HeaderValue::from_static(key))]);
+            first_of(&headers, &next) % 2
+        };
+        assert_eq!(of("order-1"), of("order-1"));
+        let asked = ["a", "b", "c", "d", "e", "f", "g", "h"].map(of);
+        assert!(asked.contains(&0) && asked.contains(&1), "keys are shared out: {asked:?}");
+        let turns = [0; 3].map(|_| first_of(&HeaderMap::new(), &next));
+        assert_eq!(turns, [0, 1, 2]);
+    }
 }

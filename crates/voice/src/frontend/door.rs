@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use http::StatusCode;
 use model::event::ErrorCode;
 use model::request::{RouteTo, Treatment};
 use model::{Owner, RequestKind, TenantId, Timestamp};
-use net::http::{CallError, Client, Problem};
+use net::http::{Answer, CallError, Client, Problem};
 use runtime::RoleContext;
 use runtime::spans::{TRACE_RESPONSE, TraceParent};
 use runtime::trace::What;
@@ -24,6 +25,11 @@ use crate::reporting::Reporter;
 
 /// Time for the owner's answer; then the client hears error 57.
 const OWNER_ANSWERS_WITHIN: Duration = Duration::from_secs(2);
+/// When the others are asked as well while the node that should have the call is silent, each time after the time before: a call of one
+/// that stands still is another's within a second or two.
+const SILENT_FOR: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(1)];
+/// Time for their answer, meanwhile.
+const OTHERS_ANSWER_WITHIN: Duration = Duration::from_millis(500);
 /// The pauses after which the nodes are asked once more for a call whose node has just gone.
 const MOVED_WITHIN: [Duration; 5] = [
     Duration::from_millis(10),
@@ -174,9 +180,12 @@ impl Door {
         within: Option<TraceParent>,
         refusals: &mut Refusals,
     ) -> Option<Result<Option<TraceParent>, Problem>> {
-        for node in self.nodes(owner) {
-            let request = self.cluster.post("/requests").json(&*body).at(node).deadline(OWNER_ANSWERS_WITHIN);
-            let answer = request.within(within).send().await;
+        let nodes = self.nodes(owner);
+        for (at, node) in nodes.iter().enumerate() {
+            let (node, answer) = match at {
+                0 => self.ask_first(body, *node, nodes.get(1..).unwrap_or_default(), within).await,
+                _ => (*node, self.ask(body, *node, within, OWNER_ANSWERS_WITHIN).await),
+            };
             self.silent.note(node, &answer, self.ctx.clock.now());
             match answer {
                 Ok(answer) => return Some(Ok(TraceParent::of(&answer.headers, TRACE_RESPONSE))),
@@ -207,6 +216,42 @@ impl Door {
         None
     }
 
+    /// Asks the node that should have the call; when it has been silent for a moment the others as well, for it may stand still and
+    /// its calls be theirs by now.
+    async fn ask_first(
+        &self,
+        body: &Value,
+        first: SocketAddr,
+        others: &[SocketAddr],
+        within: Option<TraceParent>,
+    ) -> (SocketAddr, Result<Answer, CallError>) {
+        let mut asked = pin!(self.ask(body, first, within, OWNER_ANSWERS_WITHIN));
+        for pause in SILENT_FOR {
+            tokio::select! {
+                answer = &mut asked => return (first, answer),
+                () = tokio::time::sleep(pause) => {}
+            }
+            for other in others {
+                let answer = self.ask(body, *other, within, OTHERS_ANSWER_WITHIN).await;
+                if has_the_call(&answer) {
+                    self.silent.is_passed_over(first, self.ctx.clock.now());
+                    return (*other, answer);
+                }
+            }
+        }
+        (first, asked.await)
+    }
+
+    async fn ask(
+        &self,
+        body: &Value,
+        node: SocketAddr,
+        within: Option<TraceParent>,
+        deadline: Duration,
+    ) -> Result<Answer, CallError> {
+        self.cluster.post("/requests").json(body).at(node).deadline(deadline).within(within).send().await
+    }
+
     /// The nodes to ask: the owner that the ConnID names first, then the others, and last those that have just been silent.
     fn nodes(&self, owner: Option<&Owner>) -> Vec<SocketAddr> {
         let mut nodes = self.ctx.directory.addresses("sip-cluster", OWNER_PORT);
@@ -218,18 +263,34 @@ impl Door {
     }
 }
 
+/// Whether it has done the request, or has a reason of its own not to.
+fn has_the_call(answer: &Result<Answer, CallError>) -> bool {
+    match answer {
+        Ok(_) => true,
+        Err(CallError::Refused(problem)) => ![StatusCode::NOT_FOUND, StatusCode::SERVICE_UNAVAILABLE]
+            .map(|status| status.as_u16())
+            .contains(&problem.status),
+        Err(_) => false,
+    }
+}
+
 /// Nodes that did not answer, and until when they are asked last; one answer ends it.
 #[derive(Clone, Default)]
 struct Silent(Arc<Mutex<HashMap<SocketAddr, Timestamp>>>);
 
 impl Silent {
     fn note<T>(&self, node: SocketAddr, answer: &Result<T, CallError>, now: Timestamp) {
-        let mut silent = self.nodes();
         if matches!(answer, Err(CallError::Deadline(_))) {
-            silent.insert(node, now + ASKED_LAST_FOR);
-        } else if !silent.is_empty() {
+            return self.is_passed_over(node, now);
+        }
+        let mut silent = self.nodes();
+        if !silent.is_empty() {
             silent.remove(&node);
         }
+    }
+
+    fn is_passed_over(&self, node: SocketAddr, now: Timestamp) {
+        self.nodes().insert(node, now + ASKED_LAST_FOR);
     }
 
     fn is_silent(&self, node: SocketAddr, now: Timestamp) -> bool {
