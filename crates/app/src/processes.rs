@@ -4,6 +4,7 @@
 //! supervisor is gone drains and ends: the kernel tells it.
 
 mod child;
+mod former;
 mod told;
 
 use std::collections::HashMap;
@@ -84,9 +85,10 @@ pub async fn run(plan: Plan, example: &Example) -> anyhow::Result<Exit> {
     let clock = Arc::new(SystemClock::start());
     let data_dir = DataDir::open(&plan.data_dir, Sharing::Shared)?;
     let _file = SupervisorFile::write(&plan.data_dir, &plan.replicas)?;
+    former::have_ended(&plan.data_dir, settings.drain_deadline + CUT).await;
     let installation = Installation::of(plan.instance, &data_dir, plan.values, clock)?;
     let own = {
-        let opened = stores::open(&installation).await.context("opening the stores")?;
+        let opened = stores::open(&installation, roles::TABLE).await.context("opening the stores")?;
         opened.of_process()?
     };
     example.bring(&installation, &own).await?;

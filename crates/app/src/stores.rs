@@ -8,18 +8,19 @@ pub use embedded::{Looked, look};
 use std::sync::Arc;
 
 use infra::ProvisioningStore;
+use runtime::RoleSpec;
 use runtime::process::Installation;
 use runtime::process::stores::{Composed, Mode, SECTION, StoresSettings};
 use runtime::settings::Values;
 
 pub use real::{Servers, Troubles};
 
-/// Opens every store of a process.
-pub async fn open(installation: &Installation) -> anyhow::Result<Arc<dyn Composed>> {
+/// Opens every store of a process of those roles.
+pub async fn open(installation: &Installation, of: &[&RoleSpec]) -> anyhow::Result<Arc<dyn Composed>> {
     let settings: StoresSettings = installation.values.read(SECTION)?;
     Ok(match settings.mode() {
         Mode::Embedded => Arc::new(embedded::open(installation).await?),
-        Mode::Real => Arc::new(real::open(installation, &settings).await?),
+        Mode::Real => Arc::new(real::open(installation, &settings, of).await?),
     })
 }
 

@@ -294,13 +294,18 @@ impl Installation {
     }
 
     /// Kills it, if it still runs, then starts it again on the same data.
-    pub fn crash_and_restart(mut self) -> Result<Self> {
+    pub fn crash_and_restart(self) -> Result<Self> {
+        self.crash_and_restart_with(&[])
+    }
+
+    /// The same with further arguments.
+    pub fn crash_and_restart_with(mut self, arguments: &[&str]) -> Result<Self> {
         self.crash()?;
         let (instance, lock) = (self.demo.instance, self._lock.try_clone()?);
         let directory = std::mem::replace(&mut self.directory, tempfile::tempdir()?);
         let servers = self.servers.take();
         let stores = self.stores;
-        Self::launch(instance, lock, directory, servers, stores, &[])
+        Self::launch(instance, lock, directory, servers, stores, arguments)
     }
 }
 

@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::sync::Arc;
 
 use infra::SystemClock;
+use runtime::RoleSpec;
 use runtime::data_dir::Sharing;
 use runtime::exit::{Exit, ExitError};
 use runtime::process::{self, Plan, ProcessSettings, Replica, sections};
@@ -86,15 +87,30 @@ pub fn run(site: &Site, names: &[String], replica: u8, supervised_by: Option<u32
     if let Some(supervisor) = supervised_by {
         end_with(supervisor)?;
     }
+    let values = site.values()?;
     let find = |name: &String| match roles::find(name) {
-        Some(spec) => Ok(Replica { spec, number: replica }),
+        Some(spec) => expected(&values, Replica { spec, number: replica }),
         None => {
             let known: Vec<&str> = roles::TABLE.iter().map(|spec| spec.name).collect();
             Err(ExitError::new(Exit::Usage, format!("no role {name:?}; there are {}", known.join(", "))))
         }
     };
     let replicas = names.iter().map(find).collect::<Result<_, _>>()?;
-    start(site, site.values()?, replicas, Sharing::Shared, Example::None)
+    start(site, values, replicas, Sharing::Shared, Example::None)
+}
+
+/// Refuses a replica that the others would not look for: it would be given calls about which it is never asked.
+fn expected(values: &Values, replica: Replica) -> Result<Replica, ExitError> {
+    let (name, number) = (replica.spec.name, replica.number);
+    let count = sections::replica_count(values, name);
+    if number <= count {
+        return Ok(replica);
+    }
+    let key = name.replace('-', "_");
+    let message = format!(
+        "replicas.{key} is {count}, so nobody looks for {name}-{number}: give every process --set replicas.{key}={number}"
+    );
+    Err(ExitError::new(Exit::Settings, message))
 }
 
 fn start(
@@ -118,9 +134,10 @@ fn start(
     };
     let example = Arc::new(example);
     let (at_opening, at_ready) = (example.clone(), example.clone());
+    let specs: Vec<&RoleSpec> = plan.replicas.iter().map(|replica| replica.spec).collect();
     let open: process::OpenStores = Box::new(move |installation| {
         Box::pin(async move {
-            let opened = stores::open(&installation).await?;
+            let opened = stores::open(&installation, &specs).await?;
             if !matches!(*at_opening, Example::None) {
                 at_opening.bring(&installation, &opened.of_process()?).await?;
             }

@@ -19,8 +19,8 @@ const PAUSE_MAX: Duration = Duration::from_secs(10);
 const LASTS: Duration = Duration::from_secs(60);
 /// So long what a process has said last is waited for.
 const LAST_WORDS: Duration = Duration::from_millis(500);
-/// Ends of a process that another start will not help with.
-const HOPELESS: [Exit; 5] = [Exit::Usage, Exit::Settings, Exit::Address, Exit::DataDirectory, Exit::Stores];
+/// Ends of a process that another start will not help with. Servers that are away come back: the supervisor itself has reached them.
+const HOPELESS: [Exit; 4] = [Exit::Usage, Exit::Settings, Exit::Address, Exit::DataDirectory];
 
 /// How a process is started.
 pub struct Start {
@@ -99,6 +99,8 @@ impl Child {
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
+            // Ctrl-C at a terminal is for the supervisor, which ends them in order.
+            .process_group(0)
             .kill_on_drop(true)
             .spawn()?;
         let pid = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);

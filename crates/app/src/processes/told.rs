@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use runtime::data_dir::write_whole;
+use runtime::exit::{Exit, ExitError};
 
 /// In the data directory while a supervisor runs: which process that is, and a replica setting a line.
 const FILE: &str = "supervisor";
@@ -22,16 +23,20 @@ pub fn replicas_told(data_dir: &Path) -> Vec<String> {
 pub(super) struct SupervisorFile(PathBuf);
 
 impl SupervisorFile {
-    /// Nothing where another supervisor runs, which this one is not to disturb.
-    pub(super) fn write(data_dir: &Path, replicas: &[String]) -> anyhow::Result<Option<Self>> {
+    /// # Errors
+    /// [`Exit::DataDirectory`] where another supervisor runs.
+    pub(super) fn write(data_dir: &Path, replicas: &[String]) -> anyhow::Result<Self> {
         let path = data_dir.join(FILE);
-        if supervisor_runs(&std::fs::read_to_string(&path).unwrap_or_default()) {
-            return Ok(None);
+        let held = std::fs::read_to_string(&path).unwrap_or_default();
+        if supervisor_runs(&held) {
+            let pid = held.split(' ').next().unwrap_or_default();
+            let message = format!("process {pid} runs the roles of {} already; stop it first", data_dir.display());
+            return Err(ExitError::new(Exit::DataDirectory, message).into());
         }
         let own = process(&std::process::id().to_string()).context("/proc does not show this process")?;
         let lines = [&[own], replicas].concat();
         write_whole(&path, lines.join("\n").as_bytes()).with_context(|| format!("writing {}", path.display()))?;
-        Ok(Some(Self(path)))
+        Ok(Self(path))
     }
 }
 
@@ -65,9 +70,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let replicas = ["replicas.dialplan=2".to_owned()];
         let file = SupervisorFile::write(folder.path(), &replicas).unwrap();
-        assert!(file.is_some());
         assert_eq!(replicas_told(folder.path()), replicas);
-        assert!(SupervisorFile::write(folder.path(), &[]).unwrap().is_none(), "another one runs");
+        let second = SupervisorFile::write(folder.path(), &[]).err().map(|error| error.to_string()).unwrap_or_default();
+        assert!(second.contains(&format!("process {} runs", std::process::id())), "{second}");
         drop(file);
         assert!(replicas_told(folder.path()).is_empty());
     }
@@ -78,8 +83,7 @@ mod tests {
         let left = format!("{} 1\nreplicas.dialplan=2", std::process::id());
         std::fs::write(folder.path().join(FILE), left).unwrap();
         assert!(replicas_told(folder.path()).is_empty());
-        let file = SupervisorFile::write(folder.path(), &["replicas.config=2".to_owned()]).unwrap();
-        assert!(file.is_some());
+        let _file = SupervisorFile::write(folder.path(), &["replicas.config=2".to_owned()]).unwrap();
         assert_eq!(replicas_told(folder.path()), ["replicas.config=2"]);
     }
 }

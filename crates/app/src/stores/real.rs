@@ -10,6 +10,7 @@ use backends::postgres::{self, PostgresProvisioning, PostgresSettings};
 use backends::redis::{self, Examined, RedisSettings, RedisStores, Unusable};
 use futures::FutureExt as _;
 use infra::{Client, Clock, ReportingLog, StoreError, Stores};
+use runtime::RoleSpec;
 use runtime::address;
 use runtime::exit::{Exit, ExitError};
 use runtime::process::Installation;
@@ -168,19 +169,22 @@ pub struct InServers {
     clock: Arc<dyn Clock>,
 }
 
-/// Waits for the servers, brings the tables up to date, and tries that every client can be made.
-pub async fn open(installation: &Installation, settings: &StoresSettings) -> anyhow::Result<InServers> {
+/// Waits for the servers that the roles have connections with, brings the tables up to date where they have one with PostgreSQL, and
+/// tries that every client can be made. Nothing waits for Kafka: facts wait in their streams until it is there.
+pub async fn open(
+    installation: &Installation,
+    settings: &StoresSettings,
+    of: &[&RoleSpec],
+) -> anyhow::Result<InServers> {
     infra::embedded::forbid();
     let servers = Servers::of(installation.instance, settings)?;
     let deadline = Instant::now() + servers.start_within;
-    let all = [Server::Redis, Server::RedisOfPulse, Server::Postgresql];
-    futures::future::try_join_all(all.map(|server| servers.settled(server, deadline).boxed())).await?;
-    // Nothing waits for Kafka: facts wait in their streams until it is there.
-    if let Err(Unusable::Wrong(reason)) = servers.ask(Server::Kafka).await {
-        let message = format!("{} cannot be used: {reason}", servers.place(Server::Kafka));
-        return Err(ExitError::new(Exit::Stores, message).into());
+    let is_needed = |server: &Server| of.iter().any(|spec| server.serves(spec));
+    let needed = [Server::Redis, Server::RedisOfPulse, Server::Postgresql].into_iter().filter(is_needed);
+    futures::future::try_join_all(needed.map(|server| servers.settled(server, deadline).boxed())).await?;
+    if is_needed(&Server::Postgresql) {
+        postgres::bring_up_to_date(&servers.postgresql, PROCESS).await.context("the configuration")?;
     }
-    postgres::bring_up_to_date(&servers.postgresql, PROCESS).await.context("the configuration")?;
     let waiting = installation.data_dir.join("stores-waiting");
     let opened = InServers { servers, waiting, clock: installation.clock.clone() };
     opened.stores(&unwatched()).map_err(|error| ExitError::new(Exit::Settings, error.to_string()))?;

@@ -134,6 +134,11 @@ impl Server {
         }
     }
 
+    /// Whether a role has a row with it.
+    pub fn serves(self, spec: &RoleSpec) -> bool {
+        !rows(spec, self).is_empty()
+    }
+
     /// The name that rows are shown with.
     pub const fn name(self) -> &'static str {
         match self {

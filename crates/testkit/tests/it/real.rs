@@ -323,7 +323,8 @@ fn children(supervisor: u32) -> Result<BTreeMap<u32, String>> {
     Ok(text.lines().filter_map(child).collect())
 }
 
-fn is_gone(pid: u32) -> bool {
+/// Whether a process has ended, though its parent may not have asked for it yet.
+pub(super) fn is_gone(pid: u32) -> bool {
     let state = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     state.rsplit_once(')').is_none_or(|(_, rest)| rest.trim_start().starts_with('Z'))
 }
@@ -393,4 +394,34 @@ fn a_role_that_is_killed_is_started_again_and_a_killed_supervisor_leaves_nobody(
     let last = children(site.pid())?;
     site.crash()?;
     wait::until(LATER, || Ok(last.keys().all(|pid| is_gone(*pid)).then_some(()))).context("processes that are left")
+}
+
+#[test]
+fn a_supervisor_that_was_killed_is_started_again_at_once() -> Result<()> {
+    let arguments = ["--processes", "--set", "process.drain_deadline=5s"];
+    let site = Installation::start_on_servers(&arguments)?;
+    let groups = children(site.pid())?.keys().map(|pid| group(*pid)).collect::<Result<Vec<_>>>()?;
+    ensure!(!groups.contains(&group(site.pid())?), "Ctrl-C is for the supervisor, which ends the others in order");
+    // A call that keeps the processes that are left behind from ending by themselves.
+    let lasting = Caller::dial(&site, "caller.xml", 1, site.number("echo")?, &["-d", "60000"])?;
+    lasting.answered(LATER)?;
+    let second = Command::new(testkit::installation::binary()?)
+        .args(["up", "--instance", &site.demo.instance.to_string(), "--data-dir"])
+        .arg(site.data_dir())
+        .args(site.stores())
+        .args(arguments)
+        .output()?;
+    let said = String::from_utf8_lossy(&second.stderr);
+    ensure!(second.status.code() == Some(5) && said.contains(&format!("process {} runs", site.pid())), "{said}");
+    let site = site.crash_and_restart_with(&arguments)?;
+    ensure!(site.log().iter().any(|line| line.contains("processes of a former supervisor still drain")), "it waited");
+    let caller = Caller::dial(&site, "caller-until-bye.xml", 2, site.number("announcement")?, &[])?;
+    caller.finish(LATER)?.1.expect_success()
+}
+
+/// The process group of a process.
+fn group(pid: u32) -> Result<u32> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
+    let fields = stat.rsplit_once(')').context("no name")?.1;
+    Ok(fields.split_whitespace().nth(2).context("no group")?.parse()?)
 }
