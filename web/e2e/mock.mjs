@@ -4,7 +4,7 @@ import { startMock, TOKEN } from '../mock/server.mjs'
 import { openPage, startBrowser } from './browser.mjs'
 import { assert, until } from './checks.mjs'
 import * as tasks from './tasks.mjs'
-import { callOfTheMock, runningCall } from '../mock/traces.mjs'
+import { callOfTheMock, refusedDialog, runningCall } from '../mock/traces.mjs'
 
 const browser = await startBrowser()
 let failed = 0
@@ -53,6 +53,16 @@ await run('a message of a running call stays open', small, async ({ mock, link }
   const before = looks()
   await until('it is asked for again', () => looks() >= before + 3)
   assert((await page.locator('pre').count()) === 1, 'the message has closed itself')
+  await close()
+})
+
+await run('a dialog that never became a call', small, async ({ link }) => {
+  const { page, close } = await openPage(browser)
+  await page.goto(link.replace('/#', `/trace/${encodeURIComponent(refusedDialog)}#`))
+  await page.getByRole('heading', { name: `Call ${refusedDialog}` }).waitFor()
+  const words = await page.locator('main').innerText()
+  for (const expected of ['it never became a call', 'No application ran for this call.', '+0.000']) assert(words.includes(expected), `${expected} is not in ${words}`)
+  assert(!words.includes('1970'), words)
   await close()
 })
 

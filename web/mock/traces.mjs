@@ -16,7 +16,16 @@ const BEGAN = Date.now() - 9_000
 
 export const runningCall = '00700392f1a4c000'
 
+/** A dialog that was refused before it became a call. */
+export const refusedDialog = 'refused@phone'
+
+function refused() {
+  const call = { ...trace.call, connId: '', uuid: '', printed: '', beganAt: null, endedAt: null, answeredAt: null, callIds: [refusedDialog] }
+  return { ...trace, call, verdict: { summary: ['It was refused.'], findings: [] }, events: [], media: [], routing: [], requests: [], application: { name: '', steps: [] } }
+}
+
 export function traceOf(call) {
+  if (call === refusedDialog) return refused()
   if (call === runningCall) return { ...trace, call: { ...trace.call, connId: runningCall, endedAt: null } }
   const { connId, uuid, printed, callIds } = trace.call
   return [connId, uuid, printed, ...callIds].includes(call) ? trace : undefined

@@ -57,6 +57,11 @@ export function preciseTimeOfDay(at: number): string {
   return `${timeOfDay(at)}.${String(new Date(at).getMilliseconds()).padStart(3, '0')}`
 }
 
+/** `14:03:59`, with its date where that is not the day of `now`. */
+export function timeOrDate(at: number, now: number): string {
+  return new Date(at).toDateString() === new Date(now).toDateString() ? timeOfDay(at) : dateAndTime(at)
+}
+
 /** `2031-05-09 14:03:59`. */
 export function dateAndTime(at: number): string {
   const date = new Date(at)

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { clockDuration, preciseDuration, roughDuration, shortDuration } from './durations'
+import { clockDuration, preciseDuration, roughDuration, shortDuration, timeOrDate } from './durations'
 import { bytes, count, percent } from './numbers'
 import { apiPaths, pageOf, paths } from './paths'
 
@@ -8,6 +8,11 @@ test.each([[-5_000, '0:00'], [0, '0:00'], [999, '0:00'], [7_000, '0:07'], [761_0
 })
 test.each([[-1, '0:00'], [761_000, '12:41'], [3_729_000, '1h02'], [273_060_000, '3d']])('%s ms is shortly %s', (ms, text) => {
   expect(shortDuration(ms)).toBe(text)
+})
+test('a time of another day has its date', () => {
+  const noon = new Date(2031, 4, 9, 12, 0, 0).getTime()
+  expect(timeOrDate(noon, noon + 3_600_000)).toBe('12:00:00')
+  expect(timeOrDate(noon, noon + 86_400_000)).toBe('2031-05-09 12:00:00')
 })
 test.each([[0, '0 s'], [89_000, '89 s'], [240_000, '4 min'], [7_500_000, '2 h 05 min']])('%s ms is roughly %s', (ms, text) => {
   expect(roughDuration(ms)).toBe(text)

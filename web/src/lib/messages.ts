@@ -173,6 +173,7 @@ export const messages = {
     notAnswered: 'nobody',
     lastEvent: 'Last event',
     goesOn: 'and goes on',
+    neverBegan: 'it never became a call',
     verdict: 'What happened',
     nothingWrong: 'Nothing was found wrong with this call.',
     severity: { fault: 'Fault', warning: 'Warning', info: 'OK' },

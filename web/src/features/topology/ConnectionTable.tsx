@@ -1,5 +1,5 @@
 import { useId, type ReactElement } from 'react'
-import { timeOfDay } from '../../lib/durations'
+import { timeOrDate } from '../../lib/durations'
 import { messages } from '../../lib/messages'
 import { count, decimal } from '../../lib/numbers'
 import { filtered, isCounted, touches, type Connection, type Filter, type Rates, type Selection } from './model'
@@ -11,6 +11,8 @@ const column = text.column
 
 export type ConnectionTableProps = {
   readonly connections: readonly Connection[]
+  /** When the roles were asked. */
+  readonly at: number
   readonly rates: Rates
   readonly filter: Filter
   readonly onText: (text: string) => void
@@ -19,7 +21,7 @@ export type ConnectionTableProps = {
 }
 
 /** Every row of the drawing in words; what the drawing shows by lines. */
-export function ConnectionTable({ connections, rates, filter, onText, selection, onSelect }: ConnectionTableProps): ReactElement {
+export function ConnectionTable({ connections, at, rates, filter, onText, selection, onSelect }: ConnectionTableProps): ReactElement {
   const field = useId()
   const shown = filtered(connections, filter)
   return (
@@ -62,7 +64,7 @@ export function ConnectionTable({ connections, rates, filter, onText, selection,
                 <td className={styles['number']}>{isCounted(connection) ? count(connection.requests) : ''}</td>
                 <td className={styles['number']}>{rates.has(connection.id) ? decimal(rates.get(connection.id) ?? 0, 1) : ''}</td>
                 <td className={styles['number']}>{connection.errors === 0 ? '' : count(connection.errors)}</td>
-                <td>{connection.lastUse === null ? '' : timeOfDay(connection.lastUse)}</td>
+                <td>{connection.lastUse === null ? '' : timeOrDate(connection.lastUse, at)}</td>
                 <td className={styles['proof']}>{connection.proof ?? text.coverage[connection.coverage]}</td>
               </tr>
             ))}

@@ -66,7 +66,7 @@ function Shown({ document, last, failure }: ShownProps): ReactElement {
         <Details document={document} rates={rates} selection={selection} onSelect={setSelection} />
       </div>
       <div>
-        <ConnectionTable connections={document.connections} rates={rates} filter={filter} onText={setWords} selection={selection} onSelect={setSelection} />
+        <ConnectionTable connections={document.connections} at={document.at} rates={rates} filter={filter} onText={setWords} selection={selection} onSelect={setSelection} />
       </div>
     </div>
   )

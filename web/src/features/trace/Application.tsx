@@ -6,11 +6,11 @@ import styles from './Steps.module.css'
 
 const text = messages.trace
 
-export type ApplicationProps = { readonly application: NonNullable<Trace['application']> | undefined; readonly beganAt: number }
+export type ApplicationProps = { readonly application: Trace['application']; readonly beganAt: number }
 
 /** What the routing application did, step by step. */
 export function Application({ application, beganAt }: ApplicationProps): ReactElement {
-  if (application === undefined) return <p>{text.noApplication}</p>
+  if (application === undefined || application === null || application.steps.length === 0) return <p>{text.noApplication}</p>
   return (
     <>
       <p className={styles['quiet']}>{application.name}</p>

@@ -1,6 +1,6 @@
 import type { ReactElement, ReactNode } from 'react'
 import { messages } from '../../lib/messages'
-import { fieldsOf, type Trace } from './model'
+import { fieldsOf, zeroOf, type Trace } from './model'
 import { Offset } from './Offset'
 import styles from './Steps.module.css'
 import frame from './Trace.module.css'
@@ -11,7 +11,7 @@ export type RecordsProps = { readonly trace: Trace }
 
 /** The call's events, the requests about it and what the roles noted. */
 export function Records({ trace }: RecordsProps): ReactElement {
-  const { beganAt } = trace.call
+  const beganAt = zeroOf(trace)
   return (
     <>
       <Section title={text.events}>

@@ -10,7 +10,7 @@ import { PageTitle } from '../../ui/PageTitle'
 import { Application } from './Application'
 import { Ladder } from './Ladder'
 import { MediaPath } from './MediaPath'
-import { nextLook, type Trace as Document } from './model'
+import { nextLook, zeroOf, type Trace as Document } from './model'
 import { Records } from './Records'
 import { Routing } from './Routing'
 import { Verdict } from './Verdict'
@@ -59,27 +59,28 @@ export function Trace({ session, call, onRefused }: TraceProps): ReactElement {
 type ShownProps = { readonly trace: Document; readonly heardAt: number; readonly failure: Failure | undefined }
 
 function Shown({ trace, heardAt, failure }: ShownProps): ReactElement {
+  const beganAt = zeroOf(trace)
   return (
     <div className={styles['page']}>
-      <PageTitle title={text.title(trace.call.connId)} />
+      <PageTitle title={text.title(trace.call.connId === '' ? (trace.call.callIds[0] ?? '') : trace.call.connId)} />
       {failure === undefined ? null : <Banner what={wordsOf(failure)} at={heardAt} />}
       <Verdict trace={trace} />
       <section className={styles['section']}>
         <h2>{text.audio}</h2>
-        <MediaPath legs={trace.media} beganAt={trace.call.beganAt} />
+        <MediaPath legs={trace.media} beganAt={beganAt} />
       </section>
       <section className={styles['section']}>
         <h2>{text.ladder}</h2>
-        <Ladder parties={trace.ladder.parties} messages={trace.ladder.messages} beganAt={trace.call.beganAt} />
+        <Ladder parties={trace.ladder.parties} messages={trace.ladder.messages} beganAt={beganAt} />
       </section>
       <div className={styles['pair']}>
         <section className={styles['section']}>
           <h2>{text.routing}</h2>
-          <Routing decisions={trace.routing} beganAt={trace.call.beganAt} />
+          <Routing decisions={trace.routing} beganAt={beganAt} />
         </section>
         <section className={styles['section']}>
           <h2>{text.application}</h2>
-          <Application application={trace.application ?? undefined} beganAt={trace.call.beganAt} />
+          <Application application={trace.application} beganAt={beganAt} />
         </section>
       </div>
       <Records trace={trace} />

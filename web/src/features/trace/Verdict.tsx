@@ -3,7 +3,7 @@ import { dateAndTime, preciseDuration } from '../../lib/durations'
 import { messages } from '../../lib/messages'
 import { Since } from '../../ui/Since'
 import { SeverityMark } from './SeverityMark'
-import type { Trace } from './model'
+import { zeroOf, type Trace } from './model'
 import styles from './Verdict.module.css'
 
 const text = messages.trace
@@ -39,18 +39,12 @@ export function Verdict({ trace }: VerdictProps): ReactElement {
         <Fact name={text.from}>{call.from ?? '–'}</Fact>
         <Fact name={text.to}>{call.to ?? '–'}</Fact>
         {call.trunk === undefined || call.trunk === null ? null : <Fact name={text.trunk}>{call.trunk}</Fact>}
-        <Fact name={text.began}>{dateAndTime(call.beganAt)}</Fact>
+        <Fact name={text.began}>{dateAndTime(zeroOf(trace))}</Fact>
         <Fact name={text.lasted}>
-          {call.endedAt === null ? (
-            <>
-              <Since since={call.beganAt} /> {text.goesOn}
-            </>
-          ) : (
-            preciseDuration(call.endedAt - call.beganAt)
-          )}
+          <Lasted beganAt={call.beganAt} endedAt={call.endedAt} />
         </Fact>
-        <Fact name="ConnID">{call.printed}</Fact>
-        <Fact name="CallUUID">{call.uuid}</Fact>
+        <Fact name="ConnID">{call.printed === '' ? '–' : call.printed}</Fact>
+        <Fact name="CallUUID">{call.uuid === '' ? '–' : call.uuid}</Fact>
         <Fact name="Call-ID">{call.callIds.join(', ')}</Fact>
       </dl>
       {[...(trace.missing ?? []), ...(trace.masked ? [text.masked] : [])].map((missing) => (
@@ -59,6 +53,16 @@ export function Verdict({ trace }: VerdictProps): ReactElement {
         </p>
       ))}
     </section>
+  )
+}
+
+function Lasted({ beganAt, endedAt }: { readonly beganAt: number | null; readonly endedAt: number | null }): ReactElement {
+  if (beganAt === null) return <>{text.neverBegan}</>
+  if (endedAt !== null) return <>{preciseDuration(endedAt - beganAt)}</>
+  return (
+    <>
+      <Since since={beganAt} /> {text.goesOn}
+    </>
   )
 }
 

@@ -96,7 +96,9 @@ export type Request = {
 }
 
 export type Trace = {
-  readonly call: Omit<CallHead, 'answeredBy' | 'lastEvent'> & {
+  readonly call: Omit<CallHead, 'answeredBy' | 'lastEvent' | 'beganAt'> & {
+    /** None for a dialog that never became a call. */
+    readonly beganAt: number | null
     readonly printed: string
     readonly tenant: string
     readonly trunk?: string | null
@@ -114,6 +116,11 @@ export type Trace = {
   readonly missing?: readonly string[]
   /** Whether phone numbers are masked for this token. */
   readonly masked: boolean
+}
+
+/** From when on times are counted: the call's beginning, or the first message where none ever began. */
+export function zeroOf(trace: Trace): number {
+  return trace.call.beganAt ?? trace.ladder.messages[0]?.at ?? 0
 }
 
 /** How long after its end a call's last parts may still come in. */
