@@ -17,12 +17,16 @@ pub struct Counts {
 /// The wallboard at one moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Board {
+    /// Since when it counts, in milliseconds since 1970: the beginning of the tenant's day, as a rule.
+    pub counts_since: u64,
     pub totals: Counts,
     pub queues: BTreeMap<String, Counts>,
 }
 
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Document {
+    counts_since: u64,
     totals: Counts,
     queues: Vec<Queue>,
 }
@@ -44,7 +48,7 @@ impl Board {
     fn read(body: &[u8]) -> Result<Self> {
         let document: Document = serde_json::from_slice(body).context("the wallboard is not what it should be")?;
         let queues = document.queues.into_iter().map(|queue| (queue.id, queue.counts)).collect();
-        Ok(Self { totals: document.totals, queues })
+        Ok(Self { counts_since: document.counts_since, totals: document.totals, queues })
     }
 }
 
@@ -55,7 +59,7 @@ mod tests {
     #[test]
     fn a_wallboard_is_read() {
         let body =
-            br#"{"tenant":"example","totals":{"waiting":1,"entered":9,"answered":5,"abandoned":3,"serviceLevel":80.0},
+            br#"{"tenant":"example","countsSince":1767225600000,"totals":{"waiting":1,"entered":9,"answered":5,"abandoned":3,"serviceLevel":80.0},
             "queues":[{"id":"sales","name":"Sales","waiting":1,"entered":9,"answered":5,"abandoned":3,"history":[]}]}"#;
         let board = Board::read(body).unwrap();
         let counts = Counts { entered: 9, answered: 5, abandoned: 3, waiting: 1 };

@@ -102,24 +102,27 @@ fn boards(
     found: &mut Vec<Disagreement>,
 ) {
     let mut total = Counts::default();
+    let anew = after.counts_since > before.counts_since;
     for (name, now) in &after.queues {
         let counted = queues.get(name.as_str()).copied().unwrap_or_default();
         total.entered += counted.entered;
         total.answered += counted.answered;
         total.abandoned += counted.abandoned;
         let earlier = before.queues.get(name).copied().unwrap_or_default();
-        one(name, since(earlier, *now), counted, found);
+        one(name, since(earlier, *now), counted, anew, found);
     }
     for name in served.iter().filter(|name| !after.queues.contains_key(**name)) {
         let counted = queues.get(name).copied().unwrap_or_default();
         disagree(found, "wallboard", *name, "no such queue on the wallboard", format!("stream: {counted:?}"));
     }
-    one("all queues", since(before.totals, after.totals), total, found);
+    one("all queues", since(before.totals, after.totals), total, anew, found);
 }
 
-fn one(name: &str, shown: Option<Counts>, counted: Counts, found: &mut Vec<Disagreement>) {
+/// `anew`: the wallboard has begun to count again in between.
+fn one(name: &str, shown: Option<Counts>, counted: Counts, anew: bool, found: &mut Vec<Disagreement>) {
     if shown != Some(counted) {
         let shown = shown.map_or("counts that went back".to_owned(), |shown| format!("{shown:?}"));
-        disagree(found, "wallboard", name, format!("wallboard: {shown}"), format!("stream: {counted:?}"));
+        let why = if anew { "; it counts anew since the tenant's day began in between: run it again" } else { "" };
+        disagree(found, "wallboard", name, format!("wallboard: {shown}{why}"), format!("stream: {counted:?}"));
     }
 }

@@ -89,7 +89,8 @@ impl Story {
             log.threads.insert(format!("thread:{caller}"), thread);
         }
         let counts = |entered, answered, abandoned| Counts { entered, answered, abandoned, waiting: 0 };
-        let board = |totals, sales| Board { totals, queues: BTreeMap::from([("9000".to_owned(), sales)]) };
+        let board =
+            |totals, sales| Board { counts_since: 0, totals, queues: BTreeMap::from([("9000".to_owned(), sales)]) };
         Self {
             robots: robots.unwrap(),
             stream,
