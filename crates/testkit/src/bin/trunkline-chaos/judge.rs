@@ -85,7 +85,7 @@ pub fn harm(fault: &Fault, calls: &[Call], faults: &[Fault], ears: &Ears, ear_li
             }
         }
     }
-    // Which node the proxy had given an INVITE to that nobody has answered is not to be seen from outside: half of them.
+    // Not to be seen from outside; said in the table.
     if let Some(row) = rows.get_mut(&State::NothingSent).filter(|_| fault.node.is_some()) {
         row.of_node = row.calls / 2;
     }

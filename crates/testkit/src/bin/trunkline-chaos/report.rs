@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
-use crate::calls::STATES;
+use crate::calls::{STATES, State};
 use crate::faults::Scenario;
 use crate::judge::{ENOUGH, Harm};
 
@@ -50,6 +50,11 @@ pub struct Outcome {
     pub rules: Vec<Rule>,
     /// What was seen beside.
     pub notes: Vec<String>,
+}
+
+/// Which node the proxy had given an INVITE to that nobody has answered is not to be seen from outside: half of them are reckoned to each.
+fn is_reckoned(harm: &Harm, state: State) -> bool {
+    state == State::NothingSent && harm.fault.node.is_some()
 }
 
 impl Outcome {
@@ -140,9 +145,10 @@ impl Outcome {
         writeln!(text, "|---|---|---|---|---|---|---|")?;
         for (number, harm) in (1..).zip(&self.harms) {
             for (state, row) in &harm.rows {
+                let about = if is_reckoned(harm, *state) { "about " } else { "" };
                 writeln!(
                     text,
-                    "| {number}. {} | {} | {} | {} | {} | {} | {} |",
+                    "| {number}. {} | {} | {} | {about}{} | {} | {} | {} |",
                     harm.fault.what,
                     state.name(),
                     row.calls,
@@ -167,7 +173,8 @@ impl Outcome {
                     .iter()
                     .map(|(state, row)| {
                         let value = json!({
-                            "calls": row.calls, "ofNode": row.of_node, "spokenAfter": row.spoken,
+                            "calls": row.calls, "ofNode": row.of_node, "ofNodeIsReckoned": is_reckoned(harm, *state),
+                            "spokenAfter": row.spoken,
                             "offeredAgain": row.offered_again, "lost": row.lost,
                         });
                         (state.name().to_owned(), value)
