@@ -3,6 +3,7 @@
 mod cast;
 mod show;
 
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -92,8 +93,8 @@ impl Example {
 }
 
 fn example() -> anyhow::Result<TenantObjects> {
-    let document = |path: &std::path::Path| {
-        let found = APPLICATIONS.iter().find(|(name, _)| path == std::path::Path::new(name));
+    let document = |path: &Path| {
+        let found = APPLICATIONS.iter().find(|(name, _)| path == Path::new(name));
         found.map(|(_, text)| (*text).to_owned()).ok_or_else(|| std::io::ErrorKind::NotFound.into())
     };
     Ok(tenant::file::read(TENANT_FILE, document)?)
@@ -128,15 +129,22 @@ async fn announce(installation: &Installation, stores: &Stores, robots: Option<&
 /// How this program is called for this installation: what was built is seldom on the PATH.
 fn own_command(installation: &Installation) -> String {
     let program = std::env::current_exe().unwrap_or_else(|_| "trunkline".into());
-    let mut words = program.display().to_string();
+    let mut words = quoted(&program);
     if installation.instance != 0 {
         words.push_str(&format!(" --instance {}", installation.instance));
     }
     let home = std::env::home_dir();
     if installation.data_dir != runtime::process::default_data_dir(home.as_deref(), installation.instance) {
-        words.push_str(&format!(" --data-dir {}", installation.data_dir.display()));
+        words.push_str(&format!(" --data-dir {}", quoted(&installation.data_dir)));
     }
     words
+}
+
+/// A path as a shell reads it.
+fn quoted(path: &Path) -> String {
+    let path = path.display().to_string();
+    let is_plain = path.chars().all(|c| c.is_alphanumeric() || "/._-+=:@,".contains(c));
+    if is_plain { path } else { format!("'{}'", path.replace('\'', r"'\''")) }
 }
 
 async fn load(stores: &Stores) -> anyhow::Result<(TenantId, TenantObjects)> {

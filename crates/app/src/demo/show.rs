@@ -88,7 +88,11 @@ impl Show {
         self.over.notify_one();
         // Nobody's call was worth waiting for.
         let cut_is_done = |exit| if exit == Exit::DrainCut && !self.exit { Exit::Done } else { exit };
-        let Some(running) = running else { return roles.map(cut_is_done) };
+        let Some(running) = running else {
+            // Ended before the first call: what was to be checked was not.
+            let unchecked = |exit| if exit == Exit::Done && self.exit { Exit::CheckFailed } else { exit };
+            return roles.map(cut_is_done).map(unchecked);
+        };
         // The children know of the end by the same signal; they have had their time.
         let play = match tokio::time::timeout(ROBOTS_END, running).await {
             Ok(joined) => joined?,
