@@ -47,6 +47,12 @@ fn stars(number: &str) -> String {
     format!("***{last}")
 }
 
+/// Whether it is a number of the public network and nothing else.
+fn is_number(text: &str) -> bool {
+    let digits = text.chars().filter(char::is_ascii_digit).count();
+    digits >= DIGITS_MIN && text.chars().all(|c| c.is_ascii_digit() || "+-() ".contains(c))
+}
+
 /// The user part of a URI, or a DN: a number, a person's name, an extension, or something of ours.
 pub fn user(user: &str) -> String {
     let plain = user.split(';').next().unwrap_or_default();
@@ -72,7 +78,7 @@ fn is_ours(user: &str) -> bool {
 }
 
 /// Headers that stay as they are: their user parts are tokens of flows, their numbers no phone numbers.
-const PLAIN: [&str; 21] = [
+const PLAIN: [&str; 24] = [
     "via",
     "v",
     "route",
@@ -94,6 +100,9 @@ const PLAIN: [&str; 21] = [
     "session-expires",
     "x",
     "timestamp",
+    "user-agent",
+    "server",
+    "warning",
 ];
 
 /// Headers with addresses, whose parameters are tags and the like.
@@ -118,6 +127,9 @@ const ADDRESSES: [&str; 14] = [
 /// stays as it is.
 pub fn message(text: &str) -> String {
     let (head, body) = text.split_once("\r\n\r\n").unwrap_or((text, ""));
+    let folded = head.len();
+    // A header that goes on in the next line is one (RFC 3261 §7.3.1).
+    let head = head.replace("\r\n ", " ").replace("\r\n\t", " ");
     let mut out = String::with_capacity(text.len());
     for (number, line) in head.split("\r\n").enumerate() {
         if number > 0 {
@@ -126,11 +138,12 @@ pub fn message(text: &str) -> String {
         let name = line.split(':').next().unwrap_or_default().trim().to_ascii_lowercase();
         match name.as_str() {
             plain if PLAIN.contains(&plain) || plain.starts_with("trunkline-") => out.push_str(line),
-            address if number == 0 || ADDRESSES.contains(&address) => out.push_str(&uris(&without_names(line))),
-            _ => out.push_str(&self::text(&uris(&without_names(line)))),
+            _ if number == 0 => out.push_str(&uris(line)),
+            address if ADDRESSES.contains(&address) => out.push_str(&uris(&without_names(line))),
+            _ => out.push_str(&digits(&uris(&without_names(line)))),
         }
     }
-    if text.len() > head.len() {
+    if text.len() > folded {
         out.push_str("\r\n\r\n");
         out.push_str(body);
     }
@@ -139,19 +152,52 @@ pub fn message(text: &str) -> String {
 
 /// The display names before the `<` of addresses go.
 fn without_names(line: &str) -> String {
-    let Some((name, value)) = line.split_once(':').filter(|(name, _)| !name.contains(' ')) else {
-        return line.to_owned();
-    };
+    let Some((name, value)) = line.split_once(':') else { return line.to_owned() };
     let mut out = format!("{name}:");
     let mut rest = value;
-    while let Some((display, from)) = rest.find('<').map(|at| rest.split_at(at)) {
+    while let Some((before, from)) = unquoted(rest, '<').first().map(|at| rest.split_at(*at)) {
         // Of a list: what stands before the comma belongs to the address before.
-        let comma = display.find([',', '"']).filter(|at| display.as_bytes().get(*at) == Some(&b','));
-        let (before, display) = display.split_at(comma.map_or(0, |at| at + 1));
+        let (before, display) = before.split_at(unquoted(before, ',').last().map_or(0, |at| at + 1));
         out.push_str(before);
         out.push_str(if display.trim().is_empty() { display } else { " \"***\" " });
         let (uri, after) = from.split_at(from.find('>').map_or(from.len(), |at| at + 1));
         out.push_str(uri);
+        rest = after;
+    }
+    out.push_str(rest);
+    out
+}
+
+/// Where a character stands outside of quoted strings; a string that does not end is none.
+fn unquoted(text: &str, wanted: char) -> Vec<usize> {
+    let (mut found, mut inside, mut is_escaped) = (Vec::new(), None, false);
+    for (at, c) in text.char_indices() {
+        match c {
+            _ if is_escaped => is_escaped = false,
+            '\\' if inside.is_some() => is_escaped = true,
+            '"' => inside = inside.is_none().then_some(at),
+            _ if c == wanted && inside.is_none() => found.push(at),
+            _ => {}
+        }
+    }
+    let open = inside.into_iter().flat_map(|from| text.match_indices(wanted).filter(move |(at, _)| *at > from));
+    found.extend(open.map(|(at, _)| at));
+    found
+}
+
+/// Free text of a header: whatever has as many digits as a number, however they are grouped, and whatever stands beside them.
+fn digits(text: &str) -> String {
+    let is_inner = |c: char| c.is_ascii_digit() || "-.() /".contains(c);
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(start) = rest.find(|c: char| c.is_ascii_digit()) {
+        let (before, from) = rest.split_at(start);
+        let end = from.find(|c| !is_inner(c)).unwrap_or(from.len());
+        let end = from.get(..end).and_then(|run| run.rfind(|c: char| c.is_ascii_digit())).map_or(end, |last| last + 1);
+        let (run, after) = from.split_at(end);
+        let is_number = run.chars().filter(char::is_ascii_digit).count() >= DIGITS_MIN;
+        out.push_str(if is_number { before.trim_end_matches(['+', '(']) } else { before });
+        out.push_str(&if is_number { stars(run) } else { run.to_owned() });
         rest = after;
     }
     out.push_str(rest);
@@ -171,8 +217,12 @@ pub(crate) fn uris(line: &str) -> String {
             Some((name, host)) => {
                 out.push_str(&user(name));
                 out.push('@');
+                // Parameters and headers of a URI may hold another one.
+                let (host, more) = host.split_at(host.find([';', '?']).unwrap_or(host.len()));
                 out.push_str(host);
+                out.push_str(&if more.contains(['%', '?', ':', '@']) { digits(more) } else { more.to_owned() });
             }
+            None if is_number(uri) => out.push_str(&stars(uri)),
             None if scheme.eq_ignore_ascii_case("tel:") => out.push_str(&user(uri)),
             None => out.push_str(uri),
         }
@@ -230,7 +280,10 @@ pub fn entry(entry: &mut Entry) {
             step.text = text(&step.text);
             step.name = text(&step.name);
         }
-        What::Request(request) => request.outcome = text(&request.outcome),
+        What::Request(request) => {
+            request.outcome = text(&request.outcome);
+            request.name = text(&request.name);
+        }
         What::Note { text: words } => *words = text(words),
         _ => {}
     }
@@ -275,5 +328,20 @@ mod tests {
         assert!(masked.contains("From: \"***\" <SIP:***21@x>;tag=1234567890\r\n"), "{masked}");
         assert!(masked.contains("<sip:***21@x>;a=b, \"***\" <TEL:***21>\r\nX-Caller: ***21\r\n"), "{masked}");
         assert!(masked.contains("Subject: call ***21 back\r\n") && masked.contains("SIP;cause=480"), "{masked}");
+    }
+
+    #[test]
+    fn neither_grouped_digits_nor_odd_forms_of_headers_show_a_number() {
+        let text = "INVITE sip:+15557654321 SIP/2.0\r\nFrom : \"Jane <+15557654321>\" <sip:+15557654321>;tag=1\r\nTo:\r\n \"Jane\" \
+            <sip:a@h;target=sip:15557654321%40x?Referred-By=sip%3A15557654321>\r\nX-A: +1-555-765-4321, (555) 765 4321\r\n\
+            X-B: 1.5557654321\r\nX-C: a15557654321\r\nContact: \"Jane <sip:b@h>\r\nContact: <sip:b@h>;expires=600;\
+            +sip.instance=\"<urn:uuid:00000000-0000-1000-8000-000a95a0e128>\"\r\n\r\n";
+        let masked = message(text);
+        for hidden in ["765-4321", "765 4321", "7654321", "Jane"] {
+            assert!(!masked.contains(hidden), "{hidden} is in {masked}");
+        }
+        assert!(masked.contains("From : \"***\" <sip:***21>;tag=1\r\nTo: \"***\" <sip:***@h;target=sip:"), "{masked}");
+        let contact = "<sip:***@h>;expires=600;+sip.instance=\"<urn:uuid:00000000-0000-1000-8000-000a95a0e128>\"";
+        assert!(masked.contains(contact) && masked.contains("X-A: ***21, ***21\r\nX-B: ***21"), "{masked}");
     }
 }

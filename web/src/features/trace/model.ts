@@ -129,7 +129,9 @@ const POLL_MS = 2_000
 
 /** When to ask again for a trace; never once the call is over and everything has come in. */
 export function nextLook(trace: Trace, now: number): number | undefined {
-  const { endedAt } = trace.call
+  const { beganAt } = trace.call
+  // A dialog that never became a call ends with its last message.
+  const endedAt = beganAt === null ? (trace.ladder.messages.at(-1)?.at ?? 0) : trace.call.endedAt
   return endedAt === null || now - endedAt < LATE_MS ? POLL_MS : undefined
 }
 
