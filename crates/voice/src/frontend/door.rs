@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -25,9 +24,9 @@ use crate::reporting::Reporter;
 
 /// Time for the owner's answer; then the client hears error 57.
 const OWNER_ANSWERS_WITHIN: Duration = Duration::from_secs(2);
-/// When the others are asked as well while the node that should have the call is silent, each time after the time before: a call of one
-/// that stands still is another's within a second or two.
-const SILENT_FOR: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(1)];
+/// When the others are asked as well about a call whose node is silent: it stands still, perhaps, and within a second or two its calls are
+/// another's.
+const SILENT_FOR: Duration = Duration::from_millis(500);
 /// Time for their answer, meanwhile.
 const OTHERS_ANSWER_WITHIN: Duration = Duration::from_millis(500);
 /// The pauses after which the nodes are asked once more for a call whose node has just gone.
@@ -160,10 +159,11 @@ impl Door {
     ) -> Result<Option<TraceParent>, Problem> {
         let mut body =
             json!({"tenant": incoming.tenant.as_str(), "requester": incoming.requester, "frame": incoming.frame});
+        let asked = (read.owner.as_ref(), read.request.kind.conn_id().is_some());
         let mut pauses = MOVED_WITHIN.into_iter();
         loop {
             let mut refusals = Refusals::default();
-            if let Some(answer) = self.ask_each(&mut body, read.owner.as_ref(), within, &mut refusals).await {
+            if let Some(answer) = self.ask_each(&mut body, asked, within, &mut refusals).await {
                 return answer;
             }
             // A call changes hands in milliseconds once it is said who is gone.
@@ -176,16 +176,14 @@ impl Door {
     async fn ask_each(
         &self,
         body: &mut Value,
-        owner: Option<&Owner>,
+        (owner, about_a_call): (Option<&Owner>, bool),
         within: Option<TraceParent>,
         refusals: &mut Refusals,
     ) -> Option<Result<Option<TraceParent>, Problem>> {
         let nodes = self.nodes(owner);
         for (at, node) in nodes.iter().enumerate() {
-            let (node, answer) = match at {
-                0 => self.ask_first(body, *node, nodes.get(1..).unwrap_or_default(), within).await,
-                _ => (*node, self.ask(body, *node, within, OWNER_ANSWERS_WITHIN).await),
-            };
+            let others = nodes.get(1..).filter(|_| at == 0 && about_a_call).unwrap_or_default();
+            let (node, answer) = self.ask_beside(body, *node, others, within).await;
             self.silent.note(node, &answer, self.ctx.clock.now());
             match answer {
                 Ok(answer) => return Some(Ok(TraceParent::of(&answer.headers, TRACE_RESPONSE))),
@@ -216,30 +214,32 @@ impl Door {
         None
     }
 
-    /// Asks the node that should have the call; when it has been silent for a moment the others as well, for it may stand still and
-    /// its calls be theirs by now.
-    async fn ask_first(
+    /// Asks a node, and when it has been silent for a moment the others as well: it may stand still, and its call be theirs by now.
+    /// Only the one that has the call does what is asked.
+    async fn ask_beside(
         &self,
         body: &Value,
-        first: SocketAddr,
+        node: SocketAddr,
         others: &[SocketAddr],
         within: Option<TraceParent>,
     ) -> (SocketAddr, Result<Answer, CallError>) {
-        let mut asked = pin!(self.ask(body, first, within, OWNER_ANSWERS_WITHIN));
-        for pause in SILENT_FOR {
-            tokio::select! {
-                answer = &mut asked => return (first, answer),
-                () = tokio::time::sleep(pause) => {}
-            }
+        let beside = async {
+            tokio::time::sleep(SILENT_FOR).await;
             for other in others {
                 let answer = self.ask(body, *other, within, OTHERS_ANSWER_WITHIN).await;
                 if has_the_call(&answer) {
-                    self.silent.is_passed_over(first, self.ctx.clock.now());
                     return (*other, answer);
                 }
             }
+            std::future::pending().await
+        };
+        tokio::select! {
+            answer = self.ask(body, node, within, OWNER_ANSWERS_WITHIN) => (node, answer),
+            answered = beside => {
+                self.silent.is_passed_over(node, self.ctx.clock.now());
+                answered
+            }
         }
-        (first, asked.await)
     }
 
     async fn ask(
@@ -263,13 +263,11 @@ impl Door {
     }
 }
 
-/// Whether it has done the request, or has a reason of its own not to.
+/// Whether it has done what was asked, or as the call's owner has refused it.
 fn has_the_call(answer: &Result<Answer, CallError>) -> bool {
     match answer {
         Ok(_) => true,
-        Err(CallError::Refused(problem)) => ![StatusCode::NOT_FOUND, StatusCode::SERVICE_UNAVAILABLE]
-            .map(|status| status.as_u16())
-            .contains(&problem.status),
+        Err(CallError::Refused(problem)) => problem.status == StatusCode::UNPROCESSABLE_ENTITY.as_u16(),
         Err(_) => false,
     }
 }
