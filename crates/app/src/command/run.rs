@@ -7,6 +7,7 @@ use infra::SystemClock;
 use runtime::RoleSpec;
 use runtime::data_dir::Sharing;
 use runtime::exit::{Exit, ExitError};
+use runtime::process::stores::Server;
 use runtime::process::{self, Plan, ProcessSettings, Replica, sections};
 use runtime::settings::Values;
 
@@ -135,6 +136,8 @@ fn start(
     let example = Arc::new(example);
     let (at_opening, at_ready) = (example.clone(), example.clone());
     let specs: Vec<&RoleSpec> = plan.replicas.iter().map(|replica| replica.spec).collect();
+    // The others have no connection with what knows them.
+    let knows_tenants = specs.iter().any(|spec| Server::Postgresql.serves(spec));
     let open: process::OpenStores = Box::new(move |installation| {
         Box::pin(async move {
             let opened = stores::open(&installation, &specs).await?;
@@ -147,8 +150,12 @@ fn start(
     let when_ready: process::WhenReady = Box::new(move |installation, opened| {
         Box::pin(async move {
             at_ready.begin(&installation, &opened).await?;
-            if opened.provisioning.tenants().await?.is_empty() {
-                eprintln!("{}", no_tenant(&installation));
+            if knows_tenants {
+                match opened.provisioning.tenants().await {
+                    Ok(tenants) if tenants.is_empty() => eprintln!("{}", no_tenant(&installation)),
+                    Ok(_) => {}
+                    Err(error) => tracing::warn!(%error, "whether there is a tenant cannot be told"),
+                }
             }
             Ok(())
         })

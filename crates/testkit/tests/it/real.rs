@@ -396,6 +396,31 @@ fn a_role_that_is_killed_is_started_again_and_a_killed_supervisor_leaves_nobody(
     wait::until(LATER, || Ok(last.keys().all(|pid| is_gone(*pid)).then_some(()))).context("processes that are left")
 }
 
+/// What has no connection with PostgreSQL is there again while that is away, and calls with it.
+#[test]
+fn a_role_that_is_killed_while_postgresql_is_away_is_started_again() -> Result<()> {
+    let mut site = Installation::start_on_servers(&["--processes", "--set", "process.restart_after=100ms"])?;
+    site.servers()?.end_postgres()?;
+    let of_media = || -> Result<Option<u32>> {
+        Ok(children(site.pid())?.iter().find(|(_, command)| command.contains(" run media ")).map(|(pid, _)| *pid))
+    };
+    let before = of_media()?.context("no media")?;
+    signal(before, "KILL")?;
+    let again = wait::until(LATER, || Ok(of_media()?.filter(|pid| *pid != before)))?;
+    let number = site.number("announcement")?.to_owned();
+    wait::until(LATER, || {
+        let caller = Caller::dial(&site, "caller-until-bye.xml", 1, &number, &[])?;
+        Ok(caller.finish(LATER)?.1.expect_success().ok())
+    })?;
+    // It does not end later, either: its wait for a connection would be over by now.
+    let mut lasting = Caller::dial(&site, "caller.xml", 2, site.number("echo")?, &["-d", "8000"])?;
+    let media = lasting.answered(LATER)?;
+    lasting.audio.say(&prompt_samples("announcement")?, media)?;
+    lasting.finish(LATER)?.1.expect_success()?;
+    ensure!(of_media()? == Some(again), "media was started once more");
+    site.servers()?.start_postgres()
+}
+
 #[test]
 fn a_supervisor_that_was_killed_is_started_again_at_once() -> Result<()> {
     let arguments = ["--processes", "--set", "process.drain_deadline=5s"];
