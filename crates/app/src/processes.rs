@@ -84,14 +84,23 @@ pub async fn run(plan: Plan, example: &Example) -> anyhow::Result<Exit> {
     }
     let clock = Arc::new(SystemClock::start());
     let data_dir = DataDir::open(&plan.data_dir, Sharing::Shared)?;
-    let _file = SupervisorFile::write(&plan.data_dir, &plan.replicas)?;
-    former::have_ended(&plan.data_dir, settings.drain_deadline + CUT).await;
+    let file = SupervisorFile::write(&plan.data_dir, &plan.replicas)?;
     let installation = Installation::of(plan.instance, &data_dir, plan.values, clock)?;
-    let own = {
-        let opened = stores::open(&installation, roles::TABLE).await.context("opening the stores")?;
-        opened.of_process()?
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let prepared = async {
+        if file.follows_another() {
+            former::have_ended(&plan.data_dir, settings.drain_deadline + CUT).await;
+        }
+        let own = stores::open(&installation, roles::TABLE).await.context("opening the stores")?.of_process()?;
+        example.bring(&installation, &own).await?;
+        anyhow::Ok(own)
     };
-    example.bring(&installation, &own).await?;
+    // Nothing has begun yet that would have to drain.
+    let own = tokio::select! {
+        own = prepared => own?,
+        Some(()) = terminate.recv() => return Ok(Exit::Done),
+        Some(()) = interrupt.recv() => return Ok(Exit::Done),
+    };
     let everyone = everyone(&installation)?;
     let mut site = Site {
         running: JoinSet::new(),
@@ -99,7 +108,6 @@ pub async fn run(plan: Plan, example: &Example) -> anyhow::Result<Exit> {
         ending: Ending::default(),
         cut: tokio_util::sync::CancellationToken::new(),
     };
-    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let exit = {
         let started = async {
             site.start((&plan.arguments, plan.log_line), &settings, &everyone, &installation).await?;

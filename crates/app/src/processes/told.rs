@@ -20,7 +20,11 @@ pub fn replicas_told(data_dir: &Path) -> Vec<String> {
 }
 
 /// The file; removed with the value.
-pub(super) struct SupervisorFile(PathBuf);
+pub(super) struct SupervisorFile {
+    path: PathBuf,
+    own: String,
+    follows_another: bool,
+}
 
 impl SupervisorFile {
     /// # Errors
@@ -34,15 +38,23 @@ impl SupervisorFile {
             return Err(ExitError::new(Exit::DataDirectory, message).into());
         }
         let own = process(&std::process::id().to_string()).context("/proc does not show this process")?;
-        let lines = [&[own], replicas].concat();
+        let lines = [std::slice::from_ref(&own), replicas].concat();
         write_whole(&path, lines.join("\n").as_bytes()).with_context(|| format!("writing {}", path.display()))?;
-        Ok(Self(path))
+        Ok(Self { path, own, follows_another: !held.is_empty() })
+    }
+
+    /// Whether a supervisor was here that has not removed its file: one that was killed, and left its processes behind.
+    pub(super) const fn follows_another(&self) -> bool {
+        self.follows_another
     }
 }
 
 impl Drop for SupervisorFile {
     fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.0);
+        let is_own = |text: String| text.lines().next() == Some(&self.own);
+        if std::fs::read_to_string(&self.path).is_ok_and(is_own) {
+            let _ = std::fs::remove_file(&self.path);
+        }
     }
 }
 
