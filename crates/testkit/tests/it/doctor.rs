@@ -205,6 +205,10 @@ fn what_is_faulty_does_not_hide_the_rest() -> Result<()> {
     assert!(damaged.has("data directory", "caller.p8"), "{}", damaged.document);
     assert!(damaged.has("settings", "media.rtp_port_first"), "{:?}", damaged.of("settings"));
     assert!(!damaged.has("tenants", "there is no tenant"), "what is set right counts: {:?}", damaged.of("tenants"));
+    let file = site.data_dir().join("site.toml");
+    fs::write(&file, "[stores\nmode = 'real'")?;
+    let unread = visit(&site, &["--settings", &file.display().to_string()])?;
+    assert!(unread.has("tenants", "the settings do not say where they are"), "{:?}", unread.of("tenants"));
     let unknown = visit(&site, &["--set", "stores.mode=imaginary"])?;
     assert!(unknown.has("tenants", "the settings do not say where they are"), "{:?}", unknown.of("tenants"));
     Ok(())

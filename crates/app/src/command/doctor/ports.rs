@@ -153,15 +153,17 @@ impl Held {
 fn listening(row: &str) -> Option<(SocketAddr, u64)> {
     const LISTEN: &str = "0A";
     const UDP_UNCONNECTED: &str = "07";
+    /// What an address of IPv4 has before it in the tables of IPv6, as little-endian machines print it.
+    const MAPPED: &str = "0000000000000000FFFF0000";
     let cells: Vec<&str> = row.split_whitespace().collect();
     let (ip, port) = cells.get(1)?.split_once(':')?;
     if ![LISTEN, UDP_UNCONNECTED].contains(cells.get(3)?) {
         return None;
     }
     // The kernel prints the address as a number in the machine's byte order.
-    let ip = match ip.len() {
-        32 if ip.bytes().all(|digit| digit == b'0') => Ipv4Addr::UNSPECIFIED,
-        _ => Ipv4Addr::from(u32::from_str_radix(ip, 16).ok()?.to_ne_bytes()),
+    let ip = match ip.strip_prefix(MAPPED).unwrap_or(ip) {
+        of_ipv6 if of_ipv6.len() == 32 && of_ipv6.bytes().all(|digit| digit == b'0') => Ipv4Addr::UNSPECIFIED,
+        of_ipv4 => Ipv4Addr::from(u32::from_str_radix(of_ipv4, 16).ok()?.to_ne_bytes()),
     };
     let at = SocketAddr::new(IpAddr::V4(ip), u16::from_str_radix(port, 16).ok()?);
     Some((at, cells.get(9)?.parse().ok()?))
@@ -214,5 +216,7 @@ mod tests {
         let row = |state: &str| format!("   0: 0100007F:13C4 00000000:0000 {state} 0:0 0:0 0 0 0 4711 1 x");
         assert_eq!(listening(&row("0A")), Some(("127.0.0.1:5060".parse().unwrap(), 4_711)));
         assert_eq!(listening(&row("01")), None);
+        let mapped = row("0A").replace("0100007F", "0000000000000000FFFF00000100007F");
+        assert_eq!(listening(&mapped), Some(("127.0.0.1:5060".parse().unwrap(), 4_711)));
     }
 }

@@ -72,10 +72,15 @@ pub struct TenantSituation {
 }
 
 impl Situation {
-    /// Whether the settings say where the stores are.
+    /// Whether the settings say where the stores are: no fault is in their section, and none in a file or a name that could have been
+    /// about them.
     pub fn knows_its_stores(&self) -> bool {
-        let is_of_them = |key: &str| key.split('.').next() == Some(SECTION);
-        !self.settings_faults.iter().any(|(key, _)| is_of_them(key))
+        let sections = sections::all(roles::TABLE);
+        let is_elsewhere = |key: &str| {
+            let section = key.split_once('.').map(|(section, _)| section);
+            section.is_some_and(|name| name != SECTION && sections.iter().any(|section| section.name == name))
+        };
+        self.settings_faults.iter().all(|(key, _)| is_elsewhere(key))
     }
 
     /// Whether any role answers.
