@@ -90,7 +90,8 @@ impl Show {
         let cut_is_done = |exit| if exit == Exit::DrainCut && !self.exit { Exit::Done } else { exit };
         let Some(running) = running else {
             // Ended before the first call: what was to be checked was not.
-            let unchecked = |exit| if exit == Exit::Done && self.exit { Exit::CheckFailed } else { exit };
+            let is_over = |exit| matches!(exit, Exit::Done | Exit::DrainCut);
+            let unchecked = |exit| if self.exit && is_over(exit) { Exit::CheckFailed } else { exit };
             return roles.map(cut_is_done).map(unchecked);
         };
         // The children know of the end by the same signal; they have had their time.

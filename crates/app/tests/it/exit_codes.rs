@@ -84,7 +84,8 @@ fn a_data_directory_in_use_is_5() {
     lock.try_lock().unwrap();
     let (code, _, said) = site.run(&["up"]);
     assert_eq!(code, 5);
-    assert!(said.contains("is in use by another process; stop it, or choose another one with --data-dir"), "{said}");
+    let holder = format!("is in use by process {}; stop it, or choose another one with --data-dir", std::process::id());
+    assert!(said.contains(&holder), "{said}");
 }
 
 #[test]
@@ -98,8 +99,17 @@ fn an_instance_that_does_not_run_is_8() {
 
 #[test]
 fn a_demo_that_is_interrupted_while_it_starts_ends_as_one_that_has_started() {
+    interrupted_while_it_starts(&["demo"], 0);
+}
+
+#[test]
+fn a_check_that_is_interrupted_before_its_first_call_is_6() {
+    interrupted_while_it_starts(&["demo", "--calls", "9", "--exit"], 6);
+}
+
+fn interrupted_while_it_starts(arguments: &[&str], code: i32) {
     let site = Site::new();
-    let mut command = site.command(&["demo"]);
+    let mut command = site.command(arguments);
     // As at a terminal: Ctrl-C goes to the whole group.
     let mut demo = command.process_group(0).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
     while !site.data_dir.join("lock").exists() {
@@ -109,7 +119,7 @@ fn a_demo_that_is_interrupted_while_it_starts_ends_as_one_that_has_started() {
     let sent = Command::new("kill").args(["-INT", "--", &format!("-{}", demo.id())]).status().unwrap();
     assert!(sent.success());
     let ended = demo.wait_with_output().unwrap();
-    assert_eq!(ended.status.code(), Some(0), "{}", String::from_utf8_lossy(&ended.stderr));
+    assert_eq!(ended.status.code(), Some(code), "{}", String::from_utf8_lossy(&ended.stderr));
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
 use testkit::installation::{Instance, binary, signal};
-use testkit::wait;
+use testkit::{Servers, wait};
 
 const START_LIMIT: Duration = Duration::from_secs(60);
 const END_LIMIT: Duration = Duration::from_secs(30);
@@ -112,6 +112,25 @@ fn a_run_of_sixty_calls_is_flawless_and_all_witnesses_agree() -> Result<()> {
     let agents = result["agents"].as_array().context("no agents")?;
     assert_eq!(agents.len(), 20);
     assert!(agents.iter().filter(|agent| agent["answered"].as_u64() > Some(0)).count() > 10, "{agents:?}");
+    Ok(())
+}
+
+/// The same in a process for each role, two of those that calls go through; the log that agrees is Kafka.
+#[test]
+fn a_run_of_processes_on_servers_is_flawless_and_all_witnesses_agree() -> Result<()> {
+    let (instance, folder) = (Instance::without_servers()?, tempfile::tempdir()?);
+    let mut servers = Servers::start(instance.number())?;
+    servers.start_kafka()?;
+    let load = ["--calls", "24", "--rate", "4", "--agents", "10", "--talk", "1..2", "--wrap", "0.3", "--seed", "5"];
+    let run = command(&instance, &folder)?
+        .args(["--processes", "--replicas", "2", "--set", "stores.mode=real"])
+        .args(load)
+        .args(["--hear-within", "3", "--exit", "--json"])
+        .output()?;
+    let result = json_of(&run)?;
+    assert_eq!(result["comparison"]["disagreements"], json!([]), "{}", result["calls"]);
+    assert_eq!(run.status.code(), Some(0));
+    assert_eq!((&result["totals"]["offered"], &result["totals"]["answered"]), (&json!(24), &json!(24)));
     Ok(())
 }
 
