@@ -24,9 +24,9 @@ const STAYS_MS: &str = "3000";
 const LOAD_LIMIT: Duration = Duration::from_secs(120);
 /// Of sip-cluster to Redis, for a SIP message.
 const ROUND_TRIPS_MAX: f64 = 1.0;
-/// What a message of sip-cluster may wait for: records, and the stream of new calls. The stream of facts (voice-40) is read for those
-/// who follow it, and no message waits for that.
-const ROWS_OF_MESSAGES: [&str; 2] = ["voice-41", "voice-49"];
+/// What sip-cluster asks Redis about records. What a commit tells of a call goes with it, and counts on the rows of the streams as well; these
+/// are read for those who follow them, and no message waits for that.
+const RECORDS: &str = "connection_requests_total{connection=\"voice-41\",side=\"opens\"}";
 /// What goes on without calls is seen for so long.
 const IDLE: Duration = Duration::from_secs(5);
 /// What has to be installed.
@@ -96,7 +96,8 @@ fn cost(options: &Options, way: &Way, servers: Option<&Servers>, folder: &Path) 
         let of_servers = servers.map_or_else(Cpu::default, Servers::cpu);
         Ok((cpu_of_tree(site.pid()), of_servers, servers.map(Servers::scripts).transpose()?.unwrap_or_default()))
     };
-    let (before, turned, asked_before, passed_by) = (reading(servers)?, turns(&site)?, asked(&site)?, messages(&site)?);
+    let asked = || if way.servers { asked(&site) } else { Ok(0.0) };
+    let (before, turned, asked_before, passed_by) = (reading(servers)?, turns(&site)?, asked()?, messages(&site)?);
     let begun = std::time::Instant::now();
     let callers = testkit::caller::sipp(&site, "caller.xml", 1, &floor.nobody)
         .dial(site.number("sales")?)
@@ -108,7 +109,7 @@ fn cost(options: &Options, way: &Way, servers: Option<&Servers>, folder: &Path) 
     let passed = begun.elapsed().as_secs_f64();
     let after = reading(servers)?;
     let (turned, passed_by) = (turns(&site)? - turned, messages(&site)? - passed_by);
-    let asked = (asked(&site)? - asked_before - idle.asked_per_s * passed).max(0.0);
+    let asked = (asked()? - asked_before - idle.asked_per_s * passed).max(0.0);
     let counts = Counts::read(&statistics, &errors)?;
     ensure!(counts.successful > 0, "no call went as it should\n{errors}");
     let per_call = |before: Cpu, after: Cpu| after.since(before).as_secs_f64() * 1e3 / f64::from(calls);
@@ -132,14 +133,8 @@ fn turns(site: &Installation) -> Result<f64> {
 
 /// What all replicas of sip-cluster have asked Redis for their messages, each a round trip: commits, look-ups, leases.
 fn asked(site: &Installation) -> Result<f64> {
-    let of = |replica| -> Result<f64> {
-        let row = |id: &&str| {
-            let name = format!("connection_requests_total{{connection=\"{id}\",side=\"opens\"}}");
-            site.metric_of("sip-cluster", replica, &name)
-        };
-        ROWS_OF_MESSAGES.iter().map(row).sum()
-    };
-    Ok((1..).map_while(|replica| of(replica).ok()).sum())
+    let others = (2..).map_while(|replica| site.metric_of("sip-cluster", replica, RECORDS).ok());
+    Ok(site.metric_of("sip-cluster", 1, RECORDS)? + others.sum::<f64>())
 }
 
 /// What goes on without calls, each second.
