@@ -137,6 +137,8 @@ pub fn message(text: &str) -> String {
         }
         let name = line.split(':').next().unwrap_or_default().trim().to_ascii_lowercase();
         match name.as_str() {
+            // A phone is named in it by its number, which may be one of the public network.
+            "trunkline-source" => out.push_str(&self::text(line)),
             plain if PLAIN.contains(&plain) || plain.starts_with("trunkline-") => out.push_str(line),
             _ if number == 0 => out.push_str(&uris(line)),
             address if ADDRESSES.contains(&address) => out.push_str(&uris(&without_names(line))),
@@ -334,7 +336,7 @@ mod tests {
     fn neither_grouped_digits_nor_odd_forms_of_headers_show_a_number() {
         let text = "INVITE sip:+15557654321 SIP/2.0\r\nFrom : \"Jane <+15557654321>\" <sip:+15557654321>;tag=1\r\nTo:\r\n \"Jane\" \
             <sip:a@h;target=sip:15557654321%40x?Referred-By=sip%3A15557654321>\r\nX-A: +1-555-765-4321, (555) 765 4321\r\n\
-            X-B: 1.5557654321\r\nX-C: a15557654321\r\nContact: \"Jane <sip:b@h>\r\nContact: <sip:b@h>;expires=600;\
+            Trunkline-Source: phone;dn=\"+15557654321\"\r\nX-B: 1.5557654321\r\nX-C: a15557654321\r\nContact: \"Jane <sip:b@h>\r\nContact: <sip:b@h>;expires=600;\
             +sip.instance=\"<urn:uuid:00000000-0000-1000-8000-000a95a0e128>\"\r\n\r\n";
         let masked = message(text);
         for hidden in ["765-4321", "765 4321", "7654321", "Jane"] {
@@ -342,6 +344,10 @@ mod tests {
         }
         assert!(masked.contains("From : \"***\" <sip:***21>;tag=1\r\nTo: \"***\" <sip:***@h;target=sip:"), "{masked}");
         let contact = "<sip:***@h>;expires=600;+sip.instance=\"<urn:uuid:00000000-0000-1000-8000-000a95a0e128>\"";
-        assert!(masked.contains(contact) && masked.contains("X-A: ***21, ***21\r\nX-B: ***21"), "{masked}");
+        assert!(
+            masked.contains(contact)
+                && masked.contains("X-A: ***21, ***21\r\nTrunkline-Source: phone;dn=\"***21\"\r\nX-B: ***21"),
+            "{masked}"
+        );
     }
 }
