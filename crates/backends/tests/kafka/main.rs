@@ -17,6 +17,7 @@ use server::Server;
 const TOPIC: &str = "voice-callthread";
 /// As development has it.
 const PARTITIONS: u16 = 24;
+const MIB: u32 = 1 << 20;
 
 /// Counts what is told of the connections.
 #[derive(Default)]
@@ -187,6 +188,39 @@ async fn a_broker_that_comes_back_empty_takes_records_again() {
     assert_eq!(server.partitions(TOPIC), usize::from(PARTITIONS));
     let found = tokio::task::block_in_place(|| firsts(&read(&server, TOPIC)));
     assert_eq!(found, HashMap::from([("acme:1".to_owned(), vec![record(1, 3).json])]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_broker_whose_disk_is_full_ends_and_nothing_is_lost_once_there_is_room() {
+    let server = Server::start();
+    let (log, _) = log(&server);
+    until_taken(&log, &[record(1, 0)]).await;
+    server.limit_files(MIB);
+    let mut count = 1;
+    let untaken: Vec<LogRecord> = loop {
+        let batch: Vec<LogRecord> = (count..count + 200).map(large).collect();
+        count += 200;
+        match log.append(batch.clone()).await {
+            Ok(refused) => assert_eq!(refused, []),
+            Err(StoreError::Unavailable { .. }) => break batch,
+            Err(error) => panic!("a full disk is mended by an operator: {error}"),
+        }
+    };
+    tokio::task::block_in_place(|| server.ends());
+    assert!(server.log().contains("all log dirs"), "it was to end because of its disk");
+    let refused = log.append(untaken.clone()).await;
+    assert!(matches!(refused, Err(StoreError::Unavailable { .. })), "{refused:?}");
+    tokio::task::block_in_place(|| server.start_again());
+    until_taken(&log, &untaken).await;
+    let found = tokio::task::block_in_place(|| firsts(&read(&server, TOPIC)));
+    let all = std::iter::once(record(1, 0)).chain((1..count).map(large)).map(|record| record.json);
+    assert!(found["acme:1"] == all.collect::<Vec<_>>(), "not complete or not in order");
+}
+
+/// One of call 1 of which few fill a file.
+fn large(n: usize) -> LogRecord {
+    let small = record(1, n);
+    LogRecord { json: format!("{{\"id\":\"{}\",\"data\":\"{}\"}}", small.id, "x".repeat(500)), ..small }
 }
 
 #[tokio::test]

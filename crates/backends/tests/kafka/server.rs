@@ -31,14 +31,30 @@ impl Server {
 
     /// Ends it without a farewell.
     pub fn kill(&self) {
+        let pid = self.pid();
+        assert!(Command::new("kill").args(["-KILL", &pid]).status().unwrap().success());
+        wait_for_end(&pid);
+    }
+
+    /// No file of it grows beyond that, as on a disk without room.
+    pub fn limit_files(&self, bytes: u32) {
+        let limited = Command::new("prlimit").args(["--pid", &self.pid(), &format!("--fsize={bytes}:")]).status();
+        assert!(limited.unwrap().success());
+    }
+
+    /// Waits until it has ended by itself.
+    pub fn ends(&self) {
+        wait_for_end(&self.pid());
+    }
+
+    /// What it has logged.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.data().join("kafka.log")).unwrap()
+    }
+
+    fn pid(&self) -> String {
         let file = std::fs::read_to_string(self.data().join("kafka.pid")).unwrap();
-        let pid = file.split(' ').next().unwrap();
-        assert!(Command::new("kill").args(["-KILL", pid]).status().unwrap().success());
-        let began = Instant::now();
-        while Path::new("/proc").join(pid).exists() {
-            assert!(began.elapsed() < GONE_WITHIN, "Kafka does not go");
-            std::thread::park_timeout(Duration::from_millis(20));
-        }
+        file.split(' ').next().unwrap().to_owned()
     }
 
     pub fn start_again(&self) {
@@ -118,6 +134,14 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         self.infra(&["down"]);
+    }
+}
+
+fn wait_for_end(pid: &str) {
+    let began = Instant::now();
+    while Path::new("/proc").join(pid).exists() {
+        assert!(began.elapsed() < GONE_WITHIN, "Kafka does not go");
+        std::thread::park_timeout(Duration::from_millis(20));
     }
 }
 
