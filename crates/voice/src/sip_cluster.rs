@@ -86,7 +86,7 @@ async fn run(ctx: RoleContext) -> anyhow::Result<()> {
     let settings: Settings = ctx.settings()?;
     ctx.ready.require(PROXY);
     let (inbox, letters) = Inbox::new();
-    let (live, seen_live) = tokio::sync::watch::channel(Vec::new());
+    let (live, seen_live) = tokio::sync::watch::channel(heirs::SeenLive::default());
     let ways = server::Ways {
         inbox: inbox.clone(),
         live: seen_live.clone(),

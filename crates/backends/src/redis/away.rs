@@ -4,6 +4,7 @@
 //! has room again. What waits stands on disk too, where the client was given a folder: a process that dies before that hands it in when it
 //! is started again, unless somebody else has the call by then.
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -42,6 +43,8 @@ pub(super) struct Away {
     waiting: VecDeque<Waiting>,
     rows: usize,
     bytes: usize,
+    /// How many of them are of a record.
+    of: HashMap<Id, usize>,
     failed_at: Option<Instant>,
     /// Records of which a commit that waited was refused, and since when; their owner has not heard it yet.
     lost: HashMap<Id, (Written, Instant)>,
@@ -94,14 +97,30 @@ impl Away {
     fn wait(&mut self, kind: Kind, tenant: &TenantId, rows: Vec<Row>) {
         self.rows += rows.len();
         self.bytes += size(&rows);
+        for row in &rows {
+            *self.of.entry(id(kind, row)).or_default() += 1;
+        }
         let segment = self.write_down(kind, &rows);
         self.waiting.push_back(Waiting { kind, tenant: tenant.clone(), rows, segment });
     }
 
+    /// Whether a commit of that record waits.
+    fn waits_for(&self, record: &Id) -> bool {
+        self.of.contains_key(record)
+    }
+
     /// They are written, or will never be.
-    fn wait_no_more(&mut self, rows: &[Row]) {
+    fn wait_no_more(&mut self, kind: Kind, rows: &[Row]) {
         self.rows = self.rows.saturating_sub(rows.len());
         self.bytes = self.bytes.saturating_sub(size(rows));
+        for row in rows {
+            if let Entry::Occupied(mut waiting) = self.of.entry(id(kind, row)) {
+                *waiting.get_mut() -= 1;
+                if *waiting.get() == 0 {
+                    waiting.remove();
+                }
+            }
+        }
         let first = self.waiting.front().map(|waiting| waiting.segment);
         if let (Some(file), Some(first)) = (&mut self.file, first)
             && let Err(error) = file.forget_before(first)
@@ -312,7 +331,7 @@ impl RedisStores {
             });
             match tokio::time::timeout(TRY_WITHIN, trying).await {
                 Ok(Ok(answers)) => {
-                    away.wait_no_more(&rows);
+                    away.wait_no_more(kind, &rows);
                     for (row, answer) in rows.into_iter().zip(answers) {
                         if matches!(answer, Written::Fenced { .. } | Written::Exists { .. }) {
                             tracing::warn!(record = row.key, "a record that waited for Redis belongs to somebody else");
@@ -323,7 +342,7 @@ impl RedisStores {
                 }
                 Ok(Err(error)) if !error.passes() => {
                     tracing::error!(%error, ledger = kind.name, rows = rows.len(), "commits that waited for Redis are refused");
-                    away.wait_no_more(&rows);
+                    away.wait_no_more(kind, &rows);
                     for row in rows.iter().filter(|row| row.change == Change::End) {
                         self.steady.note(kind, row, &Written::Ended);
                     }
@@ -396,6 +415,12 @@ impl RedisStores {
         }
         let reason = "Redis does not answer, and commits of a former life wait for it".to_owned();
         Err(StoreError::Unavailable { reason })
+    }
+
+    /// Those of the records that Redis knows to the last: no commit of them waits here, which may be their end.
+    pub(super) async fn known_to_the_last<T>(&self, records: Vec<T>, id: impl Fn(&T) -> Id) -> Vec<T> {
+        let away = self.steady.away.lock().await;
+        records.into_iter().filter(|record| !away.waits_for(&id(record))).collect()
     }
 
     /// Writes a commit of a former life. What Redis does not know although it would still remember its end, it has lost.
@@ -482,6 +507,20 @@ mod tests {
             began_with: None,
             number: 0,
         }
+    }
+
+    #[test]
+    fn a_record_waits_until_the_last_of_its_commits_is_written() {
+        let (kind, tenant) = (Kind::named("call").unwrap(), TenantId::parse("acme").unwrap());
+        let mut away = Away::default();
+        away.wait(kind, &tenant, vec![row(7, 1), row(7, 1), row(8, 1)]);
+        away.wait(kind, &tenant, vec![row(7, 1)]);
+        let waits = |away: &Away| [7, 8].map(|key| away.waits_for(&id(kind, &row(key, 1))));
+        away.wait_no_more(kind, &[row(7, 1), row(7, 1), row(8, 1)]);
+        assert_eq!(waits(&away), [true, false]);
+        away.wait_no_more(kind, &[row(7, 1)]);
+        assert_eq!(waits(&away), [false, false]);
+        assert!(away.of.is_empty(), "nothing is kept of what waits no more");
     }
 
     #[test]

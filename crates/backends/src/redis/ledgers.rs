@@ -116,10 +116,16 @@ impl RedisStores {
     }
 
     async fn claim_rows<K: RecordKey>(&self, kind: Kind, by: &Owner, claims: Vec<Claim<K>>) -> Result<Vec<Claimed<K>>> {
-        // Boxed: the compiler follows futures in futures only so far.
-        self.hand_in_former().boxed().await?;
         if self.steady.owners_first() {
             let reason = "Redis has just come back: owners renew before anybody claims".to_owned();
+            return Err(infra::StoreError::Unavailable { reason });
+        }
+        // Boxed: the compiler follows futures in futures only so far.
+        self.hand_in_former().boxed().await?;
+        let count = claims.len();
+        let claims = self.known_to_the_last(claims, |claim| (kind.name, claim.tenant.clone(), claim.key.text())).await;
+        if claims.len() < count {
+            let reason = "commits of this record wait here, and are newer than what Redis has".to_owned();
             return Err(infra::StoreError::Unavailable { reason });
         }
         let mut by_tenant: HashMap<&TenantId, Vec<usize>> = HashMap::new();
@@ -167,10 +173,19 @@ impl RedisStores {
             "live" => record(tenant, words.get(1)).map(Loaded::Live),
             "ended" => Ok(Loaded::Ended),
             _ => {
-                self.nothing_is_lost().await?;
+                self.nothing_waits_or_is_lost(kind).await?;
                 Ok(Loaded::Unknown)
             }
         }
+    }
+
+    /// For whoever has found no record: Redis may not have been told of it yet, or may have lost it.
+    async fn nothing_waits_or_is_lost(&self, kind: Kind) -> Result<()> {
+        if kind.goes_on && self.steady.owners_first() {
+            let reason = "Redis has just come back: owners write what has waited for it".to_owned();
+            return Err(infra::StoreError::Unavailable { reason });
+        }
+        self.nothing_is_lost().await
     }
 
     async fn load_many<K: RecordKey>(&self, kind: Kind, tenant: &TenantId, how: &[&str]) -> Result<Vec<Record<K>>> {
@@ -185,7 +200,8 @@ impl RedisStores {
         of: &Owner,
         max: usize,
     ) -> Result<Vec<Record<K>>> {
-        self.load_many(kind, tenant, &["owner", &of.to_string(), &max.to_string()]).await
+        let records = self.load_many(kind, tenant, &["owner", &of.to_string(), &max.to_string()]).await?;
+        Ok(self.known_to_the_last(records, |record: &Record<K>| (kind.name, tenant.clone(), record.key.text())).await)
     }
 
     async fn load_page<K: RecordKey>(
@@ -385,6 +401,9 @@ impl CallLedger for RedisStores {
             let mut call = Call::on(&self.scripts.lookup, tenant);
             call.arg(dialog_link(dialog)).arg(self.clock.now().as_micros());
             let id = reply::text(Some(&call.send(self).await?))?;
+            if id.is_empty() {
+                self.nothing_waits_or_is_lost(CALL).await?;
+            }
             Ok(ConnId::parse(&id))
         }
         .boxed()

@@ -25,7 +25,7 @@ use super::{RedisStores, reply};
 
 /// When Redis was away for this long, leases have run out that were not given up.
 const AWAY_LONG: Duration = Duration::from_millis(1_000);
-/// So long owners may renew before anybody claims.
+/// So long owners may renew, and write what has waited, before anybody claims or is told that there is no such call.
 const OWNERS_FIRST: Duration = Duration::from_secs(3);
 /// So long it may take until every owner has seen that Redis was emptied and has written everything again.
 const WRITTEN_AGAIN_WITHIN: Duration = Duration::from_secs(10);
@@ -104,7 +104,7 @@ pub(super) fn is_away(error: &StoreError) -> bool {
 }
 
 impl Steady {
-    /// Whether nobody may claim yet: Redis has just come back, and owners renew first.
+    /// Whether nobody may claim yet, nor hear that a call is unknown: Redis has just come back, and owners renew and write first.
     pub(super) fn owners_first(&self) -> bool {
         let absence = lock(&self.absence);
         absence.since.is_some() || absence.back_at.is_some_and(|back| back.elapsed() < OWNERS_FIRST)

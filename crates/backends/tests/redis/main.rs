@@ -20,9 +20,9 @@ use bytes::Bytes;
 use infra::conformance::{self, SetClock};
 use infra::embedded::FileLog;
 use infra::{
-    Binding, CallLedger, CallWrite, Change, Claim, Claimed, Client, Clock, ConfigVersion, Extent, Loaded, OutEntry,
-    Position, Publication, QueueBatch, RegistrationWrite, SessionBatch, SessionId, SessionWrite, StoreError, Stores,
-    SystemClock, Written,
+    Binding, CallLedger, CallWrite, Change, Claim, Claimed, Client, Clock, ConfigVersion, DialogKey, Extent, Loaded,
+    OutEntry, Position, Publication, QueueBatch, RegistrationWrite, SessionBatch, SessionId, SessionWrite, StoreError,
+    Stores, SystemClock, Written,
 };
 use model::plan::Contact;
 use model::{
@@ -398,6 +398,39 @@ async fn what_an_emptied_redis_does_not_know_is_not_said_to_be_unknown() {
 }
 
 #[tokio::test]
+async fn a_call_that_ended_while_redis_was_away_does_not_come_back_to_its_owner() {
+    let mut server = Server::start(34);
+    let (stores, _) = stores(&server, 0, Arc::new(SystemClock::start())).await;
+    stores.calls.commit(vec![create(7, &owner())]).await.unwrap();
+    server.kill();
+    stores.calls.commit(vec![CallWrite { change: Change::End, ..save(7, "") }]).await.unwrap();
+    server.start_again();
+    let own = answered(async || stores.calls.orphans(&tenant(), &owner(), 10).await).await;
+    assert_eq!(own, [], "its end waited here");
+}
+
+#[tokio::test]
+async fn what_may_wait_elsewhere_for_redis_is_not_said_to_be_unknown() {
+    let mut server = Server::start(35);
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
+    let (owner_of, _) = stores(&server, 0, clock.clone()).await;
+    let (asker, _) = stores(&server, 0, clock).await;
+    server.kill();
+    owner_of.calls.commit(vec![create(7, &owner())]).await.unwrap();
+    asker.leases.renew(&owner(), "sip-cluster", Duration::from_secs(2)).await.unwrap_err();
+    // So long that leases may have run out.
+    tokio::time::sleep(Duration::from_millis(1_100)).await;
+    server.start_again();
+    until_renewed(&asker).await;
+    let asked = asker.calls.load(&tenant(), ConnId(7)).await;
+    assert!(matches!(asked, Err(StoreError::Unavailable { .. })), "{asked:?}");
+    let key = DialogKey { call_id: "a".to_owned(), from_tag: "b".to_owned() };
+    asker.calls.lookup(&tenant(), &key).await.unwrap_err();
+    until_renewed(&owner_of).await;
+    assert!(matches!(asker.calls.load(&tenant(), ConnId(7)).await.unwrap(), Loaded::Live(_)));
+}
+
+#[tokio::test]
 async fn what_waited_when_its_process_died_is_handed_in_by_the_next_life() {
     let mut server = Server::start(23);
     let folder = server.folder().join("waiting");
@@ -654,10 +687,15 @@ async fn facts_of_a_later_release_hold_no_reader_up() {
 
 /// Asks for a call until Redis answers again.
 async fn until_it_answers(stores: &Stores, call: u64) -> Loaded<ConnId> {
+    answered(async || stores.calls.load(&tenant(), ConnId(call)).await).await
+}
+
+/// Asks until Redis is there.
+async fn answered<T>(ask: impl AsyncFn() -> infra::Result<T>) -> T {
     let asked = async {
         loop {
-            match stores.calls.load(&tenant(), ConnId(call)).await {
-                Ok(loaded) => return loaded,
+            match ask().await {
+                Ok(answer) => return answer,
                 Err(StoreError::Unavailable { .. }) => tokio::task::yield_now().await,
                 Err(error) => panic!("{error}"),
             }

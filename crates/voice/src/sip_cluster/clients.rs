@@ -16,6 +16,7 @@ use serde_json::json;
 use tokio::sync::watch;
 
 use super::entry::Order;
+use super::heirs::SeenLive;
 use super::inbox::Inbox;
 use super::inheritance::{self, Heritage};
 
@@ -45,12 +46,12 @@ struct Inner {
     spans: runtime::spans::Spans,
     heritage: Heritage,
     /// The owners that proxies see live.
-    live: watch::Receiver<Vec<Owner>>,
+    live: watch::Receiver<SeenLive>,
 }
 
 impl Clients {
     /// The clients of this life of the role. `live` says whom proxies see live.
-    pub fn new(ctx: &RoleContext, inbox: Inbox, live: watch::Receiver<Vec<Owner>>) -> anyhow::Result<Self> {
+    pub fn new(ctx: &RoleContext, inbox: Inbox, live: watch::Receiver<SeenLive>) -> anyhow::Result<Self> {
         let inner = Inner {
             dialplan: Client::new(ctx, "voice-27")?,
             config: Client::new(ctx, "voice-28")?,

@@ -4,6 +4,7 @@
 //! another node has go there; all others are answered as those of a call that is over. Who takes what of a dead node is settled by
 //! the same rendezvous hash by which the proxies send its messages, so they find the call where it went.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use infra::{DialogKey, Record};
@@ -21,6 +22,8 @@ use super::node::Node;
 const ROLE: &str = "sip-cluster";
 /// What is said to the caller of a call that is over, and whose refusal it has not heard.
 const OVER: StatusCode = StatusCode::TEMPORARILY_UNAVAILABLE;
+/// How long it holds in any case what somebody has said who is gone: longer than it takes a proxy to say again whom it sees live.
+const GONE_HOLDS: Duration = Duration::from_millis(500);
 /// When a request may come again that nobody could look up, in seconds.
 const RETRY_AFTER_S: &str = "5";
 
@@ -44,11 +47,45 @@ pub struct Sought {
     pub gone: Option<Gone>,
 }
 
+impl Sought {
+    /// The same when it has been looked for so long. That somebody is gone was true when it was said: a node that stood still may be back
+    /// since, its calls confirmed as its own. Who cannot take its word back, since its connection is gone, is not believed any more.
+    pub fn after(&self, waited: Duration, seen: &SeenLive) -> Self {
+        let holds = |gone: &Gone| match gone {
+            _ if waited < GONE_HOLDS => true,
+            Gone::Owner { owner, by } => seen.0.get(by).is_some_and(|live| !live.contains(owner)),
+            Gone::Node(_) => false,
+        };
+        Self { gone: self.gone.clone().filter(holds), ..self.clone() }
+    }
+}
+
+/// Whom each proxy sees live that this node is connected to, by the number of the connection.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct SeenLive(pub BTreeMap<u64, Vec<Owner>>);
+
+impl SeenLive {
+    /// The nodes that own calls and that proxies see live.
+    pub fn owners(&self) -> Vec<Owner> {
+        self.0.values().flatten().filter(|owner| is_ours(owner)).cloned().collect()
+    }
+
+    /// Whether a proxy sees that owner live.
+    pub fn contains(&self, owner: &Owner) -> bool {
+        self.0.values().any(|live| live.contains(owner))
+    }
+}
+
 /// Who is gone.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Gone {
-    /// A life of a node, which no proxy sees.
-    Owner(Owner),
+    /// A life of a node, by the word of the proxy at that connection.
+    Owner {
+        /// The node.
+        owner: Owner,
+        /// The connection.
+        by: u64,
+    },
     /// A node: nobody listens at its address.
     Node(NodeId),
 }
@@ -57,7 +94,7 @@ impl Gone {
     /// Whether that owner is.
     pub fn is(&self, owner: &Owner) -> bool {
         match self {
-            Self::Owner(gone) => gone == owner,
+            Self::Owner { owner: gone, .. } => gone == owner,
             Self::Node(node) => *node == owner.node,
         }
     }
@@ -93,8 +130,9 @@ pub type Waiting = Vec<(Message, u64)>;
 
 impl Node {
     /// Where a message belongs, as far as this node can say.
-    pub(super) fn belongs(&mut self, message: &Message) -> Belongs {
-        let gone = message.header(&headers::UNREACHABLE).and_then(|owner| owner.parse().ok()).map(Gone::Owner);
+    pub(super) fn belongs(&mut self, message: &Message, link: u64) -> Belongs {
+        let gone = message.header(&headers::UNREACHABLE).and_then(|owner| owner.parse().ok());
+        let gone = gone.map(|owner| Gone::Owner { owner, by: link });
         let Ok(ours) = (if message.is_request() { message.to() } else { message.from() }) else { return Belongs::Here };
         let Some(tag) = ours.tag() else {
             return self.sought_by_invite(message, gone).map_or(Belongs::Here, Belongs::Sought);
@@ -146,7 +184,7 @@ impl Node {
                 Found::Ours(_) if is_new(&message) && !self.agent.has_begun(&message) => {
                     self.turn_away(&message, OVER, flow);
                 }
-                Found::Ours(_) => match self.belongs(&message) {
+                Found::Ours(_) => match self.belongs(&message, link) {
                     Belongs::LegOver => self.take_in_late(message, link, now),
                     Belongs::Here | Belongs::Sought(_) => self.take_in(message, link, now),
                 },
@@ -230,8 +268,8 @@ impl Node {
 
     /// What a proxy says about who is live; says whether that is news.
     pub fn sees_live(&mut self, link: u64, live: Vec<Owner>, now: Timestamp) -> bool {
-        let before = self.live.insert(link, live);
-        let is_news = before.as_ref() != self.live.get(&link);
+        let before = self.live.0.insert(link, live);
+        let is_news = before.as_ref() != self.live.0.get(&link);
         if is_news {
             // Somebody may have gone.
             self.hurry_until = now + HEIRS_HURRY;
@@ -240,16 +278,16 @@ impl Node {
         is_news
     }
 
-    /// The nodes that own calls and that proxies see live.
-    pub fn live(&self) -> Vec<Owner> {
-        self.live.values().flatten().filter(|owner| is_ours(owner)).cloned().collect()
+    /// Whom proxies see live.
+    pub const fn live(&self) -> &SeenLive {
+        &self.live
     }
 
     /// Looks for calls whose owner is gone: one that waits in a queue has no message that would wake anybody.
     pub(super) fn look_for_inheritance(&mut self, now: Timestamp) {
         let every = if now < self.hurry_until { HEIRS_EVERY } else { HEIRS_EVERY * 10 };
         self.next_inheritance = now + every;
-        let live = self.live();
+        let live = self.live.owners();
         // Who is not seen itself does not know who is gone.
         if self.inheriting || self.draining || !live.contains(&self.owner) {
             return;

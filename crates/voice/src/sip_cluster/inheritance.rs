@@ -7,12 +7,12 @@ use std::time::Duration;
 use infra::{Claim, Claimed, Loaded, Record, Stores, bounds};
 use model::{ConnId, Owner, TenantId, Timestamp};
 
-use super::heirs::{Found, Gone, LEFT_TO_OTHERS, Named, Sought, is_heir};
+use super::heirs::{Found, Gone, LEFT_TO_OTHERS, Named, SeenLive, Sought, is_heir};
 
 /// The role, under whose name its nodes hold their leases.
 const ROLE: &str = "sip-cluster";
 /// How long a ledger is asked that does not answer, or not to the end; its messages wait as long.
-const FIND_WITHIN: Duration = Duration::from_secs(20);
+pub const FIND_WITHIN: Duration = Duration::from_secs(20);
 /// How often it is asked until then.
 pub const FIND_AGAIN: Duration = Duration::from_millis(250);
 /// Calls of a tenant that are looked through after a claim without an answer: more than a node may have.
@@ -20,11 +20,14 @@ const OWN_MAX: usize = 10_000;
 /// Dead owners that are remembered.
 const DEAD_MAX: usize = 1_000;
 
-/// Whose a call is. One of an owner that is gone becomes ours. `live` gives the owners that proxies see live.
-pub async fn find(stores: &Stores, us: &Owner, live: impl Fn() -> Vec<Owner>, sought: &Sought) -> Found {
-    let until = stores.clock.now() + FIND_WITHIN;
+/// Whose a call is. One of an owner that is gone becomes ours. `live` says whom proxies see live.
+pub async fn find(stores: &Stores, us: &Owner, live: impl Fn() -> SeenLive, sought: &Sought) -> Found {
+    let began = stores.clock.now();
+    let until = began + FIND_WITHIN;
     loop {
-        let unknown = match find_once(stores, us, &live(), sought).await {
+        let live = live();
+        let sought = sought.after(stores.clock.now().since(began), &live);
+        let unknown = match find_once(stores, us, &live, &sought).await {
             Ok(Some(found)) => return found,
             Ok(None) => "who has it is changing".to_owned(),
             Err(error) => error.to_string(),
@@ -43,7 +46,7 @@ pub async fn find(stores: &Stores, us: &Owner, live: impl Fn() -> Vec<Owner>, so
 ///
 /// # Errors
 /// Those of the store.
-pub async fn find_once(stores: &Stores, us: &Owner, live: &[Owner], sought: &Sought) -> infra::Result<Option<Found>> {
+pub async fn find_once(stores: &Stores, us: &Owner, live: &SeenLive, sought: &Sought) -> infra::Result<Option<Found>> {
     let Sought { tenant, named, gone } = sought;
     let conn_id = match named {
         Named::Call(conn_id) => *conn_id,

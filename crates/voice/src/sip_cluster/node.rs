@@ -16,7 +16,7 @@ use sip::proxy::headers;
 use sip::{Flow, LocalTag, Message, Seal, Transmit};
 
 use super::entry::{Entry, Leg, LegStage, MEDIA_TAG, Order, Orders, Stored};
-use super::heirs::{Belongs, Named, Waiting};
+use super::heirs::{Belongs, Named, SeenLive, Waiting};
 use super::ids::{self, ConnIds};
 use super::limits::Limits;
 use super::metrics::Metrics;
@@ -87,7 +87,7 @@ pub struct Node {
     /// Messages that wait for word of their call.
     pub(super) finding: HashMap<Named, Waiting>,
     /// Who is live, by each connection to a proxy.
-    pub(super) live: BTreeMap<u64, Vec<Owner>>,
+    pub(super) live: SeenLive,
     /// Requests of calls that this turn has taken in: should a call turn out to be somebody else's, they are its owner's.
     pub(super) taken: Vec<(Message, u64)>,
     /// Until when calls of dead nodes are looked for more often, and when next.
@@ -157,7 +157,7 @@ impl Node {
             has_room: true,
             next_sweep: Timestamp::ZERO,
             finding: HashMap::new(),
-            live: BTreeMap::new(),
+            live: SeenLive::default(),
             taken: Vec::new(),
             hurry_until: Timestamp::ZERO,
             // With the first word of who is live.
@@ -197,7 +197,7 @@ impl Node {
 
     /// The connection to a proxy broke. Its calls wait for its return, whenever that is; their requests do so for a while.
     pub fn link_down(&mut self, link: u64, now: Timestamp) {
-        self.live.remove(&link);
+        self.live.0.remove(&link);
         if let Some(edge) = self.links.remove(&link) {
             self.lost.insert(edge, Lost { link, until: now + self.limits.proxy_return });
         }
@@ -212,7 +212,7 @@ impl Node {
     ///
     /// One of a call that is not here waits until the ledger has said whose it is: [`Order::Find`] brings it back.
     pub fn receive(&mut self, message: Message, link: u64, now: Timestamp) {
-        match self.belongs(&message) {
+        match self.belongs(&message, link) {
             Belongs::Here => self.take_in(message, link, now),
             Belongs::LegOver => self.take_in_late(message, link, now),
             Belongs::Sought(sought) => self.look_for(sought, message, link),

@@ -17,7 +17,7 @@ use runtime::spans::{Spans, TRACE_RESPONSE};
 use serde::Deserialize;
 use tokio::sync::{Semaphore, watch};
 
-use super::heirs::{Found, Gone, Named, Sought};
+use super::heirs::{Found, Gone, Named, SeenLive, Sought};
 use super::inbox::Inbox;
 use super::inheritance;
 
@@ -47,7 +47,7 @@ pub struct Ways {
     /// Who takes calls of others over.
     pub owner: Owner,
     /// Whom proxies see live.
-    pub live: watch::Receiver<Vec<Owner>>,
+    pub live: watch::Receiver<SeenLive>,
     /// Room for searches for the owners of calls that requests name; who finds none is told to ask again.
     pub searches: Arc<Semaphore>,
     /// Knows which span a call has.

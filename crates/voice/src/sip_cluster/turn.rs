@@ -14,6 +14,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::PROXY;
 use super::clients::Clients;
 use super::entry::Order;
+use super::heirs::SeenLive;
 use super::inbox::Letter;
 use super::limits::{GAP_MAX, MESSAGES_PER_TURN};
 use super::node::Node;
@@ -34,7 +35,7 @@ pub struct Turns {
     /// What they answer.
     pub letters: mpsc::Receiver<Letter>,
     /// Whoever asks is told whom the proxies see live.
-    pub live: watch::Sender<Vec<Owner>>,
+    pub live: watch::Sender<SeenLive>,
     /// Calls that our former life has left; they wait for the first proxy.
     pub former: Vec<Record<ConnId>>,
     /// When the last turn was stored; at first when the loop begins.
@@ -128,7 +129,7 @@ impl Turns {
             LinkEvent::Down { link } => {
                 tracing::warn!("the connection to a proxy broke");
                 self.node.link_down(link.0, now);
-                self.live.send_replace(self.node.live());
+                self.live.send_replace(self.node.live().clone());
                 if self.node.links.is_empty() {
                     self.ctx.ready.fails(PROXY, "no proxy has accepted this node");
                 }
@@ -138,7 +139,7 @@ impl Turns {
 
     fn see_live(&mut self, link: LinkId, live: Vec<Owner>, now: Timestamp) {
         if self.node.sees_live(link.0, live, now) {
-            self.live.send_replace(self.node.live());
+            self.live.send_replace(self.node.live().clone());
         }
     }
 

@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures::FutureExt as _;
@@ -7,6 +8,9 @@ use model::Token;
 use super::*;
 use crate::sip_cluster::heirs::Gone;
 use crate::test_stores::{HandClock, beginning, stores};
+
+/// The connection to the proxy.
+const LINK: u64 = 7;
 
 fn node(number: u8) -> Owner {
     format!("sip-cluster-{number}.1").parse().expect("an owner")
@@ -30,7 +34,9 @@ fn sought(gone: Option<Gone>) -> Sought {
 
 /// What node 2 is told of the call, and sees live.
 async fn asked(stores: &Stores, gone: Option<Gone>, live: &[Owner]) -> Option<Found> {
-    find_once(stores, &node(2), live, &sought(gone)).await.expect("a ledger")
+    find_once(stores, &node(2), &SeenLive(BTreeMap::from([(LINK, live.to_vec())])), &sought(gone))
+        .await
+        .expect("a ledger")
 }
 
 #[tokio::test]
@@ -40,6 +46,22 @@ async fn a_node_that_could_not_be_connected_to_keeps_its_calls_as_long_as_a_prox
     let unreachable = || Some(Gone::Node(node(1).node));
     assert_eq!(asked(&stores, unreachable(), &[node(1), node(2)]).await, None, "to be looked at again");
     assert!(matches!(asked(&stores, unreachable(), &[node(2)]).await, Some(Found::Ours(_))), "without its lease's end");
+}
+
+#[tokio::test]
+async fn a_node_that_its_proxy_sees_again_keeps_its_calls_whatever_was_said_before() {
+    let clock = HandClock::new();
+    let stores = with_a_call(&clock).await;
+    let said = |by| sought(Some(Gone::Owner { owner: node(1), by }));
+    let seen = SeenLive(BTreeMap::from([(LINK, vec![node(1), node(2)]), (LINK + 1, vec![node(2)])]));
+    let asked = async |sought: Sought| find_once(&stores, &node(2), &seen, &sought).await.expect("a ledger");
+    let late = Duration::from_secs(2);
+    assert_eq!(asked(said(LINK).after(late, &seen)).await, Some(Found::Elsewhere(node(1))));
+    assert_eq!(said(LINK + 2).after(late, &seen), sought(None), "its connection is gone");
+    let by_another = said(LINK + 1).after(late, &seen);
+    assert!(matches!(asked(by_another).await, Some(Found::Ours(_))), "the proxy that said so does not see it");
+    // What it says of who is live is older than what it says of who is gone.
+    assert_eq!(said(LINK).after(Duration::ZERO, &seen), said(LINK));
 }
 
 #[tokio::test]
@@ -108,6 +130,6 @@ async fn a_call_that_always_somebody_else_takes_is_not_looked_for_for_ever() {
     let mut stores = with_a_call(&clock).await;
     clock.pass(bounds::LEASE + Duration::from_millis(1));
     stores.calls = Arc::new(Raced { calls: stores.calls.clone(), clock: clock.clone() });
-    let found = find(&stores, &node(2), Vec::new, &sought(None)).await;
+    let found = find(&stores, &node(2), SeenLive::default, &sought(None)).await;
     assert_eq!(found, Found::Unanswered);
 }

@@ -2,7 +2,9 @@
 //!
 //! Everything of ours that runs here is the real thing: [`sip::proxy::Proxy`], the node with its ledger, `inheritance`, the user
 //! agent on the other side. A seed decides who calls whom and when, what the edge's network does to datagrams, and which node is
-//! killed, stopped or cut off at which step. What must hold is in `invariants`, each rule by a name.
+//! killed, stopped or cut off, from a proxy or from the ledger, at which step. What must hold is in `invariants`, each rule by a name.
+//! Not played, since a call may be lost by it: the death of a node whose commits wait for the ledger, and one that the ledger alone
+//! and one proxy cannot reach.
 //!
 //! `TRUNKLINE_SIMULATION_SEED=17` plays one seed with a line for everything that happens; `TRUNKLINE_SIMULATION_SEEDS=100000`
 //! plays more of them.
@@ -10,6 +12,7 @@
 mod carrier;
 mod desk;
 mod invariants;
+mod ledger;
 mod links;
 mod lives;
 mod media;

@@ -233,13 +233,14 @@ impl World {
         let Some(placed) = self.carrier.calls.get_mut(&call) else { return };
         let cancelled = std::mem::replace(&mut placed.stage, Stage::Over) == Stage::Cancelled;
         let conn_id = placed.conn_id;
+        let in_limbo = self.rules.may_be_refused(&format!("caller-{call}"));
         self.rules.may_end(conn_id);
         let extension = self.scripts[call].number != "9000";
         // The phone's own refusal and its silence; that nothing leads to it; and what an application says that has given up.
         let nobody = status.0 == 503 && self.links.is_stalled();
         let unreached = extension && nobody;
         let refused = extension && matches!(status.0, 480 | 486);
-        let meant = cancelled || refused || unreached || self.rules.is_meant_to_end(conn_id);
+        let meant = cancelled || refused || unreached || in_limbo || self.rules.is_meant_to_end(conn_id);
         if !meant || (cancelled && !nobody && !matches!(status.0, 487 | 480 | 486)) {
             let text = format!("call {call} ({conn_id:?}): {} {cancelled}", status.0);
             self.rules.break_rule("a caller is refused for a reason alone", text);

@@ -9,7 +9,7 @@ use model::request::{RequestKind, RouteTo, Treatment};
 use model::{ConnId, Dn, Entropy as _, EventName, NodeId, ReferenceId, Request, UserData};
 
 use super::super::bench::tenant;
-use super::nodes::{Letter, node_id};
+use super::nodes::{Letter, Search, node_id};
 use super::phones::{DIRECT, dn_of};
 use super::world::{Action, World};
 
@@ -41,6 +41,9 @@ struct Waiting {
     has_music: bool,
     /// The request under way.
     asking: Option<u64>,
+    /// Routes that a node has accepted, and those that were used as far as the desk has heard, which may be late.
+    accepted: u32,
+    used: u32,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -101,13 +104,18 @@ impl World {
         let desk = &mut self.desk;
         match name {
             EventName::RouteRequest => {
-                desk.set_free(conn_id);
+                // It may be heard of late, when the call is being routed again.
+                if desk.calls.get(&conn_id).is_none_or(|call| call.asking.is_none() && call.accepted <= call.used) {
+                    desk.set_free(conn_id);
+                }
                 let call = desk.calls.entry(conn_id).or_insert(Waiting {
                     parked: true,
                     attempts: 0,
                     steps: VecDeque::new(),
                     has_music: false,
                     asking: None,
+                    accepted: 0,
+                    used: 0,
                 });
                 call.parked = true;
                 call.attempts += 1;
@@ -124,6 +132,11 @@ impl World {
                 }
                 let pause = self.between(2, 60);
                 self.after(pause, Action::Instruct(conn_id));
+            }
+            EventName::RouteUsed => {
+                if let Some(call) = desk.calls.get_mut(&conn_id) {
+                    call.used += 1;
+                }
             }
             EventName::Diverted => {
                 if let Some(call) = desk.calls.get_mut(&conn_id) {
@@ -209,7 +222,7 @@ impl World {
                 number: ask.number,
                 request: ask.request.clone(),
                 unreachable: ask.unreachable.clone(),
-                again: false,
+                search: Search::NotYet,
             };
             let (life, number) = (self.nodes[at].life, ask.number);
             self.desk.asks.insert(number, ask);
@@ -241,6 +254,7 @@ impl World {
             return;
         };
         call.asking = None;
+        call.accepted += u32::from(ask.step == Step::Route);
         if call.attempts == ask.attempt && call.steps.front() == Some(&ask.step) {
             call.steps.pop_front();
         }

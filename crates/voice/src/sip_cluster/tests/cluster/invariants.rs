@@ -1,6 +1,7 @@
 //! What must hold, whatever happens; and who may break it.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::time::Duration;
 
 use infra::{CallWrite, Loaded, Written};
 use model::{ConnId, Event, EventName, Timestamp};
@@ -10,7 +11,7 @@ use sip::{HeaderName, LocalTag, Message, Method, StatusCode};
 use super::super::bench::{seal, tenant};
 use super::nodes::{SimNode, at_once};
 use super::stories::Story;
-use super::world::{Addr, World};
+use super::world::{Action, Addr, World};
 
 #[derive(Default)]
 pub struct Rules {
@@ -29,6 +30,10 @@ pub struct Rules {
     /// Call-IDs of dialogs that a node has ended or is ending, and of those that it has cancelled while they rang.
     withdrawn: BTreeSet<String>,
     unrung: BTreeSet<String>,
+    /// Call-IDs of offers to phones, by their calls; those that their calls have given up; and those that a phone has answered in any way.
+    offers: BTreeMap<ConnId, Vec<String>>,
+    given_up: BTreeSet<String>,
+    rung: BTreeSet<String>,
     /// What nodes have said.
     said: HashSet<bytes::Bytes>,
     /// BYEs and CANCELs of parties that have no answer.
@@ -54,6 +59,11 @@ impl Rules {
         conn_id.is_some_and(|conn_id| self.hung_up_on.contains(&conn_id))
     }
 
+    /// The same of a caller who has not been told of any call.
+    pub fn may_be_refused(&self, call_id: &str) -> bool {
+        self.invites.iter().any(|(conn_id, invite)| invite == call_id && self.ended.contains(conn_id))
+    }
+
     pub fn is_meant_to_end(&self, conn_id: Option<ConnId>) -> bool {
         conn_id.is_some_and(|conn_id| {
             let invite = self.invites.get(&conn_id);
@@ -66,12 +76,17 @@ impl Rules {
         self.cancelled.insert(call_id);
     }
 
+    /// Calls begin, whether or not the ledger hears of them yet.
+    pub fn begin(&mut self, batch: &[CallWrite]) {
+        let invite = |write: &CallWrite| Some((write.conn_id, write.dialogs.first()?.call_id.clone()));
+        self.invites.extend(batch.iter().filter_map(invite));
+    }
+
     /// Facts of a call are told once, in their order, and gapless within a token. Gives what an application hears of it.
     pub fn committed(&mut self, batch: &[CallWrite], answers: &[Written]) -> Vec<(ConnId, EventName)> {
         let mut heard = Vec::new();
         let done = |answer: &Written| matches!(answer, Written::Done { .. });
         for write in batch.iter().zip(answers).filter(|(_, answer)| done(answer)).map(|(write, _)| write) {
-            self.invites.extend(write.dialogs.first().map(|dialog| (write.conn_id, dialog.call_id.clone())));
             for fact in &write.events {
                 let told = self.stories.entry(write.conn_id).or_default().tell(fact);
                 if let Err(how) = told {
@@ -87,7 +102,11 @@ impl Rules {
     fn follow(&mut self, conn_id: ConnId, event: &Event) {
         match (event.name, &event.third_party_dn) {
             (EventName::RouteUsed, Some(dn)) => drop(self.routed.insert(conn_id, dn.clone())),
-            (EventName::RouteRequest | EventName::CallDeleted, _) => drop(self.routed.remove(&conn_id)),
+            (EventName::RouteRequest, _) => {
+                self.routed.remove(&conn_id);
+                self.given_up.extend(self.offers.remove(&conn_id).unwrap_or_default());
+            }
+            (EventName::CallDeleted, _) => drop(self.routed.remove(&conn_id)),
             _ => {}
         }
     }
@@ -118,8 +137,30 @@ impl Rules {
         }
     }
 
+    /// A phone is offered a call.
+    pub fn is_offered(&mut self, conn_id: Option<ConnId>, call_id: &str) {
+        if let Some(conn_id) = conn_id {
+            self.offers.entry(conn_id).or_default().push(call_id.to_owned());
+        }
+    }
+
     pub fn is_withdrawn(&self, call_id: &str) -> bool {
         self.withdrawn.contains(call_id)
+    }
+
+    /// Whether its call has left the phone: one of which nothing was heard yet cannot be told so (RFC 3261 section 9.1).
+    pub fn is_given_up(&self, call_id: &str) -> bool {
+        self.given_up.contains(call_id)
+    }
+
+    /// Something that a phone has said arrives.
+    pub fn phone_is_heard(&mut self, message: &Message) {
+        self.rung.extend(message.call_id().ok().filter(|_| !message.is_request()).map(str::to_owned));
+    }
+
+    /// Whether anybody has heard of the offer: then its phone is told to stop ringing.
+    pub fn has_rung(&self, call_id: &str) -> bool {
+        self.rung.contains(call_id)
     }
 
     /// Whether a phone was told to stop ringing: should it have answered meanwhile, it is hung up.
@@ -171,6 +212,24 @@ impl World {
         {
             let (said, owner) = (super::outcome::in_short(message), record.owner);
             self.rules.break_rule("one owner per call", format!("{us} says {said} in {} of {owner}", tag.call));
+        }
+    }
+
+    /// Who owns a call goes on with it. One that has just been claimed is on its way to its owner, so it is looked at twice.
+    pub fn knows_its_calls(&mut self, at: usize, life: u64, before: &[ConnId]) {
+        let node = &self.nodes[at];
+        if node.life != life || node.frozen || !node.way.is_open() {
+            return;
+        }
+        let Some(core) = &node.core else { return };
+        let records = at_once(self.stores.calls.list(&tenant(), None, 100)).expect("a ledger");
+        let ours = records.iter().filter(|record| record.owner == node.owner).map(|record| record.key);
+        let unknown: Vec<ConnId> = ours.filter(|key| !core.calls.contains_key(key)).collect();
+        if let Some(forgotten) = unknown.iter().find(|key| before.contains(key)) {
+            let how = format!("{} does not know {forgotten}", node.owner);
+            self.rules.break_rule("an owner knows its calls", how);
+        } else if !unknown.is_empty() && before.is_empty() {
+            self.after(Duration::from_millis(500), Action::KnowsItsCalls(at, life, unknown));
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use infra::{CallWrite, Leases as _};
 use model::{Owner, Timestamp};
 use net::sip::node::live_nodes;
 use sip::Message;
@@ -13,6 +14,10 @@ use super::plan::{Fault, Moment};
 use super::world::{Action, Addr, Payload, World};
 use crate::sip_cluster::restore::claim_former;
 
+/// How soon an owner knows all of its calls that reaches the ledger again: claims wait a little, and it looks each 5 s for what it owns.
+const KNOWN_WITHIN: Duration = Duration::from_secs(10);
+/// How soon a start is tried again that has not reached the ledger.
+const START_AGAIN: Duration = Duration::from_millis(250);
 /// How often a lease is renewed.
 const RENEW_EVERY: Duration = Duration::from_millis(500);
 /// After so much silence a node gives a connection up.
@@ -22,15 +27,23 @@ impl World {
     /// A node begins a life: it claims what its former lives have left, and connects.
     pub fn start_node(&mut self, at: usize) {
         let now = self.now();
-        let epoch = at_once(self.stores.leases.next_epoch(&node_id(at))).expect("an epoch");
+        let way = self.nodes[at].way.clone();
+        if !way.is_open() {
+            return self.after(START_AGAIN, Action::Start(at));
+        }
+        let stores = way.stores();
+        let epoch = at_once(stores.leases.next_epoch(&node_id(at))).expect("an epoch");
         let owner = Owner { node: node_id(at), epoch };
         self.say(|| format!("*** {owner} begins"));
         let life = self.nodes[at].life + 1;
-        at_once(self.stores.leases.renew(&owner, ROLE, infra::bounds::LEASE)).expect("a lease");
-        let former = at_once(claim_former(&*self.stores.calls, &owner, &[tenant()])).expect("former calls");
+        at_once(stores.leases.renew(&owner, ROLE, infra::bounds::LEASE)).expect("a lease");
+        let Ok(former) = at_once(claim_former(&*stores.calls, &owner, &[tenant()])) else {
+            return self.after(START_AGAIN, Action::Start(at));
+        };
+        self.ledger_wrote(at);
         self.seen.taken_over += former.len() as u64;
         let core = Some(core_of(&owner, at));
-        self.nodes[at] = SimNode { core, owner, life, former, turned_at: now, ..SimNode::new(at) };
+        self.nodes[at] = SimNode { core, owner, life, former, turned_at: now, ..SimNode::new(at, way) };
         self.after(RENEW_EVERY, Action::Renew(at, life));
         self.connect(at, life, 0);
         self.connect(at, life, 1);
@@ -50,7 +63,8 @@ impl World {
             }
         }
         let node = &mut self.nodes[at];
-        *node = SimNode { life: node.life + 1, owner: node.owner.clone(), ..SimNode::new(at) };
+        node.way.dies();
+        *node = SimNode { life: node.life + 1, owner: node.owner.clone(), ..SimNode::new(at, node.way.clone()) };
         self.after(back, Action::Start(at));
         self.node_is_gone(at);
     }
@@ -60,20 +74,49 @@ impl World {
         self.say(|| format!("*** node {at} stands still for {back:?}"));
         self.nodes[at].frozen = true;
         self.nodes[at].halted = halted;
-        self.after(back, Action::Thaw(at));
+        self.after(back, Action::Thaw(at, self.nodes[at].life));
+    }
+
+    /// A turn waits for the ledger, for so long at most or until it answers.
+    pub fn stand(&mut self, at: usize, until: Option<Duration>, batch: Vec<CallWrite>) {
+        let node = &mut self.nodes[at];
+        (node.frozen, node.awaits_ledger) = (true, until.is_none());
+        node.halted = Some(Halted::BeforeCommit(batch));
+        let life = node.life;
+        if let Some(until) = until {
+            self.after(until, Action::Thaw(at, life));
+        }
+    }
+
+    /// The ledger answers again.
+    pub fn mend_way(&mut self, at: usize) {
+        self.say(|| format!("*** node {at} reaches the ledger"));
+        self.nodes[at].way.mend();
+        self.after(KNOWN_WITHIN, Action::KnowsItsCalls(at, self.nodes[at].life, Vec::new()));
+        if self.nodes[at].awaits_ledger {
+            self.thaw(at, self.nodes[at].life);
+        }
     }
 
     /// A stopped node goes on where it was.
-    pub fn thaw(&mut self, at: usize) {
+    pub fn thaw(&mut self, at: usize, life: u64) {
+        if self.nodes[at].life != life {
+            return;
+        }
         self.say(|| format!("*** node {at} goes on"));
-        self.nodes[at].frozen = false;
+        (self.nodes[at].frozen, self.nodes[at].awaits_ledger) = (false, false);
         match self.nodes[at].halted.take() {
             Some(Halted::BeforeCommit(batch)) => {
-                self.commit(at, batch);
+                if !self.commit(at, batch) {
+                    return;
+                }
                 self.let_out(at);
             }
             Some(Halted::Sending) => self.send_out(at),
             None => {}
+        }
+        if self.nodes[at].frozen {
+            return;
         }
         for waiting in std::mem::take(&mut self.nodes[at].waiting) {
             match waiting {
@@ -86,7 +129,13 @@ impl World {
 
     /// The moment has not come: it comes now.
     pub fn fault_now(&mut self, at: usize, life: u64) {
-        if self.nodes[at].life != life || self.nodes[at].core.is_none() || self.nodes[at].frozen {
+        let node = &mut self.nodes[at];
+        if node.life != life || node.core.is_none() || node.frozen {
+            return;
+        }
+        if !node.way.kept().is_empty() {
+            // What its heir goes on from is what the ledger has: a call may be lost whose commits wait.
+            node.doomed = None;
             return;
         }
         match self.nodes[at].doomed.take() {
@@ -98,6 +147,9 @@ impl World {
 
     /// Whether the moment has come that a fault waits for; then the node is dead or stands still.
     pub fn meets_doom(&mut self, at: usize, here: Moment, halted: impl FnOnce() -> Halted) -> bool {
+        if !self.nodes[at].way.kept().is_empty() {
+            return false;
+        }
         match self.nodes[at].doomed {
             Some(Fault::Kill { moment, back, .. }) if moment == here => {
                 self.nodes[at].doomed = None;
@@ -123,7 +175,12 @@ impl World {
             return;
         }
         let owner = self.nodes[at].owner.clone();
-        at_once(self.stores.leases.renew(&owner, ROLE, infra::bounds::LEASE)).expect("a lease");
+        let way = self.nodes[at].way.clone();
+        // Without it the lease runs out.
+        if at_once(way.renew(&owner, ROLE, infra::bounds::LEASE)).is_ok() {
+            way.hand_in();
+            self.ledger_wrote(at);
+        }
         for proxy in 0..2 {
             let silent = self.nodes[at].connections[proxy].filter(|it| now.since(it.heard_at) >= SILENCE_MAX);
             if let Some(connection) = silent {

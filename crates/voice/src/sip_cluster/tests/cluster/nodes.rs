@@ -1,16 +1,18 @@
 //! A sip-cluster node, and what its loop and its clients do: turns as in `turn`, orders as in `clients`.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt as _;
-use infra::{CallWrite, Record};
+use infra::{CallLedger as _, CallWrite, Record};
 use model::entropy::Seeded;
-use model::event::ErrorCode;
+use model::event::{ErrorCode, EventName};
 use model::plan::Destination;
 use model::{ConnId, Epoch, NodeId, Owner, Request, Timestamp};
 use sip::{Flow, Message};
 
 use super::super::bench::seal;
+use super::ledger::{TRY_WITHIN, Way};
 use super::plan::{Fault, Moment};
 use super::world::{Action, Addr, Payload, World};
 use crate::sip_cluster::heirs::{Found, Named};
@@ -27,7 +29,15 @@ pub enum Letter {
     Plan { conn_id: ConnId, ask: u32, destination: Destination },
     Found(Named, Found),
     Inherited(Vec<Record<ConnId>>),
-    Request { number: u64, request: Request, unreachable: Option<NodeId>, again: bool },
+    Request { number: u64, request: Request, unreachable: Option<NodeId>, search: Search },
+}
+
+/// How far a request's call has been looked for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Search {
+    NotYet,
+    Until(Timestamp),
+    Found,
 }
 
 /// What waits while a node stands still.
@@ -55,6 +65,9 @@ pub struct SimNode {
     pub owner: Owner,
     pub life: u64,
     pub frozen: bool,
+    /// It stands still until the ledger has answered.
+    pub awaits_ledger: bool,
+    pub way: Arc<Way>,
     pub doomed: Option<Fault>,
     pub connections: [Option<Connection>; 2],
     pub waiting: Vec<Waiting>,
@@ -67,12 +80,14 @@ pub struct SimNode {
 }
 
 impl SimNode {
-    pub fn new(at: usize) -> Self {
+    pub fn new(at: usize, way: Arc<Way>) -> Self {
         Self {
             core: None,
             owner: Owner { node: node_id(at), epoch: Epoch(0) },
             life: 0,
             frozen: false,
+            awaits_ledger: false,
+            way,
             doomed: None,
             connections: [None; 2],
             waiting: Vec::new(),
@@ -128,6 +143,13 @@ pub fn core_of(owner: &Owner, at: usize) -> Node {
 
 /// How long a fact is on its way to an application.
 const STREAM_TAKES: Duration = Duration::from_millis(6);
+
+/// What is left of the time that a call leaves an application must do for a node that stands still as well.
+const LATE: Duration = Duration::from_millis(1_500);
+
+fn asks_for_a_route(write: &CallWrite) -> bool {
+    write.events.iter().any(|fact| fact.event.name == EventName::RouteRequest)
+}
 
 /// The stores in memory answer at once.
 pub fn at_once<T>(answer: impl Future<Output = T>) -> T {
@@ -188,10 +210,10 @@ impl World {
             Letter::Plan { conn_id, ask, destination } => core.dial_plan_answered(conn_id, ask, destination, now),
             Letter::Found(named, found) => core.found(&named, &found, now),
             Letter::Inherited(records) => core.inherited(&records, now),
-            Letter::Request { number, request, unreachable, again } => {
+            Letter::Request { number, request, unreachable, search } => {
                 let outcome = core.request(request.clone(), now);
-                if outcome == Err(ErrorCode::INVALID_CONN_ID) && !again {
-                    return self.take_over(at, life, number, request, unreachable);
+                if outcome == Err(ErrorCode::INVALID_CONN_ID) && search != Search::Found {
+                    return self.take_over(at, life, number, request, unreachable, search);
                 }
                 let Some(conn_id) = request.kind.conn_id() else { return };
                 self.nodes[at].told.push((number, conn_id, outcome));
@@ -215,27 +237,37 @@ impl World {
             if self.meets_doom(at, Moment::BeforeCommit, || Halted::BeforeCommit(kept.take().unwrap_or_default())) {
                 return;
             }
-            self.commit(at, batch);
+            if !self.commit(at, batch) {
+                return;
+            }
         }
         self.let_out(at);
     }
 
-    pub fn commit(&mut self, at: usize, batch: Vec<CallWrite>) {
+    /// Stores a turn; it stands still with the node where the ledger does not answer and must.
+    pub fn commit(&mut self, at: usize, batch: Vec<CallWrite>) -> bool {
         self.restore_equals_continue(at, &batch);
+        self.rules.begin(&batch);
         let in_doubt = self.nodes[at].core.as_ref().is_some_and(Node::is_in_doubt);
-        let calls = &self.stores.calls;
-        let answers = at_once(if in_doubt { calls.confirm(batch.clone()) } else { calls.commit(batch.clone()) });
-        let answers = answers.expect("a ledger");
-        let heard = self.rules.committed(&batch, &answers);
+        let way = self.nodes[at].way.clone();
+        if in_doubt && !way.is_open() {
+            self.say(|| format!("node {at} waits for the ledger"));
+            // To the proxies it is dead: who goes on with its calls does not know what waits here.
+            way.kept().into_iter().for_each(|conn_id| self.rules.may_end(Some(conn_id)));
+            self.stand(at, None, batch);
+            return false;
+        }
+        if !in_doubt && way.stands_trying(&batch) {
+            self.stand(at, Some(TRY_WITHIN), batch);
+            return false;
+        }
+        let answers = at_once(if in_doubt { way.confirm(batch.clone()) } else { way.commit(batch.clone()) });
+        let answers = answers.expect("a ledger, or room to wait for it");
+        self.ledger_wrote(at);
+        for write in batch.iter().filter(|write| asks_for_a_route(write) && way.kept().contains(&write.conn_id)) {
+            self.after(LATE, Action::IsLate(at, write.conn_id));
+        }
         self.seen.fenced += answers.iter().filter(|it| matches!(it, infra::Written::Fenced { .. })).count() as u64;
-        for (write, answer) in batch.iter().zip(&answers) {
-            let names: Vec<_> = write.events.iter().map(|fact| fact.event.name.as_str()).collect();
-            let (owner, conn_id, token) = (&write.owner, write.conn_id, write.token.0);
-            self.say(|| format!("{owner} writes {conn_id} token {token} {names:?}: {answer:?}"));
-        }
-        for (conn_id, name) in heard {
-            self.after(STREAM_TAKES, Action::Fact(conn_id, name));
-        }
         let node = &mut self.nodes[at];
         if let Some(core) = &mut node.core {
             let lost = core.committed(batch.iter().map(|write| write.conn_id).zip(answers));
@@ -244,6 +276,35 @@ impl World {
                     *outcome = Err(ErrorCode::INVALID_CONN_ID);
                 }
             }
+        }
+        true
+    }
+
+    /// What the ledger has taken becomes known.
+    pub fn ledger_wrote(&mut self, at: usize) {
+        self.seen.add_way(self.nodes[at].way.seen());
+        for conn_id in self.nodes[at].way.limbo() {
+            self.after(LATE, Action::IsLate(at, conn_id));
+        }
+        let (batch, answers): (Vec<_>, Vec<_>) = self.nodes[at].way.written().into_iter().unzip();
+        let heard = self.rules.committed(&batch, &answers);
+        for (write, answer) in batch.iter().zip(&answers) {
+            let names: Vec<_> = write.events.iter().map(|fact| fact.event.name.as_str()).collect();
+            let (owner, conn_id, token) = (&write.owner, write.conn_id, write.token.0);
+            self.say(|| format!("{owner} writes {conn_id} token {token} {names:?}: {answer:?}"));
+        }
+        for (conn_id, name) in heard {
+            self.after(STREAM_TAKES, Action::Fact(conn_id, name));
+        }
+    }
+
+    /// For so long whoever routes has not heard of a call, or its owner has not heard that it is one, that its time may run out.
+    pub fn is_late(&mut self, at: usize, conn_id: ConnId) {
+        let SimNode { way, core, .. } = &self.nodes[at];
+        let is_here = core.as_ref().is_some_and(|core| core.calls.contains_key(&conn_id));
+        if !is_here || way.kept().contains(&conn_id) {
+            self.say(|| format!("{conn_id} may be ended by default"));
+            self.rules.may_end(Some(conn_id));
         }
     }
 
@@ -257,7 +318,9 @@ impl World {
         {
             core.doubt();
             let batch = core.batch();
-            self.commit(at, batch);
+            if !self.commit(at, batch) {
+                return;
+            }
         }
         self.send_out(at);
     }

@@ -4,16 +4,18 @@ use std::time::Duration;
 
 use model::event::ErrorCode;
 use model::plan::{Contact, Destination};
-use model::{Dn, NodeId, Owner, Request};
+use model::{Dn, NodeId, Owner, Request, Timestamp};
 
 use super::super::bench::tenant;
-use super::nodes::{Letter, SimNode, at_once};
+use super::nodes::{Letter, Search, SimNode, at_once};
 use super::proxies::phone_address;
 use super::world::{Action, World};
 use crate::sip_cluster::entry::Order;
-use crate::sip_cluster::heirs::{Found, Gone, Named, Sought};
-use crate::sip_cluster::inheritance::{FIND_AGAIN, Look, find_once};
-use crate::sip_cluster::node::Node;
+use crate::sip_cluster::heirs::{Found, Gone, Named, SeenLive, Sought};
+use crate::sip_cluster::inheritance::{FIND_AGAIN, FIND_WITHIN, Look, find_once};
+
+/// How long a request waits for word of its call, as in `server`.
+const REQUEST_WITHIN: Duration = Duration::from_millis(1_500);
 
 impl World {
     pub fn carry_out(&mut self, at: usize, order: Order) {
@@ -26,7 +28,8 @@ impl World {
             }
             Order::Find(sought) => {
                 let pause = self.between(1, 5);
-                self.after(pause, Action::Find(at, life, Box::new(sought)));
+                let until = self.now() + FIND_WITHIN;
+                self.after(pause, Action::Find(at, life, Box::new(sought), until));
             }
             Order::Inherit { live } => {
                 let pause = self.between(1, 10);
@@ -54,19 +57,24 @@ impl World {
     }
 
     /// Whom the proxies of that node see live.
-    fn live_for(&self, at: usize) -> Vec<Owner> {
-        self.nodes[at].core.as_ref().map(Node::live).unwrap_or_default()
+    fn live_for(&self, at: usize) -> SeenLive {
+        self.nodes[at].core.as_ref().map(|core| core.live().clone()).unwrap_or_default()
     }
 
     /// Whose a call is; one of an owner that is gone becomes this node's.
-    pub fn find(&mut self, at: usize, life: u64, sought: Sought) {
-        if !self.orderer(at, life, || Action::Find(at, life, Box::new(sought.clone()))) {
+    pub fn find(&mut self, at: usize, life: u64, sought: Sought, until: Timestamp) {
+        if !self.orderer(at, life, || Action::Find(at, life, Box::new(sought.clone()), until)) {
             return;
         }
         let (owner, live) = (self.nodes[at].owner.clone(), self.live_for(at));
-        let Some(found) = at_once(find_once(&self.stores, &owner, &live, &sought)).expect("a ledger") else {
-            return self.after(FIND_AGAIN, Action::Find(at, life, Box::new(sought)));
+        let stores = self.nodes[at].way.stores();
+        let waited = self.now().since(until - FIND_WITHIN);
+        let found = match at_once(find_once(&stores, &owner, &live, &sought.after(waited, &live))) {
+            Ok(Some(found)) => found,
+            _ if self.now() >= until => Found::Unanswered,
+            _ => return self.after(FIND_AGAIN, Action::Find(at, life, Box::new(sought), until)),
         };
+        self.ledger_wrote(at);
         self.seen.taken_over += u64::from(matches!(found, Found::Ours(_)));
         self.say(|| format!("{owner} asked for {:?}: {}", sought.named, in_a_word(&found)));
         let pause = self.between(0, 3);
@@ -79,10 +87,12 @@ impl World {
             return;
         }
         let mut claimed = Vec::new();
-        let World { nodes, stores, .. } = self;
-        let SimNode { dead, owner, .. } = &mut nodes[at];
-        let look = Look { stores, us: owner, live, tenants: &[tenant()] };
-        at_once(dead.inherit(look, &mut claimed)).expect("a ledger");
+        let stores = self.nodes[at].way.stores();
+        let SimNode { dead, owner, .. } = &mut self.nodes[at];
+        let look = Look { stores: &stores, us: owner, live, tenants: &[tenant()] };
+        // What cannot be claimed now is with the next look.
+        drop(at_once(dead.inherit(look, &mut claimed)));
+        self.ledger_wrote(at);
         self.seen.taken_over += claimed.len() as u64;
         for record in &claimed {
             self.say(|| format!("node {at} inherits {}", record.key));
@@ -92,21 +102,47 @@ impl World {
     }
 
     /// As `server` does it: a request of a call that is not here.
-    pub fn take_over(&mut self, at: usize, life: u64, number: u64, request: Request, unreachable: Option<NodeId>) {
+    pub fn take_over(
+        &mut self,
+        at: usize,
+        life: u64,
+        number: u64,
+        request: Request,
+        unreachable: Option<NodeId>,
+        search: Search,
+    ) {
         let Some(conn_id) = request.kind.conn_id() else { return };
+        let now = self.now();
         let named = Named::Call(conn_id);
         let sought = Sought { tenant: tenant(), named: named.clone(), gone: unreachable.clone().map(Gone::Node) };
         let (owner, live) = (self.nodes[at].owner.clone(), self.live_for(at));
-        match at_once(find_once(&self.stores, &owner, &live, &sought)).expect("a ledger") {
+        let stores = self.nodes[at].way.stores();
+        let waited = match search {
+            Search::Until(until) => REQUEST_WITHIN.saturating_sub(until.since(now)),
+            Search::NotYet | Search::Found => Duration::ZERO,
+        };
+        let found = at_once(find_once(&stores, &owner, &live, &sought.after(waited, &live))).unwrap_or_else(|_| {
+            // Its owner is gone, and nobody can tell: its time may run out before it is routed.
+            self.rules.may_end(Some(conn_id));
+            None
+        });
+        self.ledger_wrote(at);
+        match found {
+            None if waited >= REQUEST_WITHIN => {
+                // Nobody can tell now. The search goes on: a call that was claimed is to come here.
+                self.nodes[at].told.push((number, conn_id, Err(ErrorCode::TIMEOUT)));
+                self.after(FIND_AGAIN, Action::Find(at, life, Box::new(sought), now + (FIND_WITHIN - waited)));
+            }
             None => {
-                let letter = Letter::Request { number, request, unreachable, again: false };
+                let search = if search == Search::NotYet { Search::Until(now + REQUEST_WITHIN) } else { search };
+                let letter = Letter::Request { number, request, unreachable, search };
                 self.after(FIND_AGAIN, Action::Letter(at, life, Box::new(letter)));
             }
             Some(found @ Found::Ours(_)) => {
                 self.seen.taken_over += 1;
                 self.say(|| format!("{owner} takes {conn_id} over for a request"));
                 self.after(Duration::from_millis(1), Action::Letter(at, life, Box::new(Letter::Found(named, found))));
-                let letter = Letter::Request { number, request, unreachable: None, again: true };
+                let letter = Letter::Request { number, request, unreachable: None, search: Search::Found };
                 self.after(Duration::from_millis(2), Action::Letter(at, life, Box::new(letter)));
             }
             _ => self.nodes[at].told.push((number, conn_id, Err(ErrorCode::INVALID_CONN_ID))),

@@ -2,6 +2,8 @@
 
 use sip::Message;
 
+use super::ledger::WaySeen;
+
 /// What came of a seed.
 pub struct Outcome {
     pub broken: Vec<String>,
@@ -25,12 +27,13 @@ pub struct Seen {
     pub cuts: u64,
     pub taken_over: u64,
     pub fenced: u64,
+    pub ledger: WaySeen,
     pub steps: u64,
 }
 
 impl Seen {
     pub fn add(&mut self, other: &Self) {
-        let Self { calls, established, kills, stops, cuts, taken_over, fenced, steps } = other;
+        let Self { calls, established, kills, stops, cuts, taken_over, fenced, ledger, steps } = other;
         self.calls += calls;
         self.established += established;
         self.kills += kills;
@@ -38,13 +41,24 @@ impl Seen {
         self.cuts += cuts;
         self.taken_over += taken_over;
         self.fenced += fenced;
+        self.add_way(*ledger);
         self.steps += steps;
     }
 
+    pub const fn add_way(&mut self, other: WaySeen) {
+        let WaySeen { waited, came_too_late, unheard_commits, unheard_claims } = other;
+        self.ledger.waited += waited;
+        self.ledger.came_too_late += came_too_late;
+        self.ledger.unheard_commits += unheard_commits;
+        self.ledger.unheard_claims += unheard_claims;
+    }
+
     pub fn assert_everything_happened(&self) {
-        let Self { calls, established, kills, stops, cuts, taken_over, fenced, .. } = self;
-        let happened = [calls, established, kills, stops, cuts, taken_over, fenced];
-        assert!(happened.iter().all(|times| **times > 0), "{self:?}");
+        let Self { calls, established, kills, stops, cuts, taken_over, fenced, ledger, .. } = self;
+        let WaySeen { waited, came_too_late, unheard_commits, unheard_claims } = ledger;
+        let of_the_ledger = [waited, came_too_late, unheard_commits, unheard_claims];
+        let happened = [calls, established, kills, stops, cuts, taken_over, fenced].into_iter().chain(of_the_ledger);
+        assert!(happened.into_iter().all(|times| *times > 0), "{self:?}");
     }
 }
 

@@ -64,6 +64,9 @@ impl Phone {
     }
 }
 
+/// A phone rings no longer.
+const RINGS_MAX: Duration = Duration::from_secs(60);
+
 impl World {
     pub fn phone_receives(&mut self, at: usize, from: Addr, payload: Payload) {
         let now = self.now();
@@ -123,12 +126,16 @@ impl World {
             return;
         }
         let call_id = invite.call_id().unwrap_or_default().to_owned();
+        self.rules.is_offered(conn_id, &call_id);
         phone.lines.insert(dialog, Line { conn_id, call_id, stage: Stage::Ringing });
         let (rings, then) = (phone.chance.below(8), Duration::from_millis(phone.chance.below(6_000)));
         let rings_at = self.between(5, 300);
         match rings {
             0 => self.after(rings_at + then, Action::PhoneRefuses(at, dialog)),
-            1 => self.after(rings_at, Action::PhoneRings(at, dialog)),
+            1 => {
+                self.after(rings_at, Action::PhoneRings(at, dialog));
+                self.after(RINGS_MAX, Action::PhoneRangLong(at, dialog));
+            }
             2 => self.after(rings_at, Action::PhoneAnswers(at, dialog)),
             _ => {
                 self.after(rings_at, Action::PhoneRings(at, dialog));
@@ -139,7 +146,8 @@ impl World {
 
     /// An agent has one call at a time, and no phone twice the same.
     fn is_offered_once(&mut self, at: usize, conn_id: Option<ConnId>) {
-        let stands = |line: &&Line| line.stage != Stage::Leaving && !self.rules.is_withdrawn(&line.call_id);
+        let is_left = |line: &Line| self.rules.is_withdrawn(&line.call_id) || self.rules.is_given_up(&line.call_id);
+        let stands = |line: &&Line| line.stage != Stage::Leaving && !is_left(line);
         let is_agent = at + DIRECT < self.phones.len();
         let is_here = |conn_id| is_agent && self.rules.is_routed_to(conn_id, dn_of(at).as_str());
         // An INVITE may be late: then its call is elsewhere by now.
@@ -176,6 +184,16 @@ impl World {
             }
             self.drain_phone(at);
         }
+    }
+
+    /// By itself it stops where nothing that it has said has arrived; else it is told.
+    pub fn phone_rang_long(&mut self, at: usize, dialog: DialogId) {
+        let Some(line) = self.phones[at].lines.get(&dialog).filter(|line| line.stage == Stage::Ringing) else { return };
+        if self.rules.has_rung(&line.call_id) {
+            let line = format!("phone {at}: {line:?}");
+            return self.rules.break_rule("a phone stops ringing", line);
+        }
+        self.phone_refuses(at, dialog);
     }
 
     pub fn phone_refuses(&mut self, at: usize, dialog: DialogId) {

@@ -6,6 +6,7 @@ use model::Entropy as _;
 use model::entropy::Seeded;
 use simnet::Conditions;
 
+use super::ledger::Cut;
 use super::phones::DIRECT;
 use super::world::{Action, World};
 
@@ -36,6 +37,8 @@ pub enum Fault {
     Break { node: usize, proxy: usize },
     /// Nothing goes through such a connection for that time.
     Stall { node: usize, proxy: usize, back: Duration },
+    /// A node, or each of them, does not reach the ledger for that time. It may stand still at the beginning of it.
+    CutOff { nodes: [bool; 2], how: Cut, still: Option<Duration>, back: Duration },
 }
 
 /// At which step of a node's turn.
@@ -74,6 +77,9 @@ pub fn edge_conditions(chance: &mut Seeded) -> Conditions {
         },
     }
 }
+
+/// How long a node is dead that has left calls to be claimed.
+const DEAD_MAX: Duration = Duration::from_secs(8);
 
 impl World {
     /// Writes the seed's calls and faults on the agenda.
@@ -120,7 +126,7 @@ impl World {
             1 | 2 => Moment::BeforeCommit,
             _ => Moment::Sent(self.chance.below(3) as usize),
         };
-        match self.chance.below(10) {
+        match self.chance.below(14) {
             0..5 => {
                 let back = self.between(200, 15_000);
                 (Fault::Kill { node, moment, back }, back)
@@ -130,12 +136,38 @@ impl World {
                 (Fault::Stop { node, moment, back }, back)
             }
             8 => (Fault::Break { node, proxy }, Duration::ZERO),
+            9..13 => self.cut_off(node),
             _ => {
                 // Also for so long that the node has given the connection up, and then what waits for it.
                 let back = self.between(100, 15_000);
                 (Fault::Stall { node, proxy, back }, back)
             }
         }
+    }
+
+    /// Another fault may come while it lasts.
+    fn cut_off(&mut self, node: usize) -> (Fault, Duration) {
+        let how = [Cut::Refused, Cut::Silent, Cut::AtCommit, Cut::AtClaim][self.chance.below(4) as usize];
+        let both = how != Cut::AtClaim && self.percent(30);
+        let still = (!both && how != Cut::AtClaim && self.percent(40)).then(|| self.between(1_000, 5_000));
+        let back = self.between(100, 15_000);
+        // One is to be alive.
+        let next = match still {
+            Some(still) => back.max(still),
+            None if how == Cut::AtClaim => back + DEAD_MAX,
+            None => self.between(0, back.as_millis() as u64),
+        };
+        (Fault::CutOff { nodes: [both || node == 0, both || node == 1], how, still, back }, next)
+    }
+
+    /// There is to be something that the other node may claim.
+    fn leave_calls(&mut self, node: usize) {
+        let (at, back) = (self.between(0, 2_000), self.between(1_000, DEAD_MAX.as_millis() as u64));
+        self.after(at, Action::Fault(Fault::Kill { node, moment: Moment::Now, back }));
+    }
+
+    fn alone_knows_calls(&self, node: usize) -> bool {
+        self.nodes[1 - node].way.is_open() && !self.nodes[node].way.kept().is_empty()
     }
 
     /// A fault begins, at once or at the step that it waits for.
@@ -151,6 +183,20 @@ impl World {
                     self.after(Duration::from_secs(2), Action::FaultNow(node, life));
                 }
             }
+            Fault::CutOff { nodes, how, still, back } => {
+                for node in (0..2).filter(|node| nodes[*node]) {
+                    if let Some(back) = still {
+                        self.fault(Fault::Stop { node, moment: Moment::Now, back });
+                    }
+                    self.nodes[node].way.cut(how);
+                    self.after(back, Action::MendWay(node));
+                    if how == Cut::AtClaim {
+                        self.leave_calls(1 - node);
+                    }
+                }
+            }
+            // To one proxy it would be gone, with calls that the ledger does not know and that it says to the other proxy are its own.
+            Fault::Break { node, .. } | Fault::Stall { node, .. } if self.alone_knows_calls(node) => {}
             Fault::Break { node, proxy } => {
                 self.seen.cuts += 1;
                 self.break_link(node, proxy);

@@ -97,7 +97,10 @@ impl World {
         match payload {
             Payload::Datagram(message) => {
                 let remote = match from {
-                    Addr::Phone(phone) => addr(&phone_address(phone)),
+                    Addr::Phone(phone) => {
+                        self.rules.phone_is_heard(&message);
+                        addr(&phone_address(phone))
+                    }
                     _ => addr(CARRIER),
                 };
                 core.handle_datagram(0, remote, message.to_bytes(), now);
