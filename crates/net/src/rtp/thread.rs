@@ -23,8 +23,8 @@ pub(super) const WAKER: Token = Token(usize::MAX);
 const EVENTS_PER_TURN: usize = 1_024;
 /// Packets that one socket may have taken in a turn before the others get theirs.
 const PACKETS_PER_SOCKET: usize = 16;
-/// Orders taken in a turn.
-const ORDERS_PER_TURN: usize = 256;
+/// Orders taken at once.
+const ORDERS_AT_ONCE: usize = 256;
 /// Longest sleep: news that did not fit are tried again then.
 const SLEEP_MAX: Duration = Duration::from_millis(500);
 
@@ -125,6 +125,12 @@ impl Loop {
             };
             self.tally.packets_in += 1;
             self.tally.bytes_in += length as u64;
+            let port = pair.port();
+            // What was ordered before the packet was sent holds for it. That the orders have ended is seen by the turn.
+            self.take_orders(now);
+            if self.sockets.get(index).and_then(Option::as_ref).map(PortPair::port) != Some(port) {
+                return;
+            }
             let Self { exchange, sockets, tally, buffer, .. } = self;
             let Some(bytes) = buffer.get(..length) else { continue };
             let mut send = |out: Outgoing<'_>| send(sockets, tally, &out);
@@ -135,7 +141,7 @@ impl Loop {
 
     /// Returns whether the thread shall go on.
     fn take_orders(&mut self, now: Timestamp) -> bool {
-        for _ in 0..ORDERS_PER_TURN {
+        for _ in 0..ORDERS_AT_ONCE {
             match self.parts.inbox.try_recv() {
                 Ok(order) => self.perform(order, now),
                 Err(TryRecvError::Empty) => return true,

@@ -18,7 +18,7 @@ fn start(connection: &str, dialog: Dialog) -> Command {
 
 #[test]
 fn two_legs_of_a_conference_hear_each_other_across_the_laws() {
-    let mut bench = Bench::new(43_000..=43_019, limits());
+    let mut bench = Bench::new(23_000..=23_019, limits());
     let (mut alice, mut bob) = (Phone::new(Law::Mu), Phone::new(Law::A));
     bench.call("conf=1f", &mut alice);
     bench.call("conf=1f", &mut bob);
@@ -32,7 +32,7 @@ fn two_legs_of_a_conference_hear_each_other_across_the_laws() {
 
 #[test]
 fn an_invite_without_an_offer_is_offered_the_law_of_the_other_member() {
-    let mut bench = Bench::new(43_020..=43_039, limits());
+    let mut bench = Bench::new(23_020..=23_039, limits());
     let (mut alice, mut bob) = (Phone::new(Law::A), Phone::new(Law::A));
     bench.call("conf=2", &mut alice);
     let dialog = bench.invite("conf=2", None);
@@ -52,7 +52,7 @@ fn an_invite_without_an_offer_is_offered_the_law_of_the_other_member() {
 
 #[test]
 fn the_owners_codecs_hold_for_offers_and_for_what_is_taken() {
-    let mut bench = Bench::new(43_900..=43_919, limits());
+    let mut bench = Bench::new(23_900..=23_919, limits());
     let offered = |bench: &mut Bench, codecs: &str| {
         let dialog = bench.invite(&format!("conf=2d;codecs={codecs}"), None);
         match bench.answered(dialog) {
@@ -70,7 +70,7 @@ fn the_owners_codecs_hold_for_offers_and_for_what_is_taken() {
 
 #[test]
 fn a_prompt_is_heard_as_it_is_and_its_end_is_told() {
-    let mut bench = Bench::new(43_040..=43_059, limits());
+    let mut bench = Bench::new(23_040..=23_059, limits());
     let mut phone = Phone::new(Law::Mu);
     let dialog = bench.call("conf=3", &mut phone);
     let connection = bench.connection(dialog);
@@ -90,7 +90,7 @@ fn a_prompt_is_heard_as_it_is_and_its_end_is_told() {
 
 #[test]
 fn digits_interrupt_the_prompt_and_come_back() {
-    let mut bench = Bench::new(43_060..=43_079, limits());
+    let mut bench = Bench::new(23_060..=23_079, limits());
     let mut phone = Phone::new(Law::Mu);
     let dialog = bench.call("conf=4", &mut phone);
     let connection = bench.connection(dialog);
@@ -105,7 +105,7 @@ fn digits_interrupt_the_prompt_and_come_back() {
 
 #[test]
 fn an_echo_begins_and_ends_by_join_and_unjoin() {
-    let mut bench = Bench::new(43_080..=43_099, limits());
+    let mut bench = Bench::new(23_080..=23_099, limits());
     let mut phone = Phone::new(Law::Mu);
     let dialog = bench.call("msml", &mut phone);
     let connection = bench.connection(dialog);
@@ -118,7 +118,7 @@ fn an_echo_begins_and_ends_by_join_and_unjoin() {
 
 #[test]
 fn an_announcement_plays_and_hangs_up() {
-    let mut bench = Bench::new(43_100..=43_119, limits());
+    let mut bench = Bench::new(23_100..=23_119, limits());
     let mut phone = Phone::new(Law::Mu);
     let dialog = bench.call("annc;play=prompt:ready", &mut phone);
     phone.hear();
@@ -132,7 +132,7 @@ fn an_announcement_plays_and_hangs_up() {
 fn what_cannot_be_is_refused_with_its_status() {
     let mut small = limits();
     small.legs_max = 6;
-    let mut bench = Bench::new(43_120..=43_129, small);
+    let mut bench = Bench::new(23_120..=23_129, small);
     let phone = Phone::new(Law::Mu);
     let offer = || Some(phone.offer().to_string());
     let cases = [
@@ -167,7 +167,7 @@ fn what_cannot_be_is_refused_with_its_status() {
 
 #[test]
 fn hold_and_resume_are_answered_and_the_version_follows() {
-    let mut bench = Bench::new(43_140..=43_159, limits());
+    let mut bench = Bench::new(23_140..=23_159, limits());
     let mut phone = Phone::new(Law::Mu);
     let dialog = bench.call("conf=5", &mut phone);
     let directions: Vec<(String, u64)> = ["sendonly", "sendonly", "inactive", "sendrecv"]
@@ -187,7 +187,7 @@ fn hold_and_resume_are_answered_and_the_version_follows() {
 fn a_phone_that_falls_silent_is_told_to_the_owner() {
     let mut short = limits();
     short.quiet_after = Duration::from_millis(200);
-    let mut bench = Bench::new(43_160..=43_179, short);
+    let mut bench = Bench::new(23_160..=23_179, short);
     let mut phone = Phone::new(Law::Mu);
     let dialog = bench.call("conf=6", &mut phone);
     phone.say(0x55);
@@ -198,7 +198,7 @@ fn a_phone_that_falls_silent_is_told_to_the_owner() {
 
 #[test]
 fn a_bad_request_body_is_answered_with_the_languages_own_code() {
-    let mut bench = Bench::new(43_180..=43_199, limits());
+    let mut bench = Bench::new(23_180..=23_199, limits());
     let mut phone = Phone::new(Law::Mu);
     let dialog = bench.call("conf=7", &mut phone);
     let (status, body) = bench.info(dialog, "application/msml+xml", "<msml version=\"1.1\"><record/></msml>");
@@ -213,7 +213,7 @@ fn a_bad_request_body_is_answered_with_the_languages_own_code() {
 
 #[test]
 fn the_tag_names_this_node_and_a_bye_frees_the_ports() {
-    let mut bench = Bench::new(43_200..=43_209, limits());
+    let mut bench = Bench::new(23_200..=23_209, limits());
     let mut phone = Phone::new(Law::Mu);
     let dialog = bench.call("conf=0000000000000abc", &mut phone);
     let tag = bench.remote_tag(dialog);
@@ -231,7 +231,7 @@ fn the_tag_names_this_node_and_a_bye_frees_the_ports() {
 
 #[test]
 fn the_next_life_of_a_node_goes_on_with_ports_stream_and_music() {
-    let mut bench = Bench::new(43_220..=43_239, limits());
+    let mut bench = Bench::new(23_220..=23_239, limits());
     let (mut alice, mut bob) = (Phone::new(Law::Mu), Phone::new(Law::Mu));
     let dialog = bench.call("conf=9", &mut alice);
     bench.call("conf=9", &mut bob);
@@ -258,7 +258,7 @@ fn the_next_life_of_a_node_goes_on_with_ports_stream_and_music() {
 
 #[test]
 fn a_call_that_is_here_goes_on_while_the_node_drains() {
-    let mut bench = Bench::new(43_240..=43_259, limits());
+    let mut bench = Bench::new(23_240..=23_259, limits());
     let (mut alice, mut bob) = (Phone::new(Law::Mu), Phone::new(Law::Mu));
     bench.call("conf=a1", &mut alice);
     bench.node.drain();
@@ -271,7 +271,7 @@ fn a_call_that_is_here_goes_on_while_the_node_drains() {
 
 #[test]
 fn a_leg_whose_owner_has_hung_up_meanwhile_ends_in_the_next_life() {
-    let mut bench = Bench::new(43_260..=43_279, limits());
+    let mut bench = Bench::new(23_260..=23_279, limits());
     let mut phone = Phone::new(Law::Mu);
     bench.call("conf=b1", &mut phone);
     bench.owner_forgets();

@@ -352,7 +352,11 @@ impl Phone {
     /// The next packet with its header.
     pub fn packet(&self) -> (Header, Vec<u8>) {
         let mut buffer = [0; 2_000];
+        // Reports come all the while and are not what is waited for.
+        let clock = SystemClock::start();
+        let end = clock.now() + PATIENCE;
         loop {
+            assert!(clock.now() < end, "nothing is heard");
             let (length, _) = self.socket.recv_from(&mut buffer).unwrap();
             if !media::rtp::is_rtcp(&buffer[..length]) {
                 let packet = Packet::parse(&buffer[..length]).unwrap();
