@@ -408,14 +408,16 @@ impl Keeper {
         let origin = Origin::Connect { local: self.local, remote: proxy };
         let (counters, meter) = (self.counters.clone(), (self.meter_of)(proxy));
         let writer = Arc::new(connection::spawn(origin, self.limits, counters, meter, sender, |h| h));
-        let Ok(Some(greeting)) = tokio::time::timeout(GREETING_TIME, self.greet(&writer, &mut happens)).await else {
+        // What changes while the proxy is greeted is told as soon as it has answered.
+        let mut work = self.work.clone();
+        let now = *work.borrow_and_update();
+        let Ok(Some(greeting)) = tokio::time::timeout(GREETING_TIME, self.greet(&writer, now, &mut happens)).await
+        else {
             return false;
         };
         if self.events.send(Raw::Up(link, proxy, writer.clone(), greeting)).await.is_err() {
             return true;
         }
-        let mut work = self.work.clone();
-        work.mark_unchanged();
         let mut sequence = 1;
         let mut together = Vec::with_capacity(TOGETHER);
         loop {
@@ -426,7 +428,7 @@ impl Keeper {
                 () = stop.cancelled() => return true,
                 Ok(()) = work.changed() => {
                     sequence += 1;
-                    let now = *work.borrow();
+                    let now = *work.borrow_and_update();
                     let _ = writer.send(self.identity.announcement(self.local, sequence, now).to_bytes());
                 }
             }
@@ -446,8 +448,7 @@ impl Keeper {
         }
     }
 
-    async fn greet(&self, writer: &Writer, happens: &mut mpsc::Receiver<Happened>) -> Option<Greeting> {
-        let work = *self.work.borrow();
+    async fn greet(&self, writer: &Writer, work: Work, happens: &mut mpsc::Receiver<Happened>) -> Option<Greeting> {
         writer.send(self.identity.announcement(self.local, 1, work).to_bytes()).ok()?;
         loop {
             match happens.recv().await? {

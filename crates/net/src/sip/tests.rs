@@ -296,16 +296,25 @@ fn proxy_at(address: IpAddr) -> TcpTable {
 }
 
 async fn greeted(proxy: &mut TcpTable) -> (ConnectionId, Message) {
+    let (connection, announcement) = announced(proxy).await;
+    greet(proxy, connection, &announcement);
+    (connection, announcement)
+}
+
+async fn announced(proxy: &mut TcpTable) -> (ConnectionId, Message) {
     let connection = opened(proxy).await;
     let TcpEvent::Message { message, .. } = soon(proxy.next()).await else { panic!("no announcement") };
-    let greeting = Message::response_to(&message, StatusCode::OK)
+    (connection, message)
+}
+
+fn greet(proxy: &mut TcpTable, connection: ConnectionId, announcement: &Message) {
+    let greeting = Message::response_to(announcement, StatusCode::OK)
         .header(&sip::proxy::headers::EDGE, "127.0.0.1:5060")
         .header(&sip::proxy::headers::LIVE, "sip-cluster-1.17, media-1.4")
         .to_tag("p")
         .build();
     proxy.send(connection, greeting.to_bytes()).unwrap();
     proxy.flush();
-    (connection, message)
 }
 
 fn links(proxies: &watch::Sender<Vec<IpAddr>>, local: IpAddr) -> NodeLinks {
@@ -347,6 +356,20 @@ async fn a_node_announces_itself_answers_keep_alives_and_comes_back() {
     assert_eq!(links.send(link, Bytes::from_static(b"x")), Err(SendError::Gone));
     greeted(&mut proxy).await;
     assert!(matches!(soon(links.next()).await, LinkEvent::Up { link: again, .. } if again != link));
+}
+
+#[tokio::test]
+async fn a_node_that_begins_to_drain_while_it_is_greeted_says_so() {
+    let (address, local) = (IpAddr::from([127, 213, 1, 4]), IpAddr::from([127, 213, 2, 4]));
+    let mut proxy = proxy_at(address);
+    let proxies = watch::Sender::new(vec![address]);
+    let mut links = links(&proxies, local);
+    let (connection, announcement) = announced(&mut proxy).await;
+    links.announce(Work::Draining);
+    greet(&mut proxy, connection, &announcement);
+    assert!(matches!(soon(links.next()).await, LinkEvent::Up { .. }));
+    let TcpEvent::Message { message, .. } = soon(proxy.next()).await else { panic!("no announcement") };
+    assert!(message.header(&sip::proxy::headers::NODE).unwrap().ends_with(";draining"));
 }
 
 #[tokio::test]
