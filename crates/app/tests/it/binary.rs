@@ -5,7 +5,10 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::time::Duration;
+
+use infra::{Clock as _, SystemClock};
 
 /// Beyond this a test has failed; a busy machine needs a good part of it.
 pub const PATIENCE: Duration = Duration::from_secs(60);
@@ -52,20 +55,31 @@ impl Site {
     /// Starts it and waits until a log line has that message.
     pub fn start(&self, arguments: &[&str], until: &str) -> Running {
         let mut child = self.command(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let mut log = BufReader::new(child.stdout.take().unwrap());
-        let mut seen = String::new();
-        while !seen.contains(until) {
-            let mut line = String::new();
-            if log.read_line(&mut line).unwrap() == 0 {
-                let mut said = String::new();
-                let _ = child.stderr.take().unwrap().read_to_string(&mut said);
-                panic!("it ended before {until:?}\n{seen}\n{said}");
+        let (log, mut complaints) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
+        let running = Running { child };
+        let (tell, lines) = sync_channel(1);
+        // Read on for as long as it writes, or it would block on a full pipe.
+        std::thread::spawn(move || {
+            for line in BufReader::new(log).lines().map_while(std::io::Result::ok) {
+                let _ = tell.send(line);
             }
-            seen.push_str(&line);
+        });
+        let mut seen = String::new();
+        let clock = SystemClock::start();
+        let end = clock.now() + PATIENCE;
+        while !seen.contains(until) {
+            match lines.recv_timeout(end.since(clock.now())) {
+                Ok(line) => seen += &(line + "\n"),
+                Err(RecvTimeoutError::Timeout) => panic!("it does not say {until:?}\n{seen}"),
+                Err(RecvTimeoutError::Disconnected) => {
+                    let mut said = String::new();
+                    let _ = complaints.read_to_string(&mut said);
+                    panic!("it ended before {until:?}\n{seen}\n{said}");
+                }
+            }
         }
-        // Its log must be read on, or it would block on a full pipe.
-        std::thread::spawn(move || std::io::copy(&mut log, &mut std::io::sink()));
-        Running { child }
+        std::thread::spawn(move || std::io::copy(&mut complaints, &mut std::io::sink()));
+        running
     }
 
     /// One HTTP request to a role's address: status and whole answer.

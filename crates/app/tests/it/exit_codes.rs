@@ -3,6 +3,7 @@
 use std::net::TcpListener;
 use std::os::unix::process::CommandExt as _;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use crate::binary::Site;
 
@@ -114,7 +115,7 @@ fn interrupted_while_it_starts(arguments: &[&str], code: i32) {
     let mut demo = command.process_group(0).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
     while !site.data_dir.join("lock").exists() {
         assert_eq!(demo.try_wait().unwrap(), None, "it ended before it began");
-        std::thread::yield_now();
+        std::thread::park_timeout(Duration::from_millis(5));
     }
     let sent = Command::new("kill").args(["-INT", "--", &format!("-{}", demo.id())]).status().unwrap();
     assert!(sent.success());

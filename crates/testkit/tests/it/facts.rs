@@ -539,12 +539,16 @@ fn port_8888_reads_the_objects_and_follows_their_changes() -> Result<()> {
         assert_eq!(skills, ["English", "Sales", "Support"]);
         let mut from_now = client.follow(bearing(follow(revision), &operator)?).await?.into_inner();
         import_with_a_skill_more(&site)?;
-        let changed = loop {
-            let answer = from_now.message().await?.context("the answers ended")?;
-            if !answer.objects.is_empty() {
-                break answer;
+        // Answers without objects come all the while.
+        let changed = async {
+            loop {
+                let answer = from_now.message().await?.context("the answers ended")?;
+                if !answer.objects.is_empty() {
+                    return anyhow::Ok(answer);
+                }
             }
         };
+        let changed = tokio::time::timeout(SOON, changed).await.context("the change is not told")??;
         assert!(changed.revision > revision);
         assert_eq!(names(&changed), ["Patience"]);
         anyhow::Ok(())

@@ -6,7 +6,7 @@ use super::*;
 async fn an_update_for_which_the_disk_has_no_room_is_refused_with_that_word_and_done_later() {
     // A step of a table is 8 kB, so that the last one is written in part: as on a disk that is full.
     const LIMIT: u32 = (16 << 20) + 4_096;
-    let server = Server::start(8);
+    let server = Server::start(9);
     let (_, store) = brought(&server).await;
     let acme = tenant("acme");
     store.update(&acme, Revision(0), puts("acme")).await.unwrap();

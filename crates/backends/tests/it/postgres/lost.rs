@@ -147,8 +147,10 @@ struct Silent(Vec<String>);
 
 impl Silent {
     fn become_so(pids: Vec<String>) -> Self {
-        assert!(Command::new("kill").arg("-STOP").args(&pids).status().unwrap().success());
-        Self(pids)
+        // They go on however this ends.
+        let silent = Self(pids);
+        assert!(Command::new("kill").arg("-STOP").args(&silent.0).status().unwrap().success());
+        silent
     }
 
     /// They go on.
