@@ -101,6 +101,27 @@ impl Drop for Process {
     }
 }
 
+/// After a load: a transaction of UDP lingers for 32 s (timer J), and taking it down is part of what a request costs.
+const LINGER: Duration = Duration::from_secs(34);
+/// How long it is looked at what idle processes use.
+const IDLE: Duration = Duration::from_secs(5);
+
+/// CPU seconds of each process for taking down what a load has left, without what it uses when it is idle.
+pub fn lingering(processes: &[&Process]) -> Result<Vec<f64>> {
+    let (taken, linger) = used_within(processes, LINGER)?;
+    let (used, idle) = used_within(processes, IDLE)?;
+    Ok(taken.iter().zip(used).map(|(taken, used)| (taken - used / idle * linger).max(0.0)).collect())
+}
+
+/// CPU seconds of each process from now on, and for how many seconds.
+fn used_within(processes: &[&Process], time: Duration) -> Result<(Vec<f64>, f64)> {
+    let read = || processes.iter().map(|process| process.cpu()).collect::<Result<Vec<Cpu>>>();
+    let (before, began) = (read()?, Instant::now());
+    std::thread::sleep(time);
+    let used = read()?.into_iter().zip(before).map(|(now, before)| now.since(before).as_secs_f64()).collect();
+    Ok((used, began.elapsed().as_secs_f64()))
+}
+
 /// User and system time so far of a process and of everything below it.
 pub fn cpu_of_tree(root: u32) -> Cpu {
     let all = fs::read_dir("/proc").into_iter().flatten().flatten();

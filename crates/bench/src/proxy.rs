@@ -1,11 +1,11 @@
 //! sip-proxy against Kamailio: CPU per call, UDP to UDP over a static route, stateful and record-routing.
 
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Result, ensure};
 
-use crate::process::{Process, find};
+use crate::process::{Process, find, lingering};
 use crate::reference::Reference;
 use crate::report::{Figure, Goal, Report};
 use crate::sipp::{Counts, Run, Sipp};
@@ -15,8 +15,6 @@ use crate::{Options, kamailio, udp};
 /// Offered calls each second.
 const RATES: [u32; 2] = [200, 1_000];
 const WARM_UP_CALLS: u32 = 200;
-/// After a load: a transaction of UDP lingers for 32 s (timer J), and taking it down is part of the call's cost.
-const LINGER: Duration = Duration::from_secs(34);
 /// The goal: this much of the peer's CPU.
 const RATIO_MAX: f64 = 1.2;
 
@@ -161,19 +159,7 @@ fn measure(options: &Options, site: &Site, at: &str, process: &mut Process, fold
         process.expect_running()?;
     }
     let memory = process.memory();
-    let lingering_ms = if options.quick { 0.0 } else { lingering(process)? * 1e3 / f64::from(calls) };
+    let lingering_ms =
+        if options.quick { 0.0 } else { lingering(&[process])?.iter().sum::<f64>() * 1e3 / f64::from(calls) };
     Ok(Measured { busy_ms, lingering_ms, counts, memory })
-}
-
-/// CPU seconds for taking down what the calls have left, without what the process uses when it is idle.
-fn lingering(process: &Process) -> Result<f64> {
-    let idle = Duration::from_secs(5);
-    let (before, began) = (process.cpu()?, Instant::now());
-    std::thread::sleep(LINGER);
-    let taken = process.cpu()?.since(before).as_secs_f64();
-    let linger = began.elapsed().as_secs_f64();
-    let (before, began) = (process.cpu()?, Instant::now());
-    std::thread::sleep(idle);
-    let idle_share = process.cpu()?.since(before).as_secs_f64() / began.elapsed().as_secs_f64();
-    Ok((taken - idle_share * linger).max(0.0))
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 
-use crate::process::{Cpu, Process, find};
+use crate::process::{Cpu, Process, find, lingering};
 use crate::reference::Reference;
 use crate::report::{Figure, Goal, Report};
 use crate::sipp::{Counts, Run, Sipp};
@@ -70,7 +70,9 @@ pub fn run(options: &Options, report: &mut Report, folder: &Path) -> Result<()> 
         let mut registrar = site.run(&["registrar"], &[])?;
         site.wait_ready("registrar", &mut registrar)?;
         let processes = [&proxy.process, &registrar.process, &config.process];
-        measure(options, &site, &site.edge(), &processes, folder)?
+        let at = site.edge();
+        let loads = Loads { site: &site, at: &at, processes: &processes, folder, lingers: !options.quick };
+        measure(options, &loads)?
     };
     let at = format!("{}:5060", site.peer(3));
     let definitions = [("REALM", REALM), ("PASSWORD", PASSWORD)];
@@ -78,12 +80,12 @@ pub fn run(options: &Options, report: &mut Report, folder: &Path) -> Result<()> 
     let mut off = Vec::new();
     let peer = match start(1)? {
         Some(process) => {
-            let measured = measure(options, &site, &at, &[&process], folder)?;
+            let measured = measure(options, &Loads::of_peer(&site, &at, &[&process], folder))?;
             drop(process);
             if !options.quick
                 && let Some(process) = start(REFERENCE_WORKERS)?
             {
-                off = calibrate(options, &site, &at, &process, folder)?;
+                off = calibrate(options, &Loads::of_peer(&site, &at, &[&process], folder))?;
             }
             Some(measured)
         }
@@ -100,7 +102,7 @@ pub fn run(options: &Options, report: &mut Report, folder: &Path) -> Result<()> 
     };
     let stored: Vec<(&str, &str)> = definitions.into_iter().chain(database.definitions()).collect();
     if let Some(process) = kamailio::start("kamailio-registrar.cfg", &at, 1, &stored, folder)? {
-        let measured = measure(options, &site, &at, &[&process], folder)?;
+        let measured = measure(options, &Loads::of_peer(&site, &at, &[&process], folder))?;
         show(report, &ours, Some(&measured), &[], &ON_DISK);
     }
     Ok(())
@@ -195,10 +197,9 @@ fn show_memory(report: &mut Report, ours: &Measured, peer: Option<&Measured>) {
 }
 
 /// Kamailio as it was where the goals were set: why the rows are void if it takes something else here.
-fn calibrate(options: &Options, site: &Site, at: &str, process: &Process, folder: &Path) -> Result<Vec<String>> {
-    let loads = Loads { site, at, processes: &[process], folder };
-    let (new, _) = loads.run("register.xml", PHONES, RATE)?;
-    let (again, _) = loads.run("register.xml", RATE * options.seconds(), RATE)?;
+fn calibrate(options: &Options, loads: &Loads<'_>) -> Result<Vec<String>> {
+    let new = loads.run("register.xml", PHONES, RATE)?.cost;
+    let again = loads.run("register.xml", RATE * options.seconds(), RATE)?.cost;
     let measured = [(new, "a new address"), (again, "a known address")];
     let faults = REFERENCES.iter().zip(measured);
     let name = |what| format!("Kamailio with {REFERENCE_WORKERS} workers, {what} with digest,");
@@ -211,12 +212,19 @@ struct Loads<'a> {
     at: &'a str,
     processes: &'a [&'a Process],
     folder: &'a Path,
+    /// Whether what a load leaves behind is waited for.
+    lingers: bool,
 }
 
-impl Loads<'_> {
+impl<'a> Loads<'a> {
+    /// Kamailio's registrar answers without a transaction: it leaves nothing behind.
+    const fn of_peer(site: &'a Site, at: &'a str, processes: &'a [&'a Process], folder: &'a Path) -> Self {
+        Self { site, at, processes, folder, lingers: false }
+    }
+
     /// What so many calls of a scenario cost.
-    fn run(&self, scenario: &str, calls: u32, rate: u32) -> Result<(Cost, Counts)> {
-        let Self { site, at, processes, folder } = *self;
+    fn run(&self, scenario: &str, calls: u32, rate: u32) -> Result<Load> {
+        let Self { site, at, processes, folder, lingers } = *self;
         let arguments = ["-m", &calls.to_string(), "-r", &rate.to_string(), "-l", "10000", "-timeout", "90", "-inf"];
         let mut arguments: Vec<String> = arguments.iter().map(|a| (*a).to_owned()).collect();
         arguments.push(folder.join(USERS).display().to_string());
@@ -224,24 +232,39 @@ impl Loads<'_> {
         let before = processes.iter().map(|p| p.cpu()).collect::<Result<Vec<Cpu>>>()?;
         let counts = Sipp::run(&run, folder, Duration::from_secs(100))?;
         ensure!(counts.successful > 0, "nobody could register at {at}");
-        let taken = processes.iter().zip(before).map(|(p, b)| Ok(p.cpu()?.since(b).as_secs_f64() * 1e6));
-        let each = taken.map(|us: Result<f64>| us.map(|us| us / f64::from(calls)));
-        Ok((Cost(each.collect::<Result<_>>()?), counts))
+        let taken = processes.iter().zip(before).map(|(p, b)| Ok(p.cpu()?.since(b).as_secs_f64()));
+        let taken: Vec<f64> = taken.collect::<Result<_>>()?;
+        let memory = self.memory();
+        let later = if lingers { lingering(processes)? } else { vec![0.0; processes.len()] };
+        let each = taken.iter().zip(later).map(|(taken, later)| (taken + later) * 1e6 / f64::from(calls));
+        Ok(Load { cost: Cost(each.collect()), counts, memory })
+    }
+
+    fn memory(&self) -> f64 {
+        self.processes.iter().map(|process| process.memory()).sum::<u64>() as f64
     }
 }
 
-fn measure(options: &Options, site: &Site, at: &str, processes: &[&Process], folder: &Path) -> Result<Measured> {
+/// What a load has cost.
+struct Load {
+    cost: Cost,
+    counts: Counts,
+    /// Bytes of all processes at its end.
+    memory: f64,
+}
+
+fn measure(options: &Options, loads: &Loads<'_>) -> Result<Measured> {
     let phones = if options.quick { 3_000 } else { PHONES };
-    let memory = |all: &[&Process]| all.iter().map(|p| p.memory()).sum::<u64>() as f64;
-    let loads = Loads { site, at, processes, folder };
-    let before = memory(processes);
-    let (new, of_new) = loads.run("register.xml", phones, RATE)?;
-    let bytes_per_phone = (memory(processes) - before) / f64::from(phones);
-    let (again, of_again) = loads.run("register.xml", RATE * options.seconds(), RATE)?;
+    let before = loads.memory();
+    let new = loads.run("register.xml", phones, RATE)?;
+    let bytes_per_phone = (new.memory - before) / f64::from(phones);
+    let again = loads.run("register.xml", RATE * options.seconds(), RATE)?;
     let calls = RATE / REFRESHES_OF_A_CALL;
-    let (both, of_both) = loads.run("refresh.xml", calls * options.seconds(), calls)?;
-    let refresh = Cost(both.0.iter().zip(&again.0).map(|(b, a)| (b - a) / f64::from(REFRESHES_OF_A_CALL)).collect());
-    Ok(Measured { new, again, refresh, counts: [of_new, of_again, of_both], bytes_per_phone })
+    let both = loads.run("refresh.xml", calls * options.seconds(), calls)?;
+    let of_one = |(both, again): (&f64, &f64)| (both - again) / f64::from(REFRESHES_OF_A_CALL);
+    let refresh = Cost(both.cost.0.iter().zip(&again.cost.0).map(of_one).collect());
+    let counts = [new.counts, again.counts, both.counts];
+    Ok(Measured { new: new.cost, again: again.cost, refresh, counts, bytes_per_phone })
 }
 
 fn write_users(folder: &Path) -> Result<()> {

@@ -8,6 +8,7 @@ mod authority;
 mod clients;
 mod metrics;
 mod passing;
+mod registers;
 mod reporting;
 mod server;
 mod settings;
@@ -102,8 +103,9 @@ async fn run(ctx: RoleContext) -> Result<()> {
     let edge_ip = tcp_at.listen.ip();
     let passages = passing::Passages::new(ctx.trace.clone(), ctx.directory.clone());
     let reporter = crate::reporting::Reporter::start(&ctx, "voice-60", contracts::reporting::EDGE);
+    let registers = registers::Registers::default();
     let reports = reporting::Reports::new(reporter, ctx.clock.now());
-    Server { ctx, proxy, udp, tcp, users, meters, metrics, edge_ip, passages, reports }.run().await
+    Server { ctx, proxy, udp, tcp, users, meters, metrics, edge_ip, passages, reports, registers }.run().await
 }
 
 /// An address and port as settings take it; empty is none.

@@ -54,6 +54,11 @@ impl Site {
 
     /// Starts it and waits until a log line has that message.
     pub fn start(&self, arguments: &[&str], until: &str) -> Running {
+        self.start_until(arguments, until, 1)
+    }
+
+    /// Starts it and waits until so many log lines have had that message.
+    pub fn start_until(&self, arguments: &[&str], until: &str, times: usize) -> Running {
         let mut child = self.command(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let (log, mut complaints) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
         let running = Running { child };
@@ -67,7 +72,7 @@ impl Site {
         let mut seen = String::new();
         let clock = SystemClock::start();
         let end = clock.now() + PATIENCE;
-        while !seen.contains(until) {
+        while seen.matches(until).count() < times {
             match lines.recv_timeout(end.since(clock.now())) {
                 Ok(line) => seen += &(line + "\n"),
                 Err(RecvTimeoutError::Timeout) => panic!("it does not say {until:?}\n{seen}"),
@@ -127,6 +132,16 @@ pub struct Running {
 }
 
 impl Running {
+    /// The processor time that it has used.
+    pub fn cpu_time(&self) -> Duration {
+        /// The kernel's ticks for programs.
+        const TICK: Duration = Duration::from_millis(10);
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap();
+        let fields: Vec<&str> = stat.rsplit(") ").next().unwrap().split(' ').collect();
+        let ticks: u32 = fields[11..=12].iter().map(|ticks| ticks.parse::<u32>().unwrap()).sum();
+        TICK * ticks
+    }
+
     /// Sends SIGTERM and waits for the exit code.
     pub fn terminate(mut self) -> i32 {
         let sent = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap();

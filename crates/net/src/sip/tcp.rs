@@ -13,7 +13,6 @@ use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
-use tokio::time::Instant;
 
 use super::connection::{self, Closed, ConnectionId, Happened, Origin, Writer};
 use super::{Counters, Limits};
@@ -75,11 +74,6 @@ pub struct TcpTable {
     events: mpsc::Receiver<Raw>,
     /// Connections with something to write at the end of the turn.
     to_flush: Vec<ConnectionId>,
-    /// Connections with something that may wait for more, and until when it does.
-    patient: Vec<ConnectionId>,
-    patient_until: Option<Instant>,
-    /// When patient messages were written last.
-    patient_at: Option<Instant>,
     /// Connections that were closed because their peer did not read what was flushed; the loop is still to hear it.
     unread: VecDeque<ConnectionId>,
 }
@@ -148,9 +142,6 @@ impl TcpTable {
             sender,
             events,
             to_flush: Vec::new(),
-            patient: Vec::new(),
-            patient_until: None,
-            patient_at: None,
             unread: VecDeque::new(),
         }
     }
@@ -195,16 +186,8 @@ impl TcpTable {
             if let Some(event) = self.next_unread() {
                 return event;
             }
-            let raw = match self.patient_until {
-                None => self.events.recv().await,
-                Some(due) => tokio::select! {
-                    biased;
-                    raw = self.events.recv() => raw,
-                    () = tokio::time::sleep_until(due) => continue,
-                },
-            };
             // The table holds a sender itself, so the channel never ends.
-            if let Some(raw) = raw
+            if let Some(raw) = self.events.recv().await
                 && let Some(event) = self.take(raw)
             {
                 return event;
@@ -231,43 +214,20 @@ impl TcpTable {
     /// # Errors
     /// [`SendError::Gone`] and [`SendError::Unread`].
     pub fn send(&mut self, connection: ConnectionId, bytes: Bytes) -> Result<(), SendError> {
-        self.gather(connection, bytes)?;
+        let open = self.open.get(&connection).ok_or(SendError::Gone)?;
+        if open.writer.gather(bytes).is_err() {
+            self.counters.closed_unread.one();
+            self.close(connection);
+            return Err(SendError::Unread);
+        }
         if self.to_flush.last() != Some(&connection) {
             self.to_flush.push(connection);
         }
         Ok(())
     }
 
-    /// As [`Self::send`], for what may wait a moment for more of its kind: when such a message was written less than
-    /// `patience` ago, the next ones are gathered until that time is over, and cost one write and wake their reader once.
-    ///
-    /// # Errors
-    /// [`SendError::Gone`] and [`SendError::Unread`].
-    pub fn send_patiently(
-        &mut self,
-        connection: ConnectionId,
-        bytes: Bytes,
-        patience: Duration,
-    ) -> Result<(), SendError> {
-        self.gather(connection, bytes)?;
-        if !self.patient.contains(&connection) {
-            self.patient.push(connection);
-        }
-        let now = Instant::now();
-        let last = self.patient_at.map_or(now, |at| at + patience);
-        self.patient_until.get_or_insert(last.max(now));
-        Ok(())
-    }
-
-    /// Writes what the turn has sent, and what has been patient for long enough.
+    /// Writes what the turn has sent.
     pub fn flush(&mut self) {
-        if let Some(due) = self.patient_until {
-            let now = Instant::now();
-            if due <= now {
-                (self.patient_until, self.patient_at) = (None, Some(now));
-                self.to_flush.append(&mut self.patient);
-            }
-        }
         while let Some(connection) = self.to_flush.pop() {
             let Some(open) = self.open.get(&connection) else { continue };
             if open.writer.flush().is_err() {
@@ -280,16 +240,6 @@ impl TcpTable {
 
     fn next_unread(&mut self) -> Option<TcpEvent> {
         self.unread.pop_front().map(|connection| TcpEvent::Closed { connection, why: Closed::Unread })
-    }
-
-    fn gather(&mut self, connection: ConnectionId, bytes: Bytes) -> Result<(), SendError> {
-        let open = self.open.get(&connection).ok_or(SendError::Gone)?;
-        if open.writer.gather(bytes).is_ok() {
-            return Ok(());
-        }
-        self.counters.closed_unread.one();
-        self.close(connection);
-        Err(SendError::Unread)
     }
 
     /// The connection to `remote` that stands, whoever opened it (RFC 5923).
@@ -332,7 +282,7 @@ impl TcpTable {
         self.open.is_empty()
     }
 
-    /// Writes everything that is to be written, what may wait included; true when all of it has reached the kernel.
+    /// Writes everything that is to be written; true when all of it has reached the kernel.
     pub fn flush_all(&self) -> bool {
         self.open.values().all(|o| o.writer.flush().is_ok() && o.writer.is_flushed())
     }

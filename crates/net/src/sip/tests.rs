@@ -132,42 +132,6 @@ async fn what_a_turn_sends_keeps_its_order_and_goes_out_before_the_loop_waits() 
 }
 
 #[tokio::test]
-async fn what_may_wait_is_gathered_and_goes_out_with_what_may_not() {
-    let (mut server, at) = table(Limits::default());
-    let mut client = TcpTable::new(Limits::default(), Arc::default(), Box::new(|_, _| None));
-    let id = client.open(at, loopback()).unwrap();
-    assert!(matches!(soon(client.next()).await, TcpEvent::Opened { .. }));
-    let patience = Duration::from_secs(3_600);
-    // Nothing of its kind was written for as long as it may wait: it goes at once.
-    client.send_patiently(id, numbered(1), patience).unwrap();
-    client.flush();
-    assert_eq!(call_ids(&mut server, 1).await, [1]);
-    client.send_patiently(id, numbered(2), patience).unwrap();
-    client.send_patiently(id, numbered(3), patience).unwrap();
-    client.flush();
-    client.send(id, numbered(4)).unwrap();
-    client.flush();
-    assert_eq!(call_ids(&mut server, 3).await, [2, 3, 4]);
-    assert!(client.flush_all());
-}
-
-#[tokio::test]
-async fn what_may_wait_goes_out_when_its_time_is_over() {
-    let (mut server, at) = table(Limits::default());
-    let mut client = TcpTable::new(Limits::default(), Arc::default(), Box::new(|_, _| None));
-    let id = client.open(at, loopback()).unwrap();
-    assert!(matches!(soon(client.next()).await, TcpEvent::Opened { .. }));
-    for number in 0..3 {
-        client.send_patiently(id, numbered(number), Duration::from_millis(5)).unwrap();
-        client.flush();
-    }
-    tokio::select! {
-        ids = call_ids(&mut server, 3) => assert_eq!(ids, [0, 1, 2]),
-        event = client.next() => panic!("{event:?}"),
-    }
-}
-
-#[tokio::test]
 async fn an_opened_connection_is_found_again_and_comes_from_our_address() {
     let (mut server, at) = table(Limits::default());
     let mut client = TcpTable::new(Limits::default(), Arc::default(), Box::new(|_, _| None));

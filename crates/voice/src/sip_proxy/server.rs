@@ -7,10 +7,9 @@ use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
 use anyhow::Result;
-use bytes::Bytes;
 use model::Timestamp;
 use net::sip::tcp::{MeterOf, SendError};
-use net::sip::{ConnectionId, TcpEvent, TcpTable, UdpEndpoint};
+use net::sip::{ConnectionId, Datagram, TcpEvent, TcpTable, UdpEndpoint};
 use runtime::{PeerMeter, RoleContext};
 use sip::proxy::{Network, Output, Proxy, Side};
 use sip::{Flow, Transmit};
@@ -20,6 +19,7 @@ use tracing::{info, warn};
 use super::clients::{Found, Users};
 use super::metrics::Metrics;
 use super::passing::Passages;
+use super::registers::{Arrival, Arrived, Registers};
 use super::reporting::Reports;
 use super::{EDGE, NODES};
 
@@ -30,8 +30,6 @@ const TICK: Duration = Duration::from_millis(500);
 /// Times of the core that are due closer to each other than this are looked at together. They are tenths of seconds and more; the
 /// transactions that calls leave behind would wake the loop one by one.
 const TIMER_GRAIN: Duration = Duration::from_millis(10);
-/// REGISTERs that follow each other closer than this go to their registrar together.
-const REGISTER_PATIENCE: Duration = Duration::from_millis(20);
 /// The roles whose nodes every call and registration takes.
 const NEEDED: [&str; 3] = ["sip-cluster", "media", "registrar"];
 /// The first listener of UDP, the only one.
@@ -48,6 +46,7 @@ pub(super) struct Server {
     pub edge_ip: IpAddr,
     pub passages: Passages,
     pub reports: Reports,
+    pub registers: Registers,
 }
 
 impl Server {
@@ -57,7 +56,8 @@ impl Server {
         let mut timer = pin!(sleep_until(Instant::now()));
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
-        let mut armed = Timestamp::ZERO;
+        // When the timer is due; one that is over would be so again and again.
+        let mut armed = Timestamp::MAX;
         self.show_nodes();
         loop {
             tokio::select! {
@@ -67,7 +67,7 @@ impl Server {
                 }
                 event = self.tcp.next() => self.take_events(event),
                 found = self.users.next() => self.take_found(found),
-                () = &mut timer => armed = Timestamp::MAX,
+                () = &mut timer, if armed < Timestamp::MAX => armed = Timestamp::MAX,
                 _ = tick.tick() => {
                     self.metrics.refresh(&self.proxy);
                     let over = self.has_drained();
@@ -82,23 +82,31 @@ impl Server {
                 }
             }
             let now = self.ctx.clock.now();
+            for arrived in self.registers.take(now) {
+                self.take(arrived, now);
+            }
             if self.proxy.next_timeout().is_some_and(|due| due <= now) {
                 self.proxy.handle_timeout(now);
                 self.perform(now);
             }
-            if let Some(due) = self.proxy.next_timeout().filter(|due| *due < armed) {
+            if let Some(due) = self.next_wake(now).filter(|due| *due < armed) {
                 armed = due;
-                timer.as_mut().reset(Instant::now() + due.since(now).max(TIMER_GRAIN));
+                timer.as_mut().reset(Instant::now() + due.since(now));
             }
             self.tcp.flush();
         }
+    }
+
+    fn next_wake(&self, now: Timestamp) -> Option<Timestamp> {
+        let core = self.proxy.next_timeout().map(|due| due.max(now + TIMER_GRAIN));
+        [core, self.registers.due()].into_iter().flatten().min()
     }
 
     /// Whether draining is over: all calls have ended through us, or the time is up.
     fn has_drained(&self) -> bool {
         let now = self.ctx.clock.now();
         let late = self.ctx.drain.deadline().is_some_and(|deadline| deadline <= now);
-        late || (self.proxy.has_drained(now) && self.tcp.flush_all())
+        late || (self.proxy.has_drained(now) && self.registers.due().is_none() && self.tcp.flush_all())
     }
 
     // === inputs ===
@@ -107,11 +115,29 @@ impl Server {
         for _ in 0..BATCH {
             let Some(datagram) = self.udp.try_receive() else { return };
             let now = self.ctx.clock.now();
-            self.meters.received(datagram.remote, &datagram.bytes);
-            self.passages.datagram(datagram.remote, &datagram.bytes, now);
-            self.proxy.handle_datagram(UDP, datagram.remote, datagram.bytes, now);
-            self.perform(now);
+            self.come(Arrival::Datagram(datagram), now);
         }
+    }
+
+    fn come(&mut self, what: Arrival, at: Timestamp) {
+        if let Some(arrived) = self.registers.keep(Arrived { what, at }) {
+            self.take(arrived, at);
+        }
+    }
+
+    fn take(&mut self, Arrived { what, at }: Arrived, now: Timestamp) {
+        match what {
+            Arrival::Datagram(Datagram { remote, bytes }) => {
+                self.meters.received(remote, &bytes);
+                self.passages.datagram(remote, &bytes, at);
+                self.proxy.handle_datagram(UDP, remote, bytes, now);
+            }
+            Arrival::Message(connection, message) => {
+                self.passages.came(connection.0, &message, at);
+                self.proxy.handle_message(connection.0, message, now);
+            }
+        }
+        self.perform(now);
     }
 
     fn take_events(&mut self, first: TcpEvent) {
@@ -134,10 +160,7 @@ impl Server {
                 self.passages.opened(connection.0, remote);
                 self.proxy.handle_opened(connection.0, remote, side);
             }
-            TcpEvent::Message { connection, message } => {
-                self.passages.came(connection.0, &message, now);
-                self.proxy.handle_message(connection.0, message, now);
-            }
+            TcpEvent::Message { connection, message } => self.come(Arrival::Message(connection, message), now),
             TcpEvent::Malformed { connection, error } => self.proxy.handle_malformed(connection.0, &error, now),
             TcpEvent::Closed { connection, .. } => {
                 self.passages.closed(connection.0);
@@ -172,7 +195,7 @@ impl Server {
                 }
                 Output::Transmit(Transmit { flow: flow @ Flow::Stream { connection }, bytes }) => {
                     self.passages.leaves(flow, &bytes, now);
-                    if self.send(ConnectionId(connection), bytes) == Err(SendError::Unread) {
+                    if self.tcp.send(ConnectionId(connection), bytes) == Err(SendError::Unread) {
                         warn!(connection, "a peer does not read; its connection is closed");
                         self.proxy.handle_closed(connection, now);
                     }
@@ -203,15 +226,6 @@ impl Server {
                 }
             }
         }
-    }
-
-    /// What a turn sends goes out together. A phone that registers does not mind a few milliseconds; the registrar, which
-    /// writes and answers what has come together at once, is spared most of its wakings.
-    fn send(&mut self, connection: ConnectionId, bytes: Bytes) -> std::result::Result<(), SendError> {
-        if bytes.starts_with(b"REGISTER ") {
-            return self.tcp.send_patiently(connection, bytes, REGISTER_PATIENCE);
-        }
-        self.tcp.send(connection, bytes)
     }
 
     /// Without one of each a call is refused or a phone cannot register: whoever shares calls among proxies gives us none.

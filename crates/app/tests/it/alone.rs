@@ -1,0 +1,15 @@
+//! A role that finds nobody.
+
+use std::time::Duration;
+
+use crate::binary::Site;
+
+#[test]
+fn a_sip_proxy_without_nodes_and_config_waits_without_using_the_processor() {
+    let site = Site::new();
+    // It says so twice a second.
+    let running = site.start_until(&["run", "sip-proxy"], "config does not answer", 8);
+    let used = running.cpu_time();
+    assert!(used < Duration::from_secs(1), "{used:?}");
+    assert_eq!(running.terminate(), 0);
+}
