@@ -103,14 +103,15 @@ impl Drop for Process {
 
 /// After a load: a transaction of UDP lingers for 32 s (timer J), and taking it down is part of what a request costs.
 const LINGER: Duration = Duration::from_secs(34);
-/// How long it is looked at what idle processes use.
-const IDLE: Duration = Duration::from_secs(5);
+/// How long it is looked at what idle processes use: the kernel counts in ticks of 10 ms, and a shorter time would be scaled up.
+const IDLE: Duration = LINGER;
 
-/// CPU seconds of each process for taking down what a load has left, without what it uses when it is idle.
+/// CPU seconds of each process for taking down what a load has left, without what it uses when it is idle: less than nothing
+/// where it has left nothing and the process was less idle afterwards.
 pub fn lingering(processes: &[&Process]) -> Result<Vec<f64>> {
     let (taken, linger) = used_within(processes, LINGER)?;
     let (used, idle) = used_within(processes, IDLE)?;
-    Ok(taken.iter().zip(used).map(|(taken, used)| (taken - used / idle * linger).max(0.0)).collect())
+    Ok(taken.iter().zip(used).map(|(taken, used)| taken - used / idle * linger).collect())
 }
 
 /// CPU seconds of each process from now on, and for how many seconds.

@@ -160,6 +160,6 @@ fn measure(options: &Options, site: &Site, at: &str, process: &mut Process, fold
     }
     let memory = process.memory();
     let lingering_ms =
-        if options.quick { 0.0 } else { lingering(&[process])?.iter().sum::<f64>() * 1e3 / f64::from(calls) };
+        if options.quick { 0.0 } else { lingering(&[process])?.iter().sum::<f64>().max(0.0) * 1e3 / f64::from(calls) };
     Ok(Measured { busy_ms, lingering_ms, counts, memory })
 }

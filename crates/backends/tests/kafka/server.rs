@@ -134,7 +134,8 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         // A test that fails is to say why it fails, not this.
-        let _ = self.script(&["down"]).output();
+        let down = self.script(&["down"]).output();
+        assert!(std::thread::panicking() || down.is_ok_and(|down| down.status.success()), "Kafka does not end");
     }
 }
 

@@ -284,6 +284,25 @@ fn a_message_that_comes_byte_by_byte_over_tcp_is_served() -> Result<()> {
 }
 
 #[test]
+fn a_phone_that_registers_over_tcp_and_hangs_up_at_once_is_heard() -> Result<()> {
+    let site = Installation::start()?;
+    let before = site.metric("sip-proxy", "sip_proxy_challenges_total")?;
+    let edge = site.sip();
+    // At once: those that follow each other closely are dealt with together.
+    for n in 0..20 {
+        let mut stream = TcpStream::connect(edge.as_str())?;
+        let local = stream.local_addr()?;
+        let register = format!(
+            "REGISTER sip:{edge} SIP/2.0\r\nVia: SIP/2.0/TCP {local};branch=z9hG4bKgone{n}\r\nMax-Forwards: 70\r\n\
+             From: <sip:7101@{edge}>;tag=gone{n}\r\nTo: <sip:7101@{edge}>\r\nCall-ID: gone{n}@{local}\r\n\
+             CSeq: 1 REGISTER\r\nContact: <sip:7101@{local};transport=tcp>\r\nExpires: 0\r\nContent-Length: 0\r\n\r\n"
+        );
+        stream.write_all(register.as_bytes())?;
+    }
+    site.metric_becomes("sip-proxy", "sip_proxy_challenges_total", before + 20.0, SOON)
+}
+
+#[test]
 fn garbage_at_the_web_edge_and_at_the_request_port_does_no_harm() -> Result<()> {
     let site = Installation::start()?;
     let web: std::net::SocketAddr = site.demo.web.trim_start_matches("http://").parse()?;

@@ -11,7 +11,7 @@ use sip::{Message, Method};
 
 /// How long a REGISTER waits for others, at most.
 const PATIENCE: Duration = Duration::from_millis(20);
-/// So many are dealt with at once, whatever time it is: a quarter of a megabyte.
+/// So many are dealt with at the end of the turn, whatever time it is.
 const WAITING_MAX: usize = 256;
 
 /// REGISTERs that wait for others.
@@ -70,9 +70,11 @@ impl Registers {
     /// Those that have waited for long enough, or of which there are many, in their order.
     pub(super) fn take(&mut self, now: Timestamp) -> Vec<Arrived> {
         let is_time = self.due().is_some_and(|due| due <= now) || self.waiting.len() >= WAITING_MAX;
-        if !is_time {
-            return Vec::new();
-        }
+        if is_time { self.take_all(now) } else { Vec::new() }
+    }
+
+    /// All that wait, in their order.
+    pub(super) fn take_all(&mut self, now: Timestamp) -> Vec<Arrived> {
         self.last = now;
         std::mem::take(&mut self.waiting)
     }

@@ -82,9 +82,8 @@ impl Server {
                 }
             }
             let now = self.ctx.clock.now();
-            for arrived in self.registers.take(now) {
-                self.take(arrived, now);
-            }
+            let registers = self.registers.take(now);
+            self.take_all(registers, now);
             if self.proxy.next_timeout().is_some_and(|due| due <= now) {
                 self.proxy.handle_timeout(now);
                 self.perform(now);
@@ -120,9 +119,16 @@ impl Server {
     }
 
     fn come(&mut self, what: Arrival, at: Timestamp) {
-        if let Some(arrived) = self.registers.keep(Arrived { what, at }) {
+        let arrived = Arrived { what, at };
+        // While the proxy drains it refuses them all, which is not to hold up its end.
+        let now = if self.proxy.is_draining() { Some(arrived) } else { self.registers.keep(arrived) };
+        if let Some(arrived) = now {
             self.take(arrived, at);
         }
+    }
+
+    fn take_all(&mut self, arrived: Vec<Arrived>, now: Timestamp) {
+        arrived.into_iter().for_each(|arrived| self.take(arrived, now));
     }
 
     fn take(&mut self, Arrived { what, at }: Arrived, now: Timestamp) {
@@ -161,13 +167,23 @@ impl Server {
                 self.proxy.handle_opened(connection.0, remote, side);
             }
             TcpEvent::Message { connection, message } => self.come(Arrival::Message(connection, message), now),
-            TcpEvent::Malformed { connection, error } => self.proxy.handle_malformed(connection.0, &error, now),
+            TcpEvent::Malformed { connection, error } => {
+                self.nothing_waits(now);
+                self.proxy.handle_malformed(connection.0, &error, now);
+            }
             TcpEvent::Closed { connection, .. } => {
+                self.nothing_waits(now);
                 self.passages.closed(connection.0);
                 self.proxy.handle_closed(connection.0, now);
             }
         }
         self.perform(now);
+    }
+
+    /// The end of a connection does not overtake a REGISTER that came by it: a phone may take its registration back and go.
+    fn nothing_waits(&mut self, now: Timestamp) {
+        let registers = self.registers.take_all(now);
+        self.take_all(registers, now);
     }
 
     fn take_found(&mut self, found: Found) {
