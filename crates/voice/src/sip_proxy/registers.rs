@@ -75,7 +75,9 @@ impl Registers {
 
     /// All that wait, in their order.
     pub(super) fn take_all(&mut self, now: Timestamp) -> Vec<Arrived> {
-        self.last = now;
+        if !self.waiting.is_empty() {
+            self.last = now;
+        }
         std::mem::take(&mut self.waiting)
     }
 }
@@ -130,6 +132,13 @@ mod tests {
         assert!(registers.keep(message(Method::Invite)).is_some());
         assert!(registers.keep(arrived("INVITE a", 1)).is_some());
         assert!(registers.keep(arrived("REGISTERED a", 1)).is_some());
+    }
+
+    #[test]
+    fn one_by_itself_does_not_wait_because_nothing_was_dealt_with() {
+        let mut registers = Registers::default();
+        assert_eq!(registers.take_all(ms(0)).len(), 0);
+        assert!(registers.keep(arrived("REGISTER a", 1)).is_some());
     }
 
     #[test]

@@ -121,8 +121,8 @@ impl Server {
     fn come(&mut self, what: Arrival, at: Timestamp) {
         let arrived = Arrived { what, at };
         // While the proxy drains it refuses them all, which is not to hold up its end.
-        let now = if self.proxy.is_draining() { Some(arrived) } else { self.registers.keep(arrived) };
-        if let Some(arrived) = now {
+        let at_once = if self.proxy.is_draining() { Some(arrived) } else { self.registers.keep(arrived) };
+        if let Some(arrived) = at_once {
             self.take(arrived, at);
         }
     }
