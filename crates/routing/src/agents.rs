@@ -75,7 +75,8 @@ pub struct Agents {
     rows: Vec<Agent>,
     by_id: HashMap<AgentId, Index>,
     by_dn: HashMap<Dn, Index>,
-    by_call: HashMap<ConnId, Vec<Index>>,
+    /// Whose phones a call is on, in the order of the rows: a router restored from its snapshot frees them in the same one.
+    by_call: HashMap<ConnId, BTreeSet<Index>>,
     out_of_service: HashSet<Dn>,
     /// Who can take a call, longest idle first.
     idle: BTreeSet<(Timestamp, Index)>,
@@ -200,10 +201,8 @@ impl Agents {
             }
             let left = std::mem::take(&mut row.calls);
             row.dn.clone_from(&dn);
-            for call in left {
-                if let Some(on_it) = self.by_call.get_mut(&call) {
-                    on_it.retain(|other| *other != index);
-                }
+            for call in &left {
+                leave(&mut self.by_call, call, index);
             }
             if let Some(dn) = dn {
                 self.by_dn.insert(dn, index);
@@ -217,24 +216,22 @@ impl Agents {
         let index = self.on_dn(dn)?;
         let row = self.rows.get_mut(index as usize)?;
         match presence {
-            Presence::On if row.calls.insert(call) => self.by_call.entry(call).or_default().push(index),
+            Presence::On => {
+                row.calls.insert(call);
+                self.by_call.entry(call).or_default().insert(index);
+            }
             Presence::Off if row.calls.remove(&call) => {
                 row.idle_since = row.idle_since.max(at);
-                if let Some(on_it) = self.by_call.get_mut(&call) {
-                    on_it.retain(|other| *other != index);
-                    if on_it.is_empty() {
-                        self.by_call.remove(&call);
-                    }
-                }
+                leave(&mut self.by_call, &call, index);
             }
-            Presence::On | Presence::Off => {}
+            Presence::Off => {}
         }
         self.refresh(index);
         Some(index)
     }
 
     /// A call is over: it is on nobody's phone any more. Returns the agents concerned.
-    pub(crate) fn end_call(&mut self, call: ConnId, at: Timestamp) -> Vec<Index> {
+    pub(crate) fn end_call(&mut self, call: ConnId, at: Timestamp) -> BTreeSet<Index> {
         let on_it = self.by_call.remove(&call).unwrap_or_default();
         for &index in &on_it {
             if let Some(row) = self.rows.get_mut(index as usize) {
@@ -293,6 +290,16 @@ impl Agents {
             self.logged_in.insert(index);
         } else {
             self.logged_in.remove(index);
+        }
+    }
+}
+
+/// The call is not on this agent's phone any more.
+fn leave(by_call: &mut HashMap<ConnId, BTreeSet<Index>>, call: &ConnId, index: Index) {
+    if let Some(on_it) = by_call.get_mut(call) {
+        on_it.remove(&index);
+        if on_it.is_empty() {
+            by_call.remove(call);
         }
     }
 }

@@ -187,6 +187,21 @@ fn an_agent_on_a_call_is_free_when_it_ends() {
 }
 
 #[test]
+fn a_restored_router_frees_those_who_shared_a_call_in_the_same_order() {
+    let mut router = three();
+    for who in ["Z", "X"] {
+        ready(&mut router, who, at(1));
+        router.observe(&call_event(EventName::Established, who, 1, None), at(2), at(2));
+    }
+    router.submit(submission(2, "Sales>0", 0, at(3)), at(3)).unwrap();
+    let mut restored = Router::restore(router.snapshot());
+    for router in [&mut router, &mut restored] {
+        router.observe(&call_event(EventName::CallDeleted, "nobody", 1, None), at(60), at(60));
+        assert_eq!(offers(router), [(2, "X".into())]);
+    }
+}
+
+#[test]
 fn a_promise_that_no_phone_confirms_expires() {
     let mut router = three();
     ready(&mut router, "X", at(1));
