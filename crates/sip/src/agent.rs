@@ -77,7 +77,7 @@ enum Waiting {
 impl UserAgent {
     /// An agent without dialogs.
     pub fn new(config: AgentConfig, entropy: Box<dyn Entropy>) -> Self {
-        let layer = TransactionLayer::with_room_for(config.transactions_max, config.intervals);
+        let layer = TransactionLayer::inheritable(config.transactions_max, config.intervals);
         let dialogs = Arena::new(config.dialogs_max);
         Self {
             config,

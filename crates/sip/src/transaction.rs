@@ -6,6 +6,7 @@
 //!
 //! The four machines are pure values in modules of their own, one per figure of the RFC.
 
+mod answered;
 mod arena;
 mod client;
 mod key;

@@ -216,16 +216,49 @@ fn an_invite_that_nobody_answers_for_200_ms_gets_100() {
     assert_eq!((trying.status(), trying.to().unwrap().tag()), (Some(StatusCode::TRYING), None));
 }
 
+/// Asks again every 4 s for `seconds`; gives how often that was answered.
+fn repeat(layer: &mut TransactionLayer, request: &Message, seconds: u32) -> usize {
+    (0..=seconds / 4)
+        .filter(|n| {
+            let now = START + n * 4_000 * MS;
+            layer.handle_timeout(now);
+            assert!(layer.matches(request));
+            assert!(matches!(layer.receive(request.clone(), udp(), now), Received::Absorbed));
+            layer.poll_transmit().is_some()
+        })
+        .count()
+}
+
 #[test]
-fn another_request_is_answered_from_the_transaction_for_timer_j() {
+fn another_request_is_over_with_its_answer_which_who_asks_again_gets_for_timer_j() {
     let mut layer = layer();
     let bye = request(Method::Bye, "z9hG4bKserver");
     let server = receive(&mut layer, bye.clone(), udp());
     layer.respond(server, &response(&bye, 200, "b"), START).unwrap();
-    assert!(matches!(layer.receive(bye, udp(), START), Received::Absorbed));
-    assert_eq!(std::iter::from_fn(|| layer.poll_transmit()).count(), 2);
-    let (_, events) = pass(&mut layer, 60_000);
-    assert_eq!(events, [(32_000, TransactionEvent::ServerEnded { server, owner: 0 })]);
+    let answer = layer.poll_transmit().unwrap();
+    assert_eq!(layer.poll_event(), Some(TransactionEvent::ServerEnded { server, owner: 0 }));
+    assert!(layer.is_empty());
+    assert!(layer.respond(server, &response(&bye, 500, "b"), START).is_err(), "there is one answer");
+    assert!(matches!(layer.receive(bye.clone(), udp(), START), Received::Absorbed));
+    assert_eq!(layer.poll_transmit(), Some(answer));
+    assert_eq!(repeat(&mut layer, &bye, 32), 9);
+    assert!(matches!(layer.receive(request(Method::Bye, "z9hG4bKother"), udp(), START), Received::Request(_)));
+}
+
+#[test]
+fn where_an_heir_may_go_on_a_request_is_answered_from_its_transaction_for_timer_j() {
+    let mut layer = TransactionLayer::inheritable(10, Intervals::default());
+    let bye = request(Method::Bye, "z9hG4bKserver");
+    let server = receive(&mut layer, bye.clone(), udp());
+    layer.respond(server, &response(&bye, 200, "b"), START).unwrap();
+    let mut heir = TransactionLayer::inheritable(10, Intervals::default());
+    let inherited = heir.restore_server(layer.snapshot_server(server).unwrap(), 0).unwrap();
+    for (mut layer, server, sent) in [(layer, server, 1), (heir, inherited, 0)] {
+        assert_eq!(std::iter::from_fn(|| layer.poll_transmit()).count(), sent);
+        assert_eq!(repeat(&mut layer, &bye, 28), 8);
+        let (_, events) = pass(&mut layer, 60_000);
+        assert_eq!(events, [(32_000, TransactionEvent::ServerEnded { server, owner: 0 })]);
+    }
 }
 
 #[test]

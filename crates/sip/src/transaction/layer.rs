@@ -13,6 +13,7 @@ use model::Timestamp;
 use smallvec::SmallVec;
 use thiserror::Error;
 
+use super::answered::Answered;
 use super::arena::Arena;
 use super::client::{ClientState, InviteClient, NonInviteClient, OnResponse};
 use super::key::KeyBuffer;
@@ -150,6 +151,8 @@ pub struct TransactionLayer {
     intervals: Intervals,
     clients: Arena<Client>,
     servers: Arena<Server>,
+    /// `None` in a layer whose transactions an heir may go on with: there they stay whole.
+    answered: Option<Answered>,
     index: HashMap<Box<[u8]>, u64>,
     key: KeyBuffer,
     timers: TimerQueue<(Kind, u64)>,
@@ -208,17 +211,19 @@ impl TransactionLayer {
     /// The most transactions of each side: 1,000 calls a second, four transactions each, for 32 s, and half as many again.
     pub const TRANSACTIONS_MAX: usize = 196_608;
 
-    /// An empty layer.
+    /// An empty layer of a server without heirs. Of what is answered over UDP it keeps the answer alone, for who asks again.
     pub fn new(intervals: Intervals) -> Self {
-        Self::with_room_for(Self::TRANSACTIONS_MAX, intervals)
+        let answered = Answered::new(intervals.patience(), Self::TRANSACTIONS_MAX);
+        Self { answered: Some(answered), ..Self::inheritable(Self::TRANSACTIONS_MAX, intervals) }
     }
 
-    /// An empty layer that holds as many transactions of each side at most.
-    pub fn with_room_for(transactions: usize, intervals: Intervals) -> Self {
+    /// An empty layer that holds as many transactions of each side at most, and each to its end: [`Self::snapshot_server`].
+    pub fn inheritable(transactions: usize, intervals: Intervals) -> Self {
         Self {
             intervals,
             clients: Arena::new(transactions),
             servers: Arena::new(transactions),
+            answered: None,
             index: HashMap::new(),
             key: KeyBuffer::default(),
             timers: TimerQueue::new(),
@@ -258,6 +263,10 @@ impl TransactionLayer {
         let Ok(key) = self.key.server(&message, &method) else { return Received::Absorbed };
         if let Some(&id) = self.index.get(key) {
             self.repeat_request(id, flow);
+            return Received::Absorbed;
+        }
+        if let Some(answer) = self.answered.as_ref().and_then(|answered| answered.find(key)) {
+            self.transmits.push_back(Transmit { flow, bytes: Bytes::copy_from_slice(answer) });
             return Received::Absorbed;
         }
         let key: Box<[u8]> = key.into();
@@ -373,7 +382,9 @@ impl TransactionLayer {
             method => method,
         };
         if message.is_request() {
-            return self.key.server(message, &method).is_ok_and(|key| self.index.contains_key(key));
+            let was_answered = |key: &[u8]| self.answered.as_ref().is_some_and(|answered| answered.find(key).is_some());
+            let is_known = |key: &[u8]| self.index.contains_key(key) || was_answered(key);
+            return self.key.server(message, &method).is_ok_and(is_known);
         }
         let Ok(via) = message.top_via() else { return false };
         self.index.contains_key(self.key.client(via.branch().unwrap_or_default(), &method))

@@ -18,7 +18,7 @@ impl TransactionLayer {
         let entry = self.servers.get_mut(server.0).ok_or(TransactionError::Gone)?;
         let Some(status) = response.status() else { return Ok(()) };
         let reliable = entry.flow.reliable();
-        let action = match &mut entry.machine {
+        let mut action = match &mut entry.machine {
             ServerMachine::Invite(machine) => machine.answer(status, reliable, &self.intervals, now),
             ServerMachine::Other(machine) => machine.answer(status, reliable, &self.intervals, now),
         };
@@ -26,6 +26,13 @@ impl TransactionLayer {
             return Ok(());
         }
         let bytes = response.to_bytes();
+        if action == OnAnswer::Send
+            && let (ServerMachine::Other(_), ServerState::Completed, Some(answered)) =
+                (&entry.machine, entry.state(), &mut self.answered)
+        {
+            answered.remember(&entry.key, &bytes, now);
+            action = OnAnswer::SendAndEnd;
+        }
         entry.request = Bytes::new();
         // A 2xx is repeated by the user, not by the transaction: no need to keep it.
         entry.last = if entry.state() == ServerState::Accepted { Bytes::new() } else { bytes.clone() };

@@ -1,0 +1,157 @@
+//! What was answered, for who asks again (RFC 3261 §17.2.2, timer J): kept by age and thrown away in one piece.
+//!
+//! A request over UDP may be repeated for 32 s after its final answer. Nothing but the answer is needed for that: it stands
+//! under the hash of its transaction's key in the table of its time, without a timer, and a table that is old enough goes whole.
+//! The last of a burst stay until something else is answered.
+
+use std::collections::{HashMap, VecDeque};
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::time::Duration;
+
+use model::Timestamp;
+
+/// Tables in a lifetime: an answer is kept for that fraction of it longer, at most.
+const TABLES: u32 = 4;
+/// What an answer may take on average before the oldest go, in bytes.
+const ANSWER_BYTES: usize = 1_024;
+
+/// Final answers by the age of their requests.
+#[derive(Debug)]
+pub(super) struct Answered {
+    lifetime: Duration,
+    /// The most that are kept; beyond, the oldest go.
+    max: usize,
+    /// Seeded, so that nobody can make two keys meet.
+    seed: RandomState,
+    /// The youngest first.
+    tables: VecDeque<Table>,
+}
+
+#[derive(Debug)]
+struct Table {
+    since: Timestamp,
+    /// Where in `bytes`.
+    places: HashMap<u64, (usize, usize), Hashed>,
+    bytes: Vec<u8>,
+}
+
+/// Keys that are hashes already.
+#[derive(Clone, Copy, Default, Debug)]
+struct Hashed;
+
+struct AsItIs(u64);
+
+impl BuildHasher for Hashed {
+    type Hasher = AsItIs;
+
+    fn build_hasher(&self) -> AsItIs {
+        AsItIs(0)
+    }
+}
+
+impl Hasher for AsItIs {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        self.0 = bytes.iter().fold(self.0, |hash, byte| hash << 8 | u64::from(*byte));
+    }
+
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash;
+    }
+}
+
+impl Answered {
+    /// Nothing yet.
+    pub(super) fn new(lifetime: Duration, max: usize) -> Self {
+        Self { lifetime, max, seed: RandomState::new(), tables: VecDeque::new() }
+    }
+
+    /// Remembers the answer to the request with that key.
+    pub(super) fn remember(&mut self, key: &[u8], answer: &[u8], now: Timestamp) {
+        self.forget_old(now);
+        let hash = self.seed.hash_one(key);
+        if self.tables.front().is_none_or(|youngest| now.since(youngest.since) >= self.lifetime / TABLES) {
+            // As many as the one before had, roughly.
+            let (places, bytes) = self.tables.front().map_or((0, 0), |last| (last.places.len(), last.bytes.len()));
+            let places = HashMap::with_capacity_and_hasher(places, Hashed);
+            self.tables.push_front(Table { since: now, places, bytes: Vec::with_capacity(bytes) });
+        }
+        if let Some(youngest) = self.tables.front_mut() {
+            let begin = youngest.bytes.len();
+            youngest.bytes.extend_from_slice(answer);
+            youngest.places.insert(hash, (begin, youngest.bytes.len()));
+        }
+    }
+
+    /// What was answered to the request with that key.
+    pub(super) fn find(&self, key: &[u8]) -> Option<&[u8]> {
+        if self.tables.is_empty() {
+            return None;
+        }
+        let hash = self.seed.hash_one(key);
+        self.tables.iter().find_map(|table| {
+            let (begin, end) = *table.places.get(&hash)?;
+            table.bytes.get(begin..end)
+        })
+    }
+
+    fn len(&self) -> usize {
+        self.tables.iter().map(|table| table.places.len()).sum()
+    }
+
+    fn forget_old(&mut self, now: Timestamp) {
+        let kept = self.lifetime + self.lifetime / TABLES;
+        while self.is_full() || self.tables.back().is_some_and(|oldest| now.since(oldest.since) >= kept) {
+            self.tables.pop_back();
+        }
+    }
+
+    fn is_full(&self) -> bool {
+        let bytes: usize = self.tables.iter().map(|table| table.bytes.len()).sum();
+        self.len() >= self.max || bytes >= self.max * ANSWER_BYTES
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIFETIME: Duration = Duration::from_secs(32);
+
+    fn at(seconds: u64) -> Timestamp {
+        Timestamp::from_millis(1_000_000 + seconds * 1_000)
+    }
+
+    #[test]
+    fn an_answer_is_found_for_its_lifetime_and_little_longer() {
+        let mut answered = Answered::new(LIFETIME, 1_000);
+        for second in 0..100 {
+            answered.remember(format!("key {second}").as_bytes(), format!("answer {second}").as_bytes(), at(second));
+            for age in 0..=32.min(second) {
+                let asked = second - age;
+                let found = answered.find(format!("key {asked}").as_bytes());
+                assert_eq!(found, Some(format!("answer {asked}").as_bytes()), "{age} s after it");
+            }
+            assert!(answered.len() <= 49);
+        }
+        assert_eq!(answered.find(b"key 50"), None);
+        assert_eq!(answered.find(b"another"), None);
+    }
+
+    #[test]
+    fn beyond_the_bound_the_oldest_go() {
+        let mut answered = Answered::new(LIFETIME, 100);
+        for n in 0..1_000_u64 {
+            answered.remember(&n.to_be_bytes(), b"answer", at(n / 2));
+            assert!(answered.len() <= 100, "{}", answered.len());
+        }
+        assert!(answered.find(&999_u64.to_be_bytes()).is_some());
+        assert!(answered.find(&950_u64.to_be_bytes()).is_some());
+        answered.remember(b"long", &[0; 100 * ANSWER_BYTES], at(500));
+        answered.remember(b"next", b"answer", at(501));
+        assert_eq!((answered.len(), answered.find(b"next")), (1, Some(&b"answer"[..])));
+    }
+}
