@@ -273,10 +273,13 @@ impl Datamodel for Ecmascript {
     }
 
     fn snapshot(&mut self) -> Result<String, EvalError> {
+        // No input of the document's: what that has used up, and when it was, does not count.
+        self.guard.begin_input(self.limits.input);
         self.prelude("snapshot", |_| Ok(Vec::new()))
     }
 
     fn restore(&mut self, text: &str) -> Result<(), EvalError> {
+        self.guard.begin_input(self.limits.input);
         self.prelude("restore", |ctx| Ok(vec![convert::text_to_js(ctx, text)?]))
     }
 }

@@ -1,5 +1,6 @@
 //! SIPp as the caller, the agent's phone or the carrier: scenarios written here, run by the program of others.
 
+use std::collections::HashSet;
 use std::fs;
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
@@ -117,6 +118,15 @@ impl Running {
         let files = fs::read_dir(self.folder.path()).into_iter().flatten().flatten();
         let named = files.filter(|file| file.file_name().to_string_lossy().ends_with(ending));
         named.filter_map(|file| fs::read_to_string(file.path()).ok()).collect()
+    }
+
+    /// Calls of this phone that it has answered, by its messages: a 200 that was repeated has been acknowledged more than once.
+    pub fn acknowledged(&self) -> usize {
+        let messages = self.traces("_messages.log");
+        let received = messages.split("message received").skip(1).filter_map(|block| block.split_once("\n\n"));
+        let acks = received.map(|(_, text)| text.trim_start()).filter(|text| text.starts_with("ACK "));
+        let call_ids = acks.filter_map(|text| text.lines().find(|line| line.starts_with("Call-ID:")));
+        call_ids.map(str::trim).collect::<HashSet<_>>().len()
     }
 }
 

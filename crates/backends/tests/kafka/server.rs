@@ -78,7 +78,7 @@ impl Server {
             "--from-beginning",
             // It ends when nothing has come for so long.
             "--timeout-ms",
-            "12000",
+            "20000",
             "--property",
             "print.key=true",
             "--property",

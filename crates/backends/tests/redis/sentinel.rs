@@ -28,7 +28,7 @@ impl Sentinel {
             format!("requirepass {SENTINEL_PASSWORD}"),
             format!("sentinel monitor {MASTER} {} 6379 1", master.address()),
             format!("sentinel auth-pass {MASTER} {PASSWORD}"),
-            format!("sentinel down-after-milliseconds {MASTER} 500"),
+            format!("sentinel down-after-milliseconds {MASTER} 2000"),
             format!("sentinel failover-timeout {MASTER} 3000"),
         ];
         let file = folder.path().join("sentinel.conf");

@@ -135,8 +135,12 @@ fn a_prompt_is_paced_and_its_end_is_told() {
     driver.order(0, Order::Play(LegId(5), 9, treatment)).unwrap();
     let headers: Vec<Header> = (0..10).map(|_| phone.hear().0).collect();
     let took = clock.now().since(began);
-    assert!(took >= Duration::from_millis(179), "{took:?} for 10 packets");
-    assert!(headers.windows(2).all(|w| w[1].timestamp == w[0].timestamp + 160 && w[1].sequence == w[0].sequence + 1));
+    // The thread may have looked at the clock a little before we did.
+    assert!(took >= Duration::from_millis(160), "{took:?} for 10 packets");
+    assert!(headers.windows(2).all(|w| w[1].sequence == w[0].sequence + 1));
+    // It goes on with the present where it has had no processor for long: then the time between two is more.
+    let steps: Vec<u32> = headers.windows(2).map(|w| w[1].timestamp.wrapping_sub(w[0].timestamp)).collect();
+    assert!(steps.iter().all(|step| *step >= 160 && step.is_multiple_of(8)), "{steps:?}");
     match news.blocking_recv().unwrap() {
         News { leg: LegId(5), event: Event::Ended(outcome) } => assert_eq!(outcome.id, 9),
         other => panic!("{other:?}"),

@@ -16,10 +16,13 @@ pub fn data() -> Box<dyn Datamodel> {
 }
 
 pub fn limited(limits: ScriptLimits) -> Box<dyn Datamodel> {
+    timed(limits, Arc::new(SystemClock::start()))
+}
+
+pub fn timed(limits: ScriptLimits, clock: Arc<dyn Clock>) -> Box<dyn Datamodel> {
     let start: Value = [("dnis", "+15550100")].into_iter().collect();
     let platform = Rc::new(RefCell::new(PlatformObjects::default()));
     platform.borrow_mut().set(Value::Map(vec![("ixn".into(), [("count", 1.0)].into_iter().collect())]));
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
     Box::new(Ecmascript::new(limits, clock, start, platform).expect("the language fits the limit"))
 }
 

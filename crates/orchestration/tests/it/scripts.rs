@@ -1,15 +1,17 @@
 //! The fence around scripts, and photographs of their data.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use infra::SystemClock;
+use infra::{Clock, SystemClock};
+use model::Timestamp;
 use orchestration::ecmascript::{ScriptLimits, SyntaxChecker};
 use proptest::prelude::*;
 use scxml::document::Syntax;
 use scxml::{Document, End, Event, LimitKind, Limits, Output, Session, Value, Vocabulary};
 
-use crate::harness::{T0, data, document, limited, outputs};
+use crate::harness::{T0, data, document, limited, outputs, timed};
 
 fn entry(script: &str) -> String {
     format!(
@@ -91,6 +93,28 @@ fn slips_are_found_when_the_document_is_loaded() {
     let error = Document::load(text, &Vocabulary::NONE, Limits::default(), Some(&mut check)).expect_err("refused");
     let lines: Vec<(u32, &str)> = error.faults.iter().map(|f| (f.line, f.element.as_str())).collect();
     assert_eq!(lines, [(2, "assign"), (3, "assign"), (3, "script")], "{error}");
+}
+
+/// Milliseconds that a test sets.
+#[derive(Default)]
+struct HandClock(AtomicU64);
+
+impl Clock for HandClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millis(self.0.load(Ordering::Relaxed))
+    }
+}
+
+#[test]
+fn a_photograph_has_time_of_its_own_however_long_the_last_input_is_past() {
+    let clock = Arc::new(HandClock::default());
+    let text = entry("for (var i = 0; i < 100; i++) globalThis['v' + i] = i");
+    let mut session = Session::start(document(&text), timed(ScriptLimits::default(), clock.clone()), "s1", T0);
+    // The engine looks at the clock now and then only.
+    for seconds in 1..200 {
+        clock.0.store(seconds * 1_000, Ordering::Relaxed);
+        session.snapshot().expect("a hundred numbers");
+    }
 }
 
 const KEEPER: &str = "<scxml version='1.0' datamodel='ecmascript' name='keeper'>

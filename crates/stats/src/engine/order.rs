@@ -111,7 +111,8 @@ impl Order {
                 out.push(stamped);
             }
         }
-        out.sort_by_key(|stamped| stamped.at);
+        // Those of one time in an order that is the same in every process.
+        out.sort_by(|one, other| (one.at, &one.id).cmp(&(other.at, &other.id)));
         out
     }
 

@@ -1,7 +1,6 @@
 //! `trunkline up` is killed again and again under load, at moments that a seed chooses, and started at once: no call that was
 //! answered is lost, no agent is stuck, and nothing remains.
 
-use std::collections::HashSet;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -31,15 +30,6 @@ fn callers(site: &Installation, host: u8, number: &str, load: (u32, u32, u32), p
         .dial(site.number(number)?)
         .calls(calls, in_ten_seconds, at_once)
         .start()
-}
-
-/// Calls that the run's phone has answered. A 200 that was repeated has been acknowledged more than once.
-fn answered(run: &Running) -> usize {
-    let messages = run.traces("_messages.log");
-    let received = messages.split("message received").skip(1).filter_map(|block| block.split_once("\n\n"));
-    let acknowledged = received.map(|(_, text)| text).filter(|text| text.starts_with("ACK "));
-    let call_id = |text| str::lines(text).find(|line| line.starts_with("Call-ID:"));
-    acknowledged.filter_map(call_id).collect::<HashSet<_>>().len()
 }
 
 /// The moments between kills: xorshift, so that the same seed gives the same test.
@@ -94,12 +84,12 @@ fn kills_in_a_row_under_load_lose_no_answered_call_and_leave_nothing() -> Result
     while talker.has_seen("CALL_ESTABLISHED")? {
         talker.wait_for("CALL_ESTABLISHED", LATER)?;
     }
-    let before: Vec<usize> = phones.iter().map(|(_, run)| answered(run)).collect();
+    let before: Vec<usize> = phones.iter().map(|(_, run)| run.acknowledged()).collect();
     let last = callers(&site, 4, "sales", (4, 40, 4), 3_000)?;
     talker.wait_for("CALL_ESTABLISHED", LATER).context("the agent at baresip")?;
     for ((_, run), before) in phones.iter().zip(before) {
-        wait::until(LATER, || Ok((answered(run) == before + 1).then_some(())))
-            .with_context(|| format!("an agent is stuck: {} calls, {before} of them before", answered(run)))?;
+        wait::until(LATER, || Ok((run.acknowledged() == before + 1).then_some(())))
+            .with_context(|| format!("an agent is stuck: {} calls, {before} of them before", run.acknowledged()))?;
     }
     last.finish(LATER)?.expect_success()?;
     nothing_remains(&site)?;

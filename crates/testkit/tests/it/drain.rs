@@ -20,7 +20,7 @@ fn drains(site: &Installation) -> Result<()> {
 fn a_call_that_is_up_ends_by_its_bye_during_the_drain_and_the_process_ends_with_0() -> Result<()> {
     let mut site = Installation::start()?;
     let echo = site.number("echo")?.to_owned();
-    let talking = Caller::dial(&site, "caller.xml", 1, &echo, &["-d", "4000"])?;
+    let talking = Caller::dial(&site, "caller.xml", 1, &echo, &["-d", "8000"])?;
     talking.answered(SOON)?;
     testkit::installation::signal(site.pid(), "TERM")?;
     drains(&site)?;

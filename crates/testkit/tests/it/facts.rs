@@ -137,7 +137,7 @@ fn an_inbound_call_is_told_from_the_queue_to_the_agents_wrap_up() -> Result<()> 
 fn a_caller_who_leaves_the_queue_is_abandoned_there() -> Result<()> {
     let site = Installation::start()?;
     let watch = Watch::start(&site, "0-0")?;
-    let caller = Caller::dial(&site, "caller.xml", 1, site.number("sales")?, &["-d", "7000"])?;
+    let caller = Caller::dial(&site, "caller.xml", 1, site.number("sales")?, &["-d", "12000"])?;
     watch.wait_for("Queued@sales", LATER)?;
     caller.finish(LATER)?.1.expect_success()?;
     let facts = end(&site, &watch, 1)?;
@@ -221,7 +221,7 @@ fn a_caller_who_leaves_while_the_agent_rings_is_abandoned_at_the_phone() -> Resu
     let site = Installation::start()?;
     let watch = Watch::start(&site, "0-0")?;
     let mut agent = ready_agent(&site, &watch, 10, "7101", Answer::Manual)?;
-    let caller = Caller::dial(&site, "caller.xml", 1, site.number("sales")?, &["-d", "8000"])?;
+    let caller = Caller::dial(&site, "caller.xml", 1, site.number("sales")?, &["-d", "12000"])?;
     agent.wait_for("CALL_INCOMING", LATER)?;
     caller.finish(LATER)?.1.expect_success()?;
     agent.wait_for("CALL_CLOSED", SOON)?;

@@ -52,7 +52,7 @@ fn a_caller_that_answers_our_offer_in_its_ack_hears_echo_and_announcement() -> R
     let (audio, outcome) = caller.finish(LATER)?;
     outcome.expect_success()?;
     assert_heard(&speech, &audio.received().samples)?;
-    let caller = Caller::dial(&site, "caller-late-offer.xml", 2, site.number("announcement")?, &["-d", "3000"])?;
+    let caller = Caller::dial(&site, "caller-late-offer.xml", 2, site.number("announcement")?, &["-d", "4500"])?;
     let (audio, outcome) = caller.finish(LATER)?;
     outcome.expect_success()?;
     // It hangs up before the end: two seconds of it are as good as all.

@@ -176,7 +176,8 @@ fn a_flood_from_one_source_is_limited_while_another_source_is_served() -> Result
     }
     sender.set_nonblocking(false)?;
     assert_serves(&site, "during")?;
-    counts_reach(&site, &["rate_refused", "rate_dropped"], 4_000.0)?;
+    // The kernel may have dropped what did not fit into the socket's memory.
+    counts_reach(&site, &["rate_refused", "rate_dropped"], 1_000.0)?;
     while let Some(code) = status(&sender)? {
         statuses.push(code);
     }
@@ -208,7 +209,7 @@ fn register(
 #[test]
 fn wrong_passwords_back_off_for_their_source_alone() -> Result<()> {
     let site = Installation::start()?;
-    let outcome = register(&site, 1, 0, "not-the-password", 12)?;
+    let outcome = register(&site, 1, 0, "not-the-password", 24)?;
     ensure!(outcome.code != 0, "a wrong password registers");
     ensure!(
         outcome.messages.contains("SIP/2.0 503") && outcome.messages.contains("Retry-After:"),

@@ -111,7 +111,7 @@ fn each_phone_gets_packets_of_the_length_that_it_asks_for() -> Result<()> {
         let agent = Endpoint::listen(site.peer_address(10).into())?;
         let keys = ["-key", "formats", "0 101", "-key", "ptime", asked_by_agent, "-d", "100"];
         let _phone = sipp_agent(&site, 10, "7101", "agent-media.xml", &agent, &keys)?;
-        let keys = ["-key", "ptime", asked_by_caller, "-key", "digit", "5", "-d", "13000"];
+        let keys = ["-key", "ptime", asked_by_caller, "-key", "digit", "5", "-d", "16000"];
         let mut caller = Caller::dial(&site, "caller-info.xml", 1, site.number("sales")?, &keys)?;
         let media = caller.answered(SOON)?;
         wait::until(LATER, || Ok((site.metric("rq", "rq_decisions_total")? >= 1.0).then_some(())))?;

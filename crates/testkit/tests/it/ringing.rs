@@ -90,7 +90,7 @@ fn a_call_of_a_queue_is_sent_on_by_the_agent_at_whose_phone_it_rings() -> Result
     second.wait_for("CALL_ESTABLISHED", SOON)?;
     watch.wait_for("Established@7130", SOON)?;
     // Who sent it on was not to blame: the next call comes to the same agent.
-    let next = Caller::dial(&site, "caller.xml", 2, site.number("sales")?, &["-d", "8000"])?;
+    let next = Caller::dial(&site, "caller.xml", 2, site.number("sales")?, &["-d", "12000"])?;
     watch.wait_for_count("Ringing@7101", 2, LATER)?;
     second.hang_up()?;
     caller.finish(LATER)?.1.expect_success()?;

@@ -165,14 +165,6 @@ fn two_agents_who_become_free_at_once_get_one_call_each() -> Result<()> {
     site.is_at_rest()
 }
 
-/// Messages of this method that SIPp has received.
-fn received(messages: &str, method: &str) -> usize {
-    let blocks = messages.split("message received").skip(1);
-    blocks
-        .filter(|block| block.split_once("\n\n").is_some_and(|(_, text)| text.trim_start().starts_with(method)))
-        .count()
-}
-
 #[test]
 fn fifty_calls_for_three_agents_are_each_answered_once_or_abandoned() -> Result<()> {
     let site = Installation::start()?;
@@ -190,7 +182,7 @@ fn fifty_calls_for_three_agents_are_each_answered_once_or_abandoned() -> Result<
         .run(Duration::from_secs(120))?
         .expect_success()?;
     site.is_at_rest()?;
-    let answers: usize = agents.iter().map(|(_, run)| received(&run.traces("_messages.log"), "ACK ")).sum();
+    let answers: usize = agents.iter().map(|(_, run)| run.acknowledged()).sum();
     let (decisions, returned) =
         (site.metric("rq", "rq_decisions_total")?, site.metric("rq", "rq_requests_returned_total")?);
     let answered = site.metric("sip-cluster", "sipcluster_legs_answered_total")?;
@@ -198,7 +190,7 @@ fn fifty_calls_for_three_agents_are_each_answered_once_or_abandoned() -> Result<
     ensure!((10..=50).contains(&answers), "{answers} calls were answered by an agent");
     ensure!(answers as f64 <= decisions - returned, "{answers} answers, {decisions} decisions, {returned} returned");
     // No agent is stuck: three callers at once reach all three.
-    let before: Vec<usize> = agents.iter().map(|(_, run)| received(&run.traces("_messages.log"), "ACK ")).collect();
+    let before: Vec<usize> = agents.iter().map(|(_, run)| run.acknowledged()).collect();
     testkit::caller::sipp(&site, "caller.xml", 1, &audio)
         .dial(site.number("sales")?)
         .calls(3, 3, 3)
@@ -206,7 +198,7 @@ fn fifty_calls_for_three_agents_are_each_answered_once_or_abandoned() -> Result<
         .run(LATER)?
         .expect_success()?;
     for ((_, run), before) in agents.iter().zip(before) {
-        assert_eq!(received(&run.traces("_messages.log"), "ACK "), before + 1);
+        assert_eq!(run.acknowledged(), before + 1);
     }
     site.is_at_rest()
 }

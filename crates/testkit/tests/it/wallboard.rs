@@ -1,6 +1,6 @@
 //! The wallboard: real calls, and numbers that equal what SIPp counted and what port 8000 told.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -8,7 +8,6 @@ use serde_json::Value;
 use testkit::agents::{baresip_agent, sipp_agent};
 use testkit::caller::{Caller, sipp};
 use testkit::facts::Fact;
-use testkit::sipp::Running;
 use testkit::wallboard::{Shown, Wallboard};
 use testkit::{Answer, Endpoint, Installation, Watch, wait};
 
@@ -110,7 +109,7 @@ fn numbers_and_states_follow_a_call_and_outlive_a_crash() -> Result<()> {
         (&"sales".into(), Some(30))
     );
     // One waits, gives up.
-    let caller = Caller::dial(&site, "caller.xml", 1, site.number("sales")?, &["-d", "8000"])?;
+    let caller = Caller::dial(&site, "caller.xml", 1, site.number("sales")?, &["-d", "12000"])?;
     let queued = watch.wait_for("Queued@9000", SOON)?;
     let since = board.becomes("a call that waits", SOON, |shown| shown.queues[SALES]["longestWaitSince"].as_u64())?;
     assert_eq!(since, ms(&queued));
@@ -162,7 +161,7 @@ fn numbers_and_states_follow_a_call_and_outlive_a_crash() -> Result<()> {
 fn an_import_leaves_the_numbers_of_the_day() -> Result<()> {
     let site = Installation::start()?;
     let board = Wallboard::listen(&site, None)?;
-    let caller = Caller::dial(&site, "caller.xml", 1, site.number("sales")?, &["-d", "8000"])?;
+    let caller = Caller::dial(&site, "caller.xml", 1, site.number("sales")?, &["-d", "12000"])?;
     caller.finish(LATER)?.1.expect_success()?;
     let gave_up = |shown: &Shown| {
         let row = shown.queues.get(SALES)?;
@@ -229,14 +228,6 @@ fn a_wallboard_that_comes_back_goes_on_and_strangers_learn_nothing() -> Result<(
     Ok(())
 }
 
-/// Calls that a SIPp phone has answered: each is acknowledged once.
-fn acknowledged(phone: &Running) -> usize {
-    let messages = phone.traces("_messages.log");
-    let received = messages.split("message received").skip(1).filter(|m| m.contains("\nACK sip:"));
-    let ids = received.filter_map(|m| m.lines().find_map(|line| line.strip_prefix("Call-ID:")));
-    ids.map(str::trim).collect::<HashSet<_>>().len()
-}
-
 #[test]
 fn five_hundred_calls_add_up() -> Result<()> {
     const CALLS: u32 = 500;
@@ -259,7 +250,7 @@ fn five_hundred_calls_add_up() -> Result<()> {
     site.is_at_rest()?;
     let wanted = sum(&watch.facts(), SALES)?;
     assert_eq!(wanted.entered, u64::from(CALLS), "SIPp made so many calls");
-    let answered: usize = phones.iter().map(|(phone, _)| acknowledged(phone)).sum();
+    let answered: usize = phones.iter().map(|(phone, _)| phone.acknowledged()).sum();
     // A phone may answer in the moment in which the caller leaves: it is acknowledged and released, and nobody has spoken to anybody.
     let left_ringing = watch.facts().iter().filter(|f| f.name == "EventAbandoned" && f.dn() != SALES).count();
     let counted = usize::try_from(wanted.answered)?;
