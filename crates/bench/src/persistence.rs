@@ -196,7 +196,7 @@ fn add(report: &mut Report, way: &Way, cost: &Cost, embedded: Option<f64>) {
     }
     if way.servers {
         let note = format!(
-            "{:.1} round trips, {:.1} of them commits, and {:.1} messages that pass sip-proxy, media's among them",
+            "{:.1} round trips beyond what goes on without calls, {:.1} turns that wrote, and {:.1} messages that pass sip-proxy, media's among them",
             cost.asked, cost.turns, cost.messages
         );
         let per_message = cost.asked / cost.messages.max(1.0);

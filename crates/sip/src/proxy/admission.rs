@@ -254,8 +254,8 @@ fn claimed_dn(message: &Message) -> Option<Dn> {
     Dn::parse(&escape::unescape(uri.user()?)).ok()
 }
 
-/// Whether a REGISTER has come without any credentials, outside of any dialog. A wrong password is answered from its
-/// transaction when it is repeated, so that it counts once.
+/// Whether a REGISTER has come without any credentials, outside of any dialog. A wrong password has a
+/// transaction, whose answer is remembered, so that one that is repeated counts once.
 pub(super) fn proves_nothing(message: &Message) -> bool {
     message.method() == Method::Register
         && message.header(&HeaderName::Authorization).is_none()

@@ -32,6 +32,10 @@ impl Proxy {
         {
             return self.join(server, &message, connection, now);
         }
+        if self.exchanges.is_full() {
+            self.counts.overloads += 1;
+            return self.answer(server, &message, &Answer::unavailable(), now);
+        }
         // Before anything else: a carrier that asks by OPTIONS whether we are there is to try the next proxy too.
         if side == Side::Edge && self.is_draining() && message.to().is_ok_and(|to| to.tag().is_none()) {
             return self.answer(server, &message, &Answer::unavailable(), now);
@@ -141,7 +145,7 @@ impl Proxy {
         if user.is_empty() {
             return self.answer_stranger(flow, &message, &Answer::new(StatusCode::FORBIDDEN));
         }
-        if self.lookups >= self.settings.limits.lookups {
+        if self.lookups >= self.settings.limits.lookups || self.exchanges.is_full() {
             self.counts.overloads += 1;
             return self.answer_stranger(flow, &message, &Answer::unavailable());
         }
@@ -188,7 +192,7 @@ impl Proxy {
 
     // === from either ===
 
-    /// Holds a request; none if the table is full, which the peer is told.
+    /// Holds a request; none if the table is full, of which whoever begins something has been told before.
     pub(super) fn hold(
         &mut self,
         server: ServerId,
@@ -211,7 +215,6 @@ impl Proxy {
             armed: Timestamp::MAX,
             attempt: None,
         };
-        // As many exchanges fit as server transactions, and each has one: this cannot fail before that did.
         let id = self.exchanges.insert(exchange)?;
         self.layer.own(server, id);
         Some(id)

@@ -15,7 +15,7 @@ const TABLES: u32 = 4;
 /// What an answer may take on average before the oldest go, in bytes.
 const ANSWER_BYTES: usize = 1_024;
 
-/// Final answers by the age of their requests.
+/// Final answers by their age.
 #[derive(Debug)]
 pub(super) struct Answered {
     lifetime: Duration,
@@ -87,12 +87,12 @@ impl Answered {
     }
 
     /// What was answered to the request with that key.
-    pub(super) fn find(&self, key: &[u8]) -> Option<&[u8]> {
+    pub(super) fn find(&self, key: &[u8], now: Timestamp) -> Option<&[u8]> {
         if self.tables.is_empty() {
             return None;
         }
         let hash = self.seed.hash_one(key);
-        self.tables.iter().find_map(|table| {
+        self.tables.iter().take_while(|table| !self.is_old(table, now)).find_map(|table| {
             let (begin, end) = *table.places.get(&hash)?;
             table.bytes.get(begin..end)
         })
@@ -103,10 +103,13 @@ impl Answered {
     }
 
     fn forget_old(&mut self, now: Timestamp) {
-        let kept = self.lifetime + self.lifetime / TABLES;
-        while self.is_full() || self.tables.back().is_some_and(|oldest| now.since(oldest.since) >= kept) {
+        while self.is_full() || self.tables.back().is_some_and(|oldest| self.is_old(oldest, now)) {
             self.tables.pop_back();
         }
+    }
+
+    fn is_old(&self, table: &Table, now: Timestamp) -> bool {
+        now.since(table.since) >= self.lifetime + self.lifetime / TABLES
     }
 
     fn is_full(&self) -> bool {
@@ -132,26 +135,28 @@ mod tests {
             answered.remember(format!("key {second}").as_bytes(), format!("answer {second}").as_bytes(), at(second));
             for age in 0..=32.min(second) {
                 let asked = second - age;
-                let found = answered.find(format!("key {asked}").as_bytes());
+                let found = answered.find(format!("key {asked}").as_bytes(), at(second));
                 assert_eq!(found, Some(format!("answer {asked}").as_bytes()), "{age} s after it");
             }
             assert!(answered.len() <= 49);
         }
-        assert_eq!(answered.find(b"key 50"), None);
-        assert_eq!(answered.find(b"another"), None);
+        assert_eq!(answered.find(b"key 50", at(99)), None);
+        assert_eq!(answered.find(b"another", at(99)), None);
+        assert_eq!(answered.find(b"key 99", at(99 + 41)), None, "also where nothing was answered meanwhile");
     }
 
     #[test]
     fn beyond_the_bound_the_oldest_go() {
         let mut answered = Answered::new(LIFETIME, 100);
         for n in 0..1_000_u64 {
-            answered.remember(&n.to_be_bytes(), b"answer", at(n / 2));
+            answered.remember(&n.to_be_bytes(), b"answer", at(n / 4));
             assert!(answered.len() <= 100, "{}", answered.len());
         }
-        assert!(answered.find(&999_u64.to_be_bytes()).is_some());
-        assert!(answered.find(&950_u64.to_be_bytes()).is_some());
+        let kept = |n: u64| answered.find(&n.to_be_bytes(), at(250)).is_some();
+        assert!(kept(999) && kept(940));
+        assert!(!kept(890), "it is not 32 s old, but there are more than a hundred younger ones");
         answered.remember(b"long", &[0; 100 * ANSWER_BYTES], at(500));
         answered.remember(b"next", b"answer", at(501));
-        assert_eq!((answered.len(), answered.find(b"next")), (1, Some(&b"answer"[..])));
+        assert_eq!((answered.len(), answered.find(b"next", at(501))), (1, Some(&b"answer"[..])));
     }
 }

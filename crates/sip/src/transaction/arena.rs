@@ -60,6 +60,11 @@ impl<T> Arena<T> {
         self.slots.len() - self.free.len()
     }
 
+    /// Whether nothing more can be stored.
+    pub(crate) const fn is_full(&self) -> bool {
+        self.free.is_empty() && self.slots.len() >= self.max
+    }
+
     pub(crate) fn iter(&self) -> impl Iterator<Item = (u64, &T)> {
         self.slots.iter().enumerate().filter_map(|(index, slot)| {
             let value = slot.value.as_ref()?;
@@ -76,6 +81,7 @@ mod tests {
     fn an_old_id_does_not_find_the_new_tenant_of_its_slot() {
         let mut arena = Arena::new(1);
         let old = arena.insert('a').unwrap();
+        assert!(arena.is_full());
         assert_eq!(arena.insert('b'), None);
         assert_eq!(arena.remove(old), Some('a'));
         let new = arena.insert('b').unwrap();

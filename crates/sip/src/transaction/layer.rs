@@ -265,7 +265,7 @@ impl TransactionLayer {
             self.repeat_request(id, flow);
             return Received::Absorbed;
         }
-        if let Some(answer) = self.answered.as_ref().and_then(|answered| answered.find(key)) {
+        if let Some(answer) = self.answered.as_ref().and_then(|answered| answered.find(key, now)) {
             self.transmits.push_back(Transmit { flow, bytes: Bytes::copy_from_slice(answer) });
             return Received::Absorbed;
         }
@@ -382,9 +382,7 @@ impl TransactionLayer {
             method => method,
         };
         if message.is_request() {
-            let was_answered = |key: &[u8]| self.answered.as_ref().is_some_and(|answered| answered.find(key).is_some());
-            let is_known = |key: &[u8]| self.index.contains_key(key) || was_answered(key);
-            return self.key.server(message, &method).is_ok_and(is_known);
+            return self.key.server(message, &method).is_ok_and(|key| self.index.contains_key(key));
         }
         let Ok(via) = message.top_via() else { return false };
         self.index.contains_key(self.key.client(via.branch().unwrap_or_default(), &method))
