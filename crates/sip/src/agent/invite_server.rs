@@ -15,7 +15,7 @@ use super::state::{IncomingInvite, LegPhase, QueuedReply, Shared, Unacknowledged
 use super::{Body, UserAgent};
 use crate::dialog::Dialog;
 use crate::header::HeaderName;
-use crate::offer_answer::{Carrier, Meaning, OfferAnswerError};
+use crate::offer_answer::{Carrier, Meaning, OfferAnswerError, Phase};
 use crate::transaction::{NewRequest, Repeat, ServerId};
 use crate::{Message, StatusCode};
 
@@ -310,22 +310,27 @@ impl UserAgent {
         if leg.state.unacked.as_ref().is_none_or(|u| u.cseq != cseq.number) {
             return;
         }
-        leg.state.unacked = None;
         let body = session_of(message);
-        let meaning = leg.state.offer_answer.received(Carrier::Ack, body);
-        let bye = leg.state.bye_wanted.take();
-        match meaning {
+        match leg.state.offer_answer.received(Carrier::Ack, body) {
             Ok(meaning) => {
                 let answer = if meaning == Meaning::Answer { body.cloned() } else { None };
                 self.events.push_back(Event::Acknowledged { dialog: id, answer });
             }
-            Err(_) if bye.is_none() => {
+            Err(_) if leg.state.bye_wanted.is_none() => {
+                leg.state.unacked = None;
                 self.leave(id, Release::Violation("ACK without an answer"), now);
                 return;
             }
             Err(_) => {}
         }
-        if let Some(headers) = bye {
+        self.success_arrived(id, now);
+    }
+
+    /// Our 2xx has reached the peer: it is not sent again, and a BYE that waited for that goes.
+    fn success_arrived(&mut self, id: DialogId, now: Timestamp) {
+        let Some(leg) = self.dialogs.get_mut(id.0) else { return };
+        leg.state.unacked = None;
+        if let Some(headers) = leg.state.bye_wanted.take() {
             let _ = self.send_bye(id, headers, now);
         }
     }
@@ -335,11 +340,18 @@ impl UserAgent {
     pub(super) fn incoming_reinvite(&mut self, id: DialogId, server: ServerId, message: Message, now: Timestamp) {
         let Some(leg) = self.dialogs.get_mut(id.0) else { return };
         let tag = leg.state.dialog.local_tag.clone();
-        let state = &leg.state;
-        if state.answering.is_some() {
+        if leg.state.answering.is_some() {
             self.respond_busy(server, &message, &tag, now);
             return;
         }
+        // Who asks again has had our 2xx: its ACK was lost, as with a node that died (RFC 5407 §3.1.4). One that carries
+        // the answer has to come.
+        if leg.state.unacked.is_some() && leg.state.offer_answer.phase() == Phase::Stable {
+            self.events.push_back(Event::Acknowledged { dialog: id, answer: None });
+            self.success_arrived(id, now);
+        }
+        let Some(leg) = self.dialogs.get(id.0) else { return };
+        let state = &leg.state;
         if state.outgoing.is_some() || state.unacked.is_some() || state.phase != LegPhase::Confirmed {
             self.respond_plain(server, &message, StatusCode::REQUEST_PENDING, &tag, now);
             return;

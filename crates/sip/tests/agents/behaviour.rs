@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use simnet::Conditions;
-use sip::agent::{AgentConfig, Body, CommandError, Event, OutgoingRequest, Provisionals, Release, Reply, Session};
+use sip::agent::{AgentConfig, Body, CommandError, DialogId, Event, OutgoingRequest, Provisionals, Release, Reply, Session};
 use sip::header::HeaderName;
 use sip::{Message, Method, StatusCode};
 
@@ -487,6 +487,64 @@ fn a_2xx_that_nobody_acknowledges_is_repeated_by_timer_g_and_then_byed() {
     assert_eq!(at, [0, 500, 1_500, 3_500, 7_500, 11_500, 15_500, 19_500, 23_500, 27_500, 31_500]);
     assert!(matches!(pair.events(BOB).last(), Some(Event::Released { reason: Release::Unacknowledged, .. })));
     assert!(pair.requests(BOB, Method::Bye) > 0);
+}
+
+/// What an agent wants sent, by hand instead of by the network.
+fn sent(pair: &mut Pair, who: u8) -> Vec<Message> {
+    let bytes = std::iter::from_fn(|| pair.agent(who).poll_transmit()).map(|transmit| transmit.bytes);
+    bytes.map(|bytes| Message::parse(bytes).unwrap()).collect()
+}
+
+/// A call of which Bob has not had the ACK, and Alice's next INVITE to him.
+fn invite_after_a_lost_ack(offer: Option<&'static str>, answer: &'static str) -> (Pair, DialogId, Message) {
+    let mut pair = Pair::perfect(Wire::Udp);
+    let alice = pair.invite(offer, Provisionals::Plain);
+    pair.run(100 * MS);
+    let (bob, now) = (pair.incoming(), pair.now());
+    pair.agent(BOB).identify(bob, bob_identity()).unwrap();
+    pair.agent(BOB).answer(bob, Reply::session(answer), now).unwrap();
+    let ok = sent(&mut pair, BOB).remove(0);
+    pair.agent(ALICE).receive(ok, Wire::Udp.flow_to(BOB), now);
+    if offer.is_none() {
+        pair.agent(ALICE).ack(alice, bytes("answer"), now).unwrap();
+    }
+    assert_eq!(sent(&mut pair, ALICE).remove(0).method(), Method::Ack);
+    pair.agent(ALICE).reinvite(alice, Some(bytes("offer-2")), Vec::new(), now).unwrap();
+    let invite = sent(&mut pair, ALICE).remove(0);
+    (pair, bob, invite)
+}
+
+#[test]
+fn the_next_invite_says_that_the_2xx_has_come_whose_ack_was_lost() {
+    let (mut pair, bob, invite) = invite_after_a_lost_ack(Some("offer"), "answer");
+    let now = pair.now();
+    pair.agent(BOB).receive(invite, Wire::Udp.flow_to(ALICE), now);
+    let events: Vec<Event> = std::iter::from_fn(|| pair.agent(BOB).poll_event()).collect();
+    let [Event::Acknowledged { answer: None, .. }, Event::Offered { offer, .. }] = &events[..] else { panic!("{events:?}") };
+    assert_eq!(*offer, bytes("offer-2"));
+    pair.agent(BOB).accept_offer(bob, bytes("answer-2"), now).unwrap();
+    let answers: Vec<_> = sent(&mut pair, BOB).iter().filter_map(Message::status).collect();
+    assert_eq!(answers, [StatusCode::OK]);
+}
+
+#[test]
+fn an_invite_before_the_ack_with_the_answer_has_to_wait() {
+    let (mut pair, _, invite) = invite_after_a_lost_ack(None, "offer");
+    let now = pair.now();
+    pair.agent(BOB).receive(invite, Wire::Udp.flow_to(ALICE), now);
+    assert_eq!(sent(&mut pair, BOB).remove(0).status(), Some(StatusCode::REQUEST_PENDING));
+}
+
+#[test]
+fn a_bye_that_waits_for_a_lost_ack_goes_with_the_next_invite() {
+    let (mut pair, bob, invite) = invite_after_a_lost_ack(Some("offer"), "answer");
+    let now = pair.now();
+    pair.agent(BOB).bye(bob, Vec::new(), now).unwrap();
+    assert_eq!(sent(&mut pair, BOB).len(), 0);
+    pair.agent(BOB).receive(invite, Wire::Udp.flow_to(ALICE), now);
+    let out = sent(&mut pair, BOB);
+    assert!(out.iter().any(|message| message.is_request() && message.method() == Method::Bye), "{out:?}");
+    assert!(out.iter().any(|message| message.status() == Some(StatusCode::REQUEST_PENDING)), "{out:?}");
 }
 
 #[test]
