@@ -294,8 +294,9 @@ impl UserAgent {
         let id = *self.by_tag.get(to.tag()?)?;
         let leg = self.dialogs.get(id.0)?;
         if leg.state.phase == LegPhase::Inviting {
-            let forks = leg.state.outgoing.as_ref().map(|o| o.forks.as_slice()).unwrap_or_default();
-            return forks.iter().any(|fork| fork.dialog.matches_request(request)).then_some(id);
+            // Also one of which no response has come yet: the peer's node, or ours, may have died in between, and a 481 would end
+            // what we are about to hear of.
+            return (request.call_id() == Ok(&*leg.state.dialog.call_id)).then_some(id);
         }
         leg.state.dialog.matches_request(request).then_some(id)
     }

@@ -548,6 +548,30 @@ fn a_bye_that_waits_for_a_lost_ack_goes_with_the_next_invite() {
 }
 
 #[test]
+fn who_answers_before_we_have_heard_of_it_is_not_told_that_there_is_no_call() {
+    let mut pair = Pair::perfect(Wire::Udp);
+    let alice = pair.invite(Some("offer"), Provisionals::Plain);
+    pair.run(100 * MS);
+    let (bob, now) = (pair.incoming(), pair.now());
+    pair.agent(BOB).identify(bob, bob_identity()).unwrap();
+    pair.agent(BOB).answer(bob, Reply::session("answer"), now).unwrap();
+    // The answer is lost, as where Alice's node dies; then Bob's asks whether she is there.
+    let answer = sent(&mut pair, BOB).remove(0);
+    pair.agent(BOB).options(bob, Vec::new(), now).unwrap();
+    pair.agent(BOB).info(bob, Body::new("application/msml+xml", "<msml/>"), Vec::new(), now).unwrap();
+    for request in sent(&mut pair, BOB) {
+        assert!(pair.agent(ALICE).knows(&request));
+        pair.agent(ALICE).receive(request, Wire::Udp.flow_to(BOB), now);
+    }
+    let answers: Vec<_> = sent(&mut pair, ALICE).iter().filter_map(Message::status).collect();
+    assert_eq!(answers, [StatusCode::OK, StatusCode::SERVER_INTERNAL_ERROR], "busy: it may ask again");
+    pair.agent(ALICE).receive(answer, Wire::Udp.flow_to(BOB), now);
+    pair.run(S);
+    assert!(matches!(pair.events(ALICE).last(), Some(Event::Answered { dialog, .. }) if *dialog == alice));
+    assert_eq!((ended(&pair, ALICE), ended(&pair, BOB)), (0, 0));
+}
+
+#[test]
 fn an_agent_knows_its_dialogs_and_transactions_and_no_others() {
     let mut pair = Pair::perfect(Wire::Udp);
     let (alice, _) = pair.call();
