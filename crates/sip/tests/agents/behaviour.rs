@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use simnet::Conditions;
-use sip::agent::{AgentConfig, Body, CommandError, DialogId, Event, OutgoingRequest, Provisionals, Release, Reply, Session};
+use sip::agent::{
+    AgentConfig, Body, CommandError, DialogId, Event, OutgoingRequest, Provisionals, Release, Reply, Session,
+};
 use sip::header::HeaderName;
 use sip::{Message, Method, StatusCode};
 
@@ -492,7 +494,7 @@ fn a_2xx_that_nobody_acknowledges_is_repeated_by_timer_g_and_then_byed() {
 /// What an agent wants sent, by hand instead of by the network.
 fn sent(pair: &mut Pair, who: u8) -> Vec<Message> {
     let bytes = std::iter::from_fn(|| pair.agent(who).poll_transmit()).map(|transmit| transmit.bytes);
-    bytes.map(|bytes| Message::parse(bytes).unwrap()).collect()
+    bytes.map(|bytes| Message::parse(bytes).expect("we send what we can read")).collect()
 }
 
 /// A call of which Bob has not had the ACK, and Alice's next INVITE to him.
@@ -501,15 +503,15 @@ fn invite_after_a_lost_ack(offer: Option<&'static str>, answer: &'static str) ->
     let alice = pair.invite(offer, Provisionals::Plain);
     pair.run(100 * MS);
     let (bob, now) = (pair.incoming(), pair.now());
-    pair.agent(BOB).identify(bob, bob_identity()).unwrap();
-    pair.agent(BOB).answer(bob, Reply::session(answer), now).unwrap();
+    pair.agent(BOB).identify(bob, bob_identity()).expect("identified once");
+    pair.agent(BOB).answer(bob, Reply::session(answer), now).expect("answered once");
     let ok = sent(&mut pair, BOB).remove(0);
     pair.agent(ALICE).receive(ok, Wire::Udp.flow_to(BOB), now);
     if offer.is_none() {
-        pair.agent(ALICE).ack(alice, bytes("answer"), now).unwrap();
+        pair.agent(ALICE).ack(alice, bytes("answer"), now).expect("an offer is open");
     }
     assert_eq!(sent(&mut pair, ALICE).remove(0).method(), Method::Ack);
-    pair.agent(ALICE).reinvite(alice, Some(bytes("offer-2")), Vec::new(), now).unwrap();
+    pair.agent(ALICE).reinvite(alice, Some(bytes("offer-2")), Vec::new(), now).expect("no other offer is open");
     let invite = sent(&mut pair, ALICE).remove(0);
     (pair, bob, invite)
 }
@@ -520,7 +522,9 @@ fn the_next_invite_says_that_the_2xx_has_come_whose_ack_was_lost() {
     let now = pair.now();
     pair.agent(BOB).receive(invite, Wire::Udp.flow_to(ALICE), now);
     let events: Vec<Event> = std::iter::from_fn(|| pair.agent(BOB).poll_event()).collect();
-    let [Event::Acknowledged { answer: None, .. }, Event::Offered { offer, .. }] = &events[..] else { panic!("{events:?}") };
+    let [Event::Acknowledged { answer: None, .. }, Event::Offered { offer, .. }] = &events[..] else {
+        panic!("{events:?}")
+    };
     assert_eq!(*offer, bytes("offer-2"));
     pair.agent(BOB).accept_offer(bob, bytes("answer-2"), now).unwrap();
     let answers: Vec<_> = sent(&mut pair, BOB).iter().filter_map(Message::status).collect();
