@@ -16,6 +16,7 @@ mod outside;
 mod session_timer;
 mod snapshot;
 mod state;
+mod turn;
 mod unwanted;
 mod within;
 
@@ -154,24 +155,6 @@ impl UserAgent {
     /// Sends a message on that is not for this agent.
     pub fn pass_on(&mut self, message: &Message, flow: Flow) {
         self.layer.transmit(flow, message.to_bytes());
-    }
-
-    /// Lets time pass.
-    pub fn handle_timeout(&mut self, now: Timestamp) {
-        self.layer.handle_timeout(now);
-        self.follow_transactions(now);
-        while let Some((due, id)) = self.timers.pop_due(now) {
-            let Some(leg) = self.dialogs.get_mut(id.0) else { continue };
-            if leg.armed != due {
-                continue;
-            }
-            leg.armed = Timestamp::MAX;
-            if leg.next_due().is_some_and(|next| next <= now) {
-                self.dialog_due(id, now);
-            }
-            self.arm(id);
-        }
-        self.follow_transactions(now);
     }
 
     /// A flow broke: what waits for a final response on it fails with 503. Dialogs stay, for the flow may come back
@@ -340,19 +323,6 @@ impl UserAgent {
         self.waiting.remove(&pending.id);
     }
 
-    fn dialog_due(&mut self, id: DialogId, now: Timestamp) {
-        self.repeat_due_responses(id, now);
-        let Some(leg) = self.dialogs.get(id.0) else { return };
-        let glare = leg.state.glare.as_ref().is_some_and(|g| g.due <= now);
-        let session = leg.state.session.due.is_some_and(|due| due <= now);
-        if glare {
-            self.glare_due(id, now);
-        }
-        if session {
-            self.session_due(id, now);
-        }
-    }
-
     // === The table of dialogs ===
 
     fn insert_leg(&mut self, leg: Leg) -> Option<DialogId> {
@@ -376,14 +346,6 @@ impl UserAgent {
             self.initial.remove(&key);
         }
         Some(leg)
-    }
-
-    fn arm(&mut self, id: DialogId) {
-        if let Some(leg) = self.dialogs.get_mut(id.0)
-            && let Some(due) = leg.next_due()
-        {
-            self.timers.arm(id, due, &mut leg.armed);
-        }
     }
 
     /// Removes a dialog with everything that waits in it.

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use crate::header::HeaderName;
+use crate::header::{CSeq, HeaderName};
 use crate::{Builder, Contact, Flow, HeaderError, Message, Method, Rule, Uri};
 
 /// The most Route entries that a dialog keeps; more would not fit a datagram beside the rest.
@@ -126,8 +126,14 @@ impl Dialog {
 
     /// A request with the next sequence number (§12.2.1.1).
     pub fn request(&mut self, method: Method, via: &str) -> Builder {
-        self.local_cseq += 1;
-        self.request_numbered(method, via, self.local_cseq)
+        let cseq = self.next_cseq();
+        self.request_numbered(method, via, cseq)
+    }
+
+    /// Takes the next sequence number; the last of all is never left (RFC 3261 §8.1.1.5).
+    pub(crate) fn next_cseq(&mut self) -> u32 {
+        self.local_cseq = self.local_cseq.saturating_add(1).min(CSeq::MAX);
+        self.local_cseq
     }
 
     /// The ACK to a 2xx: the INVITE's sequence number (§13.2.2.4).

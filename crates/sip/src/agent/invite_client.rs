@@ -27,6 +27,8 @@ const FORKS_MAX: usize = 16;
 const CHALLENGES_MAX: u8 = 2;
 /// How often a re-INVITE that met another is tried again.
 const GLARE_MAX: u8 = 6;
+/// How long one waits for that at most (RFC 3261 §14.1).
+pub(super) const GLARE_WAIT_MAX: Duration = Duration::from_secs(4);
 
 impl UserAgent {
     /// Begins a dialog.
@@ -146,7 +148,6 @@ impl UserAgent {
     ) -> Result<(), CommandError> {
         let flow = self.dialogs.get(id.0).ok_or(CommandError::Gone)?.state.dialog.flow;
         let (via, branch) = self.new_via(flow);
-        let wish = self.config.session_expires_s;
         let leg = self.dialogs.get_mut(id.0).ok_or(CommandError::Gone)?;
         leg.state.offer_answer.sent(Carrier::Invite, offer).map_err(|_| CommandError::OfferOpen)?;
         let supported = if provisionals == Provisionals::Reliable { SUPPORTED } else { "timer" };
@@ -160,7 +161,8 @@ impl UserAgent {
         if let Some(product) = &self.config.product {
             request = request.header(&HeaderName::UserAgent, product);
         }
-        let request = with_session(with_headers(with_timer_request(request, leg, wish), headers), offer).build();
+        let request =
+            with_session(with_headers(with_timer_request(request, leg, &self.config), headers), offer).build();
         let cseq = leg.state.dialog.local_cseq;
         let sent = self.layer.send(ClientRequest { message: &request, branch: &branch, flow, owner: id.0 }, now);
         let client = sent.inspect_err(|_| leg.state.offer_answer.abandon())?;
@@ -463,8 +465,7 @@ impl UserAgent {
         let leg = self.dialogs.get_mut(id.0).ok_or(CommandError::Gone)?;
         let Some(outgoing) = &mut leg.state.outgoing else { return Err(CommandError::Gone) };
         leg.state.challenges += 1;
-        leg.state.dialog.local_cseq += 1;
-        outgoing.cseq = leg.state.dialog.local_cseq;
+        outgoing.cseq = leg.state.dialog.next_cseq();
         outgoing.forks = Vec::new();
         request.set(&HeaderName::Via, via);
         request.set(&HeaderName::CSeq, format_args!("{} INVITE", outgoing.cseq));

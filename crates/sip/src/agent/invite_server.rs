@@ -20,7 +20,7 @@ use crate::transaction::{NewRequest, Repeat, ServerId};
 use crate::{Message, StatusCode};
 
 /// How often a provisional response is repeated lest a proxy gives up (RFC 3261 §13.3.1.1).
-const KEEP_ALIVE: Duration = Duration::from_secs(60);
+pub(super) const KEEP_ALIVE: Duration = Duration::from_secs(60);
 /// The most responses that wait for a PRACK.
 const QUEUED_MAX: usize = 8;
 /// The largest first RSeq (RFC 3262 §3).
@@ -237,7 +237,7 @@ impl UserAgent {
             .offer_answer
             .sent(Carrier::Success, session)
             .map_err(|_| CommandError::WrongState("an answer without a session"))?;
-        let timer = leg.state.session.accept_request(&request, self.config.session_expires_s, now);
+        let timer = leg.state.session.accept_request(&request, &self.config, now);
         let tag = leg.state.dialog.local_tag.clone();
         let response = self.plain_response(&request, reply.status, &tag);
         let Some(leg) = self.dialogs.get(id.0) else { return Err(CommandError::Gone) };

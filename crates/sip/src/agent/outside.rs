@@ -10,7 +10,7 @@ use super::compose::{with_headers, with_reply};
 use super::event::Event;
 use super::{OUTSIDE, UserAgent, Waiting};
 use crate::dialog::MAX_FORWARDS;
-use crate::header::HeaderName;
+use crate::header::{CSeq, HeaderName};
 use crate::transaction::{ClientId, ClientRequest, NewRequest, ServerId};
 use crate::{Flow, Message, Method, StatusCode, digest};
 
@@ -154,7 +154,7 @@ impl UserAgent {
             && self.authorize(&mut request, status, response)
         {
             let (via, branch) = self.new_via(outside.flow);
-            let cseq = request.cseq().map_or(1, |c| c.number) + 1;
+            let cseq = (request.cseq().map_or(1, |c| c.number) + 1).min(CSeq::MAX);
             let method = request.method();
             request.set(&HeaderName::Via, via);
             request.set(&HeaderName::CSeq, format_args!("{cseq} {method}"));

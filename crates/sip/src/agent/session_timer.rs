@@ -4,21 +4,23 @@ use std::time::Duration;
 
 use model::Timestamp;
 
-use super::command::{CommandError, DialogId};
+use super::command::{AgentConfig, CommandError, DialogId};
 use super::event::{Event, Release};
 use super::state::{InvitePurpose, LegPhase, RequestPurpose, SessionTimer};
 use super::{UserAgent, leg::Leg};
-use crate::header::HeaderName;
+use crate::header::{HeaderName, number};
 use crate::{Builder, Message, Method, StatusCode};
 
 /// The smallest interval that RFC 4028 §5 allows.
 pub(super) const MIN_SE_FLOOR_S: u32 = 90;
+/// The longest interval that counts, in seconds: a day. A longer one protects nobody, and its timers may overflow.
+pub(super) const SESSION_MAX_S: u32 = 86_400;
 /// How long a refresh is put off when something else is under way.
 const POSTPONEMENT: Duration = Duration::from_secs(2);
 /// Who ends an unrefreshed session does so this long before its end, or a third of the interval if that is less (§10).
 const MARGIN_S: u32 = 32;
 
-/// A Session-Expires value.
+/// A Session-Expires value; never more than [`SESSION_MAX_S`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct SessionExpires {
     pub(super) interval_s: u32,
@@ -41,7 +43,7 @@ pub(super) enum End {
 pub(super) fn session_expires(message: &Message) -> Option<SessionExpires> {
     let value = message.header(&HeaderName::SessionExpires)?;
     let mut parts = value.split(';').map(str::trim);
-    let interval_s = parts.next()?.parse().ok()?;
+    let interval_s = number::seconds_up_to(parts.next()?, SESSION_MAX_S)?;
     let refresher = parts.find_map(|p| p.strip_prefix("refresher=")).and_then(|who| match who {
         who if who.eq_ignore_ascii_case("uac") => Some(Refresher::Uac),
         who if who.eq_ignore_ascii_case("uas") => Some(Refresher::Uas),
@@ -50,8 +52,21 @@ pub(super) fn session_expires(message: &Message) -> Option<SessionExpires> {
     Some(SessionExpires { interval_s, refresher })
 }
 
+/// Min-SE; never more than [`SESSION_MAX_S`].
 pub(super) fn min_se(message: &Message) -> Option<u32> {
-    message.header(&HeaderName::MinSe)?.split(';').next()?.trim().parse().ok()
+    number::seconds_up_to(message.header(&HeaderName::MinSe)?.split(';').next()?.trim(), SESSION_MAX_S)
+}
+
+impl AgentConfig {
+    /// The interval that we ask for.
+    fn session_wish_s(&self) -> Option<u32> {
+        self.session_expires_s.map(|wish| wish.clamp(MIN_SE_FLOOR_S, SESSION_MAX_S))
+    }
+
+    /// The shortest interval that we accept.
+    fn session_least_s(&self) -> u32 {
+        self.min_se_s.clamp(MIN_SE_FLOOR_S, SESSION_MAX_S)
+    }
 }
 
 impl SessionTimer {
@@ -68,7 +83,7 @@ impl SessionTimer {
     pub(super) fn accept_response(&mut self, response: &Message, now: Timestamp) {
         match session_expires(response) {
             Some(expires) => {
-                self.interval_s = expires.interval_s.max(MIN_SE_FLOOR_S);
+                self.interval_s = expires.interval_s.clamp(MIN_SE_FLOOR_S, SESSION_MAX_S);
                 self.we_refresh = expires.refresher != Some(Refresher::Uas);
             }
             None => self.interval_s = 0,
@@ -76,12 +91,27 @@ impl SessionTimer {
         self.restart(now);
     }
 
-    /// Decides upon a request (§9) and gives what the 2xx says about it.
-    pub(super) fn accept_request(&mut self, request: &Message, wish_s: Option<u32>, now: Timestamp) -> TimerHeaders {
+    /// As an earlier release or a damaged record may have it, made such that the agent can live with it.
+    pub(super) fn restored(self, now: Timestamp) -> Self {
+        let has_end = self.interval_s > 0;
+        let latest = now + Duration::from_secs(u64::from(SESSION_MAX_S));
+        Self {
+            interval_s: if has_end { self.interval_s.clamp(MIN_SE_FLOOR_S, SESSION_MAX_S) } else { 0 },
+            due: self.due.filter(|_| has_end).map(|due| due.min(latest)),
+            min_se_s: self.min_se_s.min(SESSION_MAX_S),
+            ..self
+        }
+    }
+
+    /// Decides upon a request (§9) and gives what the 2xx says about it. Who asks for less than we accept, and does not know
+    /// that it could be told so by a 422 ([`UserAgent::interval_fault`]), gets the least that we accept.
+    pub(super) fn accept_request(&mut self, request: &Message, config: &AgentConfig, now: Timestamp) -> TimerHeaders {
+        let wish_s = config.session_wish_s();
         let supported = request.has_token(&HeaderName::Supported, "timer");
         let asked = session_expires(request);
         let floor = min_se(request).unwrap_or(MIN_SE_FLOOR_S).max(MIN_SE_FLOOR_S);
-        let interval = match (asked.map(|a| a.interval_s), wish_s) {
+        let asked_s = asked.map(|asked| asked.interval_s.max(config.session_least_s()));
+        let interval = match (asked_s, wish_s) {
             (Some(asked), Some(wish)) => asked.min(wish.max(floor)),
             (Some(asked), None) => asked,
             (None, Some(wish)) => wish.max(floor),
@@ -120,7 +150,7 @@ impl TimerHeaders {
 }
 
 /// What a request of ours says about the session timer (§7.1, §7.4).
-pub(super) fn with_timer_request(request: Builder, leg: &Leg, wish_s: Option<u32>) -> Builder {
+pub(super) fn with_timer_request(request: Builder, leg: &Leg, config: &AgentConfig) -> Builder {
     let session = &leg.state.session;
     let floor = session.min_se_s.max(MIN_SE_FLOOR_S);
     let request = if session.min_se_s > MIN_SE_FLOOR_S { request.header(&HeaderName::MinSe, floor) } else { request };
@@ -129,7 +159,7 @@ pub(super) fn with_timer_request(request: Builder, leg: &Leg, wish_s: Option<u32
         return request
             .header(&HeaderName::SessionExpires, format_args!("{};refresher={who}", session.interval_s.max(floor)));
     }
-    match wish_s {
+    match config.session_wish_s() {
         Some(wish) if leg.state.phase == LegPhase::Inviting => {
             request.header(&HeaderName::SessionExpires, wish.max(floor))
         }
@@ -141,7 +171,7 @@ impl UserAgent {
     /// 422 for an interval that is too small (§8.1), if the peer can be told.
     pub(super) fn interval_fault(&mut self, request: &Message, tag: &str) -> Option<Message> {
         let asked = session_expires(request)?;
-        let least = self.config.min_se_s.max(MIN_SE_FLOOR_S);
+        let least = self.config.session_least_s();
         if asked.interval_s >= least || !request.has_token(&HeaderName::Supported, "timer") {
             return None;
         }
@@ -172,7 +202,7 @@ impl UserAgent {
         {
             // If the refresh is refused, it is tried again before the session ends.
             let quarter = Duration::from_secs(u64::from(leg.state.session.interval_s / 4));
-            leg.state.session.due = Some(now + quarter);
+            leg.state.session.due = Some(now + quarter.max(POSTPONEMENT));
         }
     }
 

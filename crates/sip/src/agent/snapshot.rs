@@ -3,10 +3,13 @@
 use model::Timestamp;
 
 use super::command::{CommandError, DialogId};
+use super::invite_client::GLARE_WAIT_MAX;
+use super::invite_server::KEEP_ALIVE;
 use super::leg::Leg;
-use super::state::DialogSnapshot;
+use super::state::{DialogSnapshot, LegState};
 use super::{UserAgent, Waiting};
 use crate::Flow;
+use crate::header::CSeq;
 use crate::transaction::{ClientId, ClientSnapshot, ServerId, ServerSnapshot};
 
 /// How a snapshot is taken over.
@@ -77,7 +80,8 @@ impl UserAgent {
             return Err(CommandError::TagTaken);
         }
         state.dialog.flow = how.flow(state.dialog.flow);
-        state.dialog.local_cseq += how.cseq_jump;
+        state.dialog.local_cseq = state.dialog.local_cseq.saturating_add(how.cseq_jump).min(CSeq::MAX);
+        self.bound_timers(&mut state, now);
         if let Some(unacked) = &mut state.unacked {
             unacked.flow = how.flow(unacked.flow);
             if how.resend {
@@ -93,18 +97,41 @@ impl UserAgent {
         leg.state = state;
         leg.restored = true;
         let id = self.insert_leg(leg).ok_or(CommandError::Full)?;
-        self.restore_transactions(id, how, snapshot);
+        self.restore_transactions(id, how, snapshot, now);
         self.arm(id);
         Ok(id)
     }
 
-    fn restore_transactions(&mut self, id: DialogId, how: Restore, snapshot: DialogSnapshot) {
+    /// What an earlier release, a damaged record or a clock that was ahead has put into timers becomes what a dialog of ours
+    /// may wait for.
+    fn bound_timers(&self, state: &mut LegState, now: Timestamp) {
+        let patience = self.layer.intervals().patience();
+        state.session = state.session.restored(now);
+        if let Some(unacked) = &mut state.unacked {
+            unacked.repeat = unacked.repeat.restored(patience, now);
+            unacked.end = unacked.end.min(now + patience);
+        }
+        if let Some(answering) = &mut state.answering {
+            if let Some(unpracked) = &mut answering.unpracked {
+                unpracked.repeat = unpracked.repeat.restored(patience, now);
+                unpracked.end = unpracked.end.min(now + patience);
+            }
+            if let Some((due, _)) = &mut answering.keep_alive {
+                *due = (*due).min(now + KEEP_ALIVE);
+            }
+        }
+        if let Some(glare) = &mut state.glare {
+            glare.due = glare.due.min(now + GLARE_WAIT_MAX);
+        }
+    }
+
+    fn restore_transactions(&mut self, id: DialogId, how: Restore, snapshot: DialogSnapshot, now: Timestamp) {
         let Some(leg) = self.dialogs.get_mut(id.0) else { return };
         // A transaction that is here already belongs to another dialog with the same branch, which cannot be ours.
         let layer = &mut self.layer;
         let mut client = |snapshot: ClientSnapshot, owner: u64| {
             let snapshot = ClientSnapshot { flow: how.flow(snapshot.flow), ..snapshot };
-            let client = layer.restore_client(snapshot, owner).ok()?;
+            let client = layer.restore_client(snapshot, owner, now).ok()?;
             if how.resend {
                 layer.resend(client);
             }
@@ -118,7 +145,7 @@ impl UserAgent {
         leg.state.requests.truncate(leg.clients.len());
         let mut server = |snapshot: ServerSnapshot| {
             let snapshot = ServerSnapshot { flow: how.flow(snapshot.flow), ..snapshot };
-            layer.restore_server(snapshot, id.0).ok()
+            layer.restore_server(snapshot, id.0, now).ok()
         };
         leg.invite_server = snapshot.invite_server.and_then(&mut server);
         let waiting = leg.state.incoming.len();

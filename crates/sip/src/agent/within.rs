@@ -97,13 +97,12 @@ impl UserAgent {
         let request = Message::parse(pending.request).map_err(|_| CommandError::Gone)?;
         let prack = request.method() == Method::Prack;
         let carrier = if prack { Carrier::PrackSuccess } else { Carrier::UpdateSuccess };
-        let wish = self.config.session_expires_s;
         let leg = self.dialogs.get_mut(dialog.0).ok_or(CommandError::Gone)?;
         let _ = leg.state.offer_answer.sent(carrier, Some(&answer));
         let timer = if prack || leg.state.phase != LegPhase::Confirmed {
             TimerHeaders::Nothing
         } else {
-            leg.state.session.accept_request(&request, wish, now)
+            leg.state.session.accept_request(&request, &self.config, now)
         };
         let response = self.session_response(dialog, &request, Some(&answer), timer).ok_or(CommandError::Gone)?;
         self.finish_within(dialog, server, &request, &response, now);
@@ -211,7 +210,7 @@ impl UserAgent {
                 .header(&HeaderName::Contact, &leg.state.dialog.contact)
                 .header(&HeaderName::Allow, ALLOW)
                 .header(&HeaderName::Supported, "timer");
-            request = with_timer_request(request, leg, None);
+            request = with_timer_request(request, leg, &self.config);
         }
         let request = with_headers(request, &headers);
         let request = match &body {
@@ -344,9 +343,8 @@ impl UserAgent {
         let (via, branch) = self.new_via(flow);
         let Some(leg) = self.dialogs.get_mut(id.0) else { return false };
         leg.state.challenges += 1;
-        leg.state.dialog.local_cseq += 1;
         request.set(&HeaderName::Via, via);
-        request.set(&HeaderName::CSeq, format_args!("{} {}", leg.state.dialog.local_cseq, pending.method));
+        request.set(&HeaderName::CSeq, format_args!("{} {}", leg.state.dialog.next_cseq(), pending.method));
         self.track(id, RequestId(pending.id), &request, &branch, pending.purpose, now).is_ok()
     }
 
@@ -438,7 +436,6 @@ impl UserAgent {
             self.finish_within(id, server, &message, &response, now);
             return;
         }
-        let wish = self.config.session_expires_s;
         let Some(leg) = self.dialogs.get_mut(id.0) else { return };
         let body = session_of(&message);
         let stable = leg.state.offer_answer.phase() == Phase::Stable;
@@ -452,8 +449,11 @@ impl UserAgent {
             Self::note_capabilities(leg, &message);
             let session = body.and(leg.state.offer_answer.local().cloned());
             let confirmed = leg.state.phase == LegPhase::Confirmed;
-            let timer =
-                if confirmed { leg.state.session.accept_request(&message, wish, now) } else { TimerHeaders::Nothing };
+            let timer = if confirmed {
+                leg.state.session.accept_request(&message, &self.config, now)
+            } else {
+                TimerHeaders::Nothing
+            };
             if let Some(response) = self.session_response(id, &message, session.as_ref(), timer) {
                 self.finish_within(id, server, &message, &response, now);
             }

@@ -8,6 +8,12 @@ pub fn seconds(value: &str) -> Result<u32, Rule> {
     u32::try_from(parse::number(value, u64::from(u32::MAX))?).map_err(|_| Rule::Number)
 }
 
+/// Seconds that a timer is to be set by: more than `max`, however many digits it has, count as `max`. None for what is no number.
+pub fn seconds_up_to(value: &str, max: u32) -> Option<u32> {
+    let is_number = !value.is_empty() && value.bytes().all(|b| b.is_ascii_digit());
+    is_number.then(|| parse::number(value, u64::from(max)).ok().and_then(|n| u32::try_from(n).ok()).unwrap_or(max))
+}
+
 /// Max-Forwards: 0 to 255 (RFC 3261 §20.22).
 pub fn max_forwards(value: &str) -> Result<u8, Rule> {
     u8::try_from(parse::number(value, 255)?).map_err(|_| Rule::Number)

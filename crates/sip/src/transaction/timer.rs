@@ -89,10 +89,18 @@ impl Repeat {
     /// The one after this: the interval doubles, up to `max`. Counted from the due time, not from now, so that a late
     /// shell or a restored transaction keeps the rhythm; never in the past.
     pub fn next(self, max: Duration, now: Timestamp) -> Self {
-        let interval = self.interval.saturating_mul(2).min(max);
+        let interval = self.interval.saturating_mul(2).max(REPEAT_MIN).min(max);
         Self { due: (self.due + interval).max(now + Duration::from_micros(1)), interval }
     }
+
+    /// As a record has it that may be damaged, or of a machine whose clock is ahead: it comes within `max`.
+    pub(crate) fn restored(self, max: Duration, now: Timestamp) -> Self {
+        Self { due: self.due.min(now + max), interval: self.interval.min(max) }
+    }
 }
+
+/// The shortest interval that a repetition leads to: one that is nothing would never grow.
+const REPEAT_MIN: Duration = Duration::from_millis(1);
 
 /// What a transaction waits for: at most a repetition and an end.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -104,6 +112,17 @@ pub struct Schedule {
 }
 
 impl Schedule {
+    /// As a record has it that may be damaged, or of a machine whose clock is ahead. `waits` says whether the transaction may
+    /// wait without an end.
+    pub(crate) fn restored(self, waits: bool, intervals: &Intervals, now: Timestamp) -> Self {
+        let latest = now + intervals.failure_linger();
+        let end = self.end.map(|end| end.min(latest));
+        Self {
+            repeat: self.repeat.map(|repeat| repeat.restored(intervals.patience(), now)),
+            end: if waits { end } else { end.or(Some(latest)) },
+        }
+    }
+
     /// When the earlier of both is due.
     pub fn next(&self) -> Option<Timestamp> {
         match (self.repeat, self.end) {

@@ -8,3 +8,5 @@ mod pair;
 mod restore;
 mod storm;
 mod survival;
+mod timers;
+mod victim;

@@ -6,7 +6,7 @@ use super::{
     ACKS_MAX, Client, ClientId, ClientMachine, Server, ServerId, ServerMachine, TransactionError, TransactionLayer,
 };
 use crate::transaction::client::{ClientState, InviteClient, NonInviteClient};
-use crate::transaction::server::{InviteServer, NonInviteServer};
+use crate::transaction::server::{InviteServer, NonInviteServer, ServerState};
 use crate::transaction::snapshot::{ClientSnapshot, ServerSnapshot};
 use crate::{Method, Transmit};
 
@@ -43,9 +43,17 @@ impl TransactionLayer {
     ///
     /// # Errors
     /// When the table is full or the branch is here already.
-    pub fn restore_client(&mut self, snapshot: ClientSnapshot, owner: u64) -> Result<ClientId, TransactionError> {
-        let (state, schedule) = (snapshot.state, snapshot.schedule);
-        let machine = if snapshot.method == Method::Invite {
+    pub fn restore_client(
+        &mut self,
+        snapshot: ClientSnapshot,
+        owner: u64,
+        now: Timestamp,
+    ) -> Result<ClientId, TransactionError> {
+        let state = snapshot.state;
+        let invites = snapshot.method == Method::Invite;
+        // A phone may ring for as long as the caller lets it.
+        let schedule = snapshot.schedule.restored(invites && state == ClientState::Proceeding, &self.intervals, now);
+        let machine = if invites {
             ClientMachine::Invite(InviteClient { state, schedule })
         } else {
             ClientMachine::Other(NonInviteClient { state, schedule })
@@ -67,12 +75,20 @@ impl TransactionLayer {
     ///
     /// # Errors
     /// When the table is full or the transaction is here already.
-    pub fn restore_server(&mut self, snapshot: ServerSnapshot, owner: u64) -> Result<ServerId, TransactionError> {
+    pub fn restore_server(
+        &mut self,
+        snapshot: ServerSnapshot,
+        owner: u64,
+        now: Timestamp,
+    ) -> Result<ServerId, TransactionError> {
         if self.index.contains_key(&snapshot.key) {
             return Err(TransactionError::BranchTaken);
         }
-        let (state, schedule) = (snapshot.state, snapshot.schedule);
-        let machine = if snapshot.method == Method::Invite {
+        let state = snapshot.state;
+        let invites = snapshot.method == Method::Invite;
+        let waits = invites && matches!(state, ServerState::Trying | ServerState::Proceeding);
+        let schedule = snapshot.schedule.restored(waits, &self.intervals, now);
+        let machine = if invites {
             ServerMachine::Invite(InviteServer { state, schedule })
         } else {
             ServerMachine::Other(NonInviteServer { state, schedule })
