@@ -17,7 +17,10 @@
 //! ```
 
 mod clock;
+pub mod hostile;
 mod network;
+mod watch;
 
 pub use clock::Clock;
 pub use network::{Conditions, Delivery, Network, Packet, Step};
+pub use watch::Watch;

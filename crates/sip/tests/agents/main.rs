@@ -2,8 +2,10 @@
 
 mod behaviour;
 mod crowd;
+mod deviations;
 mod forks;
 mod garbage;
+mod hostile;
 mod pair;
 mod restore;
 mod storm;
