@@ -197,6 +197,8 @@ pub(crate) enum Wording {
 pub(crate) struct Payload {
     pub content: Option<ValueSource>,
     pub params: Vec<(String, Expr)>,
+    /// The variables of a `namelist`: unlike a parameter, one that cannot be evaluated takes the whole message with it.
+    pub namelist: Vec<(String, Expr)>,
 }
 
 /// An executable element.

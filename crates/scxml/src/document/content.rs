@@ -139,7 +139,7 @@ impl Loader<'_> {
         let mut payload = self.payload(element);
         for name in element.attribute("namelist").unwrap_or_default().split_ascii_whitespace() {
             if let Some(expr) = self.checked(element, name, Syntax::Expression) {
-                payload.params.push((name.to_owned(), expr));
+                payload.namelist.push((name.to_owned(), expr));
             }
         }
         let send = Send {

@@ -192,7 +192,7 @@ impl Session {
             Some(ValueSource::Inline(text)) => return Ok(Some(self.data.literal(text))),
             None => {}
         }
-        if payload.params.is_empty() {
+        if payload.params.is_empty() && payload.namelist.is_empty() {
             return Ok(Some(Value::Undefined));
         }
         let mut pairs = Vec::new();
@@ -202,6 +202,12 @@ impl Session {
             if let Some(value) = self.settle(value, line)? {
                 pairs.push((name.clone(), value));
             }
+        }
+        for (name, expr) in &payload.namelist {
+            // An argument of the message itself: one that cannot be evaluated means that nothing is sent (W3C SCXML 6.2.3).
+            let value = self.data.evaluate(expr);
+            let Some(value) = self.settle(value, line)? else { return Ok(None) };
+            pairs.push((name.clone(), value));
         }
         Ok(Some(Value::Map(pairs)))
     }

@@ -99,6 +99,23 @@ fn send_carries_params_content_and_namelist() {
 }
 
 #[test]
+fn a_namelist_that_cannot_be_evaluated_is_not_sent_and_a_parameter_is_left_out() {
+    // W3C SCXML 6.2.3: the message is discarded; 5.7: the parameter is ignored.
+    for (send, expected) in [
+        ("<send event='e' namelist='n nowhere'/>", vec!["error.execution", "next"]),
+        ("<send event='e'><param name='bad' expr='nowhere'/></send><send event='last'/>", {
+            vec!["error.execution", "e", "last", "next"]
+        }),
+    ] {
+        let mut s = start(&format!(
+            "<scxml version='1.0'><datamodel><data id='n' expr='5'/></datamodel><state id='a'>
+              <onentry>{send}</onentry><onentry><send event='next'/></onentry>{ECHO}</state></scxml>"
+        ));
+        assert_eq!(logs(&mut s), expected, "{send}");
+    }
+}
+
+#[test]
 fn nothing_comes_after_the_end() {
     let mut s = start(
         "<scxml version='1.0'><state id='a'><onentry><send event='late' delay='1s'/></onentry>
