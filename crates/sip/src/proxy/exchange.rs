@@ -5,6 +5,7 @@ use model::Timestamp;
 
 use super::{Announcement, Attempt};
 use crate::flow::Flow;
+use crate::header::HeaderName;
 use crate::message::Message;
 use crate::transaction::{ClientId, ServerId};
 
@@ -23,6 +24,8 @@ pub(super) struct Exchange {
     pub(super) key: Option<u64>,
     /// A CANCEL came before it could be passed on.
     pub(super) cancelled: Cancelled,
+    /// Why, in that CANCEL's words.
+    pub(super) reasons: Vec<(HeaderName, String)>,
     /// To how many nodes it was given again.
     pub(super) repeats: u8,
     /// When [`super::Proxy`] is to look at it.

@@ -6,7 +6,7 @@ use model::{Owner, Timestamp};
 
 use super::answer::Answer;
 use super::exchange::{Cancelled, Origin, Stage, Target};
-use super::settings::{HEIR_TIME, REPEATS_MAX, TIMER_C};
+use super::settings::{HEIR_TIME, REPEATS_MAX, TIMER_C, TIMER_C_LOOK};
 use super::target::Destination;
 use super::{Proxy, flow_token, headers, rendezvous};
 use crate::flow::Flow;
@@ -90,6 +90,9 @@ impl Proxy {
                 held.key = key;
                 held.due = Timestamp::MAX;
                 self.counts.requests_forwarded += 1;
+                if held.invite {
+                    self.restart_timer_c(id, now);
+                }
             }
             Err(error) => {
                 // The other errors cannot be: the branch is random, the transaction new.
@@ -130,7 +133,7 @@ impl Proxy {
     pub(super) fn pass_cancel(&mut self, id: u64, now: Timestamp) {
         let Some(held) = self.exchanges.get_mut(id) else { return };
         let Stage::Forwarded { client, .. } = held.stage else { return };
-        if held.cancelled == Cancelled::Wanted && self.layer.cancel(client, &[], now) {
+        if held.cancelled == Cancelled::Wanted && self.layer.cancel(client, &held.reasons, now) {
             held.cancelled = Cancelled::Sent;
         }
     }
@@ -237,9 +240,13 @@ impl Proxy {
 
     // === timers ===
 
-    /// Timer C begins again with each provisional response beyond 100 (RFC 3261 §16.7 step 2).
+    /// Timer C begins when an INVITE is forwarded (RFC 3261 §16.6 step 11) and again with each provisional response beyond 100
+    /// (§16.7 step 2).
     pub(super) fn restart_timer_c(&mut self, id: u64, now: Timestamp) {
-        self.wake(id, now + TIMER_C);
+        if let Some(held) = self.exchanges.get_mut(id) {
+            held.due = now + TIMER_C;
+            self.timers.arm(id, now + TIMER_C_LOOK, &mut held.armed);
+        }
     }
 
     pub(super) fn wake(&mut self, id: u64, due: Timestamp) {
@@ -257,9 +264,9 @@ impl Proxy {
         }
         held.armed = Timestamp::MAX;
         if held.due > now {
-            let due = held.due;
-            if due < Timestamp::MAX {
-                self.timers.arm(id, due, &mut held.armed);
+            if held.due < Timestamp::MAX {
+                let look = held.due.min(now + TIMER_C_LOOK);
+                self.timers.arm(id, look, &mut held.armed);
             }
             return;
         }
@@ -269,8 +276,8 @@ impl Proxy {
                 let (client, lost) = (*client, lost.clone());
                 self.repeat(id, client, &lost, now);
             }
-            Stage::Forwarded { .. } => {
-                // Timer C (RFC 3261 §16.8); the transaction gives up 64·T1 later.
+            // Timer C (RFC 3261 §16.8); the transaction gives up 64·T1 later. One that was cancelled does so already.
+            Stage::Forwarded { .. } if held.cancelled != Cancelled::Sent => {
                 held.cancelled = Cancelled::Wanted;
                 self.pass_cancel(id, now);
             }
@@ -279,7 +286,7 @@ impl Proxy {
                 self.lookups = self.lookups.saturating_sub(1);
                 self.exchanges.remove(id);
             }
-            Stage::Lookup(_) | Stage::Answered { .. } => {}
+            Stage::Forwarded { .. } | Stage::Lookup(_) | Stage::Answered { .. } => {}
         }
     }
 

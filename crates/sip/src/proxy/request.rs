@@ -6,7 +6,7 @@ use model::Timestamp;
 use super::answer::Answer;
 use super::exchange::{Cancelled, Exchange, Origin, Stage};
 use super::forward::{branch_loop_mark, loop_mark};
-use super::settings::LOOKUP_TIME;
+use super::settings::{LOOKUP_TIME, REASON_BYTES_MAX, REASONS_MAX};
 use super::target::{Destination, OWNERS};
 use super::{Attempt, Output, Proxy, Side, headers};
 use crate::agent::{ALLOW, SDP, SUPPORTED};
@@ -209,6 +209,7 @@ impl Proxy {
             stage,
             request,
             cancelled: Cancelled::No,
+            reasons: Vec::new(),
             repeats: 0,
             key: None,
             due: Timestamp::MAX,
@@ -264,6 +265,7 @@ impl Proxy {
             return;
         }
         held.cancelled = Cancelled::Wanted;
+        held.reasons = reasons_of(message);
         match held.stage {
             Stage::Lookup(_) => {
                 let stage = std::mem::replace(&mut held.stage, Stage::Answered { client_open: false });
@@ -325,6 +327,12 @@ impl Proxy {
 enum Check {
     Forward,
     Answer(Answer),
+}
+
+/// What a CANCEL says of its reason (RFC 3326 §2): it is for whoever rings.
+fn reasons_of(cancel: &Message) -> Vec<(HeaderName, String)> {
+    let short = cancel.headers(&HeaderName::Reason).filter(|reason| reason.len() <= REASON_BYTES_MAX);
+    short.take(REASONS_MAX).map(|reason| (HeaderName::Reason, reason.to_owned())).collect()
 }
 
 /// User and host that a request of the edge claims to be from: To of a REGISTER, else From.

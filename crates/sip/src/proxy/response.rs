@@ -25,9 +25,10 @@ impl Proxy {
             && let Some(heir) = node
         {
             // The heir has taken the INVITE up.
-            held.due = Timestamp::MAX;
             held.stage = Stage::Forwarded { client, target: Target::Node(heir), progressed: true };
+            self.restart_timer_c(id, now);
         }
+        let Some(held) = self.exchanges.get_mut(id) else { return };
         let (server, origin, invite, cancelled) = (held.server, held.origin, held.invite, held.cancelled);
         if status.is_final() {
             held.due = Timestamp::MAX;

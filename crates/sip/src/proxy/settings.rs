@@ -72,6 +72,13 @@ pub const OWNER_BACK_MAX: usize = 10_000;
 /// Timer C: how long an INVITE may ring (RFC 3261 §16.6 wants more than 3 minutes). Longer than a tenant may let a phone
 /// ring (600 s): many a phone says only once that it rings.
 pub const TIMER_C: Duration = Duration::from_secs(660);
+/// Timer C is looked at no later than this: what a request leaves in the queue of timers is out of it so long after it, however
+/// short the call was.
+pub const TIMER_C_LOOK: Duration = Duration::from_secs(64);
+/// Reasons of a CANCEL that go with it (RFC 3326): one for each protocol that is in use, and room.
+pub const REASONS_MAX: usize = 4;
+/// The longest of them that does, in bytes: a code and a sentence.
+pub const REASON_BYTES_MAX: usize = 512;
 /// How long a REGISTER without credentials waits to learn who its user is.
 pub const LOOKUP_TIME: Duration = Duration::from_secs(32);
 /// How long a nonce lives.

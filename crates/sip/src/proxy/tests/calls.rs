@@ -181,6 +181,65 @@ fn an_invite_that_rings_too_long_is_cancelled_by_timer_c() {
 }
 
 #[test]
+fn an_invite_that_was_answered_with_100_alone_is_cancelled_by_timer_c_too() {
+    let mut lab = Lab::new();
+    lab.node(1, "sip-cluster", "a.1");
+    lab.from(TRUNK, &Ask::default().text());
+    let (_, invite) = lab.beyond_trying();
+    lab.by(1, &answer(&invite, 100, "x"));
+    lab.pass(Duration::from_secs(600), &[1]);
+    // Only 101 to 199 begin it again (RFC 3261 §16.7 step 2).
+    lab.by(1, &answer(&invite, 100, "x"));
+    assert_eq!(lab.statuses(), [100], "ours, after 200 ms");
+    lab.pass(Duration::from_secs(59), &[1]);
+    assert!(lab.take().is_empty());
+    lab.pass(Duration::from_secs(2), &[1]);
+    assert_eq!(lab.only().1.method(), Method::Cancel);
+    lab.pass(Duration::from_secs(80), &[1]);
+    let mut statuses = lab.statuses();
+    // Repeated, since nobody acknowledges it.
+    statuses.dedup();
+    assert_eq!((statuses.as_slice(), lab.proxy.sizes().0), ([408].as_slice(), 0));
+}
+
+#[test]
+fn a_cancels_reason_goes_with_it_also_when_it_waits_for_a_provisional_response() {
+    const REASON: &str = "SIP;cause=200;text=\"Call completed elsewhere\"";
+    let more = format!("Reason: {REASON}\nReason: Q.850;cause=26\n");
+    for waits in [false, true] {
+        let mut lab = Lab::new();
+        lab.node(1, "sip-cluster", "a.1");
+        lab.from(TRUNK, &Ask::default().text());
+        let (_, invite) = lab.beyond_trying();
+        if !waits {
+            lab.by(1, &answer(&invite, 100, "x"));
+        }
+        lab.from(TRUNK, &Ask { method: "CANCEL", more: &more, ..Ask::default() }.text());
+        if waits {
+            lab.by(1, &answer(&invite, 100, "x"));
+        }
+        let (_, cancel) = lab.take().pop().unwrap();
+        assert_eq!(cancel.method(), Method::Cancel);
+        assert_eq!(cancel.headers(&HeaderName::Reason).collect::<Vec<_>>(), [REASON, "Q.850;cause=26"]);
+    }
+}
+
+#[test]
+fn of_a_cancels_reasons_no_more_is_kept_than_is_worth_keeping() {
+    let mut lab = Lab::new();
+    lab.node(1, "sip-cluster", "a.1");
+    lab.from(TRUNK, &Ask::default().text());
+    let (_, invite) = lab.beyond_trying();
+    let long = format!("Reason: SIP;cause=486;text=\"{}\"\n", "x".repeat(settings::REASON_BYTES_MAX));
+    let more = format!("{long}{}", "Reason: SIP;cause=200\n".repeat(9));
+    lab.from(TRUNK, &Ask { method: "CANCEL", more: &more, ..Ask::default() }.text());
+    lab.by(1, &answer(&invite, 100, "x"));
+    let (_, cancel) = lab.take().pop().unwrap();
+    let reasons: Vec<&str> = cancel.headers(&HeaderName::Reason).collect();
+    assert_eq!(reasons, ["SIP;cause=200"; settings::REASONS_MAX]);
+}
+
+#[test]
 fn unknown_methods_are_forwarded_and_silence_is_408_for_an_invite_alone() {
     let mut lab = Lab::new();
     lab.node(1, "sip-cluster", "a.1");
