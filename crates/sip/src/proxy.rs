@@ -52,6 +52,7 @@ pub use rendezvous::heir;
 pub use settings::{Credentials, Hashes, Limits, Network, Phone, Settings, Trunk};
 
 use exchange::Exchange;
+use flow_token::PhoneMark;
 use moved::Moved;
 use nodes::Nodes;
 use sources::Sources;
@@ -154,8 +155,8 @@ pub struct Proxy {
 struct Peer {
     remote: SocketAddr,
     side: Side,
-    /// The phone that has proven itself by this connection, hashed; 0 for none.
-    phone: u32,
+    /// The phone that has proven itself by this connection.
+    phone: PhoneMark,
     /// Where that phone listens for connections, as it has registered.
     listens: Option<SocketAddr>,
 }

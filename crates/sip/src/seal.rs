@@ -18,6 +18,8 @@ pub enum Purpose {
     Flow = 2,
     /// A digest nonce.
     Nonce = 3,
+    /// A phone, where a flow's token says whose connection it is.
+    Phone = 4,
 }
 
 /// The installation's key, ready to seal (HMAC-SHA-256, truncated).

@@ -6,7 +6,7 @@ use model::{Dn, Owner, TenantId};
 
 use super::answer::Answer;
 use super::exchange::Target;
-use super::flow_token::StreamOwner;
+use super::flow_token::{PhoneMark, StreamOwner};
 use super::nodes::owns_calls;
 use super::{Peer, Proxy, Side, flow_token, rendezvous};
 use crate::flow::Flow;
@@ -159,7 +159,7 @@ impl Proxy {
     /// last; else a new one to where it listens by its registration or its Contact (RFC 3261 §18.1.1), if that is where it came
     /// from: nobody has us connect to a stranger.
     fn another_way(&mut self, owner: StreamOwner, message: &Message) -> Option<Flow> {
-        let own = |peer: &Peer| peer.side == Side::Edge && owner.phone != 0 && peer.phone == owner.phone;
+        let own = |peer: &Peer| peer.side == Side::Edge && peer.phone.is(owner.phone);
         let of_phone = self.connections.iter().filter(|(_, peer)| own(peer)).map(|(connection, _)| *connection);
         // What the phone has opened itself goes before what we have; among those the latest.
         if let Some(connection) = of_phone.max_by_key(|connection| (connection & OPENED_BY_US == 0, *connection)) {
@@ -185,7 +185,7 @@ impl Proxy {
         if let Flow::Stream { connection } = flow
             && let Some(peer) = self.connections.get_mut(&connection)
         {
-            peer.phone = (rendezvous::hash(format!("{tenant}/{dn}").as_bytes()) as u32).max(1);
+            peer.phone = PhoneMark::of(tenant, dn, &self.seal);
         }
     }
 
@@ -271,7 +271,8 @@ impl Proxy {
         }
         self.opened += 1;
         let connection = OPENED_BY_US | self.opened;
-        self.connections.insert(connection, Peer { remote, side: Side::Edge, phone: 0, listens: None });
+        self.connections
+            .insert(connection, Peer { remote, side: Side::Edge, phone: PhoneMark::default(), listens: None });
         // In front: see `poll_output`.
         self.outputs.push_front(super::Output::Connect { connection, remote });
         Flow::Stream { connection }

@@ -335,7 +335,11 @@ fn a_phone_whose_connection_is_gone_is_reached_where_it_listens_and_no_stranger_
     lab.node(1, "sip-cluster", "a.1");
     let ip = addr(PHONE).ip();
     let home = SocketAddr::new(ip, 0);
-    let dead = flow_token::seal(tcp(70), Some(flow_token::StreamOwner { home, phone: 0 }), &seal());
+    let dead = flow_token::seal(
+        tcp(70),
+        Some(flow_token::StreamOwner { home, phone: flow_token::PhoneMark::default() }),
+        &seal(),
+    );
     let more = format!("Route: <sip:{dead}@127.0.0.1:5060;transport=tcp;lr>\n");
     let mut way_to = |uri: &str, branch: &str| {
         lab.by(1, &Ask { uri, host: "127.0.2.1", branch, more: &more, ..Ask::default() }.text());
@@ -377,6 +381,40 @@ fn a_phone_that_has_registered_again_gets_its_calls_by_the_new_connection() {
     let more = format!("Route: <sip:{}@127.0.0.1:5060;transport=tcp;lr>\n", paths[0]);
     lab.by(2, &Ask { uri: "sip:7101@10.0.0.7", host: "127.0.2.1", more: &more, ..Ask::default() }.text());
     assert_eq!(lab.only().0, tcp(71));
+}
+
+/// A phone proves itself by a connection; the user part of its Path.
+fn registered_by(lab: &mut Lab, connection: u64, ask: &Ask<'_>, password: &str) -> String {
+    lab.proxy.handle_opened(connection, addr(PHONE), Side::Edge);
+    let (first, second) = (format!("{}-{connection}a", ask.branch), format!("{}-{connection}b", ask.branch));
+    lab.by(connection, &Ask { branch: &first, ..*ask }.text());
+    let (_, challenge) = lab.only();
+    let more = credentials(&challenge, ask, password);
+    lab.by(connection, &Ask { branch: &second, more: &more, ..*ask }.text());
+    let (_, forwarded) = lab.only();
+    forwarded.paths().next().unwrap().unwrap().uri().unwrap().user().unwrap().to_owned()
+}
+
+#[test]
+fn a_path_of_a_former_release_leads_to_the_phone_that_has_connected_again() {
+    // Of connection 70, acme/7101 from 203.0.113.5: as the release before this one has sealed it.
+    const FORMER: &str = "BAAAAAAAAABGYNdbnwAAywBxBfeRNkjhTt2S";
+    let mut lab = Lab::new();
+    lab.node(1, "registrar", "registrar-1.1");
+    lab.node(2, "sip-cluster", "a.1");
+    registered_by(&mut lab, 71, &register("", "z9hG4bK"), "secret-7101");
+    registered_by(
+        &mut lab,
+        72,
+        &Ask { from: "7102", uri: "sip:7102@127.0.0.1", ..register("", "z9hG4bK2") },
+        "secret-7102",
+    );
+    let more = format!("Route: <sip:{FORMER}@127.0.0.1:5060;transport=tcp;lr>\n");
+    lab.by(2, &Ask { uri: "sip:7101@10.0.0.7", host: "127.0.2.1", more: &more, ..Ask::default() }.text());
+    let (flow, invite) = lab.only();
+    assert_eq!(flow, tcp(71));
+    let recorded = invite.record_routes().next().unwrap().unwrap().uri().unwrap().user().unwrap().to_owned();
+    assert!(recorded.starts_with("Bg"), "what is given out now is keyed: {recorded}");
 }
 
 #[test]
