@@ -24,6 +24,7 @@ use crate::status::StatusCode;
 use crate::transaction::{Arena, Intervals, Received, TimerQueue, TransactionEvent, TransactionLayer};
 
 mod admission;
+mod allowance;
 mod answer;
 mod arrival;
 mod attempt;
@@ -31,6 +32,7 @@ mod counts;
 mod exchange;
 mod flow_token;
 mod forward;
+mod generations;
 pub mod headers;
 mod members;
 mod moved;
@@ -51,11 +53,12 @@ pub use nodes::Announcement;
 pub use rendezvous::heir;
 pub use settings::{Credentials, Hashes, Limits, Network, Phone, Settings, Trunk};
 
+use allowance::Allowance;
 use exchange::Exchange;
 use flow_token::PhoneMark;
 use moved::Moved;
 use nodes::Nodes;
-use sources::Sources;
+use sources::{Admission, Sources};
 
 /// Judges whether a peer on the nodes' port is a node.
 pub trait NodeAuthority: Send {
@@ -138,6 +141,7 @@ pub struct Proxy {
     nodes: Nodes,
     moved: Moved,
     sources: Sources,
+    allowance: Allowance,
     trunks: Vec<Trunk>,
     lookups: usize,
     /// Requests that wait for an owner to be back, in their order.
@@ -192,6 +196,7 @@ impl Proxy {
             nodes: Nodes::default(),
             moved: Moved::default(),
             sources,
+            allowance: Allowance::new(),
             trunks: Vec::new(),
             lookups: 0,
             waiting: Vec::new(),
@@ -263,12 +268,15 @@ impl Proxy {
     /// A datagram came to a UDP listener of the edge.
     pub fn handle_datagram(&mut self, listener: u16, remote: SocketAddr, bytes: Bytes, now: Timestamp) {
         let flow = Flow::Udp { listener, remote };
-        match self.admit(remote.ip(), now) {
-            sources::Admission::Dropped => self.counts.rate_dropped += 1,
-            admission => match Message::parse(bytes) {
-                Ok(message) => self.arrive_from_edge(message, flow, remote, admission, now),
-                Err(error) => self.malformed(&error, flow),
-            },
+        let admission = self.admit(remote.ip(), now);
+        if admission == Admission::Dropped && !allowance::may_be_known(&bytes) {
+            self.counts.rate_dropped += 1;
+            return;
+        }
+        match Message::parse(bytes) {
+            Ok(message) => self.arrive_within_rate(message, flow, remote, admission, now),
+            Err(_) if admission == Admission::Dropped => self.counts.rate_dropped += 1,
+            Err(error) => self.malformed(&error, flow),
         }
         self.settle(now);
     }
@@ -278,10 +286,10 @@ impl Proxy {
         let Some(peer) = self.connections.get(&connection).copied() else { return };
         match peer.side {
             Side::Cluster => self.arrive_from_node(message, connection, now),
-            Side::Edge => match self.admit(peer.remote.ip(), now) {
-                sources::Admission::Dropped => self.counts.rate_dropped += 1,
-                admission => self.arrive_from_edge(message, Flow::Stream { connection }, peer.remote, admission, now),
-            },
+            Side::Edge => {
+                let admission = self.admit(peer.remote.ip(), now);
+                self.arrive_within_rate(message, Flow::Stream { connection }, peer.remote, admission, now);
+            }
         }
         self.settle(now);
     }

@@ -71,7 +71,7 @@ impl Proxy {
             Ok(source) => {
                 let invite = message.method() == Method::Invite;
                 let attempt = invite.then(|| source.attempt(&message, now));
-                match self.accept(&mut message, origin, source) {
+                match self.accept(&mut message, origin, source, now) {
                     Ok(destination) => self.start_attempt(server, message, origin, (destination, attempt), now),
                     Err(answer) => {
                         self.counts.no_node += 1;
@@ -205,14 +205,20 @@ impl Proxy {
     }
 
     /// Names tenant and source for the node and chooses it.
-    fn accept(&mut self, message: &mut Message, origin: Origin, source: Source) -> Result<Destination, Answer> {
+    fn accept(
+        &mut self,
+        message: &mut Message,
+        origin: Origin,
+        source: Source,
+        now: Timestamp,
+    ) -> Result<Destination, Answer> {
         let register = message.method() == Method::Register;
         // What proved the phone to us is nobody else's business.
         message.remove(&HeaderName::Authorization);
         message.remove(&HeaderName::ProxyAuthorization);
         let (tenant, destination) = match source {
             Source::Phone { tenant, dn } if register => {
-                self.note_phone(origin.flow(), &tenant, &dn);
+                self.note_phone(origin.flow(), &tenant, &dn, now);
                 self.note_home(origin.flow(), message);
                 message.append(&headers::SOURCE, format_args!("phone;dn={}", value(dn.as_str())));
                 self.add_path(message, origin);
@@ -220,7 +226,7 @@ impl Proxy {
                 (tenant, destination)
             }
             Source::Phone { tenant, dn } => {
-                self.note_phone(origin.flow(), &tenant, &dn);
+                self.note_phone(origin.flow(), &tenant, &dn, now);
                 message.append(&headers::SOURCE, format_args!("phone;dn={}", value(dn.as_str())));
                 (tenant, self.for_new_call(message, false)?)
             }

@@ -17,8 +17,20 @@ use crate::method::Method;
 impl Proxy {
     /// Counts a message of the edge against its source's rate.
     pub(super) fn admit(&mut self, source: IpAddr, now: Timestamp) -> Admission {
-        let rate = if self.trunk_of(source).is_some() { Rate::Trunk } else { Rate::Anybody };
+        let rate = self.rate_of(source);
         self.sources.admit(source, rate, now)
+    }
+
+    fn rate_of(&self, source: IpAddr) -> Rate {
+        if self.trunk_of(source).is_some() { Rate::Trunk } else { Rate::Anybody }
+    }
+
+    /// How many requests a second a source may send.
+    pub(super) fn requests_per_s(&self, source: IpAddr) -> u32 {
+        match self.rate_of(source) {
+            Rate::Anybody => self.settings.limits.source_requests_per_s,
+            Rate::Trunk => self.settings.limits.trunk_requests_per_s,
+        }
     }
 
     /// The trunk whose narrowest network holds the source.
@@ -27,7 +39,24 @@ impl Proxy {
         self.trunks.iter().filter_map(|t| Some((narrowest(t)?, t))).max_by_key(|(bits, _)| *bits).map(|(_, t)| t)
     }
 
-    pub(super) fn arrive_from_edge(
+    /// A message of the edge; `admission` says what its source's rate leaves for it.
+    pub(super) fn arrive_within_rate(
+        &mut self,
+        message: Message,
+        flow: Flow,
+        remote: SocketAddr,
+        admission: Admission,
+        now: Timestamp,
+    ) {
+        let known = admission != Admission::Admitted && self.is_known(&message, flow, remote.ip(), now);
+        match admission {
+            Admission::Dropped if !known => self.counts.rate_dropped += 1,
+            _ if known => self.arrive_from_edge(message, flow, remote, Admission::Admitted, now),
+            _ => self.arrive_from_edge(message, flow, remote, admission, now),
+        }
+    }
+
+    fn arrive_from_edge(
         &mut self,
         mut message: Message,
         mut flow: Flow,
@@ -95,7 +124,7 @@ impl Proxy {
 /// another address or a name: behind a NAT the port of sent-by is nobody's outside, and a phone that does not ask for rport
 /// is behind one as often as one that does. The source's port is then the only way that is known to lead back. `maddr` is
 /// not followed: nobody has us send to a third party.
-fn way_back(request: &Message, flow: Flow) -> Flow {
+pub(super) fn way_back(request: &Message, flow: Flow) -> Flow {
     let Flow::Udp { listener, remote } = flow else { return flow };
     let Ok(via) = request.top_via() else { return flow };
     if via.rport().is_some() || via.host.ip() != Some(remote.ip()) {

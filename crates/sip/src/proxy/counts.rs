@@ -40,6 +40,10 @@ counts! {
     rate_refused,
     /// Messages dropped because their source sends far too many.
     rate_dropped,
+    /// Messages let in though their source sends too many: they belong to a transaction, dialog or flow of ours.
+    rate_known,
+    /// Seals verified of messages whose source sends too many.
+    seals_checked,
     /// Challenges sent.
     challenges,
     /// Wrong passwords.

@@ -11,15 +11,14 @@ use super::target::Destination;
 use super::{Proxy, flow_token, headers, rendezvous};
 use crate::flow::Flow;
 use crate::header::HeaderName;
-use crate::header::via::MAGIC_COOKIE;
 use crate::message::Message;
 use crate::method::Method;
 use crate::status::StatusCode;
 use crate::transaction::{ClientId, ClientRequest, ServerId, TransactionError};
 
 const MAX_FORWARDS: u8 = 70;
-/// After the magic cookie: branches of this proxy core.
-const OURS: &str = "tk";
+/// What branches of this proxy core begin with: the magic cookie, and what is ours.
+pub(super) const OUR_BRANCHES: &str = "z9hG4bKtk";
 
 /// A branch: cookie, loop mark, randomness that no stranger guesses.
 struct Branch {
@@ -29,13 +28,13 @@ struct Branch {
 
 impl Display for Branch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{MAGIC_COOKIE}{OURS}{:08x}{:016x}", self.mark, self.random)
+        write!(f, "{OUR_BRANCHES}{:08x}{:016x}", self.mark, self.random)
     }
 }
 
 /// The loop mark of a branch that is ours.
 pub(super) fn branch_loop_mark(branch: &str) -> Option<u32> {
-    let ours = branch.strip_prefix(MAGIC_COOKIE)?.strip_prefix(OURS)?;
+    let ours = branch.strip_prefix(OUR_BRANCHES)?;
     u32::from_str_radix(ours.get(..8)?, 16).ok()
 }
 
@@ -49,12 +48,15 @@ pub(super) fn loop_mark(message: &Message) -> u32 {
 
 impl Proxy {
     /// Changes a request as every forwarded one is changed, apart from its Via.
-    pub(super) fn prepare(&self, message: &mut Message, origin: Origin, destination: &Destination) {
+    pub(super) fn prepare(&mut self, message: &mut Message, origin: Origin, destination: &Destination) {
         let left = message.max_forwards().ok().flatten().map_or(MAX_FORWARDS, |max| max.saturating_sub(1));
         message.set(&HeaderName::MaxForwards, left);
         if matches!(destination.target, Target::Edge(_)) {
             // What nodes and proxies tell each other stays among them.
             message.remove_where(headers::is_ours);
+            if matches!(origin, Origin::Node(_)) {
+                self.note_dialog(message.from().ok().and_then(|from| from.tag()));
+            }
         }
         let dialog = matches!(message.method(), Method::Invite | Method::Subscribe | Method::Refer);
         if dialog && message.to().is_ok_and(|to| to.tag().is_none()) {
@@ -63,12 +65,13 @@ impl Proxy {
     }
 
     /// Requests of this dialog come through us again, and those towards the edge go down this flow (RFC 5626 §5.3).
-    fn record_route(&self, message: &mut Message, origin: Origin, target: Target) {
+    fn record_route(&mut self, message: &mut Message, origin: Origin, target: Target) {
         let flow = match (origin, target) {
             (Origin::Edge(flow), _) | (_, Target::Edge(flow)) => flow,
             (Origin::Node(_), Target::Node(_)) => return,
         };
         let token = flow_token::seal(flow, self.stream_owner(flow), &self.seal);
+        self.allowance.sealed(&token);
         let edge = &self.settings.edge;
         let transport = if flow.reliable() { ";transport=tcp" } else { "" };
         message.push_front(&HeaderName::RecordRoute, format_args!("<sip:{token}@{edge}{transport};lr>"));

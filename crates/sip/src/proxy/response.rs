@@ -54,6 +54,9 @@ impl Proxy {
         if message.top_via().is_err() {
             return;
         }
+        if node.is_some() && matches!(origin, Origin::Edge(_)) {
+            self.note_dialog(message.to().ok().and_then(|to| to.tag()));
+        }
         if node.is_none() || matches!(origin, Origin::Edge(_)) {
             message.remove_where(headers::is_ours);
         }

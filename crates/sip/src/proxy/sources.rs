@@ -123,7 +123,7 @@ impl Source {
     }
 }
 
-fn take(full: &mut Timestamp, per_s: u32, now: Timestamp) -> bool {
+pub(super) fn take(full: &mut Timestamp, per_s: u32, now: Timestamp) -> bool {
     let next = (*full).max(now) + Duration::from_secs(1) / per_s.max(1);
     if next > now + BURST {
         return false;
@@ -133,7 +133,7 @@ fn take(full: &mut Timestamp, per_s: u32, now: Timestamp) -> bool {
 }
 
 /// An IPv6 peer has a /64 to itself, so that is what counts as a source.
-fn block(source: IpAddr) -> IpAddr {
+pub(super) fn block(source: IpAddr) -> IpAddr {
     match source {
         IpAddr::V4(_) => source,
         IpAddr::V6(ip) => IpAddr::V6(Ipv6Addr::from_bits(ip.to_bits() & (u128::MAX << 64))),

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use model::{Dn, Owner, TenantId};
+use model::{Dn, Owner, TenantId, Timestamp};
 
 use super::answer::Answer;
 use super::exchange::Target;
@@ -58,7 +58,7 @@ impl Proxy {
     }
 
     /// The user part of the topmost Route, if that means us.
-    fn own_top_route(&self, message: &Message) -> Option<String> {
+    pub(super) fn own_top_route(&self, message: &Message) -> Option<String> {
         let uri = message.routes().next()?.ok()?.uri().ok()?;
         self.is_us(&uri).then(|| uri.user().unwrap_or_default().to_owned())
     }
@@ -181,7 +181,8 @@ impl Proxy {
     }
 
     /// A phone has proven itself by this flow.
-    pub(super) fn note_phone(&mut self, flow: Flow, tenant: &TenantId, dn: &Dn) {
+    pub(super) fn note_phone(&mut self, flow: Flow, tenant: &TenantId, dn: &Dn, now: Timestamp) {
+        self.allowance.proved(flow, now);
         if let Flow::Stream { connection } = flow
             && let Some(peer) = self.connections.get_mut(&connection)
         {

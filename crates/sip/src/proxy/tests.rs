@@ -17,6 +17,7 @@ use crate::status::StatusCode;
 mod calls;
 mod edge;
 mod failover;
+mod floods;
 mod limits;
 mod phones;
 

@@ -388,6 +388,12 @@ impl TransactionLayer {
         self.index.contains_key(self.key.client(via.branch().unwrap_or_default(), &method))
     }
 
+    /// As [`Self::matches`]; a CANCEL also belongs to the INVITE that it means.
+    pub fn knows(&mut self, message: &Message) -> bool {
+        let is_cancel = message.is_request() && message.method() == Method::Cancel;
+        self.matches(message) || (is_cancel && self.invite_of(message).is_some())
+    }
+
     /// The client transaction that a response belongs to, and its owner.
     pub fn client_of(&mut self, response: &Message) -> Option<(ClientId, u64)> {
         let (via, cseq) = (response.top_via().ok()?, response.cseq().ok()?);

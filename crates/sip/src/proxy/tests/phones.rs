@@ -3,7 +3,7 @@
 use super::*;
 use crate::digest::{self, Challenge};
 
-fn register<'a>(more: &'a str, branch: &'a str) -> Ask<'a> {
+pub(super) fn register<'a>(more: &'a str, branch: &'a str) -> Ask<'a> {
     Ask {
         method: "REGISTER",
         uri: "sip:7101@127.0.0.1",
@@ -15,12 +15,12 @@ fn register<'a>(more: &'a str, branch: &'a str) -> Ask<'a> {
     }
 }
 
-fn invite<'a>(more: &'a str, branch: &'a str) -> Ask<'a> {
+pub(super) fn invite<'a>(more: &'a str, branch: &'a str) -> Ask<'a> {
     Ask { method: "INVITE", host: "10.0.0.7:5066", from: "7101", branch, more, ..Ask::default() }
 }
 
 /// The credentials for the challenge in `response`.
-fn credentials(response: &Message, ask: &Ask<'_>, password: &str) -> String {
+pub(super) fn credentials(response: &Message, ask: &Ask<'_>, password: &str) -> String {
     let (challenged, given) = match response.status() {
         Some(StatusCode::UNAUTHORIZED) => (HeaderName::WwwAuthenticate, "Authorization"),
         _ => (HeaderName::ProxyAuthenticate, "Proxy-Authorization"),

@@ -1,0 +1,214 @@
+//! What is let in beyond its source's rate: what a stranger cannot send.
+//!
+//! A datagram's source can be forged by anybody, so a rate for each source alone would let some packets a second silence an office. What
+//! shows that it is no stranger's therefore has an allowance of its own, which nobody else can use up:
+//!
+//! - what belongs to a transaction that is here: its branch is random;
+//! - what comes by a flow by which a phone has proven itself lately;
+//! - what is of a dialog of ours: it carries a tag or a flow's token that we have sealed. Those that have passed are remembered by
+//!   their hash; of the others some a second are verified, for each source and in all, since that costs more than the rest;
+//! - what comes by a connection, whose source is not forged.
+//!
+//! Only who has proven something writes into the tables of flows and dialogs. Strangers can make the table of sources forget: a source
+//! then has its allowance anew.
+
+use std::hash::{BuildHasher as _, RandomState};
+use std::net::IpAddr;
+use std::time::Duration;
+
+use model::Timestamp;
+
+use super::generations::Generations;
+use super::sources::{block, take};
+use super::{Proxy, arrival, flow_token};
+use crate::flow::Flow;
+use crate::local_tag::LocalTag;
+use crate::message::Message;
+use crate::uri::Uri;
+
+/// Flows by which phones have proven themselves: those of the largest installation that was measured, twice.
+const FLOWS_MAX: usize = 131_072;
+/// A phone that proved itself so long ago has a registration still: twice the longest that the registrar gives.
+const FLOW_PROVEN_FOR: Duration = Duration::from_secs(7_200);
+/// Sealed texts that are remembered: the calls of an installation, ten times.
+const DIALOGS_MAX: usize = 200_000;
+/// Sources that have used up their rate.
+const SOURCES_MAX: usize = 65_536;
+/// Requests of one dialog each second: keys are pressed, calls held and taken back.
+const DIALOG_PER_S: u32 = 50;
+/// Seals that are verified each second beyond a source's rate: the calls of an office come back within seconds of our restart.
+const CHECKS_PER_S: u32 = 100;
+/// The same, of all sources: some hundredths of a processor.
+const CHECKS_OF_ALL_PER_S: u32 = 10_000;
+/// A branch of ours stands in the topmost Via, which is among the first lines of a response.
+const BRANCH_WITHIN: usize = 2_048;
+
+/// The tables.
+#[derive(Debug)]
+pub(super) struct Allowance {
+    flows: Generations<Flow, Proven>,
+    /// When the allowance of each is full again.
+    dialogs: Generations<u64, Timestamp>,
+    sources: Generations<IpAddr, Source>,
+    checks_full: Timestamp,
+    /// So that nobody chooses two texts of one hash.
+    seed: RandomState,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Proven {
+    at: Timestamp,
+    full: Timestamp,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Source {
+    /// Of what belongs to transactions.
+    transactions_full: Timestamp,
+    /// Of what comes by connections.
+    connections_full: Timestamp,
+    checks_full: Timestamp,
+}
+
+impl Allowance {
+    pub(super) fn new() -> Self {
+        Self {
+            flows: Generations::new(FLOWS_MAX),
+            dialogs: Generations::new(DIALOGS_MAX),
+            sources: Generations::new(SOURCES_MAX),
+            checks_full: Timestamp::default(),
+            seed: RandomState::new(),
+        }
+    }
+
+    /// A phone has proven itself by a flow.
+    pub(super) fn proved(&mut self, flow: Flow, now: Timestamp) {
+        self.flows.entry(flow).at = now;
+    }
+
+    /// A text that is sealed is known: a tag of a dialog, or a flow's token.
+    pub(super) fn sealed(&mut self, text: &str) {
+        let key = self.seed.hash_one(text);
+        self.dialogs.entry(key);
+    }
+
+    fn of_flow(&mut self, flow: Flow, per_s: u32, now: Timestamp) -> bool {
+        let Some(proven) = self.flows.get(flow) else { return false };
+        now.since(proven.at) <= FLOW_PROVEN_FOR && take(&mut proven.full, per_s, now)
+    }
+
+    /// Whether a source may have one more seal verified.
+    fn may_check(&mut self, source: IpAddr, now: Timestamp) -> bool {
+        take(&mut self.sources.entry(block(source)).checks_full, CHECKS_PER_S, now)
+            && take(&mut self.checks_full, CHECKS_OF_ALL_PER_S, now)
+    }
+}
+
+impl Proxy {
+    /// Whether a message whose source has used up its rate is let in all the same.
+    pub(super) fn is_known(&mut self, message: &Message, flow: Flow, source: IpAddr, now: Timestamp) -> bool {
+        let per_s = self.requests_per_s(source);
+        let known = if self.layer.knows(message) {
+            take(&mut self.allowance.sources.entry(block(source)).transactions_full, per_s, now)
+        } else if message.is_request() {
+            self.allowance.of_flow(arrival::way_back(message, flow), per_s, now)
+                || (flow.reliable()
+                    && take(&mut self.allowance.sources.entry(block(source)).connections_full, per_s, now))
+                || self.is_of_dialog(message, source, per_s, now)
+        } else {
+            false
+        };
+        self.counts.rate_known += u64::from(known);
+        known
+    }
+
+    /// Whether a request carries what we have sealed: the tag of a dialog, or the token of a flow.
+    fn is_of_dialog(&mut self, request: &Message, source: IpAddr, per_s: u32, now: Timestamp) -> bool {
+        let to_tag = request.to().ok().and_then(|to| to.tag());
+        let user = request.request_uri().and_then(|uri| Uri::parse(uri).ok()).and_then(|uri| uri.user());
+        let tag = to_tag.into_iter().chain(user).find(|text| LocalTag::looks_like_one(text));
+        if let Some(tag) = tag {
+            return self.is_sealed(tag, DIALOG_PER_S, source, now, |this| LocalTag::open(tag, &this.seal).is_some());
+        }
+        let Some(token) = self.own_top_route(request).filter(|user| flow_token::looks_like_one(user)) else {
+            return false;
+        };
+        self.is_sealed(&token, per_s, source, now, |this| flow_token::open(&token, &this.seal).is_some())
+    }
+
+    fn is_sealed(
+        &mut self,
+        text: &str,
+        per_s: u32,
+        source: IpAddr,
+        now: Timestamp,
+        verifies: impl FnOnce(&Self) -> bool,
+    ) -> bool {
+        let key = self.allowance.seed.hash_one(text);
+        if let Some(full) = self.allowance.dialogs.get(key) {
+            return take(full, per_s, now);
+        }
+        if !self.allowance.may_check(source, now) {
+            return false;
+        }
+        self.counts.seals_checked += 1;
+        verifies(self) && take(self.allowance.dialogs.entry(key), per_s, now)
+    }
+
+    /// The tag in what a node sends is of a dialog of ours.
+    pub(super) fn note_dialog(&mut self, tag: Option<&str>) {
+        if let Some(tag) = tag.filter(|tag| LocalTag::looks_like_one(tag)) {
+            self.allowance.sealed(tag);
+        }
+    }
+}
+
+/// Whether a datagram could be of ours at all, told from its first bytes: a response without a branch of ours is not.
+pub(super) fn may_be_known(bytes: &[u8]) -> bool {
+    let head = bytes.get(..BRANCH_WITHIN).unwrap_or(bytes);
+    !head.starts_with(b"SIP/2.0 ") || memchr::memmem::find(head, super::forward::OUR_BRANCHES.as_bytes()).is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn source(n: u32) -> IpAddr {
+        IpAddr::from(n.to_be_bytes())
+    }
+
+    #[test]
+    fn seals_are_verified_within_a_budget_of_each_source_and_of_all() {
+        let mut allowance = Allowance::new();
+        let now = Timestamp::from_millis(1_000_000);
+        let of_one = (0..10_000).filter(|_| allowance.may_check(source(1), now)).count();
+        assert_eq!(of_one, CHECKS_PER_S as usize);
+        let of_all = (2..50_000).filter(|n| allowance.may_check(source(*n), now)).count();
+        assert_eq!(of_all, CHECKS_OF_ALL_PER_S as usize - of_one);
+        assert!(allowance.may_check(source(1), now + Duration::from_millis(100)));
+    }
+
+    #[test]
+    fn strangers_make_nobody_be_forgotten_who_has_proven_something() {
+        let mut allowance = Allowance::new();
+        let now = Timestamp::from_millis(1_000_000);
+        let flow = |n: u32| Flow::Udp { listener: 0, remote: (source(n), 5060).into() };
+        allowance.proved(flow(1), now);
+        for n in 2..200_000 {
+            allowance.may_check(source(n), now);
+            assert!(!allowance.of_flow(flow(n), 10, now));
+        }
+        assert!(allowance.sources.len() <= SOURCES_MAX);
+        assert!(allowance.of_flow(flow(1), 10, now));
+        assert!(!allowance.of_flow(flow(1), 10, now + FLOW_PROVEN_FOR + Duration::from_secs(1)), "lately, not once");
+    }
+
+    #[test]
+    fn a_response_without_a_branch_of_ours_is_not_read() {
+        assert!(may_be_known(
+            b"SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bKtk0000000100000000000000ff\r\n"
+        ));
+        assert!(!may_be_known(b"SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bK-another\r\n"));
+        assert!(may_be_known(b"BYE sip:a@b SIP/2.0\r\n"), "what a request shows is read");
+    }
+}
