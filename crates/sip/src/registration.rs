@@ -63,7 +63,36 @@ pub enum Outcome {
     Accepted(Vec<Binding>),
     /// Nothing changes.
     Refused(StatusCode),
+    /// Nothing changes: it says more than is kept of one phone. Answered 400, with the rule.
+    Excessive(Excess),
 }
+
+/// Why a REGISTER says more than is kept of one phone.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Excess {
+    /// More than [`CONTACTS_MAX`] Contacts.
+    Contacts,
+    /// A Contact URI of more than [`CONTACT_BYTES_MAX`].
+    Contact,
+    /// More than [`PATHS_MAX`] Paths, or more than [`PATH_BYTES_MAX`] of them.
+    Path,
+    /// A Call-ID of more than [`CALL_ID_BYTES_MAX`].
+    CallId,
+}
+
+/// Contacts of one REGISTER, and of one address of record whatever the policy says: each is compared with each that is known.
+/// Somebody with more devices than fingers is not known.
+pub const CONTACTS_MAX: usize = 16;
+/// Bytes of a Contact URI. Those of mobile phones carry the token of their push service, of some hundred bytes.
+pub const CONTACT_BYTES_MAX: usize = 2_048;
+/// Elements of Path: each becomes a Route of every call to the phone, and edges stand one behind the other, not nine.
+pub const PATHS_MAX: usize = 8;
+/// Bytes of all of them. Ours, a sealed token with an address, has some hundred.
+pub const PATH_BYTES_MAX: usize = 4_096;
+/// Bytes of a Call-ID, which stands in each binding. Phones take some tens.
+pub const CALL_ID_BYTES_MAX: usize = 1_024;
+/// Bytes that are kept of a User-Agent; the rest is left out.
+pub const USER_AGENT_BYTES_MAX: usize = 256;
 
 /// Methods that a registrar understands.
 const METHODS: [Method; 1] = [Method::Register];
@@ -74,7 +103,7 @@ const EXTENSIONS: [&str; 1] = ["path"];
 pub fn register(request: &Message, known: &[Binding], policy: &Policy, now: Timestamp) -> Outcome {
     match bindings_after(request, known, policy, now) {
         Ok(bindings) => Outcome::Accepted(bindings),
-        Err(status) => Outcome::Refused(status),
+        Err(outcome) => outcome,
     }
 }
 
@@ -91,6 +120,10 @@ pub fn answer(request: &Message, outcome: &Outcome, policy: &Policy, to_tag: &st
                 StatusCode::UNSUPPORTED_URI_SCHEME => answer.header(&HeaderName::Warning, UNCALLABLE).build(),
                 _ => answer.build(),
             };
+        }
+        Outcome::Excessive(excess) => {
+            let answer = Message::response_to(request, StatusCode::BAD_REQUEST).to_tag(to_tag);
+            return answer.header(&HeaderName::Warning, format_args!("399 registrar \"{}\"", excess.rule())).build();
         }
     };
     let mut answer = Message::response_to(request, StatusCode::OK).to_tag(to_tag);
@@ -122,57 +155,110 @@ fn bindings_after(
     known: &[Binding],
     policy: &Policy,
     now: Timestamp,
-) -> Result<Vec<Binding>, StatusCode> {
-    const BAD: StatusCode = StatusCode::BAD_REQUEST;
-    let contacts: Vec<Contact<'_>> = request.contacts().collect::<Result<_, _>>().map_err(|_| BAD)?;
-    let call_id = request.call_id().map_err(|_| BAD)?;
-    let cseq = request.cseq().map_err(|_| BAD)?.number;
+) -> Result<Vec<Binding>, Outcome> {
+    const BAD: Outcome = Outcome::Refused(StatusCode::BAD_REQUEST);
+    const OVERTAKEN: Outcome = Outcome::Refused(StatusCode::SERVER_INTERNAL_ERROR);
+    let said = Said::of(request)?;
     // §10.2.1.1: a malformed value counts as an hour.
     let expires = request.expires().unwrap_or(Some(EXPIRES_MALFORMED));
     let live = known.iter().filter(|binding| binding.expires_at > now).map(Cow::Borrowed);
-    let mut bindings: Vec<Cow<'_, Binding>> = live.collect();
-    if contacts.iter().any(|contact| matches!(contact, Contact::Star)) {
+    let mut bindings: Vec<Cow<'_, Binding>> = live.take(CONTACTS_MAX).collect();
+    if said.contacts.iter().any(|contact| matches!(contact, Contact::Star)) {
         // §10.3 step 6: `*` stands alone, and only for the removal of everything.
-        if contacts.len() > 1 || expires != Some(0) {
+        if said.contacts.len() > 1 || expires != Some(0) {
             return Err(BAD);
         }
-        if bindings.iter().any(|binding| is_out_of_order(binding, call_id, cseq)) {
-            return Err(StatusCode::SERVER_INTERNAL_ERROR);
+        if bindings.iter().any(|binding| said.is_overtaken(binding)) {
+            return Err(OVERTAKEN);
         }
         return Ok(Vec::new());
     }
-    for contact in &contacts {
+    for contact in &said.contacts {
         let Contact::Address(address) = contact else { continue };
         let uri = address.uri().map_err(|_| BAD)?;
         let at = bindings.iter().position(|binding| is_same(&binding.uri, &uri));
-        if at.is_some_and(|at| is_out_of_order(&bindings[at], call_id, cseq)) {
+        if at.is_some_and(|at| said.is_overtaken(&bindings[at])) {
             // §10.3 step 7: an overtaken REGISTER changes nothing at all.
-            return Err(StatusCode::SERVER_INTERNAL_ERROR);
+            return Err(OVERTAKEN);
         }
-        let granted = granted(address.expires().or(expires), policy)?;
+        let granted = granted(address.expires().or(expires), policy).map_err(Outcome::Refused)?;
         if let Some(at) = at {
             bindings.remove(at);
         }
-        if granted.is_some() && !uri.is_sip() {
+        let Some(granted) = granted else { continue };
+        if !uri.is_sip() {
             // Nobody could be called there: the phone that registers it is to know.
-            return Err(StatusCode::UNSUPPORTED_URI_SCHEME);
+            return Err(Outcome::Refused(StatusCode::UNSUPPORTED_URI_SCHEME));
         }
-        if let Some(granted) = granted {
-            let binding = Binding {
-                uri: uri.to_string(),
-                path: request.elements(&HeaderName::Path).map(str::to_owned).collect(),
-                call_id: call_id.to_owned(),
-                cseq,
-                refreshed_at: now,
-                expires_at: now + granted,
-                q: address.q().unwrap_or(1_000),
-                user_agent: request.header(&HeaderName::UserAgent).map(str::to_owned),
-            };
-            bindings.insert(0, Cow::Owned(binding));
+        bindings.insert(0, Cow::Owned(said.binding(uri.to_string(), address.q(), now, granted)?));
+    }
+    bindings.truncate(policy.contacts_max.min(CONTACTS_MAX));
+    Ok(bindings.into_iter().map(Cow::into_owned).collect())
+}
+
+/// What a REGISTER says of all its Contacts, within the bounds of what is kept.
+struct Said<'a> {
+    contacts: Vec<Contact<'a>>,
+    call_id: &'a str,
+    cseq: u32,
+    path: Vec<&'a str>,
+    user_agent: Option<&'a str>,
+}
+
+impl<'a> Said<'a> {
+    fn of(request: &'a Message) -> Result<Self, Outcome> {
+        const BAD: Outcome = Outcome::Refused(StatusCode::BAD_REQUEST);
+        let contacts: Vec<Contact<'_>> =
+            request.contacts().take(CONTACTS_MAX + 1).collect::<Result<_, _>>().map_err(|_| BAD)?;
+        if contacts.len() > CONTACTS_MAX {
+            return Err(Outcome::Excessive(Excess::Contacts));
+        }
+        let path: Vec<&str> = request.elements(&HeaderName::Path).take(PATHS_MAX + 1).collect();
+        if path.len() > PATHS_MAX || path.iter().map(|path| path.len()).sum::<usize>() > PATH_BYTES_MAX {
+            return Err(Outcome::Excessive(Excess::Path));
+        }
+        let call_id = request.call_id().map_err(|_| BAD)?;
+        if call_id.len() > CALL_ID_BYTES_MAX {
+            return Err(Outcome::Excessive(Excess::CallId));
+        }
+        let cseq = request.cseq().map_err(|_| BAD)?.number;
+        let user_agent = request.header(&HeaderName::UserAgent);
+        let user_agent = user_agent.map(|text| &text[..text.floor_char_boundary(USER_AGENT_BYTES_MAX)]);
+        Ok(Self { contacts, call_id, cseq, path, user_agent })
+    }
+
+    fn binding(&self, uri: String, q: Option<u16>, now: Timestamp, granted: Duration) -> Result<Binding, Outcome> {
+        if uri.len() > CONTACT_BYTES_MAX {
+            return Err(Outcome::Excessive(Excess::Contact));
+        }
+        Ok(Binding {
+            uri,
+            path: self.path.iter().map(|&path| path.to_owned()).collect(),
+            call_id: self.call_id.to_owned(),
+            cseq: self.cseq,
+            refreshed_at: now,
+            expires_at: now + granted,
+            q: q.unwrap_or(1_000),
+            user_agent: self.user_agent.map(str::to_owned),
+        })
+    }
+
+    /// §10.3 step 7: whether what is known is newer.
+    fn is_overtaken(&self, binding: &Binding) -> bool {
+        binding.call_id == self.call_id && self.cseq <= binding.cseq
+    }
+}
+
+impl Excess {
+    /// The rule, for the phone.
+    fn rule(self) -> String {
+        match self {
+            Self::Contacts => format!("At most {CONTACTS_MAX} Contacts"),
+            Self::Contact => format!("A Contact has at most {CONTACT_BYTES_MAX} bytes"),
+            Self::Path => format!("At most {PATHS_MAX} Paths of {PATH_BYTES_MAX} bytes together"),
+            Self::CallId => format!("A Call-ID has at most {CALL_ID_BYTES_MAX} bytes"),
         }
     }
-    bindings.truncate(policy.contacts_max);
-    Ok(bindings.into_iter().map(Cow::into_owned).collect())
 }
 
 /// Why a Contact is refused (RFC 3261 §20.43).
@@ -189,10 +275,6 @@ fn granted(asked: Option<u32>, policy: &Policy) -> Result<Option<Duration>, Stat
         Some(asked) if asked < policy.expires_min => Err(StatusCode::INTERVAL_TOO_BRIEF),
         Some(asked) => Ok(Some(asked.min(policy.expires_max))),
     }
-}
-
-fn is_out_of_order(binding: &Binding, call_id: &str, cseq: u32) -> bool {
-    binding.call_id == call_id && cseq <= binding.cseq
 }
 
 fn is_same(known: &str, uri: &Uri<'_>) -> bool {

@@ -3,6 +3,7 @@
 //! It keeps a connection to every sip-proxy (own-01), which has authenticated the phone; writes bindings and what follows
 //! from them to the store (voice-36, voice-52); ends those whose time is over. Which phone is where goes to the reporting log (voice-53).
 
+mod expiry;
 mod handler;
 mod metrics;
 mod turn;
@@ -47,7 +48,7 @@ runtime::settings! {
             let bounds = format!("registrar.expires_min ({}) and registrar.expires_max ({})", least.show(), most.show());
             Err(format!("{} is not between {bounds}", given.show()))
         };
-        /// Contacts of one DN; with more, the oldest go. 1 means that the phone that registered last rings.
+        /// Contacts of one DN, at most 16; with more, the oldest go. 1 means that the phone that registered last rings.
         contacts_max: usize = 1;
     }
 }
@@ -58,7 +59,7 @@ async fn run(ctx: RoleContext) -> anyhow::Result<()> {
         expires_min: settings.expires_min,
         expires_max: settings.expires_max,
         expires_default: settings.expires_default,
-        contacts_max: settings.contacts_max.max(1),
+        contacts_max: settings.contacts_max.clamp(1, sip::registration::CONTACTS_MAX),
     };
     let metrics = metrics::Metrics::register(&ctx.metrics);
     let reporter = crate::reporting::Reporter::start(&ctx, "voice-53", handler::TOPIC);

@@ -21,7 +21,7 @@ fn many() -> Policy {
 fn accepted(request: &Message, known: &[Binding], policy: &Policy) -> Vec<Binding> {
     match register(request, known, policy, NOW) {
         Outcome::Accepted(bindings) => bindings,
-        Outcome::Refused(status) => panic!("refused with {status:?}"),
+        refused => panic!("refused with {refused:?}"),
     }
 }
 
@@ -104,6 +104,82 @@ fn faults_change_nothing_and_name_themselves() {
 }
 
 #[test]
+fn times_at_the_edge_of_their_range_are_granted_within_the_limits() {
+    for (asked, seconds) in [
+        ("30", 30),
+        ("4294967295", 3_600),
+        // RFC 3261 §20.19 and §10.2.1.1: beyond 2^32-1, and what is no number at all, counts as an hour.
+        ("4294967296", 3_600),
+        ("99999999999999999999999999", 3_600),
+        ("-1", 3_600),
+        ("1e3", 3_600),
+    ] {
+        for headers in [
+            format!("Contact: <sip:a@192.0.2.1>\r\nExpires: {asked}\r\n"),
+            format!("Contact: <sip:a@192.0.2.1>;expires={asked}\r\n"),
+        ] {
+            let bindings = accepted(&request(1, &headers), &[], &many());
+            assert_eq!(contacts(&bindings), [("sip:a@192.0.2.1", seconds)], "{headers}");
+        }
+    }
+    for asked in ["1", "29"] {
+        let request = request(1, &format!("Contact: <sip:a@192.0.2.1>\r\nExpires: {asked}\r\n"));
+        assert_eq!(register(&request, &[], &many(), NOW), Outcome::Refused(StatusCode::INTERVAL_TOO_BRIEF));
+    }
+}
+
+fn excess(headers: &str) -> Option<Excess> {
+    let (request, everything) = (request(1, headers), Policy { contacts_max: usize::MAX, ..many() });
+    let outcome = register(&request, &[], &everything, NOW);
+    let answer = answer(&request, &outcome, &everything, "t", NOW);
+    let Outcome::Excessive(excess) = outcome else { return None };
+    assert_eq!(answer.status(), Some(StatusCode::BAD_REQUEST));
+    assert!(
+        answer
+            .header(&HeaderName::Warning)
+            .is_some_and(|warning| warning.contains("at most") || warning.contains("At most"))
+    );
+    Some(excess)
+}
+
+#[test]
+fn what_is_kept_of_one_phone_has_bounds_that_are_named() {
+    let some = |count: usize| (0..count).map(|i| format!("<sip:{i}@192.0.2.1>")).collect::<Vec<_>>().join(",");
+    assert_eq!(excess(&format!("Contact: {}\r\n", some(CONTACTS_MAX))), None);
+    assert_eq!(excess(&format!("Contact: {}\r\n", some(CONTACTS_MAX + 1))), Some(Excess::Contacts));
+    let long = |bytes: usize| format!("Contact: <sip:{}@b>\r\n", "a".repeat(bytes - "sip:@b".len()));
+    assert_eq!(excess(&long(CONTACT_BYTES_MAX)), None);
+    assert_eq!(excess(&long(CONTACT_BYTES_MAX + 1)), Some(Excess::Contact));
+    let path = |count: usize, bytes: usize| {
+        let one = format!("<sip:{}@b;lr>", "a".repeat(bytes - "<sip:@b;lr>".len()));
+        format!("Contact: <sip:a@192.0.2.1>\r\nPath: {}\r\n", vec![one; count].join(","))
+    };
+    assert_eq!(excess(&path(PATHS_MAX, PATH_BYTES_MAX / PATHS_MAX)), None);
+    assert_eq!(excess(&path(PATHS_MAX + 1, 20)), Some(Excess::Path));
+    assert_eq!(excess(&path(1, PATH_BYTES_MAX + 1)), Some(Excess::Path));
+    let named = format!("Contact: <sip:a@192.0.2.1>\r\nUser-Agent: {}\r\n", "ä".repeat(1_000));
+    let bindings = accepted(&request(1, &named), &[], &many());
+    assert_eq!(bindings[0].user_agent.as_ref().map(String::len), Some(USER_AGENT_BYTES_MAX));
+}
+
+#[test]
+fn a_call_id_beyond_its_bound_is_refused() {
+    let whole = request(1, "Contact: <sip:a@192.0.2.1>\r\n").to_bytes();
+    let text = String::from_utf8(whole.to_vec()).unwrap().replace("reg-1", &"x".repeat(CALL_ID_BYTES_MAX + 1));
+    let long = Message::parse(Bytes::from(text)).unwrap();
+    assert_eq!(register(&long, &[], &many(), NOW), Outcome::Excessive(Excess::CallId));
+}
+
+#[test]
+fn a_record_with_more_bindings_than_a_dn_may_have_becomes_one_that_has_as_many() {
+    let one = accepted(&request(1, "Contact: <sip:a@192.0.2.1>\r\n"), &[], &many()).remove(0);
+    let of = |i: usize| Binding { uri: format!("sip:{i}@192.0.2.1"), ..one.clone() };
+    let known: Vec<_> = (0..5_000).map(of).collect();
+    let everything = Policy { contacts_max: usize::MAX, ..many() };
+    assert_eq!(accepted(&request(2, ""), &known, &everything).len(), CONTACTS_MAX);
+}
+
+#[test]
 fn a_contact_that_cannot_be_called_is_refused_and_says_why() {
     let known = accepted(&request(1, "Contact: <sip:a@192.0.2.1>\r\n"), &[], &many());
     for (cseq, uri) in [(2, "mailto:ann@example.com"), (3, "tel:+15550100"), (4, "https://example.com/ann")] {
@@ -150,6 +226,7 @@ proptest! {
                     prop_assert_eq!(status, StatusCode::SERVER_INTERNAL_ERROR);
                     prop_assert!(cseq <= highest);
                 }
+                excessive => return Err(TestCaseError::fail(format!("{excessive:?}"))),
             }
             highest = highest.max(cseq);
             prop_assert_eq!(known[0].cseq, highest);
