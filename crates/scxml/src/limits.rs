@@ -1,6 +1,7 @@
 //! What a document and a session may use; every number is a bound that a test reaches.
 
 use std::fmt;
+use std::time::Duration;
 
 /// Bounds of documents and sessions.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +22,10 @@ pub struct Limits {
     pub events_per_input: usize,
     /// Delayed events that wait at a time.
     pub delayed: usize,
+    /// Delayed events of its own that a session may take in a row without a pause.
+    pub own_events: u32,
+    /// How long it takes until one of those may be taken again: the pace of a session that wakes itself.
+    pub own_event_pace: Duration,
     /// Outputs of one input.
     pub outputs: usize,
     /// Bytes of a logged text; the rest is cut off.
@@ -40,6 +45,10 @@ impl Default for Limits {
             queue: 256,
             events_per_input: 256,
             delayed: 128,
+            // Twice as many as can wait at a time; then ten a second, as often as anybody who watches a call looks at it. Each is
+            // a step of its own with a record to be written.
+            own_events: 256,
+            own_event_pace: Duration::from_millis(100),
             outputs: 256,
             log_bytes: 1_024,
         }
@@ -59,6 +68,8 @@ pub enum LimitKind {
     EventsPerInput,
     /// [`Limits::delayed`].
     Delayed,
+    /// [`Limits::own_events`].
+    OwnEvents,
     /// [`Limits::outputs`].
     Outputs,
     /// The data model's time for one evaluation or one input.
@@ -77,6 +88,7 @@ impl LimitKind {
         Self::Queue,
         Self::EventsPerInput,
         Self::Delayed,
+        Self::OwnEvents,
         Self::Outputs,
         Self::ScriptTime,
         Self::ScriptMemory,
@@ -91,6 +103,7 @@ impl LimitKind {
             Self::Queue => "queue",
             Self::EventsPerInput => "events_per_input",
             Self::Delayed => "delayed",
+            Self::OwnEvents => "own_events",
             Self::Outputs => "outputs",
             Self::ScriptTime => "script_time",
             Self::ScriptMemory => "script_memory",

@@ -40,6 +40,8 @@ pub struct Session {
     internal: VecDeque<Event>,
     external: VecDeque<Event>,
     delayed: Vec<Delayed>,
+    /// Until when the delayed events that were taken count against [`crate::Limits::own_events`].
+    own_pace: Timestamp,
     next_id: u64,
     outputs: VecDeque<Output>,
     steps: VecDeque<step::Taken>,
@@ -172,6 +174,7 @@ impl Session {
             internal: VecDeque::new(),
             external: VecDeque::new(),
             delayed: Vec::new(),
+            own_pace: Timestamp::from_micros(0),
             next_id: 1,
             outputs: VecDeque::new(),
             steps: VecDeque::new(),
@@ -366,12 +369,25 @@ impl Session {
             .map(|(at, _)| at)
         {
             let due = self.delayed.remove(at);
+            self.keep_pace()?;
             match due.internal {
                 true => self.push_internal(due.event)?,
                 false => self.push_external(due.event)?,
             }
         }
         Ok(())
+    }
+
+    /// Counts a delayed event. Each begins an input of its own, so that limits of one input alone would let a session run on its own
+    /// sends for ever.
+    fn keep_pace(&mut self) -> Run {
+        let limits = &self.document.limits;
+        let allowance = limits.own_event_pace * limits.own_events;
+        // Further ahead than the allowance it cannot be, unless the clock was put back.
+        let ahead = self.own_pace.since(self.now);
+        let from = if ahead > allowance { self.now } else { self.own_pace.max(self.now) };
+        self.own_pace = from + limits.own_event_pace;
+        if self.own_pace.since(self.now) > allowance { Err(Cut(LimitKind::OwnEvents)) } else { Ok(()) }
     }
 
     fn emit(&mut self, output: Output) -> Run {

@@ -4554,6 +4554,9 @@ pub struct MachineRecord {
     pub delayed: ::prost::alloc::vec::Vec<MachineDelayed>,
     #[prost(uint64, tag = "9")]
     pub next_id: u64,
+    /// Until when events that it has sent itself count against its allowance, in microseconds since 1970.
+    #[prost(uint64, tag = "10")]
+    pub own_pace_us: u64,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct MachineHistory {

@@ -43,6 +43,7 @@ impl Label for Fault {
         Self::Limit(LimitKind::Queue),
         Self::Limit(LimitKind::EventsPerInput),
         Self::Limit(LimitKind::Delayed),
+        Self::Limit(LimitKind::OwnEvents),
         Self::Limit(LimitKind::Outputs),
         Self::Limit(LimitKind::ScriptTime),
         Self::Limit(LimitKind::ScriptMemory),

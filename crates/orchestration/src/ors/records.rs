@@ -113,6 +113,7 @@ fn machine_to_wire(snapshot: &Snapshot) -> v1::MachineRecord {
             })
             .collect(),
         next_id: snapshot.next_id,
+        own_pace_us: snapshot.own_pace.as_micros(),
     }
 }
 
@@ -137,6 +138,7 @@ pub(super) fn machine(record: &v1::SessionRecord) -> Result<Snapshot, WireError>
         internal: events(machine.internal)?,
         external: events(machine.external)?,
         delayed: delayed.collect::<Result<_, WireError>>()?,
+        own_pace: Timestamp::from_micros(machine.own_pace_us),
         next_id: machine.next_id,
     })
 }

@@ -31,6 +31,8 @@ pub struct Snapshot {
     pub external: Vec<Event>,
     /// Events that wait for their time.
     pub delayed: Vec<SnapshotDelayed>,
+    /// Until when the delayed events that were taken count against [`crate::Limits::own_events`].
+    pub own_pace: Timestamp,
     /// The number of the next id.
     pub next_id: u64,
 }
@@ -77,6 +79,7 @@ impl Session {
             internal: self.internal.iter().cloned().collect(),
             external: self.external.iter().cloned().collect(),
             delayed: self.delayed.iter().map(SnapshotDelayed::from).collect(),
+            own_pace: self.own_pace,
             next_id: self.next_id,
         })
     }
@@ -106,6 +109,7 @@ impl Session {
         session.internal = snapshot.internal.into();
         session.external = snapshot.external.into();
         session.delayed = snapshot.delayed.into_iter().map(Delayed::from).collect();
+        session.own_pace = snapshot.own_pace;
         session.next_id = snapshot.next_id;
         session.restore_data(&snapshot.data).map_err(RestoreError::Data)?;
         Ok(session)

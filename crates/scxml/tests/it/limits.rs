@@ -1,5 +1,6 @@
 //! Each limit, reached.
 
+use model::Timestamp;
 use scxml::{End, LimitKind, Limits, Output, Session, Vocabulary};
 
 use crate::counter::{Counters, T0, limited, start, tell};
@@ -53,6 +54,51 @@ fn queues_delayed_events_and_outputs_are_bounded() {
     ] {
         assert_eq!(ends_by(&many(element), Limits::default()), Some(End::Limit(limit)), "{element}");
     }
+}
+
+const TICKER: &str = "<scxml version='1.0'><state id='a'><onentry><send event='tick' delay='DELAY'/></onentry>
+    <transition event='tick' target='a'/></state></scxml>";
+
+/// How many ticks a session takes of so many, and how it ended.
+fn ticks(delay: &str, most: usize) -> (usize, Option<End>) {
+    let mut session = start(&TICKER.replace("DELAY", delay));
+    for taken in 0..most {
+        let due = session.next_timeout().expect("it has sent itself another one");
+        session.handle_timeout(due);
+        if let Some(end) = end(&mut session) {
+            return (taken, Some(end));
+        }
+    }
+    (most, None)
+}
+
+#[test]
+fn a_session_that_wakes_itself_all_the_time_is_cut_and_one_with_a_clock_of_its_own_is_not() {
+    let burst = Limits::default().own_events as usize;
+    for delay in ["0.001ms", "0.5ms", "10ms"] {
+        let (taken, how) = ticks(delay, 10 * burst);
+        assert_eq!(how, Some(End::Limit(LimitKind::OwnEvents)), "{delay}");
+        assert!((burst..2 * burst).contains(&taken), "{delay}: {taken}");
+    }
+    assert_eq!(ticks("100ms", 10 * burst), (10 * burst, None));
+}
+
+#[test]
+fn a_clock_that_is_put_back_costs_no_session() {
+    let mut session = start(&TICKER.replace("DELAY", "1ms"));
+    for _ in 0..100 {
+        let due = session.next_timeout().expect("the next");
+        session.handle_timeout(due);
+    }
+    let before = Timestamp::from_millis(1_000);
+    session.handle(scxml::Event::external("other", scxml::Value::Undefined), before);
+    let photo = session.snapshot().expect("numbers");
+    let early = scxml::SnapshotDelayed { due: before, ..photo.delayed[0].clone() };
+    let photo = scxml::Snapshot { delayed: vec![early], ..photo };
+    let document = limited(&TICKER.replace("DELAY", "1ms"), Limits::default());
+    let mut session = Session::restore(photo, document, Box::new(Counters::default()), before).expect("it fits");
+    session.handle_timeout(before);
+    assert_eq!(end(&mut session), None);
 }
 
 #[test]
