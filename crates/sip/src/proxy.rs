@@ -145,7 +145,7 @@ pub struct Proxy {
     trunks: Vec<Trunk>,
     lookups: usize,
     /// Requests that wait for an owner to be back, in their order.
-    waiting: Vec<u64>,
+    waiting: VecDeque<u64>,
     keep_alive_due: Option<Timestamp>,
     keep_alives: u32,
     opened: u64,
@@ -163,6 +163,8 @@ struct Peer {
     phone: PhoneMark,
     /// Where that phone listens for connections, as it has registered.
     listens: Option<SocketAddr>,
+    /// Whether a request of ours has ever gone to it: only then somebody may wait for its answer.
+    asked: bool,
 }
 
 // === impl Proxy: life ===
@@ -199,7 +201,7 @@ impl Proxy {
             allowance: Allowance::new(),
             trunks: Vec::new(),
             lookups: 0,
-            waiting: Vec::new(),
+            waiting: VecDeque::new(),
             keep_alive_due: None,
             keep_alives: 0,
             // Not from 1: numbers of a former life stand in routes of phones and carriers.
@@ -302,9 +304,9 @@ impl Proxy {
 
     /// A connection was accepted, or one that the proxy asked for stands.
     pub fn handle_opened(&mut self, connection: u64, remote: SocketAddr, side: Side) {
-        let known = self.connections.get(&connection).map(|peer| (peer.phone, peer.listens));
-        let (phone, listens) = known.unwrap_or_default();
-        self.connections.insert(connection, Peer { remote, side, phone, listens });
+        let known = self.connections.get(&connection).map(|peer| (peer.phone, peer.listens, peer.asked));
+        let (phone, listens, asked) = known.unwrap_or_default();
+        self.connections.insert(connection, Peer { remote, side, phone, listens, asked });
     }
 
     /// A connection is gone, or could not be opened.
@@ -313,7 +315,9 @@ impl Proxy {
         let Some(peer) = self.connections.remove(&connection) else { return };
         match peer.side {
             Side::Cluster => self.lose(connection, NodeLoss::Closed, now),
-            Side::Edge => self.layer.flow_failed(Flow::Stream { connection }),
+            // It is looked for among all requests: a stranger who connects and closes again is to cost less.
+            Side::Edge if peer.asked => self.layer.flow_failed(Flow::Stream { connection }),
+            Side::Edge => {}
         }
         self.settle(now);
     }
@@ -331,13 +335,15 @@ impl Proxy {
         if self.keep_alive_due.is_some_and(|due| due <= now) {
             self.keep_alive(now);
         }
-        while let Some((due, id)) = self.timers.pop_due(now) {
+        for _ in 0..settings::TIMERS_PER_TURN {
+            let Some((due, id)) = self.timers.pop_due(now) else { break };
             self.expire(id, due, now);
         }
         self.settle(now);
+        self.counts.turns_cut += u64::from(self.next_timeout().is_some_and(|due| due <= now));
     }
 
-    /// When [`Self::handle_timeout`] is to be called next; perhaps for nothing.
+    /// When [`Self::handle_timeout`] is to be called next; perhaps for nothing. Not later than now where a turn had too much to do.
     pub fn next_timeout(&self) -> Option<Timestamp> {
         [self.layer.next_timeout(), self.timers.next(), self.keep_alive_due].into_iter().flatten().min()
     }

@@ -60,6 +60,16 @@ counts! {
     dead_flows,
     /// Requests that came round in a loop, or had been forwarded too often.
     loops,
+    /// Requests refused because they carried more Vias or Routes than are followed.
+    requests_too_long,
+    /// Responses that went no further because there were too many of one request.
+    responses_limited,
+    /// Requests and responses that nodes had given to each other too often.
+    handovers_limited,
+    /// Turns that left timers to the next one because there were too many.
+    turns_cut,
+    /// Requests that nobody said in time of whom they are.
+    lookups_late,
     /// Requests refused because a table was full.
     overloads,
     /// Nodes that joined.

@@ -28,6 +28,8 @@ pub(super) struct Exchange {
     pub(super) reasons: Vec<(HeaderName, String)>,
     /// To how many nodes it was given again.
     pub(super) repeats: u8,
+    /// How many responses came.
+    pub(super) responses: u16,
     /// When [`super::Proxy`] is to look at it.
     pub(super) due: Timestamp,
     /// Its earliest entry in the queue of timers.

@@ -6,7 +6,7 @@ use model::{Owner, Timestamp};
 
 use super::answer::Answer;
 use super::exchange::{Cancelled, Origin, Stage, Target};
-use super::settings::{HEIR_TIME, REPEATS_MAX, TIMER_C, TIMER_C_LOOK};
+use super::settings::{HEIR_TIME, HOPS_MAX, REPEATS_AFTER_WAITING_MAX, REPEATS_MAX, TIMER_C, TIMER_C_LOOK};
 use super::target::Destination;
 use super::{Proxy, flow_token, headers, rendezvous};
 use crate::flow::Flow;
@@ -16,7 +16,6 @@ use crate::method::Method;
 use crate::status::StatusCode;
 use crate::transaction::{ClientId, ClientRequest, ServerId, TransactionError};
 
-const MAX_FORWARDS: u8 = 70;
 /// What branches of this proxy core begin with: the magic cookie, and what is ours.
 pub(super) const OUR_BRANCHES: &str = "z9hG4bKtk";
 
@@ -49,7 +48,7 @@ pub(super) fn loop_mark(message: &Message) -> u32 {
 impl Proxy {
     /// Changes a request as every forwarded one is changed, apart from its Via.
     pub(super) fn prepare(&mut self, message: &mut Message, origin: Origin, destination: &Destination) {
-        let left = message.max_forwards().ok().flatten().map_or(MAX_FORWARDS, |max| max.saturating_sub(1));
+        let left = message.max_forwards().ok().flatten().map_or(HOPS_MAX, |max| max.min(HOPS_MAX).saturating_sub(1));
         message.set(&HeaderName::MaxForwards, left);
         if matches!(destination.target, Target::Edge(_)) {
             // What nodes and proxies tell each other stays among them.
@@ -85,6 +84,11 @@ impl Proxy {
         }
         let branch = self.put_via(&mut message, target);
         let flow = target.flow();
+        if let Flow::Stream { connection } = flow
+            && let Some(peer) = self.connections.get_mut(&connection)
+        {
+            peer.asked = true;
+        }
         let sent = self.layer.send(ClientRequest { message: &message, branch: &branch, flow, owner: id }, now);
         let Some(held) = self.exchanges.get_mut(id) else { return };
         match sent {
@@ -234,7 +238,10 @@ impl Proxy {
             self.counts.requests_repeated += 1;
             return self.forward(id, message, destination, now);
         }
-        if let Some(message) = self.wait_again(id, message, now) {
+        let too_often = repeats > REPEATS_AFTER_WAITING_MAX;
+        self.counts.handovers_limited += u64::from(too_often);
+        let refused = if too_often { Some(message) } else { self.wait_again(id, message, now) };
+        if let Some(message) = refused {
             self.counts.no_node += 1;
             self.answer(server, &message, &Answer::unavailable(), now);
             self.attempt_over(id, StatusCode::SERVICE_UNAVAILABLE);
@@ -285,11 +292,21 @@ impl Proxy {
                 self.pass_cancel(id, now);
             }
             Stage::Waiting { .. } => self.waited_in_vain(id, now),
-            Stage::Lookup(_) if held.server == ServerId::NONE => {
-                self.lookups = self.lookups.saturating_sub(1);
-                self.exchanges.remove(id);
-            }
-            Stage::Forwarded { .. } | Stage::Lookup(_) | Stage::Answered { .. } => {}
+            Stage::Lookup(_) => self.looked_up_in_vain(id, now),
+            Stage::Forwarded { .. } | Stage::Answered { .. } => {}
+        }
+    }
+
+    /// Nobody has said in time who the user is.
+    fn looked_up_in_vain(&mut self, id: u64, now: Timestamp) {
+        self.lookups = self.lookups.saturating_sub(1);
+        self.counts.lookups_late += 1;
+        let Some(held) = self.exchanges.remove(id) else { return };
+        self.layer.own(held.server, 0);
+        if let Stage::Lookup(request) = held.stage
+            && held.server != ServerId::NONE
+        {
+            self.answer(held.server, &request, &Answer::unavailable(), now);
         }
     }
 

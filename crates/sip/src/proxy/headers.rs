@@ -25,6 +25,8 @@ pub const TRACE: HeaderName = HeaderName::Other(Cow::Borrowed("Trunkline-Trace")
 pub const UNREACHABLE: HeaderName = HeaderName::Other(Cow::Borrowed("Trunkline-Unreachable"));
 /// From a node that was given a request of a call that is not its: the owner, `<node.epoch>`, to whom the request is to go.
 pub const OWNER: HeaderName = HeaderName::Other(Cow::Borrowed("Trunkline-Owner"));
+/// In a response that goes from node to node: how often it has, as a number.
+pub const PASSED: HeaderName = HeaderName::Other(Cow::Borrowed("Trunkline-Passed"));
 
 /// From a call's owner to media, beside a request for digits: `digits` where nobody may write them down.
 pub const SECRET: HeaderName = HeaderName::Other(Cow::Borrowed("Trunkline-Secret"));

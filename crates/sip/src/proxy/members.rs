@@ -6,7 +6,7 @@ use super::answer::Answer;
 use super::exchange::{Origin, Stage, Target};
 use super::forward::branch_loop_mark;
 use super::nodes::{Announcement, Joined};
-use super::settings::KEEP_ALIVE;
+use super::settings::{KEEP_ALIVE, PASSES_MAX};
 use super::{NodeLoss, Output, Proxy, Side, headers};
 use crate::flow::Flow;
 use crate::header::HeaderName;
@@ -47,6 +47,13 @@ impl Proxy {
     fn pass_to_owner(&mut self, mut message: Message, owner: &Owner) {
         let Some(node) = self.nodes.by_owner(owner) else { return };
         let flow = Flow::Stream { connection: node.connection };
+        // Without a transaction of ours nothing else ends it when two nodes each take the other one for the owner.
+        let passed = message.header(&headers::PASSED).map_or(0, |times| times.parse().unwrap_or(PASSES_MAX));
+        if passed >= PASSES_MAX {
+            self.counts.handovers_limited += 1;
+            return;
+        }
+        message.set(&headers::PASSED, passed + 1);
         message.remove(&headers::OWNER);
         self.layer.transmit(flow, message.to_bytes());
     }
@@ -63,7 +70,8 @@ impl Proxy {
             self.outputs.push_back(Output::Close { connection });
             return;
         };
-        match self.nodes.join(connection, announcement.clone()) {
+        let joined = self.nodes.join(connection, announcement.clone());
+        match joined {
             Joined::Again => {}
             Joined::New => {
                 self.counts.nodes_joined += 1;
@@ -78,7 +86,9 @@ impl Proxy {
         let greeting =
             Answer::new(StatusCode::OK).with(headers::EDGE, &self.settings.edge).with(headers::LIVE, self.nodes.list());
         self.answer(server, message, &greeting, now);
-        self.wake_waiting(now);
+        if joined != Joined::Again {
+            self.wake_waiting(now);
+        }
     }
 
     /// A node is not live any more: what it was to answer goes elsewhere.

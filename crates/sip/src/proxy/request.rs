@@ -6,7 +6,7 @@ use model::Timestamp;
 use super::answer::Answer;
 use super::exchange::{Cancelled, Exchange, Origin, Stage};
 use super::forward::{branch_loop_mark, loop_mark};
-use super::settings::{LOOKUP_TIME, REASON_BYTES_MAX, REASONS_MAX};
+use super::settings::{HOPS_MAX, LOOKUP_TIME, REASON_BYTES_MAX, REASONS_MAX, ROUTES_MAX};
 use super::target::{Destination, OWNERS};
 use super::{Attempt, Output, Proxy, Side, headers};
 use crate::agent::{ALLOW, SDP, SUPPORTED};
@@ -65,9 +65,13 @@ impl Proxy {
         if matches!(uri.scheme(), Scheme::Other(_)) {
             return Check::Answer(Answer::new(StatusCode::UNSUPPORTED_URI_SCHEME));
         }
-        if message.max_forwards().is_ok_and(|max| max == Some(0)) {
+        if let Some(status) = too_far(message) {
             self.counts.loops += 1;
-            return Check::Answer(Answer::new(StatusCode::TOO_MANY_HOPS));
+            return Check::Answer(Answer::new(status));
+        }
+        if has_too_many_routes(message) {
+            self.counts.requests_too_long += 1;
+            return Check::Answer(Answer::new(StatusCode::BAD_REQUEST));
         }
         let unknown = message.unknown_options(&HeaderName::ProxyRequire, &[]);
         if !unknown.is_empty() {
@@ -171,6 +175,7 @@ impl Proxy {
         let Some(lookup) = self.hold(server, invite, origin, Stage::Lookup(Box::new(message)), Bytes::new()) else {
             return;
         };
+        self.wake(lookup, now + LOOKUP_TIME);
         self.lookups += 1;
         self.outputs.push_back(Output::NeedCredentials { lookup, user, host });
     }
@@ -211,6 +216,7 @@ impl Proxy {
             cancelled: Cancelled::No,
             reasons: Vec::new(),
             repeats: 0,
+            responses: 0,
             key: None,
             due: Timestamp::MAX,
             armed: Timestamp::MAX,
@@ -281,7 +287,7 @@ impl Proxy {
 
     /// An ACK to a 2xx goes the way of its dialog and has no transaction.
     pub(super) fn ack(&mut self, mut message: Message, flow: Flow, side: Side) {
-        if message.max_forwards().is_ok_and(|max| max == Some(0)) {
+        if too_far(&message).is_some() || has_too_many_routes(&message) {
             self.counts.acks_stray += 1;
             return;
         }
@@ -327,6 +333,16 @@ impl Proxy {
 enum Check {
     Forward,
     Answer(Answer),
+}
+
+/// Why a request goes no further: it has no hop left (RFC 3261 §16.3 step 3), or has had too many of those that do not count them.
+fn too_far(message: &Message) -> Option<StatusCode> {
+    let none_left = message.max_forwards().is_ok_and(|max| max == Some(0));
+    (none_left || message.vias().nth(usize::from(HOPS_MAX)).is_some()).then_some(StatusCode::TOO_MANY_HOPS)
+}
+
+fn has_too_many_routes(message: &Message) -> bool {
+    message.elements(&HeaderName::Route).nth(ROUTES_MAX).is_some()
 }
 
 /// What a CANCEL says of its reason (RFC 3326 §2): it is for whoever rings.

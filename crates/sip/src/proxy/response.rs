@@ -5,6 +5,7 @@ use model::Timestamp;
 
 use super::answer::Answer;
 use super::exchange::{Cancelled, Origin, Stage, Target};
+use super::settings::RESPONSES_MAX;
 use super::target::OPENED_BY_US;
 use super::{Failure, Proxy, headers};
 use crate::flow::Flow;
@@ -21,6 +22,12 @@ impl Proxy {
         let node = self.node_of(flow);
         // Without an exchange it is the answer to a CANCEL of ours.
         let Some(held) = self.exchanges.get_mut(id) else { return };
+        let decides = status.is_final() && !matches!(held.stage, Stage::Answered { .. });
+        held.responses = held.responses.saturating_add(1);
+        if held.responses > RESPONSES_MAX && !decides {
+            self.counts.responses_limited += 1;
+            return;
+        }
         if let Stage::Orphaned { .. } = held.stage
             && let Some(heir) = node
         {

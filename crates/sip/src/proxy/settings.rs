@@ -79,7 +79,7 @@ pub const TIMER_C_LOOK: Duration = Duration::from_secs(64);
 pub const REASONS_MAX: usize = 4;
 /// The longest of them that does, in bytes: a code and a sentence.
 pub const REASON_BYTES_MAX: usize = 512;
-/// How long a REGISTER without credentials waits to learn who its user is.
+/// How long a request waits to learn who its user is.
 pub const LOOKUP_TIME: Duration = Duration::from_secs(32);
 /// How long a nonce lives.
 pub const NONCE_LIFETIME: Duration = Duration::from_secs(300);
@@ -87,8 +87,21 @@ pub const NONCE_LIFETIME: Duration = Duration::from_secs(300);
 pub const DRAIN_ALONE_AFTER: Duration = Duration::from_secs(2);
 /// What a 503 asks for, in seconds.
 pub const RETRY_AFTER_S: u32 = 5;
-/// How often one request is given to another node because its node was lost.
+/// How often one request is given to another node because its node was lost, or has said that another one has the call.
 pub const REPEATS_MAX: u8 = 4;
+/// How often in all, with those times before which it had to wait for a node: then whoever asked is told.
+pub const REPEATS_AFTER_WAITING_MAX: u8 = 8;
+/// How often a response is passed from node to node because each says that another one has the call.
+pub const PASSES_MAX: u8 = 4;
+/// The most hops that a request has left, whatever its Max-Forwards says, and that it may have had: those of RFC 3261 §20.22. A loop
+/// over elements that do not count is as long as that.
+pub const HOPS_MAX: u8 = 70;
+/// Routes of one request: those of two chains of proxies, and room. Each that is ours costs a change of the message.
+pub const ROUTES_MAX: usize = 32;
+/// Responses to one request that are passed on: those of an hour of ringing in which each is repeated, and of some forks.
+pub const RESPONSES_MAX: u16 = 1_000;
+/// Timers that one turn looks at; further ones that are due wait for the next turn, before which messages have theirs.
+pub const TIMERS_PER_TURN: usize = 4_096;
 
 /// A trunk, known by where its calls come from.
 #[derive(Clone, PartialEq, Eq, Debug)]

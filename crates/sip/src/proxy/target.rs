@@ -272,8 +272,10 @@ impl Proxy {
         }
         self.opened += 1;
         let connection = OPENED_BY_US | self.opened;
-        self.connections
-            .insert(connection, Peer { remote, side: Side::Edge, phone: PhoneMark::default(), listens: None });
+        self.connections.insert(
+            connection,
+            Peer { remote, side: Side::Edge, phone: PhoneMark::default(), listens: None, asked: false },
+        );
         // In front: see `poll_output`.
         self.outputs.push_front(super::Output::Connect { connection, remote });
         Flow::Stream { connection }

@@ -51,7 +51,7 @@ impl Proxy {
 
     fn begin_waiting(&mut self, id: u64, now: Timestamp) {
         self.counts.requests_waited += 1;
-        self.waiting.push(id);
+        self.waiting.push_back(id);
         self.wake(id, now + OWNER_BACK);
     }
 
@@ -61,7 +61,7 @@ impl Proxy {
             let Some(Exchange { stage: Stage::Waiting { message, .. }, .. }) = self.exchanges.get(id) else { continue };
             let Some(tag) = self.owner_tag(message) else { continue };
             let Ok(destination) = self.to_owner(&tag) else {
-                self.waiting.push(id);
+                self.waiting.push_back(id);
                 continue;
             };
             let Some(held) = self.exchanges.get_mut(id) else { continue };
@@ -78,13 +78,22 @@ impl Proxy {
 
     /// Nobody came.
     pub(super) fn waited_in_vain(&mut self, id: u64, now: Timestamp) {
-        self.waiting.retain(|waiting| *waiting != id);
         let Some(held) = self.exchanges.get_mut(id) else { return };
         let (server, request) = (held.server, std::mem::take(&mut held.request));
         held.stage = Stage::Answered { client_open: false };
+        self.forget_waited();
         self.counts.no_node += 1;
         if let Ok(request) = Message::parse(request) {
             self.answer(server, &request, &Answer::unavailable(), now);
+        }
+    }
+
+    /// All wait equally long, so those who wait no more are the first in the row, apart from those whose request has ended otherwise.
+    fn forget_waited(&mut self) {
+        while let Some(first) = self.waiting.front()
+            && !self.exchanges.get(*first).is_some_and(|held| matches!(held.stage, Stage::Waiting { .. }))
+        {
+            self.waiting.pop_front();
         }
     }
 }

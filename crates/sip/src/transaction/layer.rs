@@ -211,6 +211,9 @@ impl TransactionLayer {
     /// The most transactions of each side: 1,000 calls a second, four transactions each, for 32 s, and half as many again.
     pub const TRANSACTIONS_MAX: usize = 196_608;
 
+    /// Timers that one turn looks at: a tenth of a second's work at most, also when everything is due because the process stood still.
+    pub const TIMERS_PER_TURN: usize = 4_096;
+
     /// An empty layer of a server without heirs. Of what is answered over UDP it keeps the answer alone, for who asks again.
     pub fn new(intervals: Intervals) -> Self {
         let answered = Answered::new(intervals.patience(), Self::TRANSACTIONS_MAX);

@@ -462,3 +462,69 @@ fn a_request_whose_call_was_with_a_node_that_is_gone_too_goes_marked_to_the_next
     }
     assert_eq!(times, 5);
 }
+
+#[test]
+fn a_request_that_nodes_give_to_each_other_ends_although_nodes_come_and_go() {
+    let mut lab = Lab::new();
+    lab.node(1, "sip-cluster", "sip-cluster-1.1");
+    lab.node(2, "sip-cluster", "sip-cluster-2.1");
+    let to_tag = tag(1, "sip-cluster-1.1");
+    lab.from(TRUNK, &Ask { method: "BYE", to_tag: Some(&to_tag), ..Ask::default() }.text());
+    let mut times = 0;
+    for life in 3..40 {
+        while let Some((flow, bye)) = lab.take().pop().filter(|(flow, m)| *flow != udp(TRUNK) && m.is_request()) {
+            times += 1;
+            let Flow::Stream { connection } = flow else { panic!("to a node") };
+            let other = if connection == 1 { "sip-cluster-2.1" } else { "sip-cluster-1.1" };
+            lab.by(connection, &elsewhere(&bye, other));
+        }
+        // Somebody joins: what waits for a node is given out again.
+        lab.proxy.handle_opened(life, addr("127.0.2.1:40000"), Side::Cluster);
+        lab.announce(life, &format!("media;node=media-1;epoch={life}"), TOKEN);
+        lab.sent.retain(|(_, m)| m.status() != Some(StatusCode::OK));
+    }
+    assert_eq!(times, usize::from(settings::REPEATS_AFTER_WAITING_MAX) + 1);
+    assert_eq!(lab.proxy.counts().handovers_limited, 1);
+    assert_eq!((lab.proxy.counts().no_node, lab.proxy.is_idle()), (1, true), "it was answered");
+}
+
+#[test]
+fn a_response_that_nodes_give_to_each_other_ends() {
+    let mut lab = Lab::new();
+    lab.node(1, "sip-cluster", "a.1");
+    lab.node(2, "sip-cluster", "b.1");
+    // Of a request that a node has sent itself.
+    let own =
+        Message::parse(Ask { host: "127.0.2.1", ..Ask::default() }.text().replace('\n', "\r\n").into_bytes().into());
+    let mut response = elsewhere(&own.unwrap(), "b.1");
+    let mut times = 0;
+    loop {
+        lab.by(if times % 2 == 0 { 1 } else { 2 }, &response);
+        let Some((flow, passed)) = lab.take().pop() else { break };
+        times += 1;
+        assert_eq!(flow, tcp(if times % 2 == 0 { 1 } else { 2 }));
+        let other = if times % 2 == 0 { "b.1" } else { "a.1" };
+        response = text_of(&passed).replace("\r\n", "\n").replacen(
+            "Content-Length",
+            &format!("Trunkline-Owner: {other}\nContent-Length"),
+            1,
+        );
+    }
+    assert_eq!((times, lab.proxy.counts().handovers_limited), (settings::PASSES_MAX, 1));
+}
+
+#[test]
+fn thousands_that_wait_for_a_node_in_vain_are_answered_each_once() {
+    let mut lab = Lab::with(|s| s.limits.trunk_requests_per_s = 1_000_000);
+    let to_tag = tag(1, "a.1");
+    for n in 0..settings::OWNER_BACK_MAX + 10 {
+        let branch = format!("z9hG4bK-{n}");
+        lab.from(TRUNK, &Ask { method: "BYE", to_tag: Some(&to_tag), branch: &branch, ..Ask::default() }.text());
+    }
+    assert_eq!(lab.statuses(), [503; 10], "beyond the bound nobody waits");
+    lab.pass(Duration::from_secs(5), &[]);
+    assert_eq!(lab.statuses().len(), settings::OWNER_BACK_MAX);
+    let ask = Ask { method: "BYE", to_tag: Some(&to_tag), branch: "z9hG4bK-again", ..Ask::default() };
+    lab.from(TRUNK, &ask.text());
+    assert!(lab.take().is_empty(), "there is room again");
+}

@@ -7,9 +7,10 @@ use crate::transaction::timer::{Fired, Timer};
 use crate::{Message, StatusCode, Transmit};
 
 impl TransactionLayer {
-    /// Lets time pass.
+    /// Lets time pass. Of what is due at once no more is dealt with than [`Self::TIMERS_PER_TURN`]; the rest is due still.
     pub fn handle_timeout(&mut self, now: Timestamp) {
-        while let Some((due, (kind, id))) = self.timers.pop_due(now) {
+        for _ in 0..Self::TIMERS_PER_TURN {
+            let Some((due, (kind, id))) = self.timers.pop_due(now) else { return };
             match kind {
                 Kind::Client => self.expire_client(id, due, now),
                 Kind::Server => self.expire_server(id, due, now),
