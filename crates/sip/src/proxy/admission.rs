@@ -68,6 +68,10 @@ impl Proxy {
     ) {
         match self.identify(&message, origin, credentials, now) {
             Err(answer) if server == ServerId::NONE => self.answer_stranger(origin.flow(), &message, &answer),
+            // Its source was no trunk's when it came: what is sent again is let in.
+            Ok(_) if server == ServerId::NONE => {
+                self.answer_stranger(origin.flow(), &message, &Answer::unavailable());
+            }
             Ok(source) => {
                 let invite = message.method() == Method::Invite;
                 let attempt = invite.then(|| source.attempt(&message, now));
@@ -241,6 +245,7 @@ impl Proxy {
 
     /// RFC 3327 §5.2: what is sent to this phone later comes through us, down this flow.
     fn add_path(&self, message: &mut Message, origin: Origin) {
+        self.remove_own_paths(message);
         let token = flow_token::seal(origin.flow(), self.stream_owner(origin.flow()), &self.seal);
         message.push_front(&HeaderName::Path, format_args!("<sip:{token}@{};lr>", self.settings.edge));
     }

@@ -47,8 +47,7 @@ impl Proxy {
     /// Answers a stranger, who is usually asked who he is, and remembers nothing of it: a flood of requests that prove nothing fills no memory, and a
     /// repetition gets a challenge of its own. The tag is the same in each (RFC 3261 §8.2.7).
     pub(super) fn answer_stranger(&mut self, flow: Flow, request: &Message, answer: &Answer) {
-        let branch = request.top_via().ok().and_then(|via| via.branch()).unwrap_or_default();
-        let tag = format!("p{:08x}{:016x}", loop_mark(request), rendezvous::hash(branch.as_bytes()));
+        let tag = format!("{STRANGERS}{:08x}{}", loop_mark(request), mark_of_branch(request));
         let response = headed(Message::response_to(request, answer.status).to_tag(&tag), answer);
         self.layer.transmit(flow, response.into_bytes());
     }
@@ -60,6 +59,20 @@ impl Proxy {
         }
         headed(response, answer).build()
     }
+}
+
+/// What the tags of answers begin with that nobody remembers.
+const STRANGERS: &str = "p-";
+
+fn mark_of_branch(request: &Message) -> String {
+    let branch = request.top_via().ok().and_then(|via| via.branch()).unwrap_or_default();
+    format!("{:016x}", rendezvous::hash(branch.as_bytes()))
+}
+
+/// Whether an ACK is for such an answer: it has the branch of its INVITE (RFC 3261 §17.1.1.3).
+pub(super) fn is_strangers_ack(ack: &Message) -> bool {
+    let tag = ack.to().ok().and_then(|to| to.tag()).and_then(|tag| tag.strip_prefix(STRANGERS));
+    tag.is_some_and(|tag| tag.ends_with(&mark_of_branch(ack)))
 }
 
 fn headed(response: crate::Builder, answer: &Answer) -> crate::Builder {

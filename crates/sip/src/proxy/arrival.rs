@@ -80,11 +80,37 @@ impl Proxy {
         if !self.is_sound(&message, flow) {
             return;
         }
-        // Not one request of a stranger has a transaction: what he sends twice is answered twice.
-        if message.is_request() && !self.is_draining() && proves_nothing(&message) {
+        // Not one request of a stranger has a transaction: what he sends twice is answered twice, and no answer is repeated to
+        // somebody who has never asked.
+        if message.is_request()
+            && !self.is_draining()
+            && (proves_nothing(&message) || self.is_strangers(&message, remote))
+        {
             return self.stranger(message, flow, now);
         }
+        if message.is_request() && self.is_of_nodes_transaction(&message) {
+            self.counts.transactions_foreign += 1;
+            return;
+        }
         self.receive(message, flow, Side::Edge, now);
+    }
+
+    /// Whether a request begins something, says nothing of who sent it, and comes from where no trunk is: it goes nowhere.
+    fn is_strangers(&self, request: &Message, remote: SocketAddr) -> bool {
+        begins(request)
+            && !matches!(
+                request.method(),
+                Method::Bye | Method::Info | Method::Update | Method::Prack | Method::Register
+            )
+            && request.header(&HeaderName::ProxyAuthorization).is_none()
+            && self.trunk_of(remote.ip()).is_none()
+    }
+
+    /// Whether a request of the edge names a transaction of a node, whose Via a phone sees below ours: as a repetition it would
+    /// turn the node's responses to wherever it came from, as a CANCEL end what is the node's.
+    fn is_of_nodes_transaction(&mut self, request: &Message) -> bool {
+        let Some(Flow::Stream { connection }) = self.layer.answered_by(request) else { return false };
+        self.connections.get(&connection).is_none_or(|peer| peer.side == Side::Cluster)
     }
 
     /// Whether a message can be dealt with; one that cannot is answered where that is possible.
@@ -114,6 +140,11 @@ impl Proxy {
         let response = self.response_to(request, answer).to_bytes();
         self.layer.transmit(flow, response);
     }
+}
+
+/// Whether a request begins something: it is in no dialog and belongs to no other request.
+pub(super) fn begins(request: &Message) -> bool {
+    !matches!(request.method(), Method::Ack | Method::Cancel) && request.to().is_ok_and(|to| to.tag().is_none())
 }
 
 /// By which way a peer is answered, and reached later in the dialog or by its registration.

@@ -44,6 +44,8 @@ counts! {
     rate_known,
     /// Seals verified of messages whose source sends too many.
     seals_checked,
+    /// Requests of the edge dropped because they named a transaction of a node.
+    transactions_foreign,
     /// Challenges sent.
     challenges,
     /// Wrong passwords.
@@ -60,7 +62,7 @@ counts! {
     dead_flows,
     /// Requests that came round in a loop, or had been forwarded too often.
     loops,
-    /// Requests refused because they carried more Vias or Routes than are followed.
+    /// Requests refused because they carried more Routes, Record-Routes or Paths than are followed.
     requests_too_long,
     /// Responses that went no further because there were too many of one request.
     responses_limited,

@@ -3,10 +3,10 @@
 use bytes::Bytes;
 use model::Timestamp;
 
-use super::answer::Answer;
+use super::answer::{Answer, is_strangers_ack};
 use super::exchange::{Cancelled, Exchange, Origin, Stage};
 use super::forward::{branch_loop_mark, loop_mark};
-use super::settings::{HOPS_MAX, LOOKUP_TIME, REASON_BYTES_MAX, REASONS_MAX, ROUTES_MAX};
+use super::settings::{HOPS_MAX, LOOKUP_TIME, PATHS_MAX, REASON_BYTES_MAX, REASONS_MAX, ROUTES_MAX};
 use super::target::{Destination, OWNERS};
 use super::{Attempt, Output, Proxy, Side, headers};
 use crate::agent::{ALLOW, SDP, SUPPORTED};
@@ -69,7 +69,7 @@ impl Proxy {
             self.counts.loops += 1;
             return Check::Answer(Answer::new(status));
         }
-        if has_too_many_routes(message) {
+        if has_too_many_routes(message) || message.elements(&HeaderName::Path).nth(PATHS_MAX).is_some() {
             self.counts.requests_too_long += 1;
             return Check::Answer(Answer::new(StatusCode::BAD_REQUEST));
         }
@@ -138,15 +138,16 @@ impl Proxy {
         back.filter(|b| *b != flow).map(Destination::edge).ok_or_else(unknown)
     }
 
-    /// A REGISTER without credentials: whoever the user is, he is asked for his password.
+    /// A request without credentials from where no trunk is: whoever the user is, he is asked for his password or refused.
     pub(super) fn stranger(&mut self, mut message: Message, flow: Flow, now: Timestamp) {
-        if let Check::Answer(answer) = self.check(&message, &Method::Register, Side::Edge) {
+        if let Check::Answer(answer) = self.check(&message, &message.method(), Side::Edge) {
             return self.answer_stranger(flow, &message, &answer);
         }
         self.undo_strict_routing(&mut message);
         self.take_own_routes(&mut message);
         let (user, host) = user_of(&message);
         if user.is_empty() {
+            self.counts.unknown_sources += u64::from(message.method() != Method::Register);
             return self.answer_stranger(flow, &message, &Answer::new(StatusCode::FORBIDDEN));
         }
         if self.lookups >= self.settings.limits.lookups || self.exchanges.is_full() {
@@ -291,6 +292,10 @@ impl Proxy {
             self.counts.acks_stray += 1;
             return;
         }
+        if side == Side::Edge && is_strangers_ack(&message) {
+            self.counts.acks_stray += 1;
+            return;
+        }
         let (origin, destination) = match (side, flow) {
             (Side::Cluster, Flow::Stream { connection }) => {
                 if self.nodes.by_connection(connection).is_none() {
@@ -343,6 +348,7 @@ fn too_far(message: &Message) -> Option<StatusCode> {
 
 fn has_too_many_routes(message: &Message) -> bool {
     message.elements(&HeaderName::Route).nth(ROUTES_MAX).is_some()
+        || message.elements(&HeaderName::RecordRoute).nth(usize::from(HOPS_MAX)).is_some()
 }
 
 /// What a CANCEL says of its reason (RFC 3326 §2): it is for whoever rings.

@@ -98,6 +98,8 @@ pub const PASSES_MAX: u8 = 4;
 pub const HOPS_MAX: u8 = 70;
 /// Routes of one request: those of two chains of proxies, and room. Each that is ours costs a change of the message.
 pub const ROUTES_MAX: usize = 32;
+/// Paths of a REGISTER (RFC 3327): a registration is stored with them, and every call to the phone carries them.
+pub const PATHS_MAX: usize = 8;
 /// Responses to one request that are passed on: those of an hour of ringing in which each is repeated, and of some forks.
 pub const RESPONSES_MAX: u16 = 1_000;
 /// Timers that one turn looks at; further ones that are due wait for the next turn, before which messages have theirs.

@@ -47,11 +47,12 @@ enum Named {
 }
 
 impl Proxy {
-    /// Removes the topmost Routes that mean us and gives the user part of the last of them, the flow's token.
+    /// Removes the topmost Routes that mean us and gives the user part of the first of them, the flow's token. What stands below
+    /// ours came before it, from a peer: it decides nothing.
     pub(super) fn take_own_routes(&self, message: &mut Message) -> Option<String> {
         let mut token = None;
         while let Some(user) = self.own_top_route(message) {
-            token = Some(user);
+            token.get_or_insert(user);
             message.remove_first_value(&HeaderName::Route);
         }
         token
@@ -61,6 +62,23 @@ impl Proxy {
     pub(super) fn own_top_route(&self, message: &Message) -> Option<String> {
         let uri = message.routes().next()?.ok()?.uri().ok()?;
         self.is_us(&uri).then(|| uri.user().unwrap_or_default().to_owned())
+    }
+
+    /// Removes the Paths of a phone that mean us: by which flow it is reached says the one that we add.
+    pub(super) fn remove_own_paths(&self, register: &mut Message) {
+        let means_us = |path: &&str| {
+            let path = crate::header::NameAddr::parse(path).ok();
+            path.and_then(|path| path.uri().ok()).is_some_and(|uri| self.is_us(&uri))
+        };
+        if !register.elements(&HeaderName::Path).any(|path| means_us(&path)) {
+            return;
+        }
+        let others = register.elements(&HeaderName::Path).filter(|path| !means_us(path));
+        let others: Vec<String> = others.map(str::to_owned).collect();
+        register.remove(&HeaderName::Path);
+        for path in others {
+            register.append(&HeaderName::Path, path);
+        }
     }
 
     /// A strict router has put our Route into the Request-URI and the real one last (RFC 3261 §16.4).

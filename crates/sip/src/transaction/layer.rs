@@ -391,6 +391,16 @@ impl TransactionLayer {
         self.index.contains_key(self.key.client(via.branch().unwrap_or_default(), &method))
     }
 
+    /// By which flow the server transaction is answered that a request belongs to; an ACK or CANCEL belongs to its INVITE's.
+    pub fn answered_by(&mut self, request: &Message) -> Option<Flow> {
+        let method = match request.method() {
+            Method::Ack | Method::Cancel => Method::Invite,
+            method => method,
+        };
+        let id = *self.index.get(self.key.server(request, &method).ok()?)?;
+        self.servers.get(id).map(|server| server.flow)
+    }
+
     /// As [`Self::matches`]; a CANCEL also belongs to the INVITE that it means.
     pub fn knows(&mut self, message: &Message) -> bool {
         let is_cancel = message.is_request() && message.method() == Method::Cancel;

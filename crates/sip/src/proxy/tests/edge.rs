@@ -185,3 +185,85 @@ fn a_stray_response_goes_nowhere() {
     assert!(lab.take().is_empty());
     assert_eq!(lab.proxy.counts().responses_stray, 1);
 }
+
+#[test]
+fn who_has_not_proven_anything_leaves_nothing_behind_and_is_answered_once() {
+    let mut lab = Lab::new();
+    lab.node(1, "sip-cluster", "a.1");
+    for (method, from, status) in
+        [("INVITE", "7101", 407), ("MESSAGE", "7101", 407), ("INVITE", "nobody", 403), ("SUBSCRIBE", "nobody", 403)]
+    {
+        let branch = format!("z9hG4bK-{method}{from}");
+        let ask = Ask { method, from, host: PHONE, branch: &branch, ..Ask::default() };
+        lab.from(PHONE, &ask.text());
+        let (_, first) = lab.only();
+        assert_eq!(first.status().unwrap().0, status);
+        lab.from(PHONE, &ask.text());
+        let (_, second) = lab.only();
+        assert_eq!(first.to().unwrap().tag(), second.to().unwrap().tag());
+        let to_tag = first.to().unwrap().tag().map(str::to_owned);
+        lab.from(PHONE, &Ask { method: "ACK", to_tag: to_tag.as_deref(), ..ask }.text());
+        lab.pass(Duration::from_secs(40), &[1]);
+        assert!(lab.take().is_empty(), "nothing is repeated to an address that may be forged");
+        assert_eq!((lab.proxy.sizes().0, lab.proxy.layer.len()), (0, (0, 0)));
+    }
+    assert_eq!(lab.proxy.counts().unknown_sources, 4);
+}
+
+#[test]
+fn the_ack_of_a_stranger_goes_nowhere_by_a_static_route_either() {
+    let mut lab = Lab::with(|s| s.static_route = Some(addr("198.51.100.7:5070")));
+    let ask = Ask { host: PHONE, from: "nobody", ..Ask::default() };
+    lab.from(PHONE, &ask.text());
+    let (_, refused) = lab.only();
+    assert_eq!(refused.status(), Some(StatusCode::FORBIDDEN));
+    lab.from(PHONE, &Ask { method: "ACK", to_tag: refused.to().unwrap().tag(), ..ask }.text());
+    assert!(lab.take().is_empty());
+    assert_eq!(lab.proxy.counts().acks_stray, 1);
+}
+
+#[test]
+fn a_phone_does_not_speak_in_a_transaction_of_a_node() {
+    let mut lab = Lab::new();
+    lab.node(1, "sip-cluster", "a.1");
+    let path = flow_token::seal(udp(PHONE), None, &seal());
+    let more = format!("Route: <sip:{path}@127.0.0.1:5060;lr>\n");
+    let invite = Ask { uri: "sip:7101@10.0.0.7:5066", host: "127.0.2.1", branch: "z9hG4bK-n", ..Ask::default() };
+    lab.by(1, &Ask { more: &more, ..invite }.text());
+    let (_, ringing) = lab.only();
+    // Its Via stands below ours.
+    assert_eq!(ringing.vias().nth(1).unwrap().unwrap().branch(), Some("z9hG4bK-n"));
+    for method in ["INVITE", "CANCEL", "ACK"] {
+        let more = "Proxy-Authorization: Digest username=\"7101\"\n";
+        lab.from(PHONE, &Ask { method, more, ..invite }.text());
+        assert!(lab.take().is_empty(), "{method}");
+    }
+    assert_eq!(lab.proxy.counts().transactions_foreign, 3);
+    lab.from(PHONE, &answer(&ringing, 200, "p"));
+    let (flow, response) = lab.only();
+    assert_eq!((flow, response.status()), (tcp(1), Some(StatusCode::OK)));
+}
+
+#[test]
+fn nothing_that_the_edge_says_in_our_name_reaches_a_node() {
+    let mut lab = Lab::new();
+    lab.node(1, "sip-cluster", "a.1");
+    lab.node(2, "sip-cluster", "b.1");
+    let ours = "trunkline-owner: b.1\nTRUNKLINE-UNREACHABLE: b.1\nTrunkline-Passed: 1\nTrunkline-Anything: x\n\
+                Trunkline-Node: sip-cluster;node=c;epoch=1\nTrunkline-Token: a-token\n";
+    let to_tag = tag(1, "a.1");
+    for (method, branch) in
+        [("BYE", "z9hG4bK-a"), ("ACK", "z9hG4bK-b"), ("OPTIONS", "z9hG4bK-c"), ("INVITE", "z9hG4bK-d")]
+    {
+        lab.from(TRUNK, &Ask { method, to_tag: Some(&to_tag), more: ours, branch, ..Ask::default() }.text());
+        let (flow, request) = lab.only();
+        assert_eq!((flow, text_of(&request).to_ascii_lowercase().contains("trunkline-")), (tcp(1), false), "{method}");
+    }
+    assert_eq!(lab.proxy.live().count(), 2);
+    // Nor in a response: it would send the node's request to another one.
+    lab.by(1, &Ask { uri: "sip:1@192.0.2.10", host: "127.0.2.1", branch: "z9hG4bK-e", ..Ask::default() }.text());
+    let (_, invite) = lab.only();
+    lab.from(TRUNK, &answer(&invite, 302, "x").replace("Call-ID", "Trunkline-Owner: b.1\nCall-ID"));
+    let response = lab.take().into_iter().find(|(_, m)| m.status().is_some()).unwrap();
+    assert_eq!((response.0, response.1.header(&headers::OWNER)), (tcp(1), None));
+}

@@ -442,3 +442,35 @@ fn where_a_phone_listens_is_known_from_its_registration() {
     let listens = SocketAddr::new(ip, 5_062);
     assert!(lab.outputs.iter().any(|o| matches!(o, Output::Connect { remote, .. } if *remote == listens)));
 }
+
+#[test]
+fn a_phone_cannot_say_that_it_is_reached_by_another_flow_of_ours() {
+    let mut lab = Lab::new();
+    lab.node(1, "registrar", "registrar-1.1");
+    lab.node(2, "sip-cluster", "a.1");
+    let other = flow_token::seal(udp("198.51.100.9:5060"), None, &seal());
+    let paths =
+        format!("Path: <sip:{other}@127.0.0.1:5060;lr>, <sip:sbc.example;lr>\nPath: <sip:{other}@edge.example;lr>\n");
+    lab.from(PHONE, &register("", "z9hG4bK-1").text());
+    let (_, challenge) = lab.only();
+    let given = credentials(&challenge, &register("", ""), "secret-7101") + &paths;
+    lab.from(PHONE, &register(&given, "z9hG4bK-2").text());
+    let (_, forwarded) = lab.only();
+    let paths: Vec<&str> = forwarded.elements(&HeaderName::Path).collect();
+    assert_eq!((paths.len(), paths[1]), (2, "<sip:sbc.example;lr>"), "{paths:?}");
+    let own = forwarded.paths().next().unwrap().unwrap().uri().unwrap().user().unwrap().to_owned();
+    assert_eq!(flow_token::open(&own, &seal()), Some(udp(PHONE)));
+    // Of a registration from before that, or a Record-Route of the phone's own: ours, which stands first, decides.
+    let more = format!("Route: <sip:{own}@127.0.0.1:5060;lr>, <sip:{other}@127.0.0.1:5060;lr>\n");
+    lab.by(2, &Ask { uri: "sip:7101@10.0.0.7", host: "127.0.2.1", more: &more, ..Ask::default() }.text());
+    let (flow, invite) = lab.only();
+    assert_eq!((flow, invite.routes().count()), (udp(PHONE), 0));
+}
+
+#[test]
+fn a_registration_carries_no_more_paths_than_calls_can() {
+    let mut lab = Lab::new();
+    let paths = "Path: <sip:sbc.example;lr>\n".repeat(settings::PATHS_MAX + 1);
+    lab.from(PHONE, &register(&paths, "z9hG4bK-1").text());
+    assert_eq!(lab.statuses(), [400]);
+}
