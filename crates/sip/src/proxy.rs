@@ -11,6 +11,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use bytes::Bytes;
 use model::{Entropy, Owner, Timestamp};
@@ -37,6 +38,7 @@ pub mod headers;
 mod members;
 mod moved;
 mod nodes;
+pub mod overload;
 mod rendezvous;
 mod request;
 mod response;
@@ -58,6 +60,7 @@ use exchange::Exchange;
 use flow_token::PhoneMark;
 use moved::Moved;
 use nodes::Nodes;
+use overload::Overload;
 use sources::{Admission, Sources};
 
 /// Judges whether a peer on the nodes' port is a node.
@@ -142,6 +145,7 @@ pub struct Proxy {
     moved: Moved,
     sources: Sources,
     allowance: Allowance,
+    overload: Overload,
     trunks: Vec<Trunk>,
     lookups: usize,
     /// Requests that wait for an owner to be back, in their order.
@@ -199,6 +203,7 @@ impl Proxy {
             moved: Moved::default(),
             sources,
             allowance: Allowance::new(),
+            overload: Overload::default(),
             trunks: Vec::new(),
             lookups: 0,
             waiting: VecDeque::new(),
@@ -267,6 +272,17 @@ impl Proxy {
 // === impl Proxy: inputs ===
 
 impl Proxy {
+    /// The message that comes next has waited for `waited`, and behind it so many messages of connections wait: whether what begins
+    /// something is refused ([`overload`]).
+    pub fn note_wait(&mut self, waited: Duration, backlog: usize) {
+        self.counts.overloads_begun += u64::from(self.overload.observe(waited, backlog));
+    }
+
+    /// Whether what begins something is refused because more comes than can be done.
+    pub const fn is_overloaded(&self) -> bool {
+        self.overload.refuses()
+    }
+
     /// A datagram came to a UDP listener of the edge.
     pub fn handle_datagram(&mut self, listener: u16, remote: SocketAddr, bytes: Bytes, now: Timestamp) {
         let flow = Flow::Udp { listener, remote };

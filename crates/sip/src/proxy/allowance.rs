@@ -108,7 +108,7 @@ impl Proxy {
     /// Whether a message whose source has used up its rate is let in all the same.
     pub(super) fn is_known(&mut self, message: &Message, flow: Flow, source: IpAddr, now: Timestamp) -> bool {
         let per_s = self.requests_per_s(source);
-        let known = if self.layer.knows(message) {
+        let known = if self.layer.knows(message, now) {
             take(&mut self.allowance.sources.entry(block(source)).transactions_full, per_s, now)
         } else if message.is_request() {
             self.allowance.of_flow(arrival::way_back(message, flow), per_s, now)

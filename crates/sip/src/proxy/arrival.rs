@@ -6,6 +6,7 @@ use model::Timestamp;
 
 use super::admission::proves_nothing;
 use super::answer::Answer;
+use super::settings::BEGINNING_MAX;
 use super::sources::{Admission, Rate};
 use super::{Proxy, Side, Trunk, headers};
 use crate::error::ParseError;
@@ -80,6 +81,10 @@ impl Proxy {
         if !self.is_sound(&message, flow) {
             return;
         }
+        if self.is_too_much(&message, now) {
+            self.counts.overload_refused += 1;
+            return self.answer_stranger(flow, &message, &Answer::unavailable());
+        }
         // Not one request of a stranger has a transaction: what he sends twice is answered twice, and no answer is repeated to
         // somebody who has never asked.
         if message.is_request()
@@ -93,6 +98,16 @@ impl Proxy {
             return;
         }
         self.receive(message, flow, Side::Edge, now);
+    }
+
+    /// Whether there is no time or no room for a request that begins something. One that was let in goes on, also when it is
+    /// repeated, and so does every dialog.
+    fn is_too_much(&mut self, message: &Message, now: Timestamp) -> bool {
+        let held = self.exchanges.len().max(self.layer.len().1);
+        (self.overload.refuses() || held >= BEGINNING_MAX)
+            && message.is_request()
+            && begins(message)
+            && !self.layer.knows(message, now)
     }
 
     /// Whether a request begins something, says nothing of who sent it, and comes from where no trunk is: it goes nowhere.

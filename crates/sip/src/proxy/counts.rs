@@ -74,6 +74,10 @@ counts! {
     lookups_late,
     /// Requests refused because a table was full.
     overloads,
+    /// How often more came than could be done in time.
+    overloads_begun,
+    /// Requests refused unseen meanwhile.
+    overload_refused,
     /// Nodes that joined.
     nodes_joined,
     /// Nodes that were lost.

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use model::{Dn, TenantId};
 
+use crate::transaction::TransactionLayer;
+
 /// Addresses and limits of a proxy.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -98,6 +100,9 @@ pub const PASSES_MAX: u8 = 4;
 pub const HOPS_MAX: u8 = 70;
 /// Routes of one request: those of two chains of proxies, and room. Each that is ours costs a change of the message.
 pub const ROUTES_MAX: usize = 32;
+/// Of the table of requests, and of that of transactions, so much is for what begins something; the rest, an eighth, is for what goes
+/// on: who cannot hang up keeps a call.
+pub const BEGINNING_MAX: usize = TransactionLayer::TRANSACTIONS_MAX / 8 * 7;
 /// Paths of a REGISTER (RFC 3327): a registration is stored with them, and every call to the phone carries them.
 pub const PATHS_MAX: usize = 8;
 /// Responses to one request that are passed on: those of an hour of ringing in which each is repeated, and of some forks.

@@ -19,6 +19,7 @@ mod edge;
 mod failover;
 mod floods;
 mod limits;
+mod overloaded;
 mod phones;
 
 const EDGE: &str = "127.0.0.1:5060";

@@ -401,10 +401,20 @@ impl TransactionLayer {
         self.servers.get(id).map(|server| server.flow)
     }
 
-    /// As [`Self::matches`]; a CANCEL also belongs to the INVITE that it means.
-    pub fn knows(&mut self, message: &Message) -> bool {
-        let is_cancel = message.is_request() && message.method() == Method::Cancel;
-        self.matches(message) || (is_cancel && self.invite_of(message).is_some())
+    /// As [`Self::matches`]; a CANCEL also belongs to the INVITE that it means, and a repeated request to its answer.
+    pub fn knows(&mut self, message: &Message, now: Timestamp) -> bool {
+        if self.matches(message) {
+            return true;
+        }
+        if !message.is_request() {
+            return false;
+        }
+        let method = message.method();
+        if method == Method::Cancel && self.invite_of(message).is_some() {
+            return true;
+        }
+        let Ok(key) = self.key.server(message, &method) else { return false };
+        self.answered.as_ref().is_some_and(|answered| answered.find(key, now).is_some())
     }
 
     /// The client transaction that a response belongs to, and its owner.

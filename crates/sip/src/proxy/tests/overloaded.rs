@@ -1,0 +1,162 @@
+//! More comes than can be done: what is let in is finished, and who is not is told at once.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap};
+
+use super::*;
+
+/// What a message costs that goes on, and one that is refused.
+const WORK: Duration = Duration::from_micros(100);
+const REFUSAL: Duration = Duration::from_micros(10);
+/// INVITE, 200 and ACK, BYE and 200.
+const MESSAGES_OF_CALL: u32 = 5;
+/// From one end to the other.
+const WAY: Duration = Duration::from_millis(1);
+/// From the ACK to the BYE.
+const TALK: Duration = Duration::from_millis(500);
+const NODE: u64 = 1;
+
+/// A loop with one processor: what comes waits in its order, and each message takes its time.
+struct Site {
+    lab: Lab,
+    /// What is on its way or waits: by which connection, or from the trunk.
+    coming: BinaryHeap<Reverse<(Timestamp, u64, Option<u64>, String)>>,
+    sequence: u64,
+    longest_wait: Duration,
+    /// Responses that callers got, by call.
+    statuses: BTreeMap<u32, Vec<u16>>,
+}
+
+impl Site {
+    fn new() -> Self {
+        let mut lab = Lab::new();
+        lab.node(NODE, "sip-cluster", "a.1");
+        let (coming, statuses) = (BinaryHeap::new(), BTreeMap::new());
+        Self { lab, coming, sequence: 0, longest_wait: Duration::ZERO, statuses }
+    }
+
+    fn comes(&mut self, at: Timestamp, by: Option<u64>, text: String) {
+        self.sequence += 1;
+        self.coming.push(Reverse((at, self.sequence, by, text)));
+    }
+
+    fn ask(&mut self, at: Timestamp, call: u32, method: &str) {
+        let (id, branch) = (format!("{call}@192.0.2.10"), format!("z9hG4bK-{call}-{method}"));
+        let to_tag = tag(u64::from(call), "a.1");
+        let to_tag = (method != "INVITE").then_some(to_tag.as_str());
+        let cseq = 1 + u32::from(method == "BYE");
+        let text = Ask { method, to_tag, branch: &branch, call: &id, cseq, ..Ask::default() }.text();
+        self.comes(at, None, text);
+    }
+
+    fn run(&mut self) {
+        while let Some(Reverse((at, _, by, text))) = self.coming.pop() {
+            self.lab.now = self.lab.now.max(at);
+            let waited = self.lab.now.since(at);
+            self.longest_wait = self.longest_wait.max(waited);
+            self.lab.proxy.note_wait(waited, 0);
+            match by {
+                Some(connection) => self.lab.by(connection, &text),
+                None => self.lab.from(TRUNK, &text),
+            }
+            let sent = self.lab.take();
+            let refused = sent.iter().any(|(_, m)| m.status() == Some(StatusCode::SERVICE_UNAVAILABLE));
+            self.lab.now = self.lab.now + if refused { REFUSAL } else { WORK };
+            sent.into_iter().for_each(|(flow, message)| self.arrived(flow, &message));
+        }
+    }
+
+    /// The two ends: a node that answers at once, and a caller who hangs up after a while.
+    fn arrived(&mut self, flow: Flow, message: &Message) {
+        let at = self.lab.now + WAY;
+        if is_keep_alive(message) || message.method() == Method::Ack {
+            return;
+        }
+        let call: u32 = message.call_id().unwrap().split('@').next().unwrap().parse().unwrap();
+        if message.is_request() {
+            assert_eq!(flow, tcp(NODE));
+            return self.comes(at, Some(NODE), answer(message, 200, &tag(u64::from(call), "a.1")));
+        }
+        let status = message.status().unwrap().0;
+        self.statuses.entry(call).or_default().push(status);
+        if message.method() == Method::Invite && status == 200 {
+            self.ask(at, call, "ACK");
+            self.ask(at + TALK, call, "BYE");
+        }
+    }
+}
+
+/// Calls that come evenly for a second and a half, at so many times of what one processor can do.
+fn offered(times: u32) -> (Site, u32) {
+    let mut site = Site::new();
+    let each = WORK * MESSAGES_OF_CALL / times;
+    let calls = 1_500_000 / u32::try_from(each.as_micros()).unwrap();
+    let began = site.lab.now;
+    for call in 1..=calls {
+        site.ask(began + each * call, call, "INVITE");
+    }
+    site.run();
+    (site, calls)
+}
+
+#[test]
+fn with_twice_the_load_what_is_let_in_is_finished_and_the_rest_refused() {
+    let (site, calls) = offered(2);
+    assert_eq!(site.statuses.len(), calls as usize, "everybody is answered");
+    let finished = site.statuses.values().filter(|statuses| **statuses == [200, 200]).count();
+    let refused = site.statuses.values().filter(|statuses| **statuses == [503]).count();
+    assert_eq!(finished + refused, calls as usize, "nothing between the two");
+    // Half of them could be done.
+    assert!(finished * 10 > calls as usize * 4, "{finished} of {calls}");
+    assert!(site.longest_wait < Duration::from_millis(250), "nobody repeats: {:?}", site.longest_wait);
+    let counts = site.lab.proxy.counts();
+    assert_eq!(counts.overload_refused, refused as u64);
+    assert!(counts.overloads_begun > 0 && !site.lab.proxy.is_overloaded());
+}
+
+#[test]
+fn what_can_be_done_is_not_refused() {
+    let (site, calls) = offered(1);
+    assert!(site.statuses.values().all(|statuses| *statuses == [200, 200]));
+    assert_eq!((site.statuses.len(), site.lab.proxy.counts().overloads_begun), (calls as usize, 0));
+}
+
+#[test]
+fn while_too_much_comes_dialogs_responses_and_repetitions_go_on() {
+    let mut lab = Lab::new();
+    lab.node(1, "sip-cluster", "a.1");
+    lab.from(TRUNK, &Ask::default().text());
+    let (_, invite) = lab.beyond_trying();
+    let info = Ask { method: "MESSAGE", branch: "z9hG4bK-m", ..Ask::default() };
+    lab.from(TRUNK, &info.text());
+    let (_, message) = lab.only();
+    lab.by(1, &answer(&message, 200, "x"));
+    lab.take();
+    lab.proxy.note_wait(overload::LATE, 0);
+    for (method, branch) in
+        [("INVITE", "z9hG4bK-2"), ("OPTIONS", "z9hG4bK-3"), ("REGISTER", "z9hG4bK-4"), ("SUBSCRIBE", "z9hG4bK-5")]
+    {
+        lab.from(TRUNK, &Ask { method, branch, ..Ask::default() }.text());
+        let (flow, refused) = lab.only();
+        assert_eq!((flow, refused.status().unwrap().0), (udp(TRUNK), 503), "{method}");
+        assert_eq!(refused.retry_after().unwrap(), Some(5));
+    }
+    assert_eq!(lab.proxy.sizes().0, 1, "nothing is held of them");
+    lab.from(TRUNK, &info.text());
+    assert_eq!(lab.statuses(), [200], "the answer is repeated");
+    lab.from(TRUNK, &Ask::default().text());
+    assert!(lab.take().is_empty(), "it was let in");
+    lab.by(1, &answer(&invite, 180, &tag(1, "a.1")));
+    assert_eq!(lab.statuses(), [180]);
+    let to_tag = tag(1, "a.1");
+    for method in ["PRACK", "UPDATE", "INVITE", "BYE"] {
+        let branch = format!("z9hG4bK-d{method}");
+        lab.from(TRUNK, &Ask { method, to_tag: Some(&to_tag), branch: &branch, cseq: 2, ..Ask::default() }.text());
+        assert_eq!(lab.only().0, tcp(1), "{method}");
+    }
+    lab.by(1, &Ask { uri: "sip:1@192.0.2.10", host: "127.0.2.1", branch: "z9hG4bK-o", ..Ask::default() }.text());
+    assert_eq!(lab.only().0, udp("192.0.2.10:5060"), "what nodes begin is let in already");
+    lab.proxy.note_wait(overload::IN_TIME, 0);
+    lab.from(TRUNK, &Ask { branch: "z9hG4bK-6", call: "call-6", ..Ask::default() }.text());
+    assert_eq!(lab.beyond_trying().0, tcp(1));
+}
