@@ -13,6 +13,7 @@ mod link;
 mod queues;
 mod registrations;
 mod reply;
+mod row;
 mod script;
 mod server;
 mod steady;
@@ -25,7 +26,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use infra::{Client, Clock, Position, Result, StoreError};
+use infra::{Client, Clock, Position, Result, Room, StoreError};
 use model::{Stamped, TenantId};
 
 use link::Link;
@@ -167,6 +168,11 @@ fn tag(tenant: &TenantId) -> String {
 /// Facts as they stand in the stream.
 fn envelopes(events: &[Stamped]) -> impl Iterator<Item = Vec<u8>> + '_ {
     events.iter().map(contracts::wire::encode_stamped)
+}
+
+/// How long a stream may be for a write to be let in, as scripts take it; 0 for one that is never refused.
+fn stream_bytes(room: Room) -> usize {
+    if room == Room::Ends { 0 } else { room.stream_bytes() }
 }
 
 /// A position that a script answered; empty is none.

@@ -20,14 +20,26 @@ pub const RECORDS_MAX: usize = 200_000;
 /// The largest state of one record, in bytes: a call with 512 pairs of user data has about 100 kB.
 pub const STATE_MAX: usize = 1 << 20;
 
+/// The largest fact, as it stands in a stream, in bytes: user data of 512 pairs have about 100 kB.
+pub const FACT_MAX: usize = 1 << 20;
+
+/// The largest entry of the stream of new calls, in bytes: it begins with the user data of its call.
+pub const NEW_CALL_MAX: usize = 1 << 20;
+
+/// The most that one write brings, in bytes: state, facts, links and entry together. One script of Redis has little more.
+pub const WRITE_MAX: usize = 4 << 20;
+
 /// The largest state of a view, in bytes: 300,000 statistics have about 50 MB.
 pub const VIEW_MAX: usize = 128 << 20;
 
 /// Bytes of a tenant's event stream that are kept in memory once they are out.
 pub const STREAM_BYTES: usize = 32 << 20;
 
-/// Bytes of a tenant's event stream at which writers are refused because nothing of it gets out.
+/// Bytes of a tenant's event stream at which nothing of that tenant begins any more because nothing of it gets out.
 pub const STREAM_BYTES_HARD: usize = 512 << 20;
+
+/// Bytes at which what has begun is refused too: a quarter more, for calls that are to be brought to their ends.
+pub const STREAM_BYTES_LAST: usize = 640 << 20;
 
 /// The longest record of the reporting log, with its key, in bytes: below what Kafka's brokers and clients take without being told otherwise.
 pub const LOG_RECORD_BYTES_MAX: usize = 900_000;

@@ -4,7 +4,7 @@
 
 #![allow(clippy::unwrap_used, clippy::missing_panics_doc, reason = "a suite of tests reports by panicking")]
 
-mod fixtures;
+pub(crate) mod fixtures;
 mod ledgers;
 mod others;
 pub mod provisioning;
@@ -56,6 +56,8 @@ pub async fn run(fresh: impl Fn() -> (Stores, Arc<SetClock>)) {
     ledgers::a_session_takes_its_new_call_with_it(&stores()).await;
     ledgers::a_view_keeps_its_place_with_its_state(&stores()).await;
     ledgers::a_tenants_queues_have_one_writer(&stores()).await;
+    ledgers::what_is_too_large_is_refused_for_that_write_alone(&stores()).await;
+    ledgers::every_ledger_refuses_what_is_too_large(&stores()).await;
     streams::events_are_read_in_order_from_any_position(&stores()).await;
     streams::a_reader_is_woken_by_a_commit(&stores()).await;
     streams::tenants_do_not_see_each_other(&stores()).await;

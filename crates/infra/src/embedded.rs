@@ -15,6 +15,7 @@ mod state;
 mod streams;
 mod table;
 mod tenant;
+mod turn;
 mod views;
 mod wakings;
 
@@ -24,6 +25,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use contracts::v1;
+use model::Timestamp;
 use tokio::sync::watch;
 
 pub use journal::FsyncPolicy;
@@ -86,7 +88,15 @@ struct Inner {
     state: State,
     journal: Option<Journal>,
     compact_at: u64,
+    /// Whether something was done that the journal does not have, because the disk was full: a snapshot makes up for it.
+    is_behind: bool,
+    /// No snapshot is tried before: the last one found no room.
+    snapshot_from: Timestamp,
+    clock: Arc<dyn Clock>,
 }
+
+/// After a snapshot for which there was no room the next is tried so much later: each one writes everything that there is.
+const SNAPSHOT_AGAIN: Duration = Duration::from_secs(5);
 
 impl Embedded {
     /// Opens the stores in a folder, which is made if it is not there, and reads back what was written.
@@ -112,7 +122,10 @@ impl Embedded {
 
     fn with(state: State, journal: Option<Journal>, compact_at: u64, clock: Arc<dyn Clock>) -> Self {
         let synced = journal.as_ref().map_or_else(|| watch::channel(0).1, Journal::synced);
-        let inner = Mutex::new(Inner { brought: Vec::new(), state, journal, compact_at });
+        let snapshot_from = Timestamp::ZERO;
+        let (brought, is_behind, time) = (Vec::new(), false, clock.clone());
+        let inner = Inner { brought, state, journal, compact_at, is_behind, snapshot_from, clock: time };
+        let inner = Mutex::new(inner);
         Self { inner, synced, wakings: Wakings::default(), clock }
     }
 
@@ -183,23 +196,80 @@ impl Inner {
         if effects.is_empty() {
             return Ok(());
         }
-        let before = self.brought.len();
-        for news in effects.iter().filter_map(News::of) {
+        let turn = turn_of(effects);
+        self.journal(&turn)?;
+        self.apply(turn);
+        Ok(())
+    }
+
+    /// Journals a turn that is about to be applied.
+    fn journal(&mut self, turn: &v1::Turn) -> Result<()> {
+        let Some(journal) = &mut self.journal else { return Ok(()) };
+        if self.is_behind {
+            let now = self.clock.now();
+            if now < self.snapshot_from {
+                return Err(StoreError::DiskFull { what: "the journal".to_owned() });
+            }
+            self.snapshot_from = now + SNAPSHOT_AGAIN;
+            journal.compact(self.state.dump())?;
+            self.is_behind = false;
+            tracing::info!("the disk has room again: what went on in memory is written");
+        }
+        journal.append(turn)
+    }
+
+    /// Applies a turn that is journalled.
+    fn apply(&mut self, turn: v1::Turn) {
+        for news in turn.effects.iter().filter_map(|effect| News::of(effect.effect.as_ref()?)) {
             if self.brought.last() != Some(&news) {
                 self.brought.push(news);
             }
         }
-        let effects = effects.into_iter().map(|effect| v1::Effect { effect: Some(effect) }).collect();
-        let turn = v1::Turn { effects };
-        if let Some(journal) = &mut self.journal {
-            journal.append(&turn).inspect_err(|_| self.brought.truncate(before))?;
-        }
         self.state.apply_turn(turn);
+        let now = self.clock.now();
         if let Some(journal) = &mut self.journal
             && journal.len() > self.compact_at
+            && now >= self.snapshot_from
+            && let Err(error) = journal.compact(self.state.dump())
         {
-            journal.compact(self.state.dump())?;
+            // The turn stands in the journal that there is: it grows until there is room for a snapshot.
+            tracing::error!(%error, "the journal cannot be replaced by a snapshot");
+            self.snapshot_from = now + SNAPSHOT_AGAIN;
+        }
+    }
+
+    /// The same for what has begun: where the disk is full it goes on in memory.
+    fn commit_or_go_on(&mut self, effects: Vec<v1::effect::Effect>) -> Result<()> {
+        if effects.is_empty() {
+            return Ok(());
+        }
+        let turn = turn_of(effects);
+        match self.journal(&turn) {
+            Err(StoreError::DiskFull { .. }) => self.go_on(turn),
+            journalled => {
+                journalled?;
+                self.apply(turn);
+            }
         }
         Ok(())
     }
+
+    /// Applies a turn for which the disk has no room: a call does not end by it.
+    fn go_on(&mut self, turn: v1::Turn) {
+        if turn.effects.is_empty() {
+            return;
+        }
+        if !std::mem::replace(&mut self.is_behind, true) {
+            tracing::error!(
+                "no room on the disk: what has begun goes on in memory, and nothing begins until there is room"
+            );
+            self.snapshot_from = self.clock.now() + SNAPSHOT_AGAIN;
+        }
+        self.apply(turn);
+    }
+}
+
+/// Effects that are done together.
+fn turn_of(effects: Vec<v1::effect::Effect>) -> v1::Turn {
+    v1::Turn { effects: effects.into_iter().map(|effect| v1::Effect { effect: Some(effect) }).collect() }
 }

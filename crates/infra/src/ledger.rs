@@ -19,7 +19,7 @@ use bytes::Bytes;
 use model::{AgentId, ConnId, Owner, Stamped, TenantId, Timestamp, Token};
 
 use crate::record::{Change, Claim, Claimed, Consumed, Holding, Loaded, Record, Written};
-use crate::{Answer, NewCall, Position};
+use crate::{Answer, NewCall, Position, Refusal, Room, Size, bounds};
 
 // ==================================================================================== calls
 
@@ -226,6 +226,9 @@ pub trait SessionLedger: Send + Sync {
 
 // =================================================================================== queues
 
+/// What is full when a tenant has more requests or reservations than [`crate::bounds::RECORDS_MAX`].
+pub const QUEUES: &str = "the queues";
+
 /// A turn of rq for one tenant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct QueueBatch {
@@ -250,6 +253,47 @@ pub struct QueueBatch {
     pub number: u64,
 }
 
+impl QueueBatch {
+    /// Why no store takes it, whatever room there is; `facts` are the lengths of its facts as they would be written.
+    ///
+    /// # Errors
+    /// [`Refusal::TooLarge`] names the kind of what is too large.
+    pub fn check(&self, facts: impl Iterator<Item = usize>) -> std::result::Result<(), Refusal> {
+        let bodies = self.requests.iter().map(|(_, body)| body).chain(self.reservations.iter().map(|(_, body)| body));
+        let bytes = bodies.chain([&self.state]).flatten().map(Bytes::len).max().unwrap_or_default();
+        let size = Size { state: bytes, largest_fact: facts.max().unwrap_or_default(), ..Size::default() };
+        size.refusal().map_or(Ok(()), Err)
+    }
+
+    /// Leaves out what the store has refused, so that the rest of the tenant's turn can be written. Gives how many rows and facts
+    /// that were: none where there is nothing to leave out, or nothing but room is missing that will come again.
+    pub fn give_way(&mut self, refusal: &Refusal) -> usize {
+        let rows = |batch: &Self| batch.requests.len() + batch.reservations.len() + batch.events.len();
+        let before = rows(self);
+        match refusal {
+            Refusal::TooLarge { .. } => {
+                let fits = |body: &Option<Bytes>| body.as_ref().is_none_or(|body| body.len() <= bounds::STATE_MAX);
+                self.requests.retain(|(_, body)| fits(body));
+                self.reservations.retain(|(_, body)| fits(body));
+                self.events.retain(|event| contracts::wire::encode_stamped(event).len() <= bounds::FACT_MAX);
+            }
+            Refusal::NoRoom { what: QUEUES, .. } => {
+                self.requests.retain(|(_, body)| body.is_none());
+                self.reservations.retain(|(_, body)| body.is_none());
+            }
+            Refusal::NoRoom { .. } | Refusal::Invalid(_) => {}
+        }
+        before - rows(self)
+    }
+
+    /// Whether it only removes.
+    pub fn room(&self) -> Room {
+        let puts = self.requests.iter().any(|(_, body)| body.is_some());
+        let reserves = self.reservations.iter().any(|(_, body)| body.is_some());
+        if puts || reserves { Room::GoesOn } else { Room::Ends }
+    }
+}
+
 /// A tenant's routing state.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct QueueRecord {
@@ -271,7 +315,8 @@ pub struct QueueRecord {
 
 /// The queues of rq: a tenant has one owner for all of them.
 pub trait QueueLedger: Send + Sync {
-    /// Writes a turn's batch: [`Written::Done`], [`Written::Fenced`] or, before the first claim, [`Written::Unknown`].
+    /// Writes a turn's batch: [`Written::Done`], [`Written::Fenced`], [`Written::Refused`] or, before the first claim,
+    /// [`Written::Unknown`].
     fn commit(&self, batch: QueueBatch) -> Answer<'_, Written>;
 
     /// Takes a tenant's queues over if they still have the token `seen` (none: from whoever has them); makes them if there are none.

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use model::{AgentId, ConnId, Owner, TenantId, Timestamp, Token};
 
-use crate::{Answer, MediaSessionId, Position, Result, SessionId};
+use crate::{Answer, MediaSessionId, Position, Refusal, Result, SessionId};
 
 /// A record as it stands in a ledger.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,6 +73,8 @@ pub enum Written {
         /// By which token.
         token: Token,
     },
+    /// The store does not take this write: nothing of it is done, and nothing of it may be sent. The record stands as it stood.
+    Refused(Refusal),
 }
 
 /// What a claim found.

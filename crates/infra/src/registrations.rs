@@ -5,7 +5,7 @@ use futures::future::{BoxFuture, join_all};
 use model::plan::Contact;
 use model::{Dn, Stamped, TenantId, Timestamp};
 
-use crate::{Answer, Result};
+use crate::{Answer, Refusal, Result, Room};
 
 /// One place where a phone can be reached (RFC 3261 §10.3).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,12 +53,25 @@ pub struct RegistrationWrite {
 }
 
 /// What became of a write.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RegistrationWritten {
     /// It stands, with this version.
     Done(u64),
     /// Another registrar was faster: read again.
     Conflict(u64),
+    /// The store does not take this write; nothing of it is done.
+    Refused(Refusal),
+}
+
+impl RegistrationWrite {
+    /// What it does to the room that there is.
+    pub fn room(&self) -> Room {
+        match () {
+            () if self.bindings.is_empty() => Room::Ends,
+            () if self.expected == 0 => Room::Begins,
+            () => Room::GoesOn,
+        }
+    }
 }
 
 /// The registrations of all phones.

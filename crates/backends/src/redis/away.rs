@@ -6,23 +6,23 @@
 
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
-use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures::TryFutureExt as _;
-use infra::{Change, Consumed, Numbers, Result, StoreError, Written, bounds};
+use infra::{Change, Consumed, Numbers, Refusal, Result, StoreError, Written, bounds};
 use model::{Stamped, TenantId, Timestamp};
 use tokio::time::Instant;
 
 use super::RedisStores;
-use super::ledgers::{Kind, Row};
+use super::row::{Facts, Kind, Row, sort_out};
 use super::steady::Id;
 use super::streams::ForWhom;
 use super::waiting::{Former, WaitingFile};
 
-/// Rows and bytes that wait for Redis; beyond either a commit fails. Some minutes of a busy node.
+/// Rows and bytes that wait for Redis, some minutes of a busy node. Beyond either nothing begins, and of what has begun only its last
+/// state and its end are kept.
 const ROWS_MAX: usize = 200_000;
 const BYTES_MAX: usize = 256 << 20;
 /// Rows and bytes of one script, which holds up everybody else at Redis: some milliseconds.
@@ -48,6 +48,10 @@ pub(super) struct Away {
     failed_at: Option<Instant>,
     /// Records of which a commit that waited was refused, and since when; their owner has not heard it yet.
     lost: HashMap<Id, (Written, Instant)>,
+    /// Records of which more was to be written than may wait: their last states are written when nothing else waits.
+    overdue: HashMap<Id, Kind>,
+    /// Facts of this absence that are lost because no more may wait.
+    dropped: usize,
     numbers: Numbers,
     /// What waits, on disk, and what a former life has left there.
     file: Option<WaitingFile>,
@@ -106,7 +110,33 @@ impl Away {
 
     /// Whether a commit of that record waits.
     fn waits_for(&self, record: &Id) -> bool {
-        self.of.contains_key(record)
+        self.of.contains_key(record) || self.overdue.contains_key(record)
+    }
+
+    /// Whether one more may wait beside so many rows and bytes.
+    fn has_room(&self, rows: usize, bytes: usize) -> bool {
+        self.rows + rows < ROWS_MAX && self.bytes + bytes < BYTES_MAX
+    }
+
+    /// Takes a row for which there is no room: the facts of what has begun are lost, its last state and its end are not. What is to
+    /// be kept of it; none, with the answer, where nothing is.
+    fn take_beyond(&mut self, kind: Kind, row: Row) -> std::result::Result<Row, Written> {
+        if matches!(row.change, Change::Create { .. }) || row.new_call.is_some() {
+            return Err(Written::Refused(Refusal::NoRoom { what: "what waits for Redis", bound: ROWS_MAX as u64 }));
+        }
+        if self.dropped == 0 {
+            tracing::error!(
+                rows = self.rows,
+                "no more may wait for Redis: nothing begins, and facts of what goes on are lost"
+            );
+        }
+        self.dropped = self.dropped.saturating_add(row.facts.events.len().max(1));
+        if row.change == Change::End {
+            self.overdue.remove(&id(kind, &row));
+            return Ok(Row { facts: Facts::default(), ..row });
+        }
+        self.overdue.insert(id(kind, &row), kind);
+        Err(Written::Done { position: None })
     }
 
     /// They are written, or will never be.
@@ -181,24 +211,24 @@ impl RedisStores {
         &self,
         kind: Kind,
         tenant: &TenantId,
-        mut rows: Vec<Row>,
+        rows: Vec<Row>,
         consumed: Option<&Consumed>,
     ) -> Result<Vec<Written>> {
-        rows.iter().try_for_each(Row::check)?;
+        let (mut rows, too_large) = sort_out(rows);
         let mut written = Vec::with_capacity(rows.len());
         if !kind.goes_on {
             // How far a view has read is stored with its states, in one script: its next life folds nothing twice.
             for part in if consumed.is_some() { vec![rows] } else { parts(rows) } {
                 written.extend(self.write_and_mend(kind, tenant, &part, consumed).await?);
             }
-            return Ok(written);
+            return Ok(too_large.among(written));
         }
         let mut away = self.steady.away.lock().await;
         away.number(&mut rows, self.clock.now());
         for part in parts(rows) {
             written.extend(self.write_or_wait(&mut away, kind, tenant, part).await?);
         }
-        Ok(written)
+        Ok(too_large.among(written))
     }
 
     async fn write_or_wait(
@@ -215,18 +245,18 @@ impl RedisStores {
         {
             return Ok(written);
         }
-        self.let_wait(away, kind, tenant, rows)
+        Ok(self.let_wait(away, kind, tenant, rows))
     }
 
     /// Writes rows and answers when Redis has them, however long it is away: who may have lost them without a word asks so.
-    pub(super) async fn confirm_rows(&self, kind: Kind, tenant: &TenantId, mut rows: Vec<Row>) -> Result<Vec<Written>> {
-        rows.iter().try_for_each(Row::check)?;
+    pub(super) async fn confirm_rows(&self, kind: Kind, tenant: &TenantId, rows: Vec<Row>) -> Result<Vec<Written>> {
+        let (mut rows, too_large) = sort_out(rows);
         self.steady.away.lock().await.number(&mut rows, self.clock.now());
         let mut written = Vec::with_capacity(rows.len());
         for part in parts(rows) {
             written.extend(self.confirm_part(kind, tenant, &part).await?);
         }
-        Ok(written)
+        Ok(too_large.among(written))
     }
 
     async fn confirm_part(&self, kind: Kind, tenant: &TenantId, rows: &[Row]) -> Result<Vec<Written>> {
@@ -289,29 +319,39 @@ impl RedisStores {
     }
 
     /// Takes rows to be written when Redis answers.
-    fn let_wait(&self, away: &mut Away, kind: Kind, tenant: &TenantId, rows: Vec<Row>) -> Result<Vec<Written>> {
-        if away.rows + rows.len() > ROWS_MAX || away.bytes + size(&rows) > BYTES_MAX {
-            let reason = format!("Redis is away, and {} commits wait for it already", away.rows);
-            return Err(StoreError::Unavailable { reason });
-        }
+    fn let_wait(&self, away: &mut Away, kind: Kind, tenant: &TenantId, rows: Vec<Row>) -> Vec<Written> {
         let mut answers = Vec::with_capacity(rows.len());
-        let mut waits = Vec::with_capacity(rows.len());
+        let (mut waits, mut bytes) = (Vec::with_capacity(rows.len()), 0);
         for row in rows {
             let lost = away.lost.remove(&id(kind, &row)).map(|(answer, _)| answer);
+            let has_room = away.has_room(waits.len(), bytes + row.size());
+            let refused = !has_room && matches!(row.change, Change::Create { .. });
             // A record whose end waits is remembered until the end is written: where Redis comes back empty it is written again, so
             // that its end is one, with its facts.
-            if lost.is_some() || row.change != Change::End {
+            if lost.is_some() || (row.change != Change::End && !refused) {
                 self.steady.note(kind, &row, lost.as_ref().unwrap_or(&Written::Done { position: None }));
             }
-            if lost.is_none() {
-                waits.push(row);
+            if let Some(lost) = lost {
+                answers.push(lost);
+                continue;
             }
-            answers.push(lost.unwrap_or(Written::Done { position: None }));
+            let kept = if has_room { Ok(row) } else { away.take_beyond(kind, row) };
+            match kept {
+                Ok(row) => {
+                    bytes += row.size();
+                    waits.push(row);
+                    answers.push(Written::Done { position: None });
+                }
+                Err(answer) => answers.push(answer),
+            }
+            if !has_room {
+                self.steady.full.store(true, Relaxed);
+            }
         }
         if !waits.is_empty() {
             away.wait(kind, tenant, waits);
         }
-        Ok(answers)
+        answers
     }
 
     /// Writes what waits, in its order, as far as Redis answers.
@@ -333,8 +373,12 @@ impl RedisStores {
                 Ok(Ok(answers)) => {
                     away.wait_no_more(kind, &rows);
                     for (row, answer) in rows.into_iter().zip(answers) {
-                        if matches!(answer, Written::Fenced { .. } | Written::Exists { .. }) {
-                            tracing::warn!(record = row.key, "a record that waited for Redis belongs to somebody else");
+                        if matches!(answer, Written::Fenced { .. } | Written::Exists { .. } | Written::Refused(_)) {
+                            tracing::warn!(
+                                record = row.key,
+                                ?answer,
+                                "a record that waited for Redis is not its writer's there"
+                            );
                             away.lost.retain(|_, (_, since)| since.elapsed() < LOST_KEPT);
                             away.lost.insert(id(kind, &row), (answer, Instant::now()));
                         }
@@ -360,12 +404,48 @@ impl RedisStores {
                 return;
             }
         }
+        if !self.hand_in_overdue(away, until).await {
+            return;
+        }
         away.failed_at = None;
         self.steady.full.store(false, Relaxed);
+        if std::mem::take(&mut away.dropped) > 0 {
+            tracing::error!("facts of this absence of Redis are lost");
+        }
         if waited > 0 {
             away.forget_file();
             tracing::info!(rows = waited, "what waited for Redis is written");
         }
+    }
+
+    /// Writes the last states of records of which more was to be written than could wait; whether none is left.
+    async fn hand_in_overdue(&self, away: &mut Away, until: Instant) -> bool {
+        while !away.overdue.is_empty() {
+            let part: Vec<Id> = away.overdue.keys().take(PART_ROWS).cloned().collect();
+            for id in part {
+                let Some(kind) = away.overdue.get(&id).copied() else { continue };
+                // It may have ended since, or be somebody else's.
+                if let Some(row) = self.steady.last_state(kind, &id.1, &id.2) {
+                    let mut rows = vec![row];
+                    away.number(&mut rows, self.clock.now());
+                    match tokio::time::timeout(TRY_WITHIN, self.write_and_mend(kind, &id.1, &rows, None)).await {
+                        Ok(Ok(_)) => {}
+                        Ok(Err(error)) if !error.passes() => {
+                            tracing::error!(%error, record = id.2, "the last state of a record is refused");
+                        }
+                        Ok(Err(_)) | Err(_) => {
+                            away.failed_at = Some(Instant::now());
+                            return false;
+                        }
+                    }
+                }
+                away.overdue.remove(&id);
+            }
+            if Instant::now() >= until && !away.overdue.is_empty() {
+                return false;
+            }
+        }
+        true
     }
 
     /// Hands in what a former life of the process has left, for so long at most; whether nothing of it is left now.
@@ -436,7 +516,7 @@ impl RedisStores {
     /// was lost. What was said by them was said all the same.
     async fn correct(&self, tenant: &TenantId, refused: impl Iterator<Item = (&Row, &Written)>) -> Result<()> {
         let refused = refused.filter(|(_, answer)| !matches!(answer, Written::Done { .. }));
-        let facts: Vec<Stamped> = refused.flat_map(|(row, _)| row.events.iter().cloned()).collect();
+        let facts: Vec<Stamped> = refused.flat_map(|(row, _)| row.facts.events.iter().cloned()).collect();
         match self.tell_log(tenant, &facts, ForWhom::LogAsCorrection).await {
             // The log has been away for hours: nothing else is to wait for it as well.
             Err(error @ StoreError::Full { bound: 1.., .. }) => {
@@ -484,7 +564,7 @@ fn begun_again(row: &Row) -> Vec<Row> {
         Change::Keep => vec![row.clone()],
         Change::End => {
             let nothing = Bytes::new();
-            vec![Row { events: Arc::default(), new_call: None, number: 0, ..created(&nothing, &nothing) }, row.clone()]
+            vec![Row { facts: Facts::default(), new_call: None, number: 0, ..created(&nothing, &nothing) }, row.clone()]
         }
     }
 }
@@ -502,7 +582,7 @@ mod tests {
             change: Change::Save { state: vec![0; size].into(), intentions: Bytes::new() },
             due: None,
             links: Vec::new(),
-            events: Arc::default(),
+            facts: Facts::default(),
             new_call: None,
             began_with: None,
             number: 0,

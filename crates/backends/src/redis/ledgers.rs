@@ -1,96 +1,24 @@
 //! The ledgers of calls, agents, sessions and media sessions.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use futures::FutureExt as _;
 use futures::future::try_join_all;
 use infra::{
-    AgentBatch, AgentLedger, Answer, CallLedger, CallWrite, Change, Claim, Claimed, Consumed, DialogKey, Holding,
-    Loaded, Matter, MediaLedger, MediaSessionId, MediaWrite, NewCall, Position, Record, RecordKey, Result,
-    SessionBatch, SessionId, SessionLedger, Written, bounds, wire,
+    AgentBatch, AgentLedger, Answer, CallLedger, CallWrite, Claim, Claimed, Consumed, DialogKey, Holding, Loaded,
+    MediaLedger, MediaSessionId, MediaWrite, Position, Record, RecordKey, Refusal, Result, SessionBatch, SessionId,
+    SessionLedger, StoreError, Written, bounds,
 };
-use model::{AgentId, ConnId, Owner, Stamped, TenantId, Timestamp, Token};
+use model::{AgentId, ConnId, Owner, TenantId, Timestamp, Token};
 use redis::Value;
 
+use super::row::{AGENT, CALL, Facts, Kind, MEDIA, Row, SESSION, dialog_link, numbers_from, row_of, row_of_call};
 use super::script::Call;
-use super::{RedisStores, envelopes, position, refused, reply};
+use super::{RedisStores, position, refused, reply};
 
 /// The list of tenants that have a stream of facts.
 pub(super) const STREAMS: &str = "stream";
-
-/// Which ledger, and how long it remembers what is over.
-#[derive(Clone, Copy)]
-pub(super) struct Kind {
-    pub(super) name: &'static str,
-    remembers: std::time::Duration,
-    /// Whether its owner goes on while Redis is away.
-    pub(super) goes_on: bool,
-}
-
-const CALL: Kind = Kind { name: "call", remembers: bounds::TOMBSTONE, goes_on: true };
-const AGENT: Kind = Kind { name: "agent", remembers: std::time::Duration::ZERO, goes_on: false };
-const SESSION: Kind = Kind { name: "session", remembers: bounds::TOMBSTONE, goes_on: false };
-const MEDIA: Kind = Kind { name: "media", remembers: std::time::Duration::ZERO, goes_on: true };
-
-impl Kind {
-    pub(super) fn named(name: &str) -> Option<Self> {
-        [CALL, AGENT, SESSION, MEDIA].into_iter().find(|kind| kind.name == name)
-    }
-}
-
-/// One write in the ledger's own words.
-#[derive(Clone)]
-pub(super) struct Row {
-    pub(super) tenant: TenantId,
-    pub(super) key: String,
-    pub(super) owner: Owner,
-    pub(super) token: Token,
-    pub(super) change: Change,
-    pub(super) due: Option<Timestamp>,
-    pub(super) links: Vec<String>,
-    pub(super) events: Arc<[Stamped]>,
-    pub(super) new_call: Option<NewCall>,
-    pub(super) began_with: Option<Position>,
-    /// Greater than that of every write before it by the same owner; 0 for one that is never repeated.
-    pub(super) number: u64,
-}
-
-impl Row {
-    fn put_into(&self, call: &mut Call<'_>) {
-        let nothing = bytes::Bytes::new();
-        let (change, state, intentions) = match &self.change {
-            Change::Create { state, intentions } => ("create", state, intentions),
-            Change::Save { state, intentions } => ("save", state, intentions),
-            Change::Keep => ("keep", &nothing, &nothing),
-            Change::End => ("end", &nothing, &nothing),
-        };
-        call.arg(&self.key).arg(self.owner.to_string()).arg(self.token.0).arg(change);
-        call.bytes(state).bytes(intentions).arg(self.due.map(|due| due.as_micros().to_string()).unwrap_or_default());
-        call.list(self.links.iter());
-        call.about(Matter::Facts).list(envelopes(&self.events).collect::<Vec<_>>().into_iter());
-        call.about(Matter::Work).bytes(&self.new_call.as_ref().map(wire::new_call_to_wire).unwrap_or_default());
-        call.arg(self.began_with.map(|position| position.to_string()).unwrap_or_default()).about(Matter::Records);
-        call.arg(self.number);
-    }
-
-    /// The refusal that needs no look at the store.
-    pub(super) fn check(&self) -> Result<()> {
-        if self.size() <= bounds::STATE_MAX {
-            return Ok(());
-        }
-        Err(infra::StoreError::Full { what: "a record's state", bound: bounds::STATE_MAX as u64 })
-    }
-
-    /// Bytes of its state.
-    pub(super) fn size(&self) -> usize {
-        match &self.change {
-            Change::Create { state, intentions } | Change::Save { state, intentions } => state.len() + intentions.len(),
-            Change::Keep | Change::End => 0,
-        }
-    }
-}
 
 impl RedisStores {
     /// Writes rows in one script.
@@ -104,7 +32,8 @@ impl RedisStores {
         self.announce(STREAMS, tenant).await?;
         let mut call = Call::on(&self.scripts.commit, tenant);
         call.arg(kind.name).arg(self.clock.now().as_micros()).arg(kind.remembers.as_micros().to_string());
-        call.arg(bounds::RECORDS_MAX).arg(bounds::NEW_CALLS_MAX).arg(bounds::STREAM_BYTES_HARD);
+        call.arg(bounds::RECORDS_MAX).arg(bounds::NEW_CALLS_MAX);
+        call.arg(bounds::STREAM_BYTES_HARD).arg(bounds::STREAM_BYTES_LAST);
         call.arg(rows.len());
         for row in rows {
             row.put_into(&mut call);
@@ -112,13 +41,13 @@ impl RedisStores {
         call.arg(consumed.map_or("", |consumed| consumed.view));
         call.arg(consumed.map(|consumed| consumed.position.to_string()).unwrap_or_default());
         let answer = call.send(self).await?;
-        reply::list(&answer)?.iter().map(written).collect()
+        Ok(reply::list(&answer)?.iter().map(written_or_refused).collect())
     }
 
     async fn claim_rows<K: RecordKey>(&self, kind: Kind, by: &Owner, claims: Vec<Claim<K>>) -> Result<Vec<Claimed<K>>> {
         if self.steady.owners_first() {
             let reason = "Redis has just come back: owners renew before anybody claims".to_owned();
-            return Err(infra::StoreError::Unavailable { reason });
+            return Err(StoreError::Unavailable { reason });
         }
         // Boxed: the compiler follows futures in futures only so far.
         self.hand_in_former().boxed().await?;
@@ -126,7 +55,7 @@ impl RedisStores {
         let claims = self.known_to_the_last(claims, |claim| (kind.name, claim.tenant.clone(), claim.key.text())).await;
         if claims.len() < count {
             let reason = "commits of this record wait here, and are newer than what Redis has".to_owned();
-            return Err(infra::StoreError::Unavailable { reason });
+            return Err(StoreError::Unavailable { reason });
         }
         let mut by_tenant: HashMap<&TenantId, Vec<usize>> = HashMap::new();
         for (at, claim) in claims.iter().enumerate() {
@@ -183,7 +112,7 @@ impl RedisStores {
     async fn nothing_waits_or_is_lost(&self, kind: Kind) -> Result<()> {
         if kind.goes_on && self.steady.owners_first() {
             let reason = "Redis has just come back: owners write what has waited for it".to_owned();
-            return Err(infra::StoreError::Unavailable { reason });
+            return Err(StoreError::Unavailable { reason });
         }
         self.nothing_is_lost().await
     }
@@ -250,7 +179,7 @@ pub(super) fn written(answer: &Value) -> Result<Written> {
         let owner = words.get(1).map(String::as_str).unwrap_or_default();
         let token = words.get(2).map(String::as_str).unwrap_or_default();
         let owner = owner.parse::<Owner>().map_err(|e| reply::corrupt("an owner", e))?;
-        Ok::<_, infra::StoreError>((owner, Token(token.parse().map_err(|e| reply::corrupt("a token", e))?)))
+        Ok::<_, StoreError>((owner, Token(token.parse().map_err(|e| reply::corrupt("a token", e))?)))
     };
     match words.first().map(String::as_str) {
         Some("done") => Ok(Written::Done { position: position(words.get(1).map_or("", String::as_str))? }),
@@ -258,41 +187,17 @@ pub(super) fn written(answer: &Value) -> Result<Written> {
         Some("exists") => holder(&words).map(|(owner, token)| Written::Exists { owner, token }),
         Some("ended") => Ok(Written::Ended),
         Some("unknown") => Ok(Written::Unknown),
-        _ => Err(refused(&words)),
+        Some("damaged") => Ok(Written::Refused(Refusal::Invalid(words.join(" ")))),
+        _ => match refused(&words) {
+            StoreError::Full { what, bound } => Ok(Written::Refused(Refusal::NoRoom { what, bound })),
+            error => Err(error),
+        },
     }
 }
 
-fn row_of_call(write: CallWrite) -> Row {
-    Row {
-        key: write.conn_id.text(),
-        tenant: write.tenant,
-        owner: write.owner,
-        token: write.token,
-        change: write.change,
-        due: write.due,
-        links: write.dialogs.iter().map(dialog_link).collect(),
-        events: write.events.into(),
-        new_call: write.new_call,
-        began_with: None,
-        number: 0,
-    }
-}
-
-/// A record as it would be written.
-fn row_of<K: RecordKey>(tenant: &TenantId, record: &Record<K>) -> Row {
-    Row {
-        tenant: tenant.clone(),
-        key: record.key.text(),
-        owner: record.owner.clone(),
-        token: record.token,
-        change: Change::Save { state: record.state.clone(), intentions: record.intentions.clone() },
-        due: record.due,
-        links: Vec::new(),
-        events: Arc::default(),
-        new_call: None,
-        began_with: None,
-        number: 0,
-    }
+/// What became of a write among others: an answer that cannot be read is of that write alone.
+fn written_or_refused(answer: &Value) -> Written {
+    written(answer).unwrap_or_else(|error| Written::Refused(Refusal::Invalid(error.to_string())))
 }
 
 fn claimed<K: RecordKey>(tenant: &TenantId, answer: &Value) -> Result<Claimed<K>> {
@@ -322,16 +227,6 @@ fn record<K: RecordKey>(tenant: &TenantId, answer: Option<&Value>) -> Result<Rec
         intentions: reply::bytes(words.get(4))?,
         due: due.map(Timestamp::from_micros),
     })
-}
-
-/// The numbers of a batch's writes.
-fn numbers_from(first: u64) -> impl Iterator<Item = u64> {
-    (first..).map(move |number| if first == 0 { 0 } else { number })
-}
-
-/// The index entry of a dialog; a line break is in neither part.
-fn dialog_link(dialog: &DialogKey) -> String {
-    format!("{}\n{}", dialog.call_id, dialog.from_tag)
 }
 
 /// Writes rows that may be of several tenants, of each at once; the answers in the order of the rows.
@@ -428,7 +323,7 @@ impl AgentLedger for RedisStores {
                 change: write.change,
                 due: write.due,
                 links: Vec::new(),
-                events: write.events.into(),
+                facts: write.events.into(),
                 new_call: None,
                 began_with: None,
                 number,
@@ -482,7 +377,7 @@ impl SessionLedger for RedisStores {
                 change: write.change,
                 due: write.due,
                 links: write.conn_id.iter().map(ToString::to_string).collect(),
-                events: write.events.into(),
+                facts: write.events.into(),
                 new_call: None,
                 began_with: write.began_with,
                 number,
@@ -530,7 +425,7 @@ impl MediaLedger for RedisStores {
                 change: write.change,
                 due: write.due,
                 links: Vec::new(),
-                events: Arc::default(),
+                facts: Facts::default(),
                 new_call: None,
                 began_with: None,
                 number: 0,

@@ -300,7 +300,22 @@ pub(super) fn failed(error: RedisError) -> StoreError {
     if says(&error, "MISCONF") {
         return StoreError::Full { what: "the disk of Redis", bound: 0 };
     }
+    if is_of_the_data(&error) {
+        return StoreError::Corrupt { what: "what Redis holds".to_owned(), reason: error.to_string() };
+    }
     StoreError::Unavailable { reason: format!("Redis: {error}") }
+}
+
+/// Whether Redis is there and fails at what it holds: a key of another type, a field that a script cannot read. Whoever asks again is
+/// answered the same, so this is no absence: nobody else is to wait for it.
+fn is_of_the_data(error: &RedisError) -> bool {
+    // What a script's command may answer because of the server, and what ends a script from outside.
+    const OF_THE_SERVER: [&str; 6] = ["READONLY", "NOREPLICAS", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "LOADING"];
+    if OF_THE_SERVER.iter().any(|code| says(error, code)) {
+        return false;
+    }
+    let is_by_a_script = |text: &str| text.contains("user_script") && !text.contains("killed");
+    says(error, "WRONGTYPE") || error.detail().is_some_and(is_by_a_script)
 }
 
 /// Whether an error has that code; before Redis 7 that of a script's command stands in its text alone.

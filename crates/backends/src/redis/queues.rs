@@ -9,17 +9,21 @@ use redis::Value;
 use super::ledgers::{STREAMS, written};
 use super::script::Call;
 use super::streams::ForWhom;
-use super::{RedisStores, envelopes, position, reply};
+use super::{RedisStores, envelopes, position, reply, stream_bytes};
 
 impl RedisStores {
     /// Writes a turn; anew: also where Redis knows nothing of the queues.
     pub(super) async fn write_queues(&self, batch: &QueueBatch, anew: bool) -> Result<Written> {
+        let envelopes: Vec<Vec<u8>> = envelopes(&batch.events).collect();
+        if let Err(refusal) = batch.check(envelopes.iter().map(Vec::len)) {
+            return Ok(Written::Refused(refusal));
+        }
         let mut call = Call::on(&self.scripts.queues_commit, &batch.tenant);
-        call.arg(batch.owner.to_string()).arg(batch.token.0).arg(bounds::STREAM_BYTES_HARD).arg(u8::from(anew));
+        call.arg(batch.owner.to_string()).arg(batch.token.0).arg(stream_bytes(batch.room())).arg(u8::from(anew));
         call.arg(u8::from(batch.state.is_some())).arg(batch.state.as_deref().unwrap_or_default());
         items(&mut call, batch.requests.iter().map(|(id, body)| (id.as_str(), body)));
         items(&mut call, batch.reservations.iter().map(|(id, body)| (id.as_str(), body)));
-        call.about(Matter::Facts).list(envelopes(&batch.events).collect::<Vec<_>>().into_iter()).about(Matter::Records);
+        call.about(Matter::Facts).list(envelopes.into_iter()).about(Matter::Records);
         call.arg(batch.consumed.as_ref().map_or("", |consumed| consumed.view));
         call.arg(batch.consumed.as_ref().map(|consumed| consumed.position.to_string()).unwrap_or_default());
         call.arg(bounds::RECORDS_MAX).arg(batch.number);

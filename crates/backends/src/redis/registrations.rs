@@ -3,13 +3,16 @@
 use contracts::v1;
 use futures::FutureExt as _;
 use futures::future::{BoxFuture, join_all};
-use infra::{Answer, Registration, RegistrationWrite, RegistrationWritten, Registrations, Result, bounds, wire};
+use infra::{
+    Answer, Refusal, Registration, RegistrationWrite, RegistrationWritten, Registrations, Result, Room, Size,
+    StoreError, bounds, wire,
+};
 use model::{Dn, TenantId, Timestamp};
 use prost::Message as _;
 
 use super::script::Call;
 use super::streams::ForWhom;
-use super::{RedisStores, envelopes, refused, reply, tag};
+use super::{RedisStores, envelopes, refused, reply, stream_bytes, tag};
 
 /// The list of tenants that have registrations.
 const REGISTERED: &str = "registered";
@@ -23,12 +26,17 @@ impl RedisStores {
         }
         // The count of events stands beside the record, where the script adds to it.
         let held = Registration { version: write.expected + 1, events: 0, bindings: write.bindings.clone() };
+        let body = wire::registration_to_wire(&write.tenant, &write.dn, held).encode_to_vec();
+        let envelopes: Vec<Vec<u8>> = envelopes(&write.events).collect();
+        let size = Size { state: body.len(), ..Size::default() }.with_facts(envelopes.iter().map(Vec::len));
+        if let Some(refusal) = size.refusal().filter(|_| write.room() != Room::Ends) {
+            return Ok(RegistrationWritten::Refused(refusal));
+        }
         let first_end = write.bindings.iter().map(|binding| binding.expires_at.as_micros()).min().unwrap_or_default();
         let mut call = Call::on(&self.scripts.register, &write.tenant);
         call.arg(write.dn.as_str()).arg(write.expected).arg(write.bindings.len()).arg(first_end);
-        call.arg(wire::registration_to_wire(&write.tenant, &write.dn, held).encode_to_vec());
-        call.arg(bounds::STREAM_BYTES_HARD).arg(bounds::RECORDS_MAX);
-        call.list(envelopes(&write.events).collect::<Vec<_>>().into_iter());
+        call.arg(body).arg(stream_bytes(write.room())).arg(bounds::RECORDS_MAX);
+        call.list(envelopes.into_iter());
         call.arg(self.steady.told_of(&write.tenant, &write.dn));
         let words = reply::texts(&call.send(self).await?)?;
         let number = |at: usize| {
@@ -42,7 +50,21 @@ impl RedisStores {
                 number(1).map(RegistrationWritten::Done)
             }
             Some("conflict") => number(1).map(RegistrationWritten::Conflict),
-            _ => Err(refused(&words)),
+            _ => match refused(&words) {
+                StoreError::Full { what, bound } => Ok(RegistrationWritten::Refused(Refusal::NoRoom { what, bound })),
+                error => Err(error),
+            },
+        }
+    }
+
+    /// The same; what Redis holds of one phone and cannot be written over is that phone's alone.
+    async fn register_or_refuse(&self, write: &RegistrationWrite) -> Result<RegistrationWritten> {
+        match self.register(write).await {
+            Err(error) if !error.passes() => {
+                tracing::error!(tenant = %write.tenant, %error, "a registration cannot be written");
+                Ok(RegistrationWritten::Refused(Refusal::Invalid(error.to_string())))
+            }
+            written => written,
         }
     }
 
@@ -91,7 +113,7 @@ impl Registrations for RedisStores {
                 self.announce(super::ledgers::STREAMS, &write.tenant).await?;
             }
             // At once, by one connection: they travel together and are answered in their order.
-            futures::future::try_join_all(batch.iter().map(|write| self.register(write))).await
+            futures::future::try_join_all(batch.iter().map(|write| self.register_or_refuse(write))).await
         }
         .boxed()
     }

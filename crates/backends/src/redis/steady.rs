@@ -6,19 +6,20 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
 use infra::{
-    Binding, Change, Consumed, QueueBatch, QueueRecord, RegistrationWrite, Result, StoreError, Written, bounds,
+    Binding, Change, Consumed, QueueBatch, QueueRecord, Refusal, RegistrationWrite, Result, StoreError, Written, bounds,
 };
 use model::{AgentId, Dn, Owner, Stamped, TenantId, Timestamp, Token};
 use tokio::time::Instant;
 
 use super::away::{Away, PART_ROWS};
 use super::lately::Lately;
-use super::ledgers::{Kind, Row, STREAMS};
+use super::ledgers::STREAMS;
+use super::row::{Facts, Kind, Row};
 use super::streams::ForWhom;
 use super::waiting::{Former, WaitingFile};
 use super::{RedisStores, reply};
@@ -171,7 +172,8 @@ impl Steady {
         self.note(kind, row, written);
         let id = (kind.name, row.tenant.clone(), row.key.clone());
         match written {
-            Written::Done { .. } => lock(&self.lately).tell(id, row.events.clone()),
+            Written::Done { .. } => lock(&self.lately).tell(id, row.facts.events.clone()),
+            Written::Refused(_) => {}
             _ => lock(&self.lately).forget(&id),
         }
     }
@@ -196,7 +198,8 @@ impl Steady {
                 let new: Vec<String> = row.links.iter().filter(|link| !had.contains(link)).cloned().collect();
                 entry.links.extend(new);
             }
-            (Written::Done { .. }, Change::Keep) => {}
+            // What is refused has changed nothing.
+            (Written::Done { .. }, Change::Keep) | (Written::Refused(_), _) => {}
             _ => drop(kept.remove(&id())),
         }
     }
@@ -206,6 +209,13 @@ impl Steady {
         let kept = lock(&self.kept);
         let held = kept.get(&(kind.name, tenant.clone(), key.to_owned()))?;
         Some(anew(tenant, key, held))
+    }
+
+    /// The record as it is now, to be written by its owner.
+    pub(super) fn last_state(&self, kind: Kind, tenant: &TenantId, key: &str) -> Option<Row> {
+        let row = self.anew(kind, tenant, key)?;
+        let Change::Create { state, intentions } = row.change else { return None };
+        Some(Row { change: Change::Save { state, intentions }, ..row })
     }
 
     /// The facts of a record that Redis may have lost before they were in the reporting log.
@@ -237,6 +247,9 @@ impl Steady {
 
     /// Remembers a turn of queues that was written.
     pub(super) fn note_queues(&self, batch: QueueBatch, written: &Written) {
+        if matches!(written, Written::Refused(_)) {
+            return;
+        }
         let mut queues = lock(&self.queues);
         if !matches!(written, Written::Done { .. }) {
             queues.remove(&batch.tenant);
@@ -340,7 +353,7 @@ fn anew(tenant: &TenantId, key: &str, held: &Kept) -> Row {
         change: Change::Create { state: held.state.clone(), intentions: held.intentions.clone() },
         due: held.due,
         links: held.links.clone(),
-        events: Arc::default(),
+        facts: Facts::default(),
         new_call: None,
         began_with: None,
         number: 0,
@@ -356,7 +369,7 @@ impl RedisStores {
         rows: &[Row],
         consumed: Option<&Consumed>,
     ) -> Result<Vec<Written>> {
-        let answered = self.write_rows(kind, tenant, rows, consumed).await;
+        let answered = self.write_each(kind, tenant, rows, consumed).await;
         self.steady.saw(&answered);
         let mut answers = answered?;
         for (row, answer) in rows.iter().zip(&mut answers) {
@@ -378,6 +391,35 @@ impl RedisStores {
         }
         for (row, answer) in rows.iter().zip(&answers) {
             self.steady.wrote(kind, row, answer);
+        }
+        Ok(answers)
+    }
+
+    /// Writes rows in one script. Where it fails by what Redis holds, each is written by itself: the one by which it failed is refused.
+    async fn write_each(
+        &self,
+        kind: Kind,
+        tenant: &TenantId,
+        rows: &[Row],
+        consumed: Option<&Consumed>,
+    ) -> Result<Vec<Written>> {
+        match self.write_rows(kind, tenant, rows, consumed).await {
+            Err(error) if !error.passes() => {
+                tracing::error!(%error, ledger = kind.name, rows = rows.len(), "a script fails by what Redis holds");
+            }
+            answered => return answered,
+        }
+        let mut answers = Vec::with_capacity(rows.len());
+        for row in rows {
+            // Those that the script had come to are known by their numbers.
+            match self.write_rows(kind, tenant, std::slice::from_ref(row), None).await {
+                Ok(written) => answers.extend(written),
+                Err(error) if !error.passes() => answers.push(Written::Refused(Refusal::Invalid(error.to_string()))),
+                Err(error) => return Err(error),
+            }
+        }
+        if consumed.is_some() {
+            self.write_rows(kind, tenant, &[], consumed).await?;
         }
         Ok(answers)
     }

@@ -16,7 +16,7 @@ use infra::{Change, Position, wire};
 use model::{TenantId, Timestamp, Token};
 use serde::{Deserialize, Serialize};
 
-use super::ledgers::{Kind, Row};
+use super::row::{Kind, Row};
 
 /// A segment is followed by the next when it is longer, in bytes.
 const SEGMENT_BYTES: u64 = 4 << 20;
@@ -197,7 +197,7 @@ fn line_of(kind: Kind, row: &Row) -> Line {
         intentions,
         due_us: row.due.map(Timestamp::as_micros),
         links: row.links.clone(),
-        events: row.events.iter().map(|event| BASE64.encode(contracts::wire::encode_stamped(event))).collect(),
+        events: row.facts.envelopes.iter().map(|envelope| BASE64.encode(envelope)).collect(),
         new_call: row.new_call.as_ref().map(|call| BASE64.encode(wire::new_call_to_wire(call))),
     }
 }
@@ -225,7 +225,7 @@ fn former_of(line: &Line) -> Option<Former> {
         change,
         due: line.due_us.map(Timestamp::from_micros),
         links: line.links.clone(),
-        events: line.events.iter().map(event).collect::<Option<_>>()?,
+        facts: line.events.iter().map(event).collect::<Option<Vec<_>>>()?.into(),
         new_call,
         began_with: None,
         number: line.number,
@@ -235,8 +235,7 @@ fn former_of(line: &Line) -> Option<Former> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
+    use super::super::row::Facts;
     use super::*;
 
     const CALL: &str = "call";
@@ -251,7 +250,7 @@ mod tests {
             change,
             due: None,
             links: Vec::new(),
-            events: Arc::default(),
+            facts: Facts::default(),
             new_call: None,
             began_with: None,
             number: 1,

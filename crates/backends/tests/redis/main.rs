@@ -4,6 +4,7 @@
 
 mod cluster;
 mod disk;
+mod refusals;
 mod sentinel;
 mod server;
 mod tls;

@@ -5,15 +5,15 @@ use model::{CallUuid, ConnId, Event, EventId, EventName, Owner, Seq, Stamped, Su
 
 use crate::{CallWrite, Change, DialogKey, NewCall};
 
-pub(super) fn tenant(name: &str) -> TenantId {
+pub(crate) fn tenant(name: &str) -> TenantId {
     TenantId::parse(name).unwrap()
 }
 
-pub(super) fn owner(text: &str) -> Owner {
+pub(crate) fn owner(text: &str) -> Owner {
     text.parse().unwrap()
 }
 
-pub(super) fn event(tenant: &TenantId, call: u64, token: u64, seq: u64) -> Stamped {
+pub(crate) fn event(tenant: &TenantId, call: u64, token: u64, seq: u64) -> Stamped {
     Stamped {
         id: EventId { subject: Subject::Call(ConnId(call)), token: Token(token), seq: Seq(seq) },
         tenant: tenant.clone(),
@@ -23,11 +23,11 @@ pub(super) fn event(tenant: &TenantId, call: u64, token: u64, seq: u64) -> Stamp
     }
 }
 
-pub(super) fn dialog(name: &str) -> DialogKey {
+pub(crate) fn dialog(name: &str) -> DialogKey {
     DialogKey { call_id: format!("{name}@example.invalid"), from_tag: "tag".to_owned() }
 }
 
-pub(super) fn new_call(call: u64) -> NewCall {
+pub(crate) fn new_call(call: u64) -> NewCall {
     NewCall {
         conn_id: ConnId(call),
         trace: CallUuid(u128::from(call)),
@@ -37,7 +37,7 @@ pub(super) fn new_call(call: u64) -> NewCall {
 }
 
 /// A write without events; the cases add what they need.
-pub(super) fn write(tenant: &TenantId, call: u64, owner: &Owner, token: u64, change: Change) -> CallWrite {
+pub(crate) fn write(tenant: &TenantId, call: u64, owner: &Owner, token: u64, change: Change) -> CallWrite {
     CallWrite {
         tenant: tenant.clone(),
         conn_id: ConnId(call),
@@ -51,10 +51,10 @@ pub(super) fn write(tenant: &TenantId, call: u64, owner: &Owner, token: u64, cha
     }
 }
 
-pub(super) fn create(state: &str) -> Change {
+pub(crate) fn create(state: &str) -> Change {
     Change::Create { state: Bytes::copy_from_slice(state.as_bytes()), intentions: Bytes::new() }
 }
 
-pub(super) fn save(state: &str) -> Change {
+pub(crate) fn save(state: &str) -> Change {
     Change::Save { state: Bytes::copy_from_slice(state.as_bytes()), intentions: Bytes::from_static(b"send") }
 }

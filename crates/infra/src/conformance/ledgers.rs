@@ -9,8 +9,8 @@ use model::{AgentId, ConnId, Timestamp, Token};
 use super::SetClock;
 use super::fixtures::{create, dialog, event, new_call, owner, save, tenant, write};
 use crate::{
-    AgentBatch, AgentWrite, CallWrite, Change, Claim, Claimed, Consumed, Loaded, Position, QueueBatch, SessionBatch,
-    SessionId, SessionWrite, Stores, Written, bounds,
+    AgentBatch, AgentWrite, CallWrite, Change, Claim, Claimed, Consumed, Loaded, MediaSessionId, MediaWrite, NewCall,
+    Position, QueueBatch, Refusal, SessionBatch, SessionId, SessionWrite, Stores, Written, bounds,
 };
 
 pub(super) async fn a_commit_is_read_back(stores: &Stores) {
@@ -207,4 +207,105 @@ pub(super) async fn a_tenants_queues_have_one_writer(stores: &Stores) {
     assert_eq!(late, Written::Fenced { owner: second.clone(), token: Token(2) });
     let raced = stores.queues.claim(&first, &acme, Some(Token(1))).await.unwrap().unwrap_err();
     assert_eq!((raced.owner, raced.token), (second, Token(2)));
+}
+
+/// A state of so many bytes.
+fn state_of(bytes: usize) -> Bytes {
+    vec![b'x'; bytes].into()
+}
+
+pub(super) async fn what_is_too_large_is_refused_for_that_write_alone(stores: &Stores) {
+    let (acme, me) = (tenant("acme"), owner("node-1.5"));
+    let large = || Change::Create { state: state_of(bounds::STATE_MAX), intentions: Bytes::from_static(b"!") };
+    let mut wordy = event(&acme, 3, 1, 1);
+    wordy.event.collected_digits = Some("7".repeat(bounds::FACT_MAX));
+    let entry = NewCall { body: state_of(bounds::NEW_CALL_MAX + 1), ..new_call(4) };
+    let batch = vec![
+        write(&acme, 1, &me, 1, create("one")),
+        CallWrite {
+            dialogs: vec![dialog("a")],
+            events: vec![event(&acme, 2, 1, 1)],
+            ..write(&acme, 2, &me, 1, large())
+        },
+        CallWrite { events: vec![wordy], ..write(&acme, 3, &me, 1, create("three")) },
+        CallWrite { new_call: Some(entry), ..write(&acme, 4, &me, 1, create("four")) },
+        CallWrite { dialogs: vec![dialog("a")], ..write(&acme, 5, &me, 1, create("five")) },
+    ];
+    let written = stores.calls.commit(batch).await.unwrap();
+    let refused = |written: &Written| matches!(written, Written::Refused(Refusal::TooLarge { bytes, bound, .. }) if bytes > bound);
+    assert_eq!(written.iter().map(refused).collect::<Vec<_>>(), [false, true, true, true, false], "{written:?}");
+    let calls = stores.calls.list(&acme, None, 10).await.unwrap();
+    assert_eq!(calls.iter().map(|call| call.key.0).collect::<Vec<_>>(), [1, 5]);
+    assert_eq!(stores.calls.lookup(&acme, &dialog("a")).await.unwrap(), Some(ConnId(5)));
+    assert_eq!(stores.events.end(&acme).await.unwrap(), Position::START);
+    assert_eq!(stores.new_calls.take(&acme, &me, 10, Duration::ZERO).await.unwrap(), []);
+    let larger = Change::Save { state: state_of(bounds::STATE_MAX + 1), intentions: Bytes::new() };
+    let grown = stores.calls.confirm(vec![write(&acme, 1, &me, 1, larger)]).await.unwrap();
+    assert!(refused(&grown[0]), "{grown:?}");
+    let Loaded::Live(record) = stores.calls.load(&acme, ConnId(1)).await.unwrap() else { panic!("no record") };
+    assert_eq!(&record.state[..], b"one", "it stands as it stood");
+    let goes_on = vec![write(&acme, 1, &me, 1, save("smaller")), write(&acme, 5, &me, 1, Change::End)];
+    let written = stores.calls.commit(goes_on).await.unwrap();
+    assert!(written.iter().all(|written| matches!(written, Written::Done { .. })), "{written:?}");
+}
+
+pub(super) async fn every_ledger_refuses_what_is_too_large(stores: &Stores) {
+    let (acme, me) = (tenant("acme"), owner("node-1.5"));
+    let too_large = || Change::Create { state: state_of(bounds::STATE_MAX + 1), intentions: Bytes::new() };
+    let is_right = |written: &[Written]| {
+        assert!(matches!(written, [Written::Refused(Refusal::TooLarge { .. }), Written::Done { .. }]), "{written:?}");
+    };
+    let agent = |id: &str, change| AgentWrite {
+        agent: AgentId::parse(id).unwrap(),
+        token: Token(1),
+        change,
+        due: None,
+        events: Vec::new(),
+    };
+    let writes = vec![agent("1001", too_large()), agent("1002", create("x"))];
+    let batch = AgentBatch { tenant: acme.clone(), owner: me.clone(), writes, consumed: None, number: 0 };
+    is_right(&stores.agents.commit(batch).await.unwrap());
+    let session = |id: &str, change| SessionWrite {
+        session: SessionId(id.to_owned()),
+        conn_id: None,
+        token: Token(1),
+        change,
+        due: None,
+        events: Vec::new(),
+        began_with: None,
+    };
+    let writes = vec![session("s1", too_large()), session("s2", create("x"))];
+    let batch = SessionBatch { tenant: acme.clone(), owner: me.clone(), writes, consumed: None, number: 0 };
+    is_right(&stores.sessions.commit(batch).await.unwrap());
+    let leg = |id: &str, change| MediaWrite {
+        tenant: acme.clone(),
+        session: MediaSessionId(id.to_owned()),
+        owner: me.clone(),
+        token: Token(1),
+        change,
+        due: None,
+    };
+    is_right(&stores.media.commit(vec![leg("m1", too_large()), leg("m2", create("x"))]).await.unwrap());
+    stores.queues.claim(&me, &acme, None).await.unwrap().unwrap();
+    let mut turn = QueueBatch {
+        tenant: acme.clone(),
+        owner: me.clone(),
+        token: Token(1),
+        requests: vec![
+            ("r1".to_owned(), Some(state_of(bounds::STATE_MAX + 1))),
+            ("r2".to_owned(), Some(Bytes::from_static(b"waits"))),
+        ],
+        reservations: Vec::new(),
+        state: None,
+        events: vec![event(&acme, 7, 1, 1)],
+        consumed: None,
+        number: 0,
+    };
+    let written = stores.queues.commit(turn.clone()).await.unwrap();
+    let Written::Refused(refusal) = written else { panic!("{written:?}") };
+    assert_eq!(stores.queues.load(&acme).await.unwrap().unwrap().requests, []);
+    assert_eq!(turn.give_way(&refusal), 1);
+    let written = stores.queues.commit(turn).await.unwrap();
+    assert!(matches!(written, Written::Done { position: Some(_) }), "{written:?}");
+    assert_eq!(stores.queues.load(&acme).await.unwrap().unwrap().requests.len(), 1);
 }

@@ -140,9 +140,19 @@ impl Journal {
     pub(super) fn compact(&mut self, turns: impl Iterator<Item = Turn>) -> Result<()> {
         let next = self.number + 1;
         let part = self.folder.join(format!("{next}.part"));
-        write_snapshot(&part, turns).map_err(|e| io_error("the snapshot", &e))?;
-        fs::rename(&part, snapshot_path(&self.folder, next)).map_err(|e| io_error("the snapshot", &e))?;
-        self.file = Arc::new(open_for_append(&journal_path(&self.folder, next))?);
+        let snapshot = snapshot_path(&self.folder, next);
+        let begun = write_snapshot(&part, turns)
+            .and_then(|()| fs::rename(&part, &snapshot))
+            .map_err(|e| io_error("the snapshot", &e))
+            .and_then(|()| open_for_append(&journal_path(&self.folder, next)));
+        self.file = match begun {
+            Ok(file) => Arc::new(file),
+            Err(error) => {
+                // What is begun of it takes room that is missing, and a whole one would stand for more than is in it.
+                let _ = (fs::remove_file(&part), fs::remove_file(&snapshot));
+                return Err(error);
+            }
+        };
         // What fails to go now goes at the next start.
         let _ = fs::remove_file(journal_path(&self.folder, self.number));
         let _ = fs::remove_file(snapshot_path(&self.folder, self.number));

@@ -72,7 +72,7 @@ impl Leases for Embedded {
                 return Err(StoreError::Full { what: "the table of nodes", bound: bounds::LEASES_MAX as u64 });
             }
             let epoch = now.as_millis().max(latest(inner, node).0 + 1);
-            inner.commit(vec![Effect::Epoch(v1::EpochGiven { node: node.to_string(), epoch })])?;
+            inner.commit_or_go_on(vec![Effect::Epoch(v1::EpochGiven { node: node.to_string(), epoch })])?;
             Ok(Epoch(epoch))
         })
         .boxed()

@@ -1,115 +1,18 @@
 //! The ledgers of calls, agents, sessions and media sessions.
 
-use std::collections::HashSet;
-
-use contracts::v1;
-use contracts::v1::effect::Effect;
 use futures::FutureExt;
-use model::{AgentId, ConnId, Owner, Stamped, TenantId, Timestamp};
+use model::{AgentId, ConnId, Owner, TenantId, Timestamp};
 
+use super::Embedded;
 use super::state::position_of;
-use super::streams::NEW_CALLS;
-use super::table::{RowWrite, Table};
-use super::tenant::TenantState;
-use super::{Embedded, Inner};
+use super::table::RowWrite;
+use super::turn::{Along, Pick, Turn};
 use crate::ledger::{AgentLedger, CallLedger, MediaLedger, SessionLedger};
-use crate::record::{Claim, Claimed, Consumed, Holding, Loaded, Record, RecordKey, Written};
+use crate::record::{Claim, Claimed, Holding, Loaded, Record, RecordKey, Written};
 use crate::{
-    AgentBatch, Answer, CallWrite, DialogKey, MediaSessionId, MediaWrite, NewCall, Position, Result, SessionBatch,
-    SessionId, StoreError, bounds, wire,
+    AgentBatch, Answer, CallWrite, DialogKey, MediaSessionId, MediaWrite, Position, Result, SessionBatch, SessionId,
+    bounds,
 };
-
-/// Which of a tenant's tables.
-type Pick = fn(&TenantState) -> &Table;
-
-/// A turn under way: effects that are journalled together.
-#[derive(Default)]
-struct Turn {
-    effects: Vec<Effect>,
-    /// Keys and links that the effects touch: the checks read the state before the turn.
-    touched: HashSet<(TenantId, String)>,
-}
-
-/// What one write brings along beside its state.
-struct Along<'a> {
-    events: &'a [Stamped],
-    new_call: Option<&'a NewCall>,
-    /// An entry of the stream of new calls that it acknowledges.
-    acknowledges: Option<Position>,
-}
-
-impl Turn {
-    /// Checks a write and takes its effects in.
-    fn take(&mut self, inner: &mut Inner, pick: Pick, row: RowWrite<'_>, along: &Along<'_>) -> Result<Written> {
-        let tenant = row.tenant.clone();
-        let names: Vec<String> = std::iter::once(row.key.to_owned()).chain(row.links.iter().cloned()).collect();
-        if names.iter().any(|name| self.touched.contains(&(tenant.clone(), name.clone()))) {
-            self.flush(inner)?;
-        }
-        let table = pick(inner.state.tenant(&tenant));
-        if let Some(refusal) = table.taken(row.key, &row.links) {
-            return Ok(refusal);
-        }
-        let effect = match table.check(row)? {
-            Ok(effect) => effect,
-            Err(refusal) => return Ok(refusal),
-        };
-        let before = self.effects.len();
-        self.effects.extend(effect);
-        match self.add_along(inner, &tenant, along) {
-            Ok(position) => {
-                self.touched.extend(names.into_iter().map(|name| (tenant.clone(), name)));
-                Ok(Written::Done { position })
-            }
-            Err(error) => {
-                self.effects.truncate(before);
-                Err(error)
-            }
-        }
-    }
-
-    fn add_along(&mut self, inner: &mut Inner, tenant: &TenantId, along: &Along<'_>) -> Result<Option<Position>> {
-        let position = inner.state.add_events(tenant, along.events, &mut self.effects)?;
-        if let Some(call) = along.new_call {
-            let waiting = inner.state.tenant(tenant).work.get(NEW_CALLS).map_or(0, |w| w.entries.len());
-            if waiting >= bounds::NEW_CALLS_MAX {
-                return Err(StoreError::Full { what: "the stream of new calls", bound: bounds::NEW_CALLS_MAX as u64 });
-            }
-            self.effects.push(Effect::WorkAdded(v1::WorkAdded {
-                tenant: tenant.to_string(),
-                stream: NEW_CALLS.to_owned(),
-                position: inner.state.next_position(),
-                body: wire::new_call_to_wire(call),
-            }));
-        }
-        if let Some(position) = along.acknowledges {
-            self.effects.push(Effect::WorkGone(v1::WorkGone {
-                tenant: tenant.to_string(),
-                stream: NEW_CALLS.to_owned(),
-                position: position.minor,
-            }));
-        }
-        Ok(position)
-    }
-
-    fn consumed(&mut self, tenant: &TenantId, consumed: Option<&Consumed>) {
-        self.effects.extend(consumed.map(|consumed| consumed_effect(tenant, consumed)));
-    }
-
-    fn flush(&mut self, inner: &mut Inner) -> Result<()> {
-        self.touched.clear();
-        inner.commit(std::mem::take(&mut self.effects))
-    }
-}
-
-/// The effect of a view's progress.
-pub(super) fn consumed_effect(tenant: &TenantId, consumed: &Consumed) -> Effect {
-    Effect::Consumed(v1::ConsumedTo {
-        tenant: tenant.to_string(),
-        view: consumed.view.to_owned(),
-        position: consumed.position.minor,
-    })
-}
 
 /// The index entry of a dialog; a line break is in neither part.
 fn dialog_link(dialog: &DialogKey) -> String {
@@ -130,7 +33,7 @@ impl Embedded {
                 let tenant = inner.state.tenant(&claim.tenant);
                 tenant.expire(now);
                 let (effect, answer) = pick(tenant).claim(&claim.tenant, &claim.key, claim.seen, by);
-                inner.commit(effect.into_iter().collect())?;
+                inner.commit_or_go_on(effect.into_iter().collect())?;
                 answers.push(answer);
             }
             Ok(answers)
@@ -182,7 +85,6 @@ impl CallLedger for Embedded {
         let now = self.clock.now();
         self.write(move |inner| {
             let mut turn = Turn::default();
-            let mut answers = Vec::with_capacity(batch.len());
             for write in batch {
                 inner.state.tenant(&write.tenant).expire(now);
                 let key = write.conn_id.text();
@@ -197,12 +99,15 @@ impl CallLedger for Embedded {
                     remembered_until: Some(until),
                 };
                 let along = Along { events: &write.events, new_call: write.new_call.as_ref(), acknowledges: None };
-                answers.push(turn.take(inner, |state| &state.calls, row, &along)?);
+                turn.take(inner, |state| &state.calls, row, &along)?;
             }
-            turn.flush(inner)?;
-            Ok(answers)
+            turn.end(inner)
         })
         .boxed()
+    }
+
+    fn has_room(&self) -> bool {
+        !self.lock().is_behind
     }
 
     fn claim<'a>(&'a self, by: &'a Owner, claims: Vec<Claim<ConnId>>) -> Answer<'a, Vec<Claimed<ConnId>>> {
@@ -242,7 +147,6 @@ impl AgentLedger for Embedded {
     fn commit(&self, batch: AgentBatch) -> Answer<'_, Vec<Written>> {
         self.write(move |inner| {
             let mut turn = Turn::default();
-            let mut answers = Vec::with_capacity(batch.writes.len());
             for write in batch.writes {
                 let row = RowWrite {
                     tenant: &batch.tenant,
@@ -255,11 +159,9 @@ impl AgentLedger for Embedded {
                     remembered_until: None,
                 };
                 let along = Along { events: &write.events, new_call: None, acknowledges: None };
-                answers.push(turn.take(inner, |state| &state.agents, row, &along)?);
+                turn.take(inner, |state| &state.agents, row, &along)?;
             }
-            turn.consumed(&batch.tenant, batch.consumed.as_ref());
-            turn.flush(inner)?;
-            Ok(answers)
+            turn.finish(inner, &batch.tenant, batch.consumed.as_ref())
         })
         .boxed()
     }
@@ -303,7 +205,6 @@ impl SessionLedger for Embedded {
         self.write(move |inner| {
             inner.state.tenant(&batch.tenant).expire(now);
             let mut turn = Turn::default();
-            let mut answers = Vec::with_capacity(batch.writes.len());
             for write in batch.writes {
                 let row = RowWrite {
                     tenant: &batch.tenant,
@@ -321,11 +222,9 @@ impl SessionLedger for Embedded {
                     ..row
                 };
                 let along = Along { events: &write.events, new_call: None, acknowledges: write.began_with };
-                answers.push(turn.take(inner, |state| &state.sessions, row, &along)?);
+                turn.take(inner, |state| &state.sessions, row, &along)?;
             }
-            turn.consumed(&batch.tenant, batch.consumed.as_ref());
-            turn.flush(inner)?;
-            Ok(answers)
+            turn.finish(inner, &batch.tenant, batch.consumed.as_ref())
         })
         .boxed()
     }
@@ -367,7 +266,6 @@ impl MediaLedger for Embedded {
     fn commit(&self, batch: Vec<MediaWrite>) -> Answer<'_, Vec<Written>> {
         self.write(move |inner| {
             let mut turn = Turn::default();
-            let mut answers = Vec::with_capacity(batch.len());
             for write in batch {
                 let row = RowWrite {
                     tenant: &write.tenant,
@@ -380,10 +278,9 @@ impl MediaLedger for Embedded {
                     remembered_until: None,
                 };
                 let along = Along { events: &[], new_call: None, acknowledges: None };
-                answers.push(turn.take(inner, |state| &state.media, row, &along)?);
+                turn.take(inner, |state| &state.media, row, &along)?;
             }
-            turn.flush(inner)?;
-            Ok(answers)
+            turn.end(inner)
         })
         .boxed()
     }
@@ -411,5 +308,50 @@ impl MediaLedger for Embedded {
 
     fn owners<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, Vec<Holding>> {
         async move { Ok(self.record_owners(|state| &state.media, tenant)) }.boxed()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::conformance::fixtures::{create, event, owner, save, tenant, write};
+    use crate::{Change, Refusal, SystemClock};
+
+    /// A tenant whose facts nobody takes has so many bytes of them.
+    fn full(stores: &Embedded, tenant: &TenantId, bytes: usize) {
+        stores.lock().state.tenant(tenant).events.bytes = bytes;
+    }
+
+    #[tokio::test]
+    async fn what_begins_is_refused_first_and_what_ends_never() {
+        let stores = Embedded::in_memory(Arc::new(SystemClock::start()));
+        let (acme, other, me) = (tenant("acme"), tenant("other"), owner("node-1.5"));
+        let with_fact = |of: &TenantId, call, change| CallWrite {
+            events: vec![event(of, call, 1, 1)],
+            ..write(of, call, &me, 1, change)
+        };
+        CallLedger::commit(&stores, vec![write(&acme, 1, &me, 1, create("x"))]).await.unwrap();
+        for (next, bytes, expected) in [
+            (2, bounds::STREAM_BYTES_HARD, [false, true, true, true]),
+            (3, bounds::STREAM_BYTES_LAST, [false, false, true, true]),
+        ] {
+            full(&stores, &acme, bytes);
+            let batch = vec![
+                with_fact(&acme, next, create("begins")),
+                with_fact(&acme, 1, save("goes on")),
+                with_fact(&other, next, create("of another tenant")),
+                write(&acme, 1, &me, 1, save("without a fact")),
+            ];
+            let written = CallLedger::commit(&stores, batch).await.unwrap();
+            let done: Vec<bool> = written.iter().map(|written| matches!(written, Written::Done { .. })).collect();
+            assert_eq!(done, expected, "{written:?}");
+            assert!(matches!(&written[0], Written::Refused(Refusal::NoRoom { what: "the event stream", .. })));
+            let ends = CallLedger::commit(&stores, vec![with_fact(&other, next, Change::End)]).await.unwrap();
+            assert!(matches!(ends[..], [Written::Done { .. }]), "{ends:?}");
+        }
+        let ends = CallLedger::commit(&stores, vec![with_fact(&acme, 1, Change::End)]).await.unwrap();
+        assert!(matches!(ends[..], [Written::Done { .. }]), "{ends:?}");
     }
 }

@@ -1,17 +1,20 @@
 //! The ledger of queues: one owner per tenant.
 
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
 use contracts::v1;
 use contracts::v1::effect::Effect;
 use futures::FutureExt;
 use model::{AgentId, Owner, TenantId, Token};
 
 use super::Embedded;
-use super::ledgers::consumed_effect;
 use super::state::position_of;
-use super::tenant::TenantState;
-use crate::ledger::{Holder, QueueLedger, QueueRecord};
+use super::tenant::{QueueState, TenantState};
+use super::turn::consumed_effect;
+use crate::ledger::{Holder, QUEUES, QueueLedger, QueueRecord};
 use crate::record::Written;
-use crate::{Answer, Position, QueueBatch, StoreError, bounds};
+use crate::{Answer, Position, QueueBatch, Refusal, StoreError, bounds};
 
 /// The view whose progress stands in a [`QueueRecord`].
 const VIEW: &str = "rq";
@@ -24,26 +27,23 @@ impl QueueLedger for Embedded {
             if queues.owner != batch.owner || queues.token != batch.token {
                 return Ok(Written::Fenced { owner: queues.owner.clone(), token: queues.token });
             }
-            if queues.requests.len() + batch.requests.len() > bounds::RECORDS_MAX {
-                return Err(StoreError::Full { what: "the queues", bound: bounds::RECORDS_MAX as u64 });
+            if let Err(refusal) = queues.room(&batch) {
+                return Ok(Written::Refused(refusal));
             }
-            let tenant = batch.tenant.to_string();
-            let head = v1::QueueHead {
-                tenant: tenant.clone(),
-                owner: batch.owner.to_string(),
-                token: batch.token.0,
-                state: batch.state,
+            let mut effects = Vec::new();
+            let position = match inner.state.add_events(&batch.tenant, &batch.events, batch.room(), &mut effects) {
+                Ok(position) => position,
+                Err(refusal) => return Ok(Written::Refused(refusal)),
             };
-            let mut effects: Vec<Effect> =
-                head.state.is_some().then_some(Effect::QueueHead(head)).into_iter().collect();
-            let item = |reservation: bool, id: String, body| {
-                Effect::QueueItem(v1::QueueItem { tenant: tenant.clone(), reservation, id, body })
-            };
-            effects.extend(batch.requests.into_iter().map(|(id, body)| item(false, id, body)));
-            effects.extend(batch.reservations.into_iter().map(|(id, body)| item(true, id.to_string(), body)));
-            let position = inner.state.add_events(&batch.tenant, &batch.events, &mut effects)?;
-            effects.extend(batch.consumed.as_ref().map(|consumed| consumed_effect(&batch.tenant, consumed)));
-            inner.commit(effects)?;
+            let lengths = effects.iter().map(|effect| match effect {
+                Effect::Event(added) => added.envelope.len(),
+                _ => 0,
+            });
+            if let Err(refusal) = batch.check(lengths) {
+                return Ok(Written::Refused(refusal));
+            }
+            effects.extend(changes(batch));
+            inner.commit_or_go_on(effects)?;
             Ok(Written::Done { position })
         })
         .boxed()
@@ -66,7 +66,7 @@ impl QueueLedger for Embedded {
                 None => Token(1),
             };
             let head = v1::QueueHead { tenant: tenant.to_string(), owner: by.to_string(), token: token.0, state: None };
-            inner.commit(vec![Effect::QueueHead(head)])?;
+            inner.commit_or_go_on(vec![Effect::QueueHead(head)])?;
             let record = record(tenant, inner.state.tenant(tenant));
             record.map(Ok).ok_or_else(|| StoreError::Missing { key: format!("queues of {tenant}") })
         })
@@ -76,6 +76,53 @@ impl QueueLedger for Embedded {
     fn load<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, Option<QueueRecord>> {
         async move { Ok(self.lock().state.find(tenant).and_then(|state| record(tenant, state))) }.boxed()
     }
+}
+
+/// What a batch changes beside its facts.
+fn changes(batch: QueueBatch) -> Vec<Effect> {
+    let QueueBatch { owner, token, requests, reservations, state, consumed, .. } = batch;
+    let tenant = batch.tenant.to_string();
+    let item = |reservation: bool, id: String, body| {
+        Effect::QueueItem(v1::QueueItem { tenant: tenant.clone(), reservation, id, body })
+    };
+    let mut effects: Vec<Effect> = Vec::with_capacity(2 + requests.len() + reservations.len());
+    if state.is_some() {
+        let head = v1::QueueHead { tenant: tenant.clone(), owner: owner.to_string(), token: token.0, state };
+        effects.push(Effect::QueueHead(head));
+    }
+    effects.extend(requests.into_iter().map(|(id, body)| item(false, id, body)));
+    effects.extend(reservations.into_iter().map(|(id, body)| item(true, id.to_string(), body)));
+    effects.extend(consumed.as_ref().map(|consumed| consumed_effect(&batch.tenant, consumed)));
+    effects
+}
+
+impl QueueState {
+    /// Whether there is room for what a batch adds. What it removes has gone by then, and what stays is not counted anew.
+    fn room(&self, batch: &QueueBatch) -> Result<(), Refusal> {
+        let bound = bounds::RECORDS_MAX;
+        let requests = grown(&self.requests, batch.requests.iter().map(|(id, body)| (id.as_str(), body.is_some())));
+        let reserved = batch.reservations.iter().map(|(id, body)| (id.as_str(), body.is_some()));
+        let has_grown = |before: usize, after: usize| after > before && after > bound;
+        if has_grown(self.requests.len(), requests)
+            || has_grown(self.reservations.len(), grown(&self.reservations, reserved))
+        {
+            return Err(Refusal::NoRoom { what: QUEUES, bound: bound as u64 });
+        }
+        Ok(())
+    }
+}
+
+/// How many there are after changes: an id and whether it is there then.
+fn grown<'a>(held: &BTreeMap<String, Bytes>, changes: impl Iterator<Item = (&'a str, bool)>) -> usize {
+    let (mut added, mut gone) = (0, 0);
+    for (id, stays) in changes {
+        match (held.contains_key(id), stays) {
+            (false, true) => added += 1,
+            (true, false) => gone += 1,
+            _ => {}
+        }
+    }
+    (held.len() + added).saturating_sub(gone)
 }
 
 fn record(tenant: &TenantId, state: &TenantState) -> Option<QueueRecord> {

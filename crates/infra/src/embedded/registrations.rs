@@ -3,14 +3,15 @@
 use std::collections::HashSet;
 use std::ops::Bound;
 
+use contracts::v1::effect::Effect;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use model::{Dn, TenantId, Timestamp};
 
-use super::Embedded;
 use super::tenant::registration_put;
+use super::{Embedded, Inner};
 use crate::registrations::{Registration, RegistrationWrite, RegistrationWritten, Registrations};
-use crate::{Answer, Result, StoreError, bounds};
+use crate::{Answer, Refusal, Result, Room, Size, bounds};
 
 impl Registrations for Embedded {
     fn load<'a>(&'a self, tenant: &'a TenantId, dn: &'a Dn) -> Answer<'a, Registration> {
@@ -41,30 +42,31 @@ impl Registrations for Embedded {
             let (mut effects, mut touched, mut added) = (Vec::new(), HashSet::new(), 0);
             for write in batch {
                 if !touched.insert((write.tenant.clone(), write.dn.clone())) {
-                    inner.commit(std::mem::take(&mut effects))?;
+                    inner.commit_or_go_on(std::mem::take(&mut effects))?;
                     added = 0;
                 }
                 let registrations = &inner.state.tenant(&write.tenant).registrations;
                 let is_new = !registrations.contains_key(&write.dn);
                 if is_new && registrations.len() + added >= bounds::RECORDS_MAX {
-                    return Err(StoreError::Full { what: "the registrations", bound: bounds::RECORDS_MAX as u64 });
+                    let (what, bound) = ("the registrations", bounds::RECORDS_MAX as u64);
+                    answers.push(RegistrationWritten::Refused(Refusal::NoRoom { what, bound }));
+                    continue;
                 }
                 let (version, events) = registrations.get(&write.dn).map_or((0, 0), |r| (r.version, r.events));
                 if version != write.expected {
                     answers.push(RegistrationWritten::Conflict(version));
                     continue;
                 }
-                let next = Registration {
-                    version: version + 1,
-                    events: events + write.events.len() as u64,
-                    bindings: write.bindings,
-                };
-                added += usize::from(is_new);
-                answers.push(RegistrationWritten::Done(next.version));
-                effects.push(registration_put(&write.tenant, &write.dn, next));
-                inner.state.add_events(&write.tenant, &write.events, &mut effects)?;
+                match effects_of(inner, write, version + 1, events) {
+                    Ok(of_write) => {
+                        effects.extend(of_write);
+                        added += usize::from(is_new);
+                        answers.push(RegistrationWritten::Done(version + 1));
+                    }
+                    Err(refusal) => answers.push(RegistrationWritten::Refused(refusal)),
+                }
             }
-            inner.commit(effects)?;
+            inner.commit_or_go_on(effects)?;
             Ok(answers)
         })
         .boxed()
@@ -98,6 +100,23 @@ impl Registrations for Embedded {
         }
         .boxed()
     }
+}
+
+/// What a write does, if there is room for it; `events` were told of the DN before.
+fn effects_of(
+    inner: &mut Inner,
+    write: RegistrationWrite,
+    version: u64,
+    events: u64,
+) -> std::result::Result<Vec<Effect>, Refusal> {
+    let room = write.room();
+    let RegistrationWrite { tenant, dn, bindings, events: facts, .. } = write;
+    let put = registration_put(&tenant, &dn, Registration { version, events: events + facts.len() as u64, bindings });
+    let state = put.encoded_len();
+    let mut effects = vec![put];
+    inner.state.add_events(&tenant, &facts, room, &mut effects)?;
+    let size = Size { state, ..Size::default() };
+    size.refusal().filter(|_| room != Room::Ends).map_or(Ok(effects), Err)
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use model::{Stamped, TenantId, Timestamp};
 
 use super::leases::LeaseState;
 use super::tenant::TenantState;
-use crate::{Position, Result};
+use crate::{Position, Refusal, Room};
 
 /// Effects of a snapshot are written in turns of this many.
 const DUMP_TURN: usize = 256;
@@ -61,13 +61,14 @@ impl State {
         &mut self,
         tenant: &TenantId,
         events: &[Stamped],
+        room: Room,
         effects: &mut Vec<Effect>,
-    ) -> Result<Option<Position>> {
+    ) -> Result<Option<Position>, Refusal> {
         let mut last = None;
         if events.is_empty() {
             return Ok(last);
         }
-        self.tenant(tenant).events.room()?;
+        self.tenant(tenant).events.room(room)?;
         for event in events {
             let position = self.next_position();
             let envelope = contracts::wire::encode_stamped(event).into();

@@ -84,7 +84,7 @@ impl Embedded {
                     position: position.minor,
                 })
             });
-            inner.commit(gone.collect())
+            inner.commit_or_go_on(gone.collect())
         })
         .await
     }

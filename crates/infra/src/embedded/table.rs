@@ -7,7 +7,7 @@ use contracts::v1;
 use model::{Owner, TenantId, Timestamp, Token};
 
 use crate::record::{Change, Claimed, Holding, Loaded, Record, RecordKey, Written};
-use crate::{Result, StoreError, bounds};
+use crate::{Refusal, bounds};
 
 /// A live record.
 #[derive(Clone)]
@@ -78,42 +78,37 @@ impl Table {
     // === checks ===
 
     /// The effect of a write, or the answer that refuses it.
-    pub(super) fn check(
-        &self,
-        write: RowWrite<'_>,
-    ) -> Result<std::result::Result<Option<v1::effect::Effect>, Written>> {
+    pub(super) fn check(&self, write: RowWrite<'_>) -> Result<Option<v1::effect::Effect>, Written> {
         let held = self.live.get(write.key);
         let (state, intentions) = match (write.change, held) {
-            (Change::Create { .. }, Some(entry)) => return Ok(Err(exists(entry))),
-            (Change::Create { .. }, None) if self.ended.contains_key(write.key) => return Ok(Err(Written::Ended)),
+            (Change::Create { .. }, Some(entry)) => return Err(exists(entry)),
+            (Change::Create { .. }, None) if self.ended.contains_key(write.key) => return Err(Written::Ended),
             (Change::Create { state, intentions }, None) => {
                 if self.live.len() + self.ended.len() >= bounds::RECORDS_MAX {
-                    return Err(StoreError::Full { what: "the ledger", bound: bounds::RECORDS_MAX as u64 });
+                    let (what, bound) = ("the ledger", bounds::RECORDS_MAX as u64);
+                    return Err(Written::Refused(Refusal::NoRoom { what, bound }));
                 }
                 (state, intentions)
             }
-            (_, None) if self.ended.contains_key(write.key) => return Ok(Err(Written::Ended)),
-            (_, None) => return Ok(Err(Written::Unknown)),
+            (_, None) if self.ended.contains_key(write.key) => return Err(Written::Ended),
+            (_, None) => return Err(Written::Unknown),
             (_, Some(entry)) if entry.token != write.token || entry.owner != *write.owner => {
-                return Ok(Err(Written::Fenced { owner: entry.owner.clone(), token: entry.token }));
+                return Err(Written::Fenced { owner: entry.owner.clone(), token: entry.token });
             }
             (Change::Save { state, intentions }, Some(_)) => (state, intentions),
-            (Change::Keep, Some(_)) => return Ok(Ok(None)),
+            (Change::Keep, Some(_)) => return Ok(None),
             (Change::End, Some(_)) => {
                 let until = write.remembered_until.map_or(0, Timestamp::as_micros);
-                return Ok(Ok(Some(self.gone(write.tenant, write.key, until, Vec::new()))));
+                return Ok(Some(self.gone(write.tenant, write.key, until, Vec::new())));
             }
         };
-        if state.len() + intentions.len() > bounds::STATE_MAX {
-            return Err(StoreError::Full { what: "a record's state", bound: bounds::STATE_MAX as u64 });
-        }
         let mut links = held.map(|entry| entry.links.clone()).unwrap_or_default();
         for link in write.links {
             if !links.contains(&link) {
                 links.push(link);
             }
         }
-        Ok(Ok(Some(v1::effect::Effect::RecordPut(v1::RecordPut {
+        Ok(Some(v1::effect::Effect::RecordPut(v1::RecordPut {
             table: self.kind.into(),
             tenant: write.tenant.to_string(),
             key: write.key.to_owned(),
@@ -123,7 +118,7 @@ impl Table {
             intentions,
             due_us: write.due.map(Timestamp::as_micros),
             links,
-        }))))
+        })))
     }
 
     /// Who has one of these links already, if it is not `key` itself.

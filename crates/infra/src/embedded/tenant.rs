@@ -9,7 +9,7 @@ use contracts::v1::effect::Effect;
 use model::{Dn, Owner, Stamped, TenantId, Timestamp, Token};
 
 use super::table::Table;
-use crate::{ConfigVersion, KeptView, Registration, StoreError, bounds, wire};
+use crate::{ConfigVersion, KeptView, Refusal, Registration, Room, bounds, wire};
 
 /// One tenant's part of the state.
 pub(super) struct TenantState {
@@ -238,11 +238,12 @@ impl EventLog {
     }
 
     /// Refuses more while nothing of what there is gets out.
-    pub(super) fn room(&self) -> Result<(), StoreError> {
-        if self.bytes < bounds::STREAM_BYTES_HARD {
+    pub(super) fn room(&self, room: Room) -> Result<(), Refusal> {
+        let bound = room.stream_bytes();
+        if self.bytes < bound {
             return Ok(());
         }
-        Err(StoreError::Full { what: "the event stream", bound: bounds::STREAM_BYTES_HARD as u64 })
+        Err(Refusal::NoRoom { what: "the event stream", bound: bound as u64 })
     }
 }
 

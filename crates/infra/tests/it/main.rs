@@ -13,7 +13,8 @@ use infra::conformance::{self, SetClock};
 use infra::embedded::{Embedded, FileLog, FsyncPolicy, JournalSettings};
 use infra::{
     Answer, Binding, CallLedger, CallWrite, Change, Clock, EventStream, Loaded, NewCalls, ObjectChange, ObjectChanges,
-    Position, ProvisioningStore, RegistrationWrite, RegistrationWritten, Revision, StoreError, Stores, Written,
+    Position, ProvisioningStore, Refusal, RegistrationWrite, RegistrationWritten, Revision, StoreError, Stores,
+    Written,
 };
 use model::plan::Contact;
 use model::{
@@ -237,7 +238,7 @@ async fn a_snapshot_that_was_not_finished_does_not_count() {
 }
 
 #[tokio::test]
-async fn a_full_disk_is_a_typed_error_and_nothing_of_the_write_remains() {
+async fn on_a_full_disk_nothing_begins_and_nothing_of_what_was_refused_remains() {
     let (folder, clock) = (Folder::new("full"), clock());
     // The device that takes nothing.
     std::os::unix::fs::symlink("/dev/full", folder.0.join("1.journal")).unwrap();
@@ -252,11 +253,48 @@ async fn a_full_disk_is_a_typed_error_and_nothing_of_the_write_remains() {
         }),
         ..call(1, "one")
     };
-    let refused = CallLedger::commit(&store, vec![with_new_call]).await;
-    assert!(matches!(refused, Err(StoreError::DiskFull { .. })), "{refused:?}");
+    let refused = CallLedger::commit(&store, vec![with_new_call]).await.unwrap();
+    assert!(matches!(refused[..], [Written::Refused(Refusal::NoRoom { .. })]), "{refused:?}");
     assert_eq!(CallLedger::load(&store, &acme(), ConnId(1)).await.unwrap(), Loaded::Unknown);
     assert_eq!(store.end(&acme()).await.unwrap(), Position::START);
     assert_eq!(NewCalls::take(&store, &acme(), &me(), 1, Duration::ZERO).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn calls_go_on_while_the_disk_is_full_and_are_written_when_it_has_room() {
+    let (folder, clock) = (Folder::new("goes-on"), clock());
+    let settings = JournalSettings { fsync: FsyncPolicy::Never, compact_at: 0 };
+    let store = Embedded::open(&folder.0, settings, clock.clone()).unwrap();
+    store.commit(vec![call(1, "one"), call(2, "two")]).await.unwrap();
+    drop(store);
+    // All that there is stands in the snapshot: the journal behind it takes nothing.
+    std::fs::remove_file(folder.0.join("2.journal")).unwrap();
+    std::os::unix::fs::symlink("/dev/full", folder.0.join("2.journal")).unwrap();
+    let settings = JournalSettings { compact_at: u64::MAX, ..settings };
+    let store = Embedded::open(&folder.0, settings, clock.clone()).unwrap();
+    assert!(store.has_room());
+    let save = |id, state: &'static str| {
+        let change = Change::Save { state: Bytes::from_static(state.as_bytes()), intentions: Bytes::new() };
+        CallWrite { change, ..call(id, "") }
+    };
+    let end = |id| CallWrite { change: Change::End, ..call(id, "") };
+    let written = CallLedger::commit(&store, vec![save(1, "goes on"), call(3, "begins"), end(2)]).await.unwrap();
+    assert!(
+        matches!(written[..], [Written::Done { .. }, Written::Refused(Refusal::NoRoom { .. }), Written::Done { .. }]),
+        "{written:?}"
+    );
+    assert!(!store.has_room());
+    assert_eq!(alive(&store).await, [1]);
+    clock.advance(Duration::from_secs(60));
+    let written = CallLedger::commit(&store, vec![save(1, "later"), call(4, "begins")]).await.unwrap();
+    assert!(written.iter().all(|written| matches!(written, Written::Done { .. })), "{written:?}");
+    assert!(store.has_room());
+    drop(store);
+    let store = Embedded::open(&folder.0, settings, clock).unwrap();
+    assert_eq!(alive(&store).await, [1, 4]);
+    let Loaded::Live(record) = CallLedger::load(&store, &acme(), ConnId(1)).await.unwrap() else { panic!("no call") };
+    assert_eq!(&record.state[..], b"later");
+    assert_eq!(EventStream::read(&store, &acme(), Position::START, 100, Duration::ZERO).await.unwrap().len(), 6);
 }
 
 #[tokio::test]

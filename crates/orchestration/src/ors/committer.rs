@@ -68,6 +68,10 @@ impl Committer {
                 Some(Written::Fenced { .. } | Written::Ended | Written::Unknown | Written::Exists { .. }) => {
                     self.lost(step).await;
                 }
+                Some(Written::Refused(refusal)) => {
+                    tracing::error!(%tenant, session = step.session.0, %refusal, "a session's record is not stored");
+                    self.lost(step).await;
+                }
             }
         }
     }

@@ -11,7 +11,7 @@ use infra::{
 use model::{AgentId, Owner, TenantId, Timestamp, Token};
 use net::http::Client;
 use runtime::RoleContext;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use super::ROLE;
 use super::handler::{TenantAgents, VIEW};
@@ -232,6 +232,10 @@ impl Desk {
                 Written::Fenced { owner, .. } | Written::Exists { owner, .. } => {
                     warn!(tenant = %self.tenant, agent = %write.agent, %owner, "agents belong to another replica now");
                     return Ok(false);
+                }
+                Written::Refused(refusal) => {
+                    // The agent goes on as it is; what has been stored of it before stands.
+                    error!(tenant = %self.tenant, agent = %write.agent, %refusal, "an agent's record is not stored");
                 }
                 other => bail!("the record of {} is not as it was left: {other:?}", write.agent),
             }

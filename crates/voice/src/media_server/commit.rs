@@ -91,7 +91,15 @@ impl Node {
     /// The ledger's answers. A leg that somebody else has is let go of without a word: it is theirs to speak for.
     pub fn committed(&mut self, answers: impl IntoIterator<Item = (MediaSessionId, Written)>) {
         for (tag, written) in answers {
-            let (Written::Fenced { owner, .. } | Written::Exists { owner, .. }) = written else { continue };
+            let owner = match written {
+                Written::Fenced { owner, .. } | Written::Exists { owner, .. } => owner,
+                Written::Refused(refusal) => {
+                    // It goes on as it is; what has been stored of it before stands.
+                    tracing::error!(tag = %tag.0, %refusal, "a leg's record is not stored");
+                    continue;
+                }
+                Written::Done { .. } | Written::Ended | Written::Unknown => continue,
+            };
             tracing::warn!(tag = %tag.0, %owner, "a leg belongs to somebody else");
             let dialog = self.legs.iter().find(|(_, leg)| leg.tag == tag).map(|(dialog, _)| *dialog);
             if let Some(leg) = dialog.and_then(|dialog| self.legs.remove(&dialog)) {

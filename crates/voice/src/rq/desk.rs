@@ -12,7 +12,7 @@ use routing::RequestId;
 use runtime::RoleContext;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use super::handler::{TenantQueues, Turn};
 use super::metrics::Metrics;
@@ -251,13 +251,23 @@ impl Desk {
 
     /// Writes the turn; `false` when somebody else owns the queues. Waits while the store is away.
     async fn commit(&self, turn: &Turn) -> Result<bool> {
-        let Some(batch) = &turn.batch else { return Ok(true) };
+        let Some(whole) = &turn.batch else { return Ok(true) };
+        let mut reduced = None;
         loop {
-            match self.ctx.stores.queues.commit(batch.clone()).await {
+            match self.ctx.stores.queues.commit(reduced.as_ref().unwrap_or(whole).clone()).await {
                 Ok(Written::Done { .. }) => return Ok(true),
                 Ok(Written::Fenced { owner, .. }) => {
                     warn!(tenant = %self.tenant, %owner, "queues belong to another replica now");
                     return Ok(false);
+                }
+                Ok(Written::Refused(refusal)) => {
+                    // What the store never takes goes on in memory alone: the rest of the tenant's queues does not wait for it.
+                    let left_out = reduced.get_or_insert_with(|| whole.clone()).give_way(&refusal);
+                    error!(tenant = %self.tenant, %refusal, left_out, "a turn of the queues is not stored as a whole");
+                    if left_out == 0 && !refusal.passes() {
+                        return Ok(true);
+                    }
+                    tokio::time::sleep(ASK_AGAIN).await;
                 }
                 Ok(other) => bail!("the queues' record is not as it was left: {other:?}"),
                 Err(error) if error.passes() => {

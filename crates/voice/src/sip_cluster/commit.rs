@@ -95,6 +95,10 @@ impl Node {
                     tracing::debug!(%conn_id, "a call is over elsewhere");
                     None
                 }
+                Written::Refused(refusal) => {
+                    tracing::error!(%conn_id, %refusal, "a call is not stored: this node lets go of it");
+                    None
+                }
             };
             let invite = self.open_invite(conn_id);
             self.forget(conn_id);

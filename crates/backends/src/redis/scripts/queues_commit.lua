@@ -1,5 +1,5 @@
 -- Writes a turn of the tenant's one router; anew: all that it has, where Redis has lost it.
-local owner, token, events_hard, anew = arg(), arg(), tonumber(arg()), arg() == '1'
+local owner, token, events_max, anew = arg(), arg(), tonumber(arg()), arg() == '1'
 local k = key('rq')
 local held = redis.call('HMGET', k, 'o', 't', 'n')
 if anew and not held[1] then
@@ -18,8 +18,18 @@ local view, position = arg(), arg()
 local records_max, number = tonumber(arg()), arg()
 -- Written already: who got no answer asks again, and the first attempt may come late.
 if number ~= '0' and done_before(held[3], token, number) then return { 'done', '' } end
-if redis.call('HLEN', key('rq', 'requests')) + #requests / 3 > records_max then return { 'full', 'the queues', int(records_max) } end
-if #events > 0 and events_full(events_hard) then return { 'full', 'the event stream', int(events_hard) } end
+-- How many there are more afterwards: a removal is never refused, nor what only changes what is there.
+local function grows(name, list)
+  local held, more = redis.call('HLEN', key('rq', name)), 0
+  if held + #list / 3 <= records_max then return false end
+  for i = 1, #list, 3 do
+    local there, stays = redis.call('HEXISTS', key('rq', name), list[i]) == 1, list[i + 1] == '1'
+    if stays and not there then more = more + 1 elseif there and not stays then more = more - 1 end
+  end
+  return more > 0 and held + more > records_max
+end
+if grows('requests', requests) or grows('reservations', reservations) then return { 'full', 'the queues', int(records_max) } end
+if #events > 0 and events_max > 0 and events_full(events_max) then return { 'full', 'the event stream', int(events_max) } end
 if has_state == '1' then redis.call('HSET', k, 's', state) end
 local function apply(name, list)
   for i = 1, #list, 3 do

@@ -1,5 +1,5 @@
 -- Writes one DN's bindings by compare-and-set on the version.
-local dn, expected, count, ends, body, events_hard, records_max = arg(), tonumber(arg()), tonumber(arg()), arg(), arg(), tonumber(arg()), tonumber(arg())
+local dn, expected, count, ends, body, events_max, records_max = arg(), tonumber(arg()), tonumber(arg()), arg(), arg(), tonumber(arg()), tonumber(arg())
 local events = args(tonumber(arg()))
 -- So many facts were told of it before, as far as the writer knows: a record that was lost does not begin to number again.
 local told = tonumber(arg())
@@ -8,7 +8,8 @@ local held = redis.call('HMGET', k, 'v', 'n')
 local version = tonumber(held[1] or '0')
 if version ~= expected then return { 'conflict', int(version) } end
 if version == 0 and redis.call('ZCARD', key('regs')) >= records_max then return { 'full', 'the registrations', int(records_max) } end
-if #events > 0 and events_full(events_hard) then return { 'full', 'the event stream', int(events_hard) } end
+-- 0: a phone that goes is let go.
+if #events > 0 and events_max > 0 and events_full(events_max) then return { 'full', 'the event stream', int(events_max) } end
 local count_of_facts = int(math.max(tonumber(held[2] or '0'), told) + #events)
 redis.call('HSET', k, 'v', int(version + 1), 'n', count_of_facts, 'b', body)
 redis.call('ZADD', key('regs'), 0, dn)

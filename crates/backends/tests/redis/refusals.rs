@@ -1,0 +1,98 @@
+//! What one write or one record costs: that one, and not its neighbours, the tenant or the role.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use infra::{CallWrite, Change, Loaded, Refusal, SystemClock, Written, bounds};
+use model::{ConnId, TenantId};
+
+use super::server::Server;
+use super::{create, owner, save, stores, tenant, until_renewed};
+
+fn done(written: &[Written]) -> Vec<bool> {
+    written.iter().map(|written| matches!(written, Written::Done { .. })).collect()
+}
+
+#[tokio::test]
+async fn a_record_that_redis_holds_as_something_else_costs_that_one() {
+    let server = Server::start(40);
+    let (stores, _) = stores(&server, 0, Arc::new(SystemClock::start())).await;
+    stores.calls.commit(vec![create(7, &owner()), create(9, &owner())]).await.unwrap();
+    server.cli(&["SET", &format!("call:{{acme}}:{}", ConnId(8)), "damaged"]);
+    let batch = || vec![save(7, "second"), create(8, &owner()), save(9, "second")];
+    let written = stores.calls.commit(batch()).await.unwrap();
+    assert_eq!(done(&written), [true, false, true], "{written:?}");
+    assert!(matches!(&written[1], Written::Refused(Refusal::Invalid(_))), "{written:?}");
+    for call in [7, 9] {
+        let loaded = stores.calls.load(&tenant(), ConnId(call)).await.unwrap();
+        assert!(matches!(&loaded, Loaded::Live(record) if record.state == "second"), "{loaded:?}");
+    }
+    assert!(stores.calls.has_room(), "Redis is there");
+    let written = stores.calls.confirm(batch()).await.unwrap();
+    assert_eq!(done(&written), [true, false, true], "{written:?}");
+}
+
+#[tokio::test]
+async fn a_tenant_whose_facts_nobody_takes_begins_no_call_and_ends_those_that_it_has() {
+    let server = Server::start(41);
+    let (stores, _) = stores(&server, 0, Arc::new(SystemClock::start())).await;
+    stores.calls.commit(vec![create(7, &owner()), create(8, &owner())]).await.unwrap();
+    let other = TenantId::parse("other").unwrap();
+    let fact = |call| create(call, &owner()).events;
+    for (bytes, expected) in [
+        (bounds::STREAM_BYTES_HARD, [false, true, true, true]),
+        (bounds::STREAM_BYTES_LAST, [false, false, true, true]),
+    ] {
+        server.cli(&["HSET", "evmeta:{acme}", "bytes", &bytes.to_string()]);
+        let batch = vec![
+            create(9, &owner()),
+            CallWrite { events: fact(7), ..save(7, "goes on") },
+            save(8, "without a fact"),
+            CallWrite { tenant: other.clone(), ..create(bytes as u64, &owner()) },
+        ];
+        let written = stores.calls.commit(batch).await.unwrap();
+        assert_eq!(done(&written), expected, "{written:?}");
+        assert!(matches!(&written[0], Written::Refused(Refusal::NoRoom { .. })), "{written:?}");
+        assert!(stores.calls.has_room(), "other tenants have room");
+    }
+    let end = CallWrite { change: Change::End, ..create(7, &owner()) };
+    assert_eq!(done(&stores.calls.commit(vec![end]).await.unwrap()), [true]);
+    assert_eq!(stores.calls.load(&tenant(), ConnId(7)).await.unwrap(), Loaded::Ended);
+}
+
+#[tokio::test]
+async fn calls_go_on_when_more_commits_wait_for_redis_than_are_kept() {
+    let mut server = Server::start(42);
+    let (stores, _) = stores(&server, 0, Arc::new(SystemClock::start())).await;
+    let calls = 0..300_u64;
+    stores.calls.commit(calls.clone().map(|call| create(call, &owner())).collect()).await.unwrap();
+    server.kill();
+    // More than waits in memory, which these share among themselves.
+    let state = Bytes::from(vec![b'x'; bounds::STATE_MAX]);
+    let large = |call| {
+        let change = Change::Save { state: state.clone(), intentions: Bytes::new() };
+        CallWrite { change, ..save(call, "") }
+    };
+    let written = stores.calls.commit(calls.clone().map(large).collect()).await.unwrap();
+    assert!(written.iter().all(|written| matches!(written, Written::Done { .. })), "{written:?}");
+    assert!(!stores.calls.has_room(), "none begins");
+    let end = CallWrite { change: Change::End, ..create(1, &owner()) };
+    let batch = vec![save(0, "last"), create(1_000, &owner()), save(299, "last"), end];
+    let written = stores.calls.commit(batch).await.unwrap();
+    assert_eq!(done(&written), [true, false, true, true], "{written:?}");
+    assert!(matches!(&written[1], Written::Refused(Refusal::NoRoom { .. })), "{written:?}");
+    server.start_again();
+    let handed_in = async {
+        while !stores.calls.has_room() {
+            until_renewed(&stores).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(120), handed_in).await.unwrap();
+    for call in [0, 299] {
+        let loaded = stores.calls.load(&tenant(), ConnId(call)).await.unwrap();
+        assert!(matches!(&loaded, Loaded::Live(record) if record.state == "last"), "call {call}");
+    }
+    assert_eq!(stores.calls.load(&tenant(), ConnId(1)).await.unwrap(), Loaded::Ended);
+    assert_eq!(done(&stores.calls.commit(vec![create(1_000, &owner())]).await.unwrap()), [true]);
+}
