@@ -34,7 +34,7 @@ pub struct Limits {
     pub source_requests_per_s: u32,
     /// Requests a second from one source on a trunk's list: 4,000 calls/s of three requests, and as much again.
     pub trunk_requests_per_s: u32,
-    /// Sources that are remembered; the longest silent one is forgotten for a new one.
+    /// Sources that are remembered; the longest silent ones are forgotten for new ones.
     pub sources: usize,
     /// Wrong passwords from one source that cost nothing.
     pub wrong_passwords_free: u8,

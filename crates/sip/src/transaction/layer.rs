@@ -211,13 +211,18 @@ impl TransactionLayer {
     /// The most transactions of each side: 1,000 calls a second, four transactions each, for 32 s, and half as many again.
     pub const TRANSACTIONS_MAX: usize = 196_608;
 
+    /// Transactions for which the index has room from the beginning: those of 1,000 calls a second. To grow it takes milliseconds in
+    /// which nothing else is done; room that is not used takes no memory but for a byte each.
+    const INDEX_ROOM: usize = 100_000;
+
     /// Timers that one turn looks at: a tenth of a second's work at most, also when everything is due because the process stood still.
     pub const TIMERS_PER_TURN: usize = 4_096;
 
     /// An empty layer of a server without heirs. Of what is answered over UDP it keeps the answer alone, for who asks again.
     pub fn new(intervals: Intervals) -> Self {
         let answered = Answered::new(intervals.patience(), Self::TRANSACTIONS_MAX);
-        Self { answered: Some(answered), ..Self::inheritable(Self::TRANSACTIONS_MAX, intervals) }
+        let index = HashMap::with_capacity(Self::INDEX_ROOM);
+        Self { answered: Some(answered), index, ..Self::inheritable(Self::TRANSACTIONS_MAX, intervals) }
     }
 
     /// An empty layer that holds as many transactions of each side at most, and each to its end: [`Self::snapshot_server`].
