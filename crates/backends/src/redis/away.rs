@@ -109,7 +109,7 @@ impl Away {
     }
 
     /// Whether a commit of that record waits.
-    fn waits_for(&self, record: &Id) -> bool {
+    pub(super) fn waits_for(&self, record: &Id) -> bool {
         self.of.contains_key(record) || self.overdue.contains_key(record)
     }
 
@@ -324,8 +324,10 @@ impl RedisStores {
         let (mut waits, mut bytes) = (Vec::with_capacity(rows.len()), 0);
         for row in rows {
             let lost = away.lost.remove(&id(kind, &row)).map(|(answer, _)| answer);
-            let has_room = away.has_room(waits.len(), bytes + row.size());
-            let refused = !has_room && matches!(row.change, Change::Create { .. });
+            let begins = matches!(row.change, Change::Create { .. });
+            // Nothing begins in an absence in which something was too much already.
+            let has_room = away.has_room(waits.len(), bytes + row.size()) && !(begins && away.dropped > 0);
+            let refused = !has_room && begins;
             // A record whose end waits is remembered until the end is written: where Redis comes back empty it is written again, so
             // that its end is one, with its facts.
             if lost.is_some() || (row.change != Change::End && !refused) {
