@@ -10,6 +10,7 @@ mod lately;
 mod leases;
 mod ledgers;
 mod link;
+mod quarantine;
 mod queues;
 mod registrations;
 mod reply;

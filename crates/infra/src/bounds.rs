@@ -53,5 +53,20 @@ pub const REQUESTS_MAX: usize = 10_000;
 /// Changes of configuration that are kept for readers; who is behind reads everything.
 pub const CONFIG_CHANGES_MAX: usize = 10_000;
 
+/// How long a record stays in quarantine: a week has a day on which somebody looks.
+pub const QUARANTINE_KEPT: Duration = Duration::from_secs(7 * 24 * 3_600);
+
+/// Records of a tenant in quarantine: more of one fault show nothing new.
+pub const QUARANTINE_MAX: usize = 1_000;
+
+/// Bytes of a tenant's quarantine: the largest records there are, 60 times.
+pub const QUARANTINE_BYTES: usize = 64 << 20;
+
+/// Bytes of the report beside a record in quarantine: the input that shows the fault, the longest SIP message there is.
+pub const QUARANTINE_REPORT_MAX: usize = 64 << 10;
+
+/// Bytes of the line that says why a record is in quarantine.
+pub const QUARANTINE_WHY_MAX: usize = 1_024;
+
 /// Jobs and nodes that leases are kept for.
 pub const LEASES_MAX: usize = 10_000;

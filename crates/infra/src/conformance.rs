@@ -8,6 +8,7 @@ pub(crate) mod fixtures;
 mod ledgers;
 mod others;
 pub mod provisioning;
+mod quarantine;
 pub mod reporting;
 mod streams;
 
@@ -58,6 +59,13 @@ pub async fn run(fresh: impl Fn() -> (Stores, Arc<SetClock>)) {
     ledgers::a_tenants_queues_have_one_writer(&stores()).await;
     ledgers::what_is_too_large_is_refused_for_that_write_alone(&stores()).await;
     ledgers::every_ledger_refuses_what_is_too_large(&stores()).await;
+    ledgers::a_record_counts_how_often_it_has_changed_hands(&stores()).await;
+    quarantine::a_record_is_put_aside_whole_or_not_at_all(&stores()).await;
+    quarantine::every_ledgers_records_can_be_put_aside(&stores()).await;
+    let (with_time, clock) = fresh();
+    quarantine::a_released_record_is_found_by_a_takeover(&with_time, &clock).await;
+    let (with_time, clock) = fresh();
+    quarantine::quarantine_has_an_end(&with_time, &clock).await;
     streams::events_are_read_in_order_from_any_position(&stores()).await;
     streams::a_reader_is_woken_by_a_commit(&stores()).await;
     streams::tenants_do_not_see_each_other(&stores()).await;
@@ -74,4 +82,9 @@ pub async fn run(fresh: impl Fn() -> (Stores, Arc<SetClock>)) {
     others::registrations_change_by_compare_and_set(&stores()).await;
     others::configuration_is_read_whole_and_by_changes(&stores()).await;
     others::a_view_is_kept_with_its_position(&stores()).await;
+}
+
+/// The cases that write more than a journal that is replaced all the time should.
+pub async fn run_large(stores: &Stores) {
+    quarantine::quarantine_takes_no_more_room_than_it_may_and_the_oldest_goes_first(stores).await;
 }

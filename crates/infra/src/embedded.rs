@@ -8,6 +8,7 @@ mod configuration;
 mod journal;
 mod leases;
 mod ledgers;
+mod quarantine;
 mod queues;
 mod registrations;
 mod reporting;

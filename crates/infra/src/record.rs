@@ -22,6 +22,9 @@ pub struct Record<K> {
     pub intentions: Bytes,
     /// When its next timer is due.
     pub due: Option<Timestamp>,
+    /// How often it has changed hands since its owner last wrote it. Whoever takes over one that has killed its owners takes it by
+    /// itself, or puts it aside.
+    pub claims: u32,
 }
 
 /// What a write does to a record's state.

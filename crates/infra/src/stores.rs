@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::{
     AgentLedger, CallLedger, Clock, ConfigCache, EventStream, Leases, MediaLedger, NewCalls, Outbox, ProvisioningStore,
-    QueueLedger, Registrations, ReportingLog, RequestStream, SessionLedger, ViewStore,
+    Quarantine, QueueLedger, Registrations, ReportingLog, RequestStream, SessionLedger, ViewStore,
 };
 
 /// The stores. A role takes those that its connections allow it.
@@ -38,6 +38,8 @@ pub struct Stores {
     pub reporting: Arc<dyn ReportingLog>,
     /// Persistent configuration (voice-13).
     pub provisioning: Arc<dyn ProvisioningStore>,
+    /// Records that were put aside, of all ledgers.
+    pub quarantine: Arc<dyn Quarantine>,
     /// States of views (pulse-22).
     pub views: Arc<dyn ViewStore>,
     /// Time.
@@ -54,7 +56,7 @@ impl Stores {
     ) -> Self
     where
         S: CallLedger + AgentLedger + SessionLedger + QueueLedger + MediaLedger + Registrations + ConfigCache,
-        S: EventStream + NewCalls + RequestStream + Leases + Outbox + ViewStore + 'static,
+        S: EventStream + NewCalls + RequestStream + Leases + Outbox + Quarantine + ViewStore + 'static,
     {
         Self {
             calls: store.clone(),
@@ -69,6 +71,7 @@ impl Stores {
             requests: store.clone(),
             leases: store.clone(),
             outbox: store.clone(),
+            quarantine: store.clone(),
             views: store,
             reporting,
             provisioning,

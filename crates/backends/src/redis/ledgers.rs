@@ -226,6 +226,7 @@ fn record<K: RecordKey>(tenant: &TenantId, answer: Option<&Value>) -> Result<Rec
         state: reply::bytes(words.get(3))?,
         intentions: reply::bytes(words.get(4))?,
         due: due.map(Timestamp::from_micros),
+        claims: u32::try_from(reply::number(words.get(6))?).unwrap_or(u32::MAX),
     })
 }
 

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use infra::{
-    CallWrite, Change, DialogKey, Matter, NewCall, Position, Record, RecordKey, Refusal, Room, Size, Written, bounds,
-    wire,
+    CallWrite, Change, DialogKey, LedgerKind, Matter, NewCall, Position, Record, RecordKey, Refusal, Room, Size,
+    Written, bounds, wire,
 };
 use model::{Owner, Stamped, TenantId, Timestamp, Token};
 
@@ -27,6 +27,15 @@ pub(super) const SESSION: Kind = Kind { name: "session", remembers: bounds::TOMB
 pub(super) const MEDIA: Kind = Kind { name: "media", remembers: Duration::ZERO, goes_on: true };
 
 impl Kind {
+    pub(super) const fn of(ledger: LedgerKind) -> Self {
+        match ledger {
+            LedgerKind::Call => CALL,
+            LedgerKind::Agent => AGENT,
+            LedgerKind::Session => SESSION,
+            LedgerKind::Media => MEDIA,
+        }
+    }
+
     pub(super) fn named(name: &str) -> Option<Self> {
         [CALL, AGENT, SESSION, MEDIA].into_iter().find(|kind| kind.name == name)
     }

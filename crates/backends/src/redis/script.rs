@@ -14,6 +14,7 @@ const RECORDS: &str = include_str!("scripts/records.lua");
 /// All scripts; Redis keeps them by their digests.
 pub(super) struct Scripts {
     pub(super) commit: Script,
+    pub(super) aside: Script,
     pub(super) claim: Script,
     pub(super) load: Script,
     pub(super) lookup: Script,
@@ -36,6 +37,7 @@ impl Scripts {
         let records = |text: &str| Script::new(&[SHARED, RECORDS, text].concat());
         Self {
             commit: records(include_str!("scripts/commit.lua")),
+            aside: records(include_str!("scripts/aside.lua")),
             claim: records(include_str!("scripts/claim.lua")),
             load: records(include_str!("scripts/load.lua")),
             lookup: records(include_str!("scripts/lookup.lua")),

@@ -178,6 +178,11 @@ impl Steady {
         }
     }
 
+    /// A record is this client's no more.
+    pub(super) fn forget(&self, id: &Id) {
+        lock(&self.kept).remove(id);
+    }
+
     /// Remembers the state that was written, or that waits to be.
     pub(super) fn note(&self, kind: Kind, row: &Row, written: &Written) {
         let id = || (kind.name, row.tenant.clone(), row.key.clone());

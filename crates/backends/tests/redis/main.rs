@@ -87,7 +87,8 @@ async fn redis_does_what_every_implementation_does() {
         });
         (made.0, clock)
     };
-    conformance::run(fresh).await;
+    conformance::run(&fresh).await;
+    conformance::run_large(&fresh().0).await;
 }
 
 #[tokio::test]

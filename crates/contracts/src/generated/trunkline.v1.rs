@@ -2791,7 +2791,7 @@ pub struct Turn {
 pub struct Effect {
     #[prost(
         oneof = "effect::Effect",
-        tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14"
+        tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16"
     )]
     pub effect: ::core::option::Option<effect::Effect>,
 }
@@ -2827,6 +2827,10 @@ pub mod effect {
         Exported(super::ExportedTo),
         #[prost(message, tag = "14")]
         View(super::ViewPut),
+        #[prost(message, tag = "15")]
+        Aside(super::AsidePut),
+        #[prost(message, tag = "16")]
+        AsideGone(super::AsideGone),
     }
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -2851,6 +2855,9 @@ pub struct RecordPut {
     /// By what else the record is found: dialogs of a call, the call of a session.
     #[prost(string, repeated, tag = "9")]
     pub links: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// How often it has changed hands since its owner last wrote it.
+    #[prost(uint32, tag = "10")]
+    pub claims: u32,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct RecordGone {
@@ -3015,6 +3022,49 @@ pub struct ViewPut {
     pub position: ::prost::alloc::string::String,
     #[prost(bytes = "bytes", tag = "4")]
     pub state: ::prost::bytes::Bytes,
+}
+/// A record in quarantine.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AsidePut {
+    #[prost(string, tag = "1")]
+    pub tenant: ::prost::alloc::string::String,
+    #[prost(uint64, tag = "2")]
+    pub id: u64,
+    #[prost(enumeration = "LedgerTable", tag = "3")]
+    pub table: i32,
+    #[prost(string, tag = "4")]
+    pub key: ::prost::alloc::string::String,
+    #[prost(string, tag = "5")]
+    pub owner: ::prost::alloc::string::String,
+    #[prost(uint64, tag = "6")]
+    pub token: u64,
+    /// Why it was put aside, in a line.
+    #[prost(string, tag = "7")]
+    pub why: ::prost::alloc::string::String,
+    /// What shows it again: the input that it failed by, as whoever put it aside has written it.
+    #[prost(bytes = "bytes", tag = "8")]
+    pub report: ::prost::bytes::Bytes,
+    #[prost(bytes = "bytes", tag = "9")]
+    pub state: ::prost::bytes::Bytes,
+    #[prost(bytes = "bytes", tag = "10")]
+    pub intentions: ::prost::bytes::Bytes,
+    #[prost(uint64, optional, tag = "11")]
+    pub due_us: ::core::option::Option<u64>,
+    #[prost(string, repeated, tag = "12")]
+    pub links: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    #[prost(uint64, tag = "13")]
+    pub at_us: u64,
+}
+/// A record left quarantine.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AsideGone {
+    #[prost(string, tag = "1")]
+    pub tenant: ::prost::alloc::string::String,
+    #[prost(uint64, tag = "2")]
+    pub id: u64,
+    /// How many of the tenant have been dropped until now because there was no room, or their time was over.
+    #[prost(uint64, tag = "3")]
+    pub dropped: u64,
 }
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]

@@ -1,9 +1,14 @@
 //! What the cases are made of.
 
 use bytes::Bytes;
-use model::{CallUuid, ConnId, Event, EventId, EventName, Owner, Seq, Stamped, Subject, TenantId, Timestamp, Token};
+use model::{
+    AgentId, CallUuid, ConnId, Event, EventId, EventName, Owner, Seq, Stamped, Subject, TenantId, Timestamp, Token,
+};
 
-use crate::{CallWrite, Change, DialogKey, NewCall};
+use crate::{
+    AgentBatch, AgentWrite, CallWrite, Change, DialogKey, MediaSessionId, MediaWrite, NewCall, SessionBatch, SessionId,
+    SessionWrite,
+};
 
 pub(crate) fn tenant(name: &str) -> TenantId {
     TenantId::parse(name).unwrap()
@@ -57,4 +62,45 @@ pub(crate) fn create(state: &str) -> Change {
 
 pub(crate) fn save(state: &str) -> Change {
     Change::Save { state: Bytes::copy_from_slice(state.as_bytes()), intentions: Bytes::from_static(b"send") }
+}
+
+/// Writes of agents: the agent, the token, the change.
+pub(crate) fn agents<const N: usize>(tenant: &TenantId, owner: &Owner, of: [(&str, u64, Change); N]) -> AgentBatch {
+    let write = |(id, token, change)| AgentWrite {
+        agent: AgentId::parse(id).unwrap(),
+        token: Token(token),
+        change,
+        due: None,
+        events: Vec::new(),
+    };
+    let writes = of.into_iter().map(write).collect();
+    AgentBatch { tenant: tenant.clone(), owner: owner.clone(), writes, consumed: None, number: 0 }
+}
+
+/// Writes of sessions.
+pub(crate) fn sessions<const N: usize>(tenant: &TenantId, owner: &Owner, of: [(&str, u64, Change); N]) -> SessionBatch {
+    let write = |(id, token, change): (&str, u64, Change)| SessionWrite {
+        session: SessionId(id.to_owned()),
+        conn_id: None,
+        token: Token(token),
+        change,
+        due: None,
+        events: Vec::new(),
+        began_with: None,
+    };
+    let writes = of.into_iter().map(write).collect();
+    SessionBatch { tenant: tenant.clone(), owner: owner.clone(), writes, consumed: None, number: 0 }
+}
+
+/// Writes of media sessions.
+pub(crate) fn legs<const N: usize>(tenant: &TenantId, owner: &Owner, of: [(&str, u64, Change); N]) -> Vec<MediaWrite> {
+    let write = |(id, token, change): (&str, u64, Change)| MediaWrite {
+        tenant: tenant.clone(),
+        session: MediaSessionId(id.to_owned()),
+        owner: owner.clone(),
+        token: Token(token),
+        change,
+        due: None,
+    };
+    of.into_iter().map(write).collect()
 }

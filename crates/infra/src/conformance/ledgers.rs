@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::future::join_all;
-use model::{AgentId, ConnId, Timestamp, Token};
+use model::{AgentId, ConnId, Owner, TenantId, Timestamp, Token};
 
 use super::SetClock;
-use super::fixtures::{create, dialog, event, new_call, owner, save, tenant, write};
+use super::fixtures::{agents, create, dialog, event, legs, new_call, owner, save, sessions, tenant, write};
 use crate::{
-    AgentBatch, AgentWrite, CallWrite, Change, Claim, Claimed, Consumed, Loaded, MediaSessionId, MediaWrite, NewCall,
+    AgentBatch, AgentWrite, CallWrite, Change, Claim, Claimed, Consumed, LedgerKind, Loaded, MediaSessionId, NewCall,
     Position, QueueBatch, Refusal, SessionBatch, SessionId, SessionWrite, Stores, Written, bounds,
 };
 
@@ -255,37 +255,10 @@ pub(super) async fn every_ledger_refuses_what_is_too_large(stores: &Stores) {
     let is_right = |written: &[Written]| {
         assert!(matches!(written, [Written::Refused(Refusal::TooLarge { .. }), Written::Done { .. }]), "{written:?}");
     };
-    let agent = |id: &str, change| AgentWrite {
-        agent: AgentId::parse(id).unwrap(),
-        token: Token(1),
-        change,
-        due: None,
-        events: Vec::new(),
-    };
-    let writes = vec![agent("1001", too_large()), agent("1002", create("x"))];
-    let batch = AgentBatch { tenant: acme.clone(), owner: me.clone(), writes, consumed: None, number: 0 };
-    is_right(&stores.agents.commit(batch).await.unwrap());
-    let session = |id: &str, change| SessionWrite {
-        session: SessionId(id.to_owned()),
-        conn_id: None,
-        token: Token(1),
-        change,
-        due: None,
-        events: Vec::new(),
-        began_with: None,
-    };
-    let writes = vec![session("s1", too_large()), session("s2", create("x"))];
-    let batch = SessionBatch { tenant: acme.clone(), owner: me.clone(), writes, consumed: None, number: 0 };
-    is_right(&stores.sessions.commit(batch).await.unwrap());
-    let leg = |id: &str, change| MediaWrite {
-        tenant: acme.clone(),
-        session: MediaSessionId(id.to_owned()),
-        owner: me.clone(),
-        token: Token(1),
-        change,
-        due: None,
-    };
-    is_right(&stores.media.commit(vec![leg("m1", too_large()), leg("m2", create("x"))]).await.unwrap());
+    let two = |large: &'static str, small: &'static str| [(large, 1, too_large()), (small, 1, create("x"))];
+    is_right(&stores.agents.commit(agents(&acme, &me, two("1001", "1002"))).await.unwrap());
+    is_right(&stores.sessions.commit(sessions(&acme, &me, two("s1", "s2"))).await.unwrap());
+    is_right(&stores.media.commit(legs(&acme, &me, two("m1", "m2"))).await.unwrap());
     stores.queues.claim(&me, &acme, None).await.unwrap().unwrap();
     let mut turn = QueueBatch {
         tenant: acme.clone(),
@@ -308,4 +281,63 @@ pub(super) async fn every_ledger_refuses_what_is_too_large(stores: &Stores) {
     let written = stores.queues.commit(turn).await.unwrap();
     assert!(matches!(written, Written::Done { position: Some(_) }), "{written:?}");
     assert_eq!(stores.queues.load(&acme).await.unwrap().unwrap().requests.len(), 1);
+}
+
+pub(super) async fn a_record_counts_how_often_it_has_changed_hands(stores: &Stores) {
+    let (acme, me) = (tenant("acme"), owner("node-1.5"));
+    one_of_each(stores, &acme, &me).await;
+    let claims = async |of: &Owner| {
+        [
+            stores.calls.orphans(&acme, of, 10).await.unwrap()[0].claims,
+            stores.agents.orphans(&acme, of, 10).await.unwrap()[0].claims,
+            stores.sessions.orphans(&acme, of, 10).await.unwrap()[0].claims,
+            stores.media.orphans(&acme, of, 10).await.unwrap()[0].claims,
+        ]
+    };
+    assert_eq!(claims(&me).await, [0; 4]);
+    // Two that die with it in hand, and one that lives.
+    for (node, expected) in [(2, 1), (3, 2), (4, 3)] {
+        let by = owner(&format!("node-{node}.6"));
+        claim_each(stores, &acme, &by).await;
+        claim_each(stores, &acme, &by).await;
+        assert_eq!(claims(&by).await, [expected; 4], "one's own record changes no hands");
+    }
+    let by = owner("node-4.6");
+    let Loaded::Live(call) = stores.calls.load(&acme, ConnId(7)).await.unwrap() else { panic!("no call") };
+    let listed = stores.agents.list(&acme, None, 10).await.unwrap();
+    assert_eq!((call.claims, call.token, listed[0].claims), (3, Token(4), 3));
+    let kept = CallWrite { events: vec![event(&acme, 7, 4, 1)], ..write(&acme, 7, &by, 4, Change::Keep) };
+    stores.calls.commit(vec![kept]).await.unwrap();
+    assert_eq!(claims(&by).await[0], 3, "its state is as it was");
+    stores.calls.commit(vec![write(&acme, 7, &by, 4, save("lives"))]).await.unwrap();
+    stores.agents.commit(agents(&acme, &by, [(EACH[1].1, 4, save("lives"))])).await.unwrap();
+    stores.sessions.commit(sessions(&acme, &by, [(EACH[2].1, 4, save("lives"))])).await.unwrap();
+    stores.media.commit(legs(&acme, &by, [(EACH[3].1, 4, save("lives"))])).await.unwrap();
+    assert_eq!(claims(&by).await, [0; 4]);
+}
+
+/// A record of each ledger, by its key.
+pub(super) const EACH: [(LedgerKind, &str); 4] = [
+    (LedgerKind::Call, "0000000000000007"),
+    (LedgerKind::Agent, "1001"),
+    (LedgerKind::Session, "s1"),
+    (LedgerKind::Media, "m1"),
+];
+
+/// Makes them.
+pub(super) async fn one_of_each(stores: &Stores, tenant: &TenantId, by: &Owner) {
+    stores.calls.commit(vec![write(tenant, 7, by, 1, create("x"))]).await.unwrap();
+    stores.agents.commit(agents(tenant, by, [(EACH[1].1, 1, create("x"))])).await.unwrap();
+    stores.sessions.commit(sessions(tenant, by, [(EACH[2].1, 1, create("x"))])).await.unwrap();
+    stores.media.commit(legs(tenant, by, [(EACH[3].1, 1, create("x"))])).await.unwrap();
+}
+
+async fn claim_each(stores: &Stores, tenant: &TenantId, by: &Owner) {
+    fn claim<K>(tenant: &TenantId, key: K) -> Vec<Claim<K>> {
+        vec![Claim { tenant: tenant.clone(), key, seen: None }]
+    }
+    stores.calls.claim(by, claim(tenant, ConnId(7))).await.unwrap();
+    stores.agents.claim(by, claim(tenant, AgentId::parse(EACH[1].1).unwrap())).await.unwrap();
+    stores.sessions.claim(by, claim(tenant, SessionId(EACH[2].1.to_owned()))).await.unwrap();
+    stores.media.claim(by, claim(tenant, MediaSessionId(EACH[3].1.to_owned()))).await.unwrap();
 }

@@ -110,6 +110,8 @@ impl State {
             }
             Effect::Event(added) => state.apply_event(added),
             Effect::View(put) => state.apply_view(put),
+            Effect::Aside(put) => state.asides.apply_put(put),
+            Effect::AsideGone(gone) => state.asides.apply_gone(&gone),
             Effect::WorkAdded(added) => state.work.entry(added.stream).or_default().add(added.position, added.body),
             Effect::WorkGone(gone) => {
                 if let Some(work) = state.work.get_mut(&gone.stream) {
@@ -172,6 +174,8 @@ fn tenant_of(effect: &Effect) -> Option<TenantId> {
         Effect::ConfigDocument(e) => &e.tenant,
         Effect::Exported(e) => &e.tenant,
         Effect::View(e) => &e.tenant,
+        Effect::Aside(e) => &e.tenant,
+        Effect::AsideGone(e) => &e.tenant,
         Effect::Epoch(_) => return None,
     };
     TenantId::parse(name).ok()

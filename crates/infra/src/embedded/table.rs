@@ -14,10 +14,11 @@ use crate::{Refusal, bounds};
 pub(super) struct Entry {
     pub(super) owner: Owner,
     pub(super) token: Token,
-    state: Bytes,
-    intentions: Bytes,
-    due: Option<Timestamp>,
-    links: Vec<String>,
+    pub(super) claims: u32,
+    pub(super) state: Bytes,
+    pub(super) intentions: Bytes,
+    pub(super) due: Option<Timestamp>,
+    pub(super) links: Vec<String>,
 }
 
 impl Entry {
@@ -30,6 +31,7 @@ impl Entry {
             state: self.state.clone(),
             intentions: self.intentions.clone(),
             due: self.due,
+            claims: self.claims,
         }
     }
 }
@@ -118,6 +120,7 @@ impl Table {
             intentions,
             due_us: write.due.map(Timestamp::as_micros),
             links,
+            claims: 0,
         })))
     }
 
@@ -146,7 +149,8 @@ impl Table {
         if seen.is_some_and(|seen| seen != entry.token) {
             return (None, Claimed::Raced { owner: entry.owner.clone(), token: entry.token });
         }
-        let taken = Entry { owner: by.clone(), token: Token(entry.token.0 + 1), ..entry.clone() };
+        let claims = entry.claims.saturating_add(1);
+        let taken = Entry { owner: by.clone(), token: Token(entry.token.0 + 1), claims, ..entry.clone() };
         let effect = self.put(tenant, &text, &taken);
         (Some(effect), Claimed::Yours(taken.record(tenant, key.clone())))
     }
@@ -160,6 +164,10 @@ impl Table {
             None if self.ended.contains_key(&text) => Loaded::Ended,
             None => Loaded::Unknown,
         }
+    }
+
+    pub(super) fn entry(&self, key: &str) -> Option<&Entry> {
+        self.live.get(key)
     }
 
     pub(super) fn of<K: RecordKey>(&self, tenant: &TenantId, owner: &Owner, max: usize) -> Vec<Record<K>> {
@@ -197,6 +205,11 @@ impl Table {
     pub(super) fn apply_put(&mut self, put: v1::RecordPut) {
         let Ok(owner) = put.owner.parse::<Owner>() else { return };
         self.forget(&put.key);
+        // One that was released stands over the memory of its end.
+        if let Some(tombstone) = self.ended.remove(&put.key) {
+            self.ends.remove(&(tombstone.until, put.key.clone()));
+            self.unlink(&put.key, &tombstone.links);
+        }
         for link in &put.links {
             self.links.entry(link.clone()).or_default().insert(put.key.clone());
         }
@@ -204,6 +217,7 @@ impl Table {
         let entry = Entry {
             owner,
             token: Token(put.token),
+            claims: put.claims,
             state: put.state,
             intentions: put.intentions,
             due: put.due_us.map(Timestamp::from_micros),
@@ -243,7 +257,8 @@ impl Table {
         live.chain(ended)
     }
 
-    fn put(&self, tenant: &TenantId, key: &str, entry: &Entry) -> v1::effect::Effect {
+    /// The effect of a record as it stands.
+    pub(super) fn put(&self, tenant: &TenantId, key: &str, entry: &Entry) -> v1::effect::Effect {
         v1::effect::Effect::RecordPut(v1::RecordPut {
             table: self.kind.into(),
             tenant: tenant.to_string(),
@@ -254,6 +269,7 @@ impl Table {
             intentions: entry.intentions.clone(),
             due_us: entry.due.map(Timestamp::as_micros),
             links: entry.links.clone(),
+            claims: entry.claims,
         })
     }
 

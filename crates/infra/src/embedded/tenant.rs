@@ -8,6 +8,7 @@ use contracts::v1;
 use contracts::v1::effect::Effect;
 use model::{Dn, Owner, Stamped, TenantId, Timestamp, Token};
 
+use super::quarantine::Asides;
 use super::table::Table;
 use crate::{ConfigVersion, KeptView, Refusal, Registration, Room, bounds, wire};
 
@@ -27,6 +28,7 @@ pub(super) struct TenantState {
     pub(super) ends_from: Timestamp,
     pub(super) configuration: ConfigState,
     pub(super) views: BTreeMap<String, KeptView>,
+    pub(super) asides: Asides,
 }
 
 /// The facts of a tenant.
@@ -101,6 +103,7 @@ impl TenantState {
             ends_from: Timestamp::MAX,
             configuration: ConfigState::default(),
             views: BTreeMap::new(),
+            asides: Asides::default(),
         }
     }
 
@@ -196,6 +199,7 @@ impl TenantState {
         for table in [&self.calls, &self.agents, &self.sessions, &self.media] {
             effects.extend(table.dump(tenant));
         }
+        effects.extend(self.asides.dump(tenant));
         effects.push(Effect::Exported(v1::ExportedTo { tenant: name(), position: self.events.exported }));
         effects.extend(self.events.entries.iter().map(|slot| {
             let envelope = slot.envelope.clone();

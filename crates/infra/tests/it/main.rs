@@ -107,6 +107,8 @@ async fn stores_in_memory_conform() {
         (stores(Embedded::in_memory(clock.clone()), &folder.0, clock.clone()), clock)
     })
     .await;
+    let clock = clock();
+    conformance::run_large(&stores(Embedded::in_memory(clock.clone()), &folder.0, clock)).await;
 }
 
 #[tokio::test]

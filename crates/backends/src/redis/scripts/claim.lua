@@ -11,6 +11,7 @@ for _ = 1, tonumber(arg()) do
   else
     if owner ~= by then
       redis.call('HSET', record_key(kind, id), 'o', by, 't', int(tonumber(token) + 1))
+      redis.call('HINCRBY', record_key(kind, id), 'c', 1)
       owns_no_more(kind, owner, id)
       owns(kind, by, id)
     end

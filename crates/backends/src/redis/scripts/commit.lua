@@ -61,32 +61,11 @@ local function put(w)
       add_link(kind, link, w.id)
     end
   end
-  redis.call('HSET', k, 'o', w.owner, 't', w.token, 's', w.state, 'i', w.intentions, 'l', cmsgpack.pack(links))
+  redis.call('HSET', k, 'o', w.owner, 't', w.token, 's', w.state, 'i', w.intentions, 'l', cmsgpack.pack(links), 'c', '0')
   if w.due == '' then redis.call('HDEL', k, 'd') else redis.call('HSET', k, 'd', w.due) end
   if w.change == 'create' then
     redis.call('ZADD', key('ids', kind), 0, w.id)
     owns(kind, w.owner, w.id)
-  end
-end
-
-local function finish(w)
-  local k = record_key(kind, w.id)
-  redis.call('ZREM', key('ids', kind), w.id)
-  owns_no_more(kind, w.owner, w.id)
-  if remember == 0 or kind ~= 'call' then
-    for _, link in ipairs(w.held_links) do drop_link(kind, link, w.id) end
-  end
-  if remember == 0 then
-    redis.call('DEL', k)
-    return
-  end
-  redis.call('HDEL', k, 's', 'i', 'd')
-  redis.call('HSET', k, 'e', int(now + remember))
-  -- Should nobody ask again, the memory comes back by itself, a little after the last one that may ask.
-  local ms = int(remember / 1000 + 10000)
-  redis.call('PEXPIRE', k, ms)
-  if kind == 'call' then
-    for _, link in ipairs(w.held_links) do redis.call('PEXPIRE', link_key(kind, link), ms) end
   end
 end
 
@@ -101,7 +80,7 @@ for _ = 1, tonumber(arg()) do
   if refusal then
     answers[#answers + 1] = refusal
   else
-    if w.change == 'end' then finish(w) elseif w.change ~= 'keep' then put(w) end
+    if w.change == 'end' then finish(kind, w.id, w.owner, w.held_links, now, remember) elseif w.change ~= 'keep' then put(w) end
     if w.number ~= '0' and (w.change ~= 'end' or remember > 0) then
       redis.call('HSET', record_key(kind, w.id), 'n', w.token .. ':' .. w.number)
     end

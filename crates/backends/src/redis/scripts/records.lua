@@ -1,5 +1,6 @@
 -- Put before the scripts on records. Hash `<kind>:{tenant}:<key>`: o owner, t token, s state, i intentions, d due, l links (packed),
--- e until when an ended one is remembered, n the token and the number of the last write; an ended one keeps o, t, l, e and n.
+-- e until when an ended one is remembered, n the token and the number of the last write, c how often it has changed hands since its
+-- owner last wrote it (none: never); an ended one keeps o, t, l, e and n.
 -- Set `owned:{tenant}:<kind>:<owner>`; sorted set `ids:{tenant}:<kind>`, all with the same score, so that it is in the order of the
 -- keys; hash `owners:{tenant}:<kind>` counts the records of each owner.
 local function record_key(kind, id) return key(kind, id) end
@@ -53,6 +54,28 @@ end
 
 -- A live record as it is answered.
 local function record(kind, id)
-  local r = redis.call('HMGET', record_key(kind, id), 'o', 't', 's', 'i', 'd')
-  return { id, r[1], r[2], r[3], r[4], r[5] or '' }
+  local r = redis.call('HMGET', record_key(kind, id), 'o', 't', 's', 'i', 'd', 'c')
+  return { id, r[1], r[2], r[3], r[4], r[5] or '', r[6] or '0' }
+end
+
+-- Ends a record, and remembers it for so long.
+local function finish(kind, id, owner, links, now, remember)
+  local k = record_key(kind, id)
+  redis.call('ZREM', key('ids', kind), id)
+  owns_no_more(kind, owner, id)
+  if remember == 0 or kind ~= 'call' then
+    for _, link in ipairs(links) do drop_link(kind, link, id) end
+  end
+  if remember == 0 then
+    redis.call('DEL', k)
+    return
+  end
+  redis.call('HDEL', k, 's', 'i', 'd', 'c')
+  redis.call('HSET', k, 'e', int(now + remember))
+  -- Should nobody ask again, the memory comes back by itself, a little after the last one that may ask.
+  local ms = int(remember / 1000 + 10000)
+  redis.call('PEXPIRE', k, ms)
+  if kind == 'call' then
+    for _, link in ipairs(links) do redis.call('PEXPIRE', link_key(kind, link), ms) end
+  end
 end

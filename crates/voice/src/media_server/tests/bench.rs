@@ -108,7 +108,7 @@ impl Bench {
             let (Change::Create { state, intentions } | Change::Save { state, intentions }) = change else {
                 panic!("a leg that is over has no next life")
             };
-            let record = Record { tenant, key, owner, token: Token(2), state, intentions, due };
+            let record = Record { tenant, key, owner, token: Token(2), state, intentions, due, claims: 1 };
             self.node.restore(&record, self.clock.now());
         }
         self.settle();

@@ -28,6 +28,7 @@ fn restart(bench: &mut Bench, conn_id: ConnId) {
         state,
         intentions: bytes::Bytes::new(),
         due: None,
+        claims: 1,
     };
     bench.node = new_node(2);
     bench.node.link_up(1, EDGE, bench.now);
@@ -202,6 +203,7 @@ fn messages_that_come_while_a_call_is_looked_for_follow_it_in_their_order() {
         state: state.expect("a record"),
         intentions: bytes::Bytes::new(),
         due: None,
+        claims: 1,
     };
     dead.node = new_node(2);
     dead.node.link_up(1, EDGE, dead.now);

@@ -1,0 +1,148 @@
+//! Records that were put aside.
+
+use futures::FutureExt as _;
+use infra::{
+    Answer, Aside, AsideId, AsideState, LedgerKind, PutAside, Quarantine, Result, StoreError, Written, bounds, released,
+};
+use model::{TenantId, Timestamp, Token};
+use redis::Value;
+
+use super::ledgers::{STREAMS, written};
+use super::row::Kind;
+use super::script::Call;
+use super::{RedisStores, envelopes, reply};
+
+impl RedisStores {
+    fn of_quarantine(&self, tenant: &TenantId, what: &str) -> Call<'_> {
+        let mut call = Call::on(&self.scripts.aside, tenant);
+        call.arg(what).arg(self.clock.now().as_micros()).arg(bounds::QUARANTINE_KEPT.as_micros().to_string());
+        call.arg(bounds::QUARANTINE_MAX).arg(bounds::QUARANTINE_BYTES);
+        call
+    }
+
+    async fn put_row_aside(&self, kind: Kind, aside: &PutAside) -> Result<Written> {
+        // What waits here is newer than what Redis has.
+        self.hand_in_former().boxed().await?;
+        let mut away = self.steady.away.lock().await;
+        self.hand_in(&mut away).await;
+        let id = (kind.name, aside.tenant.clone(), aside.key.clone());
+        if away.waits_for(&id) {
+            let reason = "commits of this record wait here for Redis".to_owned();
+            return Err(StoreError::Unavailable { reason });
+        }
+        self.announce(STREAMS, &aside.tenant).await?;
+        let mut call = self.of_quarantine(&aside.tenant, "put");
+        call.arg(kind.name).arg(kind.remembers.as_micros().to_string()).arg(&aside.key);
+        call.arg(aside.owner.to_string()).arg(aside.token.0).arg(&aside.why).bytes(&aside.report);
+        call.list(envelopes(&aside.events).collect::<Vec<_>>().into_iter());
+        let written = written(&call.send(self).await?)?;
+        // Where Redis comes back empty, it is not written again.
+        if !matches!(written, Written::Refused(_)) {
+            self.steady.forget(&id);
+        }
+        Ok(written)
+    }
+
+    /// Whether something was done about a record in quarantine.
+    async fn is_done(&self, call: &mut Call<'_>) -> Result<bool> {
+        let words = reply::texts(&call.send(self).await?)?;
+        Ok(words.first().is_some_and(|word| word == "done"))
+    }
+}
+
+fn listed(value: &Value) -> Result<Aside> {
+    let words = reply::list(value)?;
+    let ledger = reply::text(words.get(1))?;
+    let at = Timestamp::from_micros(reply::number(words.get(6))?);
+    Ok(Aside {
+        id: AsideId(reply::number(words.first())?),
+        ledger: LedgerKind::named(&ledger).ok_or_else(|| reply::corrupt("a ledger's name", ledger))?,
+        key: reply::text(words.get(2))?,
+        owner: reply::text(words.get(3))?.parse().map_err(|e| reply::corrupt("an owner", e))?,
+        token: Token(reply::number(words.get(4))?),
+        why: reply::text(words.get(5))?,
+        at,
+        expires_at: at + bounds::QUARANTINE_KEPT,
+        bytes: usize::try_from(reply::number(words.get(7))?).unwrap_or(usize::MAX),
+    })
+}
+
+// === impl Quarantine ===
+
+impl Quarantine for RedisStores {
+    fn put_aside(&self, mut aside: PutAside) -> Answer<'_, Written> {
+        async move {
+            aside.bound();
+            self.put_row_aside(Kind::of(aside.ledger), &aside).await
+        }
+        .boxed()
+    }
+
+    fn list<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, Vec<Aside>> {
+        async move {
+            let answer = self.of_quarantine(tenant, "list").send(self).await?;
+            // One that cannot be read hides no other.
+            let listed = reply::list(&answer)?.iter().skip(1).map(listed);
+            let readable = listed.filter_map(|aside| match aside {
+                Ok(aside) => Some(aside),
+                Err(error) => {
+                    tracing::error!(%tenant, %error, "a record in quarantine cannot be read");
+                    None
+                }
+            });
+            Ok(readable.collect())
+        }
+        .boxed()
+    }
+
+    fn read<'a>(&'a self, tenant: &'a TenantId, id: AsideId) -> Answer<'a, Option<AsideState>> {
+        async move {
+            let answer = self.of_quarantine(tenant, "read").arg(id.0).send(self).await?;
+            let words = reply::list(&answer)?;
+            let Some(aside) = words.get(1) else { return Ok(None) };
+            let due = reply::text(words.get(5))?;
+            let due = if due.is_empty() { None } else { Some(Timestamp::from_micros(reply::number(words.get(5))?)) };
+            Ok(Some(AsideState {
+                aside: listed(aside)?,
+                report: reply::bytes(words.get(2))?,
+                state: reply::bytes(words.get(3))?,
+                intentions: reply::bytes(words.get(4))?,
+                due,
+            }))
+        }
+        .boxed()
+    }
+
+    fn release<'a>(&'a self, tenant: &'a TenantId, id: AsideId, by: &'a str) -> Answer<'a, bool> {
+        async move {
+            let mut call = self.of_quarantine(tenant, "release");
+            let done = self.is_done(call.arg(id.0).arg(released().to_string())).await?;
+            if done {
+                tracing::info!(%tenant, %id, by, "a record is released from quarantine");
+            }
+            Ok(done)
+        }
+        .boxed()
+    }
+
+    fn discard<'a>(&'a self, tenant: &'a TenantId, id: AsideId, by: &'a str) -> Answer<'a, bool> {
+        async move {
+            let done = self.is_done(self.of_quarantine(tenant, "discard").arg(id.0)).await?;
+            if done {
+                tracing::info!(%tenant, %id, by, "a record in quarantine is discarded");
+            }
+            Ok(done)
+        }
+        .boxed()
+    }
+
+    fn dropped<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, u64> {
+        async move {
+            let key = format!("asidemeta:{}", super::tag(tenant));
+            let answer = self.link.command(redis::cmd("HGET").arg(key).arg("dropped")).await?;
+            let count = reply::text(Some(&answer))?;
+            if count.is_empty() { Ok(0) } else { reply::number(Some(&answer)) }
+        }
+        .boxed()
+    }
+}

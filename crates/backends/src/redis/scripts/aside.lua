@@ -1,0 +1,84 @@
+-- Quarantine. Sorted set `asides:{tenant}`: members `<id> <bytes>` by the time at which they were put aside. Hash
+-- `aside:{tenant}:<id>`: k ledger, r key, o owner, t token, y why, p report, s state, i intentions, d due, l links (packed),
+-- a when, b bytes. Hash `asidemeta:{tenant}`: the last id, and how many were dropped.
+local what, now, kept, max, max_bytes = arg(), tonumber(arg()), tonumber(arg()), tonumber(arg()), tonumber(arg())
+local function entry(id) return key('aside', id) end
+
+local function remove(member)
+  redis.call('ZREM', key('asides'), member)
+  redis.call('DEL', entry(string.match(member, '^%d+')))
+end
+
+-- Drops what is over and, the oldest first, what there is no room for.
+local function sweep()
+  local members = redis.call('ZRANGE', key('asides'), 0, -1, 'WITHSCORES')
+  local count, bytes = #members / 2, 0
+  for i = 1, #members, 2 do bytes = bytes + tonumber(string.match(members[i], ' (%d+)$')) end
+  for i = 1, #members, 2 do
+    if tonumber(members[i + 1]) + kept > now and count <= max and bytes <= max_bytes then break end
+    count, bytes = count - 1, bytes - tonumber(string.match(members[i], ' (%d+)$'))
+    remove(members[i])
+    redis.call('HINCRBY', key('asidemeta'), 'dropped', 1)
+  end
+end
+
+-- What is listed of one; nothing where there is none.
+local function listed(id)
+  local e = redis.call('HMGET', entry(id), 'k', 'r', 'o', 't', 'y', 'a', 'b')
+  if not e[1] then return nil end
+  return { id, e[1], e[2], e[3], e[4], e[5], e[6], e[7] }
+end
+
+if what == 'put' then
+  local kind, remember, id, owner, token, why, report = arg(), tonumber(arg()), arg(), arg(), arg(), arg(), arg()
+  local events = args(tonumber(arg()))
+  local state, held_owner, held_token, links = head(kind, id, now)
+  if state ~= 'live' then return { state } end
+  if held_owner ~= owner or held_token ~= token then return { 'fenced', held_owner, held_token } end
+  local r = redis.call('HMGET', record_key(kind, id), 's', 'i', 'd')
+  local bytes = #(r[1] or '') + #(r[2] or '') + #report + #why
+  local number = redis.call('HINCRBY', key('asidemeta'), 'last', 1)
+  redis.call('HSET', entry(number), 'k', kind, 'r', id, 'o', owner, 't', token, 'y', why, 'p', report, 's', r[1] or '',
+    'i', r[2] or '', 'd', r[3] or '', 'l', links or '', 'a', int(now), 'b', int(bytes))
+  redis.call('ZADD', key('asides'), int(now), int(number) .. ' ' .. int(bytes))
+  finish(kind, id, owner, links_of(links), now, remember)
+  local last = add_events(events)
+  sweep()
+  -- A tenant that is gone leaves nothing behind.
+  local ms = int(kept / 1000 * 2)
+  redis.call('PEXPIRE', entry(number), ms)
+  redis.call('PEXPIRE', key('asides'), ms)
+  return { 'done', last }
+end
+
+sweep()
+if what == 'list' then
+  local answer = { 'list' }
+  for _, member in ipairs(redis.call('ZRANGE', key('asides'), 0, -1)) do
+    answer[#answer + 1] = listed(string.match(member, '^%d+'))
+  end
+  return answer
+end
+local id = arg()
+local e = redis.call('HMGET', entry(id), 'k', 'r', 't', 'p', 's', 'i', 'd', 'l', 'b')
+if not e[1] then return { 'unknown' } end
+if what == 'read' then return { 'aside', listed(id), e[4], e[5], e[6], e[7] } end
+if what == 'release' then
+  local kind, record, owner = e[1], e[2], arg()
+  if head(kind, record, now) == 'live' then return { 'exists' } end
+  local links = {}
+  for _, link in ipairs(links_of(e[8])) do
+    -- A dialog that another call has by now stays with that.
+    local other = kind == 'call' and redis.call('GET', link_key(kind, link))
+    if not other or other == record then links[#links + 1] = link end
+  end
+  redis.call('DEL', record_key(kind, record))
+  redis.call('HSET', record_key(kind, record), 'o', owner, 't', int(tonumber(e[3]) + 1), 's', e[5], 'i', e[6],
+    'l', cmsgpack.pack(links), 'c', '0')
+  if e[7] ~= '' then redis.call('HSET', record_key(kind, record), 'd', e[7]) end
+  redis.call('ZADD', key('ids', kind), 0, record)
+  owns(kind, owner, record)
+  for _, link in ipairs(links) do add_link(kind, link, record) end
+end
+remove(id .. ' ' .. e[9])
+return { 'done' }
