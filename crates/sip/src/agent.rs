@@ -5,6 +5,7 @@
 //! at [`UserAgent::next_timeout`]. Nothing leaves before it is drained, so that an application can commit first:
 //! drain the events, act on them, [`UserAgent::snapshot`], commit, then drain the transmissions.
 
+mod bounds;
 mod command;
 mod compose;
 mod early;
@@ -20,6 +21,7 @@ mod turn;
 mod unwanted;
 mod within;
 
+pub use bounds::{BoundsReached, DIALOG_BYTES_MAX};
 pub use command::{
     AgentConfig, AgentCredentials, Body, CommandError, DialogId, ExtraHeaders, IncomingId, Invite, LocalIdentity,
     OutgoingRequest, Provisionals, Reliability, Reply, RequestId,
@@ -66,6 +68,9 @@ pub struct UserAgent {
     changed: BTreeSet<DialogId>,
     /// Drained after every input, which adds a handful at most.
     events: VecDeque<Event>,
+    /// Grows with every input: within one, the steps of each dialog are counted.
+    turn: u64,
+    bounds_reached: BoundsReached,
 }
 
 /// A request that waits for the application.
@@ -92,6 +97,8 @@ impl UserAgent {
             timers: TimerQueue::new(),
             changed: BTreeSet::new(),
             events: VecDeque::new(),
+            turn: 0,
+            bounds_reached: BoundsReached::default(),
         }
     }
 
@@ -99,6 +106,7 @@ impl UserAgent {
 
     /// Takes a message that arrived.
     pub fn receive(&mut self, message: Message, flow: Flow, now: Timestamp) {
+        self.turn += 1;
         match self.layer.receive(message.unpacked(), flow, now) {
             Received::Absorbed | Received::Stray(_) => {}
             Received::Request(new) => self.receive_request(new, now),
@@ -160,6 +168,7 @@ impl UserAgent {
     /// A flow broke: what waits for a final response on it fails with 503. Dialogs stay, for the flow may come back
     /// ([`Self::move_flow`]), and what ends something (BYE, CANCEL) waits for that until its own time is up.
     pub fn flow_failed(&mut self, flow: Flow, now: Timestamp) {
+        self.turn += 1;
         self.layer.flow_away(flow, now);
         self.follow_transactions(now);
     }
@@ -303,6 +312,7 @@ impl UserAgent {
     fn client_failed(&mut self, client: ClientId, owner: u64, status: StatusCode, now: Timestamp) {
         if owner == OUTSIDE {
             self.response_outside(client, status, None, now);
+        } else if !self.spend_step(DialogId(owner), now) {
         } else if self.dialogs.get(owner).is_some_and(|l| l.invite_client == Some(client) && l.invite_pending()) {
             self.invite_failure(DialogId(owner), status, None, now);
         } else {
@@ -398,10 +408,11 @@ impl UserAgent {
     fn leave(&mut self, id: DialogId, reason: Release, now: Timestamp) {
         self.refuse_invite(id, &Reply::new(StatusCode::REQUEST_TERMINATED), now);
         if let Some(leg) = self.dialogs.get(id.0) {
-            let dialog = leg.state.dialog.clone();
-            let leaving = leg.state.phase == LegPhase::Leaving;
-            if !leaving {
-                self.send_orphan_bye(dialog, &Vec::new(), now);
+            match (leg.state.phase, leg.invite_client) {
+                (LegPhase::Confirmed, _) => self.send_orphan_bye(leg.state.dialog.clone(), &Vec::new(), now),
+                // One that nobody has answered yet is cancelled when somebody does.
+                (LegPhase::Inviting, Some(client)) => drop(self.layer.cancel(client, &[], now)),
+                _ => {}
             }
         }
         self.release(id, reason, now);

@@ -11,6 +11,12 @@ use crate::{Builder, Contact, Flow, HeaderError, Message, Method, Rule, Uri};
 /// The most Route entries that a dialog keeps; more would not fit a datagram beside the rest.
 pub const ROUTES_MAX: usize = 32;
 
+/// The most bytes of them.
+pub const ROUTES_BYTES_MAX: usize = 4_096;
+/// The most bytes of all that the peer's headers say of a dialog: Call-ID, From or To, Contact and the route set. Every request
+/// of ours carries them.
+pub const PEER_BYTES_MAX: usize = 8_192;
+
 /// The state of a dialog, early or confirmed.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Dialog {
@@ -90,17 +96,30 @@ impl Dialog {
         self.remote_tag = to.tag().unwrap_or_default().into();
         self.remote = response.header(&HeaderName::To).unwrap_or_default().into();
         self.routes = record_routes(response, Direction::Reversed)?;
-        self.refresh_target(response)
+        self.refresh_target(response)?;
+        if self.peer_bytes() > PEER_BYTES_MAX {
+            return Err(HeaderError::new(HeaderName::To, Rule::TooMany));
+        }
+        Ok(())
+    }
+
+    /// How many bytes the peer's headers have put into it.
+    pub(crate) fn peer_bytes(&self) -> usize {
+        let texts = [&self.call_id, &self.remote_tag, &self.remote, &self.remote_target];
+        texts.iter().map(|text| text.len()).sum::<usize>() + self.routes.iter().map(|route| route.len()).sum::<usize>()
     }
 
     /// Takes over the Contact of a target refresh: INVITE, UPDATE and their 2xx (§12.2, RFC 3311 §4).
     ///
     /// # Errors
-    /// When the Contact is malformed. A missing one changes nothing.
+    /// When the Contact is malformed, or makes the dialog too large. A missing one changes nothing.
     pub fn refresh_target(&mut self, message: &Message) -> Result<(), HeaderError> {
         if let Some(uri) = contact_uri(message)?
             && uri != &*self.remote_target
         {
+            if self.peer_bytes() - self.remote_target.len() + uri.len() > PEER_BYTES_MAX {
+                return Err(HeaderError::new(HeaderName::Contact, Rule::TooMany));
+            }
             self.remote_target = uri.into();
         }
         Ok(())
@@ -183,7 +202,7 @@ pub(crate) enum Direction {
 /// The route set that Record-Route headers make.
 pub(crate) fn record_routes(message: &Message, direction: Direction) -> Result<Arc<[Box<str>]>, HeaderError> {
     let mut routes: Vec<Box<str>> = message.elements(&HeaderName::RecordRoute).map(Into::into).collect();
-    if routes.len() > ROUTES_MAX {
+    if routes.len() > ROUTES_MAX || routes.iter().map(|route| route.len()).sum::<usize>() > ROUTES_BYTES_MAX {
         return Err(HeaderError::new(HeaderName::RecordRoute, Rule::TooMany));
     }
     if direction == Direction::Reversed {

@@ -207,6 +207,11 @@ impl Message {
         out.into()
     }
 
+    /// How long its start line and headers are as they go out.
+    pub(crate) fn head_length(&self) -> usize {
+        self.length() - self.body.len()
+    }
+
     /// How long it is as it goes out.
     fn length(&self) -> usize {
         let head: usize = self.slots.iter().map(|slot| slot.line.range().len()).sum();

@@ -6,6 +6,9 @@
 use bytes::Bytes;
 use thiserror::Error;
 
+/// The longest body that counts as a session description: as much as the media server reads.
+pub const SESSION_BYTES_MAX: usize = 16_384;
+
 /// The message that carries a body, or could have carried one.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Carrier {
@@ -80,6 +83,9 @@ pub enum OfferAnswerError {
     /// The offer is missing.
     #[error("the offer is missing")]
     OfferMissing,
+    /// The body is longer than [`SESSION_BYTES_MAX`].
+    #[error("the session description is too long")]
+    TooLong,
 }
 
 /// The negotiation of one dialog.
@@ -135,7 +141,31 @@ impl OfferAnswer {
     /// # Errors
     /// When the peer broke a rule; says which answer it gets.
     pub fn received(&mut self, carrier: Carrier, body: Option<&Bytes>) -> Result<Meaning, OfferAnswerError> {
+        if body.is_some_and(|body| body.len() > SESSION_BYTES_MAX) {
+            return Err(OfferAnswerError::TooLong);
+        }
         self.pass(Side::Them, carrier, body)
+    }
+
+    /// Leaves out the offer that is open in `whole` as well, from which this is forked: it need not be kept twice.
+    pub(crate) fn without_offer_of(&mut self, whole: &Self) {
+        for kept in [&mut self.open, &mut self.local] {
+            if *kept == whole.open {
+                *kept = None;
+            }
+        }
+    }
+
+    /// The reverse of [`Self::without_offer_of`].
+    pub(crate) fn with_offer_of(&mut self, whole: &Self) {
+        let left_out = match self.phase {
+            Phase::Offered(Side::Us, _) => &mut self.open,
+            Phase::Stable if self.remote.is_some() => &mut self.local,
+            _ => return,
+        };
+        if left_out.is_none() {
+            left_out.clone_from(&whole.open);
+        }
     }
 
     /// Forgets the open offer: the request that carried it failed, the session stays as it was.

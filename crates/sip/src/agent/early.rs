@@ -6,6 +6,7 @@ use super::UserAgent;
 use super::command::{CommandError, DialogId, ExtraHeaders, RequestId};
 use super::compose::with_headers;
 use super::state::{LegPhase, OutgoingStage, RequestPurpose};
+use super::within::REQUESTS_MAX;
 use crate::Method;
 
 impl UserAgent {
@@ -27,6 +28,9 @@ impl UserAgent {
             _ => return Err(CommandError::WrongState("NOTIFY")),
         };
         // A contact is one phone: what it has forked to itself is one dialog.
+        if leg.clients.len() >= REQUESTS_MAX {
+            return Err(CommandError::WrongState("another NOTIFY"));
+        }
         let early = outgoing.forks.first_mut().ok_or(CommandError::WrongState("NOTIFY"))?;
         let notify = with_headers(early.dialog.request(Method::Notify, &via), headers).build();
         let request = RequestId(self.entropy.next_u64());

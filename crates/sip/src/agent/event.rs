@@ -166,6 +166,8 @@ pub enum Release {
     Expired,
     /// The peer no longer answers or no longer knows the dialog: the status that says so (408, 481, 503).
     Gone(StatusCode),
+    /// It took more steps in one turn than any dialog needs.
+    Overrun,
     /// The peer broke a rule without which the dialog makes no sense.
     Violation(&'static str),
 }

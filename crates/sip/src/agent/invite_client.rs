@@ -7,6 +7,7 @@ use bytes::Bytes;
 use model::Timestamp;
 
 use super::UserAgent;
+use super::bounds::HEAD_BYTES_MAX;
 use super::command::{CommandError, DialogId, ExtraHeaders, Invite, Provisionals, RequestId};
 use super::compose::{ALLOW, SUPPORTED, session_of, with_headers, with_session};
 use super::event::{Event, Release, Session};
@@ -15,6 +16,7 @@ use super::session_timer::{min_se, with_timer_request};
 use super::state::{
     EarlyDialog, Glare, InvitePurpose, LegPhase, OutgoingInvite, OutgoingStage, RequestPurpose, SessionTimer, Shared,
 };
+use super::within::REQUESTS_MAX;
 use crate::dialog::Dialog;
 use crate::header::HeaderName;
 use crate::offer_answer::{Carrier, Meaning, Phase, Side};
@@ -125,12 +127,15 @@ impl UserAgent {
         purpose: InvitePurpose,
         now: Timestamp,
     ) -> Result<(), CommandError> {
-        let leg = self.dialogs.get_mut(id.0).ok_or(CommandError::Gone)?;
+        let leg = self.dialogs.get(id.0).ok_or(CommandError::Gone)?;
         let state = &leg.state;
         if state.phase != LegPhase::Confirmed || state.bye_wanted.is_some() {
             return Err(CommandError::WrongState("re-INVITE"));
         }
         let busy = state.outgoing.is_some() || state.answering.is_some() || state.unacked.is_some();
+        if !self.has_room(id, 2 * offer.as_ref().map_or(0, Bytes::len) + HEAD_BYTES_MAX) {
+            return Err(CommandError::WrongState("a re-INVITE beside what waits"));
+        }
         if busy || state.glare.is_some() || state.offer_answer.phase() != Phase::Stable {
             return Err(CommandError::OfferOpen);
         }
@@ -191,6 +196,8 @@ impl UserAgent {
             });
             if status.is_success() && !known {
                 self.decline_success(client, &response, now);
+            } else if status.is_provisional() {
+                self.layer.cancel(client, &[], now);
             }
             return;
         }
@@ -223,6 +230,12 @@ impl UserAgent {
         if status == StatusCode::TRYING || outgoing.purpose != InvitePurpose::Begin {
             return;
         }
+        let body = session_of(&response);
+        if !self.has_room_for_progress(id, &response) {
+            self.count_oversized();
+            return;
+        }
+        let Some(leg) = self.dialogs.get_mut(id.0) else { return };
         let Some(fork) = fork_of(leg, &response) else { return };
         let Some(outgoing) = &mut leg.state.outgoing else { return };
         let Some(early) = outgoing.forks.get_mut(fork) else { return };
@@ -238,7 +251,6 @@ impl UserAgent {
             }
             (None, _) => Carrier::Provisional,
         };
-        let body = session_of(&response);
         let meaning = early.offer_answer.received(carrier, body).unwrap_or(Meaning::Nothing);
         let session = session_from(meaning, body);
         if let Some(rseq) = reliable {
@@ -246,6 +258,18 @@ impl UserAgent {
         }
         let fork = u32::try_from(fork).unwrap_or(u32::MAX);
         self.events.push_back(Event::Progress { dialog: id, fork, response, session });
+    }
+
+    /// Whether what a provisional response says may be kept, and its PRACK as long as nobody answers that.
+    fn has_room_for_progress(&self, id: DialogId, response: &Message) -> bool {
+        let Some(leg) = self.dialogs.get(id.0) else { return false };
+        if !response.has_token(&HeaderName::Require, "100rel") {
+            return true;
+        }
+        let session = session_of(response).map_or(0, Bytes::len);
+        leg.clients.len() < REQUESTS_MAX
+            && leg.has_room_for_fork(None, session)
+            && self.has_room(id, session + HEAD_BYTES_MAX)
     }
 
     fn send_prack(&mut self, id: DialogId, fork: usize, rseq: u32, now: Timestamp) {
@@ -507,6 +531,10 @@ fn fork_of(leg: &mut Leg, response: &Message) -> Option<usize> {
     }
     let mut dialog = leg.state.dialog.clone();
     dialog.establish(response).ok()?;
+    if !leg.has_room_for_fork(Some(&dialog), 0) {
+        return None;
+    }
+    let outgoing = leg.state.outgoing.as_mut()?;
     outgoing.forks.push(EarlyDialog { dialog, offer_answer: leg.state.offer_answer.clone(), rseq: None });
     Some(outgoing.forks.len() - 1)
 }

@@ -17,7 +17,7 @@ use crate::dialog::Dialog;
 use crate::header::HeaderName;
 use crate::offer_answer::{Carrier, Meaning, OfferAnswerError, Phase};
 use crate::transaction::{NewRequest, Repeat, ServerId};
-use crate::{Message, StatusCode};
+use crate::{Message, Rule, StatusCode};
 
 /// How often a provisional response is repeated lest a proxy gives up (RFC 3261 §13.3.1.1).
 pub(super) const KEEP_ALIVE: Duration = Duration::from_secs(60);
@@ -94,6 +94,9 @@ impl UserAgent {
 
     pub(super) fn incoming_invite(&mut self, new: NewRequest, now: Timestamp) {
         let NewRequest { server, message, flow, .. } = new;
+        if self.refuse_oversized(None, server, &message, "", now) {
+            return;
+        }
         let key = initial_key(&message);
         if let Some(&id) = self.initial.get(&key) {
             self.repeated_invite(id, server, message, now);
@@ -104,9 +107,14 @@ impl UserAgent {
             let _ = self.layer.respond(server, &response, now);
             return;
         }
-        let Ok(dialog) = Dialog::of_request(&message, flow) else {
-            self.respond_plain(server, &message, StatusCode::BAD_REQUEST, "", now);
-            return;
+        let dialog = match Dialog::of_request(&message, flow) {
+            Ok(dialog) => dialog,
+            Err(error) => {
+                let too_large = error.rule == Rule::TooMany;
+                let status = if too_large { StatusCode::MESSAGE_TOO_LARGE } else { StatusCode::BAD_REQUEST };
+                self.respond_plain(server, &message, status, "", now);
+                return;
+            }
         };
         let mut leg = Leg::new(dialog, LegPhase::Ringing);
         let message = Arc::new(message);

@@ -33,6 +33,8 @@ pub(super) struct Leg {
     /// Whether another agent had it before: then a repeat may come in a new transaction.
     pub(super) restored: bool,
     pub(super) armed: Timestamp,
+    /// The turn in which it was worked on last, and the steps that it has taken there.
+    pub(super) steps: (u64, u32),
 }
 
 impl Leg {
@@ -68,6 +70,7 @@ impl Leg {
             request: None,
             restored: false,
             armed: Timestamp::MAX,
+            steps: (0, 0),
         }
     }
 
@@ -93,6 +96,7 @@ impl Leg {
             self.state.answered.remove(0);
         }
         self.state.answered.push(AnsweredRequest { cseq, method, response });
+        self.bound_answered();
     }
 
     /// Keeps the handle of a transaction of the peer's.

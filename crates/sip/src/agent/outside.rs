@@ -6,7 +6,7 @@ use bytes::Bytes;
 use model::Timestamp;
 
 use super::command::{CommandError, IncomingId, OutgoingRequest, Reply, RequestId};
-use super::compose::{with_headers, with_reply};
+use super::compose::{ALLOW, SDP, SUPPORTED, with_headers, with_reply, with_session};
 use super::event::Event;
 use super::{OUTSIDE, UserAgent, Waiting};
 use crate::dialog::MAX_FORWARDS;
@@ -16,6 +16,9 @@ use crate::{Flow, Message, Method, StatusCode, digest};
 
 /// The most requests of either direction that wait outside dialogs for a response.
 pub(super) const OUTSIDE_MAX: usize = 16_384;
+
+/// The longest answer to a challenge, which repeats what that says: realm, nonce, opaque. It is kept with its request.
+const CREDENTIALS_BYTES_MAX: usize = 4_096;
 
 /// A request of ours outside every dialog.
 #[derive(Debug)]
@@ -136,6 +139,16 @@ impl UserAgent {
         self.events.push_back(Event::Request { request: IncomingId(id), message, flow });
     }
 
+    /// What an OPTIONS outside a dialog is told when the application does not want to answer it.
+    fn respond_options(&mut self, server: ServerId, request: &Message, now: Timestamp) {
+        let response = self
+            .plain_response(request, StatusCode::OK, "")
+            .header(&HeaderName::Allow, ALLOW)
+            .header(&HeaderName::Accept, SDP)
+            .header(&HeaderName::Supported, SUPPORTED);
+        let _ = self.layer.respond(server, &with_session(response, None).build(), now);
+    }
+
     pub(super) fn response_outside(
         &mut self,
         client: ClientId,
@@ -204,6 +217,11 @@ impl UserAgent {
         let method = request.method();
         let answer =
             digest::respond(&challenge, &credentials.user, &credentials.password, method.as_str(), &uri, &cnonce, 1);
+        let answer = answer.to_string();
+        if answer.len() > CREDENTIALS_BYTES_MAX {
+            self.count_oversized();
+            return false;
+        }
         request.set(&name, answer);
         true
     }

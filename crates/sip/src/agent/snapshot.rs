@@ -1,7 +1,9 @@
 //! Dialogs leave as plain data and go on in another agent.
 
+use bytes::Bytes;
 use model::Timestamp;
 
+use super::bounds::{client_bytes, recent, server_bytes};
 use super::command::{CommandError, DialogId};
 use super::invite_client::GLARE_WAIT_MAX;
 use super::invite_server::KEEP_ALIVE;
@@ -10,7 +12,7 @@ use super::state::{DialogSnapshot, LegState};
 use super::{UserAgent, Waiting};
 use crate::Flow;
 use crate::header::CSeq;
-use crate::transaction::{ClientId, ClientSnapshot, ServerId, ServerSnapshot};
+use crate::transaction::{ClientId, ClientSnapshot, ServerId, ServerSnapshot, ServerState};
 
 /// How a snapshot is taken over.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -41,19 +43,22 @@ impl UserAgent {
         dialogs.iter().filter_map(|id| self.snapshot_leg(self.dialogs.get(id.0)?)).collect()
     }
 
-    fn snapshot_leg(&self, leg: &Leg) -> Option<DialogSnapshot> {
+    pub(super) fn snapshot_leg(&self, leg: &Leg) -> Option<DialogSnapshot> {
         let client = |client: &ClientId| self.layer.snapshot_client(*client);
         let server = |server: &ServerId| self.layer.snapshot_server(*server);
         let lingering = |s: &&ServerId| !leg.servers.contains(s) && leg.invite_server != Some(**s);
-        Some(DialogSnapshot {
+        let lingering = recent(leg.recent.iter().filter(lingering).filter_map(server).collect(), server_bytes);
+        let mut snapshot = DialogSnapshot {
             leg: leg.state.clone(),
             invite_client: leg.invite_client.as_ref().and_then(client),
             cancel_client: leg.cancel_client.as_ref().and_then(client),
-            recent_clients: leg.recent_clients.iter().filter_map(client).collect(),
+            recent_clients: recent(leg.recent_clients.iter().filter_map(client).collect(), client_bytes),
             invite_server: leg.invite_server.as_ref().and_then(server),
             clients: leg.clients.iter().filter_map(client).collect(),
-            servers: leg.servers.iter().chain(leg.recent.iter().filter(lingering)).filter_map(server).collect(),
-        })
+            servers: leg.servers.iter().filter_map(server).chain(lingering).collect(),
+        };
+        snapshot.leave_out_copies();
+        Some(snapshot)
     }
 
     /// Goes on with dialogs of another agent; each gets a new handle, in their order.
@@ -71,10 +76,11 @@ impl UserAgent {
 
     fn restore_leg(
         &mut self,
-        snapshot: DialogSnapshot,
+        mut snapshot: DialogSnapshot,
         how: Restore,
         now: Timestamp,
     ) -> Result<DialogId, CommandError> {
+        snapshot.put_copies_back();
         let mut state = snapshot.leg.clone();
         if self.by_tag.contains_key(&state.dialog.local_tag) {
             return Err(CommandError::TagTaken);
@@ -156,5 +162,63 @@ impl UserAgent {
         for pending in &leg.state.incoming {
             self.waiting.insert(pending.id, Waiting::Within(id));
         }
+    }
+}
+
+/// Messages that the dialog and a transaction of it both have stand in one place of the snapshot. An earlier release wrote both.
+impl DialogSnapshot {
+    fn leave_out_copies(&mut self) {
+        let leg = &mut self.leg;
+        for (pending, client) in leg.requests.iter_mut().zip(&self.clients) {
+            leave_out(&mut pending.request, &client.request);
+        }
+        if let Some(outgoing) = &mut leg.outgoing {
+            if let Some(client) = &self.invite_client {
+                leave_out(&mut outgoing.request, &client.request);
+            }
+            for fork in &mut outgoing.forks {
+                fork.offer_answer.without_offer_of(&leg.offer_answer);
+            }
+        }
+        if let (Some(answering), Some(server)) = (&leg.answering, &mut self.invite_server) {
+            leave_out(&mut server.request, &answering.request);
+            if let Some(said) = answering.last_response() {
+                leave_out(&mut server.last, said);
+            }
+        }
+    }
+
+    fn put_copies_back(&mut self) {
+        let leg = &mut self.leg;
+        for (pending, client) in leg.requests.iter_mut().zip(&self.clients) {
+            put_back(&mut pending.request, &client.request);
+        }
+        if let Some(outgoing) = &mut leg.outgoing {
+            if let Some(client) = &self.invite_client {
+                put_back(&mut outgoing.request, &client.request);
+            }
+            for fork in &mut outgoing.forks {
+                fork.offer_answer.with_offer_of(&leg.offer_answer);
+            }
+        }
+        if let (Some(answering), Some(server)) = (&leg.answering, &mut self.invite_server) {
+            match (server.state, answering.last_response()) {
+                (ServerState::Trying, _) => put_back(&mut server.request, &answering.request),
+                (ServerState::Proceeding, Some(said)) => put_back(&mut server.last, said),
+                _ => {}
+            }
+        }
+    }
+}
+
+fn leave_out(copy: &mut Bytes, original: &Bytes) {
+    if copy == original {
+        *copy = Bytes::new();
+    }
+}
+
+fn put_back(copy: &mut Bytes, original: &Bytes) {
+    if copy.is_empty() {
+        copy.clone_from(original);
     }
 }

@@ -152,6 +152,14 @@ pub struct IncomingInvite {
     pub provisionals: Provisionals,
 }
 
+impl IncomingInvite {
+    /// The last provisional response that is repeated.
+    pub(super) fn last_response(&self) -> Option<&Bytes> {
+        let waiting = self.unpracked.as_ref().map(|waiting| &waiting.response);
+        waiting.or(self.keep_alive.as_ref().map(|(_, response)| response))
+    }
+}
+
 /// A reliable provisional response that waits for its PRACK.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Unpracked {

@@ -31,10 +31,15 @@ impl UserAgent {
     }
 
     /// Takes a 2xx that nobody wants (another fork's, one after CANCEL) and gives the call back: ACK and BYE,
-    /// both made from the response alone.
+    /// both made from the response alone. A peer that answers by more forks than an INVITE repeats ACKs for is not heard any
+    /// more: each would take a transaction.
     pub(super) fn decline_success(&mut self, client: ClientId, response: &Message, now: Timestamp) {
         let Some(flow) = self.layer.client_flow(client) else { return };
         let Some((dialog, ack)) = self.unwanted(response, flow) else { return };
+        if !self.layer.has_room_for_ack(client, ack.len()) {
+            self.count_oversized();
+            return;
+        }
         self.layer.acknowledge(client, &dialog.remote_tag, ack, flow);
         self.send_orphan_bye(dialog, &Vec::new(), now);
     }

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use bytes::Bytes;
 use model::Timestamp;
 
+use super::bounds::HEAD_BYTES_MAX;
 use super::command::{Body, CommandError, DialogId, ExtraHeaders, IncomingId, Reply, RequestId};
-use super::compose::{ALLOW, SDP, SUPPORTED, refit, session_of, with_headers, with_session};
+use super::compose::{ALLOW, refit, session_of, with_headers};
 use super::event::{Event, Release};
-use super::session_timer::{TimerHeaders, with_timer_request};
+use super::session_timer::{TimerHeaders, min_se, with_timer_request};
 use super::state::{LegPhase, OutgoingStage, PendingAnswer, PendingRequest, RequestPurpose, Shared};
 use super::{UserAgent, Waiting};
 use crate::dialog::Order;
@@ -18,7 +19,7 @@ use crate::transaction::{ClientId, ClientRequest, NewRequest, ServerId};
 use crate::{Message, Method, StatusCode};
 
 /// The most requests of ours that may wait in one dialog for their responses.
-const REQUESTS_MAX: usize = 16;
+pub(super) const REQUESTS_MAX: usize = 16;
 /// The most requests of theirs that may wait in one dialog for the application.
 const INCOMING_MAX: usize = 16;
 /// How often one request is repeated for a challenge.
@@ -197,7 +198,9 @@ impl UserAgent {
         if leg.state.phase != LegPhase::Confirmed {
             return Err(CommandError::WrongState("a request"));
         }
-        if leg.clients.len() >= REQUESTS_MAX && purpose != RequestPurpose::Leave {
+        let bytes = body.as_ref().map_or(0, |body| body.bytes.len()) + HEAD_BYTES_MAX;
+        let fits = leg.clients.len() < REQUESTS_MAX && self.has_room(id, bytes);
+        if !fits && purpose != RequestPurpose::Leave {
             return Err(CommandError::WrongState("another request"));
         }
         let (via, branch) = self.new_via(leg.state.dialog.flow);
@@ -284,6 +287,9 @@ impl UserAgent {
                 return;
             }
         }
+        if self.dialogs.get(owner).is_some_and(|leg| leg.state.phase == LegPhase::Inviting) {
+            return; // the INVITE's own response says what becomes of it
+        }
         // RFC 3261 §12.2.1.2: the peer does not know the dialog, or is not there.
         let silent = response_is_silence(status, pending.method);
         if status == StatusCode::CALL_DOES_NOT_EXIST || silent {
@@ -304,6 +310,11 @@ impl UserAgent {
         let (true, Some(response)) = (status.is_success(), &response) else {
             if offered {
                 leg.state.offer_answer.abandon();
+            }
+            if status == StatusCode::SESSION_INTERVAL_TOO_SMALL
+                && let Some(least) = response.as_deref().and_then(min_se)
+            {
+                leg.state.session.min_se_s = least; // RFC 4028 §7.3: the next refresh asks for that much
             }
             if purpose == RequestPurpose::Change {
                 self.events.push_back(Event::Refused { dialog: id, status, response });
@@ -332,7 +343,8 @@ impl UserAgent {
         now: Timestamp,
     ) -> bool {
         let Some(leg) = self.dialogs.get(id.0) else { return false };
-        if leg.state.challenges >= CHALLENGES_MAX {
+        let over = leg.state.phase == LegPhase::Leaving && pending.purpose != RequestPurpose::Leave;
+        if over || leg.state.challenges >= CHALLENGES_MAX {
             return false;
         }
         let flow = leg.state.dialog.flow;
@@ -361,6 +373,10 @@ impl UserAgent {
             self.request_before_answer(id, server, &message, now);
             return;
         }
+        if method != Method::Bye && self.refuse_oversized(Some(id), server, &message, &tag, now) {
+            return;
+        }
+        let Some(leg) = self.dialogs.get_mut(id.0) else { return };
         match leg.state.dialog.order(cseq.number) {
             Order::Next => {}
             Order::Repeated => {
@@ -568,16 +584,6 @@ impl UserAgent {
         let response =
             self.plain_response(request, StatusCode::METHOD_NOT_ALLOWED, tag).header(&HeaderName::Allow, ALLOW).build();
         let _ = self.layer.respond(server, &response, now);
-    }
-
-    /// What an OPTIONS outside a dialog is told when the application does not want to answer it.
-    pub(super) fn respond_options(&mut self, server: ServerId, request: &Message, now: Timestamp) {
-        let response = self
-            .plain_response(request, StatusCode::OK, "")
-            .header(&HeaderName::Allow, ALLOW)
-            .header(&HeaderName::Accept, SDP)
-            .header(&HeaderName::Supported, SUPPORTED);
-        let _ = self.layer.respond(server, &with_session(response, None).build(), now);
     }
 }
 

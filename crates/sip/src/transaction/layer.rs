@@ -182,6 +182,8 @@ enum ServerMachine {
 
 /// The most ACKs that one INVITE repeats: one per fork that answered.
 const ACKS_MAX: usize = 8;
+/// The most bytes of those after the first.
+const ACKS_BYTES_MAX: usize = 8_192;
 
 #[derive(Debug)]
 struct Client {

@@ -1,6 +1,7 @@
 //! Pairs of user agents on a virtual network: behaviour by behaviour, and by thousands of seeds.
 
 mod behaviour;
+mod bounds;
 mod crowd;
 mod deviations;
 mod forks;

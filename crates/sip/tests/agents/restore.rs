@@ -65,7 +65,7 @@ fn outputs(agent: &mut UserAgent) -> (Vec<Event>, Vec<Transmit>) {
 }
 
 /// An event without the handle, which differs between agents.
-fn told(event: &Event) -> String {
+pub fn told(event: &Event) -> String {
     let text = format!("{event:?}");
     match (text.find("DialogId("), text.find("Message {")) {
         (Some(at), message) if message.is_none_or(|m| at < m) => {

@@ -4,7 +4,9 @@ use bytes::Bytes;
 use model::Timestamp;
 use smallvec::SmallVec;
 
-use super::{ACKS_MAX, Client, ClientId, ClientMachine, ClientRequest, TransactionError, TransactionLayer};
+use super::{
+    ACKS_BYTES_MAX, ACKS_MAX, Client, ClientId, ClientMachine, ClientRequest, TransactionError, TransactionLayer,
+};
 use crate::header::HeaderName;
 use crate::transaction::client::{ClientState, InviteClient, NonInviteClient};
 use crate::{Flow, Message, Method, Transmit};
@@ -86,6 +88,13 @@ impl TransactionLayer {
             client.request = Bytes::new();
         }
         self.transmits.push_back(Transmit { flow, bytes: ack });
+    }
+
+    /// Whether that INVITE would repeat another ACK of so many bytes; the first has room always.
+    pub(crate) fn has_room_for_ack(&self, client: ClientId, bytes: usize) -> bool {
+        let Some(client) = self.clients.get(client.0) else { return true };
+        let kept: usize = client.acks.iter().map(|(tag, ack)| tag.len() + ack.len()).sum();
+        client.acks.is_empty() || (client.acks.len() < ACKS_MAX && kept + bytes <= ACKS_BYTES_MAX)
     }
 
     pub(super) fn acknowledge_failure(&mut self, id: u64, response: &Message) {

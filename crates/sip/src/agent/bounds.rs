@@ -1,0 +1,207 @@
+//! What is kept of one dialog: bounds on what a peer puts into it, so that its snapshot stays a small part of a call's record.
+//!
+//! A record holds a call whole: the dialogs of its legs, two for each. The store takes a mebibyte ([`DIALOG_BYTES_MAX`] leaves
+//! room for ten dialogs at their worst). What would go beyond costs the one request that brought it.
+
+use model::Timestamp;
+
+use super::UserAgent;
+use super::command::DialogId;
+use super::leg::Leg;
+use super::state::{DialogSnapshot, EarlyDialog, LegState};
+use crate::dialog::Dialog;
+use crate::header::HeaderName;
+use crate::offer_answer::{OfferAnswer, SESSION_BYTES_MAX};
+use crate::transaction::{ClientSnapshot, ServerId, ServerSnapshot};
+use crate::{Message, Method, StatusCode};
+
+/// The most bytes that the snapshot of one dialog comes to: a request that would make it larger is refused.
+pub const DIALOG_BYTES_MAX: usize = 98_304;
+/// The longest start line and headers of a request that is kept: its Via and Record-Route headers come again in the response.
+/// A call by six proxies takes 3 KiB.
+pub(super) const HEAD_BYTES_MAX: usize = 8_192;
+/// The longest body of a request within a dialog that is not a session description: an MSML document or its report.
+pub(super) const BODY_BYTES_MAX: usize = 32_768;
+/// What the forks of one INVITE come to. A fork by four proxies takes 1 KiB.
+const FORKS_BYTES_MAX: usize = 16_384;
+/// What the responses come to that are kept for requests that come again in a new transaction.
+pub(super) const ANSWERED_BYTES_MAX: usize = 8_192;
+/// What the answered transactions of each side come to that a snapshot takes along to absorb repeats.
+const RECENT_BYTES_MAX: usize = 8_192;
+/// What is not taken by requests that wait, so that what comes of them has room: the answers and transactions that are kept for
+/// repeats.
+const SPARE_BYTES: usize = ANSWERED_BYTES_MAX + 2 * RECENT_BYTES_MAX;
+/// What numbers, flags and the record's own marks take in each part.
+const PART_BYTES: usize = 64;
+
+/// How often a bound was reached, since the agent began.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct BoundsReached {
+    /// Requests and forks that were too large to be kept, alone or with what is kept of their dialog already.
+    pub oversized: u64,
+    /// Dialogs that took too many steps in one turn, and were ended.
+    pub overruns: u64,
+}
+
+/// Whether a request may come into what is kept of its dialog.
+pub(super) enum Room {
+    /// It may.
+    Enough,
+    /// It is too large for any dialog.
+    TooLarge(StatusCode),
+    /// Too much waits there.
+    Full,
+}
+
+impl UserAgent {
+    /// How often a bound was reached.
+    pub const fn bounds_reached(&self) -> BoundsReached {
+        self.bounds_reached
+    }
+
+    /// Refuses a request of the peer's that is too large to be kept; says whether it did.
+    pub(super) fn refuse_oversized(
+        &mut self,
+        id: Option<DialogId>,
+        server: ServerId,
+        message: &Message,
+        tag: &str,
+        now: Timestamp,
+    ) -> bool {
+        match self.room_for(id, message) {
+            Room::Enough => return false,
+            Room::TooLarge(status) => self.respond_plain(server, message, status, tag, now),
+            Room::Full => self.respond_busy(server, message, tag, now),
+        }
+        self.count_oversized();
+        true
+    }
+
+    pub(super) const fn count_oversized(&mut self) {
+        self.bounds_reached.oversized += 1;
+    }
+
+    fn room_for(&self, id: Option<DialogId>, message: &Message) -> Room {
+        let (head, body) = (message.head_length(), message.body().len());
+        let carries_session = matches!(message.method(), Method::Invite | Method::Update | Method::Prack);
+        let body_max = if carries_session { SESSION_BYTES_MAX } else { BODY_BYTES_MAX };
+        if head > HEAD_BYTES_MAX {
+            return Room::TooLarge(StatusCode::MESSAGE_TOO_LARGE);
+        }
+        if body > body_max {
+            return Room::TooLarge(StatusCode::REQUEST_ENTITY_TOO_LARGE);
+        }
+        // The response repeats the head, and a description that is offered is kept beside its request.
+        let offered = if carries_session { body } else { 0 };
+        match id {
+            Some(id) if !self.has_room(id, head + body + head + offered) => Room::Full,
+            _ => Room::Enough,
+        }
+    }
+
+    /// Whether that many bytes more may be kept of a dialog.
+    pub(super) fn has_room(&self, id: DialogId, bytes: usize) -> bool {
+        self.dialogs
+            .get(id.0)
+            .and_then(|leg| self.snapshot_leg(leg))
+            .is_none_or(|s| s.bytes() + bytes + SPARE_BYTES <= DIALOG_BYTES_MAX)
+    }
+}
+
+impl Leg {
+    /// Whether a fork that says this in addition may be kept among the others.
+    pub(super) fn has_room_for_fork(&self, dialog: Option<&Dialog>, session: usize) -> bool {
+        let kept = forks_bytes(&self.state);
+        kept + dialog.map_or(0, |dialog| dialog_bytes(dialog) + PART_BYTES) + session <= FORKS_BYTES_MAX
+    }
+
+    /// Keeps as many of the responses, the youngest first, as may be kept.
+    pub(super) fn bound_answered(&mut self) {
+        let answered = &mut self.state.answered;
+        while answered.iter().map(|answer| answer.response.len()).sum::<usize>() > ANSWERED_BYTES_MAX {
+            answered.remove(0);
+        }
+    }
+}
+
+/// The youngest of these (the last ones) that may be kept, in their order.
+pub(super) fn recent<T>(mut all: Vec<T>, bytes: impl Fn(&T) -> usize) -> Vec<T> {
+    let mut kept = 0;
+    let older = all.iter().rposition(|one| {
+        kept += bytes(one);
+        kept > RECENT_BYTES_MAX
+    });
+    all.split_off(older.map_or(0, |older| older + 1))
+}
+
+// === Sizes ===
+
+impl DialogSnapshot {
+    /// How many bytes it comes to, roughly: texts and messages as they are, and something for each part.
+    pub fn bytes(&self) -> usize {
+        let clients =
+            self.invite_client.iter().chain(&self.cancel_client).chain(&self.recent_clients).chain(&self.clients);
+        let servers = self.invite_server.iter().chain(&self.servers);
+        leg_bytes(&self.leg) + clients.map(client_bytes).sum::<usize>() + servers.map(server_bytes).sum::<usize>()
+    }
+}
+
+fn leg_bytes(leg: &LegState) -> usize {
+    let outgoing = leg.outgoing.as_ref().map_or(0, |outgoing| outgoing.request.len() + forks_bytes(leg) + PART_BYTES);
+    let answering = leg.answering.as_ref().map_or(0, |answering| {
+        let queued = answering.queued.iter().map(|reply| {
+            headers_bytes(&reply.headers) + reply.session.as_ref().map_or(0, bytes::Bytes::len) + PART_BYTES
+        });
+        answering.request.len()
+            + answering.unpracked.as_ref().map_or(0, |waiting| waiting.response.len())
+            + answering.keep_alive.as_ref().map_or(0, |(_, response)| response.len())
+            + queued.sum::<usize>()
+            + PART_BYTES
+    });
+    let glare = leg.glare.as_ref().map_or(0, |glare| {
+        glare.offer.as_ref().map_or(0, bytes::Bytes::len) + headers_bytes(&glare.headers) + PART_BYTES
+    });
+    dialog_bytes(&leg.dialog)
+        + session_bytes(&leg.offer_answer)
+        + outgoing
+        + answering
+        + leg.unacked.as_ref().map_or(0, |unacked| unacked.response.len() + PART_BYTES)
+        + leg.requests.iter().map(|request| request.request.len() + PART_BYTES).sum::<usize>()
+        + leg.incoming.iter().map(|request| request.request.len() + PART_BYTES).sum::<usize>()
+        + leg.answered.iter().map(|answer| answer.response.len() + PART_BYTES).sum::<usize>()
+        + glare
+        + leg.bye_wanted.as_ref().map_or(0, headers_bytes)
+        + PART_BYTES
+}
+
+fn headers_bytes(headers: &super::command::ExtraHeaders) -> usize {
+    headers.iter().map(|(name, value): &(HeaderName, String)| name.as_str().len() + value.len() + 8).sum()
+}
+
+/// What is kept of the forks of our INVITE: its offer, which each has, counts once, with the dialog.
+fn forks_bytes(leg: &LegState) -> usize {
+    let ours = leg.offer_answer.open();
+    let fork_bytes = |fork: &EarlyDialog| {
+        let sessions = [fork.offer_answer.open(), fork.offer_answer.local(), fork.offer_answer.remote()];
+        let own = sessions.into_iter().flatten().filter(|session| Some(*session) != ours);
+        dialog_bytes(&fork.dialog) + own.map(bytes::Bytes::len).sum::<usize>() + PART_BYTES
+    };
+    leg.outgoing.iter().flat_map(|outgoing| &outgoing.forks).map(fork_bytes).sum()
+}
+
+fn dialog_bytes(dialog: &Dialog) -> usize {
+    dialog.peer_bytes() + dialog.local_tag.len() + dialog.local.len() + dialog.contact.len() + PART_BYTES
+}
+
+fn session_bytes(session: &OfferAnswer) -> usize {
+    [session.open(), session.local(), session.remote()].into_iter().flatten().map(bytes::Bytes::len).sum()
+}
+
+pub(super) fn client_bytes(client: &ClientSnapshot) -> usize {
+    let acks: usize = client.acks.iter().map(|(tag, ack)| tag.len() + ack.len() + 8).sum();
+    client.branch.len() + client.request.len() + acks + PART_BYTES
+}
+
+pub(super) fn server_bytes(server: &ServerSnapshot) -> usize {
+    server.key.len() + server.last.len() + server.request.len() + PART_BYTES
+}
