@@ -14,6 +14,7 @@ mod invite_client;
 mod invite_server;
 mod leg;
 mod outside;
+mod reason;
 mod session_timer;
 mod snapshot;
 mod state;
@@ -28,6 +29,7 @@ pub use command::{
 };
 pub use compose::{ALLOW, SDP, SUPPORTED};
 pub use event::{Event, Release, Session};
+pub use reason::{COMPLETED_ELSEWHERE, reasons_of};
 pub use snapshot::Restore;
 pub use state::{
     AnsweredRequest, DialogSnapshot, EarlyDialog, Glare, IncomingInvite, InvitePurpose, LegPhase, LegState,

@@ -109,6 +109,7 @@ impl UserAgent {
         };
         if outgoing.stage == OutgoingStage::Pending {
             outgoing.stage = OutgoingStage::CancelWanted;
+            leg.state.bye_wanted = Some(headers.clone());
             if self.layer.client_state(client) == Some(ClientState::Proceeding)
                 && let Some(cancel) = self.layer.send_cancel(client, &headers, now)
             {
@@ -222,7 +223,8 @@ impl UserAgent {
         let Some(leg) = self.dialogs.get_mut(id.0) else { return };
         let Some(outgoing) = &mut leg.state.outgoing else { return };
         if outgoing.stage == OutgoingStage::CancelWanted
-            && let Some(cancel) = self.layer.send_cancel(client, &[], now)
+            && let Some(cancel) =
+                self.layer.send_cancel(client, leg.state.bye_wanted.as_deref().unwrap_or_default(), now)
         {
             outgoing.stage = OutgoingStage::Cancelled;
             leg.cancel_client = Some(cancel);

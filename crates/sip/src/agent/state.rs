@@ -60,7 +60,8 @@ pub struct LegState {
     pub glare: Option<Glare>,
     /// How often in a row a re-INVITE met another.
     pub glare_attempts: u8,
-    /// A BYE that must wait for the ACK (RFC 3261 §15).
+    /// The headers of what ends the dialog and has to wait: a BYE for the ACK (RFC 3261 §15), a CANCEL for a provisional
+    /// response (§9.1), and then a BYE for the answer that may overtake it.
     pub bye_wanted: Option<ExtraHeaders>,
     /// Whether the peer understands UPDATE.
     pub peer_updates: bool,

@@ -18,10 +18,11 @@ impl UserAgent {
     /// this process die before, whoever goes on with the dialog says the BYE again.
     pub(super) fn give_back(&mut self, id: DialogId, client: ClientId, response: Shared, now: Timestamp) {
         let Some(leg) = self.dialogs.get_mut(id.0) else { return };
+        let headers = leg.state.bye_wanted.take().unwrap_or_default();
         if leg.establish(&response).is_ok() {
             leg.state.phase = LegPhase::Confirmed;
             self.send_ack(id, None, now);
-            if self.send_bye(id, Vec::new(), now).is_ok() {
+            if self.send_bye(id, headers, now).is_ok() {
                 return;
             }
         } else {

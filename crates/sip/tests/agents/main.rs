@@ -8,6 +8,7 @@ mod forks;
 mod garbage;
 mod hostile;
 mod pair;
+mod reasons;
 mod restore;
 mod storm;
 mod survival;
