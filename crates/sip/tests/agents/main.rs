@@ -7,6 +7,7 @@ mod deviations;
 mod forks;
 mod garbage;
 mod hostile;
+mod hostile_peer;
 mod pair;
 mod reasons;
 mod restore;
