@@ -274,8 +274,8 @@ impl Proxy {
 impl Proxy {
     /// The message that comes next has waited for `waited`, and behind it so many messages of connections wait: whether what begins
     /// something is refused ([`overload`]).
-    pub fn note_wait(&mut self, waited: Duration, backlog: usize) {
-        self.counts.overloads_begun += u64::from(self.overload.observe(waited, backlog));
+    pub fn note_wait(&mut self, waited: Duration, backlog: usize, now: Timestamp) {
+        self.counts.overloads_begun += u64::from(self.overload.observe(waited, backlog, now));
     }
 
     /// Whether what begins something is refused because more comes than can be done.
