@@ -15,7 +15,7 @@ use media::g711::Law;
 use media::rtp::Header;
 use media::sdp::{AudioStream, Direction};
 use media::session::{Session, Setup};
-use net::rtp::{LegId, Order, RtpDriver, Settings};
+use net::rtp::{Driver as _, LegId, Order, RtpDriver, Settings};
 
 const WARM_UP: Duration = Duration::from_secs(1);
 const MEASURED: Duration = Duration::from_secs(10);

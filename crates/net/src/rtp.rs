@@ -4,7 +4,9 @@
 //! other task. Orders come in by a bounded channel with a waker, news go out by a bounded channel. The members of a
 //! conference must be on one thread, so the thread follows from the conference's name ([`RtpDriver::shard_of`]).
 
+mod legs;
 mod ports;
+pub mod simulated;
 mod thread;
 
 use std::collections::hash_map::DefaultHasher;
@@ -126,6 +128,24 @@ pub enum DriverError {
     Ended,
 }
 
+/// Who has the audio of a role's legs: threads with sockets, or a simulation.
+pub trait Driver: Send {
+    /// The thread for a conference.
+    fn shard_of(&self, conference: &str) -> usize;
+
+    /// Gives an order to a thread.
+    ///
+    /// # Errors
+    /// When the thread does not keep up or has ended; the order is not carried out.
+    fn order(&self, shard: usize, order: Order) -> Result<(), DriverError>;
+
+    /// The ports that are free, and those in use.
+    fn ports(&self) -> &Arc<Ports>;
+
+    /// The counters of all threads.
+    fn counters(&self) -> &Arc<Counters>;
+}
+
 /// The threads and the ports. Dropping it ends the threads and closes all sockets.
 pub struct RtpDriver {
     shards: Vec<Shard>,
@@ -164,19 +184,16 @@ impl RtpDriver {
         }
         Ok((Self { shards, ports, counters }, receiver))
     }
+}
 
-    /// The thread for a conference.
-    pub fn shard_of(&self, conference: &str) -> usize {
+impl Driver for RtpDriver {
+    fn shard_of(&self, conference: &str) -> usize {
         let mut hasher = DefaultHasher::new();
         conference.hash(&mut hasher);
         (hasher.finish() % self.shards.len().max(1) as u64) as usize
     }
 
-    /// Gives an order to a thread.
-    ///
-    /// # Errors
-    /// When the thread does not keep up or has ended; the order is not carried out.
-    pub fn order(&self, shard: usize, order: Order) -> Result<(), DriverError> {
+    fn order(&self, shard: usize, order: Order) -> Result<(), DriverError> {
         let shard = self.shards.get(shard).ok_or(DriverError::Ended)?;
         let orders = shard.orders.as_ref().ok_or(DriverError::Ended)?;
         orders.try_send(order).map_err(|error| match error {
@@ -186,13 +203,11 @@ impl RtpDriver {
         shard.waker.wake().map_err(|_| DriverError::Ended)
     }
 
-    /// The ports that are free, and those in use.
-    pub fn ports(&self) -> &Arc<Ports> {
+    fn ports(&self) -> &Arc<Ports> {
         &self.ports
     }
 
-    /// The counters of all threads.
-    pub fn counters(&self) -> &Arc<Counters> {
+    fn counters(&self) -> &Arc<Counters> {
         &self.counters
     }
 }

@@ -9,12 +9,14 @@ mod call_data;
 mod commit;
 mod explain;
 mod former;
+#[cfg(test)]
+pub(crate) mod in_memory;
 mod incoming;
 mod leg;
-mod limits;
+pub(crate) mod limits;
 mod metrics;
 mod negotiate;
-mod node;
+pub(crate) mod node;
 mod prompts;
 mod records;
 mod service;
@@ -110,7 +112,7 @@ async fn run(ctx: RoleContext) -> anyhow::Result<()> {
         metrics: Metrics::register(&ctx.metrics),
         sent_by: ctx.address.to_string(),
         advertise,
-        driver,
+        driver: Box::new(driver),
         prompts: Prompts::new(ctx.data_dir.join("prompts")),
         entropy: ctx.entropy(),
         agent_entropy: ctx.entropy(),

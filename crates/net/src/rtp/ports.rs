@@ -6,6 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use media::session::Channel;
 use socket2::{Domain, Protocol, Socket, Type};
 
 /// How many pairs are tried when others hold ports of our range.
@@ -20,13 +21,15 @@ pub struct Ports {
     address: IpAddr,
     free: Mutex<VecDeque<u16>>,
     total: usize,
+    /// Whether a pair has sockets; a simulation has none.
+    bound: bool,
 }
 
 /// Two bound sockets. Dropping it closes them and gives the ports back.
 #[derive(Debug)]
 pub struct PortPair {
-    pub(super) rtp: mio::net::UdpSocket,
-    pub(super) rtcp: mio::net::UdpSocket,
+    /// For RTP and for RTCP; none in a simulation.
+    pub(super) sockets: Option<(mio::net::UdpSocket, mio::net::UdpSocket)>,
     port: u16,
     ports: Arc<Ports>,
 }
@@ -51,7 +54,12 @@ impl Ports {
         let last = *range.end();
         let free: VecDeque<u16> = range.filter(|p| p.is_multiple_of(2) && *p < last && *p > 0).collect();
         let total = free.len();
-        Self { address, free: Mutex::new(free), total }
+        Self { address, free: Mutex::new(free), total, bound: true }
+    }
+
+    /// The same, of which nothing is known to the kernel.
+    pub(super) fn without_sockets(address: IpAddr, range: RangeInclusive<u16>) -> Self {
+        Self { bound: false, ..Self::new(address, range) }
     }
 
     /// Binds a free pair.
@@ -95,9 +103,9 @@ impl Ports {
     }
 
     fn pair(self: &Arc<Self>, port: u16) -> io::Result<PortPair> {
-        let rtp = bind(SocketAddr::new(self.address, port))?;
-        let rtcp = bind(SocketAddr::new(self.address, port + 1))?;
-        Ok(PortPair { rtp, rtcp, port, ports: self.clone() })
+        let at = |port| bind(SocketAddr::new(self.address, port));
+        let sockets = if self.bound { Some((at(port)?, at(port + 1)?)) } else { None };
+        Ok(PortPair { sockets, port, ports: self.clone() })
     }
 
     fn give_back(&self, port: u16) {
@@ -114,6 +122,14 @@ impl PortPair {
     /// The RTP port.
     pub fn port(&self) -> u16 {
         self.port
+    }
+
+    pub(super) fn socket(&self, channel: Channel) -> Option<&mio::net::UdpSocket> {
+        let (rtp, rtcp) = self.sockets.as_ref()?;
+        Some(match channel {
+            Channel::Rtp => rtp,
+            Channel::Rtcp => rtcp,
+        })
     }
 }
 

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use model::{ConnId, Entropy, LegId as CallLegId, Owner, TenantId, Timestamp};
-use net::rtp::{LegId, News, Order, RtpDriver};
+use net::rtp::{Driver, LegId, News, Order};
 use sip::agent::{AgentConfig, Body, CommandError, DialogId, Event, LocalIdentity, Release, UserAgent};
 use sip::{Flow, LocalTag, Message, Seal, StatusCode, Transmit};
 
@@ -24,7 +24,7 @@ pub struct Node {
     pub(super) limits: Limits,
     pub(super) metrics: Metrics,
     pub(super) advertise: IpAddr,
-    pub(super) driver: RtpDriver,
+    pub(super) driver: Box<dyn Driver>,
     pub(super) prompts: Prompts,
     pub(super) entropy: Box<dyn Entropy>,
     pub(super) agent: UserAgent,
@@ -66,7 +66,7 @@ pub struct Parts {
     /// The address in its descriptions.
     pub advertise: IpAddr,
     /// The RTP threads.
-    pub driver: RtpDriver,
+    pub driver: Box<dyn Driver>,
     /// The prompts.
     pub prompts: Prompts,
     /// Randomness for SSRCs and the like.

@@ -68,7 +68,7 @@ fn node(
         metrics: Metrics::default(),
         sent_by: "127.0.13.1".to_owned(),
         advertise: address,
-        driver,
+        driver: Box::new(driver),
         prompts: Prompts::new(PathBuf::from("/nonexistent")),
         entropy: Box::new(Seeded::new(epoch)),
         agent_entropy: Box::new(Seeded::new(100 + epoch)),

@@ -1,0 +1,146 @@
+//! Audio without sockets and threads: for simulations, whose packets and clock are their own.
+//!
+//! The role's side is a [`Driver`] like the one with threads; an order is carried out at once. The world's side is
+//! [`Simulated`]: it carries packets to and from the legs' ports and lets time pass.
+
+use std::collections::VecDeque;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::ops::RangeInclusive;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use infra::Clock;
+use media::exchange::Outgoing;
+use media::session::Channel;
+use model::Timestamp;
+use tokio::sync::mpsc;
+
+use super::legs::{Legs, Wire};
+use super::{Counters, Driver, DriverError, NEWS_MAX, News, Order, PortPair, Ports};
+
+/// Packets that wait for [`Simulated::poll_packet`]: a turn of many legs; more are lost, as on a wire.
+const PACKETS_MAX: usize = 65_536;
+
+/// A packet of ours on its way.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Packet {
+    /// Where it comes from: a port of a leg.
+    pub from: SocketAddr,
+    /// Where it goes.
+    pub to: SocketAddr,
+    /// What it is.
+    pub bytes: Vec<u8>,
+}
+
+/// The world's side. See the module.
+#[derive(Clone)]
+pub struct Simulated {
+    state: Arc<Mutex<State>>,
+}
+
+/// The role's side.
+pub struct SimulatedDriver {
+    state: Arc<Mutex<State>>,
+    ports: Arc<Ports>,
+    counters: Arc<Counters>,
+    clock: Arc<dyn Clock>,
+}
+
+struct State {
+    legs: Legs,
+    sent: Sent,
+    news: mpsc::Sender<News>,
+}
+
+struct Sent {
+    address: IpAddr,
+    packets: VecDeque<Packet>,
+}
+
+impl Simulated {
+    /// Audio at that address and those ports; news come by the receiver.
+    pub fn start(
+        address: IpAddr,
+        ports: RangeInclusive<u16>,
+        clock: Arc<dyn Clock>,
+    ) -> (Self, SimulatedDriver, mpsc::Receiver<News>) {
+        let (news, receiver) = mpsc::channel(NEWS_MAX);
+        let sent = Sent { address, packets: VecDeque::new() };
+        let state = Arc::new(Mutex::new(State { legs: Legs::default(), sent, news }));
+        let driver = SimulatedDriver {
+            state: state.clone(),
+            ports: Arc::new(Ports::without_sockets(address, ports)),
+            counters: Arc::new(Counters::default()),
+            clock,
+        };
+        (Self { state }, driver, receiver)
+    }
+
+    /// A packet comes to a port of ours. Returns whether a leg has it.
+    pub fn receive(&self, port: u16, bytes: &[u8], from: SocketAddr, now: Timestamp) -> bool {
+        let State { legs, sent, news } = &mut *self.lock();
+        let Some(place) = legs.at(port) else { return false };
+        legs.receive(place, bytes, from, now, sent);
+        legs.tell(news);
+        true
+    }
+
+    /// Lets time pass.
+    pub fn handle_timeout(&self, now: Timestamp) {
+        let State { legs, sent, news } = &mut *self.lock();
+        legs.handle_timeout(now, sent);
+        legs.tell(news);
+    }
+
+    /// When [`Simulated::handle_timeout`] is due next.
+    pub fn next_timeout(&self) -> Timestamp {
+        self.lock().legs.next_timeout()
+    }
+
+    /// The next packet to carry.
+    pub fn poll_packet(&self) -> Option<Packet> {
+        self.lock().sent.packets.pop_front()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // A panic under the lock is a finding of the simulation, which ends with it.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Driver for SimulatedDriver {
+    fn shard_of(&self, _conference: &str) -> usize {
+        0
+    }
+
+    fn order(&self, _shard: usize, order: Order) -> Result<(), DriverError> {
+        let State { legs, sent, news } = &mut *self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        legs.perform(order, self.clock.now(), sent);
+        legs.tell(news);
+        Ok(())
+    }
+
+    fn ports(&self) -> &Arc<Ports> {
+        &self.ports
+    }
+
+    fn counters(&self) -> &Arc<Counters> {
+        &self.counters
+    }
+}
+
+impl Wire for Sent {
+    fn opened(&mut self, _index: usize, _ports: &mut PortPair) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn closed(&mut self, _ports: &mut PortPair) {}
+
+    fn send(&mut self, ports: &PortPair, out: &Outgoing<'_>) {
+        if self.packets.len() < PACKETS_MAX {
+            let port = ports.port() + u16::from(out.channel == Channel::Rtcp);
+            let from = SocketAddr::new(self.address, port);
+            self.packets.push_back(Packet { from, to: out.to, bytes: out.bytes.to_vec() });
+        }
+    }
+}
