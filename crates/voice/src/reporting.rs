@@ -87,6 +87,13 @@ impl Reporter {
         (Self { records, owner, given: Arc::default(), topic, metrics }, waiting)
     }
 
+    /// One whose records nobody takes: for tests of roles.
+    #[cfg(test)]
+    pub fn unread(topic: &'static str) -> Self {
+        let owner = Owner { node: model::NodeId::parse("test-1").expect("a node's name"), epoch: model::Epoch(1) };
+        Self::new(owner, topic, Metrics::register(&runtime::Metrics::default())).0
+    }
+
     /// Reports that something happened, as a CloudEvent. `key` is the tenant's call, phone or requester that it is about.
     pub fn report(&self, tenant: &TenantId, name: &str, key: &str, at: Timestamp, data: Json) {
         self.tell(&format!("/tenants/{tenant}"), format!("{tenant}:{key}"), name, key, at, data);

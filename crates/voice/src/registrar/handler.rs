@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use contracts::json::rfc3339;
-use infra::{Binding, Registration, RegistrationWrite, RegistrationWritten, Stores};
+use infra::{Binding, Registration, RegistrationWrite, RegistrationWritten, StoreError, Stores};
 use model::plan::Contact;
 use model::{Dn, Event, EventId, EventName, Seq, Stamped, Subject, TenantId, Timestamp, Token};
 use serde_json::{Value as Json, json};
@@ -20,8 +20,6 @@ use crate::reporting::Reporter;
 pub(super) const TOPIC: &str = contracts::reporting::REGISTRATIONS;
 /// Attempts of one write while other registrars are faster.
 const ATTEMPTS_MAX: usize = 5;
-/// Phones that one scan ends.
-const SCAN_MAX: usize = 1_000;
 /// The token of registration events: a DN's record has its own counter, whoever writes it.
 const TOKEN: Token = Token(1);
 /// Seconds after which a phone may try again when the store is away.
@@ -113,7 +111,7 @@ impl Handler {
                     Ok(Some(true)) => Ok(answer),
                     // Another registrar was faster.
                     Ok(_) => self.again(one, now).await,
-                    Err(error) => Err(infra::StoreError::Unavailable { reason: error.to_string() }),
+                    Err(error) => Err(StoreError::Unavailable { reason: error.to_string() }),
                 },
                 Ready::Behind => self.again(one, now).await,
             };
@@ -216,22 +214,74 @@ impl Handler {
         self.reporter.report(&tenant, name, &format!("dn:{dn}"), now, data);
     }
 
-    /// Ends the bindings whose time is over.
-    pub async fn expire(&self) -> infra::Result<()> {
+    /// The phones whose time is over, at most so many.
+    pub async fn ending(&self, max: usize) -> infra::Result<Vec<(TenantId, Dn)>> {
+        self.stores.registrations.ending(self.stores.clock.now(), max).await
+    }
+
+    /// Ends the bindings of those phones that are over, with one read and one write for all of them.
+    /// Answers with those whose records cannot be read or written; fails when the store is away.
+    pub async fn end(&self, of: &[(TenantId, Dn)]) -> infra::Result<Vec<Fault>> {
         let now = self.stores.clock.now();
-        for (tenant, dn) in self.stores.registrations.ending(now, SCAN_MAX).await? {
-            let Registration { version, events, bindings } = self.stores.registrations.load(&tenant, &dn).await?;
-            let before: Vec<_> = bindings.into_iter().map(from_store).collect();
-            let after: Vec<_> = before.iter().filter(|binding| binding.expires_at > now).cloned().collect();
-            let gone = after.is_empty();
-            // A conflict means that the phone is just registering: the next scan looks again.
-            let change = Change::of((tenant, dn), (version, events), &before, after, now);
-            if self.write(vec![change], now).await?.first() == Some(&true) && gone {
-                self.metrics.phone_expired();
+        let (mut changes, mut named, mut faults) = (Vec::new(), Vec::new(), Vec::new());
+        for (one, known) in of.iter().zip(self.stores.registrations.load_all(of).await) {
+            match known {
+                // Whoever has no binding by now has gone by itself meanwhile.
+                Ok(known) if known.bindings.is_empty() => {}
+                Ok(known) => {
+                    named.push(one);
+                    changes.push(ended(one, known, now));
+                }
+                Err(error) => faults.push(fault(one, error)?),
             }
         }
+        match self.end_all(changes, now).await {
+            Err(StoreError::Unavailable { reason }) => return Err(StoreError::Unavailable { reason }),
+            // One of them is not taken: each by itself finds out which.
+            Err(_) => {
+                for one in named {
+                    if let Err(error) = self.end_one(one, now).await {
+                        faults.push(fault(one, error)?);
+                    }
+                }
+            }
+            Ok(()) => {}
+        }
+        Ok(faults)
+    }
+
+    async fn end_one(&self, one: &(TenantId, Dn), now: Timestamp) -> infra::Result<()> {
+        let known = self.stores.registrations.load(&one.0, &one.1).await?;
+        self.end_all(vec![ended(one, known, now)], now).await
+    }
+
+    /// A conflict means that the phone is just registering: the next scan looks again.
+    async fn end_all(&self, changes: Vec<Change>, now: Timestamp) -> infra::Result<()> {
+        let gone: Vec<bool> = changes.iter().map(|change| change.write.bindings.is_empty()).collect();
+        let written = self.write(changes, now).await?;
+        let expired = written.iter().zip(gone).filter(|(written, gone)| **written && *gone).count();
+        self.metrics.phones_expired(expired as u64);
         Ok(())
     }
+}
+
+/// A phone whose record cannot be read or written, and why.
+pub(super) type Fault = ((TenantId, Dn), StoreError);
+
+/// What concerns one phone alone; a store that is away concerns all of them.
+fn fault(of: &(TenantId, Dn), error: StoreError) -> infra::Result<Fault> {
+    match error {
+        StoreError::Unavailable { .. } => Err(error),
+        error => Ok((of.clone(), error)),
+    }
+}
+
+/// What is left of a phone's bindings now.
+fn ended((tenant, dn): &(TenantId, Dn), known: Registration, now: Timestamp) -> Change {
+    let Registration { version, events, bindings } = known;
+    let before: Vec<_> = bindings.into_iter().map(from_store).collect();
+    let after: Vec<_> = before.iter().filter(|binding| binding.expires_at > now).cloned().collect();
+    Change::of((tenant.clone(), dn.clone()), (version, events), &before, after, now)
 }
 
 impl Change {

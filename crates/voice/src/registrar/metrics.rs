@@ -1,6 +1,7 @@
 //! What registrar counts.
 
 use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::gauge::Gauge;
 
 runtime::metrics! {
     /// The metrics of this role.
@@ -18,6 +19,8 @@ runtime::metrics! {
         overloaded: Counter = "registrar_requests_overloaded";
         /// Reads or writes that the store failed.
         store_failures: Counter = "registrar_store_failures";
+        /// Phones whose registration is over and cannot be ended, because their record cannot be read or written.
+        set_aside: Gauge = "registrar_phones_set_aside";
     }
 }
 
@@ -34,8 +37,12 @@ impl Metrics {
         self.conflicts.inc();
     }
 
-    pub fn phone_expired(&self) {
-        self.expired.inc();
+    pub fn phones_expired(&self, count: u64) {
+        self.expired.inc_by(count);
+    }
+
+    pub fn phones_set_aside(&self, count: usize) {
+        self.set_aside.set(i64::try_from(count).unwrap_or(i64::MAX));
     }
 
     pub fn overloaded(&self) {

@@ -13,6 +13,7 @@ use sip::transaction::{Intervals, Received, ServerId, TransactionLayer};
 use sip::{Flow, HeaderName, Message, StatusCode};
 use tracing::{info, warn};
 
+use super::expiry::Expiry;
 use super::handler::{Asked, Handler};
 use super::metrics::Metrics;
 
@@ -34,6 +35,7 @@ pub(super) struct Turns {
     links: NodeLinks,
     layer: TransactionLayer,
     handler: Handler,
+    expiry: Expiry,
     metrics: Metrics,
     under_way: FuturesUnordered<BoxFuture<'static, Vec<(ServerId, Message)>>>,
     /// REGISTERs in them.
@@ -49,11 +51,13 @@ impl Turns {
         let links = NodeLinks::of_role(&ctx, net::sip::Limits::default(), Arc::new(Counters::default()))?;
         ctx.ready.started();
         let (layer, entropy) = (TransactionLayer::new(Intervals::default()), ctx.entropy());
+        let expiry = Expiry::new(handler.clone(), metrics.clone());
         Ok(Self {
             ctx,
             links,
             layer,
             handler,
+            expiry,
             metrics,
             under_way: FuturesUnordered::new(),
             at_once: 0,
@@ -70,12 +74,15 @@ impl Turns {
             let now = self.ctx.clock.now();
             let sleep = self.layer.next_timeout().map_or(SLEEP_MAX, |due| due.since(now)).min(SLEEP_MAX);
             tokio::select! {
-                event = self.links.next() => self.take_all(event),
+                event = self.links.next() => self.take(event),
                 Some(answers) = self.under_way.next() => self.answer(answers),
-                _ = scan.tick() => self.expire().await,
+                _ = scan.tick() => self.expiry.scan(),
+                () = self.expiry.next(|| self.ctx.clock.now()) => {}
                 () = tokio::time::sleep(sleep) => {}
                 () = self.ctx.drain.begun(), if !self.ctx.drain.is_draining() => self.links.announce(Work::Draining),
             }
+            // Whatever woke the loop: who has asked meanwhile is answered in this turn.
+            self.take_what_has_come();
             self.layer.handle_timeout(self.ctx.clock.now());
             while self.layer.poll_event().is_some() {}
             self.begin();
@@ -86,8 +93,7 @@ impl Turns {
         }
     }
 
-    fn take_all(&mut self, first: LinkEvent) {
-        self.take(first);
+    fn take_what_has_come(&mut self) {
         for _ in 1..EVENTS_PER_TURN {
             let Some(event) = self.links.try_next() else { return };
             self.take(event);
@@ -167,13 +173,6 @@ impl Turns {
             {
                 warn!("an answer to a REGISTER found no connection");
             }
-        }
-    }
-
-    async fn expire(&mut self) {
-        if let Err(error) = self.handler.expire().await {
-            self.metrics.store_failed();
-            warn!(%error, "registrations that are over cannot be ended yet");
         }
     }
 }
