@@ -4,9 +4,12 @@
 mod agents;
 mod configuration;
 mod events;
+mod metrics;
 mod publish;
+mod records;
 mod served;
 mod view;
+mod views;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -56,7 +59,7 @@ pub const SPEC: RoleSpec = RoleSpec {
     ],
     opens: &["voice-13", "tenant-21", "voice-14", "voice-16", "voice-26", "voice-31"],
     settings: &[],
-    metrics: &[served::Metrics::declared],
+    metrics: &[metrics::Metrics::declared, served::Metrics::declared],
     admin_port: 15000,
     start: |ctx| Box::pin(run(ctx)),
 };

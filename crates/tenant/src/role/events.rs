@@ -1,6 +1,5 @@
 //! gRPC 8000: a tenant's events from a snapshot or a position, and requests on their way to frontend (voice-31).
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,11 +12,12 @@ use infra::{Clock, EventEntry, EventStream, Position, StoreError};
 use model::{Stamped, TenantId};
 use net::http::{CallError, Client};
 use runtime::RoleContext;
-use tokio::sync::{Mutex, mpsc};
+use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
-use super::view::View;
+use super::metrics::Metrics;
+use super::views::{Sources, Views};
 
 /// Deliveries that may wait for a slow reader; a reader that is further behind reads from the stream again.
 const WAITING_MAX: usize = 64;
@@ -27,25 +27,16 @@ const BATCH: usize = 256;
 const SILENCE_MAX: Duration = Duration::from_secs(5);
 /// The most subscriptions of one replica.
 const SUBSCRIPTIONS_MAX: usize = 10_000;
-/// The most tenants whose view is kept.
-const VIEWS_MAX: usize = 10_000;
 
 /// Names to frontend who asked the role that hands the request on.
 const REQUESTER: HeaderName = HeaderName::from_static("trunkline-requester");
 
 type Deliveries = net::grpc::Answers<v1::Delivery>;
 
-/// A tenant's view and how far it has read.
-#[derive(Clone, Default)]
-struct Folded {
-    view: View,
-    position: Position,
-}
-
 /// The service.
 pub(super) struct Server {
     events: Arc<dyn EventStream>,
-    views: Mutex<HashMap<TenantId, Folded>>,
+    views: Views,
     subscriptions: Arc<tokio::sync::Semaphore>,
     frontend: Client,
     clock: Arc<dyn Clock>,
@@ -55,7 +46,7 @@ impl Server {
     pub fn new(ctx: &RoleContext) -> anyhow::Result<Self> {
         Ok(Self {
             events: ctx.stores.events.clone(),
-            views: Mutex::new(HashMap::new()),
+            views: Views::new(Sources::of(&ctx.stores), Metrics::register(&ctx.metrics)),
             subscriptions: Arc::new(tokio::sync::Semaphore::new(SUBSCRIPTIONS_MAX)),
             frontend: Client::new(ctx, "voice-31")?,
             clock: ctx.clock.clone(),
@@ -71,31 +62,6 @@ impl Server {
             return Err(Status::out_of_range(fault));
         }
         Ok(position)
-    }
-
-    /// The tenant's state now: the kept view, brought up to the stream's end.
-    async fn snapshot(&self, tenant: &TenantId) -> Result<(View, Position), StoreError> {
-        let mut views = self.views.lock().await;
-        if views.len() >= VIEWS_MAX && !views.contains_key(tenant) {
-            return Err(StoreError::Full { what: "the table of views", bound: VIEWS_MAX as u64 });
-        }
-        let folded = views.entry(tenant.clone()).or_default();
-        loop {
-            let entries = match self.events.read(tenant, folded.position, BATCH, Duration::ZERO).await {
-                Ok(entries) => entries,
-                Err(StoreError::Trimmed { gone }) => {
-                    // What is older than the stream keeps is over but for the longest calls; they show with their next event.
-                    folded.position = gone;
-                    continue;
-                }
-                Err(error) => return Err(error),
-            };
-            let Some(last) = entries.last() else { return Ok((folded.view.clone(), folded.position)) };
-            folded.position = last.position;
-            for entry in &entries {
-                folded.view.fold(&entry.event);
-            }
-        }
     }
 }
 
@@ -120,7 +86,7 @@ impl Events for Server {
         let asked = request.into_inner();
         let (deliveries, stream) = mpsc::channel(WAITING_MAX);
         let after = if asked.after.is_empty() {
-            let (view, position) = self.snapshot(&tenant).await.map_err(status)?;
+            let (view, position) = self.views.snapshot(&tenant).await.map_err(status)?;
             let snapshot = restricted(view.snapshot(position.to_string()), &asked.dns);
             // The channel is empty, so this does not wait.
             let _ = deliveries.send(Ok(v1::Delivery { what: Some(What::Snapshot(snapshot)) })).await;

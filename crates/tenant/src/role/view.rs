@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use contracts::v1::{self, PartyState};
 use contracts::wire;
-use model::{AgentId, ConnId, Event, EventName, Stamped, Subject, Timestamp, UserData, WorkMode};
+use model::{AgentId, ConnId, Dn, Event, EventName, Stamped, Subject, Timestamp, UserData, WorkMode};
 
-/// The most calls that are kept: a call whose end was lost must not stay for ever.
-const CALLS_MAX: usize = 100_000;
+/// The most calls that are kept: a call whose end was lost must not stay for ever. As many as the ledger holds.
+const CALLS_MAX: usize = infra::bounds::CALLS_MAX;
 
 /// The folded state of one tenant.
 #[derive(Clone, Debug, Default)]
@@ -18,22 +18,39 @@ pub(super) struct View {
 }
 
 #[derive(Clone, Debug)]
-struct Call {
-    call: v1::CallRef,
-    parties: BTreeMap<String, v1::PartyStatus>,
-    user_data: UserData,
-    changed: Timestamp,
+pub(super) struct Call {
+    pub(super) call: v1::CallRef,
+    pub(super) parties: BTreeMap<String, v1::PartyStatus>,
+    pub(super) user_data: UserData,
+    pub(super) changed: Timestamp,
 }
 
 #[derive(Clone, Debug)]
-struct Agent {
-    dn: String,
-    ready: bool,
-    work_mode: Option<WorkMode>,
-    since: Timestamp,
+pub(super) struct Agent {
+    pub(super) dn: String,
+    pub(super) ready: bool,
+    pub(super) work_mode: Option<WorkMode>,
+    pub(super) since: Timestamp,
 }
 
 impl View {
+    /// Takes what an agent's record says; none of somebody who is logged out.
+    pub fn agent_stands(&mut self, id: AgentId, agent: Option<Agent>) {
+        self.agents.extend(agent.map(|agent| (id, agent)));
+    }
+
+    /// Takes what a call's record says; none of a call that is over.
+    pub fn call_stands(&mut self, id: ConnId, call: Option<Call>) {
+        if self.calls.len() < CALLS_MAX {
+            self.calls.extend(call.map(|call| (id, call)));
+        }
+    }
+
+    /// Takes a phone that is registered.
+    pub fn phone_stands(&mut self, dn: &Dn) {
+        self.in_service.insert(dn.to_string());
+    }
+
     /// Folds a fact in. A fact that was folded already changes nothing that the facts after it do not set again.
     pub fn fold(&mut self, stamped: &Stamped) {
         let event = &stamped.event;

@@ -1,0 +1,198 @@
+//! A view that begins with what the ledgers hold: the stream keeps the facts of minutes, agents stay logged in for a day.
+//!
+//! The position is taken first. A ledger's record and its facts are one commit, so what is read afterwards contains every fact up to that
+//! position; facts after it are folded in again, which changes nothing that the last of them does not set.
+
+use std::collections::BTreeMap;
+
+use contracts::v1::{self, PartyState};
+use contracts::wire::{self, WireError};
+use infra::{Position, Result};
+use model::event::CallRef;
+use model::{AgentId, CallType, ConnId, DnRole, TenantId, Timestamp, WorkMode};
+use prost::Message;
+
+use super::metrics::Metrics;
+use super::view::{Agent, Call, View};
+use super::views::Sources;
+
+/// Records that one read takes.
+const PAGE: usize = 500;
+/// The version of other roles' records that is read.
+const VERSION: u32 = 1;
+/// The kind of agent-state's records of agents; it keeps others beside them.
+const AGENT: &str = "agent";
+/// The kind of sip-cluster's records of calls.
+const CALL: &str = "call";
+
+/// The state of a tenant by its records, and the position from which the stream goes on.
+pub(super) async fn view(from: &Sources, metrics: &Metrics, tenant: &TenantId) -> Result<(View, Position)> {
+    let position = from.events.end(tenant).await?;
+    let mut read = Reading { view: View::default(), skipped: 0, first: None };
+    agents(from, tenant, &mut read).await?;
+    calls(from, tenant, &mut read).await?;
+    phones(from, tenant, &mut read.view).await?;
+    if let Some(first) = read.first {
+        metrics.records_skipped(read.skipped);
+        tracing::warn!(%tenant, records = read.skipped, first, "records cannot be read: whom they are of shows with the next event");
+    }
+    Ok((read.view, position))
+}
+
+/// A view that is being read, and what of the records could not be.
+struct Reading {
+    view: View,
+    skipped: u64,
+    first: Option<String>,
+}
+
+impl Reading {
+    fn skip(&mut self, key: &impl std::fmt::Display, error: &Unreadable) {
+        self.skipped += 1;
+        self.first.get_or_insert_with(|| format!("{key}: {error}"));
+    }
+}
+
+async fn agents(from: &Sources, tenant: &TenantId, read: &mut Reading) -> Result<()> {
+    let mut after: Option<AgentId> = None;
+    loop {
+        let page = from.agents.list(tenant, after.as_ref(), PAGE).await?;
+        let Some(last) = page.last() else { return Ok(()) };
+        after = Some(last.key.clone());
+        for record in page {
+            match open::<v1::AgentRecord>(AGENT, &record.state) {
+                Ok(body) => read.view.agent_stands(record.key, body.and_then(agent)),
+                Err(error) => read.skip(&record.key, &error),
+            }
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+async fn calls(from: &Sources, tenant: &TenantId, read: &mut Reading) -> Result<()> {
+    let mut after: Option<ConnId> = None;
+    loop {
+        let page = from.calls.list(tenant, after, PAGE).await?;
+        let Some(last) = page.last() else { return Ok(()) };
+        after = Some(last.key);
+        for record in page {
+            match open::<v1::CallRecord>(CALL, &record.state).and_then(|body| call(body.and_then(|body| body.model))) {
+                Ok(call) => read.view.call_stands(record.key, call),
+                Err(error) => read.skip(&record.key, &error),
+            }
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+/// What the record says, not what the clock makes of it: a phone whose time is over is in service until registrar says otherwise.
+async fn phones(from: &Sources, tenant: &TenantId, view: &mut View) -> Result<()> {
+    let mut after = None;
+    loop {
+        let page = from.registrations.list(tenant, after.as_ref(), PAGE).await?;
+        let Some((last, _)) = page.last() else { return Ok(()) };
+        after = Some(last.clone());
+        let registered = page.into_iter().filter(|(_, held)| !held.bindings.is_empty());
+        registered.for_each(|(dn, _)| view.phone_stands(&dn));
+        tokio::task::yield_now().await;
+    }
+}
+
+// === one record ===
+
+/// Why a record cannot be read.
+#[derive(Debug, thiserror::Error)]
+enum Unreadable {
+    #[error("it is damaged")]
+    Damaged(#[from] prost::DecodeError),
+    #[error("it is of version {0}")]
+    Version(u32),
+    #[error(transparent)]
+    Field(#[from] WireError),
+}
+
+/// The body of a role's record; none if it is of another kind.
+fn open<T: Message + Default>(kind: &str, bytes: &[u8]) -> std::result::Result<Option<T>, Unreadable> {
+    let record = v1::StateRecord::decode(bytes)?;
+    if record.kind != kind {
+        return Ok(None);
+    }
+    if record.version != VERSION {
+        return Err(Unreadable::Version(record.version));
+    }
+    Ok(Some(T::decode(record.body)?))
+}
+
+/// What the agent's last event said; none of somebody who is logged out.
+fn agent(record: v1::AgentRecord) -> Option<Agent> {
+    use v1::AgentRecordState as State;
+    let ready = match record.state() {
+        State::Unspecified | State::LoggedOut => return None,
+        State::Ready | State::BusyReady => true,
+        State::NotReady | State::AfterCallWork | State::BusyNotReady | State::BusyAfterCallWork => false,
+    };
+    let work_mode = wire::work_mode_from_wire(record.mode).ok().filter(|mode| *mode != WorkMode::Unknown);
+    Some(Agent { dn: record.dn, ready, work_mode, since: Timestamp::from_micros(record.since_us) })
+}
+
+/// What the call's events have said.
+fn call(record: Option<v1::CallModelRecord>) -> std::result::Result<Option<Call>, Unreadable> {
+    use v1::call_model_record::Stage;
+    let Some(record) = record else { return Ok(None) };
+    let uuid = wire::uuid_from_wire(&record.uuid, "uuid")?;
+    let caller = record.caller_dn.as_ref().unwrap_or(&record.caller_number);
+    let call = CallRef {
+        conn_id: ConnId(record.conn_id),
+        uuid,
+        thread: uuid,
+        previous: None,
+        call_type: if record.caller_dn.is_some() { CallType::Internal } else { CallType::Inbound },
+        propagated_type: None,
+        ani: Some(caller.clone()),
+        dnis: Some(record.dialled.clone()),
+    };
+    let called = |dn: &str, state, queue: Option<&v1::PointRecord>| {
+        party(&record, (dn, state), DnRole::Destination, caller, queue.map(|point| point.dn.clone()))
+    };
+    let called = match &record.stage {
+        Some(Stage::Over(_)) => return Ok(None),
+        Some(Stage::Waiting(waiting)) => {
+            waiting.point.as_ref().map(|point| called(&point.dn, PartyState::Queued, Some(point)))
+        }
+        Some(Stage::Offering(p)) => p.rang.then(|| called(&p.dn, PartyState::Alerting, p.point.as_ref())),
+        Some(Stage::Talking(p)) => {
+            let state = if p.held { PartyState::Held } else { PartyState::Connected };
+            Some(called(&p.dn, state, p.point.as_ref()))
+        }
+        _ => None,
+    };
+    let other = called.as_ref().map_or(&record.dialled, |party| &party.dn);
+    let state = match (record.caller_held, record.caller_established) {
+        (true, _) => PartyState::Held,
+        (false, true) => PartyState::Connected,
+        (false, false) => PartyState::Dialing,
+    };
+    let calling = record.caller_dn.as_ref().map(|dn| party(&record, (dn, state), DnRole::Origination, other, None));
+    let parties: BTreeMap<_, _> = calling.into_iter().chain(called).map(|party| (party.dn.clone(), party)).collect();
+    let (call, changed) = (wire::call_ref_to_wire(&call), Timestamp::from_micros(record.last_at_us));
+    let user_data = wire::user_data_from_wire(record.user_data)?;
+    Ok(Some(Call { call, parties, user_data, changed }))
+}
+
+/// A party, in its state since the call's last fact: nearer than that the record does not know it.
+fn party(
+    record: &v1::CallModelRecord,
+    (dn, state): (&str, PartyState),
+    role: DnRole,
+    other: &str,
+    this_queue: Option<String>,
+) -> v1::PartyStatus {
+    v1::PartyStatus {
+        dn: dn.to_owned(),
+        state: state.into(),
+        role: Some(wire::dn_role_to_wire(role)),
+        other_dn: Some(other.to_owned()),
+        this_queue,
+        since_us: record.last_at_us,
+    }
+}

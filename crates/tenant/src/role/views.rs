@@ -1,0 +1,108 @@
+//! The views of tenants: each begun from the ledgers' records, and kept up with the stream.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::sync::Arc;
+use std::time::Duration;
+
+use infra::{AgentLedger, CallLedger, EventStream, Position, Registrations, StoreError, Stores};
+use model::TenantId;
+use tokio::sync::Mutex;
+
+use super::metrics::Metrics;
+use super::records;
+use super::view::View;
+
+/// Events per read.
+const BATCH: usize = 256;
+/// The most tenants whose view is kept.
+const VIEWS_MAX: usize = 10_000;
+/// How often a view is begun from the records while what follows them is gone before it is read: 32 MB of facts each time.
+const BEGINNINGS_MAX: usize = 3;
+
+/// Where a view is read from.
+#[derive(Clone)]
+pub(super) struct Sources {
+    pub(super) events: Arc<dyn EventStream>,
+    pub(super) agents: Arc<dyn AgentLedger>,
+    pub(super) calls: Arc<dyn CallLedger>,
+    pub(super) registrations: Arc<dyn Registrations>,
+}
+
+impl Sources {
+    /// Those of a replica.
+    pub fn of(stores: &Stores) -> Self {
+        Self {
+            events: stores.events.clone(),
+            agents: stores.agents.clone(),
+            calls: stores.calls.clone(),
+            registrations: stores.registrations.clone(),
+        }
+    }
+}
+
+/// A tenant's view and how far it has read.
+struct Folded {
+    view: View,
+    position: Position,
+}
+
+/// The views of all tenants that were asked for.
+pub(super) struct Views {
+    sources: Sources,
+    metrics: Metrics,
+    views: Mutex<HashMap<TenantId, Folded>>,
+}
+
+impl Views {
+    pub fn new(sources: Sources, metrics: Metrics) -> Self {
+        Self { sources, metrics, views: Mutex::new(HashMap::new()) }
+    }
+
+    /// The tenant's state now: the kept view, brought up to the stream's end.
+    ///
+    /// # Errors
+    /// When a store fails, or the stream goes faster than it is read.
+    pub async fn snapshot(&self, tenant: &TenantId) -> Result<(View, Position), StoreError> {
+        let mut views = self.views.lock().await;
+        if views.len() >= VIEWS_MAX && !views.contains_key(tenant) {
+            return Err(StoreError::Full { what: "the table of views", bound: VIEWS_MAX as u64 });
+        }
+        for _ in 0..BEGINNINGS_MAX {
+            let folded = match views.entry(tenant.clone()) {
+                Entry::Occupied(kept) => kept.into_mut(),
+                Entry::Vacant(entry) => entry.insert(self.begin(tenant).await?),
+            };
+            match folded.catch_up(&*self.sources.events, tenant).await {
+                Ok(()) => return Ok((folded.view.clone(), folded.position)),
+                // Nobody has asked for so long that what came since is gone: whom it shows may be gone, too.
+                Err(StoreError::Trimmed { .. }) => drop(views.remove(tenant)),
+                Err(error) => return Err(error),
+            }
+        }
+        Err(StoreError::Unavailable { reason: "the stream goes faster than it is read".to_owned() })
+    }
+
+    async fn begin(&self, tenant: &TenantId) -> Result<Folded, StoreError> {
+        self.metrics.view_begun();
+        let (view, position) = records::view(&self.sources, &self.metrics, tenant).await?;
+        Ok(Folded { view, position })
+    }
+}
+
+impl Folded {
+    /// Reads on to the stream's end.
+    async fn catch_up(&mut self, events: &dyn EventStream, tenant: &TenantId) -> Result<(), StoreError> {
+        loop {
+            let entries = events.read(tenant, self.position, BATCH, Duration::ZERO).await?;
+            let Some(last) = entries.last() else { return Ok(()) };
+            self.position = last.position;
+            for entry in &entries {
+                self.view.fold(&entry.event);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
