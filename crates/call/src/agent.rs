@@ -21,6 +21,11 @@ pub use session::{AgentSnapshot, NoAnswerAction, OnCall, Profile, state_name};
 /// The most agents in one table; a login beyond it is refused. Ten times the largest tenant of the design.
 pub const AGENTS_MAX: usize = 100_000;
 
+/// The most calls that are counted on one agent's phone; further ones count for nothing. No phone has as many lines.
+pub const CALLS_MAX: usize = 64;
+/// The most after-call works that one turn ends; the others are due at once, too.
+pub const WRAPPED_UP_PER_TURN: usize = 1_000;
+
 /// What happens to agents.
 #[derive(Clone, Debug)]
 pub enum Input<'a> {
@@ -167,13 +172,14 @@ impl AgentTable {
         }
     }
 
-    /// Ends every after-call work that is due.
+    /// Ends the after-call works that are due, at most [`WRAPPED_UP_PER_TURN`].
     pub fn handle_timeout(&mut self, now: Timestamp) {
         let due: Vec<AgentId> = self
             .agents
             .values()
             .filter(|session| session.due.is_some_and(|due| due <= now))
             .map(|session| session.agent.clone())
+            .take(WRAPPED_UP_PER_TURN)
             .collect();
         for agent in due {
             self.wrapped_up(&agent, now);

@@ -42,8 +42,13 @@ pub const FORK_MAX: usize = 3;
 pub const DEFAULT_ROUTES_MAX: u8 = 3;
 /// How often a call may enter a route point: an application that sends calls in a circle must not loop.
 pub const PARKS_MAX: u16 = 200;
-/// The most user data that a call carries, in bytes of keys and values.
-pub const USER_DATA_BYTES_MAX: usize = 64 * 1024;
+/// The most facts of a call under one owner; reaching it ends the call. Twelve hours with a prompt each ten seconds have 9,000; an application
+/// or a phone that goes in a circle has them in minutes.
+pub const FACTS_MAX: u64 = 20_000;
+/// The most outputs of one input or one timer turn; reaching it ends the call. The end of a call with three phones ringing has 15.
+pub const OUTPUTS_MAX: usize = 128;
+/// The most timers that one turn handles; reaching it ends the call. Nine are all there are, and each waits for something else.
+pub const TIMERS_PER_TURN: usize = 16;
 
 /// The leg on which the call came in.
 pub const CALLER_LEG: LegId = LegId(1);
@@ -219,24 +224,50 @@ pub enum Output {
     Over,
 }
 
+/// A limit of steps that a call has reached, and was ended by.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Limit {
+    /// [`FACTS_MAX`].
+    Facts,
+    /// [`OUTPUTS_MAX`].
+    Outputs,
+    /// [`TIMERS_PER_TURN`].
+    Timers,
+}
+
+impl Limit {
+    /// All.
+    pub const ALL: [Self; 3] = [Self::Facts, Self::Outputs, Self::Timers];
+
+    /// A short name, stable for programs.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Facts => "facts",
+            Self::Outputs => "outputs",
+            Self::Timers => "timers",
+        }
+    }
+}
+
 /// A call. See the module for its drive loop.
 #[derive(Clone, Debug)]
 pub struct Call {
     s: CallSnapshot,
     outputs: VecDeque<Output>,
+    reached: Option<Limit>,
 }
 
 impl Call {
     /// A new call; its first outputs ask the dial plan.
     pub fn new(incoming: Incoming, now: Timestamp) -> Self {
-        let mut call = Self { s: CallSnapshot::new(incoming, now), outputs: VecDeque::new() };
+        let mut call = Self { s: CallSnapshot::new(incoming, now), outputs: VecDeque::new(), reached: None };
         call.begin(now);
         call
     }
 
     /// Goes on from a snapshot. Timers that are due already are handled at the next wake-up, which is at once.
     pub const fn restore(snapshot: CallSnapshot) -> Self {
-        Self { s: snapshot, outputs: VecDeque::new() }
+        Self { s: snapshot, outputs: VecDeque::new(), reached: None }
     }
 
     /// A photograph of the call. Outputs that were not drained are not in it.
@@ -266,6 +297,11 @@ impl Call {
         self.outputs.pop_front()
     }
 
+    /// The limit by which the call has just ended, once: for a metric and a line in the log.
+    pub const fn take_limit(&mut self) -> Option<Limit> {
+        self.reached.take()
+    }
+
     /// When [`Call::handle_timeout`] wants to be called.
     pub fn next_timeout(&self) -> Option<Timestamp> {
         self.s.timers.next()
@@ -276,6 +312,12 @@ impl Call {
         if self.is_over() {
             return self.after_the_end(input, now);
         }
+        let before = self.outputs.len();
+        self.take(input, now);
+        self.keep_within(before, now);
+    }
+
+    fn take(&mut self, input: Input, now: Timestamp) {
         match input {
             Input::DialPlan { ask, destination } => self.dial_plan_answered(ask, destination, now),
             Input::LegRinging(leg) => self.leg_ringing(leg, now),
@@ -301,7 +343,9 @@ impl Call {
 
     /// Handles every timer that is due.
     pub fn handle_timeout(&mut self, now: Timestamp) {
-        while let Some(timer) = self.s.timers.take_due(now) {
+        let before = self.outputs.len();
+        for _ in 0..TIMERS_PER_TURN {
+            let Some(timer) = self.s.timers.take_due(now) else { return self.keep_within(before, now) };
             match timer {
                 Timer::DialPlan => self.dial_plan_silent(now),
                 Timer::Instruction | Timer::Quiet => self.route_by_default(now),
@@ -312,6 +356,23 @@ impl Call {
                 Timer::PhoneAnswer => self.answer_overdue(now),
                 Timer::Lifetime => self.end(Ending::system(CallState::Dropped, 480), now),
             }
+        }
+        self.end_by(Limit::Timers, now);
+    }
+
+    /// Ends the call if it goes in a circle.
+    fn keep_within(&mut self, before: usize, now: Timestamp) {
+        if self.outputs.len().saturating_sub(before) > OUTPUTS_MAX {
+            self.end_by(Limit::Outputs, now);
+        } else if self.s.seq >= FACTS_MAX {
+            self.end_by(Limit::Facts, now);
+        }
+    }
+
+    fn end_by(&mut self, limit: Limit, now: Timestamp) {
+        if !self.is_over() {
+            self.reached = Some(limit);
+            self.end(Ending::system(CallState::Overflowed, 482), now);
         }
     }
 

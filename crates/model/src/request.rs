@@ -146,3 +146,42 @@ pub enum Treatment {
     /// Nothing.
     Silence,
 }
+
+impl Treatment {
+    /// The most prompts that one treatment may name.
+    pub const PROMPTS_MAX: usize = 32;
+    /// The longest name of a prompt, in bytes: it is that of a file, with the `{Key}`s that are completed when it is played.
+    pub const PROMPT_BYTES_MAX: usize = 255;
+    /// The longest wait for a digit, in milliseconds: nobody types for ten minutes.
+    pub const DIGIT_TIMEOUT_MS_MAX: u64 = 600_000;
+    /// The longest time that music is asked for, in milliseconds: no call lasts longer than twelve hours.
+    pub const DURATION_MS_MAX: u64 = 12 * 3_600_000;
+    /// The shortest: music that is asked for no time at all still has a beginning and an end.
+    pub const DURATION_MS_MIN: u64 = 100;
+
+    /// The names of what is played.
+    pub fn prompts(&self) -> &[String] {
+        match self {
+            Self::PlayAnnouncement { prompts } | Self::PlayAndCollect { prompts, .. } => prompts,
+            Self::Music { resource, .. } => std::slice::from_ref(resource),
+            Self::Echo | Self::RingBack | Self::Silence => &[],
+        }
+    }
+
+    /// The same, with its times within their limits.
+    #[must_use]
+    pub fn clamped(mut self) -> Self {
+        match &mut self {
+            Self::Music { duration_ms: Some(ms), .. } => {
+                *ms = (*ms).clamp(Self::DURATION_MS_MIN, Self::DURATION_MS_MAX)
+            }
+            Self::PlayAndCollect { first_digit_timeout_ms, inter_digit_timeout_ms, .. } => {
+                for ms in [first_digit_timeout_ms, inter_digit_timeout_ms] {
+                    *ms = (*ms).min(Self::DIGIT_TIMEOUT_MS_MAX);
+                }
+            }
+            _ => {}
+        }
+        self
+    }
+}

@@ -36,8 +36,10 @@ impl From<i64> for Value {
 pub struct UserData(Vec<(String, Value)>);
 
 impl UserData {
-    /// The most pairs that a call may carry; a request that would exceed it is refused.
+    /// The most pairs that a call may carry, those of nested lists included; a request that would exceed it is refused.
     pub const PAIRS_MAX: usize = 512;
+    /// The most bytes of keys and values that a call may carry: they stand in each of its facts and in its record.
+    pub const BYTES_MAX: usize = 64 * 1024;
 
     /// An empty list.
     pub const fn new() -> Self {
@@ -97,6 +99,23 @@ impl UserData {
         self.0.iter().map(|(k, v)| (k.as_str(), v))
     }
 
+    /// How many pairs there are, those of nested lists included.
+    pub fn pairs(&self) -> usize {
+        let of = |value: &Value| if let Value::List(list) = value { list.pairs() } else { 0 };
+        self.0.iter().map(|(_, value)| 1 + of(value)).sum()
+    }
+
+    /// How many bytes keys and values have, those of nested lists included.
+    pub fn bytes(&self) -> usize {
+        let of = |value: &Value| match value {
+            Value::Text(text) => text.len(),
+            Value::Int(_) => 8,
+            Value::Binary(raw) => raw.len(),
+            Value::List(list) => list.bytes(),
+        };
+        self.0.iter().map(|(key, value)| key.len() + of(value)).sum()
+    }
+
     /// How many pairs there are.
     pub fn len(&self) -> usize {
         self.0.len()
@@ -123,6 +142,13 @@ mod tests {
         let mut data: UserData = [("a", "1"), ("B", "2"), ("A", "3")].into_iter().collect();
         data.set("a", "9");
         assert_eq!(data, [("a", "9"), ("B", "2")].into_iter().collect());
+    }
+
+    #[test]
+    fn nested_pairs_count_although_they_hold_nothing() {
+        let nothing: UserData = std::iter::repeat_n(("", ""), 100).collect();
+        let nested: UserData = [("a", Value::List(nothing)), ("b", Value::Int(0))].into_iter().collect();
+        assert_eq!((nested.len(), nested.pairs(), nested.bytes()), (2, 102, 10));
     }
 
     #[test]

@@ -5,8 +5,8 @@ use std::time::Duration;
 use model::agent::AfterBusy;
 use model::{AgentId, AgentState, CallState, ConnId, Dn, Event, EventName, Timestamp, UserData, Value, WorkMode};
 
-use super::AgentTable;
 use super::session::{NoAnswerAction, OnCall};
+use super::{AgentTable, CALLS_MAX};
 use crate::call::BUSINESS_CALL;
 
 /// The pair of a call's user data that says how long the agent wraps up, in seconds.
@@ -39,7 +39,7 @@ impl AgentTable {
         let Some(session) = self.agents.get_mut(agent) else {
             return;
         };
-        if session.calls.iter().any(|call| call.conn_id == conn_id) {
+        if session.calls.len() >= CALLS_MAX || session.calls.iter().any(|call| call.conn_id == conn_id) {
             return;
         }
         session.calls.push(OnCall { conn_id, business: is_business(event), established: false });

@@ -277,6 +277,34 @@ fn a_lost_phone_makes_not_ready_or_logs_out() {
 }
 
 #[test]
+fn a_phone_with_calls_without_end_fills_no_record() {
+    let mut bench = Bench::ready();
+    for conn_id in 0..10 * CALLS_MAX as u64 {
+        let mut event = call_event(EventName::Dialing, "5001", CallState::Ok, false);
+        event.call.as_mut().expect("a call").conn_id = ConnId(conn_id);
+        bench.give(Input::Call(&event));
+    }
+    let session = bench.table.agent(&id("a1")).expect("the agent is logged in");
+    assert_eq!(session.calls.len(), CALLS_MAX);
+    assert!(!session.is_available());
+}
+
+#[test]
+fn many_after_call_works_that_end_together_end_in_several_turns() {
+    let mut table = AgentTable::new(TenantId::parse("t1").expect("a tenant"));
+    let due = Timestamp::from_millis(1_000);
+    for number in 0..=WRAPPED_UP_PER_TURN {
+        let agent = AgentSnapshot::logged_out(table.tenant.clone(), profile(&format!("a{number}")), due);
+        table.restore(AgentSnapshot { state: AgentState::AfterCallWork, due: Some(due), ..agent });
+    }
+    table.handle_timeout(due);
+    assert_eq!(table.take_changed().len(), WRAPPED_UP_PER_TURN);
+    assert_eq!(table.next_timeout(), Some(due), "the others at once");
+    table.handle_timeout(due);
+    assert_eq!((table.take_changed().len(), table.next_timeout()), (1, None));
+}
+
+#[test]
 fn the_auditor_frees_an_agent_from_a_call_that_is_gone() {
     let mut bench = Bench::ready();
     bench.call(EventName::Ringing, "5001", CallState::Ok, true);

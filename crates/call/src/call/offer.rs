@@ -9,7 +9,7 @@ use model::{AgentId, CallState, Dn, EventName, LegId, Timestamp, UserData};
 use super::ending::Ending;
 use super::facts::answering;
 use super::state::{CallerLeg, Party, Point, Purpose, Stage};
-use super::timer::Timer;
+use super::timer::{RING_MAX, RING_MIN, Timer};
 use super::{CALLER_LEG, Call, FORK_MAX, Output};
 
 impl Party {
@@ -37,7 +37,8 @@ impl Call {
             party.legs.push(leg);
             self.push(Output::RingLeg { leg, dn: party.dn.clone(), contact });
         }
-        self.s.timers.arm(Timer::NoAnswer, now + Duration::from_millis(no_answer_ms));
+        let rings = Duration::from_millis(no_answer_ms).clamp(RING_MIN, RING_MAX);
+        self.s.timers.arm(Timer::NoAnswer, now + rings);
         self.s.stage = Stage::Offering(party);
         if self.s.caller_leg != CallerLeg::Offered {
             self.play(CALLER_LEG, Treatment::RingBack, Purpose::RingBack, now);

@@ -8,16 +8,16 @@ use model::{CallState, Event, EventName, ReferenceId, Request, Timestamp, UserDa
 use super::ending::{Ending, Side};
 use super::facts::answering;
 use super::state::{Asked, HoldWay, Playing, Purpose, Routing, Stage};
-use super::{CALLER_LEG, Call, USER_DATA_BYTES_MAX};
+use super::{CALLER_LEG, Call};
 
 type Outcome = Result<(), (ErrorCode, &'static str)>;
 
-/// The most prompts that one treatment may name.
-pub const PROMPTS_MAX: usize = 32;
-
 impl Call {
-    pub(super) fn request(&mut self, request: Request, now: Timestamp) {
+    pub(super) fn request(&mut self, mut request: Request, now: Timestamp) {
         let asked = Asked::by(&request);
+        if let RequestKind::ApplyTreatment(id, treatment) = request.kind {
+            request.kind = RequestKind::ApplyTreatment(id, treatment.clamped());
+        }
         if let Err((code, text)) = self.carry_out(request, asked.clone(), now) {
             self.refuse_asked(&asked, code, text, now);
         }
@@ -99,11 +99,12 @@ impl Call {
         if matches!(&self.s.stage, Stage::Waiting(waiting) if waiting.routing.is_some()) {
             return Err((ErrorCode::INVALID_CALL_STATE, "the call is being routed already"));
         }
-        let (Treatment::PlayAnnouncement { prompts } | Treatment::PlayAndCollect { prompts, .. }) = &treatment else {
-            return self.apply_valid(treatment, asked, now);
-        };
-        if prompts.len() > PROMPTS_MAX {
+        let prompts = treatment.prompts();
+        if prompts.len() > Treatment::PROMPTS_MAX {
             return Err((ErrorCode::INVALID_ATTRIBUTE, "too many prompts"));
+        }
+        if prompts.iter().any(|prompt| prompt.len() > Treatment::PROMPT_BYTES_MAX) {
+            return Err((ErrorCode::INVALID_ATTRIBUTE, "a prompt's name is too long"));
         }
         self.apply_valid(treatment, asked, now)
     }
@@ -154,7 +155,9 @@ impl Call {
     fn change_data(&mut self, asked: &Asked, now: Timestamp, change: impl FnOnce(&mut UserData)) -> Outcome {
         let mut data = self.s.user_data.clone();
         change(&mut data);
-        if data.len() > UserData::PAIRS_MAX || bytes(&data) > USER_DATA_BYTES_MAX {
+        // What an earlier version let in may be more than that: it can be made less.
+        let grows = data.pairs() > self.s.user_data.pairs() || data.bytes() > self.s.user_data.bytes();
+        if grows && (data.pairs() > UserData::PAIRS_MAX || data.bytes() > UserData::BYTES_MAX) {
             return Err((ErrorCode::INVALID_ATTRIBUTE, "too much user data"));
         }
         self.s.user_data = data;
@@ -199,18 +202,4 @@ impl Call {
             Stage::Over => "Null",
         }
     }
-}
-
-fn bytes(data: &UserData) -> usize {
-    data.iter()
-        .map(|(key, value)| {
-            key.len()
-                + match value {
-                    Value::Text(text) => text.len(),
-                    Value::Int(_) => 8,
-                    Value::Binary(raw) => raw.len(),
-                    Value::List(list) => bytes(list),
-                }
-        })
-        .sum()
 }

@@ -7,5 +7,6 @@ mod hold;
 mod inbound;
 mod internal;
 mod laws;
+mod limits;
 mod offered;
 mod requests;

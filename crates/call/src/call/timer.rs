@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use model::Timestamp;
+use model::request::Treatment;
 
 /// What may become due.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -50,6 +51,12 @@ pub const INSTRUCTION: Duration = Duration::from_secs(10);
 pub const QUIET: Duration = Duration::from_secs(300);
 /// Longer than every prompt, and a margin for digits.
 pub const TREATMENT: Duration = Duration::from_secs(600);
+/// What an earlier version has stored may be asked for no time at all.
+pub const MUSIC_MIN: Duration = Duration::from_millis(Treatment::DURATION_MS_MIN);
+/// The least time that phones are given to ring, whatever the plan says: an INVITE that is cancelled at once rings nowhere.
+pub const RING_MIN: Duration = Duration::from_secs(1);
+/// The most: a caller hears ring-back for so long and no longer.
+pub const RING_MAX: Duration = Duration::from_secs(600);
 /// An agent request takes one turn of the stream.
 pub const AGENT_ANSWER: Duration = Duration::from_secs(5);
 /// Longer than timer B of the re-INVITE (RFC 3261 section 17.1.1.2: 32 s).

@@ -8,7 +8,7 @@ use model::{CallState, EventName, LegId, Timestamp};
 use super::ending::Ending;
 use super::facts::answering;
 use super::state::{Asked, CallerLeg, Ended, Playing, Purpose, Stage};
-use super::timer::{QUIET, TREATMENT, Timer};
+use super::timer::{MUSIC_MIN, QUIET, TREATMENT, Timer};
 use super::{CALLER_LEG, Call, Output};
 
 impl Call {
@@ -141,7 +141,7 @@ impl Call {
 fn watchdog(treatment: &Treatment) -> Option<Duration> {
     match treatment {
         Treatment::PlayAnnouncement { .. } | Treatment::PlayAndCollect { .. } => Some(TREATMENT),
-        Treatment::Music { duration_ms, .. } => duration_ms.map(Duration::from_millis),
+        Treatment::Music { duration_ms, .. } => duration_ms.map(|ms| Duration::from_millis(ms).max(MUSIC_MIN)),
         Treatment::Echo | Treatment::RingBack | Treatment::Silence => None,
     }
 }

@@ -7,7 +7,7 @@ use model::plan::{Caller, Contact, Destination};
 use model::request::{RequestKind, RouteTo, Treatment};
 use model::{CallUuid, ConnId, Dn, Event, LegId, ReferenceId, Request, TenantId, Timestamp, Token, UserData};
 
-use crate::call::{CALLER_LEG, Call, Incoming, Input, Output, Stage};
+use crate::call::{CALLER_LEG, Call, Incoming, Input, OUTPUTS_MAX, Output, Stage};
 
 pub const CONN: ConnId = ConnId(0x0070_0392_f1a4_c001);
 pub const ANI: &str = "+4930123456";
@@ -98,19 +98,23 @@ impl Bench {
             twin.handle_timeout(self.now);
             self.call.handle_timeout(self.now);
             self.same_as(twin);
+            assert!(self.call.next_timeout().is_none_or(|due| due > self.now), "a timer is armed for later");
         }
         self.now = until;
     }
 
     fn same_as(&mut self, mut twin: Call) {
         let mut ours = self.call.clone();
+        let mut steps = 0;
         loop {
             let (one, other) = (ours.poll_output(), twin.poll_output());
             assert_eq!(one, other, "a restored call behaves as one that went on");
             if one.is_none() {
                 break;
             }
+            steps += 1;
         }
+        assert!(steps <= OUTPUTS_MAX / 4, "{steps} outputs of one input: the limit is far from what calls need");
         assert_eq!(ours.state(), twin.state());
         assert_eq!(ours.next_timeout(), twin.next_timeout());
         self.drain();

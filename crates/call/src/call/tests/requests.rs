@@ -94,7 +94,7 @@ fn a_new_treatment_takes_the_place_of_the_old_one() {
 #[test]
 fn too_much_user_data_is_refused_and_changes_nothing() {
     let mut bench = Bench::waiting();
-    let big: UserData = [("note", "x".repeat(crate::call::USER_DATA_BYTES_MAX))].into_iter().collect();
+    let big: UserData = [("note", "x".repeat(UserData::BYTES_MAX))].into_iter().collect();
     bench.ask(RequestKind::UpdateUserData(CONN, big), "9000");
     assert_eq!(bench.error(), ErrorCode::INVALID_ATTRIBUTE);
     assert!(bench.call.state().user_data.is_empty());
