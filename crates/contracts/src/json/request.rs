@@ -15,6 +15,11 @@ use super::FrameError;
 use super::user_data::{user_data_from_json, user_data_to_json};
 use crate::wire;
 
+/// Pairs and bytes of the business data that one request may bring: as many as a call may have.
+const BUSINESS: (usize, usize) = (UserData::PAIRS_MAX, UserData::BYTES_MAX);
+/// Pairs and bytes of reasons, and of extensions. They stand in the agent's record and in the answering fact; a reason has one pair.
+const BESIDE: (usize, usize) = (64, 8 * 1024);
+
 /// A frame that has been read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RequestFrame {
@@ -37,8 +42,8 @@ pub fn read_request(frame: &Json, tenant: &TenantId, requester: &str) -> Result<
     let reference = fields.number("ReferenceID")?.unwrap_or_default();
     let this_dn = fields.dn("ThisDN", ErrorCode::DN_NOT_CONFIGURED)?;
     let (kind, owner) = read_kind(name, &fields)?;
-    let reasons = fields.list("Reasons")?;
-    let extensions = fields.list("Extensions")?;
+    let reasons = fields.list("Reasons", BESIDE)?;
+    let extensions = fields.list("Extensions", BESIDE)?;
     let request = Request {
         tenant: tenant.clone(),
         requester: requester.to_owned(),
@@ -89,7 +94,7 @@ fn read_kind_with_more(name: &str, fields: &Fields<'_>) -> Result<(RequestKind, 
         "TApplyTreatment" => RequestKind::ApplyTreatment(id, read_treatment(fields)?),
         "TDeletePair" => RequestKind::DeletePair(id, fields.text("Key")?.to_owned()),
         // TAttachUserData and TUpdateUserData
-        _ => RequestKind::UpdateUserData(id, fields.list("UserData")?),
+        _ => RequestKind::UpdateUserData(id, fields.list("UserData", BUSINESS)?),
     };
     Ok((kind, owner))
 }
@@ -117,9 +122,9 @@ fn read_treatment(fields: &Fields<'_>) -> Result<Treatment, FrameError> {
     let parameters = fields.object("Parameters")?;
     let parameters = Fields(&parameters);
     match fields.text("TreatmentType")? {
-        "PlayAnnouncement" => Ok(Treatment::PlayAnnouncement { prompts: parameters.texts("prompts")? }),
+        "PlayAnnouncement" => Ok(Treatment::PlayAnnouncement { prompts: parameters.prompts()? }),
         "Music" => Ok(Treatment::Music {
-            resource: parameters.text("resource")?.to_owned(),
+            resource: prompt_name("resource", parameters.text("resource")?.to_owned())?,
             duration_ms: parameters.number("duration_ms")?,
         }),
         "PlayAnnouncementAndDigits" => read_collect(&parameters),
@@ -136,7 +141,7 @@ fn read_collect(parameters: &Fields<'_>) -> Result<Treatment, FrameError> {
     let max_digits = parameters.number("max_digits")?.unwrap_or(1);
     let terminator = parameters.optional_text("terminator")?;
     Ok(Treatment::PlayAndCollect {
-        prompts: parameters.texts("prompts")?,
+        prompts: parameters.prompts()?,
         max_digits: u8::try_from(max_digits).map_err(|_| FrameError::invalid("max_digits", "it is above 255"))?,
         first_digit_timeout_ms: parameters.number("first_digit_timeout_ms")?.unwrap_or(5_000),
         inter_digit_timeout_ms: parameters.number("inter_digit_timeout_ms")?.unwrap_or(3_000),
@@ -146,6 +151,14 @@ fn read_collect(parameters: &Fields<'_>) -> Result<Treatment, FrameError> {
             Some(_) => return Err(FrameError::invalid("terminator", "it is more than one character")),
         },
     })
+}
+
+fn prompt_name(field: &str, name: String) -> Result<String, FrameError> {
+    if name.len() > Treatment::PROMPT_BYTES_MAX {
+        let rule = format_args!("a name has more than {} bytes", Treatment::PROMPT_BYTES_MAX);
+        return Err(FrameError::invalid(field, rule));
+    }
+    Ok(name)
 }
 
 /// Writes a request as a frame; with the owner behind the ConnID where it is known.
@@ -315,11 +328,31 @@ impl<'a> Fields<'a> {
         }
     }
 
-    fn list(&self, key: &str) -> Result<UserData, FrameError> {
-        match self.0.get(key) {
-            None | Some(Json::Null) => Ok(UserData::new()),
-            Some(json) => user_data_from_json(json, key),
+    fn list(&self, key: &str, (pairs_max, bytes_max): (usize, usize)) -> Result<UserData, FrameError> {
+        let list = match self.0.get(key) {
+            None | Some(Json::Null) => return Ok(UserData::new()),
+            Some(json) => user_data_from_json(json, key)?,
+        };
+        if list.pairs() > pairs_max {
+            let rule = format_args!("it has more than {pairs_max} pairs, those of nested lists included");
+            return Err(FrameError::invalid(key, rule));
         }
+        if list.bytes() > bytes_max {
+            return Err(FrameError::invalid(
+                key,
+                format_args!("it has more than {bytes_max} bytes of keys and values"),
+            ));
+        }
+        Ok(list)
+    }
+
+    /// The names of prompts.
+    fn prompts(&self) -> Result<Vec<String>, FrameError> {
+        let prompts = self.texts("prompts")?;
+        if prompts.len() > Treatment::PROMPTS_MAX {
+            return Err(FrameError::invalid("prompts", format_args!("there are more than {}", Treatment::PROMPTS_MAX)));
+        }
+        prompts.into_iter().map(|prompt| prompt_name("prompts", prompt)).collect()
     }
 
     fn dn(&self, key: &str, code: ErrorCode) -> Result<Dn, FrameError> {

@@ -184,7 +184,105 @@ fn request() -> impl Strategy<Value = Request> {
     )
 }
 
+/// What a client may send that is JSON: fields of the frame with values that fit and values that do not.
+fn any_frame() -> impl Strategy<Value = serde_json::Value> {
+    let names: &[&str] = &[
+        "req",
+        "ReferenceID",
+        "ThisDN",
+        "ConnID",
+        "OtherDN",
+        "AgentID",
+        "AgentWorkMode",
+        "RouteType",
+        "Status",
+        "TreatmentType",
+        "Parameters",
+        "UserData",
+        "Key",
+        "Reasons",
+        "Extensions",
+        "prompts",
+        "resource",
+        "duration_ms",
+        "max_digits",
+        "first_digit_timeout_ms",
+        "terminator",
+        "$base64",
+        "",
+        "a",
+    ];
+    let texts: &[&str] = &[
+        "TApplyTreatment",
+        "TRouteCall",
+        "TUpdateUserData",
+        "TAgentSetNotReady",
+        "TAgentLogin",
+        "TDeletePair",
+        "TRedirectCall",
+        "0000000000000001",
+        "ffffffffffffffff@sip-cluster-1.18446744073709551615",
+        "7101",
+        "Music",
+        "PlayAnnouncement",
+        "PlayAnnouncementAndDigits",
+        "Reject",
+        "AuxWork",
+        "",
+        "\u{0}",
+        "*",
+        "%",
+        "ä",
+    ];
+    let leaf = prop_oneof![
+        1 => Just(serde_json::Value::Null),
+        1 => any::<bool>().prop_map(serde_json::Value::from),
+        1 => select(&[i64::MIN, -1, 0, 1, 255, 256, 400, 699, 700, i64::MAX]).prop_map(serde_json::Value::from),
+        1 => Just(serde_json::Value::from(u64::MAX)),
+        1 => any::<f64>().prop_map(serde_json::Value::from),
+        4 => select(texts).prop_map(serde_json::Value::from),
+        1 => (0..3_000_usize).prop_map(|length| serde_json::Value::from("x".repeat(length))),
+    ];
+    let inner = leaf.prop_recursive(20, 200, 40, move |inner| {
+        let many = vec(inner.clone(), 0..40).prop_map(serde_json::Value::from);
+        let object = vec((select(names), inner), 0..40);
+        prop_oneof![many, object.prop_map(|fields| fields.into_iter().map(|(k, v)| (k.to_owned(), v)).collect())]
+    });
+    let of_frame = vec((select(names), inner), 0..20);
+    (of_frame, select(&texts[..7])).prop_map(|(fields, name)| {
+        let mut frame = serde_json::json!({"req": name, "ThisDN": "7101", "ConnID": "0000000000000001"});
+        for (field, value) in fields {
+            frame[field] = value;
+        }
+        frame
+    })
+}
+
 proptest! {
+    #[test]
+    fn whatever_is_read_from_a_frame_is_within_the_limits_and_can_be_stored(frame in any_frame()) {
+        let tenant = TenantId::parse("acme").expect("a plain name");
+        match json::read_request(&frame, &tenant, "robot") {
+            Err(error) => prop_assert!(!error.rule.is_empty(), "{error:?}"),
+            Ok(read) => {
+                let request = read.request;
+                for list in [&request.reasons, &request.extensions] {
+                    prop_assert!(list.pairs() <= 64 && list.bytes() <= 8 * 1024);
+                }
+                if let RequestKind::UpdateUserData(_, data) = &request.kind {
+                    prop_assert!(data.pairs() <= UserData::PAIRS_MAX && data.bytes() <= UserData::BYTES_MAX);
+                }
+                if let RequestKind::ApplyTreatment(_, treatment) = &request.kind {
+                    prop_assert!(treatment.prompts().len() <= 32);
+                    prop_assert!(treatment.prompts().iter().all(|name| name.len() <= 255));
+                }
+                let record = wire::request_to_wire(&request);
+                prop_assert!(prost::Message::encoded_len(&record) < 256 * 1024);
+                prop_assert_eq!(wire::request_from_wire(record), Ok(request));
+            }
+        }
+    }
+
     #[test]
     fn a_fact_comes_back_from_its_record(stamped in stamped()) {
         let bytes = wire::encode_stamped(&stamped);
@@ -251,6 +349,40 @@ fn an_event_frame_has_the_published_names() {
     let cloud = json::cloud_event(&stamped);
     assert_eq!(cloud["id"], "call:00700392f1a4c001:1:4");
     assert_eq!(cloud["time"], "2025-11-20T07:00:00.120034Z");
+}
+
+#[test]
+fn a_frame_that_says_too_much_names_the_field_and_the_rule() {
+    let tenant = TenantId::parse("acme").expect("a plain name");
+    let (many, long) = (512, "x".repeat(70_000));
+    let pairs =
+        |count: usize| (0..count).map(|i| (format!("k{i}"), serde_json::json!(""))).collect::<serde_json::Value>();
+    let nested = (0..8).map(|i| (format!("n{i}"), pairs(many / 8))).collect::<serde_json::Value>();
+    let deep = (0..20).fold(serde_json::json!({"a": 1}), |inner, _| serde_json::json!({ "a": inner }));
+    let names = serde_json::json!({"prompts": vec!["p"; 33]});
+    let name = serde_json::json!({"prompts": ["p".repeat(256)]});
+    let resource = serde_json::json!({"resource": "p".repeat(256)});
+    let cases = [
+        ("TUpdateUserData", "UserData", pairs(many + 1), "UserData", "512 pairs"),
+        ("TUpdateUserData", "UserData", nested, "UserData", "512 pairs, those of nested lists included"),
+        ("TUpdateUserData", "UserData", serde_json::json!({"a": long}), "UserData", "65536 bytes"),
+        ("TUpdateUserData", "UserData", deep, "a", "16 deep"),
+        ("TAgentLogout", "Reasons", pairs(65), "Reasons", "64 pairs"),
+        ("TAgentLogout", "Extensions", serde_json::json!({"a": "x".repeat(9_000)}), "Extensions", "8192 bytes"),
+        ("PlayAnnouncement", "Parameters", names, "prompts", "more than 32"),
+        ("PlayAnnouncement", "Parameters", name, "prompts", "255 bytes"),
+        ("Music", "Parameters", resource, "resource", "255 bytes"),
+    ];
+    for (name, field, value, at, rule) in cases {
+        let mut frame = serde_json::json!({"req": name, "ThisDN": "1", "ConnID": "0000000000000001"});
+        if !name.starts_with('T') {
+            (frame["req"], frame["TreatmentType"]) = (serde_json::json!("TApplyTreatment"), serde_json::json!(name));
+        }
+        frame[field] = value;
+        let error = json::read_request(&frame, &tenant, "robot").expect_err("a fault");
+        assert_eq!(error.code, ErrorCode::INVALID_ATTRIBUTE);
+        assert!(error.field.ends_with(at) && error.rule.contains(rule), "{error}");
+    }
 }
 
 #[test]
