@@ -11,6 +11,10 @@ use crate::decision::PassedOver;
 /// The most agents of one tenant.
 pub const AGENTS_MAX: usize = 100_000;
 
+/// The most calls that are counted on one phone; further ones count for nothing, and whoever has so many is not free. No phone has as
+/// many lines.
+pub const CALLS_MAX: usize = 64;
+
 /// An agent's place in the tables of this module.
 pub(crate) type Index = u32;
 
@@ -216,6 +220,7 @@ impl Agents {
         let index = self.on_dn(dn)?;
         let row = self.rows.get_mut(index as usize)?;
         match presence {
+            Presence::On if row.calls.len() >= CALLS_MAX => {}
             Presence::On => {
                 row.calls.insert(call);
                 self.by_call.entry(call).or_default().insert(index);

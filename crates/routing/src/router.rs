@@ -25,6 +25,11 @@ use crate::request::{
 
 /// The most requests that may wait in one tenant.
 pub const REQUESTS_MAX: usize = 200_000;
+/// The most requests of one call: an application that asks without end is refused. One asks for a handful, one after the other.
+pub const REQUESTS_OF_CALL_MAX: usize = 64;
+/// The most timers that one turn handles; those that are due beyond it are handled by the next turn, which comes at once. Each may look for an
+/// agent: some ten milliseconds of a large tenant.
+pub const TIMERS_PER_TURN: usize = 1_000;
 /// How long a chosen agent stays promised until the phone must ring.
 pub const OFFER_EXPIRY: Duration = Duration::from_secs(10);
 /// How long a call passes over an agent who did not take it, unless the agent says "ready" before.
@@ -83,6 +88,9 @@ pub enum SubmitError {
     /// The tenant's limit of waiting requests is reached.
     #[error("{REQUESTS_MAX} requests wait already")]
     Full,
+    /// The call's limit of requests is reached.
+    #[error("{REQUESTS_OF_CALL_MAX} requests of this call wait already")]
+    TooManyOfCall,
     /// Too many different targets are in use.
     #[error("{POOLS_MAX} different targets are in use already")]
     TooManyTargets,
@@ -191,6 +199,9 @@ impl Router {
         if self.requests.len() >= REQUESTS_MAX {
             return Err(SubmitError::Full);
         }
+        if self.by_call.get(&submission.call).is_some_and(|ids| ids.len() >= REQUESTS_OF_CALL_MAX) {
+            return Err(SubmitError::TooManyOfCall);
+        }
         for target in &submission.targets {
             if !self.pools.ensure(&target.key(), target, &self.agents) {
                 return Err(SubmitError::TooManyTargets);
@@ -289,9 +300,10 @@ impl Router {
         self.timers.first().map(|(due, _)| *due)
     }
 
-    /// Lets expire what is due.
+    /// Lets expire what is due, at most [`TIMERS_PER_TURN`].
     pub fn handle_timeout(&mut self, now: Timestamp) {
-        while let Some((due, id)) = self.timers.first().cloned().filter(|(due, _)| *due <= now) {
+        for _ in 0..TIMERS_PER_TURN {
+            let Some((due, id)) = self.timers.first().cloned().filter(|(due, _)| *due <= now) else { return };
             self.timers.remove(&(due, id.clone()));
             let Some(waiting) = self.requests.get_mut(&id) else { continue };
             waiting.timer = None;

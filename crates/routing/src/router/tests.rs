@@ -407,6 +407,52 @@ fn check_outputs(log: &[Output]) {
     }
 }
 
+#[test]
+fn a_call_that_asks_for_agents_without_end_is_refused() {
+    let mut router = Router::new();
+    let asks =
+        |number: usize| Submission { id: RequestId(format!("r{number}")), ..submission(7, "Sales > 0", 0, at(0)) };
+    for number in 0..REQUESTS_OF_CALL_MAX {
+        assert!(router.submit(asks(number), at(0)).is_ok());
+    }
+    assert_eq!(router.submit(asks(REQUESTS_OF_CALL_MAX), at(0)), Err(SubmitError::TooManyOfCall));
+    assert!(router.submit(submission(8, "Sales > 0", 0, at(0)), at(0)).is_ok(), "others are not concerned");
+    router.cancel(&RequestId("r0".into()), at(1));
+    assert!(router.submit(asks(REQUESTS_OF_CALL_MAX), at(1)).is_ok());
+}
+
+#[test]
+fn times_that_are_over_together_are_told_in_several_turns() {
+    let mut router = Router::new();
+    for call in 0..=TIMERS_PER_TURN as u64 {
+        // Some were over before they came.
+        let times_out_at = Some(at(call % 10));
+        router.submit(Submission { times_out_at, ..submission(call, "Sales > 0", 0, at(5)) }, at(5)).unwrap();
+    }
+    let told = |router: &mut Router| {
+        let outputs = std::iter::from_fn(|| router.poll_output());
+        outputs.filter(|output| matches!(output, Output::TimedOut(..))).count()
+    };
+    router.handle_timeout(at(10));
+    assert_eq!(told(&mut router), TIMERS_PER_TURN);
+    assert!(router.next_timeout().is_some_and(|due| due <= at(10)), "the next turn comes at once");
+    router.handle_timeout(at(10));
+    assert_eq!(told(&mut router), 1);
+    assert_eq!(router.next_timeout(), None);
+}
+
+#[test]
+fn a_phone_with_calls_without_end_fills_no_row() {
+    let mut router = Router::new();
+    router.set_profile(&profile("ann", &[("Sales", 5)]), at(0));
+    router.observe(&agent_event(EventName::AgentReady, "ann"), at(0), at(0));
+    for call in 0..1_000 {
+        router.observe(&call_event(EventName::Dialing, "ann", call, None), at(1), at(1));
+    }
+    assert_eq!(router.agent(&agent("ann")).unwrap().calls.len(), crate::agents::CALLS_MAX);
+    assert_eq!(router.submit(submission(5_000, "Sales > 0", 0, at(2)), at(2)).unwrap().stage, Stage::Waiting);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use contracts::v1::{self, queue_command::Command, queue_outcome::Outcome};
 use infra::{Consumed, EventEntry, Numbers, Position, QueueBatch, QueueRecord, Repair};
 use model::event::CallRef;
+use model::id::NAME_MAX;
 use model::plan::AgentProfile;
 use model::{
     AgentId, CallUuid, ConnId, Event, EventName, Owner, QueueName, SkillName, Subject, TenantId, Timestamp, Token,
@@ -415,6 +416,9 @@ impl TenantQueues {
 }
 
 fn submission(submit: v1::Submit, now: Timestamp) -> Result<Submission, v1::Refused> {
+    if !(1..=NAME_MAX).contains(&submit.request_id.len()) {
+        return Err(refused(53, &format!("request_id: it has not 1 to {NAME_MAX} bytes"), None));
+    }
     let target = Target::parse(&submit.skill_expression).map_err(|error| {
         let at = submit.skill_expression.chars().take(error.column - 1).map(char::len_utf8).sum::<usize>();
         refused(53, &format!("skill expression, {error}"), u32::try_from(at).ok())
@@ -507,6 +511,18 @@ mod tests {
             user_data: Some(contracts::wire::user_data_to_wire(&data)),
             ended,
         }
+    }
+
+    #[test]
+    fn a_request_without_a_name_or_with_one_that_fills_a_record_is_refused() {
+        let now = Timestamp::from_millis(1_000);
+        let mut queues = queues();
+        for name in [String::new(), "r".repeat(model::id::NAME_MAX + 1)] {
+            submit(&mut queues, &name, 1, now);
+            let refused = queues.turn(now).outcomes.into_iter().map(|(_, outcome)| outcome).collect::<Vec<_>>();
+            assert!(matches!(refused.as_slice(), [Outcome::Refused(refused)] if refused.code == 53), "{refused:?}");
+        }
+        assert!(queues.is_idle());
     }
 
     #[test]
