@@ -231,7 +231,7 @@ pub enum Refused {
     #[error("{0}")]
     Faulty(String),
     /// There are too many.
-    #[error("there are {0} statistics already")]
+    #[error("there are {0} statistics or objects already")]
     Full(usize),
 }
 

@@ -11,11 +11,15 @@ use super::snapshot::{HeldSnapshot, MarkSnapshot};
 /// How long a fact waits for one that should have come before it.
 const GAP: Duration = Duration::from_secs(2);
 /// Facts that may wait so; more are folded as they come.
-const HELD_MAX: usize = 4_096;
+pub(super) const HELD_MAX: usize = 4_096;
 /// How long the end of a call is remembered: later repeats of its facts are no new call.
 const REMEMBERED: Duration = Duration::from_secs(600);
 /// The most ends that are remembered.
 const REMEMBERED_MAX: usize = 100_000;
+
+/// The most subjects whose last fact is remembered: calls, those that have ended, agents, DNs and queues of the largest tenant. A client may
+/// name DNs in requests that there are not.
+pub(super) const MARKS_MAX: usize = 500_000;
 
 /// What becomes of a fact.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -53,7 +57,7 @@ impl Order {
                 self.repeated += 1;
                 return Admitted::Repeated;
             }
-            Some(mark) if id.token == mark.token => id.seq.0 == mark.seq.0 + 1,
+            Some(mark) if id.token == mark.token => mark.seq.0.checked_add(1) == Some(id.seq.0),
             Some(_) => id.seq.0 == 1,
             // A call that nobody has told of begins with its first fact; what else there is may have begun long ago.
             None => match &id.subject {
@@ -77,24 +81,27 @@ impl Order {
     /// The held fact that has become next.
     pub(super) fn released(&mut self, subject: &Subject) -> Option<Stamped> {
         let mark = *self.marks.get(subject)?;
-        let waiting = self.held.get_mut(subject)?;
-        let (&(token, seq), _) = waiting.first_key_value()?;
-        let known = (token, seq) <= (mark.token, mark.seq);
-        let next = if token == mark.token { seq.0 == mark.seq.0 + 1 } else { seq.0 == 1 };
-        if !known && !next {
-            return None;
+        // At most as often as facts are held.
+        loop {
+            let waiting = self.held.get_mut(subject)?;
+            let (&(token, seq), _) = waiting.first_key_value()?;
+            let known = (token, seq) <= (mark.token, mark.seq);
+            let next = if token == mark.token { mark.seq.0.checked_add(1) == Some(seq.0) } else { seq.0 == 1 };
+            if !known && !next {
+                return None;
+            }
+            let (_, (since, stamped)) = waiting.pop_first()?;
+            self.held_count -= 1;
+            if waiting.is_empty() {
+                self.held.remove(subject);
+            }
+            if known {
+                self.repeated += 1;
+                continue;
+            }
+            self.mark(&stamped, since);
+            return Some(stamped);
         }
-        let (_, (since, stamped)) = waiting.pop_first()?;
-        self.held_count -= 1;
-        if waiting.is_empty() {
-            self.held.remove(subject);
-        }
-        if known {
-            self.repeated += 1;
-            return self.released(subject);
-        }
-        self.mark(&stamped, since);
-        Some(stamped)
     }
 
     /// Facts that have waited long enough, with all that follow them.
@@ -125,7 +132,10 @@ impl Order {
 
     fn mark(&mut self, stamped: &Stamped, now: Timestamp) {
         let mark = Mark { token: stamped.id.token, seq: stamped.id.seq };
-        self.marks.insert(stamped.id.subject.clone(), mark);
+        // Who is not remembered is folded all the same: a repeat of its facts counts twice.
+        if self.marks.len() < MARKS_MAX || self.marks.contains_key(&stamped.id.subject) {
+            self.marks.insert(stamped.id.subject.clone(), mark);
+        }
         if let (EventName::CallDeleted, Subject::Call(conn_id)) = (stamped.event.name, &stamped.id.subject) {
             self.ended.push_back((now.max(stamped.at), *conn_id));
         }

@@ -17,6 +17,11 @@ use crate::value::{StateValue, Value};
 
 /// The most statistics of a tenant.
 const STATISTICS_MAX: usize = 1_000_000;
+/// The most objects of a tenant: agents, DNs, queues. An application names queues as it likes, and might name one for each call; what happens in
+/// those beyond is not counted.
+pub(super) const OBJECTS_MAX: usize = 500_000;
+/// The index of those.
+const NOBODY: u32 = u32::MAX;
 /// Changes that wait for the shell; the shell drains them at each turn, and each statistic waits once.
 const OUTPUTS_MAX: usize = STATISTICS_MAX;
 
@@ -116,7 +121,10 @@ impl Store {
         if let Some(index) = self.by_id.get(&id) {
             return *index;
         }
-        let index = u32::try_from(self.objects.len()).unwrap_or(u32::MAX);
+        if self.objects.len() >= OBJECTS_MAX {
+            return NOBODY;
+        }
+        let index = u32::try_from(self.objects.len()).unwrap_or(NOBODY);
         self.by_id.insert(id.clone(), index);
         self.objects.push(Object {
             id,
@@ -142,6 +150,9 @@ impl Store {
             return Err(Refused::Full(STATISTICS_MAX));
         }
         let object = self.object(request.object.of, &request.object.name);
+        if object == NOBODY {
+            return Err(Refused::Full(OBJECTS_MAX));
+        }
         let mut statistic = Statistic::new(request, object);
         match self.unopened.remove(&key) {
             Some(snapshot) => {

@@ -2,6 +2,7 @@
 
 mod example;
 mod laws;
+mod limits;
 mod queue;
 
 use std::time::Duration;
