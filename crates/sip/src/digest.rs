@@ -124,7 +124,8 @@ pub fn ha1(algorithm: Algorithm, user: &str, realm: &str, password: &str) -> Str
 }
 
 /// Whether the credentials prove knowledge of `secret` for a request with that method. The caller has yet to check the
-/// nonce ([`NonceSource::check`], [`NonceUses::spend`]), the realm, the user, and that the algorithm is one that it offered.
+/// nonce ([`NonceSource::check`], [`NonceUses::spend`]), the realm, the user, that the algorithm is one that it offered, and that
+/// `uri` means what the request asks for (RFC 7616 §3.4.6).
 pub fn verify(credentials: &Credentials<'_>, method: &str, secret: Secret<'_>) -> bool {
     let expected = match secret {
         Secret::Password(password) => {

@@ -10,11 +10,11 @@
 //! [`settings::TIMER_C`] and those of [`crate::transaction`].
 
 use std::collections::{HashMap, VecDeque};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use bytes::Bytes;
-use model::{Entropy, Owner, Timestamp};
+use model::{Dn, Entropy, Owner, Timestamp};
 
 use crate::digest::{NonceSource, NonceUses};
 use crate::error::ParseError;
@@ -30,15 +30,18 @@ mod answer;
 mod arrival;
 mod attempt;
 mod counts;
+mod digest_uri;
 mod exchange;
 mod flow_token;
 mod forward;
 mod generations;
 pub mod headers;
+mod lockout;
 mod members;
 mod moved;
 mod nodes;
 pub mod overload;
+mod recent;
 mod rendezvous;
 mod request;
 mod response;
@@ -58,6 +61,7 @@ pub use settings::{Credentials, Hashes, Limits, Network, Phone, Settings, Trunk}
 use allowance::Allowance;
 use exchange::Exchange;
 use flow_token::PhoneMark;
+use lockout::Lockout;
 use moved::Moved;
 use nodes::Nodes;
 use overload::Overload;
@@ -109,6 +113,13 @@ pub enum Output {
     NodeUp(Announcement),
     /// A node is not live any more.
     NodeDown(Owner, NodeLoss),
+    /// A password was wrong: whoever runs the site wants to know which phone to look for.
+    WrongPassword {
+        /// The address that it came from.
+        from: IpAddr,
+        /// The number whose password it was to be.
+        dn: Dn,
+    },
     /// A call that began at the edge has its final response.
     Attempted {
         /// The call.
@@ -135,6 +146,7 @@ pub struct Proxy {
     seal: Seal,
     nonces: NonceSource,
     nonce_uses: NonceUses,
+    lockout: Lockout,
     authority: Box<dyn NodeAuthority>,
     entropy: Box<dyn Entropy>,
     layer: TransactionLayer,
@@ -185,7 +197,8 @@ impl Proxy {
         let names = listeners.chain(settings.aliases.iter().cloned()).chain([settings.edge.clone()]);
         let us = names.filter_map(|name| target::host_and_port(&name)).collect();
         let sources = Sources::new(settings.limits);
-        let nonces = NonceSource::new(nonce_key(&seal), settings::NONCE_LIFETIME);
+        let lockout = Lockout::new(&settings.limits);
+        let nonces = NonceSource::new(nonce_key(&seal), entropy.next_u64(), settings::NONCE_LIFETIME);
         let opened = entropy.next_u64() >> 2;
         Self {
             settings,
@@ -193,6 +206,7 @@ impl Proxy {
             seal,
             nonces,
             nonce_uses: NonceUses::new(settings::NONCE_LIFETIME),
+            lockout,
             authority,
             entropy,
             layer: TransactionLayer::new(Intervals::default()),

@@ -20,6 +20,8 @@ pub enum Purpose {
     Nonce = 3,
     /// A phone, where a flow's token says whose connection it is.
     Phone = 4,
+    /// A number in the tables of wrong passwords; it never leaves the process.
+    Lockout = 8,
 }
 
 /// The installation's key, ready to seal (HMAC-SHA-256, truncated).

@@ -1,5 +1,7 @@
-//! Nonces that need no memory: time of issue, random number, HMAC over both and the realm.
+//! Nonces that need no memory: time of issue, random number, who issued it, and an HMAC over these, the realm and
+//! whom it was issued to.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -10,19 +12,23 @@ use sha2::Sha256;
 
 const TIME_LEN: usize = 8;
 const RANDOM_LEN: usize = 8;
-const SIGNED_LEN: usize = TIME_LEN + RANDOM_LEN;
+const LIFE_LEN: usize = 8;
+const SIGNED_LEN: usize = TIME_LEN + RANDOM_LEN + LIFE_LEN;
 /// The HMAC is cut to 128 bits, which nobody guesses and which keeps the header short.
 const MAC_LEN: usize = 16;
 const LEN: usize = SIGNED_LEN + MAC_LEN;
 
-/// What is to be thought of a nonce that came back.
+/// What is to be thought of a nonce that came back. Whatever it is, one that is not fresh is answered by a new challenge
+/// with `stale=true` (RFC 7616 §3.3), and the password that stands beside it is not looked at: nobody is to learn whether
+/// it was right.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum NonceVerdict {
     /// Ours and young enough. Whether it was used already, [`super::NonceUses`] knows.
     Fresh(Issued),
-    /// Ours, but too old: challenge again with `stale=true`.
+    /// Of this installation and for this peer, but too old, or of another element or life of it, which alone knows how
+    /// often it was used.
     Stale,
-    /// Not ours.
+    /// Not of this installation, or not for this realm and peer.
     Foreign,
 }
 
@@ -40,50 +46,64 @@ pub struct Issued {
 #[derive(Clone)]
 pub struct NonceSource {
     keyed: Hmac<Sha256>,
+    life: u64,
     lifetime: Duration,
 }
 
 impl NonceSource {
-    /// A source; every element of an installation that has the key accepts the others' nonces.
-    pub fn new(key: [u8; 32], lifetime: Duration) -> Self {
+    /// A source. Every element of an installation that has the key recognises the others' nonces; `life`, a random number,
+    /// tells its own from theirs and from those of its former lives.
+    pub fn new(key: [u8; 32], life: u64, lifetime: Duration) -> Self {
         #[expect(clippy::expect_used, reason = "HMAC takes keys of any length")]
         let keyed = Hmac::new_from_slice(&key).expect("HMAC takes keys of any length");
-        Self { keyed, lifetime }
+        Self { keyed, life, lifetime }
     }
 
-    /// A new nonce for `realm`.
-    pub fn issue(&self, realm: &str, now: Timestamp, entropy: &mut dyn Entropy) -> String {
+    /// A new nonce for `realm`, which only `peer` can use: what somebody else sends in its name, as by UDP, proves nothing
+    /// and counts for nothing.
+    pub fn issue(&self, realm: &str, peer: IpAddr, now: Timestamp, entropy: &mut dyn Entropy) -> String {
         let mut bytes = [0; LEN];
         let (signed, mac) = bytes.split_at_mut(SIGNED_LEN);
-        let (time, random) = signed.split_at_mut(TIME_LEN);
+        let (time, rest) = signed.split_at_mut(TIME_LEN);
+        let (random, life) = rest.split_at_mut(RANDOM_LEN);
         time.copy_from_slice(&now.as_micros().to_be_bytes());
         random.copy_from_slice(&entropy.next_u64().to_be_bytes());
-        mac.copy_from_slice(&self.mac(signed, realm).finalize().into_bytes()[..MAC_LEN]);
+        life.copy_from_slice(&self.life.to_be_bytes());
+        mac.copy_from_slice(&self.mac(signed, realm, peer).finalize().into_bytes()[..MAC_LEN]);
         URL_SAFE_NO_PAD.encode(bytes)
     }
 
-    /// Checks a nonce that came back. One from the future (a neighbour's clock is ahead) is fresh within the lifetime.
-    pub fn check(&self, nonce: &str, realm: &str, now: Timestamp) -> NonceVerdict {
+    /// Checks a nonce that came back from `peer`.
+    pub fn check(&self, nonce: &str, realm: &str, peer: IpAddr, now: Timestamp) -> NonceVerdict {
         // Base64 is decoded in threes.
         let mut bytes = [0; LEN + 3];
         let Ok(LEN) = URL_SAFE_NO_PAD.decode_slice(nonce, &mut bytes) else { return NonceVerdict::Foreign };
         let (signed, mac) = bytes[..LEN].split_at(SIGNED_LEN);
-        if self.mac(signed, realm).verify_truncated_left(mac).is_err() {
+        if self.mac(signed, realm, peer).verify_truncated_left(mac).is_err() {
             return NonceVerdict::Foreign;
         }
-        let (Some(time), Some(number)) = (signed.first_chunk::<TIME_LEN>(), signed.last_chunk::<RANDOM_LEN>()) else {
+        let (Some(time), Some(number), Some(life)) = (
+            signed.first_chunk::<TIME_LEN>(),
+            signed.get(TIME_LEN..).and_then(|rest| rest.first_chunk::<RANDOM_LEN>()),
+            signed.last_chunk::<LIFE_LEN>(),
+        ) else {
             return NonceVerdict::Foreign;
         };
         let at = Timestamp::from_micros(u64::from_be_bytes(*time));
-        if now.since(at).max(at.since(now)) > self.lifetime {
+        if u64::from_be_bytes(*life) != self.life || now.since(at).max(at.since(now)) > self.lifetime {
             return NonceVerdict::Stale;
         }
         NonceVerdict::Fresh(Issued { at, number: u64::from_be_bytes(*number) })
     }
 
-    fn mac(&self, signed: &[u8], realm: &str) -> Hmac<Sha256> {
+    fn mac(&self, signed: &[u8], realm: &str, peer: IpAddr) -> Hmac<Sha256> {
         let mut mac = self.keyed.clone();
         mac.update(signed);
+        let peer = match peer {
+            IpAddr::V4(ip) => ip.to_ipv6_mapped(),
+            IpAddr::V6(ip) => ip,
+        };
+        mac.update(&peer.octets());
         mac.update(realm.as_bytes());
         mac
     }
@@ -93,20 +113,57 @@ impl NonceSource {
 mod tests {
     use super::*;
     use model::entropy::Seeded;
+    use proptest::prelude::*;
+
+    const LIFETIME: Duration = Duration::from_secs(60);
+    const START: Timestamp = Timestamp::from_millis(1_000_000);
+
+    fn peer() -> IpAddr {
+        IpAddr::from([192, 0, 2, 7])
+    }
 
     #[test]
     fn nonce_is_fresh_then_stale_and_only_ours() {
-        let source = NonceSource::new([7; 32], Duration::from_secs(60));
-        let start = Timestamp::from_millis(1_000_000);
-        let nonce = source.issue("a.example", start, &mut Seeded::new(1));
-        let late = source.check(&nonce, "a.example", start + Duration::from_secs(60));
-        assert!(matches!(late, NonceVerdict::Fresh(Issued { at, .. }) if at == start));
-        assert_eq!(source.check(&nonce, "a.example", start + Duration::from_secs(61)), NonceVerdict::Stale);
-        assert_eq!(source.check(&nonce, "b.example", start), NonceVerdict::Foreign);
-        let other = NonceSource::new([8; 32], Duration::from_secs(60));
-        assert_eq!(other.check(&nonce, "a.example", start), NonceVerdict::Foreign);
-        for broken in ["", "x", &nonce[1..], "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"] {
-            assert_eq!(source.check(broken, "a.example", start), NonceVerdict::Foreign);
+        let source = NonceSource::new([7; 32], 1, LIFETIME);
+        let nonce = source.issue("a.example", peer(), START, &mut Seeded::new(1));
+        let late = source.check(&nonce, "a.example", peer(), START + LIFETIME);
+        assert!(matches!(late, NonceVerdict::Fresh(Issued { at, .. }) if at == START));
+        let check = |realm: &str, at| source.check(&nonce, realm, peer(), at);
+        assert_eq!(check("a.example", START + LIFETIME + Duration::from_secs(1)), NonceVerdict::Stale);
+        assert_eq!(check("b.example", START), NonceVerdict::Foreign);
+        let other = NonceSource::new([8; 32], 1, LIFETIME);
+        assert_eq!(other.check(&nonce, "a.example", peer(), START), NonceVerdict::Foreign);
+        for broken in ["", "x", &nonce[1..], &"A".repeat(43), &"A".repeat(54), &"A".repeat(60_000)] {
+            assert_eq!(source.check(broken, "a.example", peer(), START), NonceVerdict::Foreign);
+        }
+    }
+
+    #[test]
+    fn a_nonce_is_for_whom_it_was_issued_to() {
+        let source = NonceSource::new([7; 32], 1, LIFETIME);
+        let nonce = source.issue("a.example", peer(), START, &mut Seeded::new(1));
+        let from = |ip: &str| source.check(&nonce, "a.example", ip.parse().unwrap(), START);
+        assert_eq!(from("192.0.2.8"), NonceVerdict::Foreign);
+        assert!(matches!(from("::ffff:192.0.2.7"), NonceVerdict::Fresh(_)), "the same address, written otherwise");
+    }
+
+    #[test]
+    fn the_nonce_of_another_element_or_life_is_stale() {
+        let ours = NonceSource::new([7; 32], 1, LIFETIME);
+        let theirs = NonceSource::new([7; 32], 2, LIFETIME);
+        let nonce = theirs.issue("a.example", peer(), START, &mut Seeded::new(1));
+        assert_eq!(ours.check(&nonce, "a.example", peer(), START), NonceVerdict::Stale);
+    }
+
+    proptest! {
+        #[test]
+        fn a_changed_nonce_is_nobodys(at in 0..54_usize, to in "[A-Za-z0-9_-]", seed in any::<u64>()) {
+            let source = NonceSource::new([7; 32], 1, LIFETIME);
+            let nonce = source.issue("a.example", peer(), START, &mut Seeded::new(seed));
+            let mut changed = nonce.clone();
+            changed.replace_range(at..=at, &to);
+            let verdict = source.check(&changed, "a.example", peer(), START);
+            prop_assert_eq!(matches!(verdict, NonceVerdict::Fresh(_)), changed == nonce);
         }
     }
 }

@@ -1,13 +1,19 @@
 //! Who sent a new request of the edge: a phone that proves it, a trunk known by its source, or nobody we serve.
 
+use std::net::IpAddr;
+use std::time::Duration;
+
 use model::{Dn, TenantId, Timestamp};
 
 use super::answer::Answer;
 use super::exchange::{Origin, Stage};
+use super::lockout::{Look, Party};
 use super::settings::{Credentials, Hashes, RETRY_AFTER_S};
+use super::sources::block;
 use super::target::{Destination, REGISTRAR};
 use super::{Attempt, AttemptCaller, Output, Proxy, flow_token, headers};
-use crate::digest::{self, Algorithm, Challenge, NonceVerdict, Secret};
+use crate::digest::{self, Algorithm, Challenge, Issued, NonceVerdict, Secret};
+use crate::flow::Flow;
 use crate::header::HeaderName;
 use crate::header::params::quote;
 use crate::message::Message;
@@ -33,12 +39,28 @@ impl Source {
 }
 
 /// What a check of a password says.
+#[derive(Debug)]
 enum Proof {
     Given,
     Missing,
     Stale,
     Wrong,
+    /// It was not looked at, and is not for so long.
+    Refused(Duration),
 }
+
+/// Whose password is asked for.
+struct Claim<'a> {
+    dn: &'a Dn,
+    realm: &'a str,
+    hashes: &'a Hashes,
+    /// The address that it comes from.
+    from: IpAddr,
+}
+
+/// Credentials that are looked at of one message. One passes other proxies with realms of their own, and some phones repeat
+/// what they have said there.
+const CREDENTIALS_MAX: usize = 8;
 
 impl Proxy {
     /// The credentials of a request that waits for them have come.
@@ -115,32 +137,29 @@ impl Proxy {
                 });
             }
         };
-        let header = if register { HeaderName::Authorization } else { HeaderName::ProxyAuthorization };
-        let refused = remote.and_then(|r| self.sources.refused_for(r.ip(), now));
-        if let Some(wait) = refused.filter(|_| message.header(&header).is_some()) {
-            self.counts.wrong_password_refused += 1;
-            let seconds = wait.as_secs().max(1).min(u64::from(RETRY_AFTER_S) * 60);
-            return Err(Answer::new(StatusCode::SERVICE_UNAVAILABLE).with(HeaderName::RetryAfter, seconds));
-        }
+        // The connection that it came by is gone, and the answer would be lost.
+        let Some(remote) = remote else { return Err(Answer::unavailable()) };
         let (dn, realm, hashes) = match &phone {
             Ok(phone) => (&phone.dn, phone.realm.as_str(), &phone.hashes),
             Err((dn, realm, hashes)) => (dn, realm.as_str(), hashes),
         };
-        match self.prove(message, header, dn, realm, hashes, now) {
+        let claim = Claim { dn, realm, hashes, from: remote.ip() };
+        match self.prove(message, &claim, origin.flow(), now) {
             Proof::Given => match &phone {
                 Ok(phone) => Ok(Source::Phone { tenant: phone.tenant.clone(), dn: phone.dn.clone() }),
                 Err(_) => Err(Answer::new(StatusCode::FORBIDDEN)),
             },
-            Proof::Wrong => {
-                self.counts.wrong_passwords += 1;
-                if let Some(remote) = remote {
-                    self.sources.wrong_password(remote.ip(), now);
-                }
-                Err(self.challenge(realm, register, Stale::No, now))
-            }
-            Proof::Missing => Err(self.challenge(realm, register, Stale::No, now)),
-            Proof::Stale => Err(self.challenge(realm, register, Stale::Yes, now)),
+            Proof::Refused(wait) => Err(self.refuse_password(wait)),
+            Proof::Stale => Err(self.challenge(&claim, register, Stale::Yes, now)),
+            Proof::Missing | Proof::Wrong => Err(self.challenge(&claim, register, Stale::No, now)),
         }
+    }
+
+    /// 503 to a password that was not looked at.
+    fn refuse_password(&mut self, wait: Duration) -> Answer {
+        self.counts.wrong_password_refused += 1;
+        let seconds = wait.as_secs().max(1).min(u64::from(RETRY_AFTER_S) * 60);
+        Answer::new(StatusCode::SERVICE_UNAVAILABLE).with(HeaderName::RetryAfter, seconds)
     }
 
     /// Hashes that no password has.
@@ -149,45 +168,69 @@ impl Proxy {
         Hashes { md5: hash(), sha256: hash() + &hash() }
     }
 
-    fn prove(
-        &mut self,
-        message: &Message,
-        header: HeaderName,
-        dn: &Dn,
-        realm: &str,
-        hashes: &Hashes,
-        now: Timestamp,
-    ) -> Proof {
-        let method = message.method();
-        let mut verdict = Proof::Missing;
-        for given in message.authorizations(header).filter_map(Result::ok).filter(|g| g.realm == realm) {
-            // A phone may answer only what it was asked (RFC 8760 §2.4).
-            if given.username != dn.as_str() || !self.settings.algorithms.contains(&given.algorithm) {
-                verdict = Proof::Wrong;
-                continue;
-            }
-            let ha1 = match given.algorithm {
-                Algorithm::Md5 => &hashes.md5,
-                Algorithm::Sha256 => &hashes.sha256,
-                // Not among those that can be asked for.
-                _ => continue,
-            };
-            match self.nonces.check(&given.nonce, realm, now) {
-                NonceVerdict::Foreign => verdict = Proof::Missing,
-                _ if !digest::verify(&given, method.as_str(), Secret::Ha1(ha1)) => verdict = Proof::Wrong,
-                NonceVerdict::Stale => verdict = Proof::Stale,
-                NonceVerdict::Fresh(nonce) if self.nonce_uses.spend(nonce, given.nc, now) => return Proof::Given,
-                // Used before, as by somebody who has overheard it.
-                NonceVerdict::Fresh(_) => verdict = Proof::Stale,
+    /// Looks for the password of `claim` in a message. At most one is looked at: a phone answers one challenge (RFC 8760
+    /// §2.4), and somebody who guesses must not guess more than once a message.
+    fn prove(&mut self, message: &Message, claim: &Claim<'_>, flow: Flow, now: Timestamp) -> Proof {
+        let header = match message.method() {
+            Method::Register => HeaderName::Authorization,
+            _ => HeaderName::ProxyAuthorization,
+        };
+        let mut proof = Proof::Missing;
+        let all = message.authorizations(header).take(CREDENTIALS_MAX).filter_map(Result::ok);
+        for given in all.filter(|given| given.realm == claim.realm) {
+            match self.nonces.check(&given.nonce, claim.realm, block(claim.from), now) {
+                NonceVerdict::Foreign | NonceVerdict::Stale => proof = Proof::Stale,
+                // A phone may answer only what it was asked (RFC 8760 §2.4).
+                NonceVerdict::Fresh(_) if !self.settings.algorithms.contains(&given.algorithm) => {}
+                NonceVerdict::Fresh(_) if !self.is_meant(&given.uri, message, claim.realm) => {
+                    self.counts.credentials_misdirected += 1;
+                }
+                NonceVerdict::Fresh(nonce) => return self.look_at(&given, nonce, message, claim, flow, now),
             }
         }
-        verdict
+        proof
+    }
+
+    fn look_at(
+        &mut self,
+        given: &digest::Credentials<'_>,
+        nonce: Issued,
+        message: &Message,
+        claim: &Claim<'_>,
+        flow: Flow,
+        now: Timestamp,
+    ) -> Proof {
+        let own_flow = is_senders(message, flow).then_some(flow);
+        let party = Party::new(&self.seal, claim.realm, claim.dn.as_str(), claim.from, own_flow);
+        match self.lockout.look(&party, now) {
+            Look::Now => {}
+            Look::Again => return Proof::Stale,
+            Look::After(wait) => return Proof::Refused(wait),
+        }
+        let ha1 = match given.algorithm {
+            Algorithm::Sha256 => &claim.hashes.sha256,
+            // No other one can be asked for.
+            _ => &claim.hashes.md5,
+        };
+        let right =
+            given.username == claim.dn.as_str() && digest::verify(given, message.method().as_str(), Secret::Ha1(ha1));
+        if !right {
+            self.counts.wrong_passwords += 1;
+            self.lockout.was_wrong(&party, now);
+            self.outputs.push_back(Output::WrongPassword { from: claim.from, dn: claim.dn.clone() });
+            return Proof::Wrong;
+        }
+        if !self.nonce_uses.spend(nonce, given.nc, now) {
+            // Used before, as by somebody who has overheard it.
+            return Proof::Stale;
+        }
+        self.lockout.proved_itself(&party, now);
+        Proof::Given
     }
 
     /// 401 or 407 with a challenge for each hash, the preferred one first (RFC 8760 §2.3).
-    fn challenge(&mut self, realm: &str, register: bool, stale: Stale, now: Timestamp) -> Answer {
+    fn challenge(&mut self, claim: &Claim<'_>, register: bool, stale: Stale, now: Timestamp) -> Answer {
         self.counts.challenges += 1;
-        self.nonce_uses.issued(now);
         let (status, header) = if register {
             (StatusCode::UNAUTHORIZED, HeaderName::WwwAuthenticate)
         } else {
@@ -196,8 +239,8 @@ impl Proxy {
         let mut answer = Answer::new(status);
         for algorithm in &self.settings.algorithms {
             let challenge = Challenge {
-                realm: realm.to_owned(),
-                nonce: self.nonces.issue(realm, now, self.entropy.as_mut()),
+                realm: claim.realm.to_owned(),
+                nonce: self.nonces.issue(claim.realm, block(claim.from), now, self.entropy.as_mut()),
                 opaque: None,
                 algorithm: *algorithm,
                 qop_auth: true,
@@ -256,6 +299,11 @@ impl Proxy {
             crate::flow::Flow::Stream { connection } => self.connections.get(&connection).map(|p| p.remote),
         }
     }
+}
+
+/// Whether the flow by which a request came is the sender's for sure: without rport the port may be one that he has named.
+fn is_senders(message: &Message, flow: Flow) -> bool {
+    flow.reliable() || message.top_via().is_ok_and(|via| via.rport().is_some())
 }
 
 /// The number that a REGISTER is about.

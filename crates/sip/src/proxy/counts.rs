@@ -50,8 +50,10 @@ counts! {
     challenges,
     /// Wrong passwords.
     wrong_passwords,
-    /// Requests refused because their source had too many wrong passwords.
+    /// Passwords refused unseen because there were too many wrong ones: of that phone at its source, or of its source.
     wrong_password_refused,
+    /// Challenges because credentials were made for another Request-URI than they came with.
+    credentials_misdirected,
     /// Requests of sources that nobody knows.
     unknown_sources,
     /// Requests within a dialog that waited for the next life of its owner.

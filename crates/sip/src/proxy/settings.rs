@@ -36,9 +36,9 @@ pub struct Limits {
     pub trunk_requests_per_s: u32,
     /// Sources that are remembered; the longest silent ones are forgotten for new ones.
     pub sources: usize,
-    /// Wrong passwords from one source that cost nothing.
+    /// Wrong passwords for one number from one source that cost nothing.
     pub wrong_passwords_free: u8,
-    /// The longest time for which a source with wrong passwords is refused.
+    /// The longest time for which a number has to wait at a source for its wrong passwords.
     pub wrong_password_wait_max: Duration,
     /// Requests that wait for credentials at once.
     pub lookups: usize,
@@ -138,9 +138,9 @@ impl Network {
         (bits <= most).then_some(Self { address, bits })
     }
 
-    /// Whether it holds `source`.
+    /// Whether it holds `source`; an IPv4 address is one in either notation, as a listener of both families gives it.
     pub fn contains(&self, source: IpAddr) -> bool {
-        match (self.address, source) {
+        match (self.address, source.to_canonical()) {
             (IpAddr::V4(a), IpAddr::V4(b)) => {
                 (a.to_bits() ^ b.to_bits()).checked_shr(32 - u32::from(self.bits)).unwrap_or(0) == 0
             }
@@ -218,6 +218,7 @@ mod tests {
             ("2001:db8::/32", "2001:db8:1::1", true),
             ("2001:db8::/32", "2001:db9::1", false),
             ("::/0", "192.0.2.1", false),
+            ("192.0.2.0/24", "::ffff:192.0.2.1", true),
         ];
         for (network, source, holds) in cases {
             assert_eq!(Network::parse(network).unwrap().contains(source.parse().unwrap()), holds, "{network} {source}");

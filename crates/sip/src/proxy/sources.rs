@@ -1,4 +1,4 @@
-//! What one source may ask for: requests a second, and passwords that are wrong.
+//! What one source may ask for: requests a second.
 
 use std::net::{IpAddr, Ipv6Addr};
 use std::time::Duration;
@@ -40,17 +40,12 @@ struct Source {
     // When the source's allowance is full again (the virtual scheduling form of a token bucket).
     requests_full: Timestamp,
     refusals_full: Timestamp,
-    wrong: u8,
-    wrong_at: Timestamp,
-    refused_until: Timestamp,
 }
 
 // A source may come one second's worth ahead of its rate.
 const BURST: Duration = Duration::from_secs(1);
 // Answers that a source is sent each second before it is ignored.
 const REFUSALS_PER_S: u32 = 10;
-// After so long without a wrong password one of them is forgotten.
-const WRONG_FORGOTTEN: Duration = Duration::from_secs(60);
 
 impl Sources {
     pub(super) fn new(limits: Limits) -> Self {
@@ -73,34 +68,8 @@ impl Sources {
         }
     }
 
-    /// Counts a wrong password; the wait doubles with each that is not free.
-    pub(super) fn wrong_password(&mut self, source: IpAddr, now: Timestamp) {
-        let (free, max) = (self.limits.wrong_passwords_free, self.limits.wrong_password_wait_max);
-        let source = self.known.entry(block(source));
-        source.forget_wrong(now);
-        source.wrong = source.wrong.saturating_add(1);
-        source.wrong_at = now;
-        if source.wrong > free {
-            let doubled = u32::from(source.wrong - free - 1).min(16);
-            source.refused_until = now + (Duration::from_secs(1) * (1 << doubled)).min(max);
-        }
-    }
-
-    /// How long passwords from that source are still refused unseen.
-    pub(super) fn refused_for(&mut self, source: IpAddr, now: Timestamp) -> Option<Duration> {
-        let until = self.known.get(block(source))?.refused_until;
-        (until > now).then(|| until.since(now))
-    }
-
     pub(super) fn len(&self) -> usize {
         self.known.len()
-    }
-}
-
-impl Source {
-    fn forget_wrong(&mut self, now: Timestamp) {
-        let forgotten = now.since(self.wrong_at).as_secs() / WRONG_FORGOTTEN.as_secs();
-        self.wrong = self.wrong.saturating_sub(u8::try_from(forgotten).unwrap_or(u8::MAX));
     }
 }
 
@@ -113,10 +82,11 @@ pub(super) fn take(full: &mut Timestamp, per_s: u32, now: Timestamp) -> bool {
     true
 }
 
-/// An IPv6 peer has a /64 to itself, so that is what counts as a source.
+/// An IPv6 peer has a /64 to itself, so that is what counts as a source. An IPv4 address is one in either notation: else all
+/// who come to a listener of both families would be one source.
 pub(super) fn block(source: IpAddr) -> IpAddr {
-    match source {
-        IpAddr::V4(_) => source,
+    match source.to_canonical() {
+        IpAddr::V4(ip) => IpAddr::V4(ip),
         IpAddr::V6(ip) => IpAddr::V6(Ipv6Addr::from_bits(ip.to_bits() & (u128::MAX << 64))),
     }
 }
@@ -155,32 +125,13 @@ mod tests {
     }
 
     #[test]
-    fn wrong_passwords_cost_more_and_more_time_and_are_forgotten() {
-        let mut sources = Sources::new(limits());
-        let mut now = Timestamp::from_millis(1_000);
-        for _ in 0..5 {
-            sources.wrong_password(source(1), now);
-        }
-        assert_eq!(sources.refused_for(source(1), now), None);
-        for seconds in [1, 2, 4, 8] {
-            sources.wrong_password(source(1), now);
-            assert_eq!(sources.refused_for(source(1), now), Some(Duration::from_secs(seconds)));
-            assert_eq!(sources.refused_for(source(2), now), None);
-        }
-        for _ in 0..20 {
-            sources.wrong_password(source(1), now);
-        }
-        assert_eq!(sources.refused_for(source(1), now), Some(Duration::from_secs(64)));
-        now = now + Duration::from_secs(3_600);
-        sources.wrong_password(source(1), now);
-        assert_eq!(sources.refused_for(source(1), now), None);
-    }
-
-    #[test]
     fn one_ipv6_network_is_one_source() {
         let mut sources = Sources::new(Limits { source_requests_per_s: 1, ..limits() });
         let now = Timestamp::from_millis(1_000);
         assert_eq!(sources.admit("2001:db8::1".parse().unwrap(), Rate::Anybody, now), Admission::Admitted);
         assert_eq!(sources.admit("2001:db8::2".parse().unwrap(), Rate::Anybody, now), Admission::Refused);
+        // IPv4 peers of a listener of both families are each their own.
+        assert_eq!(sources.admit("::ffff:192.0.2.1".parse().unwrap(), Rate::Anybody, now), Admission::Admitted);
+        assert_eq!(sources.admit("::ffff:192.0.2.2".parse().unwrap(), Rate::Anybody, now), Admission::Admitted);
     }
 }

@@ -20,6 +20,7 @@ mod failover;
 mod floods;
 mod limits;
 mod overloaded;
+mod passwords;
 mod phones;
 
 const EDGE: &str = "127.0.0.1:5060";

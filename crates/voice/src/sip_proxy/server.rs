@@ -10,7 +10,7 @@ use anyhow::Result;
 use model::Timestamp;
 use net::sip::tcp::{MeterOf, SendError};
 use net::sip::{ConnectionId, Datagram, TcpEvent, TcpTable, UdpEndpoint};
-use runtime::{PeerMeter, RoleContext};
+use runtime::{PeerMeter, Pii, RoleContext};
 use sip::proxy::{Network, Output, Proxy, Side};
 use sip::{Flow, Transmit};
 use tokio::time::{Instant, sleep_until};
@@ -231,6 +231,7 @@ impl Server {
                         self.proxy.handle_credentials(lookup, credentials, now);
                     }
                 }
+                Output::WrongPassword { from, dn } => info!(%from, dn = %Pii(dn.as_str()), "wrong password"),
                 Output::Attempted { attempt, status } => self.reports.attempted(&attempt, status, now),
                 Output::NodeUp(node) => {
                     info!(owner = %node.owner, role = %node.role, "a node is live");

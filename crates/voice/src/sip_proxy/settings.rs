@@ -18,7 +18,7 @@ runtime::settings! {
         source_requests_per_s: u32 = 200, |v| positive(*v);
         /// Requests a second that a source may send that is on a trunk's list.
         trunk_requests_per_s: u32 = 24_000, |v| positive(*v);
-        /// Wrong passwords from one source before it has to wait.
+        /// Wrong passwords for one phone from one source before that phone has to wait there.
         wrong_passwords_free: u8 = 5;
         /// TCP connections at once.
         connections: usize = 10_000;

@@ -104,7 +104,7 @@ pub fn phones(situation: &Situation) -> Vec<Finding> {
     let wrong = situation.metric("sip-proxy", "sip_proxy_wrong_passwords");
     let remedy = "the phones' addresses are in the log (\"wrong password\"); correct the password in the phone";
     if refused > 0.0 {
-        let what = format!("sources with too many wrong passwords are held off: {refused} requests refused");
+        let what = format!("phones with too many wrong passwords are held off: {refused} requests refused");
         found.push(Finding::warning("sip-proxy", what, remedy));
     } else if wrong > 0.0 {
         found.push(Finding::notice("sip-proxy", format!("{wrong} wrong passwords of phones"), remedy));

@@ -132,7 +132,7 @@ impl World {
                 Output::NodeDown(owner, why) => self.say(|| format!("proxy {at}: {owner} is gone ({why:?})")),
                 Output::NodeUp(node) => self.say(|| format!("proxy {at}: {} is live", node.owner)),
                 Output::Connect { .. } => self.rules.break_rule("nobody is connected to", String::new()),
-                Output::Attempted { .. } => {}
+                Output::Attempted { .. } | Output::WrongPassword { .. } => {}
             }
         }
     }
