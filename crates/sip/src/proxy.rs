@@ -14,7 +14,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use bytes::Bytes;
-use model::{Dn, Entropy, Owner, Timestamp};
+use model::{Dn, Entropy, Owner, TenantId, Timestamp};
 
 use crate::digest::{NonceSource, NonceUses};
 use crate::error::ParseError;
@@ -108,6 +108,9 @@ pub enum Output {
         user: String,
         /// The host part.
         host: String,
+        /// The tenants whose phone it may be, unless the host is a domain: those of the trunk that the request may come from
+        /// as well. Empty: any tenant's.
+        among: Vec<TenantId>,
     },
     /// A node is live.
     NodeUp(Announcement),

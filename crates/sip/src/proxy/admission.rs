@@ -11,7 +11,7 @@ use super::lockout::{Look, Party};
 use super::settings::{Credentials, Hashes, RETRY_AFTER_S};
 use super::sources::block;
 use super::target::{Destination, REGISTRAR};
-use super::{Attempt, AttemptCaller, Output, Proxy, flow_token, headers};
+use super::{Attempt, AttemptCaller, Network, Output, Proxy, Trunk, flow_token, headers};
 use crate::digest::{self, Algorithm, Challenge, Issued, NonceVerdict, Secret};
 use crate::flow::Flow;
 use crate::header::HeaderName;
@@ -162,6 +162,24 @@ impl Proxy {
         Answer::new(StatusCode::SERVICE_UNAVAILABLE).with(HeaderName::RetryAfter, seconds)
     }
 
+    /// The tenants among whose phones the sender of a request is looked for: where it may come from a trunk, those of that
+    /// trunk. Their phones are asked for their passwords there too; a number that is a phone's with another tenant is a
+    /// caller of the trunk's like any other. A REGISTER comes from no trunk.
+    pub(super) fn tenants_of(&self, message: &Message, origin: Origin) -> Vec<TenantId> {
+        let remote = self.remote_of(origin).filter(|_| message.method() != Method::Register);
+        let Some(remote) = remote else { return Vec::new() };
+        let holds = |trunk: &Trunk| narrowest(trunk, remote.ip());
+        let bits = self.trunks.iter().filter_map(holds).max();
+        let mut tenants = Vec::new();
+        // Two tenants may share a carrier: which of the two is called is not known yet.
+        for trunk in self.trunks.iter().filter(|trunk| bits.is_some() && holds(trunk) == bits) {
+            if !tenants.contains(&trunk.tenant) {
+                tenants.push(trunk.tenant.clone());
+            }
+        }
+        tenants
+    }
+
     /// Hashes that no password has.
     fn no_ones_hashes(&mut self) -> Hashes {
         let mut hash = || format!("{:016x}{:016x}", self.entropy.next_u64(), self.entropy.next_u64());
@@ -299,6 +317,11 @@ impl Proxy {
             crate::flow::Flow::Stream { connection } => self.connections.get(&connection).map(|p| p.remote),
         }
     }
+}
+
+/// How narrow the narrowest network of a trunk is that holds `source`.
+pub(super) fn narrowest(trunk: &Trunk, source: IpAddr) -> Option<u8> {
+    trunk.allow.iter().filter(|network| network.contains(source)).map(Network::bits).max()
 }
 
 /// Whether the flow by which a request came is the sender's for sure: without rport the port may be one that he has named.

@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use model::Timestamp;
 
-use super::admission::proves_nothing;
+use super::admission::{narrowest, proves_nothing};
 use super::answer::Answer;
 use super::settings::BEGINNING_MAX;
 use super::sources::{Admission, Rate};
@@ -36,8 +36,11 @@ impl Proxy {
 
     /// The trunk whose narrowest network holds the source.
     pub(super) fn trunk_of(&self, source: IpAddr) -> Option<&Trunk> {
-        let narrowest = |t: &Trunk| t.allow.iter().filter(|n| n.contains(source)).map(|n| n.bits()).max();
-        self.trunks.iter().filter_map(|t| Some((narrowest(t)?, t))).max_by_key(|(bits, _)| *bits).map(|(_, t)| t)
+        self.trunks
+            .iter()
+            .filter_map(|t| Some((narrowest(t, source)?, t)))
+            .max_by_key(|(bits, _)| *bits)
+            .map(|(_, t)| t)
     }
 
     /// A message of the edge; `admission` says what its source's rate leaves for it.

@@ -159,7 +159,7 @@ impl Proxy {
         let Some(lookup) = held else { return };
         self.wake(lookup, now + LOOKUP_TIME);
         self.lookups += 1;
-        self.outputs.push_back(Output::NeedCredentials { lookup, user, host });
+        self.outputs.push_back(Output::NeedCredentials { lookup, user, host, among: Vec::new() });
     }
 
     /// Asks who the user is that the request names; [`Self::resume`] goes on.
@@ -173,12 +173,13 @@ impl Proxy {
             return self.answer(server, &message, &Answer::unavailable(), now);
         }
         let invite = message.method() == Method::Invite;
+        let among = self.tenants_of(&message, origin);
         let Some(lookup) = self.hold(server, invite, origin, Stage::Lookup(Box::new(message)), Bytes::new()) else {
             return;
         };
         self.wake(lookup, now + LOOKUP_TIME);
         self.lookups += 1;
-        self.outputs.push_back(Output::NeedCredentials { lookup, user, host });
+        self.outputs.push_back(Output::NeedCredentials { lookup, user, host, among });
     }
 
     // === from a node ===

@@ -65,6 +65,7 @@ struct Early {
     lookup: u64,
     user: String,
     host: String,
+    among: Vec<TenantId>,
     until: Instant,
 }
 
@@ -156,26 +157,31 @@ impl Users {
         }
     }
 
-    /// Who `user` is; `None` if it has to be asked for, and comes by [`Self::next`].
-    pub(super) fn look_up(&mut self, lookup: u64, user: &str, host: &str) -> Option<Credentials> {
+    /// Who `user` is; `None` if it has to be asked for, and comes by [`Self::next`]. Whoever names a phone in the domain of its
+    /// tenant is that phone, wherever he is. Any other host, an address of ours or of a carrier, leaves open whose phone it is: it
+    /// is looked for `among` these tenants, or among all when there are none.
+    pub(super) fn look_up(&mut self, lookup: u64, user: &str, host: &str, among: &[TenantId]) -> Option<Credentials> {
         let Some(tenants) = &self.tenants else {
             // Just started: config answers in a moment, and a phone that is refused comes back after seconds.
             if self.early.len() >= WANTED_MAX {
                 return Some(Credentials::Unavailable);
             }
             let until = Instant::now() + LOOKUP_TIME;
-            self.early.push(Early { lookup, user: user.to_owned(), host: host.to_owned(), until });
+            let (user, host) = (user.to_owned(), host.to_owned());
+            self.early.push(Early { lookup, user, host, among: among.to_vec(), until });
             return None;
         };
         let known = |t: &Held| self.known.get(&t.id).and_then(|known| known.get(user));
         let is_phone = |t: &&Arc<Held>| known(t).is_some() || t.phones.contains(user);
+        let may_be = |t: &&Arc<Held>| among.is_empty() || among.contains(&t.id);
         // By its domain; phones that are told an address alone are found by their number.
-        let in_domain = tenants.iter().filter(|t| t.realm.eq_ignore_ascii_case(host)).find(is_phone);
+        let domain = || tenants.iter().filter(|t| t.realm.eq_ignore_ascii_case(host));
+        let in_domain = || domain().filter(may_be).find(is_phone).or_else(|| domain().find(is_phone));
         let unknown = || {
-            let in_domain = tenants.iter().find(|t| t.realm.eq_ignore_ascii_case(host));
-            Some(Credentials::Unknown { realm: in_domain.or_else(|| tenants.first()).map(|t| t.realm.clone()) })
+            Some(Credentials::Unknown { realm: domain().next().or_else(|| tenants.first()).map(|t| t.realm.clone()) })
         };
-        let Some(tenant) = in_domain.or_else(|| tenants.iter().find(is_phone)) else { return unknown() };
+        let by_number = || tenants.iter().filter(may_be).find(is_phone);
+        let Some(tenant) = in_domain().or_else(by_number) else { return unknown() };
         if let Some(known) = known(tenant) {
             return Some(known.clone());
         }
@@ -187,8 +193,8 @@ impl Users {
 
     /// Config has answered: whoever came before it did is looked up now.
     fn find_early(&mut self) {
-        for Early { lookup, user, host, .. } in std::mem::take(&mut self.early) {
-            if let Some(credentials) = self.look_up(lookup, &user, &host) {
+        for Early { lookup, user, host, among, .. } in std::mem::take(&mut self.early) {
+            if let Some(credentials) = self.look_up(lookup, &user, &host, &among) {
                 self.found.push_back(Found::User { lookup, credentials });
             }
         }
@@ -406,8 +412,8 @@ mod tests {
     #[tokio::test]
     async fn who_comes_before_config_has_answered_waits_for_it() {
         let (mut users, mut asked, answers) = started();
-        assert!(users.look_up(1, "7101", "acme.example").is_none());
-        assert!(users.look_up(2, "nobody", "acme.example").is_none());
+        assert!(users.look_up(1, "7101", "acme.example", &[]).is_none());
+        assert!(users.look_up(2, "nobody", "acme.example", &[]).is_none());
         let held = Held {
             id: TenantId::parse("acme").unwrap(),
             version: "1".into(),
@@ -436,7 +442,7 @@ mod tests {
         answers.send(held("1")).await.unwrap();
         assert!(matches!(users.next().await, Found::Trunks(_)));
         for (lookup, user) in (1_u64..).zip(["7101", "7102", "7103"]) {
-            assert!(users.look_up(lookup, user, "192.0.2.1").is_none());
+            assert!(users.look_up(lookup, user, "192.0.2.1", &[]).is_none());
             let Wanted { key, version, .. } = asked.recv().await.unwrap();
             let (tenant, dn) = key.clone();
             let hashes = Hashes { md5: "m".to_owned(), sha256: "s".to_owned() };
@@ -444,20 +450,55 @@ mod tests {
             let credentials = Credentials::Phone(Arc::new(phone));
             answers.send(News::User { lookup, key, version, credentials }).await.unwrap();
             assert!(matches!(users.next().await, Found::User { credentials: Credentials::Phone(_), .. }));
-            assert!(users.look_up(9, user, "acme.example").is_some());
+            assert!(users.look_up(9, user, "acme.example", &[]).is_some());
         }
         assert_eq!((users.known_count, users.known[&acme].len()), (2, 2));
         answers.send(held("2")).await.unwrap();
         assert!(matches!(users.next().await, Found::Trunks(_)));
         assert_eq!(users.known_count, 0);
-        assert!(users.look_up(10, "7103", "acme.example").is_none());
+        assert!(users.look_up(10, "7103", "acme.example", &[]).is_none());
+    }
+
+    #[tokio::test]
+    async fn a_number_that_comes_by_a_trunk_is_a_phone_of_the_trunks_tenant_or_of_the_domain_it_names() {
+        let (mut users, mut asked, answers) = started();
+        let [acme, other, third] = ["acme", "other", "third"].map(|id| TenantId::parse(id).unwrap());
+        let held = |id: &TenantId, phones: &[&str]| {
+            let phones = phones.iter().map(|phone| (*phone).to_owned()).collect();
+            let (version, realm) = ("1".to_owned(), format!("{id}.example"));
+            Arc::new(Held { id: id.clone(), version, realm, phones, trunks: Vec::new() })
+        };
+        let tenants = vec![held(&acme, &["7101"]), held(&other, &["7101", "7201"]), held(&third, &["7301"])];
+        answers.send(News::Tenants(tenants)).await.unwrap();
+        assert!(matches!(users.next().await, Found::Trunks(_)));
+        // Who calls with that number from that host, by a trunk of these tenants, and whose phone he is asked to prove to be.
+        let cases: [(&str, &str, &[&TenantId], Option<&TenantId>); 11] = [
+            ("7101", "192.0.2.1", &[&acme], Some(&acme)),
+            ("7201", "192.0.2.1", &[&acme], None),
+            ("7201", "carrier.example", &[&acme], None),
+            ("7301", "192.0.2.1", &[&acme, &other], None),
+            ("7201", "192.0.2.1", &[&acme, &other], Some(&other)),
+            ("7101", "192.0.2.1", &[&other], Some(&other)),
+            ("7101", "carrier.example", &[&third], None),
+            ("7201", "OTHER.example", &[&acme], Some(&other)),
+            ("7101", "third.example", &[&acme], Some(&acme)),
+            ("7201", "192.0.2.1", &[], Some(&other)),
+            ("7999", "192.0.2.1", &[], None),
+        ];
+        for (user, host, among, whose) in cases {
+            let among: Vec<TenantId> = among.iter().map(|id| (*id).clone()).collect();
+            let found = users.look_up(1, user, host, &among);
+            let wanted = asked.try_recv().ok().map(|wanted| wanted.key.0);
+            assert_eq!(wanted.as_ref(), whose, "{user}@{host} {among:?}");
+            assert_eq!(found.is_none(), whose.is_some(), "{user}@{host} {among:?}");
+        }
     }
 
     #[tokio::test(start_paused = true)]
     async fn who_comes_first_waits_no_longer_than_for_an_answer() {
         let (mut users, _asked, _answers) = started();
         let began = Instant::now();
-        assert!(users.look_up(1, "7101", "acme.example").is_none());
+        assert!(users.look_up(1, "7101", "acme.example", &[]).is_none());
         assert!(matches!(users.next().await, Found::User { lookup: 1, credentials: Credentials::Unavailable }));
         assert!(began.elapsed() >= LOOKUP_TIME);
     }

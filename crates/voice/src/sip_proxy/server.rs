@@ -226,8 +226,8 @@ impl Server {
                     self.tcp.close(ConnectionId(connection));
                     self.proxy.handle_closed(connection, now);
                 }
-                Output::NeedCredentials { lookup, user, host } => {
-                    if let Some(credentials) = self.users.look_up(lookup, &user, &host) {
+                Output::NeedCredentials { lookup, user, host, among } => {
+                    if let Some(credentials) = self.users.look_up(lookup, &user, &host, &among) {
                         self.proxy.handle_credentials(lookup, credentials, now);
                     }
                 }

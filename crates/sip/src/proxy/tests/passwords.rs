@@ -264,3 +264,37 @@ fn one_message_is_one_guess_and_few_of_its_headers_are_looked_at() {
     assert!(lab.outcome(OFFICE, REGISTER, &beyond).is_some());
     assert_eq!(lab.proxy.counts().wrong_passwords, 1);
 }
+
+#[test]
+fn who_may_come_from_a_trunk_is_looked_for_among_the_phones_of_its_tenant() {
+    let mut lab = Lab::with_nodes();
+    let tenant = |id: &str| TenantId::parse(id).unwrap();
+    let trunk = |id: &str, network: &str| Trunk {
+        tenant: tenant(id),
+        name: "carrier".into(),
+        allow: vec![Network::parse("198.51.100.1").unwrap(), Network::parse(network).unwrap()],
+    };
+    lab.proxy.set_trunks(vec![
+        trunk("acme", "192.0.2.0/24"),
+        trunk("wide", "192.0.0.0/16"),
+        trunk("shares", "192.0.2.0/24"),
+        trunk("acme", "192.0.2.0/24"),
+    ]);
+    lab.lookups = Lookups::Held;
+    for (remote, attempt, expected) in [
+        (TRUNK, INVITE, vec!["acme", "shares"]),
+        (TRUNK, Try { method: "OPTIONS", ..INVITE }, vec!["acme", "shares"]),
+        ("192.0.3.1:5060", INVITE, vec!["wide"]),
+        ("192.0.3.1:5060", REGISTER, vec![]),
+        (PHONE, INVITE, vec![]),
+    ] {
+        let branch = lab.branch();
+        lab.from(remote, &attempt.text("", &branch));
+        let among = lab.outputs.iter().rev().find_map(|o| match o {
+            Output::NeedCredentials { among, .. } => Some(among.clone()),
+            _ => None,
+        });
+        let expected: Vec<TenantId> = expected.into_iter().map(tenant).collect();
+        assert_eq!(among, Some(expected), "{} from {remote}", attempt.method);
+    }
+}
