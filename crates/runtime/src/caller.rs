@@ -9,13 +9,14 @@ use axum::http::{HeaderMap, header, request::Parts};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use infra::Clock;
-use model::{TenantId, Timestamp};
+use model::{AgentId, Dn, Request as Asked, RequestKind, TenantId, Timestamp};
 
 use crate::connections::from_caller;
 use crate::directory::Directory;
 use crate::meter::{Meters, PeerMeter, Side};
 use crate::metrics::{OfEveryRole, Refusal};
 use crate::problem::Problem;
+use crate::scope;
 use crate::spans::{KeyValue, Span, SpanKind, Spans, TRACE_PARENT, TraceParent};
 use crate::spec::RoleSpec;
 use crate::token::{ANY_TENANT, Claims, ROLE_SCOPE, Tokens};
@@ -33,15 +34,33 @@ pub struct Caller {
     subject: String,
     scopes: Vec<String>,
     believed_until: Timestamp,
+    tie: Option<Tie>,
+}
+
+/// What ties a token to one desk.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tie {
+    /// The DN for which its bearer makes requests, and for no other.
+    pub dn: Dn,
+    /// The agent who may be logged in there, and nobody else.
+    pub agent: Option<AgentId>,
 }
 
 impl Caller {
-    /// From verified claims; `None` where the tenant is no tenant id.
+    /// From verified claims; `None` where the tenant, DN or agent is none, or an agent stands there without a DN.
     pub(crate) fn from_claims(claims: Claims) -> Option<Self> {
         let tenant = if claims.tenant == ANY_TENANT { None } else { Some(TenantId::parse(&claims.tenant).ok()?) };
-        let scopes = claims.scope.split_whitespace().map(str::to_owned).collect();
+        let agent = claims.agent.map(|agent| AgentId::parse(&agent)).transpose().ok()?;
+        let tie = match claims.dn {
+            Some(dn) => Some(Tie { dn: Dn::parse(&dn).ok()?, agent }),
+            None if agent.is_some() => return None,
+            None => None,
+        };
+        // Nothing but requests is for one DN: a token that is tied opens nothing else, whatever it says.
+        let opens = |scope: &&str| tie.is_none() || scope::REQUESTS.contains(scope);
+        let scopes = claims.scope.split_whitespace().filter(opens).map(str::to_owned).collect();
         let believed_until = crate::token::believed_until(claims.exp);
-        Some(Self { tenant, subject: claims.sub, scopes, believed_until })
+        Some(Self { tenant, subject: claims.sub, scopes, believed_until, tie })
     }
 
     /// When the token is over.
@@ -102,11 +121,41 @@ impl Caller {
 
     /// Refuses (403) a caller without that scope. The installation's own roles may do everything.
     pub fn needs_scope(&self, scope: &str) -> Result<(), Problem> {
-        debug_assert!(crate::scope::find(scope).is_some(), "{scope:?} is not in the table of scopes");
+        debug_assert!(scope::find(scope).is_some(), "{scope:?} is not in the table of scopes");
         if self.has_scope(scope) || self.role().is_some() {
             return Ok(());
         }
         Err(Problem::forbidden(format!("the token does not have the scope {scope:?}")))
+    }
+
+    /// Refuses (403) a caller who may make no requests at all: before they are read.
+    pub fn may_ask_at_all(&self) -> Result<(), Problem> {
+        if self.role().is_some() || scope::REQUESTS.iter().any(|scope| self.has_scope(scope)) {
+            return Ok(());
+        }
+        let [calls, agents] = scope::REQUESTS;
+        Err(Problem::forbidden(format!("the token has neither the scope {calls:?} nor {agents:?}")))
+    }
+
+    /// Refuses (403) a request for which the caller lacks the scope, or that is for another DN than the one that the token is
+    /// tied to. The tenant is checked before.
+    pub fn may_ask(&self, asked: &Asked) -> Result<(), Problem> {
+        self.needs_scope(scope::of_request(&asked.kind))?;
+        let Some(tie) = &self.tie else { return Ok(()) };
+        if asked.this_dn != tie.dn {
+            return Err(Problem::forbidden(format!("the token is tied to the DN {}", tie.dn)));
+        }
+        if scope::is_of_whole_call(&asked.kind) {
+            let reason = format!("the token is tied to the DN {}, and this concerns a whole call", tie.dn);
+            return Err(Problem::forbidden(reason));
+        }
+        match (&tie.agent, &asked.kind) {
+            // Without a name it would be whoever has that place.
+            (Some(own), RequestKind::AgentLogin { agent, .. }) if agent.as_ref() != Some(own) => {
+                Err(Problem::forbidden(format!("the token is tied to the agent {own}, whom AgentID must name")))
+            }
+            _ => Ok(()),
+        }
     }
 }
 
@@ -338,5 +387,77 @@ mod tests {
         assert_eq!(person.role(), None);
         let role = gate.tokens.verify(&gate.tokens.of_role("ors", "ors-1", "config").unwrap(), "config").unwrap();
         assert!(role.may_act_for(&other).is_ok() && role.needs_scope("operate").is_ok());
+    }
+
+    fn asked(dn: &str, kind: RequestKind) -> Asked {
+        Asked {
+            tenant: TenantId::parse("acme").unwrap(),
+            requester: "desk/1".to_owned(),
+            reference: model::ReferenceId(1),
+            this_dn: Dn::parse(dn).unwrap(),
+            kind,
+            reasons: model::UserData::new(),
+            extensions: model::UserData::new(),
+        }
+    }
+
+    fn login(agent: Option<&str>) -> RequestKind {
+        let agent = agent.map(|agent| AgentId::parse(agent).unwrap());
+        RequestKind::AgentLogin { agent, work_mode: model::WorkMode::Unknown }
+    }
+
+    fn tied(gate: &Gate, agent: Option<&str>, scopes: &str) -> Caller {
+        let acme = TenantId::parse("acme").unwrap();
+        let tie = Tie { dn: Dn::parse("7101").unwrap(), agent: agent.map(|agent| AgentId::parse(agent).unwrap()) };
+        let life = Duration::from_secs(9);
+        let token = gate.tokens.issue_tied(Some(&acme), Some(&tie), "desk/1", scopes, EVERY_ROLE, life).unwrap();
+        gate.tokens.verify(&token, "config").unwrap()
+    }
+
+    #[test]
+    fn a_tied_token_asks_for_its_own_dn_alone() {
+        let gate = gate();
+        let call = model::ConnId(1);
+        let desk = tied(&gate, None, "calls:control agents:control calls:read");
+        let may = |dn: &str, kind: RequestKind| desk.may_ask(&asked(dn, kind)).map_err(|p| p.detail.unwrap());
+        assert_eq!(may("7101", RequestKind::HoldCall(call)), Ok(()));
+        assert_eq!(may("7101", login(None)), Ok(()));
+        assert_eq!(may("7102", RequestKind::HoldCall(call)), Err("the token is tied to the DN 7101".to_owned()));
+        assert!(may("7102", RequestKind::AgentLogout).is_err());
+        for whole in [RequestKind::ClearCall(call), RequestKind::QueryCall(call), RequestKind::DeleteUserData(call)] {
+            assert!(may("7101", whole).unwrap_err().contains("whole call"));
+        }
+        assert!(!desk.has_scope("calls:read"), "what is not for one DN is not for it");
+        let desk = tied(&gate, Some("1001"), "agents:control");
+        assert!(desk.may_ask(&asked("7101", login(Some("1001")))).is_ok());
+        for other in [None, Some("1002")] {
+            assert_eq!(desk.may_ask(&asked("7101", login(other))).unwrap_err().status, 403);
+        }
+        assert!(
+            desk.may_ask(&asked("7101", RequestKind::HoldCall(call))).unwrap_err().detail.unwrap().contains("calls:")
+        );
+    }
+
+    #[test]
+    fn a_tie_that_cannot_be_read_is_no_token() {
+        let claims = |dn: Option<&str>, agent: Option<&str>| {
+            Caller::from_claims(Claims {
+                iss: String::new(),
+                tenant: "acme".to_owned(),
+                sub: "desk/1".to_owned(),
+                scope: "calls:control".to_owned(),
+                aud: EVERY_ROLE.to_owned(),
+                exp: 1,
+                dn: dn.map(str::to_owned),
+                agent: agent.map(str::to_owned),
+            })
+        };
+        let long = "7".repeat(256);
+        for (dn, agent) in
+            [(Some(""), None), (Some(long.as_str()), None), (None, Some("1001")), (Some("7101"), Some(""))]
+        {
+            assert_eq!(claims(dn, agent), None, "{dn:?} {agent:?}");
+        }
+        assert!(claims(Some("7101"), Some("1001")).is_some() && claims(None, None).is_some());
     }
 }

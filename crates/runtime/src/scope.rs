@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use model::RequestKind;
+
 use crate::settings::nearest;
 
 /// A scope with its meaning.
@@ -51,6 +53,45 @@ scopes! {
     TRACE_NUMBERS = "trace:numbers";
 }
 
+/// The scope that a request needs: by what it asks for, never by which fields stand beside it.
+pub const fn of_request(kind: &RequestKind) -> &'static str {
+    match kind {
+        RequestKind::AnswerCall(_)
+        | RequestKind::ReleaseCall(_)
+        | RequestKind::ClearCall(_)
+        | RequestKind::RedirectCall(..)
+        | RequestKind::HoldCall(_)
+        | RequestKind::RetrieveCall(_)
+        | RequestKind::RouteCall(..)
+        | RequestKind::ApplyTreatment(..)
+        | RequestKind::StopTreatment(_)
+        | RequestKind::UpdateUserData(..)
+        | RequestKind::DeletePair(..)
+        | RequestKind::DeleteUserData(_)
+        | RequestKind::QueryCall(_) => CALLS_CONTROL,
+        RequestKind::AgentLogin { .. }
+        | RequestKind::AgentLogout
+        | RequestKind::AgentReady(_)
+        | RequestKind::AgentNotReady(_)
+        | RequestKind::QueryAddress => AGENTS_CONTROL,
+    }
+}
+
+/// The scopes of requests: whoever has none of them asks for nothing.
+pub const REQUESTS: [&str; 2] = [CALLS_CONTROL, AGENTS_CONTROL];
+
+/// Whether a request is about a call as a whole, whoever is in it: what it does is not bound to the DN for which it is made.
+pub const fn is_of_whole_call(kind: &RequestKind) -> bool {
+    matches!(
+        kind,
+        RequestKind::ClearCall(_)
+            | RequestKind::UpdateUserData(..)
+            | RequestKind::DeletePair(..)
+            | RequestKind::DeleteUserData(_)
+            | RequestKind::QueryCall(_)
+    )
+}
+
 impl Scope {
     /// What its bearer may do, in one line.
     pub fn meaning(&self) -> String {
@@ -92,8 +133,10 @@ installation's own key, `keys/caller.p8` in the data directory; whoever may read
 
 - `--tenant` binds the token to one tenant, which must be there; the others answer 403. A token without it is for all: for operators.
 - `--scope` may be given again. A scope that is not in the table is refused.
+- `--dn` ties the token to one DN of the tenant: its bearer makes requests for that DN alone, and none about a call as a whole (`TClearCall`, `TQueryCall` and those for
+  user data), whoever is in it. `--agent` beside it names the only agent who may be logged in there. Such a token has no other scopes than `calls:control` and `agents:control`.
 - `--life` is at most 31 days. A token cannot be called back: give it the shortest life that does, and the fewest scopes.
-- `401` says that there is no valid token, `403` that it is for another tenant or lacks the scope that the answer names.
+- `401` says that there is no valid token, `403` that it is for another tenant, is tied to another DN, or lacks the scope that the answer names.
 
 | scope | what its bearer may do |
 |---|---|

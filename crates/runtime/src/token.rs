@@ -10,7 +10,7 @@ use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use model::{TenantId, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::caller::Caller;
+use crate::caller::{Caller, Tie};
 
 /// The issuer's name in tokens of an installation.
 pub const ISSUER: &str = "trunkline";
@@ -50,6 +50,12 @@ pub struct Claims {
     pub aud: String,
     /// When it ends, in seconds since the Unix epoch.
     pub exp: u64,
+    /// The DN that it is tied to; a token without it acts for every DN of its tenant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dn: Option<String>,
+    /// Beside a DN: the agent who may be logged in there, and nobody else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent: Option<String>,
 }
 
 /// Why a token was refused.
@@ -121,6 +127,19 @@ impl Tokens {
         aud: &str,
         life: Duration,
     ) -> Result<String, TokenError> {
+        self.issue_tied(tenant, None, sub, scope, aud, life)
+    }
+
+    /// As [`Self::issue`], tied to a DN where one is given.
+    pub fn issue_tied(
+        &self,
+        tenant: Option<&TenantId>,
+        tie: Option<&Tie>,
+        sub: &str,
+        scope: &str,
+        aud: &str,
+        life: Duration,
+    ) -> Result<String, TokenError> {
         let claims = Claims {
             iss: ISSUER.to_owned(),
             tenant: tenant.map_or(ANY_TENANT, TenantId::as_str).to_owned(),
@@ -128,6 +147,8 @@ impl Tokens {
             scope: scope.to_owned(),
             aud: aud.to_owned(),
             exp: (self.inner.clock.now() + life).as_secs(),
+            dn: tie.map(|tie| tie.dn.to_string()),
+            agent: tie.and_then(|tie| Some(tie.agent.as_ref()?.to_string())),
         };
         let header = Header::new(Algorithm::ES256);
         jsonwebtoken::encode(&header, &claims, &self.inner.encoding).map_err(|_| TokenError::Key)

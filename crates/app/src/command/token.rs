@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use clap::Args;
 use infra::SystemClock;
-use model::TenantId;
+use model::{AgentId, Dn, TenantId};
+use runtime::caller::Tie;
 use runtime::exit::{Exit, ExitError};
 use runtime::settings::{SettingValue as _, nearest};
 use runtime::{data_dir, scope, token};
@@ -24,6 +25,12 @@ pub struct Arguments {
     /// The tenant that the token is for; without it the token is for every tenant of the installation
     #[arg(long)]
     tenant: Option<String>,
+    /// Ties it to one DN of the tenant: its bearer makes requests for that DN alone
+    #[arg(long, requires = "tenant", value_name = "NUMBER")]
+    dn: Option<String>,
+    /// With --dn: the only agent who may be logged in there
+    #[arg(long, requires = "dn", value_name = "ID")]
+    agent: Option<String>,
     /// What its bearer may do; may be given again. Below is the list
     #[arg(long = "scope", required = true, value_name = "SCOPE")]
     scopes: Vec<String>,
@@ -44,14 +51,57 @@ pub fn run(site: &Site, arguments: &Arguments) -> anyhow::Result<Exit> {
     let tenant = arguments.tenant.as_deref().map(TenantId::parse).transpose().map_err(usage)?;
     let scopes: Vec<&str> = arguments.scopes.iter().flat_map(|scope| scope.split_whitespace()).collect();
     check_scopes(&scopes)?;
+    let tie = tie(arguments.dn.as_deref(), arguments.agent.as_deref(), &scopes)?;
     check_audience(&arguments.aud)?;
     data_dir::expect(&site.data_dir())?;
     if let Some(tenant) = &tenant {
-        executor()?.block_on(check_tenant(site, tenant))?;
+        executor()?.block_on(async {
+            check_tenant(site, tenant).await?;
+            match &tie {
+                Some(tie) => check_tie(site, tenant, tie).await,
+                None => Ok(()),
+            }
+        })?;
     }
     let tokens = data_dir::tokens(&site.data_dir(), Arc::new(SystemClock::start()))?;
-    say_line!("{}", tokens.issue(tenant.as_ref(), &arguments.sub, &scopes.join(" "), &arguments.aud, arguments.life)?);
+    let (tenant, scopes) = (tenant.as_ref(), scopes.join(" "));
+    say_line!("{}", tokens.issue_tied(tenant, tie.as_ref(), &arguments.sub, &scopes, &arguments.aud, arguments.life)?);
     Ok(Exit::Done)
+}
+
+/// What the token is tied to. Only requests are for one DN, so other scopes would promise what nobody keeps.
+fn tie(dn: Option<&str>, agent: Option<&str>, scopes: &[&str]) -> Result<Option<Tie>, ExitError> {
+    let usage = |key: &str, error: model::id::InvalidId| ExitError::new(Exit::Usage, format!("{key}: {error}"));
+    let Some(dn) = dn else { return Ok(None) };
+    let dn = Dn::parse(dn).map_err(|error| usage("--dn", error))?;
+    let agent = agent.map(AgentId::parse).transpose().map_err(|error| usage("--agent", error))?;
+    match scopes.iter().find(|name| !scope::REQUESTS.contains(name)) {
+        Some(other) => {
+            let [calls, agents] = scope::REQUESTS;
+            let message = format!("--dn: the scope {other:?} is not for one DN; only {calls:?} and {agents:?} are");
+            Err(ExitError::new(Exit::Usage, message))
+        }
+        None => Ok(Some(Tie { dn, agent })),
+    }
+}
+
+/// Refuses a DN or an agent that the tenant does not have: the token would be for nobody.
+async fn check_tie(site: &Site, tenant: &TenantId, tie: &Tie) -> anyhow::Result<()> {
+    let Some((_, objects)) = tenant::open(site).await?.load(tenant).await? else { return Ok(()) };
+    let missing = |key: &str, noun: &str, id: &str| {
+        let message = format!("{key}: the tenant {:?} has no {noun} {id:?}", tenant.as_str());
+        anyhow::Error::from(ExitError::new(Exit::Usage, message))
+    };
+    if !objects.dns.iter().any(|dn| dn.number == tie.dn.as_str()) {
+        return Err(missing("--dn", "DN", tie.dn.as_str()));
+    }
+    let is_agent = |id: &AgentId| {
+        objects.people.iter().filter_map(|person| person.agent.as_ref()).any(|agent| agent.id == id.as_str())
+    };
+    match &tie.agent {
+        Some(agent) if !is_agent(agent) => Err(missing("--agent", "agent", agent.as_str())),
+        _ => Ok(()),
+    }
 }
 
 /// The table of scopes, for `--help`.
@@ -147,6 +197,19 @@ mod tests {
         assert!(check_audience(token::EVERY_ROLE).is_ok() && check_audience("tenant").is_ok());
         let refused = check_audience("tenent").unwrap_err();
         assert!(refused.exit == Exit::Usage && refused.message.contains("did you mean \"tenant\"?"), "{refused}");
+    }
+
+    #[test]
+    fn only_what_is_for_one_dn_is_tied_to_one() {
+        let desk = tie(Some("7101"), Some("1001"), &["calls:control", "agents:control"]).unwrap().unwrap();
+        assert_eq!((desk.dn.as_str(), desk.agent.as_ref().map(AgentId::as_str)), ("7101", Some("1001")));
+        let refused = tie(Some("7101"), None, &["calls:control", "calls:read"]).unwrap_err();
+        assert!(
+            refused.exit == Exit::Usage && refused.message.contains("\"calls:read\" is not for one DN"),
+            "{refused}"
+        );
+        assert!(tie(Some(""), None, &["calls:control"]).is_err() && tie(Some("7101"), Some(""), &[]).is_err());
+        assert_eq!(tie(None, None, &["calls:read"]).unwrap(), None);
     }
 
     #[test]

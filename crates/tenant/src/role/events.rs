@@ -110,8 +110,7 @@ impl Events for Server {
         let asked = request.into_inner().request.ok_or_else(|| Status::invalid_argument("request: it is absent"))?;
         let asked = v1::Request { tenant: tenant.to_string(), requester: caller.subject().to_owned(), ..asked };
         let asked = wire::request_from_wire(asked).map_err(|e| Status::invalid_argument(e.to_string()))?;
-        let scope = if asked.kind.conn_id().is_some() { "calls:control" } else { "agents:control" };
-        caller.needs_scope(scope).map_err(|problem| Status::permission_denied(problem.to_string()))?;
+        caller.may_ask(&asked).map_err(|problem| Status::permission_denied(problem.to_string()))?;
         let frame = json::request_frame(&asked, None);
         let path = format!("/api/voice/v1/{tenant}/requests");
         // Our own token lets it in; the events that answer carry the name of who asked us.

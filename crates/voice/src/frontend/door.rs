@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use contracts::json::{RequestFrame, read_request};
+use contracts::json::RequestFrame;
 use http::StatusCode;
 use model::event::ErrorCode;
 use model::request::{RouteTo, Treatment};
@@ -74,17 +74,19 @@ impl Door {
         Ok(Self { ctx, cluster, repeats: Repeats::default(), silent: Silent::default(), metrics, reporter })
     }
 
-    /// Hands a request on; returns its reference. A repeat within half a minute is answered without doing it again.
-    pub async fn enter(&self, incoming: Incoming) -> Result<u64, Problem> {
-        let read = read_request(&incoming.frame, &incoming.tenant, &incoming.requester).map_err(|error| {
-            self.metrics.request_ended(Some(422));
-            Problem::unprocessable(error.to_string()).code(u32::from(error.code.0))
-        })?;
+    /// Counts a request that is not let in.
+    pub fn turned_away(&self, problem: &Problem) {
+        self.metrics.request_ended(Some(problem.status));
+    }
+
+    /// Hands a request on that was let in; returns its reference. A repeat within half a minute is answered without doing it again.
+    pub async fn enter(&self, incoming: Incoming, read: RequestFrame) -> Result<u64, Problem> {
         let reference = read.request.reference.0;
         match &incoming.idempotency_key {
             None => self.hand_on(&incoming, &read).await?,
             Some(key) => {
-                let key = format!("{} {} {key}", incoming.tenant, incoming.requester);
+                // A line break stands in none of them, so nobody's key is another's.
+                let key = format!("{}\n{}\n{key}", incoming.tenant, incoming.requester);
                 let outcome = self.repeats.outcome(&key, &incoming.frame, self.ctx.clock.now()).map_err(|Reused| {
                     self.metrics.request_ended(Some(422));
                     Problem::unprocessable(
