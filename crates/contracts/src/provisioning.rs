@@ -187,10 +187,19 @@ pub struct Trunk {
     pub name: String,
     /// Sources from which its calls come, as `127.0.0.0/8`.
     pub allow: Vec<String>,
-    /// Where calls to it go, as `host:port`; none takes no calls.
+    /// Where calls to it are to go, as `host:port`. It has no effect yet.
     pub contact: Option<String>,
-    /// Numbers that lead to it begin with this; none means that no number does.
+    /// What numbers that lead to it are to begin with. It has no effect yet.
     pub prefix: Option<String>,
+}
+
+impl Trunk {
+    /// The keys that are set and that nobody reads: no call goes out by a trunk yet. They are kept, so that a tenant can be
+    /// imported again as it was exported.
+    pub fn without_effect(&self) -> impl Iterator<Item = &'static str> + use<> {
+        let keys = [("contact", self.contact.is_some()), ("prefix", self.prefix.is_some())];
+        keys.into_iter().filter_map(|(key, is_set)| is_set.then_some(key))
+    }
 }
 
 /// A routing application.

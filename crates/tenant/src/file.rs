@@ -94,6 +94,8 @@ pub struct Examined {
     pub faults: Vec<Fault>,
     /// What is wrong with applications and prompts that it names: it can be imported, and calls that need them go elsewhere.
     pub warnings: Vec<Fault>,
+    /// What the file says and has no effect: it can be imported, and nothing suffers from it but what is expected of it.
+    pub notices: Vec<Fault>,
 }
 
 /// Reads a tenant's file. `document` gives the text of an application's file by its path in the tenant's file.
@@ -110,7 +112,7 @@ pub fn read(text: &str, document: impl FnMut(&Path) -> std::io::Result<String>) 
 
 /// Reads a tenant's file and looks at what stands beside it. Everything that is wrong is in the answer, by line.
 pub fn examine(text: &str, companions: &mut impl Companions) -> Examined {
-    let unreadable = |fault| Examined { objects: None, faults: vec![fault], warnings: Vec::new() };
+    let unreadable = |fault| Examined { objects: None, faults: vec![fault], warnings: Vec::new(), notices: Vec::new() };
     if text.len() > FILE_MAX {
         let reason = format!("it has more than {FILE_MAX} bytes");
         return unreadable(Fault { line: 1, key: String::new(), reason });
@@ -119,7 +121,7 @@ pub fn examine(text: &str, companions: &mut impl Companions) -> Examined {
         Ok(root) => root,
         Err(fault) => return unreadable(fault),
     };
-    let (mut faults, mut warnings) = (Vec::new(), Vec::new());
+    let (mut faults, mut warnings, mut notices) = (Vec::new(), Vec::new(), Vec::new());
     shape::check(&root, &declaration::TENANT, "", &mut faults);
     let mut documents = |path: &str, key: String, line: usize, faults: &mut Vec<Fault>| {
         document(path, companions).map_or_else(
@@ -136,6 +138,7 @@ pub fn examine(text: &str, companions: &mut impl Companions) -> Examined {
     };
     let read = read::objects(&root, &mut documents, &mut faults);
     rules::check(&read, &mut faults);
+    rules::without_effect(&read, &mut notices);
     for prompt in &read.objects.prompts {
         if let Some(reason) = companions.prompt(&read.objects.tenant.id, &prompt.name) {
             warnings.push(Fault {
@@ -145,11 +148,11 @@ pub fn examine(text: &str, companions: &mut impl Companions) -> Examined {
             });
         }
     }
-    for list in [&mut faults, &mut warnings] {
+    for list in [&mut faults, &mut warnings, &mut notices] {
         list.sort();
         list.dedup();
     }
-    Examined { objects: Some(read.objects), faults, warnings }
+    Examined { objects: Some(read.objects), faults, warnings, notices }
 }
 
 fn document(path: &str, companions: &mut impl Companions) -> Result<String, String> {

@@ -10,7 +10,7 @@ use infra::{Clock, ProvisioningStore, SystemClock};
 use model::TenantId;
 use runtime::exit::{Exit, ExitError};
 use serde_json::json;
-use tenant::file::{Companions, Examined, Faults};
+use tenant::file::{Companions, Examined, Fault, Faults};
 
 use super::{Site, executor};
 
@@ -71,7 +71,8 @@ pub fn run(site: &Site, arguments: &Arguments) -> anyhow::Result<Exit> {
 
 /// Everything that is wrong with the file, its applications and its prompts is a failed check.
 fn check(site: &Site, file: &Path) -> anyhow::Result<()> {
-    let Examined { mut faults, warnings, .. } = examine(site, file)?;
+    let Examined { mut faults, warnings, notices, .. } = examine(site, file)?;
+    notice(&notices);
     faults.extend(warnings);
     faults.sort();
     if !faults.is_empty() {
@@ -83,7 +84,8 @@ fn check(site: &Site, file: &Path) -> anyhow::Result<()> {
 
 /// The file's objects. What it only names may come later, so that is a warning.
 fn read(site: &Site, file: &Path) -> anyhow::Result<TenantObjects> {
-    let Examined { objects, faults, warnings } = examine(site, file)?;
+    let Examined { objects, faults, warnings, notices } = examine(site, file)?;
+    notice(&notices);
     let Some(objects) = objects.filter(|_| faults.is_empty()) else {
         return Err(ExitError::new(Exit::CheckFailed, Faults([faults, warnings].concat()).to_string()).into());
     };
@@ -91,6 +93,11 @@ fn read(site: &Site, file: &Path) -> anyhow::Result<TenantObjects> {
         eprintln!("imported all the same, and to be mended: {}", Faults(warnings));
     }
     Ok(objects)
+}
+
+/// Says what the file sets to no effect. It is no reason to fail.
+fn notice(notices: &[Fault]) {
+    notices.iter().for_each(|notice| eprintln!("warning: {notice}"));
 }
 
 fn examine(site: &Site, file: &Path) -> anyhow::Result<Examined> {

@@ -157,8 +157,18 @@ static TRUNKS: Shape = Shape::List {
     of: &Shape::Record(&[
         field("name", Required, &NAME, "Its name."),
         field("allow", Required, &NAMES, "Sources from which its calls come, as 127.0.0.0/8."),
-        field("contact", Optional, &NAME, "Where calls to it go, as host:port; without it none go there."),
-        field("prefix", Optional, &NAME, "Numbers that lead to it begin with this."),
+        field(
+            "contact",
+            Optional,
+            &NAME,
+            "Kept for later: no call goes out by a trunk yet, so it has no effect. As host:port.",
+        ),
+        field(
+            "prefix",
+            Optional,
+            &NAME,
+            "Kept for later: no call goes out by a trunk yet, so it has no effect. What numbers that lead to it begin with.",
+        ),
     ]),
     max: 10_000,
 };

@@ -22,6 +22,17 @@ pub(super) fn check(read: &Read, faults: &mut Vec<Fault>) {
     rules.numbers_and_trunks();
 }
 
+/// Adds what the file says and nobody reads.
+pub(super) fn without_effect(read: &Read, notices: &mut Vec<Fault>) {
+    let mut rules = Rules::new(read, notices);
+    for trunk in &read.objects.trunks {
+        for key in trunk.without_effect() {
+            let reason = "it has no effect yet: no call goes out by a trunk".to_owned();
+            rules.fault(ObjectKind::Trunk, &trunk.name, format!("trunks.{}.{key}", trunk.name), reason);
+        }
+    }
+}
+
 /// The longest PIN that a phone is asked for; media collects as many digits at once.
 const PIN_DIGITS_MAX: usize = 16;
 

@@ -203,6 +203,36 @@ fn applications_and_prompts_that_cannot_be_used_are_told_with_their_line_and_hin
 }
 
 #[test]
+fn keys_that_nobody_reads_are_told_and_hinder_no_import() {
+    let text = "\
+tenant: x
+name: x
+realm: x
+hold_music: m
+prompts: {m: m.wav}
+trunks:
+  - {name: Plain, allow: [192.0.2.0/24]}
+  - {name: Out, allow: [192.0.2.0/24], contact: \"sbc.example:5060\", prefix: \"9\"}
+  - name: More
+    allow: []
+    prefix: \"0\"
+";
+    let examined = examine(text, &mut Documents(|_: &Path| Err(std::io::ErrorKind::NotFound.into())));
+    assert!(examined.faults.is_empty() && examined.warnings.is_empty(), "{examined:?}");
+    let said: Vec<String> = examined.notices.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        said,
+        [
+            "line 8: trunks.Out.contact: it has no effect yet: no call goes out by a trunk",
+            "line 8: trunks.Out.prefix: it has no effect yet: no call goes out by a trunk",
+            "line 9: trunks.More.prefix: it has no effect yet: no call goes out by a trunk",
+        ]
+    );
+    let trunks = read_with_documents(text).expect("a tenant").trunks;
+    assert_eq!(trunks[1].contact.as_deref(), Some("sbc.example:5060"), "and kept");
+}
+
+#[test]
 fn secrets_that_are_left_to_us_are_made_once_and_kept() {
     let mut entropy = model::entropy::Seeded::new(7);
     let mut first = read_with_documents(GOOD).expect("the example");

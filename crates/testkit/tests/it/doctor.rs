@@ -253,8 +253,9 @@ fn what_is_wrong_in_the_stored_configuration_is_named_and_nothing_is_changed_by_
     })?;
     let reachable = visit(&site, &["--set", "sip-proxy.sip_udp_listen=192.0.2.7:5060"])?;
     for words in [
-        "error: tenant example, trunk nowhere: its contact sbc.nowhere.invalid does not lead to an address",
-        "warning: tenant example, trunk idle: no call comes from it and none can go to it",
+        "warning: tenant example, trunk nowhere: its `contact` has no effect yet",
+        "warning: tenant example, trunk nowhere: its `prefix` has no effect yet",
+        "warning: tenant example, trunk idle: no call comes from it",
         "error: tenant example, trunk open: whoever reaches this machine may send calls as this carrier",
     ] {
         assert!(reachable.has("trunks", words), "{words}: {:?}", reachable.of("trunks"));

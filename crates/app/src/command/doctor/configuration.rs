@@ -1,7 +1,7 @@
 //! Settings, and the stored configuration of the tenants.
 
 use std::collections::HashSet;
-use std::net::{IpAddr, ToSocketAddrs as _};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use contracts::provisioning::{DnKind, TenantObjects};
@@ -197,7 +197,7 @@ fn prompts_of(one: &TenantSituation) -> Vec<String> {
     names
 }
 
-/// Who may send calls as a carrier, and where calls to carriers go.
+/// Who may send calls as a carrier, and what is set of trunks to no effect.
 pub fn trunks(situation: &Situation) -> Vec<Finding> {
     let mut found = Vec::new();
     let reachable = reachable_from_elsewhere(situation);
@@ -209,15 +209,18 @@ pub fn trunks(situation: &Situation) -> Vec<Finding> {
                 let what = "whoever reaches this machine may send calls as this carrier";
                 found.push(Finding::error(&place, what, "name the carrier's networks in `allow`"));
             }
-            if trunk.allow.is_empty() && trunk.contact.is_none() {
-                let what = "no call comes from it and none can go to it";
-                found.push(Finding::warning(&place, what, "give it `allow` (sources), or `contact` and `prefix`"));
+            if trunk.allow.is_empty() {
+                let what = "no call comes from it, and none goes out by a trunk yet";
+                found.push(Finding::warning(&place, what, "give it `allow` (sources)"));
             }
-            if trunk.prefix.is_some() && trunk.contact.is_none() {
-                let what = "numbers lead to it, and it has no contact to send them to";
-                found.push(Finding::error(&place, what, "give it a `contact` (host:port)"));
+            for key in trunk.without_effect() {
+                let what = format!("its `{key}` has no effect yet: no call goes out by a trunk");
+                found.push(Finding::warning(
+                    &place,
+                    what,
+                    "leave it out of the tenant's file, or expect nothing of it",
+                ));
             }
-            found.extend(trunk.contact.as_deref().and_then(|contact| unresolved(&place, contact)));
         }
     }
     if situation.metric("sip-proxy", "sip_proxy_unknown_sources") > 0.0 {
@@ -228,23 +231,6 @@ pub fn trunks(situation: &Situation) -> Vec<Finding> {
         ));
     }
     found
-}
-
-/// A contact whose name does not lead to an address.
-fn unresolved(place: &str, contact: &str) -> Option<Finding> {
-    let contact = contact.strip_prefix("sip:").unwrap_or(contact);
-    let host = contact.split([';', '>']).next().unwrap_or(contact);
-    let with_port = if host.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok()) {
-        host.to_owned()
-    } else {
-        format!("{host}:5060")
-    };
-    let error = with_port.to_socket_addrs().err()?;
-    Some(Finding::error(
-        place,
-        format!("its contact {contact} does not lead to an address: {error}"),
-        "correct the name, or the machine's name servers (/etc/resolv.conf)",
-    ))
 }
 
 fn reachable_from_elsewhere(situation: &Situation) -> bool {
