@@ -27,6 +27,17 @@ pub const DIALOG_EXIT: &str = "msml.dialog.exit";
 pub const BODY_BYTES_MAX: usize = 32_768;
 /// Most audio segments of one `<play>`.
 pub const AUDIO_MAX: usize = 32;
+/// Most requests of one body: an owner sends one or two, and each dialog that is started ends the one before it, with its
+/// reports.
+pub const COMMANDS_MAX: usize = 8;
+/// Most `<send>` and `<exit>` in one part of a dialog: each is an INFO at its end.
+pub const REPORTS_MAX: usize = 8;
+/// Most names of a namelist; there are six variables.
+pub const VARIABLES_MAX: usize = 16;
+/// Longest name of a dialog or an event, in bytes.
+pub const NAME_MAX: usize = 64;
+/// Longest URI of an audio segment, in bytes: prompts have names of 64.
+pub const URI_MAX: usize = 256;
 /// Most digits that one `<collect>` may ask for.
 pub const DIGITS_MAX: u8 = 32;
 

@@ -164,7 +164,7 @@ impl Connection {
                     }
                     Some(name) => name,
                     None => {
-                        self.named += 1;
+                        self.named = self.named.wrapping_add(1);
                         format!("d{}", self.named)
                     }
                 };

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::xml::{self, Element};
 use super::{
-    AUDIO_MAX, Collect, Command, DIGIT_TIMEOUT, DIGITS_MAX, Dialog, Iterate, Pattern, Play, Refusal, Report, Variable,
-    code,
+    AUDIO_MAX, COMMANDS_MAX, Collect, Command, DIGIT_TIMEOUT, DIGITS_MAX, Dialog, Iterate, NAME_MAX, Pattern, Play,
+    REPORTS_MAX, Refusal, Report, URI_MAX, VARIABLES_MAX, Variable, code,
 };
 
 /// Reads the commands of an `<msml>` body.
@@ -18,6 +18,9 @@ pub fn parse_request(body: &[u8]) -> Result<Vec<Command>, Refusal> {
     }
     if root.children.is_empty() {
         return Err(Refusal::new(code::MISSING_ELEMENT, "<msml> has no request"));
+    }
+    if root.children.len() > COMMANDS_MAX {
+        return Err(Refusal::new(code::NO_RESOURCES, format_args!("<msml> has more than {COMMANDS_MAX} requests")));
     }
     root.children.iter().map(command).collect()
 }
@@ -32,7 +35,7 @@ fn command(element: &Element) -> Result<Command, Refusal> {
             element.only(&["target", "type", "name", "mark"])?;
             let connection = connection(element, "target")?;
             let name = element.attribute("name").map(str::to_owned);
-            if name.as_deref().is_some_and(|n| n.is_empty() || n.contains(['/', ':'])) {
+            if name.as_deref().is_some_and(|n| n.is_empty() || n.len() > NAME_MAX || n.contains(['/', ':'])) {
                 return Err(invalid(element, "name", name.as_deref().unwrap_or_default()));
             }
             Ok(Command::DialogStart { connection, name, dialog: dialog(element)? })
@@ -116,7 +119,11 @@ fn play(element: &Element) -> Result<Play, Refusal> {
         match child.name.as_str() {
             "audio" => {
                 child.only(&["uri", "format"])?;
-                play.audio.push(child.required("uri")?.to_owned());
+                let uri = child.required("uri")?;
+                if uri.len() > URI_MAX {
+                    return Err(invalid(child, "uri", uri));
+                }
+                play.audio.push(uri.to_owned());
             }
             "playexit" => play.on_exit = reports(child)?,
             _ => return Err(unknown_or_unsupported(child)),
@@ -192,6 +199,10 @@ fn pattern(element: &Element) -> Result<Pattern, Refusal> {
 }
 
 fn reports(element: &Element) -> Result<Vec<Report>, Refusal> {
+    if element.children.len() > REPORTS_MAX {
+        let what = format_args!("<{}> has more than {REPORTS_MAX} elements", element.name);
+        return Err(Refusal::new(code::NO_RESOURCES, what));
+    }
     element.children.iter().map(report).collect()
 }
 
@@ -201,9 +212,10 @@ fn report(element: &Element) -> Result<Report, Refusal> {
         "send" => {
             element.only(&["target", "event", "namelist"])?;
             match element.required("target")? {
-                "source" => {
-                    Ok(Report::Send { event: element.required("event")?.to_owned(), namelist: variables(element)? })
-                }
+                "source" => match element.required("event")? {
+                    event if event.len() > NAME_MAX => Err(invalid(element, "event", event)),
+                    event => Ok(Report::Send { event: event.to_owned(), namelist: variables(element)? }),
+                },
                 other => Err(invalid(element, "target", other)),
             }
         }
@@ -218,6 +230,9 @@ fn namelist(element: &Element) -> Result<Vec<Variable>, Refusal> {
 
 fn variables(element: &Element) -> Result<Vec<Variable>, Refusal> {
     let names = element.attribute("namelist").unwrap_or_default();
+    if names.split_ascii_whitespace().count() > VARIABLES_MAX {
+        return Err(invalid(element, "namelist", names));
+    }
     names
         .split_ascii_whitespace()
         .map(|name| Variable::parse(name).ok_or_else(|| invalid(element, "namelist", name)))

@@ -173,6 +173,58 @@ fn sends_are_reported_by_outcome() {
 }
 
 #[test]
+fn what_a_request_may_ask_for_is_bounded() {
+    let audio = "<audio uri=\"a\"/>";
+    let begin = |n: usize| format!("<dialogstart target=\"conn:x\" name=\"n{n}\"><play>{audio}</play></dialogstart>");
+    let send = "<send target=\"source\" event=\"e\"/>";
+    let long = "n".repeat(NAME_MAX + 1);
+    let times = |value: &str| start(&format!("<play iterate=\"{value}\">{audio}</play>"));
+    let waits = |value: &str| start(&format!("<collect idt=\"{value}\"><pattern digits=\"x\"/></collect>"));
+    let digits = |value: &str| start(&format!("<collect><pattern digits=\"{value}\"/></collect>"));
+    let attributes: String = (0..20).map(|n| format!(" a{n}=\"\"")).collect();
+    let cases: Vec<(String, u16)> = vec![
+        (msml(&(0..COMMANDS_MAX).map(begin).collect::<String>()), 200),
+        (msml(&(0..=COMMANDS_MAX).map(begin).collect::<String>()), 510),
+        (start(&format!("<play>{audio}<playexit>{}</playexit></play>", send.repeat(REPORTS_MAX))), 200),
+        (start(&format!("<play>{audio}<playexit>{}</playexit></play>", send.repeat(REPORTS_MAX + 1))), 510),
+        (start(&format!("<play>{audio}</play>")).replace("name=\"a\"", &format!("name=\"{long}\"")), 410),
+        (
+            start(&format!(
+                "<play>{audio}<playexit>{}</playexit></play>",
+                send.replace("\"e\"", &format!("\"{long}\""))
+            )),
+            410,
+        ),
+        (start(&format!("<play><audio uri=\"{}\"/></play>", "a".repeat(URI_MAX + 1))), 410),
+        (start(&format!("<play>{audio}</play><exit namelist=\"{}\"/>", "play.end ".repeat(VARIABLES_MAX + 1))), 410),
+        (start(&format!("<play{attributes}>{audio}</play>")), 400),
+        (start(&"<play>".repeat(20)), 400),
+        (times("-1"), 200),
+        (times("forever"), 200),
+        (times("65535"), 200),
+        (times("65536"), 410),
+        (times("-2"), 410),
+        (waits("0ms"), 200),
+        (waits("3600s"), 200),
+        (waits("3601s"), 410),
+        (waits("18446744073709551615s"), 410),
+        (waits("-1s"), 410),
+        (digits("min=0;max=4"), 410),
+        (digits("min=5;max=4"), 410),
+        (digits("min=1;max=33"), 410),
+        (digits("length=4294967297"), 410),
+        (digits("min=1;max=4;rtk=##"), 410),
+        (digits(&"x".repeat(33)), 410),
+    ];
+    for (body, code) in &cases {
+        let answer = Connection::new("x").handle_request(body.as_bytes(), |_| true);
+        let response = result_of(&answer);
+        assert_eq!(response.code, *code, "{body}: {:?}", response.description);
+        assert!(answer.notices.len() <= COMMANDS_MAX * 4 * (REPORTS_MAX + 1));
+    }
+}
+
+#[test]
 fn restored_goes_on_as_the_original() {
     let mut connection = Connection::new("x");
     connection.handle_request(start("<play><audio uri=\"a\"/></play>").as_bytes(), |_| true);

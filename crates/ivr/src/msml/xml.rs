@@ -11,6 +11,9 @@ const DEPTH_MAX: usize = 12;
 /// Most elements of a body.
 const ELEMENTS_MAX: usize = 512;
 
+/// Most attributes of an element; the language needs 4. They are compared with each other.
+const ATTRIBUTES_MAX: usize = 16;
+
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub(super) struct Element {
     pub name: String,
@@ -110,6 +113,9 @@ fn element(start: &BytesStart<'_>) -> Result<Element, Refusal> {
     let name = start.name().into_inner().to_owned();
     let mut attributes = Vec::new();
     for attribute in start.attributes() {
+        if attributes.len() >= ATTRIBUTES_MAX {
+            return Err(Refusal::new(code::BAD_REQUEST, "an element has too many attributes"));
+        }
         let attribute = attribute.map_err(|_| bad())?;
         let key = attribute.key.into_inner().to_owned();
         let value = attribute.normalized_value(XmlVersion::Implicit1_0).map_err(|_| bad())?.into_owned();
