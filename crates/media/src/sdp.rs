@@ -19,6 +19,10 @@ pub const LINES_MAX: usize = 512;
 /// Most media sections of a description.
 pub const MEDIA_MAX: usize = 16;
 
+/// Most formats of a media section. There are 128 payload types and browsers offer 30; each is sought among the section's
+/// lines.
+pub const FORMATS_MAX: usize = 64;
+
 /// A whole session description.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Description {

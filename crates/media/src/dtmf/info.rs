@@ -6,6 +6,8 @@ use super::Digit;
 
 /// How long a key is taken to be pressed where the body does not say.
 const USUAL: Duration = Duration::from_millis(160);
+/// Longest time that a key is taken to be pressed: telephone events can say 8 s at most (RFC 4733 §2.3.5).
+pub const DURATION_MAX: Duration = Duration::from_secs(6);
 /// Longest body that is read, in bytes.
 const BODY_BYTES_MAX: usize = 256;
 
@@ -26,7 +28,7 @@ pub fn parse(subtype: &str, body: &[u8]) -> Option<(Digit, Duration)> {
         })
     };
     let length = value("Duration").and_then(|ms| ms.parse().ok()).filter(|ms| *ms > 0);
-    Some((key(value("Signal")?)?, length.map_or(USUAL, Duration::from_millis)))
+    Some((key(value("Signal")?)?, length.map_or(USUAL, Duration::from_millis).min(DURATION_MAX)))
 }
 
 /// A key by its character, or by its number among the events (RFC 4733 §3.2): some write 10 for the star.
@@ -51,6 +53,8 @@ mod tests {
             ("DTMF-Relay", "signal=*\nduration=0\n", Some(('*', 160))),
             ("dtmf-relay", "Duration=200\r\nSignal=a", Some(('A', 200))),
             ("dtmf-relay", "Signal=10\r\n", Some(('*', 160))),
+            ("dtmf-relay", "Signal=1\r\nDuration=18446744073709551615\r\n", Some(('1', 6_000))),
+            ("dtmf-relay", "Signal=1\r\nDuration=-1\r\n", Some(('1', 160))),
             ("dtmf", "7", Some(('7', 160))),
             ("dtmf", " 11\r\n", Some(('#', 160))),
             ("dtmf", "77", None),

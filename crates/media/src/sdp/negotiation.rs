@@ -317,6 +317,10 @@ fn stream_of(description: &Description, media: &Media) -> Result<AudioStream, Ne
         let named = media.lines.iter().chain(&description.lines).any(|line| matches!(line, Line::Other('c', _)));
         if named { NegotiationError::NoAddress } else { NegotiationError::NoConnection }
     })?;
+    // What is sent to a group or to all goes to who has not asked for it.
+    if !is_host(address) {
+        return Err(NegotiationError::NoAddress);
+    }
     let mut laws = media.payload_types().filter_map(|pt| Some((pt, law_of(media.encoding(pt)?)?)));
     let law = laws.next().ok_or(NegotiationError::NoCodec)?.1;
     let number_of = |wanted: Law| media.payload_types().find(|pt| media.encoding(*pt).and_then(law_of) == Some(wanted));
@@ -336,6 +340,10 @@ fn stream_of(description: &Description, media: &Media) -> Result<AudioStream, Ne
         direction: Direction::SendRecv,
         packet: packet_of(media),
     })
+}
+
+fn is_host(address: IpAddr) -> bool {
+    !address.is_multicast() && !matches!(address, IpAddr::V4(all) if all.is_broadcast())
 }
 
 /// The samples that its author wants in a packet.
@@ -374,9 +382,9 @@ fn rtcp_address(media: &Media, rtp: SocketAddr, mux: bool) -> Option<SocketAddr>
         return rtp.port().checked_add(1).map(|port| SocketAddr::new(rtp.ip(), port));
     };
     let mut words = value.split_ascii_whitespace();
-    let port = words.next()?.parse().ok()?;
-    let address = words.nth(2).and_then(|a| a.parse().ok()).unwrap_or(rtp.ip());
-    Some(SocketAddr::new(address, port))
+    let port = words.next()?.parse().ok().filter(|port| *port != 0)?;
+    let address = words.nth(2).map_or(Some(rtp.ip()), |address| address.parse().ok())?;
+    (is_host(address) && address.is_ipv4() == rtp.is_ipv4()).then(|| SocketAddr::new(address, port))
 }
 
 fn describe(local: &LocalAudio, media: Vec<Media>) -> Description {

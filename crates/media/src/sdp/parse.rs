@@ -2,7 +2,9 @@
 
 use std::net::IpAddr;
 
-use super::{Attribute, Connection, DESCRIPTION_BYTES_MAX, Description, LINES_MAX, Line, MEDIA_MAX, Media, Origin};
+use super::{
+    Attribute, Connection, DESCRIPTION_BYTES_MAX, Description, FORMATS_MAX, LINES_MAX, Line, MEDIA_MAX, Media, Origin,
+};
 
 /// Why a description cannot be read. Always the peer's doing.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -120,7 +122,10 @@ fn media(value: &str) -> Option<Media> {
         None => (value.split_ascii_whitespace().nth(1)?.parse().ok()?, None),
     };
     let protocol = words.next()?.to_owned();
-    let formats = words.map(str::to_owned).collect();
+    let formats: Vec<String> = words.by_ref().take(FORMATS_MAX).map(str::to_owned).collect();
+    if words.next().is_some() {
+        return None;
+    }
     Some(Media { kind, port, port_count, protocol, formats, lines: Vec::new() })
 }
 

@@ -144,6 +144,46 @@ fn what_cannot_be_taken_is_refused() {
 }
 
 #[test]
+fn groups_and_everybody_are_not_sent_to() {
+    let refuse = |sdp: &Description| answer(sdp, &local(), Preference::default()).unwrap_err();
+    for address in ["224.1.1.1", "239.255.0.1", "255.255.255.255"] {
+        let sdp = with(PHONE, "c=IN IP4 192.0.2.9", &format!("c=IN IP4 {address}"));
+        assert_eq!(refuse(&sdp), NegotiationError::NoAddress, "{address}");
+    }
+    let reports = |line: &str| {
+        let sdp = with(PHONE, "a=rtcp:40003 IN IP4 192.0.2.10", line);
+        answer(&sdp, &local(), Preference::default()).unwrap().1.remote_rtcp.map(|at| at.to_string())
+    };
+    assert_eq!(reports("a=rtcp:40009 IN IP4 224.1.1.1"), None);
+    assert_eq!(reports("a=rtcp:40009 IN IP6 2001:db8::1"), None);
+    assert_eq!(reports("a=rtcp:0"), None);
+    assert_eq!(reports("a=rtcp:70000"), None);
+    assert_eq!(reports("a=rtcp:40009 IN IP4 192.0.2.9").as_deref(), Some("192.0.2.9:40009"));
+    assert_eq!(reports("a=rtcp:40009").as_deref(), Some("192.0.2.9:40009"));
+}
+
+#[test]
+fn numbers_beyond_their_bounds_are_not_taken() {
+    let line = |media: &str| parse(format!("v=0\r\no=- 1 1 IN IP4 192.0.2.9\r\nm={media}\r\n").as_bytes());
+    let many = |count: usize| format!("audio 4000 RTP/AVP{}", " 0".repeat(count));
+    assert!(line(&many(FORMATS_MAX)).is_ok());
+    assert!(line(&many(FORMATS_MAX + 1)).is_err());
+    assert!(line("audio 65536 RTP/AVP 0").is_err() && line("audio -1 RTP/AVP 0").is_err());
+    let wanted = |attribute: &str| {
+        answer(&with(PHONE, "a=ptime:20", attribute), &local(), Preference::default()).unwrap().1.packet
+    };
+    assert_eq!(wanted("a=ptime:0"), None);
+    assert_eq!(wanted("a=ptime:4294967296"), None);
+    assert_eq!(wanted("a=ptime:65535"), Some(480));
+    assert_eq!(wanted("a=ptime:1"), Some(80));
+    assert_eq!(wanted("a=maxptime:0"), None);
+    // 65535 has no port above it.
+    let last = PHONE.replace("m=audio 40000", "m=audio 65535").replace("a=rtcp:40003 IN IP4 192.0.2.10\r\n", "");
+    let last = parse(last.as_bytes()).unwrap();
+    assert_eq!(answer(&last, &local(), Preference::default()).unwrap().1.remote_rtcp, None);
+}
+
+#[test]
 fn a_law_that_is_not_spoken_is_neither_offered_nor_taken() {
     let prefer_a = Preference { law: Law::A, ..Preference::default() };
     let ours = speaking(offer(&local(), prefer_a), &[Law::A]);
@@ -187,7 +227,70 @@ fn media() -> impl Strategy<Value = Media> {
     )
 }
 
+/// Numbers at and beyond the edges of what they may be.
+fn number() -> impl Strategy<Value = String> {
+    const EDGES: [&str; 16] = [
+        "0",
+        "1",
+        "-1",
+        "8",
+        "20",
+        "72",
+        "101",
+        "127",
+        "128",
+        "255",
+        "65534",
+        "65535",
+        "65536",
+        "4294967296",
+        "18446744073709551616",
+        "1e9",
+    ];
+    prop::sample::select(EDGES.to_vec()).prop_map(str::to_owned)
+}
+
+fn hostile_line() -> impl Strategy<Value = String> {
+    const HOSTS: [&str; 8] =
+        ["192.0.2.9", "0.0.0.0", "127.0.0.1", "255.255.255.255", "224.0.0.1", "10.0.0.1", "256.1.1.1", "phone.example"];
+    let host = || prop::sample::select(HOSTS.to_vec());
+    prop_oneof![
+        (number(), prop::collection::vec(number(), 0..70))
+            .prop_map(|(port, formats)| format!("m=audio {port} RTP/AVP {}", formats.join(" "))),
+        (number(), number()).prop_map(|(port, count)| format!("m=audio {port}/{count} RTP/AVP 0 8 101")),
+        host().prop_map(|host| format!("c=IN IP4 {host}")),
+        (number(), host()).prop_map(|(port, host)| format!("a=rtcp:{port} IN IP4 {host}")),
+        number().prop_map(|port| format!("a=rtcp:{port}")),
+        number().prop_map(|ms| format!("a=ptime:{ms}")),
+        number().prop_map(|ms| format!("a=maxptime:{ms}")),
+        (number(), number()).prop_map(|(pt, rate)| format!("a=rtpmap:{pt} PCMU/{rate}")),
+        (number(), number()).prop_map(|(pt, rate)| format!("a=rtpmap:{pt} telephone-event/{rate}")),
+        (number(), "[ -~]{0,40}").prop_map(|(pt, what)| format!("a=fmtp:{pt} {what}")),
+        "a=(rtcp-mux|sendonly|recvonly|inactive|crypto:1 AES_CM_128_HMAC_SHA1_80 inline:x)",
+    ]
+}
+
 proptest! {
+    #[test]
+    fn what_is_agreed_with_whatever_is_described_is_within_its_bounds(
+        lines in prop::collection::vec(hostile_line(), 0..24),
+    ) {
+        let text = format!("v=0\r\no=- 1 1 IN IP4 192.0.2.9\r\ns=-\r\nc=IN IP4 192.0.2.9\r\n{}\r\n", lines.join("\r\n"));
+        let Ok(sdp) = parse(text.as_bytes()) else { return Ok(()) };
+        let Ok((reply, stream)) = answer(&sdp, &local(), Preference::default()) else { return Ok(()) };
+        prop_assert_eq!(reply.media.len(), sdp.media.len());
+        prop_assert!(reply.to_string().len() <= DESCRIPTION_BYTES_MAX);
+        prop_assert_eq!(parse(reply.to_string().as_bytes()).unwrap(), reply);
+        let types = [stream.pcmu, stream.pcma, stream.telephone_event];
+        prop_assert!(types.into_iter().flatten().all(|number| number < 128));
+        prop_assert!(stream.pcmu.is_some() || stream.pcma.is_some());
+        prop_assert!(stream.packet.is_none_or(|samples| samples % 80 == 0 && (80..=480).contains(&samples)));
+        for at in stream.remote.into_iter().chain(stream.remote_rtcp) {
+            let broadcast = at.ip() == "255.255.255.255".parse::<IpAddr>().unwrap();
+            prop_assert!(at.port() != 0 && !at.ip().is_multicast() && !broadcast && at.is_ipv4());
+        }
+    }
+
     #[test]
     fn parsing_what_was_built_gives_the_same(
         user in "[!-~]{1,8}", ids in any::<(u64, u64)>(), name in proptest::option::of("[ -~]{0,12}"),
