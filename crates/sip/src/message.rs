@@ -11,6 +11,7 @@ use smallvec::SmallVec;
 use crate::error::{ParseError, Rule};
 use crate::header::name::OTHER;
 use crate::header::{Elements, HeaderName};
+use crate::limits::{HEAD_MAX, HEAD_ROOM, HEADERS_MAX, HEADERS_ROOM, LINE_MAX, LINE_ROOM, MESSAGE_MAX};
 use crate::method::Method;
 use crate::status::StatusCode;
 
@@ -216,6 +217,15 @@ impl Message {
     fn length(&self) -> usize {
         let head: usize = self.slots.iter().map(|slot| slot.line.range().len()).sum();
         self.start_line.range().len() + head + 2 + self.body.len()
+    }
+
+    /// Whether it leaves room for what is written into it on its way (`limits::HEADERS_ROOM` and the others).
+    pub(crate) fn leaves_room(&self) -> bool {
+        let (whole, longest) = (self.length(), self.slots.iter().map(|slot| slot.line.range().len()).max());
+        self.slots.len() + HEADERS_ROOM <= HEADERS_MAX
+            && whole + HEAD_ROOM <= MESSAGE_MAX
+            && whole - self.body.len() + HEAD_ROOM <= HEAD_MAX
+            && longest.unwrap_or_default().max(self.start_line.range().len()) + LINE_ROOM <= LINE_MAX
     }
 
     /// Appends an edited message as it goes out.

@@ -14,6 +14,7 @@ use crate::flow::Flow;
 use crate::header::{HeaderName, Via};
 use crate::message::Message;
 use crate::method::Method;
+use crate::status::StatusCode;
 
 impl Proxy {
     /// Counts a message of the edge against its source's rate.
@@ -70,6 +71,9 @@ impl Proxy {
     ) {
         // Nobody at the edge speaks as one of us.
         message.remove_where(headers::is_ours);
+        if admission != Admission::Refused && !message.leaves_room() {
+            return self.too_large(&message, flow);
+        }
         if message.is_request() {
             flow = way_back(&message, flow);
             note_source(&mut message, remote);
@@ -142,6 +146,16 @@ impl Proxy {
             None => self.counts.malformed_dropped += 1,
         }
         false
+    }
+
+    /// A message that could be read here and, with what we add to it, by nobody behind us.
+    fn too_large(&mut self, message: &Message, flow: Flow) {
+        if message.is_request() && message.method() != Method::Ack && message.fault().is_none() {
+            self.counts.malformed_answered += 1;
+            self.answer_statelessly(message, &Answer::new(StatusCode::MESSAGE_TOO_LARGE), flow);
+        } else {
+            self.counts.malformed_dropped += 1;
+        }
     }
 
     pub(super) fn malformed(&mut self, error: &ParseError, flow: Flow) {

@@ -22,6 +22,7 @@ mod limits;
 mod overloaded;
 mod passwords;
 mod phones;
+mod room;
 
 const EDGE: &str = "127.0.0.1:5060";
 const CLUSTER: &str = "127.0.1.1:5080";
