@@ -1,0 +1,312 @@
+//! An agent besieged by a hostile party (`simnet::hostile`), as callee and as caller, by thousands of seeds: every input costs a
+//! bounded number of steps, time goes on, every dialog ends, and nothing is left.
+//!
+//! `HOSTILE_SEED=17` plays one seed, with a line for everything that is said; `STORM_SEEDS` plays more of them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use model::entropy::Seeded;
+use model::{Entropy, Timestamp};
+use simnet::hostile::{Party, Place, Role};
+use simnet::{Conditions, Network, Step, Watch};
+use sip::agent::{AgentConfig, Body, DialogId, Event, Invite, LocalIdentity, Provisionals, Reply, Session, UserAgent};
+use sip::{Message, StatusCode};
+
+use crate::pair::Wire;
+use crate::storm::seeds;
+
+const US: u8 = 0;
+const THEM: u8 = 1;
+
+/// What one input may cost at most, in random numbers (each request takes two or three) and in messages and events: a storm of
+/// requests in one dialog is answered one by one, and the end of an agent's dialogs takes some for each.
+const STEPS_MAX: u64 = 200;
+/// How long both act; then we hang up, and they fall silent.
+const ACTIVE: Duration = Duration::from_secs(40);
+/// When nothing may be left: 64*T1 each for an ACK, a BYE, and what lingers.
+const REST: Duration = Duration::from_secs(110);
+
+/// A seed takes some milliseconds.
+const SEED_MAX: Duration = Duration::from_secs(60);
+
+/// Entropy that is counted by whoever looks for loops: an agent that draws on and on within one input spins.
+struct Counted(Seeded, Arc<AtomicU64>);
+
+impl Entropy for Counted {
+    fn next_u64(&mut self) -> u64 {
+        let drawn = self.1.fetch_add(1, Ordering::Relaxed);
+        assert!(drawn < STEPS_MAX, "it draws {drawn} random numbers in one turn");
+        self.0.next_u64()
+    }
+}
+
+/// What our application does.
+#[derive(Clone, Copy, Debug)]
+enum Act {
+    Ring(DialogId),
+    Answer(DialogId),
+    Reject(DialogId),
+    Something(DialogId),
+    HangUp,
+}
+
+struct Siege {
+    seed: u64,
+    net: Network<u8, Bytes>,
+    agent: UserAgent,
+    party: Party,
+    fate: Seeded,
+    steps: Arc<AtomicU64>,
+    agenda: BTreeMap<(Timestamp, u64), Act>,
+    noted: u64,
+    dialogs: Vec<DialogId>,
+    loud: bool,
+    answered: u64,
+    unreadable: u64,
+}
+
+fn session(version: u64) -> Bytes {
+    Bytes::from(format!(
+        "v=0\r\no=- 1 {version} IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0\r\n"
+    ))
+}
+
+pub fn place() -> Place {
+    Place {
+        sent_by: "192.0.2.2:5060".to_owned(),
+        edge: "192.0.2.1:5060".to_owned(),
+        user: "stranger".to_owned(),
+        call_ids: "hostile-".to_owned(),
+        audio_port: 4_000,
+    }
+}
+
+impl Siege {
+    fn new(seed: u64, loud: bool) -> Self {
+        let mut fate = Seeded::new(seed ^ 0x51E6E);
+        let steps = Arc::new(AtomicU64::new(0));
+        let timer = [Some(90), Some(1_800), None][fate.below(3) as usize];
+        let config = AgentConfig { sent_by: "192.0.2.1".into(), session_expires_s: timer, ..AgentConfig::default() };
+        let agent = UserAgent::new(config, Box::new(Counted(Seeded::new(seed), steps.clone())));
+        let conditions = if fate.below(3) == 0 { Conditions::ROUGH } else { Conditions::PERFECT };
+        let net = Network::new(seed, conditions);
+        let calls = fate.below(2) == 0;
+        let role = if calls { Role::Caller("9000".to_owned()) } else { Role::Callee };
+        let party = Party::new(seed, role, place(), net.now());
+        let mut siege = Self {
+            seed,
+            net,
+            agent,
+            party,
+            fate,
+            steps,
+            agenda: BTreeMap::new(),
+            noted: 0,
+            dialogs: Vec::new(),
+            loud,
+            answered: 0,
+            unreadable: 0,
+        };
+        if !calls {
+            siege.call();
+        }
+        siege.later(ACTIVE, Act::HangUp);
+        siege
+    }
+
+    fn later(&mut self, after: Duration, act: Act) {
+        self.noted += 1;
+        self.agenda.insert((self.net.now() + after, self.noted), act);
+    }
+
+    fn soon(&mut self, within_ms: u64, act: Act) {
+        let after = Duration::from_millis(self.fate.below(within_ms));
+        self.later(after, act);
+    }
+
+    fn call(&mut self) {
+        let invite = Invite {
+            flow: Wire::Udp.flow_to(THEM),
+            target: "sip:stranger@192.0.2.2".into(),
+            from: "<sip:us@192.0.2.1>".into(),
+            to: "<sip:stranger@192.0.2.2>".into(),
+            call_id: format!("ours-{}", self.seed),
+            local: LocalIdentity { tag: "ours".into(), contact: "<sip:ours@192.0.2.1>".into() },
+            routes: Vec::new(),
+            headers: Vec::new(),
+            offer: (self.fate.below(4) > 0).then(|| session(1)),
+            provisionals: if self.fate.below(2) == 0 { Provisionals::Plain } else { Provisionals::Reliable },
+        };
+        let dialog = self.agent.invite(invite, self.net.now()).expect("a fresh agent has room");
+        self.dialogs.push(dialog);
+    }
+
+    fn play(&mut self) {
+        let (end, mut still) = (self.net.now() + ACTIVE + REST, 0);
+        let mut before = self.net.now();
+        loop {
+            self.drain();
+            let agenda = self.agenda.keys().next().map(|(at, _)| *at);
+            let others = [agenda, self.party.next_timeout(), self.agent.next_timeout()];
+            let due = others.into_iter().flatten().min().map_or(end, |due| due.min(end));
+            let step = self.net.step(Some(due));
+            let now = self.net.now();
+            still = if now == before { still + 1 } else { 0 };
+            before = now;
+            assert!(still < 5_000, "time stands still at {due:?}");
+            self.steps.store(0, Ordering::Relaxed);
+            match step {
+                Step::Arrived(packet) => self.arrive(packet.to, &packet.payload, now),
+                Step::Due(_) if now >= end => return,
+                Step::Due(_) => self.due(now),
+                Step::Idle => return,
+            }
+        }
+    }
+
+    fn arrive(&mut self, to: u8, bytes: &Bytes, now: Timestamp) {
+        if to == THEM {
+            return self.party.receive(&String::from_utf8_lossy(bytes), now);
+        }
+        match Message::parse(bytes.clone()) {
+            Ok(message) => self.agent.receive(message, Wire::Udp.flow_to(THEM), now),
+            Err(_) => self.unreadable += 1,
+        }
+    }
+
+    fn due(&mut self, now: Timestamp) {
+        while let Some(first) = self.agenda.first_entry().filter(|first| first.key().0 <= now) {
+            let act = first.remove();
+            self.act(act, now);
+        }
+        self.party.handle_timeout(now);
+        if self.agent.next_timeout().is_some_and(|due| due <= now) {
+            self.steps.store(0, Ordering::Relaxed);
+            self.agent.handle_timeout(now);
+        }
+    }
+
+    fn act(&mut self, act: Act, now: Timestamp) {
+        let agent = &mut self.agent;
+        // What comes at a wrong moment is refused by the agent.
+        let _ = match act {
+            Act::Ring(id) => agent.provisional(id, Reply::new(StatusCode::RINGING), now),
+            Act::Answer(id) => agent.answer(id, Reply::session(session(1)), now),
+            Act::Reject(id) => agent.reject(id, Reply::new(StatusCode::BUSY_HERE), now),
+            Act::Something(id) => match self.fate.below(7) {
+                0 => agent.reinvite(id, Some(session(2)), Vec::new(), now),
+                1 => agent.reinvite(id, None, Vec::new(), now),
+                2 => agent.update(id, Some(session(3)), Vec::new(), now),
+                3 => agent.info(id, Body::new("text/plain", "5"), Vec::new(), now).map(drop),
+                4 => agent.options(id, Vec::new(), now).map(drop),
+                5 => agent.cancel(id, Vec::new(), now),
+                _ => agent.bye(id, Vec::new(), now),
+            },
+            Act::HangUp => return self.hang_up(now),
+        };
+    }
+
+    /// As an application does whose calls are over: by whatever the dialog is in a state for.
+    fn hang_up(&mut self, now: Timestamp) {
+        self.party.fall_silent();
+        for id in self.dialogs.clone() {
+            self.steps.store(0, Ordering::Relaxed);
+            let agent = &mut self.agent;
+            let rejected = agent.reject(id, Reply::new(StatusCode(503)), now);
+            let _ = rejected.or_else(|_| agent.bye(id, Vec::new(), now)).or_else(|_| agent.cancel(id, Vec::new(), now));
+        }
+    }
+
+    fn drain(&mut self) {
+        let now = self.net.now();
+        let mut cost = 0;
+        while let Some(event) = self.agent.poll_event() {
+            self.hears(event, now);
+            cost += 1;
+        }
+        while let Some(transmit) = self.agent.poll_transmit() {
+            cost += 1;
+            Message::parse(transmit.bytes.clone()).expect("we send what we can read");
+            self.say(|| format!("> {}", String::from_utf8_lossy(&transmit.bytes)));
+            self.net.send(US, THEM, transmit.bytes);
+        }
+        assert!(cost < STEPS_MAX, "{cost} messages and events in one turn");
+        while let Some(said) = self.party.poll_transmit() {
+            self.say(|| format!("< {:?} {}", said.deviations, said.text));
+            self.net.send(THEM, US, Bytes::from(said.text));
+        }
+    }
+
+    fn say(&self, line: impl FnOnce() -> String) {
+        if self.loud {
+            eprintln!("{:?} {}", self.net.now(), line());
+        }
+    }
+
+    fn hears(&mut self, event: Event, now: Timestamp) {
+        self.say(|| format!("{event:?}").chars().take(120).collect());
+        let agent = &mut self.agent;
+        match event {
+            Event::Incoming { dialog, .. } => {
+                let tag = format!("ours-{}", self.dialogs.len());
+                let local = LocalIdentity { contact: format!("<sip:{tag}@192.0.2.1>"), tag };
+                let _ = agent.identify(dialog, local);
+                self.dialogs.push(dialog);
+                self.soon(1_000, Act::Ring(dialog));
+                let then = if self.fate.below(6) == 0 { Act::Reject(dialog) } else { Act::Answer(dialog) };
+                self.soon(3_000, then);
+            }
+            Event::Answered { dialog, session: answered, .. } => {
+                self.answered += 1;
+                if matches!(answered, Session::Offer(_)) {
+                    let _ = agent.ack(dialog, session(1), now);
+                }
+                self.soon(9_000, Act::Something(dialog));
+            }
+            Event::Acknowledged { dialog, .. } => {
+                self.answered += 1;
+                self.soon(9_000, Act::Something(dialog));
+            }
+            Event::Offered { dialog, .. } | Event::OfferWanted { dialog } => {
+                let _ = match self.fate.below(6) {
+                    0 => agent.refuse_offer(dialog, StatusCode::NOT_ACCEPTABLE_HERE, now),
+                    _ => agent.accept_offer(dialog, session(4), now),
+                };
+                self.soon(9_000, Act::Something(dialog));
+            }
+            Event::Proposed { dialog, .. } => drop(agent.bye(dialog, Vec::new(), now)),
+            Event::Info { request, .. } | Event::Request { request, .. } => {
+                let _ = agent.respond(request, Reply::new(StatusCode::OK), now);
+            }
+            _ => {}
+        }
+    }
+
+    fn judge(&self) {
+        let left = (self.agent.dialogs(), self.agent.transactions());
+        assert_eq!(left, (0, (0, 0)), "dialogs, client and server transactions that are left");
+    }
+}
+
+#[test]
+fn a_besieged_agent_pays_a_bounded_price_and_keeps_nothing() {
+    let only = std::env::var("HOSTILE_SEED").ok().and_then(|seed| seed.parse().ok());
+    let (mut answered, mut unreadable) = (0, 0);
+    let watch = Watch::new(SEED_MAX);
+    for seed in only.map_or_else(|| seeds(3_000), |seed| seed..seed + 1) {
+        watch.plays(seed);
+        let mut siege = Siege::new(seed, only.is_some());
+        let played = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            siege.play();
+            siege.judge();
+            (siege.answered, siege.unreadable)
+        }));
+        let (up, lost) = played.unwrap_or_else(|_| panic!("HOSTILE_SEED={seed} plays it again"));
+        (answered, unreadable) = (answered + up, unreadable + lost);
+    }
+    assert!(only.is_some() || (answered > 1_000 && unreadable > 100), "{answered} answered, {unreadable} unreadable");
+}
