@@ -14,4 +14,5 @@ mod siege;
 mod storm;
 mod survival;
 mod timers;
+mod twin;
 mod victim;

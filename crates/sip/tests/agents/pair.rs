@@ -23,6 +23,15 @@ impl Dice {
     pub fn fork(&self) -> Self {
         Self(Arc::new(Mutex::new(self.0.lock().unwrap_or_else(PoisonError::into_inner).clone())))
     }
+
+    /// Goes on as `other` would.
+    pub fn follow(&self, other: &Self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = other.fork().into_inner();
+    }
+
+    fn into_inner(self) -> Seeded {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
 }
 
 impl Entropy for Dice {
