@@ -200,6 +200,10 @@ impl UserAgent {
             } else if status.is_provisional() {
                 self.layer.cancel(client, &[], now);
             }
+            if status.is_provisional() && self.dialogs.get(owner).is_none() {
+                // Its dialog ended before anything was heard of it: nobody else gives it up, and its final response may never come.
+                self.layer.give_up_at(client, now + self.layer.intervals().patience());
+            }
             return;
         }
         let response = Arc::new(response);

@@ -89,11 +89,12 @@ impl InviteClient {
         }
     }
 
-    /// Gives up at `due` if no final response came by then: timer C of a proxy, or 64·T1 after a CANCEL (RFC 3261 §9.1).
+    /// Gives up at `due` if no final response came by then: timer C of a proxy, or 64·T1 after a CANCEL (RFC 3261 §9.1). Who has
+    /// given up already does so no later: provisional responses may come for ever.
     pub fn give_up_at(&mut self, due: Timestamp) {
         match self.state {
             ClientState::Calling => {}
-            ClientState::Proceeding => self.schedule.end = Some(due),
+            ClientState::Proceeding => self.schedule.end = Some(self.schedule.end.map_or(due, |end| end.min(due))),
             _ => {}
         }
     }

@@ -21,6 +21,7 @@ use sip::{Message, Method, StatusCode};
 use crate::pair::{self as dice, Wire};
 use crate::storm::seeds;
 use crate::twin::{Turn, Twin, shown};
+use crate::victim::{Request, Victim};
 
 const US: u8 = 0;
 const THEM: u8 = 1;
@@ -392,4 +393,25 @@ fn a_besieged_agent_pays_a_bounded_price_and_keeps_nothing() {
     }
     let enough = answered > 1_000 && unreadable > 100 && compared > 10_000;
     assert!(only.is_some() || enough, "{answered} answered, {unreadable} unreadable, {compared} turns compared");
+}
+
+#[test]
+fn an_invite_whose_dialog_ended_before_its_first_response_is_given_up() {
+    let mut victim = Victim::new(AgentConfig::default());
+    let dialog = victim.answered(&Request { body: "offer", ..Request::default() });
+    victim.agent.reinvite(dialog, Some(session(2)), Vec::new(), victim.now).expect("it stands");
+    victim.drain();
+    let invite = victim.sent.iter().rfind(|sent| sent.is_request() && sent.method() == Method::Invite).cloned();
+    let invite = invite.expect("a re-INVITE");
+    victim.receive(
+        Request { method: "BYE", cseq: 2, branch: "z9hG4bKbye", to_tag: "bob-tag", ..Request::default() }.message(),
+    );
+    assert_eq!(victim.agent.dialogs(), 0);
+    // However often it is said that it goes on.
+    for _ in 0..30 {
+        victim.receive(Message::response_to(&invite, StatusCode::SESSION_PROGRESS).build());
+        victim.run(Duration::from_secs(10));
+    }
+    victim.run(Duration::from_secs(100));
+    assert_eq!(victim.agent.transactions(), (0, 0));
 }
