@@ -363,7 +363,7 @@ impl UserAgent {
         let Some(flow) = self.dialogs.get(id.0).map(|leg| leg.state.dialog.flow) else { return };
         let (via, _) = self.new_via(flow);
         let Some(leg) = self.dialogs.get_mut(id.0) else { return };
-        let (Some(outgoing), Some(client)) = (leg.state.outgoing.take(), leg.invite_client) else { return };
+        let Some(outgoing) = leg.state.outgoing.take() else { return };
         let mut ack = leg.state.dialog.ack(&via, outgoing.cseq);
         if leg.state.challenges > 0
             && let Ok(invite) = Message::parse(outgoing.request)
@@ -377,7 +377,11 @@ impl UserAgent {
         }
         leg.state.challenges = 0;
         let bytes = with_session(ack, answer).build().to_bytes();
-        self.layer.acknowledge(client, &leg.state.dialog.remote_tag, bytes, flow);
+        match leg.invite_client {
+            Some(client) => self.layer.acknowledge(client, &leg.state.dialog.remote_tag, bytes, flow),
+            // The application took longer than the transaction, and another agent had the dialog meanwhile.
+            None => self.layer.transmit(flow, bytes),
+        }
     }
 
     // === Failures ===

@@ -8,11 +8,11 @@ use super::command::{CommandError, DialogId};
 use super::invite_client::GLARE_WAIT_MAX;
 use super::invite_server::KEEP_ALIVE;
 use super::leg::Leg;
-use super::state::{DialogSnapshot, LegState};
+use super::state::{DialogSnapshot, LegPhase, LegState, RequestPurpose};
 use super::{UserAgent, Waiting};
-use crate::Flow;
 use crate::header::CSeq;
 use crate::transaction::{ClientId, ClientSnapshot, ServerId, ServerSnapshot, ServerState};
+use crate::{Flow, StatusCode};
 
 /// How a snapshot is taken over.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -104,8 +104,25 @@ impl UserAgent {
         leg.restored = true;
         let id = self.insert_leg(leg).ok_or(CommandError::Full)?;
         self.restore_transactions(id, how, snapshot, now);
+        self.end_if_lost(id, now);
         self.arm(id);
         Ok(id)
+    }
+
+    /// A record may lack the transaction that a dialog waits for: damaged, or of one whose request is nobody's to keep. Nothing
+    /// would ever end it.
+    fn end_if_lost(&mut self, id: DialogId, now: Timestamp) {
+        let Some(leg) = self.dialogs.get_mut(id.0) else { return };
+        match leg.state.phase {
+            LegPhase::Inviting if leg.invite_client.is_none() || leg.state.outgoing.is_none() => {
+                self.fail(id, StatusCode::SERVICE_UNAVAILABLE, None, now);
+            }
+            LegPhase::Leaving if leg.state.requests.iter().all(|request| request.purpose != RequestPurpose::Leave) => {
+                leg.state.phase = LegPhase::Confirmed;
+                let _ = self.send_bye(id, Vec::new(), now);
+            }
+            _ => {}
+        }
     }
 
     /// What an earlier release, a damaged record or a clock that was ahead has put into timers becomes what a dialog of ours

@@ -369,6 +369,7 @@ impl UserAgent {
         let tag = leg.state.dialog.local_tag.clone();
         let Ok(cseq) = message.cseq() else { return };
         leg.keep(server, &self.layer);
+        self.layer.own(server, id.0);
         if leg.state.phase == LegPhase::Inviting {
             self.request_before_answer(id, server, &message, now);
             return;
@@ -532,7 +533,11 @@ impl UserAgent {
                 return;
             }
         }
-        if let Some(at) = leg.state.incoming.iter().position(|p| p.cseq == cseq)
+        // A number that is used again for another method is no repetition.
+        let same = |p: &PendingAnswer| {
+            p.cseq == cseq && Message::parse(p.request.clone()).is_ok_and(|pending| pending.method() == method)
+        };
+        if let Some(at) = leg.state.incoming.iter().position(same)
             && let (Some(pending), Some(handle)) = (leg.state.incoming.get_mut(at), leg.servers.get_mut(at))
         {
             pending.request = message.to_bytes();

@@ -18,6 +18,7 @@ use sip::{Message, Method, StatusCode};
 
 use crate::pair::{Dice, Wire, bob_identity, invite};
 use crate::storm::seeds;
+use crate::victim::{Request, Victim};
 
 /// Inputs of one seed.
 const INPUTS: u64 = 60;
@@ -83,6 +84,8 @@ struct Hostile {
     sent: Vec<Message>,
     /// Our INVITE as we sent it last.
     invite: Option<String>,
+    /// The INVITE that began the dialog.
+    began: Option<Message>,
     cseq: u64,
     serial: u32,
     story: String,
@@ -128,6 +131,7 @@ impl Hostile {
             waiting: Vec::new(),
             sent: Vec::new(),
             invite: None,
+            began: None,
             cseq: 1,
             serial: 0,
             story: String::new(),
@@ -332,8 +336,8 @@ impl Hostile {
         assert_eq!(agent.snapshot(&ids), snapshots, "{}", self.context());
         let whole = agent.transactions() == self.agent.transactions() && self.agent.dialogs() == 1;
         if let (true, Some(id)) = (whole, ids.first()) {
-            if let Some(invite) = self.invite.clone().and_then(|text| Message::parse(text.into()).ok()) {
-                self.agent.expect_again(&invite); // as one that was restored does
+            if let Some(invite) = &self.began {
+                self.agent.expect_again(invite); // as one that was restored does
             }
             self.heir = Some(Heir { agent, dialog: *id });
         }
@@ -395,7 +399,10 @@ impl Hostile {
         }
         for event in output.events {
             match event {
-                Event::Incoming { dialog, .. } if self.dialog.is_none() => self.dialog = Some(dialog),
+                Event::Incoming { dialog, request, .. } if self.dialog.is_none() => {
+                    self.dialog = Some(dialog);
+                    self.began = Some((*request).clone());
+                }
                 Event::Incoming { dialog, .. } => {
                     let _ = self.agent.reject(dialog, Reply::new(StatusCode::BUSY_HERE), self.now);
                     drain(&mut self.agent);
@@ -467,7 +474,7 @@ fn act(agent: &mut UserAgent, id: DialogId, waiting: &[IncomingId], what: u64, s
         14 | 15 => agent.accept_offer(id, session("answer"), now),
         16 => agent.refuse_offer(id, StatusCode::NOT_ACCEPTABLE_HERE, now),
         17 => agent.notify_ringing(id, &vec![(HeaderName::Event, "talk".to_owned())], now).map(|_| ()),
-        18 if serial % 4 == 0 => agent.cancel(id, Vec::new(), now).or_else(|_| agent.bye(id, Vec::new(), now)),
+        18 if serial.is_multiple_of(4) => agent.cancel(id, Vec::new(), now).or_else(|_| agent.bye(id, Vec::new(), now)),
         _ => waiting
             .iter()
             .rev()
@@ -505,4 +512,20 @@ fn whatever_a_peer_sends_costs_little_ends_and_is_gone_on_with() {
         compared > 2_000 && confirmed > 100 && oversized > 100,
         "{compared} compared, {confirmed} ended by BYE, {oversized} refused"
     );
+}
+
+#[test]
+fn an_invite_with_the_number_of_an_info_that_waits_is_no_repetition_of_it() {
+    let mut victim = Victim::new(AgentConfig::default());
+    let dialog = victim.answered(&Request { body: "offer", ..Request::default() });
+    for (method, branch) in [("INFO", "z9hG4bKinfo"), ("INVITE", "z9hG4bKagain")] {
+        let request = Request { method, cseq: 2, branch, to_tag: "bob-tag", body: "offer 2", ..Request::default() };
+        victim.receive(request.message());
+    }
+    assert_eq!(victim.sent.last().and_then(Message::status), Some(StatusCode::SERVER_INTERNAL_ERROR));
+    victim.run(Duration::from_secs(40));
+    victim.agent.bye(dialog, Vec::new(), victim.now).expect("it stands");
+    victim.drain();
+    victim.run(Duration::from_secs(64));
+    assert_eq!((victim.agent.dialogs(), victim.agent.transactions()), (0, (0, 0)));
 }

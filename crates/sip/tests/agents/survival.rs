@@ -270,3 +270,21 @@ fn a_challenged_invite_is_repeated_with_credentials_once() {
         Some(Event::Failed { status: StatusCode::PROXY_AUTHENTICATION_REQUIRED, .. })
     ));
 }
+
+#[test]
+fn an_ack_that_the_application_owes_for_long_leaves_the_heir_too() {
+    let mut pair = Pair::perfect(Wire::Stream);
+    let alice = pair.invite(None, Provisionals::Plain);
+    pair.run(20 * MS);
+    let (bob, now) = (pair.incoming(), pair.now());
+    pair.agent(BOB).identify(bob, bob_identity()).unwrap();
+    pair.agent(BOB).answer(bob, Reply::session("offer"), now).unwrap();
+    pair.run(20 * MS);
+    pair.net.cut(BOB);
+    pair.run(40 * S);
+    let heir = kill(&mut pair, ALICE, alice, HEIR);
+    let now = pair.now();
+    pair.agent(ALICE).ack(heir, Bytes::from_static(b"answer"), now).unwrap();
+    pair.drain();
+    assert_eq!(pair.requests(ALICE, Method::Ack), 1);
+}

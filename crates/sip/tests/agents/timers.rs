@@ -106,6 +106,26 @@ fn a_record_of_an_earlier_release_with_such_a_timer_goes_on() {
 }
 
 #[test]
+fn a_record_without_the_transaction_that_its_dialog_waits_for_comes_to_an_end() {
+    let (mut victim, dialog) = call("", AgentConfig::default());
+    victim.agent.bye(dialog, Vec::new(), victim.now).expect("it stands");
+    let (mut heir, _) = victim.restored(dialog, |snapshot| {
+        snapshot.leg.requests.clear();
+        snapshot.clients.clear();
+    });
+    heir.run(64 * S);
+    assert!(heir.requests(Method::Bye) > 0, "it is said again");
+    assert!(matches!(heir.events.last(), Some(Event::Released { reason: Release::ByUs, .. })));
+    let mut caller = Victim::new(AgentConfig::default());
+    let invite = crate::pair::invite(crate::pair::Wire::Udp, Some("offer"), sip::agent::Provisionals::Plain);
+    let dialog = caller.agent.invite(invite, caller.now).expect("room");
+    let (mut heir, _) = caller.restored(dialog, |snapshot| snapshot.invite_client = None);
+    heir.drain();
+    assert!(matches!(heir.events.last(), Some(Event::Failed { .. })));
+    assert_eq!(heir.agent.dialogs(), 0);
+}
+
+#[test]
 fn a_record_whose_numbers_are_damaged_neither_spins_nor_waits_for_ever() {
     let mut victim = Victim::new(AgentConfig::default());
     victim.receive(Request { body: "offer", ..Request::default() }.message());
