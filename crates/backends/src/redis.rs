@@ -21,6 +21,7 @@ mod steady;
 mod streams;
 mod views;
 mod waiting;
+mod watched;
 
 use std::collections::HashSet;
 use std::path::Path;

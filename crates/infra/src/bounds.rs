@@ -8,6 +8,9 @@ pub const TOMBSTONE: Duration = Duration::from_secs(64);
 /// How long a lease lasts; it is renewed each 0.5 s.
 pub const LEASE: Duration = Duration::from_secs(2);
 
+/// So much longer than it lasts a lease must have stood unchanged for whoever watches it: a renewal may be on its way.
+pub const LEASE_MARGIN: Duration = Duration::from_millis(500);
+
 /// Records of a dead owner are claimed in batches of this size.
 pub const CLAIM_BATCH: usize = 200;
 

@@ -13,11 +13,15 @@ pub struct Lease {
     pub owner: Owner,
     /// Its role.
     pub role: String,
-    /// Until when.
+    /// Until when it counts if it is not renewed, by the clock of who asked.
     pub until: Timestamp,
 }
 
 /// Epochs and leases.
+///
+/// No clock is compared with another: a lease, or a job, is over for who watches it when it has not been renewed for its time and
+/// [`crate::bounds::LEASE_MARGIN`] by the watcher's own clock, counted from the first look at it as it is. So whoever has just begun to look
+/// takes nothing from anybody for so long.
 pub trait Leases: Send + Sync {
     /// The node's next epoch: `max(clock in ms, last one + 1)`.
     fn next_epoch<'a>(&'a self, node: &'a NodeId) -> Answer<'a, Epoch>;
@@ -31,7 +35,7 @@ pub trait Leases: Send + Sync {
     /// Gives the lease back, at a clean end.
     fn release<'a>(&'a self, owner: &'a Owner) -> Answer<'a, ()>;
 
-    /// The leases of a role that have not run out.
+    /// The leases of a role that have not run out, each after [`crate::bounds::LEASE`].
     fn live<'a>(&'a self, role: &'a str) -> Answer<'a, Vec<Lease>>;
 
     /// Takes or keeps a job that one node does at a time, as `export:<tenant>`; none while somebody else has it. The token grows with

@@ -8,12 +8,65 @@ use model::{Epoch, NodeId, Owner, TenantId, Timestamp, Token};
 
 use super::ledgers::STREAMS;
 use super::script::Call;
+use super::watched::is_over;
 use super::{RedisStores, position, refused, reply};
 
 /// The tag of what belongs to no tenant.
 const NODES: &str = "{nodes}";
 
+/// A lease that nobody has renewed for so long goes from the table.
+const FORGOTTEN_AFTER: Duration = Duration::from_secs(3_600);
+/// What is watched of leases is called so, with the node behind it.
+const LEASE: &str = "lease:";
+
+/// A lease as this process has watched it.
+struct WatchedLease {
+    node: String,
+    row: String,
+    since: Timestamp,
+}
+
 impl RedisStores {
+    /// Notes the leases that a script has answered, behind its first word. Those that cannot be read are passed over.
+    fn watch_leases(&self, answer: &redis::Value, now: Timestamp) -> Result<Vec<WatchedLease>> {
+        let mut watched = self.steady.watched();
+        let mut leases = Vec::new();
+        for row in reply::list(answer)?.iter().skip(1) {
+            let Ok(words) = reply::texts(row) else { continue };
+            let [node, row] = &words[..] else { continue };
+            let since = watched.see(format!("{LEASE}{node}"), row, now);
+            leases.push(WatchedLease { node: node.clone(), row: row.clone(), since });
+        }
+        watched.retain(LEASE, |node| leases.iter().any(|lease| lease.node == node));
+        Ok(leases)
+    }
+
+    /// Drops the rows of nodes that have been gone for long, unless they have changed since they were seen.
+    async fn forget_leases(&self, leases: &[WatchedLease], now: Timestamp) -> Result<()> {
+        for lease in leases.iter().filter(|lease| now.since(lease.since) >= FORGOTTEN_AFTER) {
+            self.of_nodes("forget").arg(&lease.node).arg(&lease.row).send(self).await?;
+        }
+        Ok(())
+    }
+
+    /// Asks for something that one has at a time; where somebody else has it, again with what was seen of them when that has not
+    /// changed for its time. The words of the last answer.
+    async fn take_over<'a>(
+        &'a self,
+        what: String,
+        ttl: Duration,
+        ask: impl Fn(&str) -> Call<'a>,
+    ) -> Result<Vec<String>> {
+        let words = self.words(&ask("")).await?;
+        let [taken, row] = &words[..] else { return Ok(words) };
+        if taken != "taken" {
+            return Ok(words);
+        }
+        let now = self.clock.now();
+        let since = self.steady.watched().see(what, row, now);
+        if is_over(since, ttl, now) { self.words(&ask(row)).await } else { Ok(words) }
+    }
+
     fn of_nodes(&self, what: &str) -> Call<'_> {
         let mut call = Call::tagged(&self.scripts.leases, NODES);
         call.arg(what).arg(self.clock.now().as_millis());
@@ -53,11 +106,15 @@ impl Leases for RedisStores {
             self.mend().await?;
             let mut call = self.of_nodes("renew");
             call.arg(owner.node.as_str()).arg(owner.epoch.0).arg(role).arg(ttl.as_millis().to_string());
-            let words = self.words(&call).await?;
-            if is_done(&words) {
-                return Ok(());
+            let answer = call.send(self).await?;
+            let words = reply::list(&answer)?;
+            if reply::text(words.first())? == "done" {
+                // Whoever renews watches the others: when one of them dies, it is known since when.
+                let now = self.clock.now();
+                let leases = self.watch_leases(&answer, now)?;
+                return self.forget_leases(&leases, now).await;
             }
-            let newest: u64 = parsed("an epoch", words.get(1))?;
+            let newest = reply::number(words.get(1))?;
             let key = format!("node:{}", owner.node);
             let owner = Owner { node: owner.node.clone(), epoch: Epoch(newest) };
             Err(StoreError::Fenced { key, owner, token: Token(newest) })
@@ -76,15 +133,17 @@ impl Leases for RedisStores {
 
     fn live<'a>(&'a self, role: &'a str) -> Answer<'a, Vec<Lease>> {
         async move {
-            let mut call = self.of_nodes("live");
-            let answer = call.arg(role).send(self).await?;
-            let lease = |value: &redis::Value| {
-                let words = reply::texts(value)?;
-                let until: u64 = parsed("a time", words.get(1))?;
-                let owner = parsed("an owner", words.first())?;
-                Ok(Lease { owner, role: role.to_owned(), until: Timestamp::from_millis(until) })
+            let answer = self.of_nodes("live").send(self).await?;
+            let now = self.clock.now();
+            let lease = |watched: WatchedLease| {
+                let mut words = watched.row.splitn(3, ' ');
+                let (epoch, of) = (words.next()?.parse().ok()?, words.nth(1)?);
+                let owner = Owner { node: NodeId::parse(&watched.node).ok()?, epoch: Epoch(epoch) };
+                let until = watched.since + bounds::LEASE + bounds::LEASE_MARGIN;
+                let is_live = of == role && !is_over(watched.since, bounds::LEASE, now);
+                is_live.then(|| Lease { owner, role: role.to_owned(), until })
             };
-            let mut live = reply::list(&answer)?.iter().map(lease).collect::<Result<Vec<_>>>()?;
+            let mut live: Vec<Lease> = self.watch_leases(&answer, now)?.into_iter().filter_map(lease).collect();
             live.sort_by(|a, b| a.owner.cmp(&b.owner));
             Ok(live)
         }
@@ -93,9 +152,12 @@ impl Leases for RedisStores {
 
     fn take_job<'a>(&'a self, job: &'a str, owner: &'a Owner, ttl: Duration) -> Answer<'a, Option<Token>> {
         async move {
-            let mut call = self.of_nodes("job");
-            call.arg(job).arg(owner.to_string()).arg(ttl.as_millis().to_string()).arg(bounds::LEASES_MAX);
-            let words = self.words(&call).await?;
+            let ask = |seen: &str| {
+                let mut call = self.of_nodes("job");
+                call.arg(job).arg(owner.to_string()).arg(ttl.as_millis().to_string()).arg(bounds::LEASES_MAX).arg(seen);
+                call
+            };
+            let words = self.take_over(format!("job:{job}"), ttl, ask).await?;
             match words.first().map(String::as_str) {
                 Some("done") => parsed("a token", words.get(1)).map(|token| Some(Token(token))),
                 Some("taken") => Ok(None),
@@ -113,9 +175,13 @@ impl Outbox for RedisStores {
 
     fn take<'a>(&'a self, tenant: &'a TenantId, by: &'a Owner, ttl: Duration) -> Answer<'a, Option<ExportLease>> {
         async move {
-            let mut call = Call::on(&self.scripts.outbox, tenant);
-            call.arg("take").arg(by.to_string()).arg(self.clock.now().as_millis()).arg(ttl.as_millis().to_string());
-            let words = self.words(&call).await?;
+            let ask = |seen: &str| {
+                let mut call = Call::on(&self.scripts.outbox, tenant);
+                call.arg("take").arg(by.to_string()).arg(self.clock.now().as_millis());
+                call.arg(ttl.as_millis().to_string()).arg(seen);
+                call
+            };
+            let words = self.take_over(format!("export:{tenant}"), ttl, ask).await?;
             if !is_done(&words) {
                 return Ok(None);
             }

@@ -22,6 +22,7 @@ use super::ledgers::STREAMS;
 use super::row::{Facts, Kind, Row};
 use super::streams::ForWhom;
 use super::waiting::{Former, WaitingFile};
+use super::watched::Watched;
 use super::{RedisStores, reply};
 
 /// When Redis was away for this long, leases have run out that were not given up.
@@ -54,6 +55,7 @@ pub(super) struct Steady {
     /// Whether Redis had no room for the last commit of a kind that goes on without it.
     pub(super) full: AtomicBool,
     absence: Mutex<Absence>,
+    watched: Mutex<Watched>,
     life: Mutex<Life>,
     queues: Mutex<HashMap<TenantId, KeptQueues>>,
     /// The bindings of phones as they were last written.
@@ -122,13 +124,20 @@ impl Steady {
         match answer {
             Err(error) if is_away(error) => drop(absence.since.get_or_insert_with(Instant::now)),
             _ => {
-                if let Some(since) = absence.since.take()
-                    && since.elapsed() >= AWAY_LONG
-                {
-                    absence.back_at = Some(Instant::now());
+                if let Some(since) = absence.since.take() {
+                    // Nobody could renew meanwhile.
+                    lock(&self.watched).forget_all();
+                    if since.elapsed() >= AWAY_LONG {
+                        absence.back_at = Some(Instant::now());
+                    }
                 }
             }
         }
+    }
+
+    /// What others hold, as this client has watched it.
+    pub(super) fn watched(&self) -> MutexGuard<'_, Watched> {
+        lock(&self.watched)
     }
 
     /// Whether it has been asked which life Redis lives.

@@ -22,6 +22,12 @@ const NEW_CALLS: &str = "newcalls";
 /// A recipient's requests go when nothing was posted for this long: a node that is gone has left a stream behind.
 const REQUESTS_KEPT: Duration = Duration::from_secs(3_600);
 
+/// Entries of a stream that are looked at in search of those that somebody has held for too long: several turns of a busy node.
+const HELD_MAX: usize = 1_000;
+
+/// A reader that holds nothing and has not asked for so long is of an epoch that is over: readers ask each few seconds.
+const READERS_KEPT: Duration = Duration::from_secs(600);
+
 /// An entry that a consumer has got.
 struct Taken {
     position: Position,
@@ -109,24 +115,52 @@ impl RedisStores {
         Ok(())
     }
 
-    async fn take_now(
+    /// Entries that nobody holds.
+    async fn take_fresh(&self, tenant: &TenantId, stream: &str, by: &Owner, max: usize) -> Result<Vec<Taken>> {
+        let mut call = Call::on(&self.scripts.take_work, tenant);
+        let answer = call.about(Matter::Work).arg(stream).arg(by.to_string()).arg(max).send(self).await?;
+        reply::list(&answer)?.iter().map(taken).collect()
+    }
+
+    /// Entries that others have held as they were seen for `idle`, by this process's clock alone.
+    async fn take_held(
         &self,
         tenant: &TenantId,
         stream: &str,
         by: &Owner,
-        idle: Option<Duration>,
+        idle: Duration,
         max: usize,
     ) -> Result<Vec<Taken>> {
-        let mut call = Call::on(&self.scripts.take_work, tenant);
-        call.about(Matter::Work).arg(stream).arg(by.to_string()).arg(max).arg(self.clock.now().as_millis());
-        call.arg(idle.map(|idle| idle.as_millis().to_string()).unwrap_or_default());
+        let mut call = Call::on(&self.scripts.reclaim_work, tenant);
+        call.about(Matter::Work).arg("held").arg(stream).arg(by.to_string()).arg(HELD_MAX);
+        let answer = call.arg(READERS_KEPT.as_millis().to_string()).send(self).await?;
+        let held = reply::list(&answer)?.iter().map(reply::texts).collect::<Result<Vec<_>>>()?;
+        let due = self.held_for(&format!("{stream}:{tenant}:"), held, idle, max);
+        if due.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut call = Call::on(&self.scripts.reclaim_work, tenant);
+        call.about(Matter::Work).arg("take").arg(stream).arg(by.to_string()).arg(due.len());
+        for word in due.iter().flatten() {
+            call.arg(word);
+        }
         let answer = call.send(self).await?;
-        let taken = reply::list(&answer)?.iter().map(|entry| {
-            let words = reply::list(entry)?;
-            let deliveries = u32::try_from(reply::number(words.get(1))?).unwrap_or(u32::MAX);
-            Ok(Taken { position: at(words.first())?, deliveries, body: reply::bytes(words.get(2))? })
-        });
-        taken.collect()
+        reply::list(&answer)?.iter().map(taken).collect()
+    }
+
+    /// Those of the entries that have been held so for `idle`; each is its position, its holder, and how often it was given out.
+    fn held_for(&self, prefix: &str, held: Vec<Vec<String>>, idle: Duration, max: usize) -> Vec<Vec<String>> {
+        let now = self.clock.now();
+        let mut watched = self.steady.watched();
+        watched.retain(prefix, |position| held.iter().any(|entry| entry.first().is_some_and(|at| at == position)));
+        let mut is_due = |entry: &Vec<String>| {
+            let Some((position, holder)) = entry.split_first() else { return false };
+            now.since(watched.see(format!("{prefix}{position}"), &holder.join(" "), now)) >= idle
+        };
+        // All of them are looked at, so that each is watched from now on.
+        let mut due: Vec<Vec<String>> = held.into_iter().filter(|entry| is_due(entry)).collect();
+        due.truncate(max);
+        due
     }
 
     async fn take_work(
@@ -138,7 +172,7 @@ impl RedisStores {
         wait: Duration,
     ) -> Result<Vec<Taken>> {
         let look = || async {
-            let taken = self.take_now(tenant, stream, by, None, max).await?;
+            let taken = self.take_fresh(tenant, stream, by, max).await?;
             let found = Found::from(!taken.is_empty());
             Ok((taken, found))
         };
@@ -159,6 +193,12 @@ impl RedisStores {
         sent.add(Matter::Work, ids.iter().map(String::len).sum());
         self.link.settled(&held, sent, answer).map(drop)
     }
+}
+
+fn taken(entry: &redis::Value) -> Result<Taken> {
+    let words = reply::list(entry)?;
+    let deliveries = u32::try_from(reply::number(words.get(1))?).unwrap_or(u32::MAX);
+    Ok(Taken { position: at(words.first())?, deliveries, body: reply::bytes(words.get(2))? })
 }
 
 fn at(value: Option<&redis::Value>) -> Result<Position> {
@@ -237,7 +277,7 @@ impl NewCalls for RedisStores {
         max: usize,
     ) -> Answer<'a, Vec<TakenCall>> {
         async move {
-            let taken = self.take_now(tenant, NEW_CALLS, by, Some(idle), max).await?;
+            let taken = self.take_held(tenant, NEW_CALLS, by, idle, max).await?;
             taken.into_iter().map(taken_call).collect()
         }
         .boxed()
@@ -296,7 +336,7 @@ impl RequestStream for RedisStores {
         max: usize,
     ) -> Answer<'a, Vec<PostedEntry>> {
         async move {
-            let taken = self.take_now(tenant, &stream_of(to), by, Some(idle), max).await?;
+            let taken = self.take_held(tenant, &stream_of(to), by, idle, max).await?;
             taken.into_iter().map(|taken| wire::posted_from_wire(taken.position, taken.body)).collect()
         }
         .boxed()

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests report by panicking and wait by the clock")]
 
+mod clocks;
 mod cluster;
 mod disk;
 mod refusals;

@@ -25,7 +25,9 @@ pub(super) async fn an_epoch_never_repeats_and_fences_the_one_before(stores: &St
     let live = stores.leases.live("sip-cluster").await.unwrap();
     assert_eq!(live.iter().map(|lease| &lease.owner).collect::<Vec<_>>(), [&new]);
     assert_eq!(stores.leases.live("ors").await.unwrap(), []);
-    clock.advance(TTL);
+    clock.advance(TTL - Duration::from_millis(1));
+    assert_eq!(stores.leases.live("sip-cluster").await.unwrap().len(), 1);
+    clock.advance(bounds::LEASE_MARGIN + Duration::from_millis(1));
     assert_eq!(stores.leases.live("sip-cluster").await.unwrap(), []);
 }
 
@@ -34,7 +36,8 @@ pub(super) async fn a_job_has_one_holder_at_a_time(stores: &Stores, clock: &SetC
     let token = stores.leases.take_job("sweep", &first, TTL).await.unwrap().unwrap();
     assert_eq!(stores.leases.take_job("sweep", &second, TTL).await.unwrap(), None);
     assert_eq!(stores.leases.take_job("sweep", &first, TTL).await.unwrap(), Some(token));
-    clock.advance(TTL);
+    assert_eq!(stores.leases.take_job("sweep", &second, TTL).await.unwrap(), None);
+    clock.advance(TTL + bounds::LEASE_MARGIN);
     let next = stores.leases.take_job("sweep", &second, TTL).await.unwrap().unwrap();
     assert!(next > token);
 }
@@ -48,7 +51,7 @@ pub(super) async fn an_exporter_that_was_replaced_is_fenced(stores: &Stores, clo
     assert_eq!(stores.outbox.take(&acme, &second, TTL).await.unwrap(), None);
     let end = stores.events.end(&acme).await.unwrap();
     stores.outbox.exported(&acme, lease.token, end).await.unwrap();
-    clock.advance(TTL);
+    clock.advance(TTL + bounds::LEASE_MARGIN);
     let heir = stores.outbox.take(&acme, &second, TTL).await.unwrap().unwrap();
     assert_eq!(heir.position, end);
     let late = stores.outbox.exported(&acme, lease.token, end).await;

@@ -1,6 +1,17 @@
--- Epochs, leases and jobs of all nodes: three hashes in one slot.
+-- Epochs, leases and jobs of all nodes: three hashes in one slot. No clock is compared with another: a row changes with each renewal,
+-- and whoever watches it takes it for dead when it has not changed for its time by the watcher's own clock. The time in a row, by
+-- which nodes of earlier releases judge, grows with each renewal whatever the renewer's clock says.
 local what, now = arg(), tonumber(arg())
 local function newest(node) return tonumber(redis.call('HGET', key('epochs'), node) or '0') end
+local function later(held, ttl) return int(math.max(now + ttl, (tonumber(held) or 0) + 1)) end
+
+-- Every lease: the node, and its row.
+local function rows(answer)
+  local all = redis.call('HGETALL', key('leases'))
+  for i = 1, #all, 2 do answer[#answer + 1] = { all[i], all[i + 1] } end
+  return answer
+end
+
 if what == 'epoch' then
   local node, max = arg(), tonumber(arg())
   if newest(node) == 0 and redis.call('HLEN', key('epochs')) >= max then return { 'full', 'the table of nodes', int(max) } end
@@ -10,35 +21,32 @@ if what == 'epoch' then
 elseif what == 'renew' then
   local node, epoch, role, ttl = arg(), tonumber(arg()), arg(), tonumber(arg())
   if newest(node) > epoch then return { 'fenced', int(newest(node)) } end
-  redis.call('HSET', key('leases'), node, int(epoch) .. ' ' .. int(now + ttl) .. ' ' .. role)
-  return { 'done' }
+  local held = string.match(redis.call('HGET', key('leases'), node) or '', '^%d+ (%d+) ')
+  redis.call('HSET', key('leases'), node, int(epoch) .. ' ' .. later(held, ttl) .. ' ' .. role)
+  return rows({ 'done' })
 elseif what == 'release' then
   local node, epoch = arg(), arg()
   local held = redis.call('HGET', key('leases'), node)
   if held and string.match(held, '^(%d+) ') == epoch then redis.call('HDEL', key('leases'), node) end
   return { 'done' }
 elseif what == 'live' then
-  local role = arg()
-  local answer = {}
-  local all = redis.call('HGETALL', key('leases'))
-  for i = 1, #all, 2 do
-    local epoch, till, of = string.match(all[i + 1], '^(%d+) (%d+) (.*)$')
-    if tonumber(till) <= now - 3600000 then redis.call('HDEL', key('leases'), all[i])
-    elseif of == role and tonumber(till) > now then answer[#answer + 1] = { all[i] .. '.' .. epoch, till } end
-  end
-  return answer
+  return rows({ 'done' })
+elseif what == 'forget' then
+  local node, seen = arg(), arg()
+  if redis.call('HGET', key('leases'), node) == seen then redis.call('HDEL', key('leases'), node) end
+  return { 'done' }
 else
-  local job, owner, ttl, max = arg(), arg(), tonumber(arg()), tonumber(arg())
+  -- `seen` is the row of a holder that has not renewed for its time.
+  local job, owner, ttl, max, seen = arg(), arg(), tonumber(arg()), tonumber(arg()), arg()
   local held = redis.call('HGET', key('jobs'), job)
-  local token
-  if held then
-    local till, held_token, by = string.match(held, '^(%d+) (%d+) (.*)$')
-    if by == owner then token = held_token
-    elseif tonumber(till) > now then return { 'taken' } end
-  elseif redis.call('HLEN', key('jobs')) >= max then
+  local till, token, by = string.match(held or '', '^(%d+) (%d+) (.*)$')
+  if held and by ~= owner then
+    if held ~= seen then return { 'taken', held } end
+    token = nil
+  elseif not held and redis.call('HLEN', key('jobs')) >= max then
     return { 'full', 'the table of jobs', int(max) }
   end
   token = token or int(redis.call("INCR", key("jobtoken")))
-  redis.call('HSET', key('jobs'), job, int(now + ttl) .. ' ' .. token .. ' ' .. owner)
+  redis.call('HSET', key('jobs'), job, later(till, ttl) .. ' ' .. token .. ' ' .. owner)
   return { 'done', token }
 end

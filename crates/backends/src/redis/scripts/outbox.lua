@@ -3,13 +3,16 @@ local what = arg()
 local k = key('export')
 local held = redis.call('HMGET', k, 'o', 't', 'u', 'p')
 if what == 'take' then
-  local owner, now, ttl = arg(), tonumber(arg()), tonumber(arg())
+  -- `seen` is what stood here of a holder that has not renewed for its time, by the clock of who has watched it.
+  local owner, now, ttl, seen = arg(), tonumber(arg()), tonumber(arg()), arg()
   local token = held[2]
   if held[1] ~= owner then
-    if held[1] and tonumber(held[3]) > now then return { 'taken' } end
-    token = int(tonumber(held[2] or '0') + 1)
+    local row = held[1] and held[1] .. ' ' .. (held[2] or '') .. ' ' .. (held[3] or '')
+    if row and row ~= seen then return { 'taken', row } end
+    token = int((tonumber(held[2]) or 0) + 1)
   end
-  redis.call('HSET', k, 'o', owner, 't', token, 'u', int(now + ttl))
+  -- It grows with each renewal, so that it is seen.
+  redis.call('HSET', k, 'o', owner, 't', token, 'u', int(math.max(now + ttl, (tonumber(held[3]) or 0) + 1)))
   return { 'done', token, held[4] or '0-0' }
 end
 local token, position, keep = arg(), arg(), tonumber(arg())

@@ -1,0 +1,91 @@
+//! Processes whose clocks are apart, and nodes of the release before.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use infra::bounds::{LEASE, LEASE_MARGIN};
+use infra::conformance::SetClock;
+use infra::conformance::clocks::{self, Process};
+use infra::{NewCall, SystemClock};
+use model::{CallUuid, ConnId, Owner, Timestamp};
+
+use super::server::Server;
+use super::{create, stores, tenant};
+
+const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
+
+async fn process(server: &Server, database: u32, now: Timestamp) -> Process {
+    let clock = SetClock::at(now);
+    Process { stores: stores(server, database, clock.clone()).await.0, clock }
+}
+
+#[tokio::test]
+async fn clocks_that_are_minutes_apart_cost_nobody_a_lease() {
+    let server = Server::start(43);
+    for (database, apart) in [(0, 0), (1, 180), (2, 3_600)] {
+        let (early, late) =
+            (process(&server, database, NOW), process(&server, database, NOW + Duration::from_secs(apart)));
+        clocks::run(&early.await, &late.await).await;
+        let (early, late) =
+            (process(&server, database + 10, NOW), process(&server, database + 10, NOW + Duration::from_secs(apart)));
+        clocks::run(&late.await, &early.await).await;
+    }
+}
+
+#[tokio::test]
+async fn rows_of_the_release_before_are_understood() {
+    let server = Server::start(44);
+    let process = process(&server, 0, NOW).await;
+    let (leases, outbox) = (&process.stores.leases, &process.stores.outbox);
+    // As they stand where nodes of that release have written them, one with a clock that is late by an hour.
+    let till = |seconds: i64| (1_700_000_000_000_i64 + seconds * 1_000).to_string();
+    let renew =
+        |seconds| server.cli(&["HSET", "leases:{nodes}", "node-1", &format!("5 {} sip-cluster", till(seconds))]);
+    server.cli(&["HSET", "jobs:{nodes}", "sweep", &format!("{} 7 node-1.5", till(-3_600))]);
+    server.cli(&["HSET", "export:{acme}", "o", "node-1.5", "t", "7", "u", &till(-3_600), "p", "4-2"]);
+    let old: Owner = "node-1.5".parse().unwrap();
+    let new: Owner = "node-2.5".parse().unwrap();
+    for second in 0..10 {
+        renew(second - 3_600);
+        let live = leases.live("sip-cluster").await.unwrap();
+        assert_eq!(live.iter().map(|lease| &lease.owner).collect::<Vec<_>>(), [&old], "second {second}");
+        process.clock.advance(Duration::from_secs(1));
+    }
+    assert_eq!(leases.take_job("sweep", &new, LEASE).await.unwrap(), None);
+    assert_eq!(outbox.take(&tenant(), &new, LEASE).await.unwrap(), None);
+    process.clock.advance(LEASE + LEASE_MARGIN);
+    assert_eq!(leases.live("sip-cluster").await.unwrap(), []);
+    assert!(leases.take_job("sweep", &new, LEASE).await.unwrap().is_some());
+    let lease = outbox.take(&tenant(), &new, LEASE).await.unwrap().unwrap();
+    assert_eq!((lease.token.0, lease.position.to_string()), (8, "4-2".to_owned()));
+    // And what this release writes, that one reads: the epoch, a time that is to come, the role.
+    leases.renew(&new, "sip-cluster", LEASE).await.unwrap();
+    let row = server.cli(&["HGET", "leases:{nodes}", "node-2"]);
+    let words: Vec<&str> = row.trim().split(' ').collect();
+    assert_eq!((words[0], words[2]), ("5", "sip-cluster"));
+    assert!(words[1].parse::<u64>().unwrap() > 1_700_000_000_000);
+}
+
+#[tokio::test]
+async fn readers_of_epochs_that_are_over_go() {
+    let server = Server::start(45);
+    let (stores, _) = stores(&server, 0, Arc::new(SystemClock::start())).await;
+    let node: Owner = "sip-cluster-1.5".parse().unwrap();
+    let ors = |epoch: u64| -> Owner { format!("ors-1.{epoch}").parse().unwrap() };
+    let consumers = || server.cli(&["XINFO", "CONSUMERS", "newcalls:{acme}", "readers"]).matches("ors-1.").count();
+    for epoch in 1..=5 {
+        let body = bytes::Bytes::new();
+        let (conn_id, trace) = (ConnId(epoch), CallUuid(1));
+        let new_call = Some(NewCall { conn_id, trace, at: NOW, body });
+        stores.calls.commit(vec![infra::CallWrite { new_call, ..create(epoch, &node) }]).await.unwrap();
+        assert_eq!(stores.new_calls.take(&tenant(), &ors(epoch), 10, Duration::ZERO).await.unwrap().len(), 1);
+    }
+    assert_eq!(consumers(), 5);
+    let taken = stores.new_calls.reclaim(&tenant(), &ors(6), Duration::ZERO, 10).await.unwrap();
+    assert_eq!(taken.len(), 5, "nothing that they held is lost");
+    assert_eq!(consumers(), 1, "who holds it now");
+    // One that never held anything, or has acknowledged it, is known by its silence.
+    server.cli(&["XGROUP", "CREATECONSUMER", "newcalls:{acme}", "readers", "ors-1.7"]);
+    stores.new_calls.reclaim(&tenant(), &ors(6), Duration::ZERO, 10).await.unwrap();
+    assert_eq!(consumers(), 2, "it may have just begun");
+}
