@@ -116,10 +116,13 @@ impl RedisStores {
     /// The tenants of a list, in order.
     async fn listed(&self, list: &'static str) -> Result<Vec<TenantId>> {
         let reply = self.link.command(redis::cmd("SMEMBERS").arg(format!("tenants:{list}"))).await?;
-        let mut tenants = reply::texts(&reply)?
-            .iter()
-            .map(|text| TenantId::parse(text).map_err(|e| reply::corrupt("a list of tenants", e)))
-            .collect::<Result<Vec<_>>>()?;
+        let mut tenants: Vec<TenantId> = Vec::new();
+        for name in reply::list(&reply)? {
+            match reply::text(Some(name)).ok().and_then(|name| TenantId::parse(&name).ok()) {
+                Some(tenant) => tenants.push(tenant),
+                None => tracing::error!(list, "a name in a list of tenants is none"),
+            }
+        }
         tenants.sort();
         Ok(tenants)
     }

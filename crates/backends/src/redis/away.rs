@@ -159,6 +159,17 @@ impl Away {
         }
     }
 
+    /// What became of rows that waited: the owner of what was lost hears it with its next commit.
+    fn heard(&mut self, kind: Kind, rows: &[Row], answers: Vec<Written>) {
+        let lost =
+            |answer: &Written| matches!(answer, Written::Fenced { .. } | Written::Exists { .. } | Written::Refused(_));
+        for (row, answer) in rows.iter().zip(answers).filter(|(_, answer)| lost(answer)) {
+            tracing::warn!(record = row.key, ?answer, "a record that waited for Redis is not its writer's there");
+            self.lost.retain(|_, (_, since)| since.elapsed() < LOST_KEPT);
+            self.lost.insert(id(kind, row), (answer, Instant::now()));
+        }
+    }
+
     /// Keeps rows on disk too; where they stand. Without it they wait in memory alone.
     fn write_down(&mut self, kind: Kind, rows: &[Row]) -> u64 {
         let Some(file) = &mut self.file else { return 0 };
@@ -374,17 +385,7 @@ impl RedisStores {
             match tokio::time::timeout(TRY_WITHIN, trying).await {
                 Ok(Ok(answers)) => {
                     away.wait_no_more(kind, &rows);
-                    for (row, answer) in rows.into_iter().zip(answers) {
-                        if matches!(answer, Written::Fenced { .. } | Written::Exists { .. } | Written::Refused(_)) {
-                            tracing::warn!(
-                                record = row.key,
-                                ?answer,
-                                "a record that waited for Redis is not its writer's there"
-                            );
-                            away.lost.retain(|_, (_, since)| since.elapsed() < LOST_KEPT);
-                            away.lost.insert(id(kind, &row), (answer, Instant::now()));
-                        }
-                    }
+                    away.heard(kind, &rows, answers);
                 }
                 Ok(Err(error)) if !error.passes() => {
                     tracing::error!(%error, ledger = kind.name, rows = rows.len(), "commits that waited for Redis are refused");

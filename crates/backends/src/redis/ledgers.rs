@@ -70,7 +70,10 @@ impl RedisStores {
             }
             let answer = call.send(self).await?;
             for (at, item) in places.into_iter().zip(reply::list(&answer)?) {
-                let claimed: Claimed<K> = claimed(tenant, item)?;
+                let claimed: Claimed<K> = claimed(tenant, item).unwrap_or_else(|error| {
+                    tracing::error!(%tenant, ledger = kind.name, %error, "what was to be claimed cannot be read");
+                    Claimed::Unknown
+                });
                 if let Claimed::Yours(record) = &claimed {
                     let id = (kind.name, tenant.clone(), record.key.text());
                     self.steady.away.lock().await.claimed(&id);
@@ -99,7 +102,13 @@ impl RedisStores {
         let answer = self.load_rows(kind, tenant, &["one", &key.text()]).await?;
         let words = reply::list(&answer)?;
         match reply::text(words.first())?.as_str() {
-            "live" => record(tenant, words.get(1)).map(Loaded::Live),
+            "live" => Ok(record(tenant, words.get(1)).map_or_else(
+                |error| {
+                    unreadable(tenant, &error);
+                    Loaded::Unknown
+                },
+                Loaded::Live,
+            )),
             "ended" => Ok(Loaded::Ended),
             _ => {
                 self.nothing_waits_or_is_lost(kind).await?;
@@ -118,8 +127,29 @@ impl RedisStores {
     }
 
     async fn load_many<K: RecordKey>(&self, kind: Kind, tenant: &TenantId, how: &[&str]) -> Result<Vec<Record<K>>> {
+        Ok(self.load_readable(kind, tenant, how).await?.0)
+    }
+
+    /// Records, and the keys of those that cannot be read, each with the reason.
+    async fn load_readable<K: RecordKey>(
+        &self,
+        kind: Kind,
+        tenant: &TenantId,
+        how: &[&str],
+    ) -> Result<(Vec<Record<K>>, Vec<(String, String)>)> {
         let answer = self.load_rows(kind, tenant, how).await?;
-        reply::list(&answer)?.iter().skip(1).map(|item| record(tenant, Some(item))).collect()
+        let (mut records, mut damaged) = (Vec::new(), Vec::new());
+        for item in reply::list(&answer)?.iter().skip(1) {
+            match record(tenant, Some(item)) {
+                Ok(record) => records.push(record),
+                Err(error) => {
+                    tracing::error!(%tenant, ledger = kind.name, %error, "a record cannot be read: the others are");
+                    let key = reply::list(item).and_then(|words| reply::text(words.first()));
+                    damaged.extend(key.ok().map(|key| (key, error.to_string())));
+                }
+            }
+        }
+        Ok((records, damaged))
     }
 
     async fn load_owned<K: RecordKey>(
@@ -129,7 +159,16 @@ impl RedisStores {
         of: &Owner,
         max: usize,
     ) -> Result<Vec<Record<K>>> {
-        let records = self.load_many(kind, tenant, &["owner", &of.to_string(), &max.to_string()]).await?;
+        let how = ["owner", &of.to_string(), &max.to_string()];
+        let (records, damaged) = self.load_readable::<K>(kind, tenant, &how).await?;
+        // Nobody can claim them, so nobody else would ever take them from here.
+        for (key, why) in &damaged {
+            self.put_damaged_aside(kind, tenant, of, key, why).await?;
+        }
+        let (records, misplaced): (Vec<_>, Vec<_>) = records.into_iter().partition(|record| record.owner == *of);
+        for record in misplaced {
+            self.load_rows(kind, tenant, &["misplaced", &record.key.text(), &of.to_string()]).await?;
+        }
         Ok(self.known_to_the_last(records, |record: &Record<K>| (kind.name, tenant.clone(), record.key.text())).await)
     }
 
@@ -152,7 +191,9 @@ impl RedisStores {
             let owner = owner.parse().map_err(|e| reply::corrupt("an owner", e))?;
             Ok(Holding { owner, records: records.parse().map_err(|e| reply::corrupt("a count", e))? })
         };
-        let mut all = words.chunks(2).map(holding).collect::<Result<Vec<_>>>()?;
+        let readable =
+            words.chunks(2).filter_map(|pair| holding(pair).inspect_err(|error| unreadable(tenant, error)).ok());
+        let mut all: Vec<Holding> = readable.collect();
         all.sort_by(|a, b| a.owner.cmp(&b.owner));
         Ok(all)
     }
@@ -162,6 +203,10 @@ impl RedisStores {
         let answer = self.link.command(redis::cmd("GET").arg(key)).await?;
         Ok(position(&reply::text(Some(&answer))?)?.unwrap_or(Position::START))
     }
+}
+
+fn unreadable(tenant: &TenantId, error: &StoreError) {
+    tracing::error!(%tenant, %error, "an entry among others cannot be read");
 }
 
 /// A map as the list that RESP2 makes of it.
@@ -216,8 +261,8 @@ fn claimed<K: RecordKey>(tenant: &TenantId, answer: &Value) -> Result<Claimed<K>
 fn record<K: RecordKey>(tenant: &TenantId, answer: Option<&Value>) -> Result<Record<K>> {
     let words = reply::list(answer.unwrap_or(&Value::Nil))?;
     let key = reply::text(words.first())?;
-    let due = reply::text(words.get(5))?;
-    let due = if due.is_empty() { None } else { Some(reply::number(words.get(5))?) };
+    // What the store keeps for itself may be lost without the record.
+    let due = reply::number(words.get(5)).ok();
     Ok(Record {
         tenant: tenant.clone(),
         key: K::parse(&key).ok_or_else(|| reply::corrupt("a key", key))?,
@@ -226,7 +271,7 @@ fn record<K: RecordKey>(tenant: &TenantId, answer: Option<&Value>) -> Result<Rec
         state: reply::bytes(words.get(3))?,
         intentions: reply::bytes(words.get(4))?,
         due: due.map(Timestamp::from_micros),
-        claims: u32::try_from(reply::number(words.get(6))?).unwrap_or(u32::MAX),
+        claims: reply::number(words.get(6)).map_or(0, |claims| u32::try_from(claims).unwrap_or(u32::MAX)),
     })
 }
 

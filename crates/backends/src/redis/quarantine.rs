@@ -4,7 +4,7 @@ use futures::FutureExt as _;
 use infra::{
     Answer, Aside, AsideId, AsideState, LedgerKind, PutAside, Quarantine, Result, StoreError, Written, bounds, released,
 };
-use model::{TenantId, Timestamp, Token};
+use model::{Owner, TenantId, Timestamp, Token};
 use redis::Value;
 
 use super::ledgers::{STREAMS, written};
@@ -41,6 +41,21 @@ impl RedisStores {
             self.steady.forget(&id);
         }
         Ok(written)
+    }
+
+    /// Puts aside a record that cannot be read, found among those of an owner who is gone.
+    pub(super) async fn put_damaged_aside(
+        &self,
+        kind: Kind,
+        tenant: &TenantId,
+        of: &Owner,
+        key: &str,
+        why: &str,
+    ) -> Result<()> {
+        let mut call = self.of_quarantine(tenant, "damaged");
+        call.arg(kind.name).arg(kind.remembers.as_micros().to_string()).arg(key).arg(of.to_string());
+        call.arg(released().to_string()).arg(why.get(..bounds::QUARANTINE_WHY_MAX).unwrap_or(why));
+        call.send(self).await.map(drop)
     }
 
     /// Whether something was done about a record in quarantine.

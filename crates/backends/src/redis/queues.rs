@@ -115,8 +115,12 @@ fn record(tenant: &TenantId, words: &[Value]) -> Result<QueueRecord> {
         pairs.sort_by(|(a, _), (b, _)| a.cmp(b));
         Ok::<_, infra::StoreError>(pairs)
     };
-    let agent = |(id, body): (String, Bytes)| {
-        AgentId::parse(&id).map(|id| (id, body)).map_err(|e| reply::corrupt("an agent", e))
+    let agent = |(id, body): (String, Bytes)| match AgentId::parse(&id) {
+        Ok(id) => Some((id, body)),
+        Err(error) => {
+            tracing::error!(%tenant, %error, "a reservation of nobody is passed over");
+            None
+        }
     };
     Ok(QueueRecord {
         tenant: tenant.clone(),
@@ -124,7 +128,7 @@ fn record(tenant: &TenantId, words: &[Value]) -> Result<QueueRecord> {
         token: Token(reply::number(words.get(2))?),
         state: reply::bytes(words.get(3))?,
         requests: pairs(words.get(4))?,
-        reservations: pairs(words.get(5))?.into_iter().map(agent).collect::<Result<_>>()?,
+        reservations: pairs(words.get(5))?.into_iter().filter_map(agent).collect(),
         consumed: position(&reply::text(words.get(6))?)?.unwrap_or(Position::START),
     })
 }

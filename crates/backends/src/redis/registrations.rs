@@ -58,7 +58,7 @@ impl RedisStores {
     }
 
     /// The same; what Redis holds of one phone and cannot be written over is that phone's alone.
-    async fn register_or_refuse(&self, write: &RegistrationWrite) -> Result<RegistrationWritten> {
+    pub(super) async fn register_or_refuse(&self, write: &RegistrationWrite) -> Result<RegistrationWritten> {
         match self.register(write).await {
             Err(error) if !error.passes() => {
                 tracing::error!(tenant = %write.tenant, %error, "a registration cannot be written");
@@ -76,10 +76,13 @@ impl RedisStores {
             // Redis may have been emptied: facts are numbered on.
             return Ok(Registration { events: self.steady.told_of(tenant, &dn_of(dn)?), ..Registration::default() });
         }
-        let record = v1::RegistrationPut::decode(reply::bytes(words.get(2))?);
-        let record = record.map_err(|e| reply::corrupt("a registration", e))?;
+        // One that cannot be read is one without a phone: the next REGISTER is written over it.
+        let record = v1::RegistrationPut::decode(reply::bytes(words.get(2))?).unwrap_or_else(|error| {
+            tracing::error!(%tenant, %error, "a registration cannot be read");
+            v1::RegistrationPut::default()
+        });
         let held = wire::registration_from_wire(record);
-        let events = reply::number(words.get(1))?.max(self.steady.told_of(tenant, &dn_of(dn)?));
+        let events = reply::number(words.get(1)).unwrap_or_default().max(self.steady.told_of(tenant, &dn_of(dn)?));
         Ok(Registration { version: reply::number(words.first())?, events, ..held })
     }
 }
@@ -128,9 +131,8 @@ impl Registrations for RedisStores {
                 let key = format!("regends:{}", tag(&tenant));
                 let mut command = redis::cmd("ZRANGEBYSCORE");
                 command.arg(key).arg("-inf").arg(now.as_micros()).arg("LIMIT").arg(0).arg(left);
-                for dn in reply::texts(&self.link.command(&command).await?)? {
-                    ending.push((tenant.clone(), dn_of(&dn)?));
-                }
+                let dns = reply::texts(&self.link.command(&command).await?)?;
+                ending.extend(dns.iter().filter_map(|dn| Some((tenant.clone(), dn_of(dn).ok()?))));
             }
             Ok(ending)
         }
@@ -148,8 +150,19 @@ impl Registrations for RedisStores {
             let mut command = redis::cmd("ZRANGE");
             command.arg(format!("regs:{}", tag(tenant))).arg(from).arg("+").arg("BYLEX").arg("LIMIT").arg(0).arg(max);
             let dns = reply::texts(&self.link.command(&command).await?)?;
-            let read = dns.iter().map(|dn| async move { Ok((dn_of(dn)?, self.registration(tenant, dn).await?)) });
-            futures::future::try_join_all(read).await
+            let read = dns
+                .iter()
+                .map(|dn| async move { Ok::<_, StoreError>((dn_of(dn)?, self.registration(tenant, dn).await?)) });
+            let mut registrations = Vec::with_capacity(dns.len());
+            for read in join_all(read).await {
+                match read {
+                    Ok(read) => registrations.push(read),
+                    // One DN hides no other.
+                    Err(error) if !error.passes() => tracing::error!(%tenant, %error, "a registration cannot be read"),
+                    Err(error) => return Err(error),
+                }
+            }
+            Ok(registrations)
         }
         .boxed()
     }

@@ -452,7 +452,7 @@ impl RedisStores {
             for ((kind, tenant), rows) in self.steady.all_anew() {
                 let Some(kind) = Kind::named(kind) else { continue };
                 for part in rows.chunks(PART_ROWS) {
-                    self.write_rows(kind, &tenant, part, None).await?;
+                    self.write_each(kind, &tenant, part, None).await?;
                     count += part.len();
                 }
             }
@@ -462,7 +462,7 @@ impl RedisStores {
             }
             for write in self.steady.all_registrations() {
                 // Whoever has registered since is right.
-                self.register(&write).await?;
+                self.register_or_refuse(&write).await?;
                 count += 1;
             }
             self.steady.owes_nothing(&generation);
@@ -483,7 +483,13 @@ impl RedisStores {
         let latest = lock(&self.steady.lately).all();
         for (tenant, facts) in latest {
             self.announce(STREAMS, &tenant).await?;
-            self.tell_log(&tenant, &facts, ForWhom::LogAgain).await?;
+            match self.tell_log(&tenant, &facts, ForWhom::LogAgain).await {
+                // The facts of one tenant find no room: that takes the lease of nobody.
+                Err(error @ StoreError::Full { bound: 1.., .. }) => {
+                    tracing::error!(%tenant, %error, facts = facts.len(), "facts cannot be told again");
+                }
+                told => told?,
+            }
         }
         lock(&self.steady.life).told = Some(generation.to_owned());
         Ok(())

@@ -89,6 +89,10 @@ impl RedisStores {
             let entries = words.iter().skip(1).map(entry).collect::<Result<Vec<_>>>()?;
             let Some((last, ..)) = entries.last() else { return Ok(Vec::new()) };
             after = *last;
+            let passed_over = entries.iter().filter(|(.., event)| event.is_none()).count();
+            if passed_over > 0 {
+                tracing::warn!(%tenant, before = %after, passed_over, "facts cannot be read, or are of a later release");
+            }
             let known = entries.into_iter().filter(|(_, for_whom, _)| wanted(*for_whom));
             let known = known.filter_map(|(position, for_whom, event)| {
                 let entry = EventEntry { position, event: event? };
@@ -179,6 +183,29 @@ impl RedisStores {
         self.wait_for(tenant, stream, wait, look).await
     }
 
+    /// What entries say. One that cannot be read is dropped: given out again and again, it would hold up those behind it.
+    async fn readable<T>(
+        &self,
+        tenant: &TenantId,
+        stream: &str,
+        taken: Vec<Taken>,
+        read: impl Fn(Taken) -> Result<T>,
+    ) -> Result<Vec<T>> {
+        let (mut entries, mut unreadable) = (Vec::with_capacity(taken.len()), Vec::new());
+        for taken in taken {
+            let position = taken.position;
+            match read(taken) {
+                Ok(entry) => entries.push(entry),
+                Err(error) => {
+                    tracing::error!(%tenant, stream, %error, "an entry cannot be read: it is dropped");
+                    unreadable.push(position);
+                }
+            }
+        }
+        self.ack_work(tenant, stream, &unreadable).await?;
+        Ok(entries)
+    }
+
     async fn ack_work(&self, tenant: &TenantId, stream: &str, positions: &[Position]) -> Result<()> {
         if positions.is_empty() {
             return Ok(());
@@ -240,18 +267,21 @@ impl EventStream for RedisStores {
 /// An entry; without what it is about where a later release has written it.
 fn entry(value: &redis::Value) -> Result<(Position, ForWhom, Option<Arc<Stamped>>)> {
     let words = reply::list(value)?;
-    let for_whom = ForWhom::of_field(&reply::text(words.get(2))?);
-    let body = reply::bytes(words.get(1))?;
-    let event = for_whom.and_then(|_| contracts::wire::decode_stamped(body).ok());
+    let for_whom = reply::text(words.get(2)).ok().and_then(|field| ForWhom::of_field(&field));
+    let event = for_whom.and_then(|_| contracts::wire::decode_stamped(reply::bytes(words.get(1)).ok()?).ok());
     Ok((at(words.first())?, for_whom.unwrap_or(ForWhom::All), event.map(Arc::new)))
 }
-
-// === impl NewCalls ===
 
 fn taken_call(taken: Taken) -> Result<TakenCall> {
     let call = wire::new_call_from_wire(taken.position, taken.body)?;
     Ok(TakenCall { position: taken.position, deliveries: taken.deliveries, call })
 }
+
+fn posted(taken: Taken) -> Result<PostedEntry> {
+    wire::posted_from_wire(taken.position, taken.body)
+}
+
+// === impl NewCalls ===
 
 impl NewCalls for RedisStores {
     fn take<'a>(
@@ -261,8 +291,11 @@ impl NewCalls for RedisStores {
         max: usize,
         wait: Duration,
     ) -> Answer<'a, Vec<TakenCall>> {
-        async move { self.take_work(tenant, NEW_CALLS, by, max, wait).await?.into_iter().map(taken_call).collect() }
-            .boxed()
+        async move {
+            let taken = self.take_work(tenant, NEW_CALLS, by, max, wait).await?;
+            self.readable(tenant, NEW_CALLS, taken, taken_call).await
+        }
+        .boxed()
     }
 
     fn ack<'a>(&'a self, tenant: &'a TenantId, positions: &'a [Position]) -> Answer<'a, ()> {
@@ -278,7 +311,7 @@ impl NewCalls for RedisStores {
     ) -> Answer<'a, Vec<TakenCall>> {
         async move {
             let taken = self.take_held(tenant, NEW_CALLS, by, idle, max).await?;
-            taken.into_iter().map(taken_call).collect()
+            self.readable(tenant, NEW_CALLS, taken, taken_call).await
         }
         .boxed()
     }
@@ -318,7 +351,7 @@ impl RequestStream for RedisStores {
     ) -> Answer<'a, Vec<PostedEntry>> {
         async move {
             let taken = self.take_work(tenant, &stream_of(to), by, max, wait).await?;
-            taken.into_iter().map(|taken| wire::posted_from_wire(taken.position, taken.body)).collect()
+            self.readable(tenant, &stream_of(to), taken, posted).await
         }
         .boxed()
     }
@@ -337,7 +370,7 @@ impl RequestStream for RedisStores {
     ) -> Answer<'a, Vec<PostedEntry>> {
         async move {
             let taken = self.take_held(tenant, &stream_of(to), by, idle, max).await?;
-            taken.into_iter().map(|taken| wire::posted_from_wire(taken.position, taken.body)).collect()
+            self.readable(tenant, &stream_of(to), taken, posted).await
         }
         .boxed()
     }

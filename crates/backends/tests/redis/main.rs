@@ -4,6 +4,7 @@
 
 mod clocks;
 mod cluster;
+mod damage;
 mod disk;
 mod refusals;
 mod sentinel;

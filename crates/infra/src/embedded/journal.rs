@@ -1,4 +1,5 @@
-//! The journal: frames of length, CRC-32 and payload; a torn tail is dropped; a snapshot replaces what has grown long.
+//! The journal: frames of length, CRC-32 and payload; a torn tail is dropped, a damaged frame put aside; a snapshot replaces what has
+//! grown long.
 //!
 //! Files are `<n>.snapshot` and `<n>.journal` with n counting up. A snapshot counts only if its end mark is there, so a crash while one
 //! is written leaves the pair before it in force.
@@ -38,6 +39,12 @@ const GROUP: Duration = Duration::from_millis(100);
 /// The largest payload that is read back: the largest turn is far below it.
 const PAYLOAD_MAX: usize = 256 << 20;
 
+/// Bytes that are looked through in search of the frame behind a damaged one: more than a journal has before it is replaced.
+const SCAN_MAX: usize = 256 << 20;
+
+/// Bytes of what cannot be read that are kept beside a file.
+const DAMAGED_MAX: u64 = 64 << 20;
+
 /// An open journal.
 pub(super) struct Journal {
     folder: PathBuf,
@@ -74,10 +81,11 @@ impl Journal {
         let number = newest(folder)?;
         let snapshot = snapshot_path(folder, number);
         if snapshot.exists() {
-            read_frames(&snapshot, &mut replay)?;
+            read_frames(&snapshot, &mut replay, &mut |bytes| keep_damaged(&snapshot, bytes))?;
         }
         let path = journal_path(folder, number);
-        let good = if path.exists() { read_frames(&path, &mut replay)?.bytes } else { 0 };
+        let mut keep = |bytes: &[u8]| keep_damaged(&path, bytes);
+        let good = if path.exists() { read_frames(&path, &mut replay, &mut keep)?.bytes } else { 0 };
         let file = Arc::new(open_for_append(&path)?);
         let length = file.metadata().map_err(|e| io_error("the journal", &e))?.len();
         let dirty_tail = length > good;
@@ -216,33 +224,73 @@ fn frame(turn: &Turn) -> Vec<u8> {
 
 /// What reading a file found.
 struct Frames {
-    /// Bytes of whole frames from the begin.
+    /// Bytes from the begin up to where the last whole frame ends.
     bytes: u64,
     /// Whether the end mark of a snapshot stands behind them.
     ended: bool,
 }
 
-fn read_frames(path: &Path, replay: &mut impl FnMut(Turn)) -> Result<Frames> {
+/// What stands at a place of a file.
+enum Frame<'a> {
+    Turn(Turn, &'a [u8]),
+    End,
+}
+
+/// Reads a file's frames. A damaged one is handed to `damaged`, and those behind it are read; what is torn off at the end is not.
+fn read_frames(path: &Path, replay: &mut impl FnMut(Turn), damaged: &mut impl FnMut(&[u8])) -> Result<Frames> {
     let mut bytes = Vec::new();
     let opened = File::open(path)
         .and_then(|mut file| if file.metadata()?.is_file() { file.read_to_end(&mut bytes) } else { Ok(0) });
     opened.map_err(|e| io_error("the journal", &e))?;
     let mut at = 0;
-    while let Some((header, rest)) = bytes.get(at..).and_then(|b| b.split_first_chunk::<HEADER>()) {
-        let [l0, l1, l2, l3, c0, c1, c2, c3] = *header;
-        let length = u32::from_le_bytes([l0, l1, l2, l3]) as usize;
-        if length == 0 {
-            return Ok(Frames { bytes: at as u64, ended: true });
+    let mut budget = SCAN_MAX;
+    loop {
+        match frame_at(&bytes, at, &mut { usize::MAX }) {
+            Some(Frame::End) => return Ok(Frames { bytes: at as u64, ended: true }),
+            Some(Frame::Turn(turn, payload)) => {
+                replay(turn);
+                at += HEADER + payload.len();
+            }
+            None => {
+                let next = (at + 1..bytes.len()).find(|next| frame_at(&bytes, *next, &mut budget).is_some());
+                let Some(next) = next else { return Ok(Frames { bytes: at as u64, ended: false }) };
+                damaged(bytes.get(at..next).unwrap_or_default());
+                at = next;
+            }
         }
-        let Some(payload) = rest.get(..length).filter(|_| length <= PAYLOAD_MAX) else { break };
-        if crc32fast::hash(payload) != u32::from_le_bytes([c0, c1, c2, c3]) {
-            break;
-        }
-        let Ok(turn) = Turn::decode(payload) else { break };
-        replay(turn);
-        at += HEADER + length;
     }
-    Ok(Frames { bytes: at as u64, ended: false })
+}
+
+/// The frame that stands there, if one does. The search for one takes from `budget` what it looks through.
+fn frame_at<'a>(bytes: &'a [u8], at: usize, budget: &mut usize) -> Option<Frame<'a>> {
+    let (header, rest) = bytes.get(at..)?.split_first_chunk::<HEADER>()?;
+    let [l0, l1, l2, l3, c0, c1, c2, c3] = *header;
+    let length = u32::from_le_bytes([l0, l1, l2, l3]) as usize;
+    if length == 0 {
+        // Zeros stand in many records: the mark is the last thing in its file.
+        return (rest.is_empty() && *header == [0; HEADER]).then_some(Frame::End);
+    }
+    let payload = rest.get(..length).filter(|_| length <= PAYLOAD_MAX)?;
+    *budget = budget.checked_sub(length)?;
+    if crc32fast::hash(payload) != u32::from_le_bytes([c0, c1, c2, c3]) {
+        return None;
+    }
+    Turn::decode(payload).ok().map(|turn| Frame::Turn(turn, payload))
+}
+
+/// Keeps what cannot be read beside the file that it stood in, for whoever looks at it.
+fn keep_damaged(path: &Path, bytes: &[u8]) {
+    tracing::error!(path = %path.display(), bytes = bytes.len(), "a part of the journal is damaged: what stands behind it is read");
+    let mut name = path.as_os_str().to_owned();
+    name.push(".damaged");
+    let kept = OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(&name)
+        .and_then(|mut file| if file.metadata()?.len() < DAMAGED_MAX { file.write_all(bytes) } else { Ok(()) });
+    if let Err(error) = kept {
+        tracing::warn!(%error, "the damaged part cannot be kept");
+    }
 }
 
 fn write_snapshot(path: &Path, turns: impl Iterator<Item = Turn>) -> io::Result<()> {
@@ -264,17 +312,15 @@ fn newest(folder: &Path) -> Result<u64> {
     numbers.dedup();
     let whole = |number: &u64| {
         let path = snapshot_path(folder, *number);
-        !path.exists() || read_frames(&path, &mut |_| ()).is_ok_and(|frames| frames.ended)
+        !path.exists() || read_frames(&path, &mut |_| (), &mut |_| ()).is_ok_and(|frames| frames.ended)
     };
     let chosen = numbers.iter().rev().copied().find(whole);
-    match (chosen, numbers.is_empty()) {
-        (Some(number), _) => Ok(number),
-        (None, true) => Ok(1),
-        (None, false) => Err(StoreError::Corrupt {
-            what: folder.display().to_string(),
-            reason: "no snapshot in it is whole".to_owned(),
-        }),
-    }
+    let Some(last) = numbers.last() else { return Ok(1) };
+    Ok(chosen.unwrap_or_else(|| {
+        // It was whole when it replaced the one before it: what is left of it is all that there is.
+        tracing::error!(folder = %folder.display(), "the snapshot is damaged: what can be read of it is");
+        *last
+    }))
 }
 
 fn open_for_append(path: &Path) -> Result<File> {

@@ -10,9 +10,6 @@ use super::leases::LeaseState;
 use super::tenant::TenantState;
 use crate::{Position, Refusal, Room};
 
-/// Effects of a snapshot are written in turns of this many.
-const DUMP_TURN: usize = 256;
-
 /// The whole state.
 pub(super) struct State {
     pub(super) tenants: BTreeMap<TenantId, TenantState>,
@@ -135,12 +132,9 @@ impl State {
     pub(super) fn dump(&self) -> impl Iterator<Item = v1::Turn> + '_ {
         let epochs =
             self.epochs.iter().map(|(node, epoch)| Effect::Epoch(v1::EpochGiven { node: node.clone(), epoch: *epoch }));
-        let mut effects = epochs.chain(self.tenants.iter().flat_map(|(name, tenant)| tenant.dump(name)));
-        std::iter::from_fn(move || {
-            let turn: Vec<_> =
-                effects.by_ref().take(DUMP_TURN).map(|effect| v1::Effect { effect: Some(effect) }).collect();
-            (!turn.is_empty()).then_some(v1::Turn { effects: turn })
-        })
+        let effects = epochs.chain(self.tenants.iter().flat_map(|(name, tenant)| tenant.dump(name)));
+        // Each by itself: a damaged frame costs what stands in it.
+        effects.map(|effect| v1::Turn { effects: vec![v1::Effect { effect: Some(effect) }] })
     }
 }
 

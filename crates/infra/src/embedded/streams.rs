@@ -75,6 +75,29 @@ impl Embedded {
         work.map(|work| work.give(by, now, Some(now - idle), max)).unwrap_or_default()
     }
 
+    /// What entries say. One that cannot be read is dropped: given out again and again, it would hold up those behind it.
+    async fn readable<T>(
+        &self,
+        tenant: &TenantId,
+        stream: &str,
+        taken: Vec<Taken>,
+        read: impl Fn(Taken) -> Result<T>,
+    ) -> Result<Vec<T>> {
+        let (mut entries, mut unreadable) = (Vec::with_capacity(taken.len()), Vec::new());
+        for taken in taken {
+            let position = taken.position;
+            match read(taken) {
+                Ok(entry) => entries.push(entry),
+                Err(error) => {
+                    tracing::error!(%tenant, stream, %error, "an entry cannot be read: it is dropped");
+                    unreadable.push(position);
+                }
+            }
+        }
+        self.ack_work(tenant, stream, &unreadable).await?;
+        Ok(entries)
+    }
+
     async fn ack_work(&self, tenant: &TenantId, stream: &str, positions: &[Position]) -> Result<()> {
         self.write(|inner| {
             let gone = positions.iter().map(|position| {
@@ -134,8 +157,11 @@ impl NewCalls for Embedded {
         max: usize,
         wait: Duration,
     ) -> Answer<'a, Vec<TakenCall>> {
-        async move { self.take_work(tenant, NEW_CALLS, by, max, wait).await?.into_iter().map(taken_call).collect() }
-            .boxed()
+        async move {
+            let taken = self.take_work(tenant, NEW_CALLS, by, max, wait).await?;
+            self.readable(tenant, NEW_CALLS, taken, taken_call).await
+        }
+        .boxed()
     }
 
     fn ack<'a>(&'a self, tenant: &'a TenantId, positions: &'a [Position]) -> Answer<'a, ()> {
@@ -149,13 +175,21 @@ impl NewCalls for Embedded {
         idle: Duration,
         max: usize,
     ) -> Answer<'a, Vec<TakenCall>> {
-        async move { self.reclaim_work(tenant, NEW_CALLS, by, idle, max).into_iter().map(taken_call).collect() }.boxed()
+        async move {
+            let taken = self.reclaim_work(tenant, NEW_CALLS, by, idle, max);
+            self.readable(tenant, NEW_CALLS, taken, taken_call).await
+        }
+        .boxed()
     }
 }
 
 fn taken_call(taken: Taken) -> Result<TakenCall> {
     let call = wire::new_call_from_wire(taken.position, taken.body)?;
     Ok(TakenCall { position: taken.position, deliveries: taken.deliveries, call })
+}
+
+fn posted(taken: Taken) -> Result<PostedEntry> {
+    wire::posted_from_wire(taken.position, taken.body)
 }
 
 // === impl RequestStream ===
@@ -202,7 +236,7 @@ impl RequestStream for Embedded {
     ) -> Answer<'a, Vec<PostedEntry>> {
         async move {
             let taken = self.take_work(tenant, &stream_of(to), by, max, wait).await?;
-            taken.into_iter().map(|taken| wire::posted_from_wire(taken.position, taken.body)).collect()
+            self.readable(tenant, &stream_of(to), taken, posted).await
         }
         .boxed()
     }
@@ -221,7 +255,7 @@ impl RequestStream for Embedded {
     ) -> Answer<'a, Vec<PostedEntry>> {
         async move {
             let taken = self.reclaim_work(tenant, &stream_of(to), by, idle, max);
-            taken.into_iter().map(|taken| wire::posted_from_wire(taken.position, taken.body)).collect()
+            self.readable(tenant, &stream_of(to), taken, posted).await
         }
         .boxed()
     }

@@ -227,6 +227,109 @@ async fn a_torn_tail_is_dropped_and_writing_goes_on_after_it() {
     assert_eq!(alive(&store).await, [1, 2]);
 }
 
+/// A folder whose journal, or whose snapshot, has twenty calls.
+async fn with_twenty_calls(name: &str, settings: JournalSettings) -> Folder {
+    let folder = Folder::new(name);
+    let store = Embedded::open(&folder.0, settings, clock()).unwrap();
+    for id in 1..=20 {
+        store.commit(vec![CallWrite { events: Vec::new(), ..call(id, &format!("state {id}")) }]).await.unwrap();
+    }
+    folder
+}
+
+/// Numbers without a pattern, the same for each seed.
+fn dice(seed: u64) -> impl FnMut(usize) -> usize {
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    move |below| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        usize::try_from(state >> 16).unwrap() % below
+    }
+}
+
+#[tokio::test]
+async fn a_damaged_record_on_disk_costs_that_one() {
+    for compact_at in [u64::MAX, 1] {
+        let settings = JournalSettings { fsync: FsyncPolicy::Never, compact_at };
+        let folder = with_twenty_calls(&format!("damaged-{compact_at}"), settings).await;
+        let has_calls = |entry: &std::fs::DirEntry| entry.metadata().unwrap().len() > 500;
+        let files = || std::fs::read_dir(&folder.0).unwrap().map(Result::unwrap);
+        let path = files().find(has_calls).unwrap().path();
+        let whole = std::fs::read(&path).unwrap();
+        for seed in 1..=200 {
+            let mut roll = dice(seed);
+            let (at, bit) = (roll(whole.len()), roll(8));
+            let mut damaged = whole.clone();
+            damaged[at] ^= 1 << bit;
+            std::fs::write(&path, &damaged).unwrap();
+            let store = Embedded::open(&folder.0, settings, clock()).unwrap();
+            let left = alive(&store).await;
+            assert!(left.len() >= 19, "seed {seed}: bit {bit} of byte {at} of {}: {left:?}", whole.len());
+            for id in left {
+                let loaded = CallLedger::load(&store, &acme(), ConnId(id)).await.unwrap();
+                let Loaded::Live(record) = loaded else { panic!("seed {seed}: {loaded:?}") };
+                assert_eq!(record.state, format!("state {id}"), "seed {seed}");
+            }
+        }
+        assert!(files().any(|entry| entry.file_name().to_str().unwrap().ends_with(".damaged")), "it is put aside");
+        for seed in 1..=50 {
+            let length = dice(seed)(whole.len());
+            std::fs::write(&path, &whole[..length]).unwrap();
+            let store = Embedded::open(&folder.0, settings, clock()).unwrap();
+            let left = alive(&store).await;
+            assert_eq!(left, (1..=left.len() as u64).collect::<Vec<_>>(), "seed {seed}: cut at {length}");
+            drop(store);
+            std::fs::write(&path, &whole).unwrap();
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_entry_that_cannot_be_read_holds_up_no_other() {
+    let (folder, clock) = (Folder::new("unreadable"), clock());
+    let settings = JournalSettings { fsync: FsyncPolicy::Never, compact_at: u64::MAX };
+    let store = Embedded::open(&folder.0, settings, clock.clone()).unwrap();
+    let with_new_call = |id: u64| CallWrite {
+        new_call: Some(infra::NewCall {
+            conn_id: ConnId(id),
+            trace: CallUuid(1),
+            at: Timestamp::ZERO,
+            body: Bytes::from(format!("the body of {id}")),
+        }),
+        ..call(id, "x")
+    };
+    store.commit(vec![with_new_call(1), with_new_call(2), with_new_call(3)]).await.unwrap();
+    drop(store);
+    damage_entry_of(&folder.0.join("1.journal"), b"the body of 2");
+    let store = Embedded::open(&folder.0, settings, clock).unwrap();
+    let taken = NewCalls::take(&store, &acme(), &me(), 10, Duration::ZERO).await.unwrap();
+    assert_eq!(taken.iter().map(|taken| taken.call.conn_id.0).collect::<Vec<_>>(), [1, 3]);
+    let other: Owner = "node-2.5".parse().unwrap();
+    let left = NewCalls::reclaim(&store, &acme(), &other, Duration::ZERO, 10).await.unwrap();
+    assert_eq!(left.len(), 2, "the damaged one is not given out again");
+}
+
+/// Spoils the entry of new calls that has these bytes, in a journal that is whole otherwise.
+fn damage_entry_of(path: &Path, body: &[u8]) {
+    use contracts::v1::effect::Effect;
+    use prost::Message as _;
+    let bytes = std::fs::read(path).unwrap();
+    let mut turn = contracts::v1::Turn::decode(&bytes[8..]).unwrap();
+    for effect in &mut turn.effects {
+        if let Some(Effect::WorkAdded(added)) = &mut effect.effect
+            && added.body.windows(body.len()).any(|part| part == body)
+        {
+            added.body = Bytes::from_static(b"not an entry");
+        }
+    }
+    let payload = turn.encode_to_vec();
+    let mut frame = u32::try_from(payload.len()).unwrap().to_le_bytes().to_vec();
+    frame.extend(crc32fast::hash(&payload).to_le_bytes());
+    frame.extend(payload);
+    std::fs::write(path, frame).unwrap();
+}
+
 #[tokio::test]
 async fn a_snapshot_that_was_not_finished_does_not_count() {
     let (folder, clock) = (Folder::new("snapshot"), clock());

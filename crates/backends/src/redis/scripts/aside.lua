@@ -51,6 +51,26 @@ if what == 'put' then
   return { 'done', last }
 end
 
+if what == 'damaged' then
+  -- A record that no owner can hold: found among those of `owner`, it is put aside with what can be read of it.
+  local kind, remember, id, owner, to, why = arg(), tonumber(arg()), arg(), arg(), arg(), arg()
+  local state = head(kind, id, now)
+  if state == 'ended' or state == 'unknown' then return { 'done' } end
+  local r = redis.pcall('HMGET', record_key(kind, id), 't', 's', 'i', 'd', 'l')
+  if r.err then r = {} end
+  local number = redis.call('HINCRBY', key('asidemeta'), 'last', 1)
+  local bytes = #(r[2] or '') + #(r[3] or '') + #why
+  redis.call('HSET', entry(number), 'k', kind, 'r', id, 'o', to, 't', int(tonumber(r[1]) or 1), 'y', why, 'p', '', 's', r[2] or '',
+    'i', r[3] or '', 'd', r[4] or '', 'l', r[5] or '', 'a', int(now), 'b', int(bytes))
+  redis.call('ZADD', key('asides'), int(now), int(number) .. ' ' .. int(bytes))
+  local links = links_of(r[5])
+  redis.call('DEL', record_key(kind, id))
+  redis.call('HSET', record_key(kind, id), 'o', to, 't', int(tonumber(r[1]) or 1), 'l', cmsgpack.pack(links))
+  finish(kind, id, owner, links, now, remember)
+  sweep()
+  return { 'done' }
+end
+
 sweep()
 if what == 'list' then
   local answer = { 'list' }

@@ -5,12 +5,12 @@ for _ = 1, tonumber(arg()) do
   local id, seen = arg(), arg()
   local state, owner, token = head(kind, id, now)
   if state ~= 'live' then
-    answers[#answers + 1] = { state }
+    answers[#answers + 1] = { state, owner }
   elseif owner ~= by and seen ~= '' and seen ~= token then
     answers[#answers + 1] = { 'raced', owner, token }
   else
     if owner ~= by then
-      redis.call('HSET', record_key(kind, id), 'o', by, 't', int(tonumber(token) + 1))
+      redis.call('HSET', record_key(kind, id), 'o', by, 't', int((tonumber(token) or 0) + 1))
       redis.call('HINCRBY', record_key(kind, id), 'c', 1)
       owns_no_more(kind, owner, id)
       owns(kind, by, id)

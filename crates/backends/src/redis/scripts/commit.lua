@@ -28,13 +28,14 @@ local function refuse(w)
   local other = taken(w.links, w.id)
   if other then return other end
   local state, owner, token, links = head(kind, w.id, now)
+  if state == 'damaged' then return { state, owner } end
   if state ~= 'unknown' and owner == w.owner and token == w.token and is_done(w) then return { 'done', '' } end
   if w.change == 'create' then
     if state == 'live' then return { 'exists', owner, token } end
     if state == 'ended' then return { 'ended' } end
     if redis.call('ZCARD', key('ids', kind)) >= records_max then return { 'full', 'the ledger', int(records_max) } end
   elseif state ~= 'live' then
-    return { state }
+    return { state, owner }
   elseif owner ~= w.owner or token ~= w.token then
     return { 'fenced', owner, token }
   end

@@ -21,8 +21,11 @@ local function drop_link(kind, link, id)
   elseif redis.call('GET', link_key(kind, link)) == id then redis.call('DEL', link_key(kind, link)) end
 end
 
+-- Links that cannot be read are none: what they named comes back by itself.
 local function links_of(packed)
-  if packed and packed ~= '' then return cmsgpack.unpack(packed) end
+  if not packed or packed == '' then return {} end
+  local is_read, links = pcall(cmsgpack.unpack, packed)
+  if is_read and type(links) == 'table' then return links end
   return {}
 end
 
@@ -39,11 +42,12 @@ local function owns_no_more(kind, owner, id)
   end
 end
 
--- The head of a record: 'live', owner, token, links; 'ended', owner, token; or 'unknown'. What is over goes.
+-- The head of a record: 'live', owner, token, links; 'ended', owner, token; 'unknown'; or 'damaged', why. What is over goes.
 local function head(kind, id, now)
-  local found = redis.call('HMGET', record_key(kind, id), 'o', 't', 'l', 'e')
+  local found = redis.pcall('HMGET', record_key(kind, id), 'o', 't', 'l', 'e')
+  if found.err then return 'damaged', found.err end
   if found[4] then
-    if tonumber(found[4]) > now then return 'ended', found[1], found[2] end
+    if (tonumber(found[4]) or 0) > now then return 'ended', found[1], found[2] end
     for _, link in ipairs(links_of(found[3])) do drop_link(kind, link, id) end
     redis.call('DEL', record_key(kind, id))
     return 'unknown'
@@ -52,7 +56,7 @@ local function head(kind, id, now)
   return 'live', found[1], found[2], found[3]
 end
 
--- A live record as it is answered.
+-- A live record as it is answered; one that cannot be read is answered by its key alone.
 local function record(kind, id)
   local r = redis.call('HMGET', record_key(kind, id), 'o', 't', 's', 'i', 'd', 'c')
   return { id, r[1], r[2], r[3], r[4], r[5] or '', r[6] or '0' }
