@@ -12,9 +12,15 @@ pub struct Limits {
     pub states: usize,
     /// Elements within elements: bounds the recursion of every walk over the tree.
     pub nesting: usize,
+    /// Target states of one transition: they are compared with each other.
+    pub targets: usize,
+    /// Attributes of one element.
+    pub attributes: usize,
+    /// Bytes of a namespace's name: every element under it has a copy.
+    pub namespace_bytes: usize,
     /// Microsteps that one event may cause: an eventless loop ends here.
     pub microsteps: usize,
-    /// Executable elements run for one input, loops counted per round.
+    /// Steps of one input: executable elements, with loops counted per round, conditions, and states left and entered.
     pub steps: usize,
     /// Events that wait in the internal or the external queue.
     pub queue: usize,
@@ -28,6 +34,8 @@ pub struct Limits {
     pub own_event_pace: Duration,
     /// Outputs of one input.
     pub outputs: usize,
+    /// Bytes of what one input puts into events and actions: they are held outside the data model's memory.
+    pub payload_bytes: usize,
     /// Bytes of a logged text; the rest is cut off.
     pub log_bytes: usize,
 }
@@ -40,6 +48,10 @@ impl Default for Limits {
             states: 2_000,
             // A state, its handler, nested conditions: hand-written documents stay under 15.
             nesting: 48,
+            // One for each region of a parallel state that a transition enters; those have a handful.
+            targets: 32,
+            attributes: 64,
+            namespace_bytes: 256,
             microsteps: 1_000,
             steps: 20_000,
             queue: 256,
@@ -50,6 +62,8 @@ impl Default for Limits {
             own_events: 256,
             own_event_pace: Duration::from_millis(100),
             outputs: 256,
+            // As much as a record may have in all: more could not be stored.
+            payload_bytes: 1 << 20,
             log_bytes: 1_024,
         }
     }
@@ -72,6 +86,8 @@ pub enum LimitKind {
     OwnEvents,
     /// [`Limits::outputs`].
     Outputs,
+    /// [`Limits::payload_bytes`].
+    Payload,
     /// The data model's time for one evaluation or one input.
     ScriptTime,
     /// The data model's memory.
@@ -90,6 +106,7 @@ impl LimitKind {
         Self::Delayed,
         Self::OwnEvents,
         Self::Outputs,
+        Self::Payload,
         Self::ScriptTime,
         Self::ScriptMemory,
         Self::ScriptStack,
@@ -105,6 +122,7 @@ impl LimitKind {
             Self::Delayed => "delayed",
             Self::OwnEvents => "own_events",
             Self::Outputs => "outputs",
+            Self::Payload => "payload",
             Self::ScriptTime => "script_time",
             Self::ScriptMemory => "script_memory",
             Self::ScriptStack => "script_stack",

@@ -141,6 +141,7 @@ struct Meter {
     steps: usize,
     events: usize,
     outputs: usize,
+    payload_bytes: usize,
 }
 
 /// Ends an input at once: a limit was reached.
@@ -388,6 +389,19 @@ impl Session {
         let from = if ahead > allowance { self.now } else { self.own_pace.max(self.now) };
         self.own_pace = from + limits.own_event_pace;
         if self.own_pace.since(self.now) > allowance { Err(Cut(LimitKind::OwnEvents)) } else { Ok(()) }
+    }
+
+    /// Counts work of this input.
+    fn charge(&mut self, steps: usize) -> Run {
+        self.meter.steps += steps;
+        if self.meter.steps > self.document.limits.steps { Err(Cut(LimitKind::Steps)) } else { Ok(()) }
+    }
+
+    /// Counts a value that leaves the data model.
+    fn charge_payload(&mut self, value: &Value) -> Run {
+        self.meter.payload_bytes += value.bytes();
+        let within = self.meter.payload_bytes <= self.document.limits.payload_bytes;
+        if within { Ok(()) } else { Err(Cut(LimitKind::Payload)) }
     }
 
     fn emit(&mut self, output: Output) -> Run {

@@ -56,6 +56,17 @@ impl Value {
         }
     }
 
+    /// About how much memory it takes.
+    pub fn bytes(&self) -> usize {
+        size_of::<Self>()
+            + match self {
+                Self::Undefined | Self::Null | Self::Bool(_) | Self::Number(_) => 0,
+                Self::Text(text) => text.len(),
+                Self::List(items) => items.iter().map(Self::bytes).sum(),
+                Self::Map(pairs) => pairs.iter().map(|(key, value)| key.len() + value.bytes()).sum(),
+            }
+    }
+
     /// What is shown of it: text as it is, numbers without a needless fraction, the rest in JSON's manner.
     pub fn to_display(&self) -> String {
         let mut out = String::new();

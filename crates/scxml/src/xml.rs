@@ -45,9 +45,9 @@ pub(crate) fn read(text: &str, limits: &Limits) -> Result<Element, Fault> {
         let event = reader.read_event().map_err(|e| builder.fault(line, format!("not well-formed XML: {e}")))?;
         match event {
             Event::Eof => break,
-            Event::Start(tag) => builder.open(&tag, line, limits.nesting)?,
+            Event::Start(tag) => builder.open(&tag, line, limits)?,
             Event::Empty(tag) => {
-                builder.open(&tag, line, limits.nesting)?;
+                builder.open(&tag, line, limits)?;
                 builder.close();
             }
             Event::End(_) => builder.close(),
@@ -96,21 +96,29 @@ impl Builder {
         Fault { line, element, rule }
     }
 
-    fn open(&mut self, tag: &BytesStart<'_>, line: u32, nesting: usize) -> Result<(), Fault> {
+    fn open(&mut self, tag: &BytesStart<'_>, line: u32, limits: &Limits) -> Result<(), Fault> {
         if self.root.is_some() {
             return Err(self.fault(line, "not well-formed XML: there is more than one root element".into()));
         }
-        if self.open.len() >= nesting {
-            return Err(self.fault(line, format!("elements are nested deeper than {nesting}")));
+        if self.open.len() >= limits.nesting {
+            return Err(self.fault(line, format!("elements are nested deeper than {}", limits.nesting)));
         }
         let depth = self.open.len();
         let mut attributes = Vec::new();
-        for attribute in tag.attributes() {
+        for (at, attribute) in tag.attributes().enumerate() {
+            // The reader compares each with all before it.
+            if at >= limits.attributes {
+                return Err(self.fault(line, format!("an element has more than {} attributes", limits.attributes)));
+            }
             let attribute = attribute.map_err(|e| self.fault(line, format!("not well-formed XML: {e}")))?;
             let key = attribute.key.as_ref().to_owned();
             let value = attribute
                 .normalized_value(XmlVersion::Explicit1_0)
                 .map_err(|e| self.fault(line, format!("attribute {key}: {e}")))?;
+            if key.starts_with("xmlns") && value.len() > limits.namespace_bytes {
+                let rule = format!("a namespace has more than {} bytes", limits.namespace_bytes);
+                return Err(self.fault(line, rule));
+            }
             if key == "xmlns" {
                 self.scopes.push((depth, String::new(), value.into_owned()));
             } else if let Some(prefix) = key.strip_prefix("xmlns:") {

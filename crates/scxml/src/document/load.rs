@@ -1,6 +1,6 @@
 //! From the XML tree to states and transitions. Collects every fault instead of stopping at the first.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::{
@@ -31,6 +31,8 @@ pub(super) fn load<'a>(
         ids: HashMap::new(),
         pending: Vec::new(),
         states_max: limits.states,
+        targets_max: limits.targets,
+        data_ids: HashSet::new(),
     };
     let document = loader.root(&root, limits);
     match loader.faults.is_empty() {
@@ -53,6 +55,8 @@ pub(super) struct Loader<'a> {
     /// Targets by name, resolved when every state is known.
     pending: Vec<(TransitionIx, String, u32, String)>,
     states_max: usize,
+    targets_max: usize,
+    data_ids: HashSet<String>,
 }
 
 impl Loader<'_> {
@@ -305,7 +309,10 @@ impl Loader<'_> {
 
     fn targets_by_name(&mut self, at: TransitionIx, names: &str, element: &Element) {
         let mut any = false;
-        for name in names.split_ascii_whitespace() {
+        for (place, name) in names.split_ascii_whitespace().enumerate() {
+            if place >= self.targets_max {
+                return self.fault(element, &format!("names more than {} targets", self.targets_max));
+            }
             any = true;
             self.pending.push((at, name.to_owned(), element.line, element.written.clone()));
         }
@@ -387,7 +394,7 @@ impl Loader<'_> {
                 self.fault(child, "needs an id that is a variable's name");
                 continue;
             };
-            if self.states.iter().any(|s| s.data.iter().any(|d| d.id == id)) {
+            if !self.data_ids.insert(id.to_owned()) {
                 self.fault(child, &format!("the data {id:?} is declared twice"));
             }
             let value = self.value_source(child, Required::No);

@@ -2,10 +2,9 @@
 
 use std::sync::Arc;
 
-use super::{Action, ActionNode, Cut, Output, Run, Session};
+use super::{Action, ActionNode, Output, Run, Session};
 use crate::document::{ActionTemplate, Content, ContentKind, Expr, Payload, StateIx, ValueSource, Wording};
 use crate::event::{Event, EventKind};
-use crate::limits::LimitKind;
 use crate::value::Value;
 
 /// Whether the rest of a block still runs.
@@ -23,10 +22,7 @@ impl Session {
 
     fn sequence(&mut self, contents: &[Content]) -> Run<Flow> {
         for content in contents {
-            self.meter.steps += 1;
-            if self.meter.steps > self.document.limits.steps {
-                return Err(Cut(LimitKind::Steps));
-            }
+            self.charge(1)?;
             if self.element(content)? == Flow::Stops {
                 return Ok(Flow::Stops);
             }
@@ -103,10 +99,7 @@ impl Session {
         let mut flow_now = Flow::GoesOn;
         for at in 0..rounds {
             // A round counts as a step, so that an empty body over a huge array ends too.
-            self.meter.steps += 1;
-            if self.meter.steps > self.document.limits.steps {
-                return Err(Cut(LimitKind::Steps));
-            }
+            self.charge(1)?;
             let bound = self.data.bind_item(at, names.0, names.1);
             flow_now = flow(self.settle(bound, line)?);
             if flow_now == Flow::GoesOn {
@@ -149,6 +142,7 @@ impl Session {
             for (name, expr) in from {
                 let value = self.data.evaluate(expr);
                 let Some(value) = self.settle(value, line)? else { return Ok(None) };
+                self.charge_payload(&value)?;
                 to.push((name.clone(), value));
             }
         }
@@ -183,6 +177,12 @@ impl Session {
     /// The data of a `send` or `donedata`; none if it could not be evaluated.
     pub(super) fn payload(&mut self, payload: &Payload, line: u32) -> Run<Option<Value>> {
         self.tell_active();
+        let value = self.payload_value(payload, line)?;
+        value.as_ref().map_or(Ok(()), |value| self.charge_payload(value))?;
+        Ok(value)
+    }
+
+    fn payload_value(&mut self, payload: &Payload, line: u32) -> Run<Option<Value>> {
         match &payload.content {
             Some(ValueSource::Expr(expr)) => {
                 let value = self.data.evaluate(expr);

@@ -41,6 +41,7 @@ impl Session {
     fn exit(&mut self, document: &Document, transitions: &[TransitionIx]) -> Run {
         let exits = self.exit_set(document, transitions);
         self.record_history(document, &exits);
+        self.charge(exits.len())?;
         for state in exits.iter().rev() {
             for block in &document.state(*state).onexit {
                 self.block(block)?;
@@ -104,6 +105,7 @@ impl Session {
                 self.add_ancestors(document, target, domain, &mut entry);
             }
         }
+        self.charge(entry.states.len())?;
         for state in &entry.states {
             // A history may stand for states below one that was never left.
             if !self.configuration.insert(*state) {

@@ -41,6 +41,7 @@ impl Session {
                 }
                 let Some(cond) = &transition.cond else { return Ok(Some(*at)) };
                 self.tell_active();
+                self.charge(1)?;
                 let truth = self.data.condition(cond);
                 if self.settle(truth, cond.line)?.unwrap_or(false) {
                     return Ok(Some(*at));

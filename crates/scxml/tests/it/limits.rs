@@ -127,6 +127,53 @@ fn documents_are_bounded_in_bytes_states_and_depth() {
 }
 
 #[test]
+fn thousands_of_targets_attributes_and_namespaces_cost_no_more_than_their_bytes() {
+    let load = |body: String| {
+        let text = format!("<scxml version='1.0'>{body}</scxml>");
+        let loaded = scxml::Document::load(&text, &Vocabulary::NONE, Limits::default(), None);
+        loaded.map(|_| ()).map_err(|e| e.to_string()).expect_err("refused")
+    };
+    let error = load(format!("<state id='a'><transition event='e' target='{}'/></state>", "a ".repeat(150_000)));
+    assert!(error.contains("more than 32 targets"), "{error}");
+    let attributes: String = (0..40_000).map(|n| format!(" a{n}=''")).collect();
+    let error = load(format!("<state id='a'{attributes}/>"));
+    assert!(error.contains("more than 64 attributes"), "{error}");
+    let error = load(format!("<state xmlns='{}'>{}</state>", "n".repeat(200_000), "<a/>".repeat(50_000)));
+    assert!(error.contains("more than 256 bytes"), "{error}");
+}
+
+#[test]
+fn states_that_come_and_go_and_conditions_count_as_steps() {
+    let region = |n: usize| {
+        format!(
+            "<state id='r{n}'><state id='a{n}'><transition target='b{n}'/></state><state id='b{n}'><transition target='a{n}'/></state></state>"
+        )
+    };
+    let regions: String = (0..600).map(region).collect();
+    assert_eq!(
+        ends_by(&format!("<parallel id='p'>{regions}</parallel>"), Limits::default()),
+        Some(End::Limit(LimitKind::Steps))
+    );
+    let guards = "<transition event='e' cond='In(b)' target='b'/>".repeat(200);
+    let body = format!(
+        "<state id='a'><onentry><foreach array='range 200' item='i'><raise event='e'/></foreach></onentry>{guards}</state><state id='b'/>"
+    );
+    assert_eq!(ends_by(&body, Limits::default()), Some(End::Limit(LimitKind::Steps)));
+}
+
+#[test]
+fn what_leaves_the_data_model_is_bounded_in_bytes() {
+    let limits = Limits { payload_bytes: 10_000, ..Limits::default() };
+    let big = "x".repeat(1_000);
+    for delay in ["", "delay='1h'"] {
+        let send = format!("<send event='e' {delay}><param name='p' expr=\"'{big}'\"/></send>");
+        let body =
+            format!("<state id='a'><onentry><foreach array='range 20' item='i'>{send}</foreach></onentry></state>");
+        assert_eq!(ends_by(&body.replace("1h", "3600s"), limits.clone()), Some(End::Limit(LimitKind::Payload)));
+    }
+}
+
+#[test]
 fn a_log_line_is_cut_at_a_character() {
     let limits = Limits { log_bytes: 5, ..Limits::default() };
     let body = "<scxml version='1.0'><state id='a'><onentry><log expr=\"'ääää'\"/></onentry></state></scxml>";
