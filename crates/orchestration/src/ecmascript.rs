@@ -1,5 +1,8 @@
-//! The ECMAScript data model (W3C SCXML B.2) on QuickJS, fenced in: memory, stack and time are limited, and a document
+//! The ECMAScript data model (W3C SCXML B.2) on QuickJS, fenced in: memory, stack and work are limited, and a document
 //! finds the language's own objects only: no files, no network, no timers, no modules.
+//!
+//! Work is counted by what the engine does, not by the time that it takes: a script that is cut on a busy machine is cut at the same place
+//! on an idle one, and in a simulation. A limit of time stands behind it, so generous that only a machine in trouble reaches it.
 //!
 //! Expressions are compiled when they are first used and kept for the session. Evaluation is sloppy mode, as documents
 //! expect; assignment is strict, so that a location that does not exist is an error and not a new variable.
@@ -29,19 +32,26 @@ pub struct ScriptLimits {
     pub memory_bytes: usize,
     /// Stack of one evaluation, in bytes.
     pub stack_bytes: usize,
+    /// Work of one evaluation, in rounds: the engine counts some 10,000 calls, turns of a loop or steps of a regular expression as one.
+    pub evaluation: u32,
+    /// Work of all evaluations of one input together, in rounds.
+    pub input: u32,
     /// Time of one evaluation.
-    pub evaluation: Duration,
-    /// Time of all evaluations of one input together.
-    pub input: Duration,
+    pub time: Duration,
 }
+
+/// How many times the time of one evaluation all of an input may take together.
+const TIMES_PER_INPUT: u32 = 3;
 
 impl Default for ScriptLimits {
     fn default() -> Self {
         Self {
             memory_bytes: 4 << 20,
             stack_bytes: 256 << 10,
-            evaluation: Duration::from_millis(100),
-            input: Duration::from_millis(300),
+            // A tenth of a second of an idle core.
+            evaluation: 1_000,
+            input: 3_000,
+            time: Duration::from_secs(2),
         }
     }
 }
@@ -68,7 +78,6 @@ pub struct Ecmascript {
     prelude: Persistent<Object<'static>>,
     context: Context,
     guard: Guard,
-    limits: ScriptLimits,
     platform: Rc<RefCell<PlatformObjects>>,
     platform_shown: u64,
     start: Value,
@@ -82,12 +91,22 @@ enum Form {
     Name,
 }
 
-/// Watches the time.
+/// Watches work and time.
 struct Guard {
     clock: Arc<dyn Clock>,
-    deadline: Rc<Cell<Timestamp>>,
-    timed_out: Rc<Cell<bool>>,
+    limits: ScriptLimits,
+    watch: Rc<Watch>,
     input_ends: Timestamp,
+}
+
+/// What the engine looks at after each round.
+struct Watch {
+    /// Rounds of this input.
+    rounds: Cell<u32>,
+    /// With more of them the evaluation is cut.
+    rounds_max: Cell<u32>,
+    deadline: Cell<Timestamp>,
+    cut: Cell<bool>,
 }
 
 /// More expressions than any document has states; a document that builds expressions cannot grow the table.
@@ -101,6 +120,8 @@ type Language = (
     intrinsic::RegExp,
     intrinsic::Json,
     intrinsic::MapSet,
+    // Without it the engine itself trips over an `async` function. What waits for a promise never runs: nobody calls it.
+    intrinsic::Promise,
 );
 
 impl Ecmascript {
@@ -122,12 +143,12 @@ impl Ecmascript {
             })
             .map_err(|_| EvalError::Limit(LimitKind::ScriptMemory))?;
         let functions = HashMap::new();
-        Ok(Self { functions, prelude, context, guard, limits, platform, platform_shown: 0, start })
+        Ok(Self { functions, prelude, context, guard, platform, platform_shown: 0, start })
     }
 
     /// Runs `body` within the limits and turns what went wrong into an error.
     fn guarded<T>(&mut self, body: impl for<'js> FnOnce(&Ctx<'js>) -> rquickjs::Result<T>) -> Result<T, EvalError> {
-        self.guard.begin(self.limits.evaluation);
+        self.guard.begin();
         let guard = &self.guard;
         self.context.with(|ctx| body(&ctx).catch(&ctx).map_err(|error| guard.explain(&error)))
     }
@@ -152,6 +173,7 @@ impl Ecmascript {
         if let Some(function) = self.functions.get(&(form, Arc::clone(text))) {
             return Ok(function.clone());
         }
+        fence(text).map_err(EvalError::Execution)?;
         let source = form.source(text);
         let function = self.guarded(|ctx| Ok(Persistent::save(ctx, sloppy::<Function<'_>>(ctx, source)?)))?;
         if self.functions.len() < FUNCTIONS_MAX {
@@ -172,7 +194,7 @@ impl Ecmascript {
 
 impl Datamodel for Ecmascript {
     fn begin_input(&mut self) {
-        self.guard.begin_input(self.limits.input);
+        self.guard.begin_input();
         let (value, revision) = {
             let platform = self.platform.borrow();
             if platform.revision == self.platform_shown {
@@ -237,6 +259,7 @@ impl Datamodel for Ecmascript {
     }
 
     fn execute(&mut self, script: &Expr) -> Result<(), EvalError> {
+        fence(&script.text).map_err(EvalError::Execution)?;
         let text = script.text.to_string();
         // In the global scope: `var` and functions of a script are the session's.
         self.guarded(|ctx| sloppy::<rquickjs::Value<'_>>(ctx, text).map(|_| ()))
@@ -274,12 +297,12 @@ impl Datamodel for Ecmascript {
 
     fn snapshot(&mut self) -> Result<String, EvalError> {
         // No input of the document's: what that has used up, and when it was, does not count.
-        self.guard.begin_input(self.limits.input);
+        self.guard.begin_input();
         self.prelude("snapshot", |_| Ok(Vec::new()))
     }
 
     fn restore(&mut self, text: &str) -> Result<(), EvalError> {
-        self.guard.begin_input(self.limits.input);
+        self.guard.begin_input();
         self.prelude("restore", |ctx| Ok(vec![convert::text_to_js(ctx, text)?]))
     }
 }
@@ -287,17 +310,20 @@ impl Datamodel for Ecmascript {
 // === impl Guard ===
 
 impl Guard {
-    fn begin_input(&mut self, budget: Duration) {
-        self.input_ends = self.clock.now() + budget;
+    fn begin_input(&mut self) {
+        self.watch.rounds.set(0);
+        self.input_ends = self.clock.now() + self.limits.time * TIMES_PER_INPUT;
     }
 
-    fn begin(&self, budget: Duration) {
-        self.deadline.set((self.clock.now() + budget).min(self.input_ends));
-        self.timed_out.set(false);
+    fn begin(&self) {
+        let Watch { rounds, rounds_max, deadline, cut } = &*self.watch;
+        rounds_max.set(rounds.get().saturating_add(self.limits.evaluation).min(self.limits.input));
+        deadline.set((self.clock.now() + self.limits.time).min(self.input_ends));
+        cut.set(false);
     }
 
     fn explain(&self, error: &CaughtError<'_>) -> EvalError {
-        if self.timed_out.get() {
+        if self.watch.cut.get() {
             return EvalError::Limit(LimitKind::ScriptTime);
         }
         let reason = match error {
@@ -334,6 +360,21 @@ fn call<'js, T: FromJs<'js>>(function: Function<'js>, args: impl IntoArgs<'js>) 
     function.call(args)
 }
 
+/// Refuses whole numbers of any length (`10n`): one multiplication of two long ones takes a tenth of a second in which the engine does not
+/// look up. Looks at words alone, so a text that has such a word in it is refused too.
+fn fence(text: &str) -> Result<(), String> {
+    let is_word = |c: char| c.is_alphanumeric() || c == '_' || c == '$';
+    let of_any_length = |word: &&str| {
+        let digits = word.strip_suffix('n').unwrap_or_default();
+        digits.starts_with(|c: char| c.is_ascii_digit())
+            && digits.chars().all(|c| c.is_ascii_hexdigit() || "xob_XOB".contains(c))
+    };
+    match text.split(|c| !is_word(c)).find(of_any_length) {
+        Some(word) => Err(format!("{word}: whole numbers of any length are not supported")),
+        None => Ok(()),
+    }
+}
+
 /// Evaluates in the global scope and in sloppy mode.
 fn sloppy<'js, T: FromJs<'js>>(ctx: &Ctx<'js>, source: String) -> rquickjs::Result<T> {
     let mut options = rquickjs::context::EvalOptions::default();
@@ -346,19 +387,19 @@ fn fenced(limits: ScriptLimits, clock: Arc<dyn Clock>) -> Result<(Context, Guard
     let runtime = Runtime::new().map_err(no_memory)?;
     runtime.set_memory_limit(limits.memory_bytes);
     runtime.set_max_stack_size(limits.stack_bytes);
-    let guard = Guard {
-        deadline: Rc::new(Cell::new(Timestamp::MAX)),
-        timed_out: Rc::new(Cell::new(false)),
-        input_ends: clock.now() + limits.input,
-        clock,
-    };
-    let (clock, deadline, timed_out) = (guard.clock.clone(), guard.deadline.clone(), guard.timed_out.clone());
+    let watch = Rc::new(Watch {
+        rounds: Cell::new(0),
+        rounds_max: Cell::new(limits.input),
+        deadline: Cell::new(Timestamp::MAX),
+        cut: Cell::new(false),
+    });
+    let input_ends = clock.now() + limits.time * TIMES_PER_INPUT;
+    let guard = Guard { clock: Arc::clone(&clock), limits, watch: Rc::clone(&watch), input_ends };
     runtime.set_interrupt_handler(Some(Box::new(move || {
-        let late = clock.now() > deadline.get();
-        if late {
-            timed_out.set(true);
-        }
-        late
+        watch.rounds.set(watch.rounds.get().saturating_add(1));
+        let cut = watch.rounds.get() > watch.rounds_max.get() || clock.now() > watch.deadline.get();
+        watch.cut.set(watch.cut.get() | cut);
+        cut
     })));
     let context = Context::custom::<Language>(&runtime).map_err(no_memory)?;
     Ok((context, guard))
@@ -368,7 +409,6 @@ fn fenced(limits: ScriptLimits, clock: Arc<dyn Clock>) -> Result<(Context, Guard
 pub struct SyntaxChecker {
     context: Context,
     guard: Guard,
-    limits: ScriptLimits,
 }
 
 impl SyntaxChecker {
@@ -378,7 +418,7 @@ impl SyntaxChecker {
     /// As [`Ecmascript::new`].
     pub fn new(limits: ScriptLimits, clock: Arc<dyn Clock>) -> Result<Self, EvalError> {
         let (context, guard) = fenced(limits, clock)?;
-        Ok(Self { context, guard, limits })
+        Ok(Self { context, guard })
     }
 
     /// Says why a piece of a document cannot be compiled.
@@ -386,13 +426,14 @@ impl SyntaxChecker {
     /// # Errors
     /// The engine's words.
     pub fn check(&mut self, syntax: Syntax, text: &str) -> Result<(), String> {
+        fence(text)?;
         let source = match syntax {
             Syntax::Expression => Form::Expression.source(text),
             Syntax::Location => Form::Assignment.source(text),
             Syntax::Script => format!("(function(){{\n{text}\n}})"),
         };
-        self.guard.begin_input(self.limits.input);
-        self.guard.begin(self.limits.evaluation);
+        self.guard.begin_input();
+        self.guard.begin();
         let guard = &self.guard;
         self.context.with(|ctx| {
             let compiled = sloppy::<rquickjs::Value<'_>>(&ctx, source).catch(&ctx);

@@ -4,11 +4,63 @@
 (function () {
   'use strict';
   const global = globalThis;
-  const { defineProperty, freeze, keys, getOwnPropertyDescriptor } = Object;
+  const { defineProperty, freeze, keys, getOwnPropertyDescriptor, getPrototypeOf } = Object;
   const { parse, stringify } = JSON;
   const isArray = Array.isArray;
   const { apply } = Reflect;
   const sort = Array.prototype.sort;
+
+  // The engine looks up from its work at calls and turns of loops, not within a built-in function that goes through a string or an array:
+  // `Array(4e9).reverse()` would not end for minutes. What such a function goes through is worked off before, in turns that it counts.
+  const spend = (turns) => { for (let at = 0; at < turns; at++); };
+  // Of text a turn is good for some characters.
+  const CHARACTERS = 16;
+  const sizeOf = (value) => {
+    if (typeof value === 'string') return value.length / CHARACTERS;
+    if (value === null || typeof value !== 'object') return 0;
+    const { length } = value;
+    return typeof length === 'number' ? length : 0;
+  };
+  const replace = (holder, name, value) =>
+    defineProperty(holder, name, { value, writable: true, enumerable: false, configurable: true });
+  const metered = (holder, weight, names) => {
+    for (let at = 0; at < names.length; at++) {
+      const name = names[at];
+      const built = holder[name];
+      if (typeof built !== 'function') continue;
+      replace(holder, name, {
+        [name](...args) {
+          let size = sizeOf(this);
+          for (let each = 0; each < args.length; each++) size += sizeOf(args[each]);
+          spend(size * weight);
+          const result = apply(built, this, args);
+          if (result !== this) spend(sizeOf(result) * weight);
+          return result;
+        },
+      }[name]);
+    }
+  };
+  const ARRAY = Array.prototype;
+  metered(ARRAY, 1, ['concat', 'copyWithin', 'fill', 'flat', 'includes', 'indexOf', 'join', 'lastIndexOf', 'reverse', 'shift', 'slice',
+    'splice', 'toReversed', 'toSpliced', 'unshift', 'with', 'values', 'keys', 'entries']);
+  replace(ARRAY, Symbol.iterator, ARRAY.values);
+  // Each item is compared with several others, as text where nobody says how.
+  metered(ARRAY, 32, ['sort', 'toSorted', 'toLocaleString']);
+  metered(Array, 1, ['from', 'of']);
+  metered(String.prototype, 1, ['concat', 'includes', 'indexOf', 'lastIndexOf', 'match', 'matchAll', 'padEnd', 'padStart', 'repeat',
+    'replace', 'replaceAll', 'search', 'split', 'toLowerCase', 'toUpperCase', 'trim', 'trimEnd', 'trimStart']);
+  metered(String.prototype, 32, ['localeCompare', 'normalize', 'toLocaleLowerCase', 'toLocaleUpperCase']);
+  metered(JSON, CHARACTERS, ['parse', 'stringify']);
+  metered(Object, 1, ['assign', 'defineProperties', 'entries', 'fromEntries', 'getOwnPropertyDescriptors', 'getOwnPropertyNames', 'keys',
+    'values']);
+
+  // What is compiled was looked at when the document was loaded, so nothing is made of text later.
+  const Function = function () { throw new TypeError('code that is made of text is not supported'); };
+  Function.prototype = getPrototypeOf(spend);
+  replace(global, 'eval', () => Function());
+  replace(global, 'Function', Function);
+  const kinds = [spend, function* () {}, async () => {}, async function* () {}];
+  for (let at = 0; at < kinds.length; at++) replace(getPrototypeOf(kinds[at]), 'constructor', Function);
 
   let event;
   let active = [];

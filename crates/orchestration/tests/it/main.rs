@@ -2,5 +2,6 @@
 
 mod conformance;
 mod harness;
+mod hostile;
 mod role;
 mod scripts;

@@ -9,7 +9,7 @@ use model::Timestamp;
 use orchestration::ecmascript::{ScriptLimits, SyntaxChecker};
 use proptest::prelude::*;
 use scxml::document::Syntax;
-use scxml::{Document, End, Event, LimitKind, Limits, Output, Session, Value, Vocabulary};
+use scxml::{Document, End, EvalError, Event, Expr, LimitKind, Limits, Output, Session, Value, Vocabulary};
 
 use crate::harness::{T0, data, document, limited, outputs, timed};
 
@@ -29,7 +29,7 @@ fn ends_by(script: &str, limits: ScriptLimits) -> Option<End> {
 
 #[test]
 fn an_endless_script_is_cut_and_cannot_catch_it() {
-    let limits = ScriptLimits { evaluation: Duration::from_millis(20), ..ScriptLimits::default() };
+    let limits = ScriptLimits::default();
     assert_eq!(ends_by("for (;;) {}", limits), Some(End::Limit(LimitKind::ScriptTime)));
     assert_eq!(
         ends_by("for (;;) { try { for (;;) {} } catch (e) {} finally { } }", limits),
@@ -40,15 +40,51 @@ fn an_endless_script_is_cut_and_cannot_catch_it() {
 
 #[test]
 fn many_short_scripts_share_one_allowance_per_input() {
-    let limits = ScriptLimits {
-        evaluation: Duration::from_millis(30),
-        input: Duration::from_millis(60),
-        ..ScriptLimits::default()
+    let limits = ScriptLimits { evaluation: 30, input: 60, ..ScriptLimits::default() };
+    let text = |times: &str| {
+        format!(
+            "<scxml version='1.0' datamodel='ecmascript'><script>function burn() {{ for (var n = 0; n &lt; 200000; n++); }}</script>
+            <state id='a'><onentry><foreach array='[{times}]' item='i'><script>burn()</script></foreach></onentry></state></scxml>"
+        )
     };
-    let text = "<scxml version='1.0' datamodel='ecmascript'><script>function burn(ms) { var t = Date.now(); while (Date.now() - t &lt; ms); }</script>
-        <state id='a'><onentry><foreach array='[1,2,3,4,5,6,7,8,9,10]' item='i'><script>burn(10)</script></foreach></onentry></state></scxml>";
-    let mut session = Session::start(document(text), limited(limits), "s1", T0);
-    assert!(outputs(&mut session).contains(&Output::Done(End::Limit(LimitKind::ScriptTime))));
+    let ends = |times| {
+        let mut session = Session::start(document(&text(times)), limited(limits), "s1", T0);
+        outputs(&mut session).contains(&Output::Done(End::Limit(LimitKind::ScriptTime)))
+    };
+    assert_eq!((ends("1,2"), ends("1,2,3,4,5,6,7,8,9,10")), (false, true));
+}
+
+/// How far an endless script comes.
+fn rounds_until_cut(clock: Arc<dyn Clock>) -> f64 {
+    let mut data = timed(ScriptLimits::default(), clock);
+    let of = |text: &str| Expr { text: text.into(), line: 1 };
+    let cut = data.execute(&of("var rounds = 0; for (;;) rounds++"));
+    assert_eq!(cut, Err(EvalError::Limit(LimitKind::ScriptTime)));
+    data.begin_input();
+    data.evaluate(&of("rounds")).expect("a number").as_number().expect("a number")
+}
+
+#[test]
+fn an_endless_script_ends_at_the_same_place_whatever_the_clock_says() {
+    let standing = rounds_until_cut(Arc::new(HandClock::default()));
+    assert_eq!(rounds_until_cut(Arc::new(HandClock::default())), standing);
+    assert_eq!(rounds_until_cut(Arc::new(SystemClock::start())), standing);
+}
+
+/// A clock by which an hour passes whenever somebody looks at it.
+#[derive(Default)]
+struct RunningClock(AtomicU64);
+
+impl Clock for RunningClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millis(self.0.fetch_add(3_600_000, Ordering::Relaxed))
+    }
+}
+
+#[test]
+fn a_machine_in_trouble_reaches_the_limit_of_time_first() {
+    let standing = rounds_until_cut(Arc::new(HandClock::default()));
+    assert!(rounds_until_cut(Arc::new(RunningClock::default())) < standing / 100.0);
 }
 
 #[test]
