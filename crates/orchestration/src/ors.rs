@@ -19,6 +19,7 @@ mod session_facts;
 mod tenant_desk;
 mod vocabulary;
 mod worker;
+mod writes;
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -118,8 +119,7 @@ async fn run(ctx: RoleContext) -> Result<()> {
     };
     net::http::serve(&ctx, "http", server::router(shared.workers.clone())).await?;
     let errands = errands::Errands::start(&shared, config.clone())?;
-    let links = queue_link::Links::new(shared.clone());
-    let committer = committer::Committer::new(shared.clone(), written, errands.clone(), links);
+    let committer = committer::Committer::new(shared.clone(), written, errands.clone());
     ctx.spawn("session committer", committer.run());
     // A node whose lease has run out is dead: others take its sessions.
     runtime::lease::keep(&ctx);

@@ -4514,6 +4514,18 @@ pub struct SessionRecord {
     /// Since when the session has nothing to wait for, in microseconds since 1970; 0 if it has.
     #[prost(uint64, tag = "15")]
     pub idle_since_us: u64,
+    /// Queue requests that were taken back, until rq has said so.
+    #[prost(message, repeated, tag = "16")]
+    pub withdrawn: ::prost::alloc::vec::Vec<SessionWithdrawn>,
+}
+/// A queue request that was taken back.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SessionWithdrawn {
+    #[prost(string, tag = "1")]
+    pub request_id: ::prost::alloc::string::String,
+    /// When rq is told again.
+    #[prost(uint64, tag = "2")]
+    pub again_us: u64,
 }
 /// A request under way.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -4581,6 +4593,14 @@ pub struct SessionQueueing {
     pub early_agent: ::prost::alloc::string::String,
     #[prost(string, tag = "15")]
     pub early_dn: ::prost::alloc::string::String,
+    /// The agent that was given back and why, until rq has taken it; empty if there is none.
+    #[prost(string, tag = "16")]
+    pub returned_agent: ::prost::alloc::string::String,
+    #[prost(string, tag = "17")]
+    pub returned_reason: ::prost::alloc::string::String,
+    /// Whether rq has given up the promise of the present agent by itself.
+    #[prost(bool, tag = "18")]
+    pub lapsed: bool,
 }
 /// The interpreter's photograph.
 #[derive(Clone, PartialEq, ::prost::Message)]

@@ -111,6 +111,14 @@ impl Applications {
     }
 }
 
+#[cfg(test)]
+impl Application {
+    /// A document that no config has given a version.
+    pub fn of(document: Document) -> Self {
+        Self { document: Arc::new(document), digest: 1, version: None }
+    }
+}
+
 /// Loads a document of the dialect, its expressions checked.
 pub(super) fn load_document(text: &str, clock: Arc<dyn Clock>, limits: ScriptLimits) -> Result<Document, LoadFailure> {
     let mut checker = SyntaxChecker::new(limits, clock).map_err(|_| LoadFailure::Check)?;

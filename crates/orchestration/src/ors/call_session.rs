@@ -8,6 +8,7 @@ mod facts;
 mod queueing;
 #[cfg(test)]
 mod tests;
+mod withdrawal;
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -23,6 +24,7 @@ use model::{Dn, Owner, Timestamp, UserData, Value as Pair};
 use scxml::{Document, End, Event, LimitKind, Output, Session, Value};
 
 pub(super) use queueing::Queueing;
+pub(super) use withdrawal::{Withdrawn, cancellation};
 
 use crate::ecmascript::{Ecmascript, PlatformObjects};
 
@@ -93,6 +95,14 @@ pub(super) enum Fault {
     Stalled,
     /// Its data cannot be stored.
     Unstorable,
+    /// Its record is larger than a store takes.
+    TooLarge,
+    /// The store has refused its record.
+    Unwritten,
+    /// Its record does not fit its application any more.
+    NotRestored,
+    /// The program has a fault that it has met.
+    Panicked,
 }
 
 impl Fault {
@@ -104,6 +114,10 @@ impl Fault {
             Self::EndedEarly => "ended_early",
             Self::Stalled => "stalled",
             Self::Unstorable => "unstorable",
+            Self::TooLarge => "too_large",
+            Self::Unwritten => "unwritten",
+            Self::NotRestored => "not_restored",
+            Self::Panicked => "panicked",
         }
     }
 }
@@ -155,6 +169,8 @@ pub(super) struct CallSession {
     pub(super) pending: Vec<Pending>,
     pub(super) playing: Option<Playing>,
     pub(super) queueing: Option<Queueing>,
+    /// Queue requests that were taken back, until rq has said so.
+    pub(super) withdrawn: Vec<Withdrawn>,
     /// Since when the call waits with nothing under way.
     pub(super) idle_since: Option<Timestamp>,
     /// Since when no node has the call, as far as requests for it tell. Not stored: whoever takes over asks anew.
@@ -175,6 +191,10 @@ const NO_SUCH_CALL: &str = "56";
 const GONE_AFTER: Duration = Duration::from_secs(2);
 /// Events that one input may cause by failed actions: an application that answers each failure with the next is cut here.
 const FEEDBACK_MAX: usize = 64;
+/// The action that sends the call elsewhere.
+const REDIRECT: &str = "interaction.redirect";
+/// The action that ends the call.
+const TERMINATE: &str = "interaction.terminate";
 /// Requests under way at once.
 const PENDING_MAX: usize = 64;
 
@@ -211,6 +231,7 @@ impl CallSession {
             pending: Vec::new(),
             playing: None,
             queueing: None,
+            withdrawn: Vec::new(),
             idle_since: None,
             gone_since: None,
             commands: VecDeque::new(),
@@ -224,24 +245,31 @@ impl CallSession {
         self.commands.pop_front()
     }
 
+    /// Whether the application is over. The session may have to stay until rq has taken back what it was asked for.
+    pub const fn has_ended(&self) -> bool {
+        self.ended
+    }
+
     /// Whether the session is over; its record can go.
     pub const fn is_over(&self) -> bool {
-        self.ended
+        self.ended && self.withdrawn.is_empty()
     }
 
     /// When something is due.
     pub fn next_timeout(&self) -> Option<Timestamp> {
+        let told_again = self.withdrawn.iter().map(|w| w.again_at).min();
         if self.ended {
-            return None;
+            return told_again;
         }
         let pending = self.pending.iter().map(|p| p.due);
         let stalled = self.idle_since.map(|since| since + STALLED_AFTER);
         let again = self.queueing.as_ref().and_then(|q| q.play_again_at);
-        pending.chain(stalled).chain(again).chain(self.machine.next_timeout()).min()
+        pending.chain(stalled).chain(again).chain(told_again).chain(self.machine.next_timeout()).min()
     }
 
     /// What is due at `now`.
     pub fn handle_timeout(&mut self, now: Timestamp) {
+        self.withdraw_again(now);
         if self.ended {
             return;
         }
@@ -263,8 +291,9 @@ impl CallSession {
             let pending = self.pending.remove(at);
             let gone = error == NO_SUCH_CALL && now.since(*self.gone_since.get_or_insert(now)) >= GONE_AFTER;
             if gone {
-                // The fact of its end stood before the entry that began this session.
-                self.call_ended();
+                // The fact of its end stood before the entry that began this session: for rq too.
+                self.withdrawn.clear();
+                self.call_ended(now);
             } else {
                 self.request_failed(&pending, error, description, now);
             }
@@ -272,17 +301,29 @@ impl CallSession {
         }
     }
 
+    /// After a restore: an application that was over has ended, unless its call was still on its way elsewhere.
+    pub(super) fn resume_end(&mut self) {
+        self.ended = self.machine.is_over() && !self.is_leaving();
+    }
+
     /// The session ends from outside: its record cannot be stored, or its document is gone.
     pub fn fail(&mut self, fault: Fault, reason: &str, now: Timestamp) {
         if self.ended {
             return;
         }
-        let waiting = matches!(self.stage, Stage::Waiting);
-        self.leave_queue();
         self.machine.terminate(now);
-        // What it still wants to do on its way out no longer counts.
+        // What it still wants to do on its way out no longer counts, nor does what was not told of yet.
         while self.machine.poll_output().is_some() {}
-        if waiting {
+        self.give_up(fault, reason, now);
+    }
+
+    /// As [`Self::fail`], without running the machine once more: what it wanted in this turn is not done.
+    pub fn give_up(&mut self, fault: Fault, reason: &str, now: Timestamp) {
+        if self.ended {
+            return;
+        }
+        self.leave_queue(now);
+        if self.waits() {
             // The call's own data tell why it took its default.
             let mut why = UserData::new();
             why.set("RStrategyName", self.caller.application.as_str());
@@ -292,6 +333,19 @@ impl CallSession {
             self.commands.push_back(Command::DefaultRoute);
         }
         self.end(Ended::Failed { fault, reason: reason.to_owned() });
+    }
+
+    /// The call has come back to its route point after this application had ended: another one begins.
+    pub fn replaced(&mut self, now: Timestamp) {
+        if !self.ended {
+            self.leave_queue(now);
+            self.end(Ended::Through);
+        }
+    }
+
+    /// Whether the call waits on its route point, as far as the session knows.
+    pub fn waits(&self) -> bool {
+        self.stage == Stage::Waiting
     }
 
     // ---- one input ----
@@ -313,6 +367,7 @@ impl CallSession {
             self.machine.terminate(now);
             self.drain_machine(now);
         }
+        self.finish(now);
         self.watch_idle(now);
     }
 
@@ -329,21 +384,32 @@ impl CallSession {
                     let reason = format!("{} {}", event.name, event.data.to_display());
                     self.fail(Fault::UnhandledError, &reason, now);
                 }
-                Output::Done(end) => self.machine_ended(&end, now),
+                Output::Done(End::Limit(limit)) => {
+                    self.fail(Fault::Limit(limit), &format!("the limit {limit} was reached"), now);
+                }
+                // What comes of it depends on where the call is when everything else is done.
+                Output::Done(End::Final(_) | End::Terminated) => {}
             }
         }
     }
 
-    fn machine_ended(&mut self, end: &End, now: Timestamp) {
-        if let End::Limit(limit) = end {
-            return self.fail(Fault::Limit(*limit), &format!("the limit {limit} was reached"), now);
+    /// The application has come to its end: so does the session, once the call has left or is known to stay.
+    fn finish(&mut self, now: Timestamp) {
+        if self.ended || !self.machine.is_over() || self.is_leaving() {
+            return;
         }
-        let leaving = self.pending.iter().any(|p| p.action.starts_with("interaction."));
-        if self.stage == Stage::Waiting && !leaving {
+        if self.stage == Stage::Waiting {
             return self.fail(Fault::EndedEarly, "the application ended while the call waited", now);
         }
-        self.leave_queue();
+        self.leave_queue(now);
         self.end(Ended::Through);
+    }
+
+    /// Whether the call still waits here, and is on its way elsewhere or to its end. Nobody else may take it from here: user data that
+    /// are still being attached lead nowhere.
+    pub(super) fn is_leaving(&self) -> bool {
+        let leads_away = |p: &Pending| matches!(p.action.as_str(), REDIRECT | TERMINATE);
+        self.stage == Stage::Waiting && self.pending.iter().any(leads_away)
     }
 
     fn end(&mut self, how: Ended) {
@@ -441,7 +507,7 @@ fn platform_objects(caller: &Caller) -> Value {
     .collect();
     let interaction: Value = [
         ("g_uid", Value::from(id.as_str())),
-        ("category", Value::from("Inbound")),
+        ("category", Value::from(caller.call.call_type.as_str())),
         ("media", Value::from("voice")),
         ("voice", voice),
         ("udata", pairs_to_value(&caller.user_data)),

@@ -1,112 +1,160 @@
 //! Writes sessions' records, then does what the sessions want: never the other way round.
+//!
+//! Each tenant has a lane of its own: none waits for another's store, and within a lane none waits for a session that cannot be written.
 
-use std::collections::BTreeMap;
-use std::time::Duration;
+use std::collections::{HashMap, HashSet};
 
-use infra::{Numbers, SessionBatch, SessionWrite, Written};
+use infra::{SessionId, SessionWrite};
 use model::TenantId;
 use tokio::sync::mpsc;
 
 use super::Shared;
 use super::call_session::{Command, Ended};
 use super::errands::Errands;
-use super::queue_link::Links;
-use super::worker::{Step, Work};
+use super::queue_link::QueueLink;
+use super::worker::{Standing, Step, Work};
+use super::writes::{Answer, Writes};
 
 /// Steps that are written at once.
 const BATCH_MAX: usize = 64;
-/// Pause before a batch is tried again while the store is away.
-const AGAIN: Duration = Duration::from_millis(250);
+/// Steps of a tenant that wait to be written: as many as its sessions may have ahead while its store is away, and more. With these, and only
+/// then, others wait too.
+const LANE_MAX: usize = 20_000;
 
 pub(super) struct Committer {
     shared: Shared,
     steps: mpsc::Receiver<Step>,
     errands: Errands,
-    links: Links,
-    numbers: Numbers,
+    lanes: HashMap<TenantId, mpsc::Sender<Step>>,
 }
 
 impl Committer {
-    pub fn new(shared: Shared, steps: mpsc::Receiver<Step>, errands: Errands, links: Links) -> Self {
-        Self { shared, steps, errands, links, numbers: Numbers::default() }
+    pub fn new(shared: Shared, steps: mpsc::Receiver<Step>, errands: Errands) -> Self {
+        Self { shared, steps, errands, lanes: HashMap::new() }
     }
 
     /// Runs until the role has ended.
     pub async fn run(mut self) -> anyhow::Result<()> {
-        let mut batch = Vec::with_capacity(BATCH_MAX);
+        let drain = self.shared.ctx.drain.clone();
         loop {
-            let drain = self.shared.ctx.drain.clone();
             tokio::select! {
                 // In this order: the last steps of a role that has drained are written.
+                biased;
+                step = self.steps.recv() => match step {
+                    // A lane ends with the role alone.
+                    Some(step) => drop(self.lane(&step.tenant).send(step).await),
+                    None => return Ok(()),
+                },
+                () = drain.ended() => return Ok(()),
+            }
+        }
+    }
+
+    fn lane(&mut self, tenant: &TenantId) -> &mpsc::Sender<Step> {
+        let Self { shared, errands, lanes, .. } = self;
+        // As many as tenants that the role serves.
+        lanes.entry(tenant.clone()).or_insert_with(|| {
+            let (sender, steps) = mpsc::channel(LANE_MAX);
+            let lane = Lane::new(shared.clone(), tenant.clone(), steps, errands.clone());
+            shared.ctx.spawn("session committer", lane.run());
+            sender
+        })
+    }
+}
+
+/// One tenant's steps, in their order.
+struct Lane {
+    shared: Shared,
+    tenant: TenantId,
+    steps: mpsc::Receiver<Step>,
+    errands: Errands,
+    link: QueueLink,
+    writes: Writes,
+    /// Sessions of which a step was refused and whose end is still to come: what follows from that step does not count.
+    refused: HashSet<SessionId>,
+}
+
+impl Lane {
+    fn new(shared: Shared, tenant: TenantId, steps: mpsc::Receiver<Step>, errands: Errands) -> Self {
+        let (ctx, link) = (&shared.ctx, QueueLink::new(shared.clone(), tenant.clone()));
+        let (ledger, clock) = (ctx.stores.sessions.clone(), ctx.clock.clone());
+        let writes = Writes::new(ledger, clock, tenant.clone(), ctx.owner());
+        Self { shared, tenant, steps, errands, link, writes, refused: HashSet::new() }
+    }
+
+    async fn run(mut self) -> anyhow::Result<()> {
+        let drain = self.shared.ctx.drain.clone();
+        let mut batch = Vec::with_capacity(BATCH_MAX);
+        loop {
+            tokio::select! {
                 biased;
                 count = self.steps.recv_many(&mut batch, BATCH_MAX) => if count == 0 { return Ok(()) },
                 () = drain.ended() => return Ok(()),
             }
-            let mut by_tenant: BTreeMap<TenantId, Vec<Step>> = BTreeMap::new();
-            for step in batch.drain(..) {
-                by_tenant.entry(step.tenant.clone()).or_default().push(step);
-            }
-            for (tenant, steps) in by_tenant {
-                self.turn(tenant, steps).await;
-            }
+            let steps = std::mem::take(&mut batch);
+            self.turn(steps).await;
         }
     }
 
-    async fn turn(&mut self, tenant: TenantId, steps: Vec<Step>) {
+    async fn turn(&mut self, mut steps: Vec<Step>) {
+        steps.retain(|step| self.counts(step));
         let writes: Vec<SessionWrite> = steps.iter().filter_map(write).collect();
-        let mut written = self.commit(&tenant, writes).await.into_iter();
-        let unbound: Vec<_> = steps.iter().filter(|s| s.change.is_none()).filter_map(|s| s.began_with).collect();
-        if !unbound.is_empty()
-            && let Err(error) = self.shared.ctx.stores.new_calls.ack(&tenant, &unbound).await
-        {
-            tracing::warn!(%tenant, %error, "entries of new calls were not acknowledged; they come again");
-        }
+        let mut answers = self.writes.write(writes).await.into_iter();
+        self.acknowledge(&steps).await;
         for step in steps {
-            let answer = step.change.is_some().then(|| written.next()).flatten();
-            match answer {
-                None | Some(Written::Done { .. }) => self.perform(step).await,
-                Some(Written::Fenced { .. } | Written::Ended | Written::Unknown | Written::Exists { .. }) => {
-                    self.lost(step).await;
-                }
-                Some(Written::Refused(refusal)) => {
-                    tracing::error!(%tenant, session = step.session.0, %refusal, "a session's record is not stored");
-                    self.lost(step).await;
-                }
+            let answer = step.change.is_some().then(|| answers.next()).flatten().unwrap_or(Answer::Done);
+            if self.counts(&step) {
+                self.written(step, answer).await;
             }
         }
     }
 
-    /// Writes until the store has answered: nothing may leave before that.
-    async fn commit(&mut self, tenant: &TenantId, writes: Vec<SessionWrite>) -> Vec<Written> {
-        if writes.is_empty() {
-            return Vec::new();
+    /// Whether a step goes on from what was written.
+    fn counts(&self, step: &Step) -> bool {
+        step.standing == Standing::LastWord || !self.refused.contains(&step.session)
+    }
+
+    /// Entries of new calls that no record begins with.
+    async fn acknowledge(&self, steps: &[Step]) {
+        let unbound: Vec<_> = steps.iter().filter(|s| s.change.is_none()).filter_map(|s| s.began_with).collect();
+        if unbound.is_empty() {
+            return;
         }
-        self.shared.metrics.records_written(writes.len());
-        let number = self.numbers.take(writes.len(), self.shared.ctx.clock.now());
-        let (tenant, owner) = (tenant.clone(), self.shared.ctx.owner());
-        let batch = SessionBatch { tenant, owner, writes, consumed: None, number };
-        let mut waits = false;
-        loop {
-            match self.shared.ctx.stores.sessions.commit(batch.clone()).await {
-                Ok(written) => return written,
-                Err(error) if error.passes() => {
-                    if !std::mem::replace(&mut waits, true) {
-                        tracing::warn!(tenant = %batch.tenant, %error, "sessions wait for their store");
-                    }
-                    tokio::time::sleep(AGAIN).await;
-                }
-                Err(error) => {
-                    tracing::error!(tenant = %batch.tenant, %error, "sessions' records were refused");
-                    return Vec::new();
-                }
-            }
+        if let Err(error) = self.shared.ctx.stores.new_calls.ack(&self.tenant, &unbound).await {
+            tracing::warn!(tenant = %self.tenant, %error, "entries of new calls were not acknowledged; they come again");
         }
     }
 
-    async fn lost(&self, step: Step) {
+    async fn written(&mut self, step: Step, answer: Answer) {
+        let last_word = step.standing == Standing::LastWord;
+        if last_word {
+            self.refused.remove(&step.session);
+        }
+        match answer {
+            Answer::Done => {
+                self.shared.metrics.records_written(usize::from(step.change.is_some()));
+                self.perform(step).await;
+            }
+            // The record of a refused session may never have been made; its call takes its default all the same.
+            Answer::Gone | Answer::Refused(_) if last_word => self.perform(step).await,
+            Answer::Lost | Answer::Gone => self.lost(&step),
+            Answer::Refused(reason) => self.refuse(step, reason).await,
+        }
+    }
+
+    /// What was refused is not performed: the session hears of it and ends.
+    async fn refuse(&mut self, step: Step, reason: String) {
+        let conn_id = step.caller.call.conn_id;
+        tracing::error!(call = %conn_id, tenant = %self.tenant, session = step.session.0, reason, "a session's record was refused");
+        self.refused.insert(step.session.clone());
+        // Workers wait for the committer alone, which waits for a lane only when that is full; so this does not lock up.
+        self.shared.workers.send(conn_id, Work::Unwritten(Box::new(step), reason)).await;
+    }
+
+    fn lost(&self, step: &Step) {
         let conn_id = step.caller.call.conn_id;
         tracing::warn!(call = %conn_id, session = step.session.0, "another node runs this session");
-        self.shared.workers.try_send(conn_id, Work::Forget(step.tenant, conn_id));
+        self.shared.workers.try_send(conn_id, Work::Forget(step.tenant.clone(), conn_id));
     }
 
     async fn perform(&mut self, step: Step) {
@@ -114,7 +162,7 @@ impl Committer {
             match command {
                 Command::Request { reference, kind } => self.errands.request(&step, *reference, kind.clone()).await,
                 Command::DefaultRoute => self.errands.default_route(&step).await,
-                Command::Queue(command) => self.links.tell(&step.tenant, command.clone()),
+                Command::Queue(command) => self.link.tell(command.clone()),
                 Command::Log { level, text } => log(&step, *level, text),
                 Command::Ended(how) => self.ended(&step, how),
             }

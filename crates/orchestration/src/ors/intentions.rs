@@ -22,7 +22,14 @@ pub(super) fn encode(tenant: &TenantId, caller: &Caller, commands: &[Command]) -
 
 /// Reads them again, each with its reference.
 pub(super) fn decode(intentions: &[u8]) -> Vec<(u64, Json)> {
-    let frames: Vec<Json> = serde_json::from_slice(intentions).unwrap_or_default();
+    if intentions.is_empty() {
+        return Vec::new();
+    }
+    let frames: Vec<Json> = serde_json::from_slice(intentions).unwrap_or_else(|error| {
+        // The session's deadlines for these requests tell it that they were not made.
+        tracing::error!(%error, "requests of a record cannot be read: they are not made again");
+        Vec::new()
+    });
     frames.into_iter().filter_map(|f| Some((f.get("ReferenceID")?.as_u64()?, f))).collect()
 }
 

@@ -26,6 +26,8 @@ runtime::metrics! {
         restored: Counter = "orsnode_ha_reads";
         /// Records of sessions written.
         written: Counter = "orsnode_ha_writes";
+        /// Records of sessions, and entries of new calls, that cannot be read and were left out.
+        unreadable: Counter = "orsnode_records_unreadable";
         /// Messages dropped because a queue was full.
         overflowed: Counter = "orsnode_queue_overflows";
     }
@@ -38,6 +40,10 @@ impl Label for Fault {
         Self::EndedEarly,
         Self::Stalled,
         Self::Unstorable,
+        Self::TooLarge,
+        Self::Unwritten,
+        Self::NotRestored,
+        Self::Panicked,
         Self::Limit(LimitKind::Microsteps),
         Self::Limit(LimitKind::Steps),
         Self::Limit(LimitKind::Queue),
@@ -45,6 +51,7 @@ impl Label for Fault {
         Self::Limit(LimitKind::Delayed),
         Self::Limit(LimitKind::OwnEvents),
         Self::Limit(LimitKind::Outputs),
+        Self::Limit(LimitKind::Payload),
         Self::Limit(LimitKind::ScriptTime),
         Self::Limit(LimitKind::ScriptMemory),
         Self::Limit(LimitKind::ScriptStack),
@@ -86,6 +93,10 @@ impl Metrics {
 
     pub fn records_written(&self, count: usize) {
         self.written.inc_by(count as u64);
+    }
+
+    pub fn record_unreadable(&self) {
+        self.unreadable.inc();
     }
 
     pub fn overflowed(&self) {

@@ -1,6 +1,7 @@
-//! The stream of queue requests to rq (voice-30), one for each tenant.
+//! The stream of queue requests to rq (voice-30), one for each tenant. What breaks with it is said again, and said twice is done once.
 
-use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 use contracts::v1;
@@ -22,29 +23,33 @@ const AGAIN: Duration = Duration::from_millis(500);
 /// Port of rq.
 const PORT: u16 = 12100;
 
-/// The links of all tenants.
-pub(super) struct Links {
+/// A tenant's way to rq; the stream begins with the first request.
+pub(super) struct QueueLink {
     shared: Shared,
-    of: HashMap<TenantId, mpsc::Sender<Command>>,
+    tenant: TenantId,
+    commands: Option<mpsc::Sender<Command>>,
+    /// Whether something did not fit in: everything that stands is said again once there is room.
+    dropped: Arc<AtomicBool>,
 }
 
-impl Links {
-    pub fn new(shared: Shared) -> Self {
-        Self { shared, of: HashMap::new() }
+impl QueueLink {
+    pub fn new(shared: Shared, tenant: TenantId) -> Self {
+        Self { shared, tenant, commands: None, dropped: Arc::default() }
     }
 
     /// Tells rq, as soon as it is there.
-    pub fn tell(&mut self, tenant: &TenantId, command: Command) {
-        let shared = &self.shared;
-        let sender = self.of.entry(tenant.clone()).or_insert_with(|| {
+    pub fn tell(&mut self, command: Command) {
+        let Self { shared, tenant, commands, dropped } = self;
+        let sender = commands.get_or_insert_with(|| {
             let (sender, commands) = mpsc::channel(COMMANDS_MAX);
-            let link = Link { shared: shared.clone(), tenant: tenant.clone(), commands };
+            let link = Link { shared: shared.clone(), tenant: tenant.clone(), commands, dropped: Arc::clone(dropped) };
             shared.ctx.spawn("queue requests to rq", link.run());
             sender
         });
         if sender.try_send(command).is_err() {
-            tracing::error!(%tenant, "a queue request was dropped: rq is too far behind");
-            self.shared.metrics.overflowed();
+            dropped.store(true, Relaxed);
+            shared.metrics.overflowed();
+            tracing::error!(tenant = %self.tenant, "a queue request must wait: rq is too far behind");
         }
     }
 }
@@ -53,6 +58,7 @@ struct Link {
     shared: Shared,
     tenant: TenantId,
     commands: mpsc::Receiver<Command>,
+    dropped: Arc<AtomicBool>,
 }
 
 impl Link {
@@ -81,14 +87,16 @@ impl Link {
         let request = net::grpc::for_tenant(tonic::Request::new(ReceiverStream::new(sending)), &self.tenant);
         let mut outcomes = RoutingClient::new(channel).queue(request).await?.into_inner();
         if again {
-            let tenant = &self.tenant;
-            self.shared.workers.send_all(|| Work::Resubmit(tenant.clone())).await;
+            self.say_again().await;
         }
         loop {
             tokio::select! {
                 command = self.commands.recv() => {
                     let Some(command) = command else { return Ok(()) };
                     sender.send(v1::QueueCommand { command: Some(command) }).await?;
+                    if self.commands.is_empty() && self.dropped.swap(false, Relaxed) {
+                        self.say_again().await;
+                    }
                 }
                 outcome = outcomes.message() => match outcome? {
                     Some(outcome) => self.take(outcome).await,
@@ -96,6 +104,11 @@ impl Link {
                 },
             }
         }
+    }
+
+    /// Every session says again what it has asked rq for and not heard of, what it has taken back included.
+    async fn say_again(&self) {
+        self.shared.workers.send_all(|| Work::Resubmit(self.tenant.clone())).await;
     }
 
     async fn take(&self, outcome: v1::QueueOutcome) {

@@ -8,7 +8,7 @@ use model::{AgentId, Dn, Timestamp};
 use prost::Message as _;
 use scxml::{Event, EventKind, Snapshot, SnapshotDelayed, Value};
 
-use super::call_session::{CallSession, Caller, Pending, Playing, Queueing, Stage};
+use super::call_session::{CallSession, Caller, Pending, Playing, Queueing, Stage, Withdrawn};
 use crate::ecmascript::{from_json, to_json};
 
 /// The form of the record that is written.
@@ -35,6 +35,7 @@ pub(super) fn encode(session: &CallSession, snapshot: &Snapshot, digest: u64) ->
         queueing: session.queueing.as_ref().map(queueing_to_wire),
         machine: Some(machine_to_wire(snapshot)),
         idle_since_us: session.idle_since.map_or(0, Timestamp::as_micros),
+        withdrawn: session.withdrawn.iter().map(withdrawn_to_wire).collect(),
     };
     let outer = v1::StateRecord { kind: KIND.to_owned(), version: VERSION, body: record.encode_to_vec().into() };
     outer.encode_to_vec().into()
@@ -67,6 +68,13 @@ pub(super) fn caller(record: &v1::SessionRecord) -> Result<Caller, WireError> {
     })
 }
 
+/// Whether the call waits on its route point for what the session says.
+pub(super) fn waits(record: &v1::SessionRecord) -> bool {
+    // An application that is over has no request under way but the one by which its call leaves.
+    let through = record.machine.as_ref().is_some_and(|machine| machine.over) && record.pending.is_empty();
+    stage_from_wire(record.stage()) == Stage::Waiting && !through
+}
+
 /// Where a session stood in the tenant's events.
 pub(super) fn position(record: &v1::SessionRecord) -> Position {
     record.position.parse().unwrap_or(Position::START)
@@ -84,6 +92,8 @@ pub(super) fn fill(session: &mut CallSession, record: v1::SessionRecord) -> Resu
     session.playing = record.treatment.map(playing_from_wire);
     session.queueing = record.queueing.map(queueing_from_wire).transpose()?;
     session.idle_since = (record.idle_since_us != 0).then(|| Timestamp::from_micros(record.idle_since_us));
+    session.withdrawn = record.withdrawn.into_iter().map(withdrawn_from_wire).collect();
+    session.resume_end();
     Ok(())
 }
 
@@ -213,6 +223,14 @@ fn pending_from_wire(pending: v1::SessionPending) -> Pending {
     }
 }
 
+fn withdrawn_to_wire(withdrawn: &Withdrawn) -> v1::SessionWithdrawn {
+    v1::SessionWithdrawn { request_id: withdrawn.request_id.clone(), again_us: withdrawn.again_at.as_micros() }
+}
+
+fn withdrawn_from_wire(withdrawn: v1::SessionWithdrawn) -> Withdrawn {
+    Withdrawn { request_id: withdrawn.request_id, again_at: Timestamp::from_micros(withdrawn.again_us) }
+}
+
 fn playing_to_wire(playing: &Playing) -> v1::SessionTreatment {
     v1::SessionTreatment {
         reference: playing.reference,
@@ -253,6 +271,9 @@ fn queueing_to_wire(queueing: &Queueing) -> v1::SessionQueueing {
         play_again_us: queueing.play_again_at.map_or(0, Timestamp::as_micros),
         early_agent,
         early_dn,
+        returned_agent: queueing.returned.as_ref().map(|(agent, _)| agent.clone()).unwrap_or_default(),
+        returned_reason: queueing.returned.as_ref().map(|(_, reason)| reason.clone()).unwrap_or_default(),
+        lapsed: queueing.lapsed,
     }
 }
 
@@ -277,6 +298,9 @@ fn queueing_from_wire(record: v1::SessionQueueing) -> Result<Queueing, WireError
         selected,
         route: record.route,
         early,
+        lapsed: record.lapsed,
+        returned: (!record.returned_agent.is_empty()).then_some((record.returned_agent, record.returned_reason)),
+        unheard: false,
         route_reference: record.route_reference,
     })
 }

@@ -37,14 +37,27 @@ impl SessionFacts {
         commands: &[Command],
         now: Timestamp,
     ) -> Vec<Stamped> {
+        let queue = session.queueing.as_ref().map(|queueing| queueing.queue.as_str());
+        self.of_commands(tenant, &session.caller, queue, commands, now)
+    }
+
+    /// The same where there is no session; `queue` is the one in which the call waits.
+    pub fn of_commands(
+        &mut self,
+        tenant: &TenantId,
+        caller: &Caller,
+        queue: Option<&str>,
+        commands: &[Command],
+        now: Timestamp,
+    ) -> Vec<Stamped> {
         let told = commands.iter().filter_map(|command| match command {
             Command::Request { kind: RequestKind::RouteCall(_, RouteTo::Dn { dn, agent }), .. } => {
                 let mut event = Event::new(EventName::TargetSelected);
                 event.third_party_dn = Some(dn.to_string());
                 event.third_party_role = Some(DnRole::Destination);
                 event.agent = agent.clone();
-                let queue = session.queueing.as_ref().map(|queueing| queueing.queue.clone());
-                event.this_queue = queue.filter(|queue| agent.is_some() && !queue.is_empty());
+                let queue = queue.filter(|queue| agent.is_some() && !queue.is_empty());
+                event.this_queue = queue.map(str::to_owned);
                 Some(event)
             }
             Command::DefaultRoute => {
@@ -56,16 +69,7 @@ impl SessionFacts {
             _ => None,
         });
         let told: Vec<Event> = told.collect();
-        told.into_iter().filter_map(|event| self.stamp(tenant, &session.caller, event, now)).collect()
-    }
-
-    /// The session cannot go on with what its record says.
-    pub fn given_up(&mut self, tenant: &TenantId, caller: &Caller, now: Timestamp) -> Vec<Stamped> {
-        let mut default = Event::new(EventName::TargetSelected);
-        default.extensions.push("RouteType", "Default");
-        let mut over = Event::new(EventName::SessionEnded);
-        over.extensions = [("Result", "Failed"), ("Fault", "not_restored")].into_iter().collect();
-        [default, over].into_iter().filter_map(|event| self.stamp(tenant, caller, event, now)).collect()
+        told.into_iter().filter_map(|event| self.stamp(tenant, caller, event, now)).collect()
     }
 
     fn stamp(&mut self, tenant: &TenantId, caller: &Caller, mut event: Event, now: Timestamp) -> Option<Stamped> {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use contracts::v1;
 use infra::{Claim, Claimed, Position, Record, SessionId, StoreError, TakenCall};
-use model::{Dn, Owner, TenantId};
+use model::{ConnId, Dn, Owner, TenantId};
 use prost::Message as _;
 
 use super::call_session::Caller;
@@ -72,37 +72,39 @@ impl Desk {
 
     async fn enter(&self, calls: Vec<TakenCall>) {
         for taken in calls {
-            let held = caller_of(&taken).map(|caller| caller.this_dn);
-            if let Ok(this_dn) = held
-                && self.has_session(&taken, &this_dn).await
-            {
-                // The call came back to its route point: its session hears of that from the facts.
-                let _ = self.shared.ctx.stores.new_calls.ack(&self.tenant, &[taken.position]).await;
-            } else {
-                self.begin(taken).await;
+            let conn_id = taken.call.conn_id;
+            match caller_of(&taken) {
+                Ok(caller) => match self.has_session(conn_id, &caller.this_dn).await {
+                    // The call came back to its route point: its session hears of that from the facts.
+                    Ok(true) => self.acknowledge(&taken).await,
+                    Ok(false) => self.begin(taken, caller).await,
+                    // Nobody knows: a second application would work against the first. The entry stays, and is taken again.
+                    Err(error) => self.away(&error, "the sessions of a new call").await,
+                },
+                Err(reason) => {
+                    // Its owner sends the call to its default when nobody instructs it.
+                    tracing::error!(call = %conn_id, reason, "an entry of the new calls cannot be read");
+                    self.shared.metrics.record_unreadable();
+                    self.acknowledge(&taken).await;
+                }
             }
         }
     }
 
     /// Whether a session serves the call on this route point already.
-    async fn has_session(&self, taken: &TakenCall, this_dn: &Dn) -> bool {
-        let sessions = self.shared.ctx.stores.sessions.of_call(&self.tenant, taken.call.conn_id).await;
-        let serves = |record: &Record<SessionId>| {
-            records::decode(&record.state).is_ok_and(|session| session.this_dn == this_dn.as_str())
-        };
-        sessions.is_ok_and(|sessions| sessions.iter().any(serves))
+    async fn has_session(&self, conn_id: ConnId, this_dn: &Dn) -> infra::Result<bool> {
+        let sessions = self.shared.ctx.stores.sessions.of_call(&self.tenant, conn_id).await?;
+        Ok(sessions.iter().any(|record| serves(record, this_dn)))
     }
 
-    async fn begin(&self, taken: TakenCall) {
+    async fn acknowledge(&self, taken: &TakenCall) {
+        if let Err(error) = self.shared.ctx.stores.new_calls.ack(&self.tenant, &[taken.position]).await {
+            tracing::warn!(tenant = %self.tenant, %error, "an entry of the new calls was not acknowledged; it comes again");
+        }
+    }
+
+    async fn begin(&self, taken: TakenCall, caller: Caller) {
         let conn_id = taken.call.conn_id;
-        let caller = match caller_of(&taken) {
-            Ok(caller) => caller,
-            Err(reason) => {
-                tracing::error!(call = %conn_id, reason, "an entry of the new calls cannot be read");
-                let _ = self.shared.ctx.stores.new_calls.ack(&self.tenant, &[taken.position]).await;
-                return;
-            }
-        };
         let session = SessionId(format!("{conn_id}-{}", taken.position));
         match self.shared.applications.load(&self.tenant, &caller.application).await {
             Ok(application) => {
@@ -117,7 +119,7 @@ impl Desk {
                 tracing::error!(call = %conn_id, tenant = %self.tenant, application, reason, "application not loaded");
                 super::explain::not_loaded(&self.shared.ctx, &self.tenant, &caller, &reason);
                 self.errands.default_route_of(&self.tenant, caller, &session.0).await;
-                let _ = self.shared.ctx.stores.new_calls.ack(&self.tenant, &[taken.position]).await;
+                self.acknowledge(&taken).await;
             }
         }
     }
@@ -208,14 +210,18 @@ impl Desk {
     }
 
     async fn restore(&self, record: Record<SessionId>) {
-        let decoded = match records::decode(&record.state) {
-            Ok(decoded) => decoded,
+        let read = records::decode(&record.state).and_then(|read| Ok((records::caller(&read)?.call.conn_id, read)));
+        let (conn_id, decoded) = match read {
+            Ok(read) => read,
             Err(error) => {
-                tracing::error!(session = record.key.0, %error, "a session's record cannot be read");
+                // It stays in the ledger, ours and not run, for somebody to look at. Of its call nothing is known but what the key says:
+                // the call's owner sends it to its default when nobody instructs it.
+                let (tenant, session) = (&self.tenant, &record.key.0);
+                tracing::error!(%tenant, session, %error, "a session's record cannot be read: it is left as it is");
+                self.shared.metrics.record_unreadable();
                 return;
             }
         };
-        let Some(conn_id) = decoded.call.as_ref().map(|call| model::ConnId(call.conn_id)) else { return };
         tracing::info!(call = %conn_id, session = record.key.0, "session taken over");
         let application = self.shared.applications.load(&self.tenant, &decoded.application).await;
         let application = application.inspect_err(|error| tracing::error!(%error, "application not loaded")).ok();
@@ -240,6 +246,12 @@ impl Desk {
         tracing::warn!(tenant = %self.tenant, %error, what, "cannot be read");
         tokio::time::sleep(AGAIN).await;
     }
+}
+
+/// Whether a session's application still instructs the call on this route point. One that is over only waits for rq.
+fn serves(record: &Record<SessionId>, this_dn: &Dn) -> bool {
+    let over = |session: &v1::SessionRecord| session.machine.as_ref().is_some_and(|machine| machine.over);
+    records::decode(&record.state).is_ok_and(|session| session.this_dn == this_dn.as_str() && !over(&session))
 }
 
 /// Whether nobody goes on with what an owner has: it holds no lease, or was a former life of ours, whose lease may outlive it.

@@ -1,32 +1,41 @@
 //! Threads that run sessions: scripts take processor time, which the roles' own threads must not wait for.
 //!
 //! A call belongs to one worker for good. After each input the worker hands out a [`Step`]: the record to be written
-//! and what to do once it is.
+//! and what to do once it is. A panic within a session's turn costs that session alone.
 
-use std::cell::RefCell;
+mod begin;
+mod turn;
+
 use std::collections::{BTreeSet, HashMap, VecDeque};
-use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use contracts::v1;
+use contracts::v1::queue_outcome::Outcome;
 use infra::{Change, Clock, EventEntry, Position, SessionId};
 use model::{ConnId, EventName, Stamped, Subject, TenantId, Timestamp, Token};
-use scxml::Session;
 use tokio::sync::{mpsc, oneshot};
 
 use super::applications::Application;
-use super::call_session::{CallSession, Caller, Command, Fault, start_parameters};
+use super::call_session::{CallSession, Caller, Command, cancellation};
 use super::metrics::Metrics;
 use super::session_facts::SessionFacts;
-use super::{intentions, records};
-use crate::ecmascript::{Ecmascript, PlatformObjects, ScriptLimits};
+use crate::ecmascript::ScriptLimits;
 
 /// Inputs that wait for a worker; several seconds of a busy tenant's facts.
 pub(super) const INBOX_MAX: usize = 8_192;
 /// Ended calls that are remembered, so that a late entry starts no session for one.
 const ENDED_MAX: usize = 4_096;
+/// Sessions that ended here and are remembered, so that what rq still says of their requests is answered. rq says it within seconds.
+const PAST_MAX: usize = 1_024;
+/// Steps of one session that may wait to be written; with more its timers wait too. While a tenant's store is away a session so costs no
+/// more than these.
+const STEPS_AHEAD_MAX: usize = 4;
+/// When a session is looked at again whose steps wait.
+const LOOK_AGAIN: Duration = Duration::from_millis(250);
+/// A timer never runs out at or before the moment in which it is set.
+const TIMER_MIN: Duration = Duration::from_millis(1);
 
 /// An input of a worker.
 pub(super) enum Work {
@@ -42,6 +51,8 @@ pub(super) enum Work {
     Refused { tenant: TenantId, conn_id: ConnId, reference: u64, error: String, description: String },
     /// Another node owns the session now.
     Forget(TenantId, ConnId),
+    /// The store does not take this step, for that reason: nothing of it was done.
+    Unwritten(Box<Step>, String),
     /// rq's stream broke: say again what waits.
     Resubmit(TenantId),
     /// Somebody asks what is known of a call.
@@ -77,6 +88,20 @@ pub(super) struct Step {
     pub commands: Vec<Command>,
     /// What it tells of itself, in the same commit.
     pub facts: Vec<Stamped>,
+    /// Whether the call waits on its route point.
+    pub waits: bool,
+    pub standing: Standing,
+    /// Held while it waits to be written: its session counts the holders.
+    pub _ahead: Arc<()>,
+}
+
+/// How a step stands to those of its session before it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Standing {
+    /// It goes on from them: where one of them was refused, it does not count.
+    GoesOn,
+    /// It is the end that follows from a refusal: it is carried out in any case.
+    LastWord,
 }
 
 type Key = (TenantId, ConnId);
@@ -92,6 +117,11 @@ struct Live {
     facts: SessionFacts,
     /// Facts for the next step.
     told: Vec<Stamped>,
+    /// Whether its record is in the ledger, as far as is known.
+    written: bool,
+    standing: Standing,
+    /// Held by each of its steps that waits to be written.
+    ahead: Arc<()>,
 }
 
 /// What all workers share.
@@ -119,6 +149,7 @@ pub(super) struct Worker {
     live: HashMap<Key, Live>,
     due: BTreeSet<(Timestamp, Key)>,
     ended: VecDeque<Key>,
+    past: VecDeque<(Key, SessionId, Caller)>,
     out: Vec<Step>,
 }
 
@@ -126,8 +157,8 @@ impl Worker {
     pub fn new(inbox: mpsc::Receiver<Work>, steps: mpsc::Sender<Step>, shared: Sharing) -> Self {
         let Sharing { clock, limits, metrics, sessions, trace } = shared;
         let (live, due) = (HashMap::new(), BTreeSet::new());
-        let (ended, out) = (VecDeque::new(), Vec::new());
-        Self { inbox, steps, clock, limits, metrics, sessions, trace, live, due, ended, out }
+        let (ended, past, out) = (VecDeque::new(), VecDeque::new(), Vec::new());
+        Self { inbox, steps, clock, limits, metrics, sessions, trace, live, due, ended, past, out }
     }
 
     /// Runs until the inbox closes.
@@ -136,10 +167,10 @@ impl Worker {
             let wait = self.due.first().map(|(due, _)| due.since(self.clock.now()));
             tokio::select! {
                 work = self.inbox.recv() => match work {
-                    Some(work) => self.take(work),
+                    Some(work) => self.survive(|worker| worker.take(work)),
                     None => return,
                 },
-                () = tokio::time::sleep(wait.unwrap_or(IDLE)), if wait.is_some() => self.fire(),
+                () = tokio::time::sleep(wait.unwrap_or(IDLE)), if wait.is_some() => self.survive(Self::fire),
             }
             for step in self.out.drain(..) {
                 if self.steps.send(step).await.is_err() {
@@ -149,24 +180,28 @@ impl Worker {
         }
     }
 
+    /// What panics outside a session's own turn belongs to nobody; the sessions of this worker must not go with it.
+    fn survive(&mut self, turn: impl FnOnce(&mut Self)) {
+        if let Err(panic) = turn::caught(|| turn(self)) {
+            tracing::error!(panic, "a worker of sessions has met a fault of the program");
+        }
+    }
+
     fn take(&mut self, work: Work) {
         let now = self.clock.now();
         match work {
             Work::Start(start) => self.start(*start, now),
             Work::Restore(restore) => self.restore(*restore, now),
             Work::Fact(tenant, entry) => self.fact(tenant, &entry, now),
-            Work::Outcome(tenant, outcome) => {
-                let conn = outcome.request_id.split('-').next().and_then(|id| id.parse().ok());
-                if let Some(conn) = conn {
-                    self.with(&(tenant, conn), |session| session.handle_outcome(outcome, now));
-                }
-            }
+            Work::Outcome(tenant, outcome) => self.outcome(tenant, outcome, now),
             Work::Refused { tenant, conn_id, reference, error, description } => {
-                self.with(&(tenant, conn_id), |s| s.request_refused(reference, &error, &description, now));
+                let what = || format!("refusal {error} of a request");
+                self.with(&(tenant, conn_id), what, |s| s.request_refused(reference, &error, &description, now));
             }
             Work::Forget(tenant, conn_id) => {
                 self.remove(&(tenant, conn_id));
             }
+            Work::Unwritten(step, reason) => self.unwritten(*step, &reason, now),
             Work::Describe { tenant, conn_id, reply } => {
                 let live = self.live.get(&(tenant, conn_id));
                 // Who has asked may be gone.
@@ -176,118 +211,30 @@ impl Worker {
         }
     }
 
+    /// Lets run out what is due, each session once: what it sets anew is due later.
     fn fire(&mut self) {
         let now = self.clock.now();
-        while let Some((due, key)) = self.due.first().filter(|(due, _)| *due <= now).cloned() {
-            self.with(&key, |session| session.handle_timeout(now));
-            if self.due.remove(&(due, key.clone())) {
-                tracing::error!(call = %key.1, "a session's timer did not run out");
+        let due: Vec<Key> = self.due.iter().take_while(|(due, _)| *due <= now).map(|(_, key)| key.clone()).collect();
+        for key in due {
+            match self.live.get(&key).is_some_and(|live| Arc::strong_count(&live.ahead) > STEPS_AHEAD_MAX) {
+                true => self.arm(&key, Some(now + LOOK_AGAIN), now),
+                false => self.with(&key, || "a timer".to_owned(), |session| session.handle_timeout(now)),
             }
         }
     }
 
-    fn start(&mut self, start: Start, now: Timestamp) {
-        let key = (start.tenant.clone(), start.caller.call.conn_id);
-        let here = |live: &Live| live.session.caller.this_dn == start.caller.this_dn;
-        if self.live.get(&key).is_some_and(|live| !here(live)) {
-            self.with(&key, |session| session.moved(now));
+    fn outcome(&mut self, tenant: TenantId, outcome: v1::QueueOutcome, now: Timestamp) {
+        let conn = outcome.request_id.split('-').next().and_then(|id| id.parse().ok());
+        let Some(key) = conn.map(|conn| (tenant, conn)) else { return };
+        if self.live.contains_key(&key) {
+            return self.with(&key, || "a word of rq".to_owned(), |session| session.handle_outcome(outcome, now));
         }
-        if self.live.contains_key(&key) || self.ended.contains(&key) {
-            // The session hears of the call's return by itself; an ended call needs none.
-            return self.acknowledge(key.0, start);
+        // It was on its way when the session ended here. Where another node has the session, that is for it to say.
+        let stands = matches!(outcome.outcome, Some(Outcome::Accepted(_) | Outcome::Selected(_)));
+        if let Some((_, session, caller)) = self.past.iter().find(|(past, ..)| *past == key).filter(|_| stands) {
+            let command = Command::Queue(cancellation(&outcome.request_id));
+            self.out.push(Step::to_do(&key.0, session, caller, vec![command]));
         }
-        let platform = Rc::new(RefCell::new(PlatformObjects::default()));
-        let parameters = start_parameters(&start.caller);
-        let session = match Ecmascript::new(self.limits, Arc::clone(&self.clock), parameters, Rc::clone(&platform)) {
-            Ok(data) => {
-                let document = Arc::clone(&start.application.document);
-                CallSession::start(document, data, platform, start.caller, &start.session.0, now)
-            }
-            Err(error) => {
-                tracing::error!(call = %key.1, %error, "the script engine did not start");
-                return;
-            }
-        };
-        let mut facts = SessionFacts::new(&start.session, Token(1));
-        let told = facts.started(&key.0, &session.caller, now).into_iter().collect();
-        let live = Live {
-            session,
-            facts,
-            told,
-            id: start.session,
-            token: Token(1),
-            digest: start.application.digest,
-            entry: Some(start.entry),
-            due: None,
-        };
-        super::explain::began(&self.trace, &key.0, &live.session.caller, "started", now);
-        self.insert(key.clone(), live);
-        self.metrics.session_started();
-        self.step(&key, now);
-    }
-
-    fn acknowledge(&mut self, tenant: TenantId, start: Start) {
-        self.out.push(Step {
-            tenant,
-            session: start.session,
-            caller: start.caller,
-            token: Token(0),
-            change: None,
-            due: None,
-            began_with: Some(start.entry),
-            commands: Vec::new(),
-            facts: Vec::new(),
-        });
-    }
-
-    fn restore(&mut self, restore: Restore, now: Timestamp) {
-        let Ok(caller) = records::caller(&restore.record) else {
-            tracing::error!(session = %restore.session.0, "a session's record cannot be read");
-            return;
-        };
-        let key = (restore.tenant.clone(), caller.call.conn_id);
-        let digest = restore.application.as_ref().map_or(0, |a| a.digest);
-        match self.restored(&restore, caller.clone(), now) {
-            Ok(session) => {
-                let facts = SessionFacts::new(&restore.session, restore.token);
-                let (id, token) = (restore.session, restore.token);
-                let live = Live { session, id, token, digest, entry: None, due: None, facts, told: Vec::new() };
-                super::explain::began(&self.trace, &key.0, &live.session.caller, "gone on with after a restart", now);
-                self.insert(key.clone(), live);
-                self.metrics.session_restored();
-                self.step(&key, now);
-                // The outcome shall come to this node.
-                self.resubmit(|k| *k == key);
-            }
-            Err(reason) => {
-                tracing::error!(call = %key.1, application = caller.application, reason, "a session cannot go on");
-                let facts = SessionFacts::new(&restore.session, restore.token).given_up(&restore.tenant, &caller, now);
-                self.out.push(Step {
-                    facts,
-                    tenant: restore.tenant,
-                    session: restore.session,
-                    caller,
-                    token: restore.token,
-                    change: Some(Change::End),
-                    due: None,
-                    began_with: None,
-                    commands: vec![Command::DefaultRoute],
-                });
-            }
-        }
-    }
-
-    fn restored(&self, restore: &Restore, caller: Caller, now: Timestamp) -> Result<CallSession, String> {
-        let application = restore.application.as_ref().ok_or("its application cannot be loaded")?;
-        let platform = Rc::new(RefCell::new(PlatformObjects::default()));
-        let (parameters, clock) = (start_parameters(&caller), Arc::clone(&self.clock));
-        let data = Ecmascript::new(self.limits, clock, parameters, Rc::clone(&platform)).map_err(|e| e.to_string())?;
-        let snapshot = records::machine(&restore.record).map_err(|e| e.to_string())?;
-        let machine = Session::restore(snapshot, Arc::clone(&application.document), Box::new(data), now)
-            .map_err(|e| e.to_string())?;
-        let mut session = CallSession::with_machine(machine, platform, caller);
-        records::fill(&mut session, restore.record.clone()).map_err(|e| e.to_string())?;
-        Ok(session)
     }
 
     fn fact(&mut self, tenant: TenantId, entry: &EventEntry, now: Timestamp) {
@@ -302,108 +249,8 @@ impl Worker {
         }
         // The stream is read again after a takeover; what is known already costs no commit.
         if self.live.get(&key).is_some_and(|live| entry.position > live.session.position) {
-            self.with(&key, |session| session.handle_fact(entry.position, &entry.event.event, now));
-        }
-    }
-
-    fn resubmit(&mut self, which: impl Fn(&Key) -> bool) {
-        for ((tenant, _), live) in self.live.iter().filter(|(key, _)| which(key)) {
-            if let Some(command) = live.session.resubmission() {
-                self.out.push(Step {
-                    tenant: tenant.clone(),
-                    session: live.id.clone(),
-                    caller: live.session.caller.clone(),
-                    token: live.token,
-                    change: None,
-                    due: None,
-                    began_with: None,
-                    commands: vec![Command::Queue(command)],
-                    facts: Vec::new(),
-                });
-            }
-        }
-    }
-
-    // ---- one session ----
-
-    fn with(&mut self, key: &Key, input: impl FnOnce(&mut CallSession)) {
-        if let Some(live) = self.live.get_mut(key) {
-            input(&mut live.session);
-            self.step(key, self.clock.now());
-        }
-    }
-
-    /// Hands out what followed from an input.
-    fn step(&mut self, key: &Key, now: Timestamp) {
-        let Some(live) = self.live.get_mut(key) else { return };
-        let state = match live.session.machine.snapshot() {
-            Ok(snapshot) => records::encode(&live.session, &snapshot, live.digest),
-            Err(error) => {
-                live.session.fail(Fault::Unstorable, &error.to_string(), now);
-                bytes::Bytes::new()
-            }
-        };
-        let commands: Vec<Command> = std::iter::from_fn(|| live.session.poll_command()).collect();
-        let mut facts = std::mem::take(&mut live.told);
-        facts.extend(live.facts.of_step(&key.0, &live.session, &commands, now));
-        super::explain::steps(&self.trace, &key.0, &mut live.session, &commands, now);
-        let over = live.session.is_over();
-        let intentions = intentions::encode(&key.0, &live.session.caller, &commands);
-        let entry = live.entry.take();
-        let change = match (entry.is_some(), over) {
-            (true, _) => Change::Create { state, intentions },
-            (false, true) => Change::End,
-            (false, false) => Change::Save { state, intentions },
-        };
-        let due = live.session.next_timeout();
-        let mut step = Step {
-            tenant: key.0.clone(),
-            session: live.id.clone(),
-            caller: live.session.caller.clone(),
-            token: live.token,
-            change: Some(change),
-            due,
-            began_with: entry,
-            commands,
-            facts,
-        };
-        if over && entry.is_some() {
-            // Made and ended at once: the record goes in a step of its own, after what is to be done.
-            let end = Step { change: Some(Change::End), began_with: None, commands: Vec::new(), ..step.again() };
-            self.out.push(step);
-            step = end;
-        }
-        self.out.push(step);
-        if over {
-            self.remove(key);
-        } else {
-            self.arm(key, due);
-        }
-    }
-
-    fn arm(&mut self, key: &Key, due: Option<Timestamp>) {
-        let Some(live) = self.live.get_mut(key) else { return };
-        if let Some(before) = std::mem::replace(&mut live.due, due) {
-            self.due.remove(&(before, key.clone()));
-        }
-        if let Some(due) = due {
-            self.due.insert((due, key.clone()));
-        }
-    }
-
-    fn insert(&mut self, key: Key, live: Live) {
-        // One that was here before has lost its record to another node meanwhile.
-        self.remove(&key);
-        self.live.insert(key, live);
-        self.sessions.fetch_add(1, Relaxed);
-        self.metrics.sessions_run(1);
-    }
-
-    fn remove(&mut self, key: &Key) {
-        self.arm(key, None);
-        if self.live.remove(key).is_some() {
-            self.sessions.fetch_sub(1, Relaxed);
-            self.metrics.sessions_run(-1);
+            let what = || format!("the fact {} at {}", entry.event.event.name.as_str(), entry.position);
+            self.with(&key, what, |session| session.handle_fact(entry.position, &entry.event.event, now));
         }
     }
 }
@@ -412,17 +259,24 @@ impl Worker {
 const IDLE: Duration = Duration::from_secs(3_600);
 
 impl Step {
-    fn again(&self) -> Self {
+    /// Nothing to write, only to do.
+    fn to_do(tenant: &TenantId, session: &SessionId, caller: &Caller, commands: Vec<Command>) -> Self {
         Self {
-            tenant: self.tenant.clone(),
-            session: self.session.clone(),
-            caller: self.caller.clone(),
-            token: self.token,
+            tenant: tenant.clone(),
+            session: session.clone(),
+            caller: caller.clone(),
+            token: Token(0),
             change: None,
             due: None,
             began_with: None,
-            commands: Vec::new(),
+            commands,
             facts: Vec::new(),
+            waits: false,
+            standing: Standing::GoesOn,
+            _ahead: Arc::default(),
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

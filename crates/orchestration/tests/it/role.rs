@@ -1,6 +1,7 @@
 //! The role over real sockets: config, frontend and rq are played by the test.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
@@ -13,8 +14,8 @@ use contracts::{v1, wire};
 use futures::StreamExt as _;
 use infra::embedded::{Embedded, FileLog};
 use infra::{
-    Answer, CallWrite, Change, Claim, Claimed, NewCall, ObjectChange, ObjectChanges, Position, Revision, StoreError,
-    Stores, SystemClock, Written,
+    Answer, CallWrite, Change, Claim, Claimed, Holding, Loaded, NewCall, ObjectChange, ObjectChanges, Position, Record,
+    Revision, SessionBatch, SessionId, SessionLedger, StoreError, Stores, SystemClock, Written,
 };
 use model::event::CallRef;
 use model::{
@@ -89,11 +90,16 @@ const RQ: RoleSpec = RoleSpec {
     start: |ctx| Box::pin(play_rq(ctx)),
 };
 
+/// Grows beyond what a record may have, and wants to play something in the same turn.
+const HUGE: &str = "<scxml version='1.0' datamodel='ecmascript' xmlns:dialog='urn:trunkline:dialog'><datamodel><data id='text'/></datamodel>
+    <state><transition event='interaction.present'><assign location='text' expr=\"'x'.repeat(1500000)\"/><dialog:play prompts=\"['welcome']\"/></transition></state></scxml>";
+
 async fn play_config(ctx: RoleContext) -> anyhow::Result<()> {
     async fn application(UrlPath((_, name)): UrlPath<(String, String)>) -> Json<JsonValue> {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../data/applications");
         let document = match name.as_str() {
             "broken" => "<scxml version='1.0'><nonsense/></scxml>".to_owned(),
+            "huge" => HUGE.to_owned(),
             name => std::fs::read_to_string(folder.join(format!("{name}.scxml"))).expect("an example"),
         };
         Json(json!({ "name": name, "document": document }))
@@ -183,6 +189,46 @@ async fn play_rq(ctx: RoleContext) -> anyhow::Result<()> {
     ctx.drain.begun().await;
     Ok(())
 }
+
+/// A ledger of sessions with faults: it never takes the sessions of one call, and does not know at first which sessions another call has.
+struct Faulty {
+    inner: Arc<dyn SessionLedger>,
+    never: ConnId,
+    unknown: ConnId,
+    looked_up: AtomicUsize,
+}
+
+impl SessionLedger for Faulty {
+    fn commit(&self, batch: SessionBatch) -> Answer<'_, Vec<Written>> {
+        if batch.writes.iter().any(|write| write.conn_id == Some(self.never)) {
+            return Box::pin(async { Err(StoreError::Full { what: "a record's state", bound: 1 }) });
+        }
+        self.inner.commit(batch)
+    }
+    fn claim<'a>(&'a self, by: &'a Owner, claims: Vec<Claim<SessionId>>) -> Answer<'a, Vec<Claimed<SessionId>>> {
+        self.inner.claim(by, claims)
+    }
+    fn load<'a>(&'a self, tenant: &'a TenantId, session: &'a SessionId) -> Answer<'a, Loaded<SessionId>> {
+        self.inner.load(tenant, session)
+    }
+    fn of_call<'a>(&'a self, tenant: &'a TenantId, conn_id: ConnId) -> Answer<'a, Vec<Record<SessionId>>> {
+        if conn_id == self.unknown && self.looked_up.fetch_add(1, Relaxed) == 0 {
+            return Box::pin(async { Err(StoreError::Unavailable { reason: "a test".to_owned() }) });
+        }
+        self.inner.of_call(tenant, conn_id)
+    }
+    fn orphans<'a>(&'a self, tenant: &'a TenantId, of: &'a Owner, max: usize) -> Answer<'a, Vec<Record<SessionId>>> {
+        self.inner.orphans(tenant, of, max)
+    }
+    fn owners<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, Vec<Holding>> {
+        self.inner.owners(tenant)
+    }
+    fn consumed<'a>(&'a self, tenant: &'a TenantId, view: &'static str) -> Answer<'a, Position> {
+        self.inner.consumed(tenant, view)
+    }
+}
+
+static FAULTY: OnceLock<Arc<Faulty>> = OnceLock::new();
 
 /// One set of stores for every role.
 struct InMemory(Stores);
@@ -340,7 +386,10 @@ async fn installation() -> Stores {
         Box::pin(async move {
             let embedded = Arc::new(Embedded::in_memory(installation.clock.clone()));
             let reporting = Arc::new(FileLog::open(&data_dir.join("reporting"), installation.clock.clone())?);
-            let stores = Stores::of(embedded, reporting, Arc::new(NoProvisioning), installation.clock);
+            let mut stores = Stores::of(embedded, reporting, Arc::new(NoProvisioning), installation.clock);
+            let (inner, looked_up) = (stores.sessions.clone(), AtomicUsize::default());
+            let (never, unknown) = (ConnId(CONN.0 + 3), ConnId(CONN.0 + 4));
+            stores.sessions = FAULTY.get_or_init(|| Arc::new(Faulty { inner, never, unknown, looked_up })).clone();
             Ok(Arc::new(InMemory(stores)) as Arc<dyn Composed>)
         })
     });
@@ -383,6 +432,43 @@ async fn taken_over(stores: &Stores, frames: &mut mpsc::Receiver<(String, JsonVa
         (released["req"].as_str(), released["RouteType"].as_str()),
         (Some("TRouteCall"), Some("CallDisconnect"))
     );
+}
+
+/// A session that the store never takes, and one that is too large for it: both calls take their default, nothing of what their
+/// applications wanted is done, and a call of the same tenant goes on beside them.
+async fn refused_by_the_store(stores: &Stores, frames: &mut mpsc::Receiver<(String, JsonValue)>) {
+    for (number, application) in [(3, "closed"), (5, "huge")] {
+        let conn_id = ConnId(CONN.0 + number);
+        let beside = ConnId(CONN.0 + 100 + number);
+        let mut refused = Switch { stores: stores.clone(), call: call(conn_id), seq: 0 };
+        refused.enters(application).await;
+        let mut honest = Switch { stores: stores.clone(), call: call(beside), seq: 0 };
+        honest.enters("closed").await;
+        let mut of_refused = Vec::new();
+        let mut treated = false;
+        while !(treated && of_refused.last() == Some(&"TRouteCall".to_owned())) {
+            let (_, frame) = next(frames).await;
+            let request = frame["req"].as_str().expect("a request").to_owned();
+            if frame["ConnID"].as_str().is_some_and(|id| id.starts_with(&conn_id.to_string())) {
+                assert!(request != "TRouteCall" || frame["OtherDN"] == "7199", "{frame}");
+                of_refused.push(request);
+            } else {
+                treated |= request == "TApplyTreatment";
+            }
+        }
+        assert_eq!(of_refused, ["TUpdateUserData", "TRouteCall"], "{application}");
+        assert!(stores.sessions.of_call(&tenant(), conn_id).await.expect("readable").is_empty());
+    }
+}
+
+/// While nobody can say whether a call has a session, none begins; the call is not forgotten.
+async fn not_found_by_a_store_that_is_away(stores: &Stores, frames: &mut mpsc::Receiver<(String, JsonValue)>) {
+    let conn_id = ConnId(CONN.0 + 4);
+    let mut switch = Switch { stores: stores.clone(), call: call(conn_id), seq: 0 };
+    switch.enters("closed").await;
+    // Other calls of this test give up what they play, each in its time.
+    while !next(frames).await.1["ConnID"].as_str().is_some_and(|id| id.starts_with(&conn_id.to_string())) {}
+    assert!(FAULTY.get().expect("set").looked_up.load(Relaxed) > 1, "it began before anybody knew");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -439,9 +525,12 @@ async fn a_call_runs_its_application_to_the_agent_and_a_broken_one_takes_the_def
     taken_over(&stores, &mut frames).await;
 
     let other = ConnId(CONN.0 + 1);
-    let mut switch = Switch { stores, call: call(other), seq: 0 };
+    let mut switch = Switch { stores: stores.clone(), call: call(other), seq: 0 };
     switch.enters("broken").await;
     let (_, frame) = next(&mut frames).await;
     assert_eq!((frame["req"].as_str(), frame["OtherDN"].as_str()), (Some("TRouteCall"), Some("7199")));
     assert_eq!(frame["ConnID"], format!("{other}@sip-cluster-1.1"));
+
+    refused_by_the_store(&stores, &mut frames).await;
+    not_found_by_a_store_that_is_away(&stores, &mut frames).await;
 }

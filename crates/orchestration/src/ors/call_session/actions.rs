@@ -4,7 +4,7 @@ use model::request::{RequestKind, RouteTo, Treatment};
 use model::{Dn, Timestamp, UserData};
 use scxml::{Action, ActionNode, Value};
 
-use super::{CallSession, Playing, Stage};
+use super::{CallSession, Playing, REDIRECT, Stage, TERMINATE};
 
 /// The most digits that are collected at once.
 const DIGITS_MAX: f64 = 64.0;
@@ -24,13 +24,13 @@ impl CallSession {
             "queue.update" => self.update_queue(&node),
             "queue.cancel" => self.cancel_queue(&node, now),
             "dialog.stop" => self.stop_playing(&request_id, now),
-            "interaction.redirect" => self.redirect(&request_id, &node, now),
-            "interaction.terminate" => {
+            REDIRECT => self.redirect(&request_id, &node, now),
+            TERMINATE => {
                 let kind = match self.stage {
                     Stage::Waiting => RequestKind::RouteCall(self.conn(), RouteTo::Disconnect),
                     _ => RequestKind::ClearCall(self.conn()),
                 };
-                self.leave_queue();
+                self.leave_queue(now);
                 self.request(kind, &request_id, &name, now);
                 Ok(())
             }
@@ -100,7 +100,7 @@ impl CallSession {
         }
         let agent = self.take_selected(&dn);
         let kind = RequestKind::RouteCall(self.conn(), RouteTo::Dn { dn, agent });
-        self.request(kind, request_id, "interaction.redirect", now);
+        self.request(kind, request_id, REDIRECT, now);
         Ok(())
     }
 

@@ -4,7 +4,7 @@ use infra::Position;
 use model::{CallState, DnRole, Event as Fact, EventName, Timestamp};
 use scxml::{Event, Value};
 
-use super::{CallSession, Pending, Stage};
+use super::{CallSession, Pending, REDIRECT, Stage};
 
 impl CallSession {
     /// Takes in a fact about the call. One that was taken in before is passed over, so the stream may be read again.
@@ -14,6 +14,13 @@ impl CallSession {
             return;
         }
         self.position = position;
+        if fact.name == EventName::CallDeleted {
+            // rq reads so from the same fact, and ends every request of the call.
+            self.withdrawn.clear();
+        }
+        if self.has_ended() {
+            return;
+        }
         self.gone_since = None;
         if self.caller.call != *call {
             self.caller.call = call.clone();
@@ -40,13 +47,13 @@ impl CallSession {
             }
             EventName::RouteRequest => self.came_back(fact, now),
             EventName::Ringing => self.tell_party(fact, "alerting"),
-            EventName::Established if fact.this_role == Some(DnRole::Destination) => self.established(fact),
-            EventName::Released if fact.call_state == Some(CallState::Redirected) => self.redirected(fact),
+            EventName::Established if fact.this_role == Some(DnRole::Destination) => self.established(fact, now),
+            EventName::Released if fact.call_state == Some(CallState::Redirected) => self.redirected(fact, now),
             EventName::AttachedDataChanged => self.user_data_changed(fact, answered),
-            EventName::Abandoned if self.is_here(fact) => self.call_ended(),
+            EventName::Abandoned if self.is_here(fact) => self.call_ended(now),
             EventName::CallDeleted => {
                 self.done(answered);
-                self.call_ended();
+                self.call_ended(now);
             }
             _ => {}
         }
@@ -107,7 +114,7 @@ impl CallSession {
             // Once it has left, it moved to another route point, whose application has a session of its own. Before that
             // it is an older fact, of the route point that the call came from.
             if self.stage == Stage::Offered {
-                self.over();
+                self.over(now);
             }
             return;
         }
@@ -125,29 +132,33 @@ impl CallSession {
             };
             return self.return_to_queue(reason, now);
         }
-        self.tell_failed("", "interaction.redirect", &why, "the target did not take the call");
+        self.tell_failed("", REDIRECT, &why, "the target did not take the call");
     }
 
-    fn established(&mut self, fact: &Fact) {
+    fn established(&mut self, fact: &Fact, now: Timestamp) {
         if self.stage != Stage::Offered {
             return;
         }
         self.stage = Stage::Answered;
         if self.queueing.as_ref().is_some_and(|q| q.selected.is_some() && q.route) {
-            self.answered_by_agent();
-        } else {
-            self.queueing = None;
+            self.tell_selected();
         }
+        self.answered(self.is_selected(fact), now);
         self.tell_party(fact, "connected");
     }
 
     /// The selected agent has sent the call elsewhere: it has left the queue, and what becomes of it is not the queue's affair.
-    fn redirected(&mut self, fact: &Fact) {
-        let selected = self.queueing.as_ref().and_then(|queueing| queueing.selected.as_ref());
-        let by_selected = selected.is_some_and(|(_, phone)| fact.this_dn.as_ref() == Some(phone));
-        if self.stage == Stage::Offered && by_selected {
-            self.answered_by_agent();
+    fn redirected(&mut self, fact: &Fact, now: Timestamp) {
+        if self.stage == Stage::Offered && self.is_selected(fact) {
+            self.tell_selected();
+            self.answered(true, now);
         }
+    }
+
+    /// Whether the fact is one of the selected agent's phone.
+    fn is_selected(&self, fact: &Fact) -> bool {
+        let selected = self.queueing.as_ref().and_then(|queueing| queueing.selected.as_ref());
+        selected.is_some_and(|(_, phone)| fact.this_dn.as_ref() == Some(phone))
     }
 
     fn tell_party(&mut self, fact: &Fact, state: &str) {
@@ -168,25 +179,25 @@ impl CallSession {
 
     /// The call has left the route point for another one.
     pub fn moved(&mut self, now: Timestamp) {
-        self.over();
+        self.over(now);
         self.settle(now);
     }
 
     /// The call is over. rq reads so from the same fact, and says that the caller has left the queue; our taking the request
     /// back could only come before, and would make it a withdrawal.
-    pub(super) fn call_ended(&mut self) {
+    pub(super) fn call_ended(&mut self, now: Timestamp) {
         self.queueing = None;
-        self.over();
+        self.over(now);
     }
 
     /// The call is gone: the application hears of it, then its session ends.
-    fn over(&mut self) {
+    fn over(&mut self, now: Timestamp) {
         if self.stage == Stage::Over {
             return;
         }
         self.stage = Stage::Over;
         self.playing = None;
-        self.leave_queue();
+        self.leave_queue(now);
         let data = self.about_call([]);
         self.feedback.push_back(Event::external("interaction.deleted", data));
     }

@@ -10,6 +10,7 @@ use model::{AgentId, Dn, Timestamp, UserData};
 use scxml::{ActionNode, Event, Value};
 
 use super::actions::{millis, number, treatment};
+use super::withdrawal::{cancellation, giving_back};
 use super::{CallSession, Command, Stage};
 
 /// A queue request of the application.
@@ -31,6 +32,13 @@ pub(crate) struct Queueing {
     pub selected: Option<(AgentId, Dn)>,
     /// The next selection, when rq has seen before us that the agent did not take the call.
     pub early: Option<(AgentId, Dn)>,
+    /// Whether rq has given up the promise of the present agent by itself: the request waits there again.
+    pub lapsed: bool,
+    /// The agent that was given back, and why, until rq has taken it: a stream that breaks may have lost it.
+    pub returned: Option<(String, String)>,
+    /// Whether the stream broke while an agent was selected: rq would tell an old one of the next agent. Not stored: whoever takes over
+    /// has a stream of its own, and sets it.
+    pub unheard: bool,
     /// Whether the selection routes the call by itself.
     pub route: bool,
     /// The reference of the request to route; 0 if there is none.
@@ -55,7 +63,7 @@ impl CallSession {
         if self.queueing.is_some() && node.attribute("clear").and_then(Value::as_bool) == Some(false) {
             return Err("clear: one queue request at a time; leave it out or say true".to_owned());
         }
-        self.leave_queue();
+        self.leave_queue(now);
         self.commands.push_back(Command::Queue(self.submission(&queueing)));
         self.queueing = Some(queueing);
         self.play_next(now);
@@ -76,9 +84,18 @@ impl CallSession {
         })
     }
 
-    /// The submission again, for an rq that may have lost it: the same id means the same request.
-    pub(in super::super) fn resubmission(&self) -> Option<QueueCommand> {
-        self.queueing.as_ref().filter(|q| q.selected.is_none()).map(|q| self.submission(q))
+    /// What rq may have lost with its stream: the same id means the same request, so nothing of it is done twice.
+    pub(in super::super) fn resubmissions(&mut self) -> Vec<QueueCommand> {
+        let mut again: Vec<QueueCommand> = self.withdrawn.iter().map(|w| cancellation(&w.request_id)).collect();
+        if let Some(queueing) = &mut self.queueing {
+            queueing.unheard = queueing.selected.is_some();
+        }
+        if let Some(queueing) = &self.queueing {
+            let returned = queueing.returned.as_ref();
+            again.extend(returned.map(|(agent, reason)| giving_back(&queueing.request_id, agent, reason)));
+            again.extend(queueing.selected.is_none().then(|| self.submission(queueing)));
+        }
+        again
     }
 
     pub(super) fn update_queue(&mut self, node: &ActionNode) -> Result<(), String> {
@@ -95,7 +112,7 @@ impl CallSession {
 
     pub(super) fn cancel_queue(&mut self, node: &ActionNode, now: Timestamp) -> Result<(), String> {
         let request_id = self.named_request(node)?;
-        self.leave_queue();
+        self.leave_queue(now);
         self.stop_waiting_treatment(now);
         self.tell_done(&request_id, "queue.cancel", []);
         Ok(())
@@ -109,23 +126,27 @@ impl CallSession {
         }
     }
 
-    /// Takes the request back, if there is one.
-    pub(super) fn leave_queue(&mut self) {
-        if let Some(queueing) = self.queueing.take() {
-            let cancel = v1::Cancel { request_id: queueing.request_id };
-            self.commands.push_back(Command::Queue(QueueCommand::Cancel(cancel)));
-        }
-    }
-
     // ---- what rq says ----
 
     /// An outcome of the session's queue request; one of an older request is passed over.
     pub fn handle_outcome(&mut self, outcome: v1::QueueOutcome, now: Timestamp) {
         let ours = self.queueing.as_ref().is_some_and(|q| q.request_id == outcome.request_id);
-        let Some(what) = outcome.outcome.filter(|_| ours && !self.is_over()) else { return };
+        let Some(what) = outcome.outcome else { return };
         let id = outcome.request_id;
+        if !ours {
+            return self.outcome_of_another(id, &what, now);
+        }
+        if let (Some(queueing), Outcome::Accepted(_) | Outcome::Selected(_)) = (&mut self.queueing, &what) {
+            // It waits again, or is promised anew: the agent that we gave back is.
+            queueing.returned = None;
+        }
         match what {
             Outcome::Accepted(accepted) => {
+                if let Some(queueing) = self.queueing.as_mut().filter(|q| q.selected.is_some()) {
+                    // It has a place among those that wait: rq has waited too long for the agent's phone.
+                    queueing.lapsed |= accepted.position > 0;
+                    return;
+                }
                 let data = self.about_call([
                     ("requestid", Value::from(id)),
                     ("position", Value::Number(f64::from(accepted.position))),
@@ -135,7 +156,8 @@ impl CallSession {
             }
             Outcome::Selected(selected) => self.agent_selected(&selected, now),
             Outcome::TimedOut(_) => {
-                self.queueing = None;
+                // At rq it goes on waiting until we take it back.
+                self.leave_queue(now);
                 self.stop_waiting_treatment(now);
                 self.tell_failed(&id, "queue.submit", "timeout", "no agent in time");
             }
@@ -166,7 +188,9 @@ impl CallSession {
         let Some(queueing) = &mut self.queueing else { return };
         if let Some((known, _)) = &queueing.selected {
             // The same agent is a repeat after rq's stream broke.
-            if *known != agent && self.stage != Stage::Answered {
+            if *known == agent {
+                queueing.lapsed = false;
+            } else if self.stage != Stage::Answered {
                 queueing.early = Some((agent, dn));
             }
             return;
@@ -175,6 +199,7 @@ impl CallSession {
             return self.return_agent(agent.as_str(), "rejected");
         }
         queueing.selected = Some((agent.clone(), dn.clone()));
+        queueing.lapsed = false;
         queueing.play_again_at = None;
         let mut pairs = UserData::new();
         pairs.set("RTargetAgentSelected", agent.as_str());
@@ -201,7 +226,12 @@ impl CallSession {
         queueing.route_reference = 0;
         let Some((agent, _)) = queueing.selected.take() else { return };
         let early = queueing.early.take();
+        let unheard = std::mem::take(&mut queueing.unheard);
+        queueing.lapsed = false;
         self.return_agent(agent.as_str(), reason);
+        if unheard && let Some(queueing) = &self.queueing {
+            self.commands.push_back(Command::Queue(self.submission(queueing)));
+        }
         if let Some((agent, dn)) = early {
             return self.take_agent(agent, dn, now);
         }
@@ -211,19 +241,24 @@ impl CallSession {
     }
 
     fn return_agent(&mut self, agent: &str, reason: &str) {
-        let Some(queueing) = &self.queueing else { return };
-        let back =
-            v1::Return { request_id: queueing.request_id.clone(), agent: agent.to_owned(), reason: reason.to_owned() };
-        self.commands.push_back(Command::Queue(QueueCommand::Return(back)));
+        let Some(queueing) = &mut self.queueing else { return };
+        // What rq was told of another agent before, it has taken: it would not have named the next one else.
+        queueing.returned = Some((agent.to_owned(), reason.to_owned()));
+        let back = giving_back(&queueing.request_id, agent, reason);
+        self.commands.push_back(Command::Queue(back));
+    }
+
+    /// The call has left for good. Where the selected agent has it, rq reads so from the same fact, and our taking the request back might
+    /// come before that; every other request would wait on, hold agents, and end as if the caller had hung up.
+    pub(super) fn answered(&mut self, by_selected: bool, now: Timestamp) {
+        let known = |q: &Queueing| by_selected && !q.lapsed && q.early.is_none();
+        if self.queueing.take_if(|q| known(q)).is_none() {
+            self.leave_queue(now);
+        }
     }
 
     /// The call is answered by the agent: now the application hears of it.
-    pub(super) fn answered_by_agent(&mut self) {
-        self.tell_selected();
-        self.queueing = None;
-    }
-
-    fn tell_selected(&mut self) {
+    pub(super) fn tell_selected(&mut self) {
         let Some(Queueing { request_id, queue, skill_expression, selected: Some((agent, dn)), .. }) =
             self.queueing.clone()
         else {
@@ -313,6 +348,9 @@ fn read_submit(request_id: &str, node: &ActionNode, now: Timestamp) -> Result<Qu
         play_again_at: None,
         selected: None,
         early: None,
+        lapsed: false,
+        returned: None,
+        unheard: false,
         route: node.attribute("route").and_then(Value::as_bool).unwrap_or(true),
         route_reference: 0,
     })

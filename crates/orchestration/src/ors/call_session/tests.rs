@@ -1,5 +1,7 @@
 //! Calls under the example applications and under broken ones.
 
+mod leaving;
+
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -501,7 +503,7 @@ fn a_route_request_elsewhere_ends_the_session_once_the_call_has_left() {
 fn a_repeated_submission_is_the_same_request() {
     let mut bench = Bench::new(SALES);
     bench.played(None);
-    assert_eq!(bench.session.resubmission(), Some(QueueCommand::Submit(bench.submitted())));
+    assert_eq!(bench.session.resubmissions(), [QueueCommand::Submit(bench.submitted())]);
     bench.selected();
-    assert_eq!(bench.session.resubmission(), None);
+    assert_eq!(bench.session.resubmissions(), []);
 }

@@ -1,0 +1,170 @@
+//! How a session comes to a worker: by a new call, or by its record.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use infra::{Change, Position, SessionId};
+use model::{Timestamp, Token};
+use scxml::{EvalError, Session};
+
+use super::turn::caught;
+use super::{Key, Live, Restore, Standing, Start, Step, Worker};
+use crate::ecmascript::{Ecmascript, PlatformObjects};
+use crate::ors::call_session::{CallSession, Caller, Command, Ended, Fault, Withdrawn, start_parameters};
+use crate::ors::records;
+use crate::ors::session_facts::SessionFacts;
+
+impl Worker {
+    pub(super) fn start(&mut self, start: Start, now: Timestamp) {
+        let key = (start.tenant.clone(), start.caller.call.conn_id);
+        let here = |live: &Live| live.session.caller.this_dn == start.caller.this_dn;
+        if self.live.get(&key).is_some_and(|live| !here(live)) {
+            self.with(&key, || "a route point that it moved to".to_owned(), |session| session.moved(now));
+        }
+        let stands = |live: &Live| !live.session.machine.is_over();
+        if self.live.get(&key).is_some_and(stands) || self.ended.contains(&key) {
+            // The session hears of the call's return by itself; an ended call needs none.
+            return self.acknowledge(&start);
+        }
+        let withdrawn = self.let_go(&key, now);
+        let (id, caller, entry) = (start.session.clone(), start.caller.clone(), start.entry);
+        let digest = start.application.digest;
+        match caught(|| self.run_application(start, now)) {
+            Ok(Ok(mut session)) => {
+                session.withdrawn = withdrawn;
+                let mut facts = SessionFacts::new(&id, Token(1));
+                let told = facts.started(&key.0, &session.caller, now).into_iter().collect();
+                let live = Live { told, entry: Some(entry), ..Live::new(session, id, Token(1), digest, facts) };
+                crate::ors::explain::began(&self.trace, &key.0, &live.session.caller, "started", now);
+                self.insert(key.clone(), live);
+                self.metrics.session_started();
+                self.step(&key, now);
+            }
+            Ok(Err(EvalError::Limit(limit))) => {
+                self.not_begun(&key, &id, &caller, entry, (Fault::Limit(limit), "the script engine did not start"));
+            }
+            Ok(Err(EvalError::Execution(reason))) => {
+                self.not_begun(&key, &id, &caller, entry, (Fault::UnhandledError, &reason));
+            }
+            Err(panic) => {
+                let reason = format!("a panic while its application began: {panic}");
+                self.not_begun(&key, &id, &caller, entry, (Fault::Panicked, &reason));
+            }
+        }
+    }
+
+    fn run_application(&self, start: Start, now: Timestamp) -> Result<CallSession, EvalError> {
+        let platform = Rc::new(RefCell::new(PlatformObjects::default()));
+        let parameters = start_parameters(&start.caller);
+        let data = Ecmascript::new(self.limits, Arc::clone(&self.clock), parameters, Rc::clone(&platform))?;
+        let document = Arc::clone(&start.application.document);
+        Ok(CallSession::start(document, data, platform, start.caller, &start.session.0, now))
+    }
+
+    /// An application that is over makes room for the call's next one; what rq still has to be told is the next one's to tell.
+    fn let_go(&mut self, key: &Key, now: Timestamp) -> Vec<Withdrawn> {
+        let Some(live) = self.live.get_mut(key) else { return Vec::new() };
+        live.session.replaced(now);
+        let withdrawn = std::mem::take(&mut live.session.withdrawn);
+        self.step(key, now);
+        withdrawn
+    }
+
+    /// An application that could not even begin: its call takes its default.
+    fn not_begun(
+        &mut self,
+        key: &Key,
+        session: &SessionId,
+        caller: &Caller,
+        entry: Position,
+        (fault, reason): (Fault, &str),
+    ) {
+        let failed = Command::Ended(Ended::Failed { fault, reason: reason.to_owned() });
+        let step = Step::to_do(&key.0, session, caller, vec![Command::DefaultRoute, failed]);
+        self.out.push(Step { began_with: Some(entry), ..step });
+    }
+
+    fn acknowledge(&mut self, start: &Start) {
+        let step = Step::to_do(&start.tenant, &start.session, &start.caller, Vec::new());
+        self.out.push(Step { began_with: Some(start.entry), ..step });
+    }
+
+    pub(super) fn restore(&mut self, restore: Restore, now: Timestamp) {
+        let Ok(caller) = records::caller(&restore.record) else {
+            tracing::error!(session = %restore.session.0, "a session's record cannot be read");
+            return;
+        };
+        let key = (restore.tenant.clone(), caller.call.conn_id);
+        let digest = restore.application.as_ref().map_or(0, |a| a.digest);
+        let restored = caught(|| self.restored(&restore, caller.clone(), now));
+        match restored.unwrap_or_else(|panic| Err(format!("a panic while it was restored: {panic}"))) {
+            Ok(session) => {
+                let facts = SessionFacts::new(&restore.session, restore.token);
+                let live = Live::new(session, restore.session, restore.token, digest, facts);
+                let live = Live { written: true, ..live };
+                let how = "gone on with after a restart";
+                crate::ors::explain::began(&self.trace, &key.0, &live.session.caller, how, now);
+                self.insert(key.clone(), live);
+                self.metrics.session_restored();
+                self.step(&key, now);
+                // The outcome shall come to this node.
+                self.resubmit(|k| *k == key);
+            }
+            Err(reason) => self.given_up(restore, caller, &reason, now),
+        }
+    }
+
+    fn given_up(&mut self, restore: Restore, caller: Caller, reason: &str, now: Timestamp) {
+        tracing::error!(call = %caller.call.conn_id, application = caller.application, reason, "a session cannot go on");
+        // A call that has left is nobody's to send anywhere.
+        let default = records::waits(&restore.record).then_some(Command::DefaultRoute);
+        let failed = Command::Ended(Ended::Failed { fault: Fault::NotRestored, reason: reason.to_owned() });
+        let commands: Vec<Command> = default.into_iter().chain([failed]).collect();
+        let mut facts = SessionFacts::new(&restore.session, restore.token);
+        let facts = facts.of_commands(&restore.tenant, &caller, None, &commands, now);
+        let step = Step::to_do(&restore.tenant, &restore.session, &caller, commands);
+        self.out.push(Step { change: Some(Change::End), token: restore.token, facts, ..step });
+    }
+
+    fn restored(&self, restore: &Restore, caller: Caller, now: Timestamp) -> Result<CallSession, String> {
+        let application = restore.application.as_ref().ok_or("its application cannot be loaded")?;
+        let platform = Rc::new(RefCell::new(PlatformObjects::default()));
+        let (parameters, clock) = (start_parameters(&caller), Arc::clone(&self.clock));
+        let data = Ecmascript::new(self.limits, clock, parameters, Rc::clone(&platform)).map_err(|e| e.to_string())?;
+        let snapshot = records::machine(&restore.record).map_err(|e| e.to_string())?;
+        let machine = Session::restore(snapshot, Arc::clone(&application.document), Box::new(data), now)
+            .map_err(|e| e.to_string())?;
+        let mut session = CallSession::with_machine(machine, platform, caller);
+        records::fill(&mut session, restore.record.clone()).map_err(|e| e.to_string())?;
+        Ok(session)
+    }
+
+    /// Says to rq again what its stream may have lost.
+    pub(super) fn resubmit(&mut self, which: impl Fn(&Key) -> bool) {
+        for ((tenant, _), live) in self.live.iter_mut().filter(|(key, _)| which(key)) {
+            let commands: Vec<Command> = live.session.resubmissions().into_iter().map(Command::Queue).collect();
+            if !commands.is_empty() {
+                self.out.push(Step::to_do(tenant, &live.id, &live.session.caller, commands));
+            }
+        }
+    }
+}
+
+impl Live {
+    fn new(session: CallSession, id: SessionId, token: Token, digest: u64, facts: SessionFacts) -> Self {
+        Self {
+            session,
+            id,
+            token,
+            digest,
+            entry: None,
+            due: None,
+            facts,
+            told: Vec::new(),
+            written: false,
+            standing: Standing::GoesOn,
+            ahead: Arc::default(),
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! Sessions that fail beside sessions that go on: what a worker hands out.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use infra::SystemClock;
+use model::event::CallRef;
+use model::{CallType, CallUuid, Dn, UserData};
+use runtime::Recorder;
+
+use super::*;
+use crate::ors::applications::load_document;
+use crate::ors::call_session::{Ended, Fault};
+
+const WAITS: &str = "<scxml version='1.0' datamodel='ecmascript' xmlns:dialog='urn:trunkline:dialog'><state>
+    <transition event='interaction.present'><dialog:play prompts=\"['welcome']\"/></transition>
+    <transition event='*'/></state></scxml>";
+const GROWS: &str = "<scxml version='1.0' datamodel='ecmascript' xmlns:dialog='urn:trunkline:dialog'>
+    <datamodel><data id='text'/></datamodel><state>
+    <transition event='interaction.present'><assign location='text' expr=\"'x'.repeat(1200000)\"/><dialog:play prompts=\"['welcome']\"/></transition>
+    <transition event='*'/></state></scxml>";
+
+/// Microseconds that a test sets.
+struct HandClock(AtomicU64);
+
+impl Clock for HandClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_micros(self.0.load(Relaxed))
+    }
+}
+
+fn worker() -> Worker {
+    worker_at(Arc::new(SystemClock::start()))
+}
+
+fn worker_at(clock: Arc<dyn Clock>) -> Worker {
+    let (_, inbox) = mpsc::channel(1);
+    let (steps, _) = mpsc::channel(1);
+    let sharing = Sharing {
+        clock,
+        limits: ScriptLimits::default(),
+        metrics: Metrics::register(&runtime::Metrics::default()),
+        sessions: Arc::default(),
+        trace: Recorder::off(),
+    };
+    Worker::new(inbox, steps, sharing)
+}
+
+fn tenant() -> TenantId {
+    TenantId::parse("acme").expect("a tenant")
+}
+
+fn key(number: u64) -> Key {
+    (tenant(), ConnId(number))
+}
+
+fn start(worker: &mut Worker, number: u64, text: &str) -> Vec<Step> {
+    let call = CallRef {
+        conn_id: ConnId(number),
+        uuid: CallUuid(7),
+        thread: CallUuid(7),
+        previous: None,
+        call_type: CallType::Inbound,
+        propagated_type: None,
+        ani: None,
+        dnis: None,
+    };
+    let this_dn = Dn::parse("9000").expect("a DN");
+    let caller = Caller { call, this_dn, application: "a".to_owned(), user_data: UserData::new(), owner: None };
+    let document = load_document(text, worker.clock.clone(), worker.limits);
+    let document = document.unwrap_or_else(|e| panic!("{:#}", anyhow::Error::new(e)));
+    let application = Arc::new(Application::of(document));
+    let entry = Position { major: 1, minor: number };
+    let session = SessionId(format!("{}-{entry}", ConnId(number)));
+    let start = Start { tenant: tenant(), session, caller, application, entry };
+    worker.take(Work::Start(Box::new(start)));
+    std::mem::take(&mut worker.out)
+}
+
+fn fault(step: &Step) -> Option<Fault> {
+    step.commands.iter().find_map(|command| match command {
+        Command::Ended(Ended::Failed { fault, .. }) => Some(*fault),
+        _ => None,
+    })
+}
+
+/// That a call gets its default, and nothing of what its application wanted.
+fn takes_the_default(step: &Step, why: Fault) {
+    assert_eq!(fault(step), Some(why));
+    assert!(step.commands.contains(&Command::DefaultRoute));
+    let treats = |c: &Command| matches!(c, Command::Request { kind: model::RequestKind::ApplyTreatment(..), .. });
+    assert!(!step.commands.iter().any(treats), "{:?}", step.commands);
+}
+
+#[test]
+fn a_panic_in_a_turn_costs_its_session_and_no_other() {
+    let mut worker = worker();
+    start(&mut worker, 1, WAITS);
+    start(&mut worker, 2, WAITS);
+    worker.with(&key(1), || "a test".to_owned(), |_| panic!("a fault of the program"));
+    let [step] = &std::mem::take(&mut worker.out)[..] else { panic!("one step") };
+    takes_the_default(step, Fault::Panicked);
+    assert_eq!(step.change, Some(Change::End));
+    assert!(!worker.live.contains_key(&key(1)) && worker.live.contains_key(&key(2)));
+    assert!(worker.due.iter().all(|(_, due)| *due == key(2)), "its timers are gone with it");
+}
+
+#[test]
+fn a_record_that_is_too_large_is_not_written_and_what_it_wanted_is_not_done() {
+    let mut worker = worker();
+    let [step] = &start(&mut worker, 1, GROWS)[..] else { panic!("one step") };
+    takes_the_default(step, Fault::TooLarge);
+    assert_eq!((step.change.clone(), step.began_with.is_some()), (None, true), "its entry is acknowledged");
+    assert!(worker.live.is_empty());
+}
+
+#[test]
+fn a_step_that_the_store_refuses_ends_its_session_with_a_last_word() {
+    let mut worker = worker();
+    let mut steps = start(&mut worker, 1, WAITS);
+    start(&mut worker, 2, WAITS);
+    // Refused as it began: there is no record to end.
+    worker.take(Work::Unwritten(Box::new(steps.remove(0)), "no room".to_owned()));
+    let [last] = &std::mem::take(&mut worker.out)[..] else { panic!("one step") };
+    takes_the_default(last, Fault::Unwritten);
+    assert_eq!((last.standing, last.change.clone(), last.began_with.is_some()), (Standing::LastWord, None, true));
+    // Refused later: the record ends.
+    worker.with(&key(2), || "a test".to_owned(), |_| {});
+    let step = std::mem::take(&mut worker.out).remove(0);
+    worker.take(Work::Unwritten(Box::new(step), "no room".to_owned()));
+    let [last] = &std::mem::take(&mut worker.out)[..] else { panic!("one step") };
+    takes_the_default(last, Fault::Unwritten);
+    assert_eq!((last.standing, last.change.clone()), (Standing::LastWord, Some(Change::End)));
+}
+
+#[test]
+fn a_session_whose_steps_wait_to_be_written_waits_with_its_timers() {
+    let ticks =
+        "<scxml version='1.0' datamodel='ecmascript'><state id='a'><onentry><send event='t' delay='10ms'/></onentry>
+        <transition event='t' target='a'/></state></scxml>";
+    let clock = Arc::new(HandClock(AtomicU64::new(1_763_622_000_000_000)));
+    let mut worker = worker_at(clock.clone());
+    let mut unwritten = start(&mut worker, 1, ticks);
+    for _ in 0..20 {
+        let (due, _) = worker.due.first().cloned().expect("its timer is set");
+        clock.0.store(due.as_micros(), Relaxed);
+        worker.fire();
+        assert!(worker.due.first().is_some_and(|(next, _)| *next > due), "a timer is never set at or before now");
+        unwritten.append(&mut worker.out);
+    }
+    assert_eq!(unwritten.len(), STEPS_AHEAD_MAX);
+    unwritten.clear();
+    clock.0.fetch_add(LOOK_AGAIN.as_micros() as u64, Relaxed);
+    worker.fire();
+    assert_eq!(worker.out.len(), 1, "it goes on when they are written");
+}
+
+#[test]
+fn a_call_that_comes_back_while_rq_lets_its_old_request_go_has_a_new_application() {
+    let queued = "<scxml version='1.0' datamodel='ecmascript' xmlns:queue='urn:trunkline:queue'><datamodel><data id='r'/></datamodel><state>
+        <transition event='interaction.present' target='end'><queue:submit requestid='r'><queue:targets><queue:target skillexpr=\"'A &gt;= 1'\"/></queue:targets></queue:submit></transition>
+        </state><final id='end'/></scxml>";
+    let mut worker = worker();
+    let steps = start(&mut worker, 1, queued);
+    assert_eq!(fault(&steps[0]), Some(Fault::EndedEarly));
+    let withdrawn = worker.live[&key(1)].session.withdrawn.clone();
+    assert_eq!(withdrawn.len(), 1, "it stays for rq");
+    let steps = start(&mut worker, 1, WAITS);
+    assert_eq!(steps[0].change, Some(Change::End), "the old one ends");
+    assert!(matches!(steps[1].change, Some(Change::Create { .. })), "and the new one begins");
+    assert_eq!(worker.live[&key(1)].session.withdrawn, withdrawn);
+}
+
+#[test]
+fn what_rq_still_says_of_a_session_that_has_ended_here_is_answered() {
+    let mut worker = worker();
+    start(&mut worker, 1, WAITS);
+    worker.with(&key(1), || "a test".to_owned(), |_| panic!("a fault of the program"));
+    worker.out.clear();
+    let request_id = format!("{}-1-1.4", ConnId(1));
+    let outcome = |outcome| v1::QueueOutcome { request_id: request_id.clone(), outcome: Some(outcome) };
+    worker.take(Work::Outcome(tenant(), outcome(Outcome::Selected(v1::Selected::default()))));
+    assert_eq!(worker.out[0].commands, [Command::Queue(cancellation(&request_id))]);
+    worker.out.clear();
+    worker.take(Work::Outcome(tenant(), outcome(Outcome::Cancelled(v1::Cancelled {}))));
+    assert!(worker.out.is_empty());
+}
+
+#[test]
+fn a_session_that_cannot_go_on_sends_only_a_call_that_waits_to_its_default() {
+    for (answered, default) in [(false, true), (true, false)] {
+        let mut before = worker();
+        let steps = start(&mut before, 1, WAITS);
+        let Some(Change::Create { state, .. }) = &steps[0].change else { panic!("a record") };
+        let mut record = crate::ors::records::decode(state).expect("it can be read");
+        if answered {
+            record.set_stage(v1::SessionCallStage::Answered);
+        }
+        let (session, token) = (steps[0].session.clone(), Token(2));
+        let mut after = worker();
+        let restore = Restore { tenant: tenant(), session, record, token, application: None };
+        after.take(Work::Restore(Box::new(restore)));
+        let [step] = &after.out[..] else { panic!("one step") };
+        assert_eq!((fault(step), step.change.clone()), (Some(Fault::NotRestored), Some(Change::End)));
+        assert_eq!(step.commands.contains(&Command::DefaultRoute), default);
+        assert_eq!(step.facts.len(), step.commands.len());
+    }
+}

@@ -1,0 +1,129 @@
+//! Stores that refuse: who pays for it, and how long anybody waits.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use bytes::Bytes;
+use infra::embedded::Embedded;
+use infra::{Answer as StoreAnswer, Change, Claim, Claimed, Holding, Loaded, Position, Record};
+use model::{ConnId, Epoch, NodeId, Token};
+
+use super::*;
+
+/// A ledger that refuses every batch in which a session of this name stands.
+struct Refusing {
+    inner: Arc<Embedded>,
+    session: &'static str,
+    error: fn() -> StoreError,
+    clock: Arc<HandClock>,
+    asked: AtomicU64,
+}
+
+/// Milliseconds that each commit moves on.
+#[derive(Default)]
+struct HandClock(AtomicU64);
+
+impl Clock for HandClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millis(1_000_000 + self.0.load(Ordering::Relaxed))
+    }
+}
+
+impl SessionLedger for Refusing {
+    fn commit(&self, batch: SessionBatch) -> StoreAnswer<'_, Vec<Written>> {
+        self.clock.0.fetch_add(AGAIN.as_millis() as u64, Ordering::Relaxed);
+        self.asked.fetch_add(1, Ordering::Relaxed);
+        if batch.writes.iter().any(|write| write.session.0 == self.session) {
+            return Box::pin(async { Err((self.error)()) });
+        }
+        SessionLedger::commit(&*self.inner, batch)
+    }
+    fn claim<'a>(&'a self, by: &'a Owner, claims: Vec<Claim<SessionId>>) -> StoreAnswer<'a, Vec<Claimed<SessionId>>> {
+        SessionLedger::claim(&*self.inner, by, claims)
+    }
+    fn load<'a>(&'a self, tenant: &'a TenantId, session: &'a SessionId) -> StoreAnswer<'a, Loaded<SessionId>> {
+        SessionLedger::load(&*self.inner, tenant, session)
+    }
+    fn of_call<'a>(&'a self, tenant: &'a TenantId, conn_id: ConnId) -> StoreAnswer<'a, Vec<Record<SessionId>>> {
+        SessionLedger::of_call(&*self.inner, tenant, conn_id)
+    }
+    fn orphans<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        of: &'a Owner,
+        max: usize,
+    ) -> StoreAnswer<'a, Vec<Record<SessionId>>> {
+        SessionLedger::orphans(&*self.inner, tenant, of, max)
+    }
+    fn owners<'a>(&'a self, tenant: &'a TenantId) -> StoreAnswer<'a, Vec<Holding>> {
+        SessionLedger::owners(&*self.inner, tenant)
+    }
+    fn consumed<'a>(&'a self, tenant: &'a TenantId, view: &'static str) -> StoreAnswer<'a, Position> {
+        SessionLedger::consumed(&*self.inner, tenant, view)
+    }
+}
+
+fn refusing(error: fn() -> StoreError) -> (Arc<Refusing>, Writes) {
+    let clock = Arc::new(HandClock::default());
+    let inner = Arc::new(Embedded::in_memory(clock.clone()));
+    let asked = AtomicU64::default();
+    let ledger = Arc::new(Refusing { inner, session: "bad", error, clock: clock.clone(), asked });
+    let owner = Owner { node: NodeId::parse("ors-1").unwrap(), epoch: Epoch(1) };
+    let writes = Writes::new(ledger.clone(), clock, TenantId::parse("acme").unwrap(), owner);
+    (ledger, writes)
+}
+
+fn write(session: &str, change: fn(Bytes) -> Change) -> SessionWrite {
+    SessionWrite {
+        session: SessionId(session.to_owned()),
+        conn_id: Some(ConnId(7)),
+        token: Token(1),
+        change: change(Bytes::from_static(b"state")),
+        due: None,
+        events: Vec::new(),
+        began_with: None,
+    }
+}
+
+fn create(state: Bytes) -> Change {
+    Change::Create { state, intentions: Bytes::new() }
+}
+
+fn save(state: Bytes) -> Change {
+    Change::Save { state, intentions: Bytes::new() }
+}
+
+fn full() -> StoreError {
+    StoreError::Full { what: "a record's state", bound: 1 }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_that_is_never_taken_costs_itself_and_not_its_batch() {
+    let (_, mut writes) = refusing(|| StoreError::Invalid("never".to_owned()));
+    let batch = vec![write("one", create), write("bad", create), write("bad", save), write("two", create)];
+    let answers = writes.write(batch).await;
+    assert!(
+        matches!(&answers[..], [Answer::Done, Answer::Refused(_), Answer::Refused(_), Answer::Done]),
+        "{answers:?}"
+    );
+    assert_eq!(writes.write(vec![write("one", save)]).await, [Answer::Done]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_without_room_is_waited_for_once_and_not_for_ever() {
+    let (ledger, mut writes) = refusing(full);
+    let answers = writes.write(vec![write("one", create), write("bad", create)]).await;
+    assert!(matches!(&answers[..], [Answer::Done, Answer::Refused(_)]), "{answers:?}");
+    let waited = ledger.asked.load(Ordering::Relaxed);
+    assert!(waited > 10, "it has been asked for a while: {waited}");
+    // "one" was written meanwhile, so there is room again for all that is known.
+    assert_eq!(writes.write(vec![write("two", create)]).await, [Answer::Done]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_waits_again_for_a_store_that_has_had_no_room_for_long() {
+    let (ledger, mut writes) = refusing(full);
+    assert!(matches!(&writes.write(vec![write("bad", create)]).await[..], [Answer::Refused(_)]));
+    let before = ledger.asked.load(Ordering::Relaxed);
+    assert!(matches!(&writes.write(vec![write("bad", create)]).await[..], [Answer::Refused(_)]));
+    assert_eq!(ledger.asked.load(Ordering::Relaxed), before + 1);
+}
