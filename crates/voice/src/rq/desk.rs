@@ -32,6 +32,8 @@ const REPAIR_IDLE: Duration = Duration::from_secs(5);
 const READ_WAIT: Duration = Duration::from_secs(1);
 /// Pause before a store that is away, or an owner that lives, is asked again.
 const ASK_AGAIN: Duration = Duration::from_millis(250);
+/// Pause before a tenant's queues begin anew after a fault: nobody is stormed by one that lasts.
+const BEGIN_ANEW: Duration = Duration::from_secs(1);
 /// Outcomes that a client may leave unread before its stream is closed; it submits again and hears where it stands.
 pub(super) const OUTCOMES_MAX: usize = 4_096;
 
@@ -39,7 +41,7 @@ pub(super) const OUTCOMES_MAX: usize = 4_096;
 #[derive(Clone)]
 pub(super) struct Listener {
     pub outcomes: mpsc::Sender<v1::QueueOutcome>,
-    /// Cancelled when the client does not read.
+    /// Cancelled when the client does not read, and when nobody would send to it any more.
     pub overflowed: CancellationToken,
 }
 
@@ -89,22 +91,41 @@ impl Desks {
     }
 }
 
+/// Serves a tenant until the role ends. What goes wrong there is this tenant's affair: its queues are taken over anew from the ledger, and
+/// those of others go on.
 async fn serve(ctx: RoleContext, tenant: TenantId, mut asked: mpsc::Receiver<Ask>, metrics: Metrics) -> Result<()> {
     loop {
-        let Some(record) = take_over(&ctx, &tenant).await? else { return Ok(()) };
-        info!(%tenant, token = record.token.0, requests = record.requests.len(), "queues taken over");
-        let desk = Desk {
-            queues: TenantQueues::restore(&record, metrics.clone(), ctx.trace.clone())?,
-            ctx: ctx.clone(),
-            tenant: tenant.clone(),
-            listeners: HashMap::new(),
-            metrics: metrics.clone(),
-        };
-        match desk.run(&mut asked).await? {
-            End::Closed => return Ok(()),
-            End::Lost => metrics.ownership_lost(),
+        match serve_once(&ctx, &tenant, &mut asked, &metrics).await {
+            Ok(End::Closed) => return Ok(()),
+            Ok(End::Lost) => metrics.ownership_lost(),
+            Err(fault) => {
+                error!(%tenant, error = format!("{fault:#}"), "a tenant's queues have a fault; they begin anew");
+                metrics.queues_begun_anew();
+                tokio::select! {
+                    () = tokio::time::sleep(BEGIN_ANEW) => {}
+                    () = ctx.drain.ended() => return Ok(()),
+                }
+            }
         }
     }
+}
+
+async fn serve_once(
+    ctx: &RoleContext,
+    tenant: &TenantId,
+    asked: &mut mpsc::Receiver<Ask>,
+    metrics: &Metrics,
+) -> Result<End> {
+    let Some(record) = take_over(ctx, tenant).await? else { return Ok(End::Closed) };
+    info!(%tenant, token = record.token.0, requests = record.requests.len(), "queues taken over");
+    let desk = Desk {
+        queues: TenantQueues::restore(&record, metrics.clone(), ctx.trace.clone()),
+        ctx: ctx.clone(),
+        tenant: tenant.clone(),
+        listeners: HashMap::new(),
+        metrics: metrics.clone(),
+    };
+    desk.run(asked).await
 }
 
 /// Claims the tenant's queues when nobody alive has them; `None` when the role drains before that.
@@ -296,6 +317,15 @@ impl Desk {
         }
         for id in ended {
             self.listeners.remove(&id);
+        }
+    }
+}
+
+/// Whoever waits for an outcome hears of it from the next desk only: a stream that ends is begun anew, and everything said again.
+impl Drop for Desk {
+    fn drop(&mut self) {
+        for listener in self.listeners.values() {
+            listener.overflowed.cancel();
         }
     }
 }

@@ -86,23 +86,30 @@ pub(super) struct TenantQueues {
 }
 
 impl TenantQueues {
-    /// Goes on from the ledger's record.
-    pub fn restore(
-        record: &QueueRecord,
-        metrics: Metrics,
-        trace: runtime::Recorder,
-    ) -> Result<Self, records::RecordError> {
-        let requests = record.requests.iter().map(|(_, bytes)| records::decode_request(bytes));
-        let agents = record.reservations.iter().map(|(_, bytes)| records::decode_agent(bytes));
+    /// Goes on from the ledger's record. A row that cannot be read costs its own request or agent alone: it is left out, and stays in
+    /// the ledger as it is until somebody says it anew: the session that waits for the request, provisioning and facts of the agent.
+    pub fn restore(record: &QueueRecord, metrics: Metrics, trace: runtime::Recorder) -> Self {
+        let tenant = &record.tenant;
+        let left_out = |what: &'static str, row: &str, error: &records::RecordError| {
+            tracing::error!(%tenant, what, row, %error, "a row of rq cannot be read: it is left out");
+            metrics.row_unreadable();
+        };
+        let requests = record.requests.iter().filter_map(|(id, bytes)| {
+            records::decode_request(bytes).inspect_err(|error| left_out("request", id, error)).ok()
+        });
+        let agents = record.reservations.iter().filter_map(|(agent, bytes)| {
+            records::decode_agent(bytes).inspect_err(|error| left_out("agent", agent.as_str(), error)).ok()
+        });
+        let phones = records::decode_phones(&record.state).inspect_err(|error| left_out("phones", "", error));
         let snapshot = RouterSnapshot {
-            requests: requests.collect::<Result<_, _>>()?,
-            agents: agents.collect::<Result<_, _>>()?,
-            out_of_service: records::decode_phones(&record.state)?,
+            requests: requests.collect(),
+            agents: agents.collect(),
+            out_of_service: phones.unwrap_or_default(),
             ..RouterSnapshot::default()
         };
         let asked = snapshot.requests.iter().map(|r| (r.submission.id.clone(), Asked::from(&r.submission))).collect();
         metrics.open_changed(i64::try_from(snapshot.requests.len()).unwrap_or(i64::MAX));
-        Ok(Self {
+        Self {
             tenant: record.tenant.clone(),
             owner: record.owner.clone(),
             token: record.token,
@@ -118,7 +125,7 @@ impl TenantQueues {
             unwritten: 0,
             metrics,
             trace,
-        })
+        }
     }
 
     /// The position up to which the tenant's events are folded.
@@ -170,11 +177,20 @@ impl TenantQueues {
     fn submit(&mut self, submit: v1::Submit, now: Timestamp) -> RequestId {
         let id = RequestId(submit.request_id.clone());
         let known = self.router.status(&id).is_some();
+        let priority = submit.priority;
         match submission(submit, now).and_then(|submission| {
             self.asked.insert(id.clone(), Asked::from(&submission));
             self.router.submit(submission, now).map_err(|error| refused(53, &error.to_string(), None))
         }) {
-            Ok(status) if known => self.restate(&id, &status),
+            Ok(status) if known => {
+                // An update may have been lost with the stream.
+                if self.router.request(&id).is_some_and(|request| request.submission.priority != priority)
+                    && let Err(error) = self.router.update(&id, Some(priority), None, now)
+                {
+                    tracing::warn!(request = id.0, %error, "a request keeps its priority");
+                }
+                self.restate(&id, &status);
+            }
             Ok(status) => {
                 self.metrics.request_submitted();
                 self.metrics.open_changed(1);
@@ -415,6 +431,13 @@ impl TenantQueues {
     }
 }
 
+/// Requests that are no longer this desk's are counted by the next one.
+impl Drop for TenantQueues {
+    fn drop(&mut self) {
+        self.metrics.open_changed(-i64::try_from(self.router.len()).unwrap_or(i64::MAX));
+    }
+}
+
 fn submission(submit: v1::Submit, now: Timestamp) -> Result<Submission, v1::Refused> {
     if !(1..=NAME_MAX).contains(&submit.request_id.len()) {
         return Err(refused(53, &format!("request_id: it has not 1 to {NAME_MAX} bytes"), None));
@@ -477,8 +500,58 @@ mod tests {
             reservations: Vec::new(),
             consumed: Position::START,
         };
-        TenantQueues::restore(&record, Metrics::register(&runtime::Metrics::default()), runtime::Recorder::off())
-            .unwrap()
+        restored(&record)
+    }
+
+    fn restored(record: &QueueRecord) -> TenantQueues {
+        TenantQueues::restore(record, Metrics::register(&runtime::Metrics::default()), runtime::Recorder::off())
+    }
+
+    #[test]
+    fn a_row_that_cannot_be_read_costs_its_own_request_and_no_other() {
+        let now = Timestamp::from_millis(1_000);
+        let mut before = queues();
+        submit(&mut before, "r1", 1, now);
+        submit(&mut before, "r2", 2, now);
+        let written = before.turn(now).batch.unwrap();
+        let mut requests: Vec<_> = written.requests.into_iter().map(|(id, row)| (id, row.unwrap())).collect();
+        requests[0].1 = bytes::Bytes::from_static(b"\xff\xff");
+        let agent = AgentId::parse("a-7101").unwrap();
+        let record = QueueRecord {
+            tenant: before.tenant.clone(),
+            owner: before.owner.clone(),
+            token: before.token,
+            state: bytes::Bytes::from_static(b"\xff"),
+            requests,
+            reservations: vec![(agent, bytes::Bytes::from_static(b"\xff"))],
+            consumed: Position::START,
+        };
+        let mut after = restored(&record);
+        assert!(after.router.status(&RequestId("r1".to_owned())).is_none());
+        assert!(after.router.status(&RequestId("r2".to_owned())).is_some());
+        let of_r1 = |turn: Turn| turn.batch.is_some_and(|batch| batch.requests.iter().any(|(id, _)| id == "r1"));
+        assert!(!of_r1(after.turn(now)), "the row stays as it is");
+        submit(&mut after, "r1", 1, now);
+        assert!(of_r1(after.turn(now)), "its session says it anew");
+    }
+
+    #[test]
+    fn a_submission_that_comes_again_brings_the_priority_that_a_lost_update_had() {
+        let now = Timestamp::from_millis(1_000);
+        let mut queues = queues();
+        submit(&mut queues, "r1", 1, now);
+        let again = v1::Submit {
+            request_id: "r1".to_owned(),
+            conn_id: 1,
+            skill_expression: "Sales > 0".to_owned(),
+            queue: "VQ_Sales".to_owned(),
+            trace: vec![7; 16].into(),
+            priority: 5,
+            ..v1::Submit::default()
+        };
+        queues.command(Command::Submit(again), now);
+        let request = queues.router.request(&RequestId("r1".to_owned())).unwrap();
+        assert_eq!(request.submission.priority, 5);
     }
 
     fn submit(queues: &mut TenantQueues, request_id: &str, conn_id: u64, now: Timestamp) {

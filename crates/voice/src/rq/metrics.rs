@@ -22,6 +22,10 @@ runtime::metrics! {
         waiting: Gauge = "rq_requests_open";
         /// Times that another replica had taken a tenant's queues over.
         lost: Counter = "rq_ownership_lost";
+        /// Rows of a tenant's record that could not be read and were left out.
+        unreadable: Counter = "rq_rows_unreadable";
+        /// Times that a tenant's queues were given up for a fault and taken over anew.
+        begun_anew: Counter = "rq_queues_begun_anew";
         /// Outcomes for a client that did not read them.
         overflowed: Counter = "rq_outcomes_dropped";
     }
@@ -58,6 +62,14 @@ impl Metrics {
 
     pub fn ownership_lost(&self) {
         self.lost.inc();
+    }
+
+    pub fn row_unreadable(&self) {
+        self.unreadable.inc();
+    }
+
+    pub fn queues_begun_anew(&self) {
+        self.begun_anew.inc();
     }
 
     pub fn outcome_dropped(&self) {
