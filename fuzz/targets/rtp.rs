@@ -19,6 +19,7 @@ fuzz_target!(|data: &[u8]| {
     let phone = ([192, 0, 2, 1], 4_000).into();
     let stream = AudioStream {
         remote: Some(phone),
+        party: None,
         remote_rtcp: None,
         rtcp_mux: true,
         law: Law::A,
@@ -26,6 +27,7 @@ fuzz_target!(|data: &[u8]| {
         pcma: Some(8),
         telephone_event: data.first().is_some_and(|b| b % 2 == 0).then_some(101),
         direction: Direction::SendRecv,
+        packet: None,
     };
     session.negotiate(stream, now);
     let collect = Collect {

@@ -222,10 +222,7 @@ impl Exchange {
                 continue;
             }
             leg.armed = Timestamp::MAX;
-            leg.session.handle_timeout(now);
-            while let Some(transmit) = leg.session.poll_transmit(now, &mut self.buffer) {
-                give(index, transmit, &self.buffer, send);
-            }
+            leg.session.handle_due(now, &mut self.buffer, |transmit, buffer| give(index, transmit, buffer, send));
             self.after(index);
         }
     }

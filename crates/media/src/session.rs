@@ -20,14 +20,20 @@ use crate::sdp::{AudioStream, Direction};
 mod inbound;
 mod keys;
 mod outbound;
+mod rate;
 mod repack;
 mod snapshot;
+mod source;
 mod treatment;
 
 use inbound::Inbound;
 use keys::Keys;
 use outbound::Outbound;
-pub use snapshot::{InboundSnapshot, OutboundSnapshot, Progress, Run, SessionSnapshot, Totals, TreatmentSnapshot};
+use rate::Rate;
+pub use snapshot::{
+    Candidate, InboundSnapshot, OutboundSnapshot, Progress, Run, SessionSnapshot, Source, Totals, TreatmentSnapshot,
+};
+pub use source::UNPROVEN_BYTES_MAX;
 use treatment::Running;
 pub use treatment::{Collect, CollectEnd, Outcome, Phase, PlayEnd, Prompt, Repeat, Treatment};
 
@@ -39,6 +45,18 @@ pub const FRAME_SAMPLES: usize = 160;
 pub const DIGITS_BUFFERED_MAX: usize = 32;
 /// Events waiting for `poll_event`: a leg makes one or two per input.
 const EVENTS_MAX: usize = 16;
+/// Packets that are due in one turn, at most: a treatment and a key that are [`FRAME`]s late each, and a report. More are a
+/// fault of ours, and end the session.
+pub const STEPS_MAX: usize = 64;
+/// Packets of a phone that are taken at once and in a second: packets of 5 ms make 200. Two legs whose phones name each
+/// other's ports go round at this rate, and no faster.
+const PACKETS: (u32, u32) = (500, 250);
+/// Keys of a phone that are taken at once and in a second: nobody dials faster, and each wakes the call's owner.
+const KEYS: (u32, u32) = (64, 20);
+/// Between which the patience with a silent phone is kept.
+const QUIET_AFTER: (Duration, Duration) = (Duration::from_millis(100), Duration::from_hours(1));
+/// The longest time between reports.
+const REPORT_MAX: Duration = Duration::from_millis(7_500);
 
 /// How a session is set up.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -59,8 +77,10 @@ pub struct Setup {
 /// What happened, to be acted on by the owner.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Event {
-    /// The phone's address and source are known and locked.
+    /// The phone is heard, from there.
     Learned(SocketAddr),
+    /// Nothing more goes there before somebody there is heard: [`UNPROVEN_BYTES_MAX`] has gone.
+    Withheld(SocketAddr),
     /// A key was pressed.
     Digit(Digit),
     /// A treatment ended by itself.
@@ -72,6 +92,9 @@ pub enum Event {
     },
     /// The phone is heard again after [`Event::Quiet`].
     Resumed,
+    /// The session had more to do in one turn than [`STEPS_MAX`], or no end of it. It is silent from now on: its leg is to
+    /// be ended.
+    Runaway,
 }
 
 /// A received packet that may be relayed.
@@ -185,6 +208,8 @@ pub struct Session {
     quiet: bool,
     timers: Timers,
     events: VecDeque<Event>,
+    packet_rate: Rate,
+    key_rate: Rate,
 }
 
 // === impl Session ===
@@ -193,6 +218,7 @@ impl Session {
     /// A session without a stream: nothing is taken or sent until [`Session::negotiate`].
     pub fn new(setup: Setup, now: Timestamp) -> Self {
         let Setup { ssrc, sequence, timestamp, cname, quiet_after } = setup;
+        let quiet_after = quiet_after.clamp(QUIET_AFTER.0, QUIET_AFTER.1);
         Self {
             cname,
             quiet_after,
@@ -206,12 +232,14 @@ impl Session {
             quiet: false,
             timers: Timers { report: now + report_interval(ssrc, 0), quiet: now + quiet_after },
             events: VecDeque::new(),
+            packet_rate: Rate::new(PACKETS.0, PACKETS.1),
+            key_rate: Rate::new(KEYS.0, KEYS.1),
         }
     }
 
-    /// Takes a newly agreed stream. The phone's source is learned anew from its next valid packet.
+    /// Takes a newly agreed stream. A source that is heard is taken on; the source that is described goes before it.
     pub fn negotiate(&mut self, stream: AudioStream, now: Timestamp) {
-        self.inbound.negotiate(self.stream.as_ref(), &stream);
+        self.inbound.source.negotiate(self.stream.as_ref(), &stream, now);
         self.outbound.negotiate(self.stream.as_ref(), &stream);
         self.stream = Some(stream);
         self.alive = now;
@@ -231,11 +259,14 @@ impl Session {
             return None;
         }
         let stream = self.stream.as_ref()?;
-        let learned_before = self.inbound.is_locked();
+        let before = self.inbound.heard_from();
         let frame = self.inbound.handle(stream, bytes, from, now)?;
         self.note_life(now);
-        if !learned_before {
+        if before != Some(from) {
             self.tell(Event::Learned(from));
+        }
+        if !self.packet_rate.allows(now) {
+            return None;
         }
         let pressed = match frame.content {
             Content::Event => self.inbound.key(&frame),
@@ -250,7 +281,8 @@ impl Session {
 
     /// Takes in a packet from the RTCP port.
     pub fn handle_rtcp(&mut self, bytes: &[u8], from: SocketAddr, now: Timestamp) {
-        if self.stream.is_some() && self.inbound.handle_rtcp(bytes, from, self.outbound.ssrc(), now) {
+        let Some(stream) = self.stream.as_ref() else { return };
+        if self.inbound.handle_rtcp(stream, bytes, from, self.outbound.ssrc(), now) {
             self.note_life(now);
         }
     }
@@ -276,7 +308,7 @@ impl Session {
             return None;
         }
         let length = self.outbound.relay(stream, frame, now, out)?;
-        Some(Transmit { to, channel: Channel::Rtp, length })
+        Some(self.audio_to(to, length))
     }
 
     /// A further packet that the frame given to [`Session::relay`] has made, for a phone that wants packets of another
@@ -284,7 +316,7 @@ impl Session {
     pub fn relay_next(&mut self, now: Timestamp, out: &mut PacketBuffer) -> Option<Transmit> {
         let to = self.destination()?;
         let length = self.outbound.next_repacked(self.stream.as_ref()?, now, out)?;
-        Some(Transmit { to, channel: Channel::Rtp, length })
+        Some(self.audio_to(to, length))
     }
 
     /// The phone has pressed a key and said so by its signalling, not in its audio.
@@ -329,7 +361,8 @@ impl Session {
     pub fn handle_timeout(&mut self, now: Timestamp) {
         self.settle(now);
         if self.timers.quiet <= now {
-            let patience = if self.inbound.is_locked() && !self.quiet { self.quiet_after } else { self.long_quiet() };
+            let patience =
+                if self.inbound.heard_from().is_some() && !self.quiet { self.quiet_after } else { self.long_quiet() };
             let due = self.alive + patience;
             if due > now && !self.quiet {
                 self.timers.quiet = due;
@@ -355,7 +388,7 @@ impl Session {
             let sent = self.destination().zip(self.stream.as_ref());
             let Some((to, stream)) = sent else { continue };
             let length = self.outbound.play(stream, frame.samples(), frame.due, out);
-            return Some(Transmit { to, channel: Channel::Rtp, length });
+            return Some(self.audio_to(to, length));
         }
         if let Some(transmit) = self.poll_key(now, out) {
             return Some(transmit);
@@ -371,6 +404,31 @@ impl Session {
     /// The last report, with goodbye (RFC 3550 §6.6): for a leg that ends.
     pub fn goodbye(&mut self, now: Timestamp, out: &mut PacketBuffer) -> Option<Transmit> {
         self.report(now, out, true)
+    }
+
+    /// Does all that is due, and gives the packets to `send`.
+    pub fn handle_due(
+        &mut self,
+        now: Timestamp,
+        out: &mut PacketBuffer,
+        mut send: impl FnMut(Transmit, &PacketBuffer),
+    ) {
+        self.handle_timeout(now);
+        for _ in 0..STEPS_MAX {
+            let Some(transmit) = self.poll_transmit(now, out) else { break };
+            send(transmit, out);
+        }
+        if self.next_timeout() <= now {
+            self.halt();
+        }
+    }
+
+    /// Nothing is taken, sent or due any more.
+    fn halt(&mut self) {
+        (self.stream, self.treatment) = (None, None);
+        self.keys.clear();
+        self.timers = Timers { report: Timestamp::MAX, quiet: Timestamp::MAX };
+        self.tell(Event::Runaway);
     }
 
     /// The next event. Call until `None`.
@@ -411,7 +469,7 @@ impl Session {
         if let Some(began) = began {
             self.keys.began_at(began);
         }
-        Some(Transmit { to, channel: Channel::Rtp, length })
+        Some(self.audio_to(to, length))
     }
 
     fn settle(&mut self, now: Timestamp) {
@@ -423,6 +481,9 @@ impl Session {
     }
 
     fn handle_digit(&mut self, digit: Digit, now: Timestamp) {
+        if !self.key_rate.allows(now) {
+            return;
+        }
         if self.digits.len() < DIGITS_BUFFERED_MAX {
             self.digits.push_back(digit);
         }
@@ -454,17 +515,24 @@ impl Session {
     /// Where audio goes now: nowhere while the phone does not want any.
     fn destination(&self) -> Option<SocketAddr> {
         let stream = self.stream.as_ref().filter(|s| s.direction.sends())?;
-        stream.remote?;
-        self.inbound.learned().or(stream.remote)
+        self.inbound.source.destination(stream)
+    }
+
+    fn audio_to(&mut self, to: SocketAddr, length: usize) -> Transmit {
+        self.note_sent(to, length);
+        Transmit { to, channel: Channel::Rtp, length }
+    }
+
+    fn note_sent(&mut self, to: SocketAddr, length: usize) {
+        if self.stream.as_ref().is_some_and(|stream| self.inbound.source.sent(stream, to, length)) {
+            self.tell(Event::Withheld(to));
+        }
     }
 
     fn report(&mut self, now: Timestamp, out: &mut PacketBuffer, goodbye: bool) -> Option<Transmit> {
         let stream = self.stream.as_ref()?;
-        let to = match (stream.rtcp_mux, stream.remote) {
-            (_, None) => return None,
-            (true, Some(remote)) => self.inbound.learned().unwrap_or(remote),
-            (false, Some(_)) => self.inbound.rtcp_destination(stream)?,
-        };
+        stream.remote?;
+        let to = self.inbound.source.rtcp_destination(stream)?;
         let channel = if stream.rtcp_mux { Channel::Rtp } else { Channel::Rtcp };
         let sender = self.outbound.sent_since_report().then(|| SenderInfo {
             ntp: rtcp::ntp(now),
@@ -476,6 +544,7 @@ impl Session {
         let report = rtcp::Report { ssrc: self.outbound.ssrc(), sender, block, cname: &self.cname, goodbye };
         let bytes = report.to_bytes();
         out.get_mut(..bytes.len())?.copy_from_slice(&bytes);
+        self.note_sent(to, bytes.len());
         Some(Transmit { to, channel, length: bytes.len() })
     }
 

@@ -70,6 +70,7 @@ fn open(driver: &RtpDriver, clock: &Arc<dyn Clock>, leg: u64, law: Law) -> Phone
     let mut session = Session::new(setup, clock.now());
     let stream = AudioStream {
         remote: socket.local_addr().ok(),
+        party: None,
         remote_rtcp: None,
         rtcp_mux: true,
         law,

@@ -1823,6 +1823,9 @@ pub struct LegRecord {
     /// When the party gave its last sign of life, in microseconds since 1970.
     #[prost(uint64, tag = "14")]
     pub heard_at_us: u64,
+    /// The host that the party's signalling comes from, where it is known.
+    #[prost(string, optional, tag = "15")]
+    pub party: ::core::option::Option<::prost::alloc::string::String>,
 }
 /// The call model's snapshot.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -3195,6 +3198,9 @@ pub struct AudioStreamRecord {
     /// Samples that the phone wants in a packet.
     #[prost(uint32, optional, tag = "9")]
     pub packet: ::core::option::Option<u32>,
+    /// The host that the phone's signalling comes from, where it is known.
+    #[prost(string, optional, tag = "10")]
+    pub party: ::core::option::Option<::prost::alloc::string::String>,
 }
 /// What is known of the phone's side.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -3227,6 +3233,33 @@ pub struct AudioInboundRecord {
     pub first_packet_us: ::core::option::Option<u64>,
     #[prost(uint32, tag = "14")]
     pub remote_fraction_lost: u32,
+    /// When the description came into force.
+    #[prost(uint64, tag = "15")]
+    pub described_us: u64,
+    /// A source that is on probation.
+    #[prost(message, optional, tag = "16")]
+    pub candidate: ::core::option::Option<SourceCandidateRecord>,
+    /// The host that was heard last.
+    #[prost(string, optional, tag = "17")]
+    pub answered: ::core::option::Option<::prost::alloc::string::String>,
+    /// Bytes that may still go to hosts that have not been heard; without a limit in records of before.
+    #[prost(uint32, optional, tag = "18")]
+    pub unproven_left: ::core::option::Option<u32>,
+}
+/// A source of audio that is on probation.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SourceCandidateRecord {
+    #[prost(string, tag = "1")]
+    pub address: ::prost::alloc::string::String,
+    #[prost(uint32, tag = "2")]
+    pub ssrc: u32,
+    /// The sequence number that would be consecutive.
+    #[prost(uint32, tag = "3")]
+    pub next: u32,
+    #[prost(uint32, tag = "4")]
+    pub count: u32,
+    #[prost(uint64, tag = "5")]
+    pub at_us: u64,
 }
 /// Reception figures (RFC 3550 appendix A).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]

@@ -25,6 +25,7 @@ fn leg(exchange: &mut Exchange, n: u16, law: Law) -> LegKey {
     let mut session = Session::new(setup, START);
     let stream = AudioStream {
         remote: Some(phone(n)),
+        party: None,
         remote_rtcp: None,
         rtcp_mux: true,
         law,

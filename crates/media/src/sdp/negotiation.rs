@@ -46,6 +46,8 @@ pub struct Preference {
 pub struct AudioStream {
     /// Where the peer says it receives RTP; `None` while it holds with an unspecified address.
     pub remote: Option<SocketAddr>,
+    /// The host that the peer's signalling comes from, where it is known: its answers to us have proven that it is there.
+    pub party: Option<IpAddr>,
     /// Where the peer receives RTCP (RFC 3605, else one port above).
     pub remote_rtcp: Option<SocketAddr>,
     /// RTP and RTCP share a port (RFC 5761).
@@ -331,6 +333,7 @@ fn stream_of(description: &Description, media: &Media) -> Result<AudioStream, Ne
     let remote = (!address.is_unspecified()).then(|| SocketAddr::new(address, media.port));
     Ok(AudioStream {
         remote,
+        party: None,
         remote_rtcp: remote.and_then(|r| rtcp_address(media, r, rtcp_mux)),
         rtcp_mux,
         law,

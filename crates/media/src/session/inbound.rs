@@ -1,10 +1,11 @@
-//! What comes from the phone: learning and locking its source, sorting out strangers, reception figures.
+//! What comes from the phone: sorting out strangers, keys, reception figures.
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use model::Timestamp;
 
+use super::source::Source;
 use super::{Content, Frame, InboundSnapshot, Statistics, Told};
 use crate::dtmf::{Digit, EventReceiver, InbandDetector};
 use crate::g711::Law;
@@ -12,20 +13,11 @@ use crate::rtcp::{self, Reception, ReportBlock};
 use crate::rtp::Packet;
 use crate::sdp::AudioStream;
 
-/// Silence after which the locked address may go on under another SSRC: devices that restart their stream do so
-/// without a new description. Another address never may.
-const SSRC_CHANGE_SILENCE: Duration = Duration::from_millis(200);
-
 /// The phone's side of a session.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Inbound {
-    /// Where the phone's audio comes from, kept as destination while it is learned anew.
-    learned: Option<SocketAddr>,
-    /// The phone's RTCP, once it was heard.
-    learned_rtcp: Option<SocketAddr>,
-    /// Address and SSRC that alone are taken.
-    lock: Option<(SocketAddr, u32)>,
-    last_packet: Timestamp,
+    /// Whose packets are taken.
+    pub source: Source,
     reception: Option<Reception>,
     keys: EventReceiver,
     inband: InbandDetector,
@@ -56,16 +48,6 @@ pub struct Totals {
 }
 
 impl Inbound {
-    /// Unlocks. Where the phone describes the same address as before, what was learned stays the destination: behind a
-    /// NAT the described address is not reachable, and a phone that is silent now would hear nothing.
-    pub fn negotiate(&mut self, before: Option<&AudioStream>, stream: &AudioStream) {
-        self.lock = None;
-        if before.is_none_or(|b| b.remote != stream.remote) {
-            self.learned = None;
-            self.learned_rtcp = None;
-        }
-    }
-
     pub fn handle<'a>(
         &mut self,
         stream: &AudioStream,
@@ -81,7 +63,7 @@ impl Inbound {
         let Some(content) = content(stream, &packet) else {
             self.totals.invalid += 1;
             // It has taken a number of the source's all the same, and is not lost.
-            if self.lock == Some((from, header.ssrc)) {
+            if self.source.lock == Some((from, header.ssrc)) {
                 self.left_out = self.left_out.saturating_add(1);
                 if let Some(reception) = self.reception.as_mut().filter(|r| r.ssrc() == header.ssrc) {
                     reception.handle(header.sequence, header.timestamp, now, false);
@@ -89,13 +71,10 @@ impl Inbound {
             }
             return None;
         };
-        if !self.admits(from, header.ssrc, now) {
+        if !self.source.admits(stream, from, (header.ssrc, header.sequence), now) {
             self.totals.strangers += 1;
             return None;
         }
-        self.lock = Some((from, header.ssrc));
-        self.learned = Some(from);
-        self.last_packet = now;
         match self.reception.as_mut().filter(|r| r.ssrc() == header.ssrc) {
             // All packets of a telephone event carry its start time: they say nothing of jitter.
             Some(reception) => reception.handle(header.sequence, header.timestamp, now, content != Content::Event),
@@ -112,25 +91,29 @@ impl Inbound {
     }
 
     /// Returns whether it was a sign of life of the phone.
-    pub fn handle_rtcp(&mut self, bytes: &[u8], from: SocketAddr, our_ssrc: u32, now: Timestamp) -> bool {
+    pub fn handle_rtcp(
+        &mut self,
+        stream: &AudioStream,
+        bytes: &[u8],
+        from: SocketAddr,
+        our_ssrc: u32,
+        now: Timestamp,
+    ) -> bool {
         let Ok(compound) = rtcp::parse(bytes, our_ssrc) else {
             self.totals.invalid += 1;
             return false;
         };
-        // Before its audio is known nobody can say whose reports these are.
-        let Some((address, ssrc)) = self.lock else { return false };
-        if address.ip() != from.ip() || (self.learned_rtcp.is_some_and(|known| known != from)) {
+        if !self.source.admits_report(stream, from, (compound.ssrc, compound.about_us.is_some())) {
             self.totals.strangers += 1;
             return false;
         }
-        self.learned_rtcp = Some(from);
         if let Some(block) = compound.about_us {
             self.totals.remote_fraction_lost = block.fraction_lost;
             let round_trip = round_trip(&block, now);
             self.told = Some(Told { lost: block.cumulative_lost, jitter: block.jitter, round_trip });
         }
         if let (Some(info), Some(reception)) = (compound.sender, self.reception.as_mut())
-            && compound.ssrc == ssrc
+            && compound.ssrc == reception.ssrc()
         {
             reception.handle_sender_report(info.ntp, now);
         }
@@ -146,21 +129,9 @@ impl Inbound {
         payload.iter().filter_map(|code| self.inband.handle(law.decode(*code))).last()
     }
 
-    pub fn is_locked(&self) -> bool {
-        self.lock.is_some()
-    }
-
-    pub fn learned(&self) -> Option<SocketAddr> {
-        self.learned
-    }
-
-    /// Where reports go: where the phone's come from, else what it described; behind a NAT, beside its audio.
-    pub fn rtcp_destination(&self, stream: &AudioStream) -> Option<SocketAddr> {
-        let beside = self
-            .learned
-            .filter(|l| Some(*l) != stream.remote)
-            .and_then(|l| l.port().checked_add(1).map(|port| SocketAddr::new(l.ip(), port)));
-        self.learned_rtcp.or(beside).or(stream.remote_rtcp)
+    /// The address that is heard.
+    pub fn heard_from(&self) -> Option<SocketAddr> {
+        self.source.lock.map(|(address, _)| address)
     }
 
     pub fn report(&mut self, now: Timestamp) -> Option<ReportBlock> {
@@ -177,9 +148,9 @@ impl Inbound {
             strangers,
             invalid,
             first_packet,
-            learned: self.learned,
+            learned: self.source.learned,
             remote_fraction_lost: self.totals.remote_fraction_lost,
-            last_packet: first_packet.map(|_| self.last_packet),
+            last_packet: first_packet.map(|_| self.source.last_packet),
             told: self.told,
             ..Statistics::default()
         }
@@ -187,38 +158,22 @@ impl Inbound {
 
     pub fn snapshot(&self) -> InboundSnapshot {
         InboundSnapshot {
-            learned: self.learned,
-            learned_rtcp: self.learned_rtcp,
-            lock: self.lock,
-            last_packet: self.last_packet,
+            source: self.source,
             reception: self.reception.as_ref().map(Reception::snapshot),
             last_key: self.keys.last,
             totals: self.totals,
         }
     }
 
-    pub fn restore(snapshot: InboundSnapshot) -> Self {
+    pub fn restore(snapshot: InboundSnapshot, now: Timestamp) -> Self {
         Self {
-            learned: snapshot.learned,
-            learned_rtcp: snapshot.learned_rtcp,
-            lock: snapshot.lock,
-            last_packet: snapshot.last_packet,
+            source: snapshot.source.restored(now),
             reception: snapshot.reception.map(Reception::restore),
             keys: EventReceiver { last: snapshot.last_key },
             inband: InbandDetector::default(),
             totals: snapshot.totals,
             told: None,
             left_out: 0,
-        }
-    }
-
-    fn admits(&self, from: SocketAddr, ssrc: u32, now: Timestamp) -> bool {
-        match self.lock {
-            None => true,
-            Some((address, locked)) if address == from => {
-                locked == ssrc || now.since(self.last_packet) >= SSRC_CHANGE_SILENCE
-            }
-            Some(_) => false,
         }
     }
 }

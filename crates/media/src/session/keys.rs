@@ -22,6 +22,8 @@ const SOUND_MIN: Duration = Duration::from_millis(80);
 const SOUND_MAX: Duration = Duration::from_secs(6);
 /// Silence between keys.
 const PAUSE: Duration = Duration::from_millis(60);
+/// How far a key may fall behind before it goes on with the present: a process that slept does not make up for it.
+const LATE_MAX: Duration = Duration::from_millis(100);
 /// A key of the other leg whose packets cease without an end is released then.
 const RELEASED_AFTER: Duration = Duration::from_millis(150);
 /// The last packet of an event is sent that often (RFC 4733 §2.5.1.4).
@@ -150,7 +152,10 @@ impl Keys {
         self.begin_next(now);
         let sounding = self.sounding.as_mut().filter(|s| s.due <= now)?;
         if sounding.ends.is_none() && now.since(sounding.last_heard) >= RELEASED_AFTER {
-            sounding.ends = Some(now);
+            sounding.ends = Some(sounding.last_heard + RELEASED_AFTER);
+        }
+        if now.since(sounding.due) > LATE_MAX {
+            sounding.due = now;
         }
         let span = Duration::from_micros(u64::from(samples) * 1_000_000 / u64::from(SAMPLE_RATE));
         let due = sounding.due;

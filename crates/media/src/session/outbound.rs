@@ -107,7 +107,7 @@ impl Outbound {
         out: &mut PacketBuffer,
     ) -> Option<usize> {
         let Some((payload_type, transcode)) = payload(stream, frame.content) else {
-            self.state.unrelayed += 1;
+            self.state.unrelayed = self.state.unrelayed.saturating_add(1);
             self.leave_out(frame);
             return None;
         };
@@ -319,7 +319,9 @@ impl Outbound {
 
     /// Goes on `gap` after the snapshot: what the dead process may have sent meanwhile is skipped in the sequence; the
     /// timestamps follow the clock anyway.
-    pub fn restore(mut state: OutboundSnapshot, gap: std::time::Duration) -> Self {
+    pub fn restore(mut state: OutboundSnapshot, gap: std::time::Duration, now: Timestamp) -> Self {
+        // The longest packet is heard 60 ms after it was sent.
+        state.anchor = state.anchor.min(now + FRAME * 3);
         let skipped = (gap.as_micros() / FRAME.as_micros()) as u16;
         if skipped > 0 {
             state.next_sequence = state.next_sequence.wrapping_add(skipped);

@@ -1,6 +1,6 @@
 //! A session as plain data, for the record from which another process goes on.
 
-use std::net::SocketAddr;
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,8 +8,13 @@ use model::Timestamp;
 
 pub use super::inbound::Totals;
 pub use super::outbound::Run;
+use super::rate::Rate;
+pub use super::source::{Candidate, Source};
 pub use super::treatment::Progress;
-use super::{Collect, Inbound, Outbound, Prompt, Repeat, Running, Session, Timers};
+use super::{
+    Collect, DIGITS_BUFFERED_MAX, Inbound, KEYS, Outbound, PACKETS, Prompt, QUIET_AFTER, REPORT_MAX, Repeat, Running,
+    Session, Timers,
+};
 use crate::dtmf::Digit;
 use crate::rtcp::ReceptionSnapshot;
 use crate::sdp::AudioStream;
@@ -47,14 +52,8 @@ pub struct SessionSnapshot {
 /// The phone's side of a session.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct InboundSnapshot {
-    /// Where its audio comes from.
-    pub learned: Option<SocketAddr>,
-    /// Where its reports come from.
-    pub learned_rtcp: Option<SocketAddr>,
-    /// Address and SSRC that alone are taken.
-    pub lock: Option<(SocketAddr, u32)>,
-    /// Its last packet.
-    pub last_packet: Timestamp,
+    /// Whose packets are taken, and where ours go.
+    pub source: Source,
     /// Reception figures.
     pub reception: Option<ReceptionSnapshot>,
     /// RTP timestamp of its last telephone event.
@@ -124,21 +123,31 @@ impl Session {
 
     /// Goes on where `snapshot` was taken; `prompt` finds prompts by name. Time that passed since was silence to the
     /// phone: a treatment goes on where it was, and the phone gets its whole time to be heard again.
+    ///
+    /// Whatever times the snapshot holds, nothing is due later than it could be by now.
     pub fn restore(snapshot: SessionSnapshot, now: Timestamp, prompt: impl Fn(&str) -> Option<Prompt>) -> Self {
         let gap = now.since(snapshot.at);
+        let quiet_after = snapshot.quiet_after.clamp(QUIET_AFTER.0, QUIET_AFTER.1);
+        let mut digits: VecDeque<_> = snapshot.digits.into();
+        digits.truncate(DIGITS_BUFFERED_MAX);
         Self {
             cname: snapshot.cname,
-            quiet_after: snapshot.quiet_after,
+            quiet_after,
             stream: snapshot.stream,
-            inbound: Inbound::restore(snapshot.inbound),
-            outbound: Outbound::restore(snapshot.outbound, gap),
-            treatment: snapshot.treatment.map(|t| Running::restore(t, prompt)),
-            digits: snapshot.digits.into(),
+            inbound: Inbound::restore(snapshot.inbound, now),
+            outbound: Outbound::restore(snapshot.outbound, gap, now),
+            treatment: snapshot.treatment.map(|t| Running::restore(t, now, prompt)),
+            digits,
             keys: super::Keys::default(),
-            alive: snapshot.alive + gap,
+            alive: (snapshot.alive + gap).min(now),
             quiet: snapshot.quiet,
-            timers: Timers { report: snapshot.report_due, quiet: snapshot.quiet_due },
-            events: std::collections::VecDeque::new(),
+            timers: Timers {
+                report: snapshot.report_due.min(now + REPORT_MAX),
+                quiet: snapshot.quiet_due.min(now + quiet_after * 5 / 2),
+            },
+            events: VecDeque::new(),
+            packet_rate: Rate::new(PACKETS.0, PACKETS.1),
+            key_rate: Rate::new(KEYS.0, KEYS.1),
         }
     }
 }

@@ -9,6 +9,9 @@ use crate::dtmf::EventPacket;
 use crate::rtcp::Report;
 use crate::rtp::{Header, Packet};
 
+mod bounds;
+mod sources;
+
 const START: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 
 fn at(ms: u64) -> Timestamp {
@@ -22,6 +25,7 @@ fn address(text: &str) -> SocketAddr {
 fn stream(law: Law) -> AudioStream {
     AudioStream {
         remote: Some(address("192.0.2.1:4000")),
+        party: "192.0.2.1".parse().ok(),
         remote_rtcp: Some(address("192.0.2.1:4001")),
         rtcp_mux: false,
         law,
@@ -144,17 +148,22 @@ fn collect(max: u8) -> Collect {
 fn a_phone_behind_a_nat_is_answered_where_it_sends_from() {
     let mut session = session();
     let nat = address("203.0.113.5:61000");
+    let behind = AudioStream { party: Some(nat.ip()), ..stream(Law::Mu) };
+    session.negotiate(behind.clone(), START);
     session.play(1, Treatment { prompts: vec![prompt("p", 1_600, 1)], ..Treatment::default() }, START);
     assert_eq!(due(&mut session, START)[0].0, address("192.0.2.1:4000"), "as described until it is heard");
     assert!(session.handle_rtp(&audio(0, 7, 0, 1), nat, at(5)).is_some());
     assert_eq!(events(&mut session), [Event::Learned(nat)]);
     assert_eq!(due(&mut session, at(20))[0].0, nat);
-    // A refresh with the same description keeps the address until the phone is heard again, from wherever.
-    session.negotiate(stream(Law::Mu), at(30));
+    // A refresh with the same description keeps the address, until the phone is silent and heard again from its host.
+    session.negotiate(behind.clone(), at(30));
     assert_eq!(due(&mut session, at(40))[0].0, nat);
     let moved = address("203.0.113.5:61002");
-    session.handle_rtp(&audio(0, 8, 0, 1), moved, at(45));
-    assert_eq!(due(&mut session, at(60))[0].0, moved);
+    assert!(session.handle_rtp(&audio(0, 8, 0, 1), moved, at(45)).is_none());
+    session.negotiate(behind, at(1_000));
+    assert!(session.handle_rtp(&audio(0, 8, 0, 1), moved, at(1_005)).is_some());
+    session.play(2, Treatment { prompts: vec![prompt("p", 1_600, 1)], ..Treatment::default() }, at(1_010));
+    assert_eq!(due(&mut session, at(1_040))[0].0, moved);
 }
 
 #[test]

@@ -222,7 +222,7 @@ impl Running {
         if self.fill(samples.get_mut(..length)?) == 0 {
             return None;
         }
-        self.state.played += length as u64;
+        self.state.played = self.state.played.saturating_add(length as u64);
         self.state.phase = Phase::Playing { due: due + Duration::from_micros(length as u64 * SAMPLE_US) };
         Some(Due { samples, length, due })
     }
@@ -274,8 +274,16 @@ impl Running {
     }
 
     /// Goes on where `snapshot` was taken; a prompt that is gone is left out.
-    pub fn restore(snapshot: TreatmentSnapshot, prompt: impl Fn(&str) -> Option<Prompt>) -> Self {
-        let TreatmentSnapshot { prompts, repeat, interruptible, collect, progress } = snapshot;
+    pub fn restore(snapshot: TreatmentSnapshot, now: Timestamp, prompt: impl Fn(&str) -> Option<Prompt>) -> Self {
+        let TreatmentSnapshot { prompts, repeat, interruptible, collect, mut progress } = snapshot;
+        progress.phase = match progress.phase {
+            Phase::Playing { due } => Phase::Playing { due: due.min(now + LATE_MAX) },
+            Phase::Collecting { deadline } => {
+                let longest = collect.map_or(Duration::ZERO, |collect| collect.first_digit.max(collect.inter_digit));
+                Phase::Collecting { deadline: deadline.min(now + longest) }
+            }
+            Phase::Over => Phase::Over,
+        };
         let gone = |name: &Arc<str>| Prompt { name: name.clone(), samples: Arc::new([]) };
         let prompts = prompts.iter().map(|name| prompt(name).unwrap_or_else(|| gone(name))).collect();
         Self { treatment: Treatment { prompts, repeat, interruptible, collect }, state: progress }

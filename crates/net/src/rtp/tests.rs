@@ -68,6 +68,7 @@ fn open(driver: &RtpDriver, clock: &Arc<dyn Clock>, shard: usize, id: u64, phone
     let mut session = Session::new(setup, clock.now());
     let stream = AudioStream {
         remote: Some(phone.socket.local_addr().unwrap()),
+        party: None,
         remote_rtcp: None,
         rtcp_mux: true,
         law: Law::Mu,

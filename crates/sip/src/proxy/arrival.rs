@@ -74,6 +74,10 @@ impl Proxy {
         if admission != Admission::Refused && !message.leaves_room() {
             return self.too_large(&message, flow);
         }
+        // Media is to know which host the session that a message describes belongs to.
+        if !message.body().is_empty() || (message.is_request() && message.method() == Method::Invite) {
+            message.append(&headers::PARTY, remote.ip());
+        }
         if message.is_request() {
             flow = way_back(&message, flow);
             note_source(&mut message, remote);

@@ -19,6 +19,9 @@ pub const LIVE: HeaderName = HeaderName::Other(Cow::Borrowed("Trunkline-Live"));
 pub const TENANT: HeaderName = HeaderName::Other(Cow::Borrowed("Trunkline-Tenant"));
 /// Towards nodes: `phone;dn=<dn>` or `trunk;name=<trunk>`.
 pub const SOURCE: HeaderName = HeaderName::Other(Cow::Borrowed("Trunkline-Source"));
+/// Towards nodes, and from a call's owner to media: the host that a message came to the edge from, whose answers have
+/// shown that it is there.
+pub const PARTY: HeaderName = HeaderName::Other(Cow::Borrowed("Trunkline-Party"));
 /// From the call's owner, where spans are wanted: the call's own span, in the form of a `traceparent`.
 pub const TRACE: HeaderName = HeaderName::Other(Cow::Borrowed("Trunkline-Trace"));
 /// Towards nodes: the owner, `<node.epoch>`, that should have got this message and is not live here.

@@ -64,8 +64,11 @@ impl Proxy {
         if node.is_some() && matches!(origin, Origin::Edge(_)) {
             self.note_dialog(message.to().ok().and_then(|to| to.tag()));
         }
-        if node.is_none() || matches!(origin, Origin::Edge(_)) {
+        if matches!(origin, Origin::Edge(_)) {
             message.remove_where(headers::is_ours);
+        } else if node.is_none() {
+            // Of ours it has what we have written when it arrived.
+            message.remove_where(|name| headers::is_ours(name) && !name.eq_ignore_ascii_case(headers::PARTY.as_str()));
         }
         message.ensure_content_length();
         self.counts.responses_forwarded += 1;

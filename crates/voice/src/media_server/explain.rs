@@ -123,7 +123,7 @@ impl Node {
             Event::Quiet { since } => What::Quiet { leg: id, since: since.as_micros() },
             Event::Resumed => What::Resumed { leg: id },
             // Which keys were pressed is nobody's business, and that a treatment ended is told by the call.
-            Event::Digit(_) | Event::Ended(_) => return,
+            Event::Digit(_) | Event::Ended(_) | Event::Withheld(_) | Event::Runaway => return,
         };
         self.trace.note(&leg.tenant, conn_id, now, what);
     }

@@ -63,6 +63,7 @@ impl Node {
             tenant,
             service,
             request_uri,
+            party: stream.as_ref().and_then(|stream| stream.party),
             edge,
             tag: record.key.clone(),
             token: record.token,

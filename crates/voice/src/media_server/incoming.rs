@@ -1,5 +1,7 @@
 //! New media dialogs.
 
+use std::net::IpAddr;
+
 use infra::MediaSessionId;
 use ivr::msml::Connection;
 use media::exchange::MEMBERS_MAX;
@@ -112,6 +114,7 @@ impl Node {
             tenant,
             service,
             request_uri: request.request_uri().unwrap_or_default().to_owned(),
+            party: party_of(request),
             edge: self.edge_of(flow).to_owned(),
             tag,
             // The record is made by us.
@@ -134,6 +137,11 @@ impl Node {
     pub(super) fn members(&self, conference: &str) -> impl Iterator<Item = &Leg> {
         self.legs.values().filter(move |leg| leg.conference() == Some(conference))
     }
+}
+
+/// The host that the phone's signalling comes from, as the proxy at the edge has seen it.
+pub(super) fn party_of(request: &Message) -> Option<IpAddr> {
+    request.header(&headers::PARTY)?.parse().ok()
 }
 
 fn is_sdp(request: &Message) -> bool {

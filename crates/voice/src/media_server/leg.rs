@@ -1,5 +1,7 @@
 //! A leg as the node holds it: a media dialog, its ports, its MSML state.
 
+use std::net::IpAddr;
+
 use infra::MediaSessionId;
 use ivr::msml::{Connection, Running};
 use media::sdp::{AudioStream, Description, LocalAudio};
@@ -21,6 +23,8 @@ pub struct Leg {
     pub service: Service,
     /// The Request-URI that named the service.
     pub request_uri: String,
+    /// The host that the phone's signalling comes from, as far as it is known.
+    pub party: Option<IpAddr>,
     /// The edge of the proxy by which it came.
     pub edge: String,
     /// Our tag in its dialog: the key of its record.

@@ -27,6 +27,10 @@ runtime::metrics! {
         digits: Counter = "media_digits";
         /// Phones that fell silent without being on hold.
         quiet: Counter = "media_legs_quiet";
+        /// Legs that were sent no more audio because nobody was heard at their address.
+        withheld: Counter = "media_legs_withheld";
+        /// Legs that were ended because their audio had more to do in a turn than it may.
+        runaway: Counter = "media_legs_runaway";
         /// SIP messages whose proxy was away.
         unsent: Counter = "media_messages_unsent";
         /// RTP and RTCP packets received.
@@ -74,6 +78,16 @@ impl Metrics {
     /// A phone fell silent.
     pub fn leg_quiet(&self) {
         self.quiet.inc();
+    }
+
+    /// A leg gets no more audio before somebody is heard at its address.
+    pub fn leg_withheld(&self) {
+        self.withheld.inc();
+    }
+
+    /// A leg's audio exceeded its steps.
+    pub fn leg_runaway(&self) {
+        self.runaway.inc();
     }
 
     /// A message could not be sent.

@@ -7,8 +7,9 @@ use media::session::{Session, Setup};
 use model::Timestamp;
 use net::rtp::Order;
 use sip::agent::{DialogId, Reply};
-use sip::{HeaderName, StatusCode};
+use sip::{HeaderName, Message, StatusCode};
 
+use super::incoming::party_of;
 use super::node::{Node, note};
 use super::service::{Service, laws};
 
@@ -66,7 +67,10 @@ impl Node {
     }
 
     /// The peer wants to change the session: hold, resume, another address.
-    pub(super) fn offered(&mut self, dialog: DialogId, offer: &[u8], now: Timestamp) {
+    pub(super) fn offered(&mut self, dialog: DialogId, request: &Message, offer: &[u8], now: Timestamp) {
+        if let (Some(leg), Some(party)) = (self.legs.get_mut(&dialog), party_of(request)) {
+            leg.party = Some(party);
+        }
         match self.make_answer(dialog, offer, now) {
             Ok(answer) => note("an answer", self.agent.accept_offer(dialog, answer, now)),
             Err(status) => note("a refusal", self.agent.refuse_offer(dialog, status, now)),
@@ -107,10 +111,11 @@ impl Node {
     }
 
     /// Puts a stream into force; the first one gives the leg its session.
-    fn apply(&mut self, dialog: DialogId, stream: AudioStream, now: Timestamp) {
+    fn apply(&mut self, dialog: DialogId, mut stream: AudioStream, now: Timestamp) {
         let random = self.entropy.next_u64();
         let start = self.entropy.next_u64();
         let Some(leg) = self.legs.get_mut(&dialog) else { return };
+        stream.party = leg.party;
         leg.stream = Some(stream.clone());
         let call_id = self.agent.leg(dialog).map(|state| state.dialog.call_id.to_string()).unwrap_or_default();
         super::explain::audio(&self.trace, leg, &stream, call_id, now);

@@ -218,7 +218,7 @@ impl Node {
         match event {
             Event::Incoming { dialog, request, flow } => self.incoming(dialog, &request, flow, now),
             Event::Acknowledged { dialog, answer } => self.acknowledged(dialog, answer.as_deref(), now),
-            Event::Offered { dialog, offer, .. } => self.offered(dialog, &offer, now),
+            Event::Offered { dialog, request, offer } => self.offered(dialog, &request, &offer, now),
             Event::OfferWanted { dialog } => self.offer_wanted(dialog, now),
             Event::Info { dialog, request, message } => self.info(dialog, request, &message, now),
             Event::Request { request, .. } => {

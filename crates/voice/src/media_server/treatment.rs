@@ -74,8 +74,20 @@ impl Node {
                 }
             }
             Event::Digit(_) => self.metrics.digit_pressed(),
+            Event::Withheld(to) => {
+                self.metrics.leg_withheld();
+                tracing::info!(?dialog, %to, "nobody is heard at an address: no more audio goes there");
+            }
+            Event::Runaway => self.runaway(dialog, now),
             Event::Learned(_) | Event::Resumed => {}
         }
+    }
+
+    /// A leg whose audio had no end of work in a turn: it is ended, so that its owner begins a new one.
+    fn runaway(&mut self, dialog: DialogId, now: Timestamp) {
+        self.metrics.leg_runaway();
+        tracing::error!(?dialog, "a leg's audio exceeded its steps: the leg is ended");
+        note("the end of a leg", self.agent.bye(dialog, Vec::new(), now));
     }
 
     /// The announcement of RFC 4240 §3: it begins with the ACK.

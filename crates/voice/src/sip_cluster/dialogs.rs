@@ -8,7 +8,8 @@ use sip::agent::{DialogId, Event, Release, Reply, Session};
 use sip::{HeaderName, LocalTag, Message, StatusCode};
 
 use super::entry::LegStage;
-use super::legs::note;
+use super::incoming::party;
+use super::legs::{note, party_header};
 use super::node::{Node, Place, Side};
 use super::session::{self, Refusal};
 
@@ -20,7 +21,7 @@ impl Node {
             Event::Answered { dialog, response, session } => self.answered(dialog, &response, session, now),
             Event::Failed { dialog, status, response } => self.failed(dialog, status, response.as_deref(), now),
             Event::Acknowledged { dialog, answer } => self.acknowledged(dialog, answer, now),
-            Event::Offered { dialog, offer, .. } => self.offered(dialog, offer, now),
+            Event::Offered { dialog, request, offer } => self.offered(dialog, &request, offer, now),
             Event::Renegotiated { dialog, answer } => self.renegotiated(dialog, answer, now),
             Event::Proposed { dialog, offer } => self.proposed(dialog, offer, now),
             Event::OfferWanted { dialog } => self.offer_wanted(dialog, now),
@@ -74,7 +75,17 @@ impl Node {
                 self.pin_media(conn_id, response);
                 self.media_answered(conn_id, leg, session, now);
             }
-            Side::Phone => self.phone_answered(conn_id, leg, session, now),
+            Side::Phone => {
+                self.note_party(conn_id, leg, response);
+                self.phone_answered(conn_id, leg, session, now);
+            }
+        }
+    }
+
+    /// A party's message came from there.
+    fn note_party(&mut self, conn_id: ConnId, id: LegId, message: &Message) {
+        if let (Some(leg), Some(party)) = (self.leg_mut(conn_id, id), party(message)) {
+            leg.party = Some(party);
         }
     }
 
@@ -270,10 +281,11 @@ impl Node {
     }
 
     /// The party wants another session: media is asked, with the same ports, and its answer goes back.
-    fn offered(&mut self, dialog: DialogId, offer: Bytes, now: Timestamp) {
+    fn offered(&mut self, dialog: DialogId, request: &Message, offer: Bytes, now: Timestamp) {
         let Some(Place { conn_id, leg: id, side }) = self.place(dialog) else {
             return;
         };
+        self.note_party(conn_id, id, request);
         let Some(leg) = self.leg_mut(conn_id, id) else {
             return;
         };
@@ -293,7 +305,8 @@ impl Node {
             return;
         };
         leg.relaying = true;
-        if let Err(error) = self.agent.reinvite(media, Some(offer), Vec::new(), now) {
+        let party = party_header(leg).into_iter().collect();
+        if let Err(error) = self.agent.reinvite(media, Some(offer), party, now) {
             tracing::debug!(%conn_id, %error, "media cannot be asked now");
             if let Some(leg) = self.leg_mut(conn_id, id) {
                 leg.relaying = false;

@@ -1,6 +1,7 @@
 //! A call as the node holds it: the call model, the dialogs of its legs, and what waits for the next commit.
 
 use std::collections::VecDeque;
+use std::net::IpAddr;
 
 use call::Call;
 use call::call::{HoldWay, TypedPin};
@@ -71,6 +72,8 @@ pub struct Leg {
     pub stage: LegStage,
     /// The connection to the proxy by which it goes.
     pub link: u64,
+    /// The host that the party's signalling comes from, as the proxy has seen it.
+    pub party: Option<IpAddr>,
     /// For a leg that we ring: whom, and where.
     pub target: Option<Target>,
     /// Whether media waits for an answer to its offer.
@@ -137,6 +140,7 @@ impl Leg {
             media: None,
             stage,
             link,
+            party: None,
             target: None,
             owes_media: false,
             relaying: false,

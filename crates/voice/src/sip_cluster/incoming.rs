@@ -1,5 +1,7 @@
 //! An INVITE from a proxy becomes a call.
 
+use std::net::IpAddr;
+
 use infra::DialogKey;
 use model::plan::Caller;
 use model::{Dn, TenantId, Timestamp};
@@ -63,8 +65,13 @@ impl Node {
         };
         let mut caller_name = from.display_name().into_owned();
         truncate(&mut caller_name, NAME_MAX);
-        Ok(NewCallParts { tenant, caller, caller_name, dialled, dialog, link, invite })
+        Ok(NewCallParts { tenant, caller, caller_name, dialled, dialog, link, party: party(request), invite })
     }
+}
+
+/// The host that a message comes from, as the proxy has seen it.
+pub(super) fn party(message: &Message) -> Option<IpAddr> {
+    message.header(&headers::PARTY)?.parse().ok()
 }
 
 /// The number that the Request-URI names.

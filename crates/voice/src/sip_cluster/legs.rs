@@ -144,6 +144,7 @@ impl Node {
         let target = format!("sip:conf={conn_id}@{host}{}", codecs_param(&self.laws(conn_id)));
         let mut headers = vec![(sip::proxy::headers::TENANT, entry.tenant.to_string())];
         headers.extend(self.trace_header(conn_id));
+        headers.extend(entry.leg(id).and_then(party_header));
         let local = self.identity(entry.tenant.clone(), place, link);
         let invite = Invite {
             flow: Flow::Stream { connection: link },
@@ -238,7 +239,8 @@ impl Node {
         let told = if std::mem::take(&mut leg.owes_media) {
             self.agent.ack(media, answer, now)
         } else {
-            self.agent.reinvite(media, Some(answer), Vec::new(), now)
+            let party = party_header(leg).into_iter().collect();
+            self.agent.reinvite(media, Some(answer), party, now)
         };
         note("a session for media", told);
     }
@@ -408,6 +410,11 @@ fn escape_user(user: &str) -> String {
         }
     }
     escaped
+}
+
+/// What tells media whose signalling it is that names an address for its audio.
+pub(super) fn party_header(leg: &Leg) -> Option<(HeaderName, String)> {
+    Some((sip::proxy::headers::PARTY, leg.party?.to_string()))
 }
 
 /// The parameter that tells media which codecs the tenant speaks, the most wanted first.

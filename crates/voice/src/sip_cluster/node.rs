@@ -325,12 +325,13 @@ impl Node {
 
     /// A new call from an INVITE. The dial plan is asked; nothing is stored before it has answered.
     pub(super) fn open_call(&mut self, call: NewCallParts, now: Timestamp) {
-        let NewCallParts { tenant, caller, caller_name, dialled, dialog, link, invite } = call;
+        let NewCallParts { tenant, caller, caller_name, dialled, dialog, link, party, invite } = call;
         let conn_id = self.ids.next(now);
         let uuid = ids::call_uuid(&mut *self.entropy);
         let incoming = Incoming { tenant: tenant.clone(), conn_id, uuid, token: model::Token(1), caller, dialled };
         let mut leg = Leg::new(call::call::CALLER_LEG, link, LegStage::Offered, now);
         leg.phone = Some(dialog);
+        leg.party = party;
         let place = Place { conn_id, leg: leg.id, side: Side::Phone };
         self.dialogs.insert(dialog, place);
         let entry = Entry {
@@ -469,6 +470,7 @@ pub(super) struct NewCallParts {
     pub dialled: String,
     pub dialog: DialogId,
     pub link: u64,
+    pub party: Option<std::net::IpAddr>,
     pub invite: DialogKey,
 }
 

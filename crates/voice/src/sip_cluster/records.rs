@@ -86,6 +86,7 @@ fn leg_to_record<'a>(
         asked: leg.asked.map_or(v1::HoldRecordWay::Unspecified, model_write::way).into(),
         echo: leg.echo,
         heard_at_us: leg.heard_at.as_micros(),
+        party: leg.party.map(|host| host.to_string()),
     }
 }
 
@@ -165,6 +166,7 @@ fn leg_from_record(record: v1::LegRecord, mut link_of: impl FnMut(&str) -> u64) 
     let id = LegId(u16::try_from(record.id).map_err(|_| RecordError("legs.id"))?);
     let heard_at = Timestamp::from_micros(record.heard_at_us);
     Ok(Leg {
+        party: record.party.as_deref().map(str::parse).transpose().map_err(|_| RecordError("legs.party"))?,
         target,
         owes_media: record.owes_media,
         relaying: record.relaying,

@@ -18,12 +18,17 @@ fn an_invite_of_a_trunk_reaches_a_node_with_tenant_and_source() {
     lab.node(1, "sip-cluster", "sip-cluster-1.17");
     lab.from(
         TRUNK,
-        &Ask { more: "Trunkline-Tenant: other\nTrunkline-Source: phone;dn=7101\n", ..Ask::default() }.text(),
+        &Ask {
+            more: "Trunkline-Tenant: other\nTrunkline-Source: phone;dn=7101\nTrunkline-Party: 198.51.100.66\n",
+            ..Ask::default()
+        }
+        .text(),
     );
     let (flow, invite) = &lab.only();
     assert_eq!(*flow, tcp(1));
     assert_eq!(invite.headers(&headers::TENANT).collect::<Vec<_>>(), ["acme"]);
     assert_eq!(invite.headers(&headers::SOURCE).collect::<Vec<_>>(), ["trunk;name=carrier"]);
+    assert_eq!(invite.headers(&headers::PARTY).collect::<Vec<_>>(), ["192.0.2.10"]);
     assert_eq!(header(invite, &HeaderName::MaxForwards), "69");
     assert!(header(invite, &HeaderName::Via).starts_with("SIP/2.0/TCP 127.0.1.1:5080;branch=z9hG4bK"));
     assert!(header(invite, &HeaderName::RecordRoute).ends_with("@127.0.0.1:5060;lr>"));

@@ -171,6 +171,25 @@ fn while_credentials_cannot_be_had_trunks_call_and_phones_wait() {
 }
 
 #[test]
+fn a_node_is_told_by_which_host_a_session_was_answered() {
+    let mut lab = Lab::new();
+    lab.node(1, "sip-cluster", "a.1");
+    let path = flow_token::seal(udp(PHONE), None, &seal());
+    let more = format!("Route: <sip:{path}@127.0.0.1:5060;lr>\n");
+    lab.by(1, &Ask { uri: "sip:7101@10.0.0.7:5066", host: "127.0.2.1", more: &more, ..Ask::default() }.text());
+    let (_, invite) = lab.only();
+    lab.from(PHONE, &answer(&invite, 180, "p"));
+    assert_eq!(lab.only().1.header(&headers::PARTY), None, "it describes no session");
+    let forged = "Trunkline-Party: 198.51.100.66\nTrunkline-Tenant: other\nContent-Type: application/sdp\n";
+    let ok =
+        answer(&invite, 200, "p").replace("Content-Length: 0\n\n", &format!("{forged}Content-Length: 5\n\nv=0\n\n"));
+    lab.from(PHONE, &ok);
+    let (_, ok) = lab.only();
+    assert_eq!(ok.headers(&headers::PARTY).collect::<Vec<_>>(), ["203.0.113.5"]);
+    assert_eq!(ok.header(&headers::TENANT), None);
+}
+
+#[test]
 fn a_call_to_a_phone_goes_down_its_flow() {
     let mut lab = Lab::new();
     lab.node(1, "sip-cluster", "a.1");

@@ -1,6 +1,6 @@
 //! An audio session from its record.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use contracts::v1;
@@ -9,12 +9,19 @@ use media::g711::Law;
 use media::rtcp::ReceptionSnapshot;
 use media::sdp::{AudioStream, Direction};
 use media::session::{
-    Collect, CollectEnd, InboundSnapshot, OutboundSnapshot, Phase, PlayEnd, Progress, Repeat, Run, SessionSnapshot,
-    Totals, TreatmentSnapshot,
+    Candidate, Collect, CollectEnd, InboundSnapshot, OutboundSnapshot, Phase, PlayEnd, Progress, Repeat, Run,
+    SessionSnapshot, Source, Totals, TreatmentSnapshot,
 };
 use model::Timestamp;
 
 use crate::dialog_records::RecordError;
+
+/// Largest figure that is gone on with: more than can come in a hundred years, and far from where additions overflow.
+const COUNT_MAX: u64 = 1 << 48;
+/// Longest wait for a digit; MSML can ask for no more.
+const DIGIT_WAIT_MAX: Duration = Duration::from_hours(1);
+/// Most digits of a collection: their number has eight bits.
+const DIGITS_MAX: usize = 255;
 
 type Read<T> = Result<T, RecordError>;
 
@@ -56,26 +63,44 @@ fn stream(r: &v1::AudioStreamRecord) -> Read<AudioStream> {
             v1::AudioDirection::Unspecified => return Err(RecordError("audio.stream.direction")),
         },
         packet: r.packet.map(narrow).transpose()?,
+        party: host(r.party.as_deref())?,
     })
 }
 
 fn inbound(r: &v1::AudioInboundRecord) -> Read<InboundSnapshot> {
     Ok(InboundSnapshot {
-        learned: address(r.learned.as_deref())?,
-        learned_rtcp: address(r.learned_rtcp.as_deref())?,
-        lock: address(r.locked_address.as_deref())?.zip(r.locked_ssrc),
-        last_packet: time(r.last_packet_us),
+        source: Source {
+            learned: address(r.learned.as_deref())?,
+            learned_rtcp: address(r.learned_rtcp.as_deref())?,
+            lock: address(r.locked_address.as_deref())?.zip(r.locked_ssrc),
+            last_packet: time(r.last_packet_us),
+            described: time(r.described_us),
+            candidate: r.candidate.as_ref().map(candidate).transpose()?,
+            answered: host(r.answered.as_deref())?,
+            // Nothing was counted in records of before: those legs have no limit.
+            unproven_left: r.unproven_left.unwrap_or(u32::MAX),
+        },
         reception: r.reception.as_ref().map(reception).transpose()?,
         last_key: r.last_key,
         totals: Totals {
-            received: r.received,
-            received_octets: r.received_octets,
-            lost_before: r.lost_before,
-            strangers: r.strangers,
-            invalid: r.invalid,
+            received: count(r.received),
+            received_octets: count(r.received_octets),
+            lost_before: r.lost_before.clamp(-(COUNT_MAX as i64), COUNT_MAX as i64),
+            strangers: count(r.strangers),
+            invalid: count(r.invalid),
             first_packet: r.first_packet_us.map(time),
             remote_fraction_lost: narrow(r.remote_fraction_lost)?,
         },
+    })
+}
+
+fn candidate(r: &v1::SourceCandidateRecord) -> Read<Candidate> {
+    Ok(Candidate {
+        address: r.address.parse().map_err(|_| RecordError("audio.inbound.candidate"))?,
+        ssrc: r.ssrc,
+        next: narrow(r.next)?,
+        count: narrow(r.count)?,
+        at: time(r.at_us),
     })
 }
 
@@ -84,7 +109,7 @@ fn reception(r: &v1::ReceptionRecord) -> Read<ReceptionSnapshot> {
         ssrc: r.ssrc,
         base: narrow(r.base)?,
         highest: r.highest,
-        received: r.received,
+        received: count(r.received),
         expected_prior: r.expected_prior,
         received_prior: r.received_prior,
         jitter_16: r.jitter_16,
@@ -104,7 +129,7 @@ fn outbound(r: &v1::AudioOutboundRecord) -> Read<OutboundSnapshot> {
         packets: r.packets,
         octets: r.octets,
         packets_at_report: r.packets_at_report,
-        unrelayed: r.unrelayed,
+        unrelayed: count(r.unrelayed),
     })
 }
 
@@ -163,8 +188,8 @@ fn treatment(r: &v1::TreatmentRecord) -> Read<TreatmentSnapshot> {
 fn collect(r: &v1::CollectRecord) -> Read<Collect> {
     Ok(Collect {
         clear_buffer: r.clear_buffer,
-        first_digit: Duration::from_micros(r.first_digit_us),
-        inter_digit: Duration::from_micros(r.inter_digit_us),
+        first_digit: Duration::from_micros(r.first_digit_us).min(DIGIT_WAIT_MAX),
+        inter_digit: Duration::from_micros(r.inter_digit_us).min(DIGIT_WAIT_MAX),
         min: narrow(r.min)?,
         max: narrow(r.max)?,
         return_key: keys(&r.return_key)?.pop(),
@@ -172,6 +197,9 @@ fn collect(r: &v1::CollectRecord) -> Read<Collect> {
 }
 
 fn keys(text: &str) -> Read<Vec<Digit>> {
+    if text.len() > DIGITS_MAX {
+        return Err(RecordError("digits"));
+    }
     text.chars().map(|c| Digit::from_char(c).ok_or(RecordError("digits"))).collect()
 }
 
@@ -181,6 +209,14 @@ fn address(text: Option<&str>) -> Read<Option<SocketAddr>> {
 
 fn narrow<A, B: TryFrom<A>>(number: A) -> Read<B> {
     B::try_from(number).map_err(|_| RecordError("number out of range"))
+}
+
+fn host(text: Option<&str>) -> Read<Option<IpAddr>> {
+    text.map(|text| text.parse().map_err(|_| RecordError("host"))).transpose()
+}
+
+fn count(number: u64) -> u64 {
+    number.min(COUNT_MAX)
 }
 
 const fn time(micros: u64) -> Timestamp {

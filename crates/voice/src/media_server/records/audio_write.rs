@@ -6,7 +6,7 @@ use media::g711::Law;
 use media::rtcp::ReceptionSnapshot;
 use media::sdp::{AudioStream, Direction};
 use media::session::{
-    Collect, CollectEnd, InboundSnapshot, OutboundSnapshot, Phase, PlayEnd, Repeat, Run, SessionSnapshot,
+    Candidate, Collect, CollectEnd, InboundSnapshot, OutboundSnapshot, Phase, PlayEnd, Repeat, Run, SessionSnapshot,
     TreatmentSnapshot,
 };
 use std::time::Duration;
@@ -49,16 +49,22 @@ fn stream(s: &AudioStream) -> v1::AudioStreamRecord {
         telephone_event: s.telephone_event.map(u32::from),
         direction: direction.into(),
         packet: s.packet.map(u32::from),
+        party: s.party.map(|host| host.to_string()),
     }
 }
 
 fn inbound(i: &InboundSnapshot) -> v1::AudioInboundRecord {
+    let source = &i.source;
     v1::AudioInboundRecord {
-        learned: i.learned.map(|a| a.to_string()),
-        learned_rtcp: i.learned_rtcp.map(|a| a.to_string()),
-        locked_address: i.lock.map(|(address, _)| address.to_string()),
-        locked_ssrc: i.lock.map(|(_, ssrc)| ssrc),
-        last_packet_us: i.last_packet.as_micros(),
+        learned: source.learned.map(|a| a.to_string()),
+        learned_rtcp: source.learned_rtcp.map(|a| a.to_string()),
+        locked_address: source.lock.map(|(address, _)| address.to_string()),
+        locked_ssrc: source.lock.map(|(_, ssrc)| ssrc),
+        last_packet_us: source.last_packet.as_micros(),
+        described_us: source.described.as_micros(),
+        candidate: source.candidate.as_ref().map(candidate),
+        answered: source.answered.map(|host| host.to_string()),
+        unproven_left: Some(source.unproven_left),
         reception: i.reception.as_ref().map(reception),
         last_key: i.last_key,
         received: i.totals.received,
@@ -68,6 +74,16 @@ fn inbound(i: &InboundSnapshot) -> v1::AudioInboundRecord {
         invalid: i.totals.invalid,
         first_packet_us: i.totals.first_packet.map(|at| at.as_micros()),
         remote_fraction_lost: i.totals.remote_fraction_lost.into(),
+    }
+}
+
+fn candidate(c: &Candidate) -> v1::SourceCandidateRecord {
+    v1::SourceCandidateRecord {
+        address: c.address.to_string(),
+        ssrc: c.ssrc,
+        next: c.next.into(),
+        count: c.count.into(),
+        at_us: c.at.as_micros(),
     }
 }
 

@@ -37,6 +37,8 @@ pub struct Bench {
     pub node: Node,
     pub now: Timestamp,
     pub peers: HashMap<Peer, UserAgent>,
+    /// Which hosts media was told that sessions belong to.
+    pub parties: Vec<String>,
     /// What the caller and the phone have seen.
     pub seen: Vec<(Peer, Event)>,
     /// Names of the facts that were stored.
@@ -98,6 +100,7 @@ impl Bench {
             node,
             now,
             peers,
+            parties: Vec::new(),
             seen: Vec::new(),
             story: Vec::new(),
             writes: Vec::new(),
@@ -120,8 +123,11 @@ impl Bench {
     }
 
     pub fn dial(&mut self, number: &str, source: &str) {
-        let headers =
-            vec![(sip::proxy::headers::TENANT, "t1".to_owned()), (sip::proxy::headers::SOURCE, source.to_owned())];
+        let headers = vec![
+            (sip::proxy::headers::TENANT, "t1".to_owned()),
+            (sip::proxy::headers::SOURCE, source.to_owned()),
+            (sip::proxy::headers::PARTY, "203.0.113.9".to_owned()),
+        ];
         let invite = Invite {
             flow: LINK,
             target: format!("sip:{number}@{EDGE}"),
@@ -252,6 +258,9 @@ impl Bench {
     /// Media as it is: answers offers, makes them, and takes MSML.
     fn media(&mut self, event: Event) {
         let now = self.now;
+        if let Event::Incoming { request, .. } | Event::Offered { request, .. } = &event {
+            self.parties.extend(request.header(&sip::proxy::headers::PARTY).map(str::to_owned));
+        }
         match event {
             Event::Incoming { dialog, request, .. } => {
                 self.tags += 1;

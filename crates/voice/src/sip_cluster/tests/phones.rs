@@ -35,6 +35,16 @@ fn a_phone_may_ring_as_long_as_its_tenant_lets_it() {
 }
 
 #[test]
+fn media_is_told_which_host_a_session_belongs_to() {
+    let (mut bench, _) = talking();
+    let (dialog, now) = (bench.phone_dialog.expect("a dialog"), bench.now);
+    let from = vec![(sip::proxy::headers::PARTY, "203.0.113.7".to_owned())];
+    bench.agent(Peer::Phone).reinvite(dialog, Some(held(PHONE_SDP)), from, now).expect("a dialog");
+    bench.run();
+    assert_eq!(bench.parties, ["203.0.113.9", "203.0.113.7"]);
+}
+
+#[test]
 fn an_answer_that_media_cannot_take_ends_the_call() {
     let mut bench = Bench::new();
     bench.call("7101", phone(60_000));
