@@ -19,6 +19,8 @@ const NAME_MAX: usize = 64;
 const FILE_BYTES_MAX: u64 = 2 * wav::SAMPLES_MAX as u64 + 4_096;
 /// Prompts that are kept; beyond that the cache starts anew.
 const CACHED_MAX: usize = 1_024;
+/// Samples that are kept, likewise: 256 MB, of which one prompt may have a ninth.
+const CACHED_SAMPLES_MAX: usize = 128 << 20;
 
 /// The prompts that come with the program.
 const OWN: [(&str, &[u8]); 15] = [
@@ -110,7 +112,8 @@ impl Prompts {
             return Some(prompt.clone());
         }
         let prompt = Prompt { name: name.into(), samples: read()?.into() };
-        if self.cached.len() >= CACHED_MAX {
+        let kept: usize = self.cached.values().map(|(_, prompt)| prompt.samples.len()).sum();
+        if self.cached.len() >= CACHED_MAX || kept + prompt.samples.len() > CACHED_SAMPLES_MAX {
             self.cached.clear();
         }
         self.cached.insert(key, (changed, prompt.clone()));
