@@ -10,7 +10,8 @@ use sip::agent::DialogId;
 use tokio::sync::oneshot;
 
 use super::leg::Stored;
-use super::node::{Node, STORE_TREATMENTS_EVERY};
+use super::limits::ENDS_MAX;
+use super::node::{Node, STORE_TREATMENTS_EVERY, note};
 use super::records;
 
 /// A leg that ended and whose record is still there.
@@ -19,6 +20,27 @@ pub struct Over {
     tenant: TenantId,
     tag: MediaSessionId,
     token: Token,
+}
+
+/// What is to be done about a write that was not carried out.
+#[derive(Debug)]
+pub enum Undo {
+    /// The leg is to be stored again; whether the ledger has it is as unknown as it was before.
+    Store(MediaSessionId, Stored),
+    /// The record is still to be ended.
+    End(Over),
+}
+
+impl Undo {
+    /// Of that write.
+    pub fn of(write: &MediaWrite) -> Self {
+        let MediaWrite { tenant, session, token, .. } = write;
+        match write.change {
+            Change::Create { .. } => Self::Store(session.clone(), Stored::No),
+            Change::Save { .. } | Change::Keep => Self::Store(session.clone(), Stored::Live),
+            Change::End => Self::End(Over { tenant: tenant.clone(), tag: session.clone(), token: *token }),
+        }
+    }
 }
 
 impl Node {
@@ -39,7 +61,7 @@ impl Node {
 
     /// The record of a leg that ended goes with the next commit.
     pub(super) fn end_record(&mut self, tenant: TenantId, tag: MediaSessionId, token: Token) {
-        self.over.push(Over { tenant, tag, token });
+        self.push_over(Over { tenant, tag, token });
     }
 
     /// Asks the RTP threads for photographs of the legs that changed.
@@ -59,7 +81,7 @@ impl Node {
     }
 
     /// What has changed since the last batch. The answers go to [`Node::committed`], in the same order.
-    pub fn batch(&mut self, photographs: &[Photograph]) -> Vec<MediaWrite> {
+    pub fn batch(&mut self, photographs: &[Photograph], now: Timestamp) -> Vec<MediaWrite> {
         let taken: HashMap<LegId, &Photograph> = photographs.iter().map(|p| (p.leg, p)).collect();
         let mut batch = Vec::with_capacity(self.changed.len() + self.over.len());
         for dialog in std::mem::take(&mut self.changed) {
@@ -67,6 +89,13 @@ impl Node {
             let Some(snapshot) = self.agent.snapshot(&[dialog]).pop() else { continue };
             let audio = taken.get(&leg.id).map(|photograph| &photograph.session);
             let state = records::encode(leg, &leg.edge, snapshot, audio);
+            if state.len() > infra::bounds::STATE_MAX {
+                // It is refused by every ledger, and the batch of all other legs with it.
+                tracing::error!(tag = %leg.tag.0, bytes = state.len(), "a leg's record is too large: the leg is ended");
+                self.metrics.leg_oversized();
+                note("the end of a leg", self.agent.bye(dialog, Vec::new(), now));
+                continue;
+            }
             let change = match leg.stored {
                 Stored::No => Change::Create { state, intentions: Bytes::new() },
                 Stored::Live => Change::Save { state, intentions: Bytes::new() },
@@ -88,17 +117,45 @@ impl Node {
         batch
     }
 
+    /// Nothing of that was stored: it is part of the next commit.
+    pub fn not_stored(&mut self, writes: Vec<Undo>) {
+        for write in writes {
+            match write {
+                Undo::Store(tag, stored) => self.store_again(&tag, stored),
+                Undo::End(over) => self.push_over(over),
+            }
+        }
+    }
+
+    fn push_over(&mut self, over: Over) {
+        if self.over.len() >= ENDS_MAX {
+            return tracing::error!(tag = %over.tag.0, "too many records wait to be ended: the next life of this node ends it");
+        }
+        self.over.push(over);
+    }
+
+    fn store_again(&mut self, tag: &MediaSessionId, stored: Stored) {
+        let Some((dialog, leg)) = self.legs.iter_mut().find(|(_, leg)| leg.tag == *tag) else { return };
+        leg.stored = stored;
+        self.changed.insert(*dialog);
+    }
+
     /// The ledger's answers. A leg that somebody else has is let go of without a word: it is theirs to speak for.
     pub fn committed(&mut self, answers: impl IntoIterator<Item = (MediaSessionId, Written)>) {
         for (tag, written) in answers {
             let owner = match written {
                 Written::Fenced { owner, .. } | Written::Exists { owner, .. } => owner,
+                Written::Unknown => {
+                    // Whatever has become of its record: there is to be one.
+                    self.store_again(&tag, Stored::No);
+                    continue;
+                }
                 Written::Refused(refusal) => {
                     // It goes on as it is; what has been stored of it before stands.
                     tracing::error!(tag = %tag.0, %refusal, "a leg's record is not stored");
                     continue;
                 }
-                Written::Done { .. } | Written::Ended | Written::Unknown => continue,
+                Written::Done { .. } | Written::Ended => continue,
             };
             tracing::warn!(tag = %tag.0, %owner, "a leg belongs to somebody else");
             let dialog = self.legs.iter().find(|(_, leg)| leg.tag == tag).map(|(dialog, _)| *dialog);

@@ -6,14 +6,15 @@ use infra::{MediaSessionId, Record};
 use media::session::Session;
 use model::{TenantId, Timestamp};
 use net::http::Client;
-use net::rtp::Order;
+use net::rtp::{Order, PortsError};
 use runtime::RoleContext;
 use sip::Flow;
-use sip::agent::{DialogId, Restore};
+use sip::agent::{CommandError, DialogId, Restore};
 
 use super::leg::{Leg, Stored};
 use super::node::{Node, note};
 use super::records::{self, Decoded};
+use crate::dialog_records::RecordError;
 
 /// How long config may take to name the tenants at start, before the node goes on without its former legs.
 const TENANTS_WITHIN: Duration = Duration::from_secs(15);
@@ -23,31 +24,47 @@ const TENANTS_AGAIN: Duration = Duration::from_millis(100);
 /// How often the owner of a leg is asked until it has answered.
 const ASK_OWNER_EVERY: Duration = Duration::from_secs(10);
 
+/// Why a leg of a former life is not gone on with.
+#[derive(Debug, thiserror::Error)]
+pub enum RestoreError {
+    /// The record stays as it is.
+    #[error("its record cannot be read")]
+    Record(#[from] RecordError),
+    /// The record stays as it is.
+    #[error("there is no proxy by which it could go on")]
+    NoProxy,
+    /// The record stays as it is.
+    #[error("its dialog cannot be gone on with")]
+    Dialog(#[source] CommandError),
+    /// Without its port the phone cannot be heard. Its owner is told, and the record ends with the next commit.
+    #[error("its ports are lost")]
+    Ports(#[source] PortsError),
+}
+
 impl Node {
     /// Goes on with a claimed leg. Needs a connection to a proxy, so that its messages find their way.
-    pub fn restore(&mut self, record: &Record<MediaSessionId>, now: Timestamp) {
-        let tag = record.key.0.as_str();
-        let decoded = match records::decode(&record.state, self.advertise) {
-            Ok(decoded) => decoded,
-            Err(error) => return tracing::error!(tag, %error, "a leg's record cannot be read"),
-        };
+    ///
+    /// # Errors
+    /// Why it is not gone on with: that costs this leg alone.
+    pub fn restore(&mut self, record: &Record<MediaSessionId>, now: Timestamp) -> Result<(), RestoreError> {
+        let decoded = records::decode(&record.state, self.advertise)?;
+        self.go_on(record, decoded, now)
+    }
+
+    fn go_on(&mut self, record: &Record<MediaSessionId>, decoded: Decoded, now: Timestamp) -> Result<(), RestoreError> {
         let Decoded { dialog, edge, request_uri, service, connection, local, described, secret, treatments, audio } =
             decoded;
-        let Some(link) = self.link_at(&edge) else {
-            return tracing::error!(tag, "there is no proxy by which a leg could go on");
-        };
+        let link = self.link_at(&edge).ok_or(RestoreError::NoProxy)?;
         let how = Restore { stream: Some(Flow::Stream { connection: link }), resend: true, cseq_jump: 0 };
-        let dialog = match self.agent.restore(vec![dialog], how, now).map(|mut dialogs| dialogs.pop()) {
-            Ok(Some(dialog)) => dialog,
-            Ok(None) => return,
-            Err(error) => return tracing::error!(tag, %error, "a dialog cannot be gone on with"),
-        };
+        let restored = self.agent.restore(vec![dialog], how, now).map_err(RestoreError::Dialog)?;
+        let Some(dialog) = restored.into_iter().next() else { return Ok(()) };
         let ports = match self.driver.ports().bind_again(local.port) {
             Ok(ports) => ports,
             Err(error) => {
-                // Without its port the phone cannot be heard: the owner begins a new leg.
-                tracing::error!(tag, %error, "a leg's ports are lost");
-                return note("the end of a leg", self.agent.bye(dialog, Vec::new(), now));
+                // The owner begins a new leg.
+                note("the end of a leg", self.agent.bye(dialog, Vec::new(), now));
+                self.end_record(record.tenant.clone(), record.key.clone(), record.token);
+                return Err(RestoreError::Ports(error));
             }
         };
         let id = self.new_leg_id();
@@ -93,6 +110,7 @@ impl Node {
         self.unowned.insert(dialog, now);
         self.mark(dialog);
         self.secret_lost(dialog, now);
+        Ok(())
     }
 
     /// Asks the owners of legs of a former life whether they still have them: the BYE may have come while we were away. One

@@ -91,7 +91,7 @@ impl InMemory {
 
     /// When [`InMemory::handle_timeout`] is wanted next.
     pub fn next_timeout(&self) -> Timestamp {
-        self.node.next_timeout().map_or(Timestamp::MAX, |due| due).min(self.audio.next_timeout())
+        self.node.next_timeout().unwrap_or(Timestamp::MAX).min(self.audio.next_timeout())
     }
 
     /// The next SIP message to be sent.
@@ -105,10 +105,10 @@ impl InMemory {
     }
 
     /// What has changed since the last time, for the ledger.
-    pub fn stored(&mut self) -> Vec<MediaWrite> {
+    pub fn stored(&mut self, now: Timestamp) -> Vec<MediaWrite> {
         let answers = self.node.photographs();
         let taken = answers.into_iter().filter_map(|mut answer| answer.try_recv().ok()).flatten().collect::<Vec<_>>();
-        self.node.batch(&taken)
+        self.node.batch(&taken, now)
     }
 
     fn take_news(&mut self, now: Timestamp) {

@@ -28,5 +28,7 @@ impl Default for Limits {
 
 /// Messages from proxies, and news of legs, that one turn takes: few enough to keep the keep-alives on time.
 pub const INPUTS_PER_TURN: usize = 64;
+/// Ends of records that wait while the ledger takes nothing: as many as end in an hour at 18 a second.
+pub const ENDS_MAX: usize = 65_536;
 /// Longest description in a body, in bytes.
 pub const BODY_BYTES_MAX: usize = 32_768;

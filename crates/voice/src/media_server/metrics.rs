@@ -31,6 +31,10 @@ runtime::metrics! {
         withheld: Counter = "media_legs_withheld";
         /// Legs that were ended because their audio had more to do in a turn than it may.
         runaway: Counter = "media_legs_runaway";
+        /// Legs of a former life that were not gone on with.
+        not_restored: Counter = "media_legs_not_restored";
+        /// Legs that were ended because their records were larger than a record may be.
+        oversized: Counter = "media_legs_oversized";
         /// SIP messages whose proxy was away.
         unsent: Counter = "media_messages_unsent";
         /// RTP and RTCP packets received.
@@ -88,6 +92,16 @@ impl Metrics {
     /// A leg's audio exceeded its steps.
     pub fn leg_runaway(&self) {
         self.runaway.inc();
+    }
+
+    /// A leg of a former life was not gone on with.
+    pub fn leg_not_restored(&self) {
+        self.not_restored.inc();
+    }
+
+    /// A leg's record is larger than a record may be.
+    pub fn leg_oversized(&self) {
+        self.oversized.inc();
     }
 
     /// A message could not be sent.

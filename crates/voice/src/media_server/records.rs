@@ -19,6 +19,8 @@ use crate::dialog_records::{RecordError, dialog_from_record, dialog_to_record};
 const KIND: &str = "media";
 /// The form of the record's body. A reader knows its own and the one before.
 const VERSION: u32 = 1;
+/// Largest number that is counted on from: far from where it would overflow.
+const NUMBER_MAX: u64 = 1 << 62;
 
 /// A leg from its record: without ports, which are bound again.
 #[derive(Debug)]
@@ -113,10 +115,10 @@ pub fn decode(bytes: &[u8], address: std::net::IpAddr) -> Result<Decoded, Record
             echo: body.echo,
             named: body.named,
         }),
-        local: LocalAudio { address, port, session_id: body.session_id, version: body.version },
+        local: LocalAudio { address, port, session_id: body.session_id, version: body.version.min(NUMBER_MAX) },
         described,
         secret,
-        treatments: body.treatments,
+        treatments: body.treatments.min(NUMBER_MAX),
         audio: body.audio.map(audio_read::session).transpose()?,
     })
 }

@@ -107,7 +107,11 @@ impl Turns {
                 tracing::info!(%proxy, %edge, "a proxy has accepted this node");
                 self.node.link_up(link.0, &edge, now);
                 for record in std::mem::take(&mut self.former) {
-                    self.node.restore(&record, now);
+                    if let Err(error) = self.node.restore(&record, now) {
+                        self.node.metrics.leg_not_restored();
+                        let cause = std::error::Error::source(&error).map(ToString::to_string);
+                        tracing::error!(tag = %record.key.0, %error, cause, "a leg of a former life is not gone on with");
+                    }
                 }
                 self.ctx.ready.holds(PROXY);
             }
@@ -142,14 +146,18 @@ impl Turns {
                 Ok(Err(_)) | Err(_) => tracing::warn!("an RTP thread does not keep up"),
             }
         }
-        let batch = self.node.batch(&photographs);
+        let batch = self.node.batch(&photographs, self.now());
         if batch.is_empty() {
             return;
         }
-        let tags: Vec<_> = batch.iter().map(|write| write.session.clone()).collect();
+        let (tags, undo): (Vec<_>, Vec<_>) =
+            batch.iter().map(|write| (write.session.clone(), super::commit::Undo::of(write))).unzip();
         match self.ctx.stores.media.commit(batch).await {
             Ok(answers) => self.node.committed(tags.into_iter().zip(answers)),
-            Err(error) => tracing::warn!(%error, "the ledger cannot store what media has"),
+            Err(error) => {
+                tracing::warn!(%error, "the ledger cannot store what media has: it is tried again");
+                self.node.not_stored(undo);
+            }
         }
     }
 

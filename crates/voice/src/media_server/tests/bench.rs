@@ -98,7 +98,7 @@ impl Bench {
         self.node.changed.extend(all);
         let answers = self.node.photographs();
         let photographs: Vec<_> = answers.into_iter().flat_map(|answer| answer.blocking_recv().unwrap()).collect();
-        let batch = self.node.batch(&photographs);
+        let batch = self.node.batch(&photographs, self.clock.now());
         let (heir, news) = node(self.ports.clone(), limits(), &self.clock, 2);
         // The old node closes its sockets first.
         drop(std::mem::replace(&mut self.node, heir));
@@ -109,7 +109,7 @@ impl Bench {
                 panic!("a leg that is over has no next life")
             };
             let record = Record { tenant, key, owner, token: Token(2), state, intentions, due, claims: 1 };
-            self.node.restore(&record, self.clock.now());
+            self.node.restore(&record, self.clock.now()).unwrap();
         }
         self.settle();
     }

@@ -1,17 +1,24 @@
 //! The node without sockets: what a simulation does with it.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use infra::{Change, Clock, MediaWrite, Record};
+use bytes::Bytes;
+use contracts::v1;
+use infra::{Change, Clock, MediaWrite, Record, Written};
+use ivr::msml::{self, Command, Dialog};
 use media::g711::Law;
 use media::rtp::{Header, Packet};
 use media::sdp::{self, LocalAudio, Preference, negotiation};
 use model::entropy::Seeded;
-use model::{Epoch, NodeId, Owner, Token};
-use sip::agent::{AgentConfig, Event, Invite, LocalIdentity, Provisionals, Session, UserAgent};
+use model::{Entropy as _, Epoch, NodeId, Owner, Token};
+use prost::Message as _;
+use sip::agent::{AgentConfig, Body, DialogId, Event, Invite, LocalIdentity, Provisionals, Session, UserAgent};
 use sip::{Flow, Message, Seal};
 
+use super::super::commit::Undo;
+use super::super::former::RestoreError;
 use super::super::in_memory::{InMemory, Place};
 use super::super::limits::Limits;
 use crate::test_stores::HandClock;
@@ -23,6 +30,8 @@ struct World {
     media: InMemory,
     owner: UserAgent,
     events: Vec<Event>,
+    party: Option<String>,
+    dialog: Option<DialogId>,
 }
 
 fn media(clock: &Arc<HandClock>, epoch: u64) -> InMemory {
@@ -45,14 +54,20 @@ impl World {
         let clock = HandClock::new();
         let media = media(&clock, 1);
         let owner = UserAgent::new(AgentConfig::default(), Box::new(Seeded::new(3)));
-        Self { clock, media, owner, events: Vec::new() }
+        Self { clock, media, owner, events: Vec::new(), party: None, dialog: None }
     }
 
-    /// Invites media for a phone at that address; media's port.
+    /// Invites media for a phone; media's port.
     fn call(&mut self, n: u16) -> u16 {
-        let local =
-            LocalAudio { address: "198.51.100.7".parse().unwrap(), port: 4_000 + 2 * n, session_id: 1, version: 1 };
+        self.call_of(n, SocketAddr::from(([198, 51, 100, 7], 4_000 + 2 * n)))
+    }
+
+    /// Likewise, with that address in the description.
+    fn call_of(&mut self, n: u16, described: SocketAddr) -> u16 {
+        let local = LocalAudio { address: described.ip(), port: described.port(), session_id: 1, version: 1 };
         let target = "sip:conf=9@media.trunkline.invalid".to_owned();
+        let mut headers = vec![(sip::proxy::headers::TENANT, "example".to_owned())];
+        headers.extend(self.party.clone().map(|party| (sip::proxy::headers::PARTY, party)));
         let invite = Invite {
             flow: Flow::Stream { connection: LINK },
             to: format!("<{target}>"),
@@ -61,17 +76,53 @@ impl World {
             call_id: format!("call-{n}"),
             local: LocalIdentity { contact: "<sip:o@192.0.2.1>".to_owned(), tag: format!("owner-{n}") },
             routes: Vec::new(),
-            headers: vec![(sip::proxy::headers::TENANT, "example".to_owned())],
+            headers,
             offer: Some(negotiation::offer(&local, Preference::default()).to_string().into()),
             provisionals: Provisionals::Plain,
         };
-        self.owner.invite(invite, self.clock.now()).unwrap();
+        self.dialog = Some(self.owner.invite(invite, self.clock.now()).unwrap());
         self.settle();
         let answer = self.events.drain(..).find_map(|event| match event {
             Event::Answered { session: Session::Answer(answer), .. } => Some(answer),
             _ => None,
         });
         sdp::parse(&answer.unwrap()).unwrap().audio().unwrap().port
+    }
+
+    /// Music for the leg that was called last.
+    fn music(&mut self) {
+        let dialog = self.dialog.unwrap();
+        let connection = self.owner.leg(dialog).unwrap().dialog.local_tag.to_string();
+        let music = Command::DialogStart { connection, name: None, dialog: Dialog::looped(["prompt:music"]) };
+        let body = Body::new(msml::CONTENT_TYPE, msml::build_request(&[music]));
+        self.owner.info(dialog, body, Vec::new(), self.clock.now()).unwrap();
+        self.settle();
+    }
+
+    /// What the ledger has of all legs, by their ports.
+    fn records(&mut self) -> Vec<Record<infra::MediaSessionId>> {
+        let mut legs: Vec<_> = self.media.node.legs.iter().map(|(dialog, leg)| (leg.local.port, *dialog)).collect();
+        legs.sort_unstable();
+        let mut records = Vec::new();
+        for (_, dialog) in legs {
+            self.media.node.changed.clear();
+            self.media.node.changed.insert(dialog);
+            let MediaWrite { tenant, session: key, owner, due, change, .. } =
+                self.media.stored(self.clock.now()).pop().unwrap();
+            let (Change::Create { state, intentions } | Change::Save { state, intentions }) = change else { panic!() };
+            records.push(Record { tenant, key, owner, token: Token(2), state, intentions, due, claims: 1 });
+        }
+        records
+    }
+
+    /// The node dies, and its next life has what was stored; so many legs.
+    fn restart(&mut self) -> usize {
+        let records = self.records();
+        self.media = media(&self.clock, 2);
+        for record in &records {
+            self.media.node.restore(record, self.clock.now()).unwrap();
+        }
+        records.len()
     }
 
     fn settle(&mut self) {
@@ -109,6 +160,158 @@ impl World {
 }
 
 #[test]
+fn music_goes_on_for_who_has_done_the_signalling_and_ends_for_whom_only_the_description_names() {
+    for (party, heard) in [(Some("198.51.100.7"), 1_500), (Some("203.0.113.9"), 500), (None, 500)] {
+        let mut world = World::new();
+        world.party = party.map(str::to_owned);
+        world.call(0);
+        world.music();
+        let mut sent = 0;
+        for second in 0..30 {
+            for _ in 0..50 {
+                world.clock.pass(Duration::from_millis(20));
+                world.settle();
+                let packets = std::iter::from_fn(|| world.media.poll_packet());
+                sent += packets.filter(|packet| !media::rtp::is_rtcp(&packet.bytes)).count();
+            }
+            if second == 15 {
+                // What has gone is not forgotten by the node's next life, and the silence of a dead process is none.
+                world.restart();
+            }
+        }
+        assert!((heard - 20..=heard + 1).contains(&sent), "{party:?}: {sent}");
+    }
+}
+
+#[test]
+fn what_the_ledger_did_not_store_is_part_of_the_next_commit() {
+    let mut world = World::new();
+    world.call(0);
+    let now = world.clock.now();
+    let writes = world.media.stored(now);
+    assert!(matches!(writes[0].change, Change::Create { .. }));
+    world.media.node.not_stored(writes.iter().map(Undo::of).collect());
+    let again = world.media.stored(now);
+    assert!(matches!(again[0].change, Change::Create { .. }), "nobody has it yet");
+    // The ledger has lost it since.
+    world.media.node.committed([(again[0].session.clone(), Written::Unknown)]);
+    assert!(matches!(world.media.stored(now)[0].change, Change::Create { .. }));
+    world.owner.bye(world.dialog.unwrap(), Vec::new(), now).unwrap();
+    world.settle();
+    let ends = world.media.stored(now);
+    assert_eq!(ends[0].change, Change::End);
+    world.media.node.not_stored(ends.iter().map(Undo::of).collect());
+    assert_eq!(world.media.stored(now), ends);
+}
+
+#[test]
+fn a_leg_whose_ports_are_lost_leaves_no_record() {
+    let mut world = World::new();
+    world.call(0);
+    let records = world.records();
+    // Two records of the same port: the second finds it taken.
+    let again = Record { key: infra::MediaSessionId("other".to_owned()), ..records[0].clone() };
+    world.media = media(&world.clock, 2);
+    let now = world.clock.now();
+    world.media.node.restore(&records[0], now).unwrap();
+    let Err(error) = world.media.node.restore(&again, now) else { panic!("its dialog is there already") };
+    assert!(matches!(error, RestoreError::Dialog(_)), "{error}");
+    let mut taken = media(&world.clock, 3);
+    let _held = taken.node.driver.ports().bind_again(20_000).unwrap();
+    assert!(matches!(taken.node.restore(&records[0], now), Err(RestoreError::Ports(_))));
+    let writes = taken.stored(now);
+    assert_eq!((writes.len(), &writes[0].change), (1, &Change::End));
+    assert!(matches!(
+        taken.node.restore(&Record { state: Bytes::from_static(b"nonsense"), ..records[0].clone() }, now),
+        Err(RestoreError::Record(_))
+    ));
+}
+
+/// A record whose audio is damaged, if it is still one.
+fn damaged(record: &Record<infra::MediaSessionId>, chance: &mut Seeded) -> Option<Record<infra::MediaSessionId>> {
+    let mut state = v1::StateRecord::decode(record.state.clone()).unwrap();
+    let mut body = v1::MediaRecord::decode(state.body.clone()).unwrap();
+    let mut audio = body.audio.take().unwrap().encode_to_vec();
+    for _ in 0..=chance.below(2) {
+        let at = chance.below(audio.len() as u64) as usize;
+        match chance.below(4) {
+            0 => audio[at] ^= 1 << chance.below(8),
+            1 => audio[at] = chance.below(256) as u8,
+            2 => audio.truncate(at.max(1)),
+            // The largest number there is.
+            _ => drop(audio.splice(at..=at, [[0xFF; 9].as_slice(), &[1]].concat())),
+        }
+    }
+    body.audio = Some(v1::AudioRecord::decode(audio.as_slice()).ok()?);
+    state.body = body.encode_to_vec().into();
+    Some(Record { state: state.encode_to_vec().into(), ..record.clone() })
+}
+
+#[test]
+fn a_damaged_record_costs_its_leg_alone_and_no_turn_without_end() {
+    let mut world = World::new();
+    world.call(0);
+    world.music();
+    world.call(1);
+    world.music();
+    world.clock.pass(Duration::from_millis(500));
+    world.settle();
+    let records = world.records();
+    let mut chance = Seeded::new(16);
+    let mut gone_on_with = 0;
+    for _ in 0..1_500 {
+        let Some(bad) = damaged(&records[1], &mut chance) else { continue };
+        let mut media = media(&world.clock, 2);
+        let now = world.clock.now();
+        media.node.restore(&records[0], now).unwrap();
+        gone_on_with += usize::from(media.node.restore(&bad, now).is_ok());
+        let (end, mut turns, mut heard) = (now + Duration::from_secs(5), 0, 0);
+        while media.next_timeout() < end {
+            turns += 1;
+            assert!(turns < 4_000, "{bad:?}");
+            world.clock.pass(media.next_timeout().since(world.clock.now()));
+            media.handle_timeout(world.clock.now());
+            while media.poll_transmit().is_some() {}
+            let packets = std::iter::from_fn(|| media.poll_packet());
+            heard += packets.filter(|p| p.to.port() == 4_000 && !media::rtp::is_rtcp(&p.bytes)).count();
+        }
+        assert!(heard >= 240, "{heard} of the other leg's packets: {bad:?}");
+    }
+    assert!(gone_on_with > 50, "{gone_on_with}");
+    for _ in 0..20_000 {
+        let mut bytes = records[0].state.to_vec();
+        for _ in 0..=chance.below(3) {
+            let at = chance.below(bytes.len() as u64) as usize;
+            bytes[at] = chance.below(256) as u8;
+        }
+        let _ = super::super::records::decode(&bytes, "192.0.2.50".parse().unwrap());
+    }
+}
+
+#[test]
+fn two_legs_whose_descriptions_name_each_other_do_not_go_round_without_end() {
+    let mut world = World::new();
+    let media = |port: u16| SocketAddr::from(([192, 0, 2, 50], port));
+    assert_eq!((world.call_of(0, media(20_002)), world.call_of(1, media(20_000))), (20_000, 20_002));
+    let mut bytes = Header { ssrc: 5, ..Header::default() }.to_bytes().to_vec();
+    bytes.extend([0xFF; 160]);
+    assert!(world.media.hear(20_000, &bytes, media(20_002), world.clock.now()));
+    // The legs go on under each other's sources.
+    let first = world.media.poll_packet().unwrap();
+    while world.media.poll_packet().is_some() {}
+    world.clock.pass(Duration::from_millis(300));
+    let now = world.clock.now();
+    assert!(world.media.hear(first.to.port(), &first.bytes, first.from, now));
+    let mut rounds = 0;
+    while let Some(packet) = world.media.poll_packet() {
+        rounds += 1;
+        assert!(rounds <= 1_100, "it goes round");
+        world.media.hear(packet.to.port(), &packet.bytes, packet.from, now);
+    }
+    assert!(rounds > 10);
+}
+
+#[test]
 fn two_phones_hear_each_other_without_a_socket_and_still_do_in_the_nodes_next_life() {
     let mut world = World::new();
     let (alice, _bob) = (world.call(0), world.call(1));
@@ -116,14 +319,7 @@ fn two_phones_hear_each_other_without_a_socket_and_still_do_in_the_nodes_next_li
     for n in 0..5 {
         assert_eq!(world.heard(alice, n), [(4_002, said.clone())]);
     }
-    let writes = world.media.stored();
-    assert_eq!(writes.len(), 2);
-    world.media = media(&world.clock, 2);
-    for MediaWrite { tenant, session: key, owner, due, change, .. } in writes {
-        let (Change::Create { state, intentions } | Change::Save { state, intentions }) = change else { panic!() };
-        let record = Record { tenant, key, owner, token: Token(2), state, intentions, due };
-        world.media.node.restore(&record, world.clock.now());
-    }
+    assert_eq!(world.restart(), 2);
     assert_eq!(world.heard(alice, 6), [(4_002, said)]);
     world.settle();
     assert!(world.media.next_timeout() > world.clock.now());
