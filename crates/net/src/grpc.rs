@@ -1,5 +1,7 @@
 //! gRPC between roles: the same listeners, gate and connector as HTTP.
 
+mod streams;
+
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -16,6 +18,8 @@ use tonic::metadata::MetadataValue;
 use tonic::service::interceptor::InterceptedService;
 use tonic::service::{Interceptor, Routes};
 use tonic::transport::Endpoint;
+
+pub use streams::{Permit, STREAMS_MAX, STREAMS_OF_CALLER_MAX, Streams};
 
 use crate::connector::Connector;
 

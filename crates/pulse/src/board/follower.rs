@@ -232,7 +232,14 @@ impl Follower {
         let mut client = ConfigurationClient::new(channel).max_decoding_message_size(MESSAGE_MAX);
         let mut configuration = client.follow(asked).await?.into_inner();
         // The statistics are open before the first fact that they count.
-        let first = tokio::time::timeout(SILENCE_MAX, configuration.message()).await.context("silence")??;
+        let first = match tokio::time::timeout(SILENCE_MAX, configuration.message()).await.context("silence")? {
+            Err(status) if status.code() == Code::OutOfRange => {
+                // Somebody has taken the configuration back to an earlier state: all of it is read again.
+                self.configuration = Configuration::default();
+                return Err(status.into());
+            }
+            first => first?,
+        };
         self.configured(first.context("the stream of configuration has ended")?);
         let channel = net::grpc::channel(&self.ctx, CONNECTION, EVENTS_PORT)?;
         let asked = v1::SubscribeRequest { after: self.position.clone(), dns: Vec::new() };

@@ -10,15 +10,17 @@ use contracts::v1::read_objects_response::What;
 use futures::StreamExt as _;
 use infra::{Clock, ObjectChange, ProvisioningStore, Revision, StoreError};
 use model::TenantId;
-use net::grpc::{Answers, while_believed};
+use net::grpc::{Answers, Streams, while_believed};
 use tokio::sync::{mpsc, watch};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
 use super::Held;
 
-/// Changes that may wait for a slow reader; the reader's own flow control holds the rest back.
-const WAITING_MAX: usize = 16;
+/// Changes that may wait for a slow reader; its own flow control holds the rest back. Each may hold every object of a tenant.
+const WAITING_MAX: usize = 2;
+/// The most kinds that one request names: there are fewer.
+const KINDS_MAX: usize = 64;
 /// An answer comes at least this often.
 const SILENCE_MAX: Duration = Duration::from_secs(5);
 
@@ -27,6 +29,7 @@ pub(super) struct Server {
     store: Arc<dyn ProvisioningStore>,
     held: watch::Receiver<Held>,
     clock: Arc<dyn Clock>,
+    streams: Streams,
 }
 
 /// What a caller may see.
@@ -69,7 +72,7 @@ fn without_secrets(mut object: Object) -> Object {
 
 impl Server {
     pub fn new(store: Arc<dyn ProvisioningStore>, held: watch::Receiver<Held>, clock: Arc<dyn Clock>) -> Self {
-        Self { store, held, clock }
+        Self { store, held, clock, streams: Streams::default() }
     }
 
     #[allow(clippy::result_large_err, reason = "tonic's handlers return Status as it is")]
@@ -77,6 +80,9 @@ impl Server {
         let caller = net::grpc::caller(request)?;
         caller.needs_scope("config:read").map_err(|problem| Status::permission_denied(problem.to_string()))?;
         let secrets = caller.needs_scope("config:secrets").is_ok();
+        if kinds.len() > KINDS_MAX {
+            return Err(Status::invalid_argument(format!("kinds: there are more than {KINDS_MAX}")));
+        }
         Ok(View { tenant: net::grpc::tenant(request)?, kinds, secrets })
     }
 }
@@ -97,6 +103,7 @@ impl Configuration for Server {
         request: Request<v1::ReadObjectsRequest>,
     ) -> Result<Response<Self::ReadObjectsStream>, Status> {
         let view = Self::view(&request, request.get_ref().kinds.clone())?;
+        let permit = self.streams.open(Some(&view.tenant), net::grpc::caller(&request)?.subject())?;
         let id = request.into_inner().id;
         let stored = self.store.load(&view.tenant).await.map_err(status)?;
         let (revision, objects) = stored.ok_or_else(|| Status::not_found(format!("no tenant {}", view.tenant)))?;
@@ -108,7 +115,7 @@ impl Configuration for Server {
         let last = v1::ReadObjectsResponse { what: Some(What::Revision(revision.0)) };
         let objects = futures::stream::iter(wanted)
             .map(move |object| v1::ReadObjectsResponse { what: Some(What::Object(view.object(object))) });
-        Ok(Response::new(Box::pin(objects.chain(futures::stream::iter([last])).map(Ok))))
+        Ok(Response::new(permit.with(Box::pin(objects.chain(futures::stream::iter([last])).map(Ok)))))
     }
 
     type FollowTenantsStream = Answers<v1::FollowTenantsResponse>;
@@ -120,6 +127,7 @@ impl Configuration for Server {
         let caller = net::grpc::caller(&request)?;
         caller.needs_scope("config:read").map_err(|problem| Status::permission_denied(problem.to_string()))?;
         let only = caller.tenant().cloned();
+        let permit = self.streams.open(only.as_ref(), caller.subject())?;
         let mut held = self.held.clone();
         let (answers, stream) = mpsc::channel(WAITING_MAX);
         let stream = while_believed(ReceiverStream::new(stream), caller, self.clock.clone());
@@ -134,7 +142,7 @@ impl Configuration for Server {
                 let _ = tokio::time::timeout(SILENCE_MAX, held.changed()).await;
             }
         });
-        Ok(Response::new(stream))
+        Ok(Response::new(permit.with(stream)))
     }
 
     type FollowStream = Answers<v1::FollowResponse>;
@@ -142,6 +150,7 @@ impl Configuration for Server {
     async fn follow(&self, request: Request<v1::FollowRequest>) -> Result<Response<Self::FollowStream>, Status> {
         let view = Self::view(&request, request.get_ref().kinds.clone())?;
         let (answers, stream) = mpsc::channel(WAITING_MAX);
+        let permit = self.streams.open(Some(&view.tenant), net::grpc::caller(&request)?.subject())?;
         let stream = while_believed(ReceiverStream::new(stream), net::grpc::caller(&request)?, self.clock.clone());
         let mut after = Revision(request.into_inner().after_revision);
         let (store, mut held) = (self.store.clone(), self.held.clone());
@@ -151,6 +160,9 @@ impl Configuration for Server {
                     Ok(changes) => changes,
                     Err(error) => return drop(answers.send(Err(status(error))).await),
                 };
+                if after > changes.revision {
+                    return drop(answers.send(Err(beyond(after, changes.revision))).await);
+                }
                 after = changes.revision;
                 let shown = changes.changes.into_iter().filter_map(|change| match change {
                     ObjectChange::Put(object) => view.shows(&object.key()).then(|| view.object(object)),
@@ -168,6 +180,11 @@ impl Configuration for Server {
                 let _ = tokio::time::timeout(SILENCE_MAX, held.changed()).await;
             }
         });
-        Ok(Response::new(stream))
+        Ok(Response::new(permit.with(stream)))
     }
+}
+
+/// After a revision that there has not been, nothing would come for long, and then with a gap.
+fn beyond(after: Revision, last: Revision) -> Status {
+    Status::out_of_range(format!("after_revision: {} is beyond the last, {}: read the objects again", after.0, last.0))
 }

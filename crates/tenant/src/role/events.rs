@@ -10,6 +10,7 @@ use contracts::{json, wire};
 use http::{HeaderName, HeaderValue};
 use infra::{Clock, EventEntry, EventStream, Position, StoreError};
 use model::{Stamped, TenantId};
+use net::grpc::Streams;
 use net::http::{CallError, Client};
 use runtime::RoleContext;
 use tokio::sync::mpsc;
@@ -19,14 +20,15 @@ use tonic::{Request, Response, Status};
 use super::metrics::Metrics;
 use super::views::{Sources, Views};
 
-/// Deliveries that may wait for a slow reader; a reader that is further behind reads from the stream again.
-const WAITING_MAX: usize = 64;
-/// Events per read.
-const BATCH: usize = 256;
+/// Deliveries that may wait for a slow reader: a few megabytes where each carries all the user data that a call may have. What comes after them
+/// waits in the stream.
+const WAITING_MAX: usize = 16;
+/// Events per read: as for the deliveries, since all of them are in memory for each reader.
+const BATCH: usize = 64;
 /// A delivery comes at least this often.
 const SILENCE_MAX: Duration = Duration::from_secs(5);
-/// The most subscriptions of one replica.
-const SUBSCRIPTIONS_MAX: usize = 10_000;
+/// The most DNs that one subscription names: each fact is compared with each.
+const DNS_MAX: usize = 1_000;
 
 /// Names to frontend who asked the role that hands the request on.
 const REQUESTER: HeaderName = HeaderName::from_static("trunkline-requester");
@@ -37,7 +39,7 @@ type Deliveries = net::grpc::Answers<v1::Delivery>;
 pub(super) struct Server {
     events: Arc<dyn EventStream>,
     views: Views,
-    subscriptions: Arc<tokio::sync::Semaphore>,
+    streams: Streams,
     frontend: Client,
     clock: Arc<dyn Clock>,
 }
@@ -47,7 +49,7 @@ impl Server {
         Ok(Self {
             events: ctx.stores.events.clone(),
             views: Views::new(Sources::of(&ctx.stores), Metrics::register(&ctx.metrics)),
-            subscriptions: Arc::new(tokio::sync::Semaphore::new(SUBSCRIPTIONS_MAX)),
+            streams: Streams::default(),
             frontend: Client::new(ctx, "voice-31")?,
             clock: ctx.clock.clone(),
         })
@@ -81,9 +83,11 @@ impl Events for Server {
         caller.needs_scope("calls:read").map_err(|problem| Status::permission_denied(problem.to_string()))?;
         let caller = caller.clone();
         let tenant = net::grpc::tenant(&request)?;
-        let permit = self.subscriptions.clone().try_acquire_owned();
-        let permit = permit.map_err(|_| Status::resource_exhausted("too many subscriptions"))?;
+        let permit = self.streams.open(Some(&tenant), caller.subject())?;
         let asked = request.into_inner();
+        if asked.dns.len() > DNS_MAX {
+            return Err(Status::invalid_argument(format!("dns: there are more than {DNS_MAX}")));
+        }
         let (deliveries, stream) = mpsc::channel(WAITING_MAX);
         let after = if asked.after.is_empty() {
             let (view, position) = self.views.snapshot(&tenant).await.map_err(status)?;
@@ -97,11 +101,8 @@ impl Events for Server {
         let answers = net::grpc::while_believed(ReceiverStream::new(stream), &caller, self.clock.clone());
         let subject = caller.subject().to_owned();
         let subscription = Subscription { events: self.events.clone(), tenant, subject, dns: asked.dns, deliveries };
-        tokio::spawn(async move {
-            subscription.run(after).await;
-            drop(permit);
-        });
-        Ok(Response::new(answers))
+        tokio::spawn(subscription.run(after));
+        Ok(Response::new(permit.with(answers)))
     }
 
     async fn ask(&self, request: Request<v1::AskRequest>) -> Result<Response<v1::AskResponse>, Status> {

@@ -489,6 +489,19 @@ fn port_8000_asks_who_reads_and_for_which_tenant() -> Result<()> {
         let to_come = v1::SubscribeRequest { after: "99999999999999-0".to_owned(), dns: Vec::new() };
         let refused = client.subscribe(bearing(to_come, &operator)?).await.map(drop).expect_err("no such position");
         assert!(refused.code() == Code::OutOfRange && refused.message().starts_with("after: "), "{refused}");
+        let many = v1::SubscribeRequest { after: String::new(), dns: vec!["7101".to_owned(); 1_001] };
+        let refused = client.subscribe(bearing(many, &operator)?).await.map(drop).expect_err("too many DNs");
+        assert!(refused.code() == Code::InvalidArgument && refused.message().starts_with("dns: "), "{refused}");
+        // Nobody holds more streams open than it has use for; the streams of others are not concerned.
+        let mut held = Vec::new();
+        let refused = loop {
+            match client.subscribe(bearing(start(), &operator)?).await {
+                Ok(answers) => held.push(answers.into_inner()),
+                Err(status) => break status,
+            }
+        };
+        assert!(refused.code() == Code::ResourceExhausted && held.len() < 100, "{refused}, {} are open", held.len());
+        drop(held);
         // A token of another tenant reads that tenant, which has nothing to tell: the first word comes after a silence.
         let mut others = client.subscribe(bearing(start(), &elsewhere)?).await?.into_inner();
         let first = others.message().await?.context("the subscription ended")?;
@@ -537,6 +550,9 @@ fn port_8888_reads_the_objects_and_follows_their_changes() -> Result<()> {
         let mut skills = names(&first);
         skills.sort();
         assert_eq!(skills, ["English", "Sales", "Support"]);
+        let mut to_come = client.follow(bearing(follow(u64::MAX), &operator)?).await?.into_inner();
+        let refused = to_come.message().await.expect_err("no such revision");
+        assert!(refused.code() == Code::OutOfRange && refused.message().starts_with("after_revision: "), "{refused}");
         let mut from_now = client.follow(bearing(follow(revision), &operator)?).await?.into_inner();
         import_with_a_skill_more(&site)?;
         // Answers without objects come all the while.
