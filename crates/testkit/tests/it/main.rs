@@ -21,6 +21,7 @@ mod refusals;
 mod restart;
 mod ringing;
 mod routing;
+mod rows;
 mod secrets;
 mod stuck;
 mod topology;
