@@ -4,9 +4,10 @@ use contracts::v1;
 use futures::FutureExt as _;
 use futures::future::{BoxFuture, join_all};
 use infra::{
-    Answer, Refusal, Registration, RegistrationWrite, RegistrationWritten, Registrations, Result, Room, Size,
-    StoreError, bounds, wire,
+    Answer, Binding, Refusal, Registration, RegistrationWrite, RegistrationWritten, Registrations, Result, Room, Size,
+    bounds, wire,
 };
+use model::plan::Contact;
 use model::{Dn, TenantId, Timestamp};
 use prost::Message as _;
 
@@ -76,14 +77,39 @@ impl RedisStores {
             // Redis may have been emptied: facts are numbered on.
             return Ok(Registration { events: self.steady.told_of(tenant, &dn_of(dn)?), ..Registration::default() });
         }
-        // One that cannot be read is one without a phone: the next REGISTER is written over it.
-        let record = v1::RegistrationPut::decode(reply::bytes(words.get(2))?).unwrap_or_else(|error| {
-            tracing::error!(%tenant, %error, "a registration cannot be read");
-            v1::RegistrationPut::default()
-        });
-        let held = wire::registration_from_wire(record);
+        let bindings = bindings_of(dn, reply::bytes(words.get(2))?);
         let events = reply::number(words.get(1)).unwrap_or_default().max(self.steady.told_of(tenant, &dn_of(dn)?));
-        Ok(Registration { version: reply::number(words.first())?, events, ..held })
+        Ok(Registration { version: reply::number(words.first())?, events, bindings })
+    }
+
+    /// The DNs of a set. A name that is none is no phone's, and would stand before others for ever: it goes.
+    async fn dns(&self, set: &str, command: &redis::Cmd) -> Result<Vec<Dn>> {
+        let mut dns = Vec::new();
+        for name in reply::texts(&self.link.command(command).await?)? {
+            match Dn::parse(&name) {
+                Ok(dn) => dns.push(dn),
+                Err(error) => {
+                    tracing::error!(set, %error, "a name in the set is no DN: it is taken out");
+                    self.link.command(redis::cmd("ZREM").arg(set).arg(&name)).await?;
+                }
+            }
+        }
+        Ok(dns)
+    }
+}
+
+/// The bindings of a record. Where they cannot be read, there is one whose time is over: the phone's next REGISTER writes the record anew, or
+/// its end does, which is told.
+fn bindings_of(dn: &str, bytes: bytes::Bytes) -> Vec<Binding> {
+    match v1::RegistrationPut::decode(bytes) {
+        Ok(record) => wire::registration_from_wire(record).bindings,
+        Err(error) => {
+            tracing::error!(dn, %error, "a registration cannot be read: the phone is reached when it registers again");
+            let contact = Contact { uri: String::new(), path: Vec::new() };
+            let (refreshed_at, expires_at) = (Timestamp::ZERO, Timestamp::ZERO);
+            let call_id = String::new();
+            vec![Binding { contact, call_id, cseq: 0, refreshed_at, expires_at, q: 0, user_agent: None }]
+        }
     }
 }
 
@@ -130,9 +156,9 @@ impl Registrations for RedisStores {
                 let left = max.saturating_sub(ending.len());
                 let key = format!("regends:{}", tag(&tenant));
                 let mut command = redis::cmd("ZRANGEBYSCORE");
-                command.arg(key).arg("-inf").arg(now.as_micros()).arg("LIMIT").arg(0).arg(left);
-                let dns = reply::texts(&self.link.command(&command).await?)?;
-                ending.extend(dns.iter().filter_map(|dn| Some((tenant.clone(), dn_of(dn).ok()?))));
+                command.arg(&key).arg("-inf").arg(now.as_micros()).arg("LIMIT").arg(0).arg(left);
+                let dns = self.dns(&key, &command).await?;
+                ending.extend(dns.into_iter().map(|dn| (tenant.clone(), dn)));
             }
             Ok(ending)
         }
@@ -147,22 +173,15 @@ impl Registrations for RedisStores {
     ) -> Answer<'a, Vec<(Dn, Registration)>> {
         async move {
             let from = after.map_or_else(|| "-".to_owned(), |dn| format!("({dn}"));
+            let key = format!("regs:{}", tag(tenant));
             let mut command = redis::cmd("ZRANGE");
-            command.arg(format!("regs:{}", tag(tenant))).arg(from).arg("+").arg("BYLEX").arg("LIMIT").arg(0).arg(max);
-            let dns = reply::texts(&self.link.command(&command).await?)?;
-            let read = dns
-                .iter()
-                .map(|dn| async move { Ok::<_, StoreError>((dn_of(dn)?, self.registration(tenant, dn).await?)) });
-            let mut registrations = Vec::with_capacity(dns.len());
-            for read in join_all(read).await {
-                match read {
-                    Ok(read) => registrations.push(read),
-                    // One DN hides no other.
-                    Err(error) if !error.passes() => tracing::error!(%tenant, %error, "a registration cannot be read"),
-                    Err(error) => return Err(error),
-                }
-            }
-            Ok(registrations)
+            command.arg(&key).arg(from).arg("+").arg("BYLEX").arg("LIMIT").arg(0).arg(max);
+            let dns = self.dns(&key, &command).await?;
+            let read = dns.into_iter().map(|dn| async move {
+                let held = self.registration(tenant, dn.as_str()).await?;
+                Ok((dn, held))
+            });
+            futures::future::try_join_all(read).await
         }
         .boxed()
     }

@@ -659,6 +659,47 @@ async fn a_reader_in_another_process_is_woken() {
 }
 
 #[tokio::test]
+async fn a_registration_that_cannot_be_read_is_over_and_hides_no_other() {
+    let server = Server::start(32);
+    let (stores, _) = stores(&server, 0, Arc::new(SystemClock::start())).await;
+    let dn = |number: &str| Dn::parse(number).unwrap();
+    let ends = Timestamp::from_millis(4_000_000_000_000);
+    let write = |number: &str, expected, expires_at: Option<Timestamp>| {
+        let binding = |expires_at| Binding {
+            contact: Contact { uri: format!("sip:{number}@192.0.2.7"), path: Vec::new() },
+            call_id: "c".to_owned(),
+            cseq: 1,
+            refreshed_at: Timestamp::default(),
+            expires_at,
+            q: 1_000,
+            user_agent: None,
+        };
+        let bindings = expires_at.into_iter().map(binding).collect();
+        RegistrationWrite { tenant: tenant(), dn: dn(number), expected, bindings, events: Vec::new() }
+    };
+    stores.registrations.commit(vec![write("7101", 0, Some(ends)), write("7102", 0, Some(ends))]).await.unwrap();
+    server.cli(&["HSET", "reg:{acme}:7101", "b", "no record"]);
+    for set in ["regs:{acme}", "regends:{acme}"] {
+        server.cli(&["ZADD", set, "0", "no\nDN"]);
+    }
+
+    let both = [(tenant(), dn("7101")), (tenant(), dn("7102"))];
+    assert_eq!(stores.registrations.ending(ends, 2).await.unwrap().len(), 1, "one place was that of the name");
+    assert_eq!(stores.registrations.ending(ends, 2).await.unwrap(), both);
+    let listed = stores.registrations.list(&tenant(), None, 9).await.unwrap();
+    assert_eq!(
+        listed.iter().map(|(_, held)| (held.version, held.bindings.len())).collect::<Vec<_>>(),
+        [(1, 1), (1, 1)]
+    );
+    let damaged = stores.registrations.load(&tenant(), &dn("7101")).await.unwrap();
+    assert_eq!(damaged.bindings[0].expires_at, Timestamp::ZERO, "it is over");
+    let written = stores.registrations.commit(vec![write("7101", damaged.version, Some(ends))]).await.unwrap();
+    assert_eq!(written, [infra::RegistrationWritten::Done(2)]);
+    let anew = stores.registrations.load(&tenant(), &dn("7101")).await.unwrap();
+    assert_eq!(anew.bindings[0].expires_at, ends);
+}
+
+#[tokio::test]
 async fn connections_are_named_for_whoever_looks_at_redis() {
     let server = Server::start(5);
     let (_, redis) = stores(&server, 0, Arc::new(SystemClock::start())).await;
