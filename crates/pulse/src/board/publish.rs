@@ -14,6 +14,8 @@ use super::rows::{AgentRow, Change, Head, QueueRow, Snapshot, difference};
 
 /// Wallboards that listen at once, of all tenants.
 const SUBSCRIBERS_MAX: usize = 2_000;
+/// Of them those of one tenant, so that none takes them from the others: a screen for each supervisor of a large one.
+const SUBSCRIBERS_OF_TENANT_MAX: usize = 500;
 /// Messages that wait for a slow wallboard: 12 s at the highest rate. One that is further behind is dropped and begins again.
 const BEHIND_MAX: usize = 256;
 /// Changes that are kept for wallboards that come back.
@@ -38,6 +40,7 @@ pub(super) struct Boards {
 pub(super) struct Board {
     shown: Arc<Mutex<Shown>>,
     messages: broadcast::Sender<Message>,
+    permits: Arc<Semaphore>,
     /// Whether it has come up to the present once.
     present: Arc<watch::Sender<bool>>,
     metrics: Metrics,
@@ -58,7 +61,8 @@ pub(super) struct Subscription {
     /// The first messages.
     pub(super) first: Vec<Message>,
     pub(super) messages: broadcast::Receiver<Message>,
-    pub(super) permit: OwnedSemaphorePermit,
+    /// Of the tenant's and of all.
+    pub(super) permits: [OwnedSemaphorePermit; 2],
 }
 
 impl Boards {
@@ -72,6 +76,7 @@ impl Boards {
         let fresh = || Board {
             shown: Arc::new(Mutex::new(Shown { tenant: tenant.to_string(), ..Shown::default() })),
             messages: broadcast::channel(BEHIND_MAX).0,
+            permits: Arc::new(Semaphore::new(SUBSCRIBERS_OF_TENANT_MAX)),
             present: Arc::new(watch::Sender::new(false)),
             metrics: self.metrics.clone(),
         };
@@ -90,10 +95,13 @@ impl Boards {
 
     /// Listens to a board from now on; from after the message with the id `last` if it is still kept.
     pub(super) fn listen(&self, board: &Board, last: Option<&str>) -> Result<Subscription, Problem> {
-        let permit = self.permits.clone().try_acquire_owned().map_err(|_| {
-            self.metrics.subscriber_refused();
-            Problem::unavailable(format!("{SUBSCRIBERS_MAX} wallboards listen already"))
-        })?;
+        let permit = |of: &Arc<Semaphore>, max: usize| {
+            of.clone().try_acquire_owned().map_err(|_| {
+                self.metrics.subscriber_refused();
+                Problem::unavailable(format!("{max} wallboards listen already"))
+            })
+        };
+        let permits = [permit(&board.permits, SUBSCRIBERS_OF_TENANT_MAX)?, permit(&self.permits, SUBSCRIBERS_MAX)?];
         // Under the lock, so that no change falls between the state and the messages after it.
         let shown = board.shown();
         let messages = board.messages.subscribe();
@@ -102,7 +110,7 @@ impl Boards {
             Some(shown.kept.iter().skip(after).map(|(_, message)| message.clone()).collect())
         });
         let first = kept.unwrap_or_else(|| vec![message("snapshot", Some(&shown.head.position), &shown.snapshot())]);
-        Ok(Subscription { first, messages, permit })
+        Ok(Subscription { first, messages, permits })
     }
 }
 
@@ -205,4 +213,23 @@ fn message(event: &str, id: Option<&str>, data: &impl Serialize) -> Message {
     text.push_str(&serde_json::to_string(data).unwrap_or_default());
     text.push_str("\n\n");
     Message { bytes: text.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_wallboards_of_one_tenant_take_none_from_another() {
+        let boards = Boards::new(Metrics::register(&runtime::Metrics::default()));
+        let board = |tenant: &str| boards.of(&TenantId::parse(tenant).unwrap());
+        let (greedy, honest) = (board("greedy"), board("honest"));
+        let listen = |board: &Board| boards.listen(board, None);
+        let held: Vec<_> = (0..SUBSCRIBERS_OF_TENANT_MAX).map(|_| listen(&greedy).map_err(|p| p.to_string())).collect();
+        assert!(held.iter().all(Result::is_ok));
+        assert!(listen(&greedy).is_err());
+        assert!(listen(&honest).is_ok());
+        drop(held);
+        assert!(listen(&greedy).is_ok());
+    }
 }

@@ -74,7 +74,7 @@ async fn stream(
     let first = futures::stream::iter(subscription.first.into_iter().map(Ok));
     let messages = first.chain(BroadcastStream::new(subscription.messages)).take_until(over(drain, clock, &caller));
     let listening =
-        Listening { messages: Box::pin(messages), metrics: boards.metrics.clone(), _permit: subscription.permit };
+        Listening { messages: Box::pin(messages), metrics: boards.metrics.clone(), _permits: subscription.permits };
     let mut response = Body::from_stream(listening).into_response();
     let head = response.headers_mut();
     head.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
@@ -117,7 +117,7 @@ type Messages =
 struct Listening {
     messages: Messages,
     metrics: Metrics,
-    _permit: OwnedSemaphorePermit,
+    _permits: [OwnedSemaphorePermit; 2],
 }
 
 impl Stream for Listening {
