@@ -4,7 +4,7 @@ use bytes::Bytes;
 use call::Input;
 use call::call::{CALLER_LEG, HoldWay};
 use model::{ConnId, LegId, Timestamp};
-use sip::agent::{DialogId, Event, Release, Reply, Session};
+use sip::agent::{DialogId, Event, Release, Reply, Session, reasons_of};
 use sip::{HeaderName, LocalTag, Message, StatusCode};
 
 use super::entry::LegStage;
@@ -425,7 +425,15 @@ impl Node {
             self.metrics.leg_vanished();
             tracing::info!(%conn_id, leg = %id, ?side, "a party is gone without a word");
         }
+        if let (Release::ByPeer(message) | Release::Cancelled(message), true, Some(entry)) =
+            (reason, by_party, self.calls.get_mut(&conn_id))
+        {
+            entry.tell_others(id, &reasons_of(message));
+        }
         self.feed(conn_id, if by_party { Input::LegReleased(id) } else { Input::LegDead(id) }, now);
+        if let Some(entry) = self.calls.get_mut(&conn_id) {
+            entry.tell_others(id, &Vec::new());
+        }
         self.drop_closed(conn_id);
     }
 

@@ -4,12 +4,13 @@ use std::collections::VecDeque;
 use std::net::IpAddr;
 
 use call::Call;
-use call::call::{HoldWay, TypedPin};
+use call::call::{CALLER_LEG, HoldWay, TypedPin};
 use infra::{DialogKey, NewCall};
 use model::event::Stamped;
 use model::plan::Contact;
 use model::{Dn, LegId, Owner, TenantId, Timestamp};
-use sip::agent::{DialogId, IncomingId};
+use sip::HeaderName;
+use sip::agent::{COMPLETED_ELSEWHERE, DialogId, ExtraHeaders, IncomingId};
 
 use super::heirs::Sought;
 use super::routing_link::Told;
@@ -88,6 +89,9 @@ pub struct Leg {
     pub echo: bool,
     /// When something was heard of the party last: an answer, a request, a refresh.
     pub heard_at: Timestamp,
+    /// Why another party has left, by its own word (RFC 3326), while the call model is told: if that ends this leg, it is told
+    /// the same.
+    pub told: ExtraHeaders,
 }
 
 /// Whom a leg rings.
@@ -125,6 +129,25 @@ impl Entry {
         self.legs.iter_mut().find(|leg| leg.id == id)
     }
 
+    /// Why a leg ends, as its phone is told: because of a party that has just left, or of another phone that has answered.
+    pub fn reason_for(&self, id: LegId) -> ExtraHeaders {
+        let Some(leg) = self.leg(id) else {
+            return ExtraHeaders::new();
+        };
+        let answered = |other: &Leg| other.id != id && other.id != CALLER_LEG && other.stage == LegStage::Up;
+        if leg.told.is_empty() && leg.stage == LegStage::Ringing && self.legs.iter().any(answered) {
+            return vec![(HeaderName::Reason, COMPLETED_ELSEWHERE.to_owned())];
+        }
+        leg.told.clone()
+    }
+
+    /// What the others are told of a party that has left; nothing, once they have been.
+    pub fn tell_others(&mut self, id: LegId, reasons: &ExtraHeaders) {
+        for leg in self.legs.iter_mut().filter(|leg| leg.id != id) {
+            leg.told.clone_from(reasons);
+        }
+    }
+
     /// The dialogs that still live.
     pub fn dialogs(&self) -> impl Iterator<Item = DialogId> + '_ {
         self.legs.iter().flat_map(|leg| [leg.phone, leg.media]).flatten()
@@ -148,6 +171,7 @@ impl Leg {
             asked: None,
             echo: false,
             heard_at: now,
+            told: ExtraHeaders::new(),
         }
     }
 }

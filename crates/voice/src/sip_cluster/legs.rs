@@ -252,6 +252,7 @@ impl Node {
         let warning = self.calls.get_mut(&conn_id).and_then(|entry| entry.warning.take());
         let warning = warning.or_else(|| super::shown::warning(status).map(str::to_owned));
         refusal.headers.extend(warning.map(|warning| (HeaderName::Warning, warning)));
+        let reason = self.calls.get(&conn_id).map(|entry| entry.reason_for(id)).unwrap_or_default();
         let Some(leg) = self.leg_mut(conn_id, id) else {
             return;
         };
@@ -259,8 +260,8 @@ impl Node {
         if let Some(phone) = leg.phone {
             let ended = match before {
                 LegStage::Offered | LegStage::Preparing if id == CALLER_LEG => self.agent.reject(phone, refusal, now),
-                LegStage::Ringing => self.agent.cancel(phone, Vec::new(), now),
-                _ => self.agent.bye(phone, Vec::new(), now),
+                LegStage::Ringing => self.agent.cancel(phone, reason, now),
+                _ => self.agent.bye(phone, reason, now),
             };
             note("the end of a leg", ended);
         }

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use ivr::msml::Command;
-use sip::agent::{Body, Event, Reply, Session};
+use model::plan::Destination;
+use sip::agent::{Body, COMPLETED_ELSEWHERE, Event, Release, Reply, Session};
 use sip::{HeaderName, StatusCode};
 
 use super::bench::{Bench, MEDIA_SDP, PHONE_SDP, Peer, phone};
@@ -32,6 +33,54 @@ fn a_phone_may_ring_as_long_as_its_tenant_lets_it() {
     bench.bye(Peer::Caller);
     bench.pass(Duration::from_secs(40));
     assert!(bench.is_clear());
+}
+
+fn reason(event: &Event) -> Option<&str> {
+    match event {
+        Event::Released { reason: Release::Cancelled(message) | Release::ByPeer(message), .. } => {
+            message.header(&HeaderName::Reason)
+        }
+        _ => None,
+    }
+}
+
+#[test]
+fn a_phone_that_rings_beside_the_one_that_answers_is_told_that_the_call_was_taken() {
+    let mut bench = Bench::new();
+    let Destination::Extension { dn, contacts, no_answer_ms } = phone(60_000) else { panic!("an extension") };
+    let contacts = vec![contacts[0].clone(), contacts[0].clone()];
+    bench.call("7101", Destination::Extension { dn, contacts, no_answer_ms });
+    bench.phone_rings();
+    let first = bench.seen.iter().find_map(|(peer, event)| match (peer, event) {
+        (Peer::Phone, Event::Incoming { dialog, .. }) => Some(*dialog),
+        _ => None,
+    });
+    let now = bench.now;
+    bench
+        .agent(Peer::Phone)
+        .provisional(first.expect("two phones ring"), Reply::new(StatusCode::RINGING), now)
+        .unwrap();
+    bench.run();
+    bench.phone_answers();
+    assert!(bench.saw(Peer::Phone, |event| reason(event) == Some(COMPLETED_ELSEWHERE)), "{:?}", bench.seen);
+}
+
+#[test]
+fn what_the_caller_says_as_it_gives_up_reaches_the_phone() {
+    const WHY: &str = "Q.850;cause=16;text=\"Terminated\"";
+    let why = || vec![(HeaderName::Reason, WHY.to_owned())];
+    let mut bench = Bench::new();
+    bench.call("7101", phone(60_000));
+    bench.phone_rings();
+    let (dialog, now) = (bench.caller_dialog.expect("a call"), bench.now);
+    bench.agent(Peer::Caller).cancel(dialog, why(), now).expect("it rings");
+    bench.run();
+    assert!(bench.saw(Peer::Phone, |event| reason(event) == Some(WHY)), "{:?}", bench.seen);
+    let (mut bench, _) = talking();
+    let (dialog, now) = (bench.caller_dialog.expect("a call"), bench.now);
+    bench.agent(Peer::Caller).bye(dialog, why(), now).expect("they talk");
+    bench.run();
+    assert!(bench.saw(Peer::Phone, |event| reason(event) == Some(WHY)), "{:?}", bench.seen);
 }
 
 #[test]
