@@ -5,7 +5,7 @@ use futures::FutureExt as _;
 use futures::future::{BoxFuture, join_all};
 use infra::{
     Answer, Binding, Refusal, Registration, RegistrationWrite, RegistrationWritten, Registrations, Result, Room, Size,
-    bounds, wire,
+    StoreError, bounds, wire,
 };
 use model::plan::Contact;
 use model::{Dn, TenantId, Timestamp};

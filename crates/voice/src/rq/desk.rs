@@ -273,7 +273,7 @@ impl Desk {
     /// Writes the turn; `false` when somebody else owns the queues. Waits while the store is away.
     async fn commit(&self, turn: &Turn) -> Result<bool> {
         let Some(whole) = &turn.batch else { return Ok(true) };
-        let mut reduced = None;
+        let mut reduced: Option<infra::QueueBatch> = None;
         loop {
             match self.ctx.stores.queues.commit(reduced.as_ref().unwrap_or(whole).clone()).await {
                 Ok(Written::Done { .. }) => return Ok(true),
