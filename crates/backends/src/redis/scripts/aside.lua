@@ -1,4 +1,4 @@
--- Quarantine. Sorted set `asides:{tenant}`: members `<id> <bytes>` by the time at which they were put aside. Hash
+-- Quarantine. Sorted set `asides:{tenant}`: members `<id> <bytes> <when>` by their ids, which grow. Hash
 -- `aside:{tenant}:<id>`: k ledger, r key, o owner, t token, y why, p report, s state, i intentions, d due, l links (packed),
 -- a when, b bytes. Hash `asidemeta:{tenant}`: the last id, and how many were dropped.
 local what, now, kept, max, max_bytes = arg(), tonumber(arg()), tonumber(arg()), tonumber(arg()), tonumber(arg())
@@ -11,13 +11,14 @@ end
 
 -- Drops what is over and, the oldest first, what there is no room for.
 local function sweep()
-  local members = redis.call('ZRANGE', key('asides'), 0, -1, 'WITHSCORES')
-  local count, bytes = #members / 2, 0
-  for i = 1, #members, 2 do bytes = bytes + tonumber(string.match(members[i], ' (%d+)$')) end
-  for i = 1, #members, 2 do
-    if tonumber(members[i + 1]) + kept > now and count <= max and bytes <= max_bytes then break end
-    count, bytes = count - 1, bytes - tonumber(string.match(members[i], ' (%d+)$'))
-    remove(members[i])
+  local members = redis.call('ZRANGE', key('asides'), 0, -1)
+  local count, bytes = #members, 0
+  for _, member in ipairs(members) do bytes = bytes + tonumber(string.match(member, '^%d+ (%d+)')) end
+  for _, member in ipairs(members) do
+    local size, at = string.match(member, '^%d+ (%d+) (%d+)$')
+    if tonumber(at) + kept > now and count <= max and bytes <= max_bytes then break end
+    count, bytes = count - 1, bytes - tonumber(size)
+    remove(member)
     redis.call('HINCRBY', key('asidemeta'), 'dropped', 1)
   end
 end
@@ -40,7 +41,7 @@ if what == 'put' then
   local number = redis.call('HINCRBY', key('asidemeta'), 'last', 1)
   redis.call('HSET', entry(number), 'k', kind, 'r', id, 'o', owner, 't', token, 'y', why, 'p', report, 's', r[1] or '',
     'i', r[2] or '', 'd', r[3] or '', 'l', links or '', 'a', int(now), 'b', int(bytes))
-  redis.call('ZADD', key('asides'), int(now), int(number) .. ' ' .. int(bytes))
+  redis.call('ZADD', key('asides'), int(number), int(number) .. ' ' .. int(bytes) .. ' ' .. int(now))
   finish(kind, id, owner, links_of(links), now, remember)
   local last = add_events(events)
   sweep()
@@ -62,7 +63,7 @@ if what == 'damaged' then
   local bytes = #(r[2] or '') + #(r[3] or '') + #why
   redis.call('HSET', entry(number), 'k', kind, 'r', id, 'o', to, 't', int(tonumber(r[1]) or 1), 'y', why, 'p', '', 's', r[2] or '',
     'i', r[3] or '', 'd', r[4] or '', 'l', r[5] or '', 'a', int(now), 'b', int(bytes))
-  redis.call('ZADD', key('asides'), int(now), int(number) .. ' ' .. int(bytes))
+  redis.call('ZADD', key('asides'), int(number), int(number) .. ' ' .. int(bytes) .. ' ' .. int(now))
   local links = links_of(r[5])
   redis.call('DEL', record_key(kind, id))
   redis.call('HSET', record_key(kind, id), 'o', to, 't', int(tonumber(r[1]) or 1), 'l', cmsgpack.pack(links))
@@ -80,7 +81,7 @@ if what == 'list' then
   return answer
 end
 local id = arg()
-local e = redis.call('HMGET', entry(id), 'k', 'r', 't', 'p', 's', 'i', 'd', 'l', 'b')
+local e = redis.call('HMGET', entry(id), 'k', 'r', 't', 'p', 's', 'i', 'd', 'l', 'b', 'a')
 if not e[1] then return { 'unknown' } end
 if what == 'read' then return { 'aside', listed(id), e[4], e[5], e[6], e[7] } end
 if what == 'release' then
@@ -100,5 +101,5 @@ if what == 'release' then
   owns(kind, owner, record)
   for _, link in ipairs(links) do add_link(kind, link, record) end
 end
-remove(id .. ' ' .. e[9])
+remove(id .. ' ' .. e[9] .. ' ' .. e[10])
 return { 'done' }
