@@ -11,6 +11,7 @@
 
 mod carrier;
 mod desk;
+mod hostiles;
 mod invariants;
 mod ledger;
 mod links;
@@ -27,36 +28,47 @@ mod stories;
 mod world;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
 
 use outcome::{Outcome, Seen};
+use simnet::Watch;
 use world::World;
 
 /// Seeds that are played where nobody says how many.
 const SEEDS: u64 = 2_000;
+/// Those of hostile parties: their worlds do twice as much.
+const HOSTILE_SEEDS: u64 = 600;
 /// Failing seeds after which it is enough.
 const FAILURES_MAX: usize = 20;
+/// A seed takes some milliseconds: one that takes so long never ends.
+const SEED_MAX: Duration = Duration::from_secs(120);
 
 fn from_environment(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()
 }
 
+/// How a world is made from its seed.
+type Made = fn(u64, bool) -> World;
+
 /// Plays a seed; a panic of a core is a violation as well.
-fn play(seed: u64, loud: bool) -> Outcome {
-    catch_unwind(AssertUnwindSafe(|| World::new(seed, loud).play())).unwrap_or_else(|_| Outcome::panicked())
+fn play(made: Made, seed: u64, loud: bool) -> Outcome {
+    catch_unwind(AssertUnwindSafe(|| made(seed, loud).play())).unwrap_or_else(|_| Outcome::panicked())
 }
 
-#[test]
-fn no_seed_breaks_a_rule() {
+/// Plays seeds, as the environment says, and gives what was seen; nothing is seen of a single one.
+fn play_all(made: Made, ordinary: u64) -> Option<Seen> {
     if let Some(seed) = from_environment("TRUNKLINE_SIMULATION_SEED") {
-        let outcome = play(seed, true);
+        let outcome = play(made, seed, true);
         assert!(outcome.broken.is_empty(), "seed {seed}: {:#?}", outcome.broken);
-        return;
+        return None;
     }
     let first = from_environment("TRUNKLINE_SIMULATION_FIRST").unwrap_or(0);
-    let seeds = from_environment("TRUNKLINE_SIMULATION_SEEDS").unwrap_or(SEEDS);
+    let seeds = from_environment("TRUNKLINE_SIMULATION_SEEDS").unwrap_or(ordinary);
     let (mut failed, mut seen) = (Vec::new(), Seen::default());
+    let watch = Watch::new(SEED_MAX);
     for seed in first..first + seeds {
-        let outcome = play(seed, false);
+        watch.plays(seed);
+        let outcome = play(made, seed, false);
         seen.add(&outcome.seen);
         if let Some(broken) = outcome.broken.first() {
             eprintln!("seed {seed}: {broken}");
@@ -68,13 +80,29 @@ fn no_seed_breaks_a_rule() {
     }
     eprintln!("{seen:?}");
     assert!(failed.is_empty(), "TRUNKLINE_SIMULATION_SEED={} replays the first of {failed:?}", failed[0]);
-    seen.assert_everything_happened();
+    Some(seen)
+}
+
+#[test]
+fn no_seed_breaks_a_rule() {
+    if let Some(seen) = play_all(World::new, SEEDS) {
+        seen.assert_everything_happened();
+    }
+}
+
+#[test]
+fn no_hostile_party_breaks_a_rule() {
+    if let Some(seen) = play_all(World::besieged, HOSTILE_SEEDS) {
+        seen.assert_hostility();
+    }
 }
 
 #[test]
 fn a_seed_replays_exactly() {
     for seed in 0..20 {
-        let (first, second) = (play(seed, false), play(seed, false));
+        let (first, second) = (play(World::new, seed, false), play(World::new, seed, false));
         assert_eq!(first.digest, second.digest, "seed {seed}");
+        let (first, second) = (play(World::besieged, seed, false), play(World::besieged, seed, false));
+        assert_eq!(first.digest, second.digest, "besieged seed {seed}");
     }
 }

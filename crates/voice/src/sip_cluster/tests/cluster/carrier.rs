@@ -233,6 +233,9 @@ impl World {
         let Some(placed) = self.carrier.calls.get_mut(&call) else { return };
         let cancelled = std::mem::replace(&mut placed.stage, Stage::Over) == Stage::Cancelled;
         let conn_id = placed.conn_id;
+        if super::hostiles::is_theirs(&self.scripts[call].number) {
+            return;
+        }
         let in_limbo = self.rules.may_be_refused(&format!("caller-{call}"));
         self.rules.may_end(conn_id);
         let extension = self.scripts[call].number != "9000";

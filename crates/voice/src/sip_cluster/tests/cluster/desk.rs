@@ -155,12 +155,16 @@ impl World {
     /// The application does its next step.
     pub fn instruct(&mut self, conn_id: ConnId) {
         let agents = self.phones.len() - DIRECT;
+        let hostile = self.hostile_agent(conn_id);
         let desk = &mut self.desk;
         let Some(call) = desk.calls.get(&conn_id).filter(|call| call.parked && call.asking.is_none()) else {
             return;
         };
         let mut step = call.steps.front().copied().unwrap_or(Step::Route);
-        let agent = if step == Step::Route { desk.reserve(conn_id, agents) } else { None };
+        let agent = match &hostile {
+            None if step == Step::Route => desk.reserve(conn_id, agents).map(dn_of),
+            _ => hostile,
+        };
         let Some(call) = desk.calls.get_mut(&conn_id) else { return };
         if step == Step::Route && agent.is_none() {
             // Everybody is busy: the caller hears music, and it is tried again.
@@ -180,8 +184,8 @@ impl World {
             }
             Step::Music => RequestKind::ApplyTreatment(conn_id, music),
             Step::Route => {
-                let Some(at) = agent else { return };
-                RequestKind::RouteCall(conn_id, RouteTo::Dn { dn: dn_of(at), agent: None })
+                let Some(dn) = agent else { return };
+                RequestKind::RouteCall(conn_id, RouteTo::Dn { dn, agent: None })
             }
             Step::Disconnect => RequestKind::RouteCall(conn_id, RouteTo::Disconnect),
         };

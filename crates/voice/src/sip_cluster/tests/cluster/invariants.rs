@@ -9,6 +9,7 @@ use sip::proxy::headers;
 use sip::{HeaderName, LocalTag, Message, Method, StatusCode};
 
 use super::super::bench::{seal, tenant};
+use super::hostiles::CALL_IDS;
 use super::nodes::{SimNode, at_once};
 use super::stories::Story;
 use super::world::{Action, Addr, World};
@@ -18,6 +19,8 @@ pub struct Rules {
     /// What was broken, the first thing first.
     pub broken: Vec<String>,
     stories: BTreeMap<ConnId, Story>,
+    /// Calls of hostile callers, whose ends are their own affair.
+    hostile: BTreeSet<ConnId>,
     /// Calls that a party has ended, or the application.
     ended: BTreeSet<ConnId>,
     /// Those that a phone has ended.
@@ -64,6 +67,10 @@ impl Rules {
         self.invites.iter().any(|(conn_id, invite)| invite == call_id && self.ended.contains(conn_id))
     }
 
+    pub fn is_hostile(&self, conn_id: ConnId) -> bool {
+        self.hostile.contains(&conn_id)
+    }
+
     pub fn is_meant_to_end(&self, conn_id: Option<ConnId>) -> bool {
         conn_id.is_some_and(|conn_id| {
             let invite = self.invites.get(&conn_id);
@@ -80,6 +87,11 @@ impl Rules {
     pub fn begin(&mut self, batch: &[CallWrite]) {
         let invite = |write: &CallWrite| Some((write.conn_id, write.dialogs.first()?.call_id.clone()));
         self.invites.extend(batch.iter().filter_map(invite));
+        let is_hostile = |write: &&CallWrite| write.dialogs.first().is_some_and(|it| it.call_id.starts_with(CALL_IDS));
+        for write in batch.iter().filter(is_hostile) {
+            self.hostile.insert(write.conn_id);
+            self.ended.insert(write.conn_id);
+        }
     }
 
     /// Facts of a call are told once, in their order, and gapless within a token. Gives what an application hears of it.

@@ -34,6 +34,11 @@ impl Media {
             chance: Seeded::new(seed ^ 0x3ED1_B000),
         }
     }
+
+    /// The dialogs that stand.
+    pub fn dialogs(&self) -> Vec<DialogId> {
+        self.playing.keys().copied().collect()
+    }
 }
 
 impl World {

@@ -4,14 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt as _;
-use infra::{CallLedger as _, CallWrite, Record};
-use model::entropy::Seeded;
+use infra::{CallLedger as _, CallWrite, Change, Record};
 use model::event::{ErrorCode, EventName};
 use model::plan::Destination;
 use model::{ConnId, Epoch, NodeId, Owner, Request, Timestamp};
 use sip::{Flow, Message};
 
 use super::super::bench::seal;
+use super::hostiles::Counted;
 use super::ledger::{TRY_WITHIN, Way};
 use super::plan::{Fault, Moment};
 use super::world::{Action, Addr, Payload, World};
@@ -135,8 +135,8 @@ pub fn core_of(owner: &Owner, at: usize) -> Node {
         limits: Limits { session_expires_s: 90, ..Limits::default() },
         metrics: Metrics::default(),
         sent_by: format!("127.0.2.{}", at + 1),
-        entropy: Box::new(Seeded::new(owner.epoch.0 ^ (at as u64 + 1) << 48)),
-        agent_entropy: Box::new(Seeded::new(owner.epoch.0 ^ (at as u64 + 1) << 56)),
+        entropy: Counted::new(owner.epoch.0 ^ (at as u64 + 1) << 48),
+        agent_entropy: Counted::new(owner.epoch.0 ^ (at as u64 + 1) << 56),
         prompts: Box::new(|_| crate::sip_cluster::prompts::SwitchPrompts::default()),
     })
 }
@@ -186,7 +186,7 @@ impl World {
                 self.nodes[at].lost(proxy, now);
                 self.connect_again(at, proxy);
             }
-            Payload::Open(_) | Payload::Datagram(_) => {}
+            Payload::Open(_) | Payload::Datagram(_) | Payload::Raw(_) => {}
         }
     }
 
@@ -247,6 +247,11 @@ impl World {
     /// Stores a turn; it stands still with the node where the ledger does not answer and must.
     pub fn commit(&mut self, at: usize, batch: Vec<CallWrite>) -> bool {
         self.restore_equals_continue(at, &batch);
+        for write in &batch {
+            if let Change::Create { state, .. } | Change::Save { state, .. } = &write.change {
+                self.meter_record(write.conn_id, state.len());
+            }
+        }
         self.rules.begin(&batch);
         let in_doubt = self.nodes[at].core.as_ref().is_some_and(Node::is_in_doubt);
         let way = self.nodes[at].way.clone();
@@ -347,6 +352,7 @@ impl World {
                 self.send(Addr::Node(at), Addr::Proxy(proxy), Payload::Stream(connection, message));
             }
         }
+        self.meter_turn(at, sent);
         while let Some(order) = self.nodes[at].core.as_mut().and_then(Node::poll_order) {
             self.carry_out(at, order);
         }

@@ -159,7 +159,10 @@ fn in_a_word(found: &Found) -> String {
 
 /// What the dial plan says.
 fn destination(dialled: &str) -> Destination {
-    let dn = Dn::parse(dialled).expect("a DN");
+    let Ok(dn) = Dn::parse(dialled) else { return Destination::Reject { status: 404, reason: String::new() } };
+    if let Some(hostile) = super::hostiles::destination(dialled, &dn) {
+        return hostile;
+    }
     match dialled.strip_prefix("710").and_then(|at| at.parse::<usize>().ok()) {
         Some(at) => {
             let contact = Contact { uri: format!("sip:{dialled}@{}", phone_address(at)), path: Vec::new() };

@@ -29,11 +29,18 @@ pub struct Seen {
     pub fenced: u64,
     pub ledger: WaySeen,
     pub steps: u64,
+    /// Messages of hostile parties, those that no grammar allows, and parties that came into a call.
+    pub hostile: u64,
+    pub invalid: u64,
+    pub hostile_calls: u64,
+    /// The most that was seen.
+    pub messages_of_a_turn: u64,
+    pub bytes_of_a_record: u64,
 }
 
 impl Seen {
     pub fn add(&mut self, other: &Self) {
-        let Self { calls, established, kills, stops, cuts, taken_over, fenced, ledger, steps } = other;
+        let Self { calls, established, kills, stops, cuts, taken_over, fenced, ledger, steps, hostile, .. } = other;
         self.calls += calls;
         self.established += established;
         self.kills += kills;
@@ -43,6 +50,11 @@ impl Seen {
         self.fenced += fenced;
         self.add_way(*ledger);
         self.steps += steps;
+        self.hostile += hostile;
+        self.invalid += other.invalid;
+        self.hostile_calls += other.hostile_calls;
+        self.messages_of_a_turn = self.messages_of_a_turn.max(other.messages_of_a_turn);
+        self.bytes_of_a_record = self.bytes_of_a_record.max(other.bytes_of_a_record);
     }
 
     pub const fn add_way(&mut self, other: WaySeen) {
@@ -58,6 +70,12 @@ impl Seen {
         let WaySeen { waited, came_too_late, unheard_commits, unheard_claims } = ledger;
         let of_the_ledger = [waited, came_too_late, unheard_commits, unheard_claims];
         let happened = [calls, established, kills, stops, cuts, taken_over, fenced].into_iter().chain(of_the_ledger);
+        assert!(happened.into_iter().all(|times| *times > 0), "{self:?}");
+    }
+
+    pub fn assert_hostility(&self) {
+        let Self { calls, established, kills, stops, cuts, taken_over, hostile, invalid, hostile_calls, .. } = self;
+        let happened = [calls, established, kills, stops, cuts, taken_over, hostile, invalid, hostile_calls];
         assert!(happened.into_iter().all(|times| *times > 0), "{self:?}");
     }
 }

@@ -53,7 +53,7 @@ pub enum Moment {
 }
 
 /// From when on nobody calls and nothing breaks any more.
-const ACTIVE: Duration = Duration::from_secs(50);
+pub const ACTIVE: Duration = Duration::from_secs(50);
 /// What is left after that time stays for good: longer than an ACK and then a BYE may take (64*T1 each, RFC 3261 sections 13.3.1.4
 /// and 17.1.2), shorter than a session without a refresh lives.
 const REST: Duration = Duration::from_secs(80);

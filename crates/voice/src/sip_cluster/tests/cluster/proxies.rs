@@ -105,6 +105,11 @@ impl World {
                 };
                 core.handle_datagram(0, remote, message.to_bytes(), now);
             }
+            Payload::Raw(bytes) => {
+                if let Addr::Hostile(hostile) = from {
+                    core.handle_datagram(0, Self::hostile_address(hostile), bytes, now);
+                }
+            }
             Payload::Open(connection) => core.handle_opened(connection, addr("127.0.2.1:40000"), Side::Cluster),
             Payload::Stream(connection, message) => core.handle_message(connection, message, now),
             Payload::Close(connection) => {
@@ -131,6 +136,10 @@ impl World {
                 }
                 Output::NodeDown(owner, why) => self.say(|| format!("proxy {at}: {owner} is gone ({why:?})")),
                 Output::NodeUp(node) => self.say(|| format!("proxy {at}: {} is live", node.owner)),
+                // Nobody listens there.
+                Output::Connect { connection, .. } if !self.hostiles.is_empty() => {
+                    self.proxies[at].core.handle_closed(connection, now);
+                }
                 Output::Connect { .. } => self.rules.break_rule("nobody is connected to", String::new()),
                 Output::Attempted { .. } | Output::WrongPassword { .. } => {}
             }
@@ -138,6 +147,11 @@ impl World {
     }
 
     fn proxy_sends(&mut self, at: usize, transmit: Transmit) {
+        if let Flow::Udp { remote, .. } = transmit.flow
+            && self.goes_to_strangers(at, remote, &transmit.bytes)
+        {
+            return;
+        }
         let message = Message::parse(transmit.bytes).expect("a proxy speaks SIP");
         match transmit.flow {
             Flow::Udp { remote, .. } => {

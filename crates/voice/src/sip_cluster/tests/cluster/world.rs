@@ -13,6 +13,7 @@ use sip::agent::DialogId;
 
 use super::carrier::Carrier;
 use super::desk::{Ask, Desk};
+use super::hostiles::{Hostile, Meter};
 use super::invariants::Rules;
 use super::ledger::Way;
 use super::links::Links;
@@ -33,12 +34,15 @@ pub enum Addr {
     Media,
     Carrier,
     Phone(usize),
+    Hostile(usize),
 }
 
 /// What is under way between them.
 #[derive(Clone, Debug)]
 pub enum Payload {
     Datagram(Message),
+    /// What need not be a message.
+    Raw(bytes::Bytes),
     Stream(u64, Message),
     Open(u64),
     Close(u64),
@@ -78,6 +82,9 @@ pub enum Action {
     AskTimedOut(u64),
     Fact(ConnId, model::EventName),
     EverybodyHangsUp,
+    HostilesFallSilent,
+    NobodyIsHeard,
+    JudgeCalls,
     Judge {
         last: bool,
     },
@@ -97,8 +104,10 @@ pub struct World {
     pub media: Media,
     pub carrier: Carrier,
     pub phones: Vec<Phone>,
+    pub hostiles: Vec<Hostile>,
     pub desk: Desk,
     pub rules: Rules,
+    pub meter: Meter,
     pub scripts: Vec<Script>,
     pub seen: Seen,
     pub loud: bool,
@@ -131,8 +140,10 @@ impl World {
             media: Media::new(seed),
             carrier: Carrier::new(seed),
             phones: (0..phones).map(|at| Phone::new(at, seed)).collect(),
+            hostiles: Vec::new(),
             desk: Desk::new(seed),
             rules: Rules::default(),
+            meter: Meter::default(),
             scripts: Vec::new(),
             seen: Seen::default(),
             loud,
@@ -153,7 +164,9 @@ impl World {
         let mut steps = 0;
         while !self.over && self.rules.broken.is_empty() {
             let due = self.next_due();
-            match self.net.step(Some(due)) {
+            let step = self.net.step(Some(due));
+            self.meter_step();
+            match step {
                 Step::Arrived(packet) => {
                     self.show_time();
                     self.arrive(packet);
@@ -200,6 +213,7 @@ impl World {
     pub fn send(&mut self, from: Addr, to: Addr, payload: Payload) {
         let text: &[u8] = match &payload {
             Payload::Datagram(message) | Payload::Stream(_, message) => &message.to_bytes(),
+            Payload::Raw(bytes) => bytes,
             Payload::Open(_) => b"open",
             Payload::Close(_) => b"close",
         };
@@ -222,8 +236,9 @@ impl World {
         let nodes = self.nodes.iter().filter_map(SimNode::next_timeout);
         let proxies = self.proxies.iter().filter_map(|proxy| proxy.core.next_timeout());
         let phones = self.phones.iter().filter_map(|phone| phone.agent.next_timeout());
+        let hostiles = self.hostiles.iter().filter_map(|hostile| hostile.party.next_timeout());
         let others = [agenda, self.media.agent.next_timeout(), self.carrier.agent.next_timeout()];
-        let all = nodes.chain(proxies).chain(phones).chain(others.into_iter().flatten());
+        let all = nodes.chain(proxies).chain(phones).chain(hostiles).chain(others.into_iter().flatten());
         all.min().unwrap_or(Timestamp::MAX).max(self.now())
     }
 
@@ -233,7 +248,7 @@ impl World {
             if self.loud && !quiet {
                 self.say(|| format!("{:?} > {:?}: {}", packet.from, packet.to, in_short(message)));
             }
-        } else {
+        } else if !matches!(packet.payload, Payload::Raw(_)) {
             self.say(|| format!("{:?} > {:?}: {:?}", packet.from, packet.to, packet.payload));
         }
         let Some(packet) = self.links.pass(packet) else { return };
@@ -243,6 +258,7 @@ impl World {
             Addr::Media => self.media_receives(packet.payload),
             Addr::Carrier => self.carrier_receives(packet.from, packet.payload),
             Addr::Phone(at) => self.phone_receives(at, packet.from, packet.payload),
+            Addr::Hostile(at) => self.hostile_receives(at, packet.payload),
         }
     }
 
@@ -273,6 +289,11 @@ impl World {
         for at in 0..self.phones.len() {
             if is_due(self.phones[at].agent.next_timeout()) {
                 self.drain_phone(at);
+            }
+        }
+        for at in 0..self.hostiles.len() {
+            if is_due(self.hostiles[at].party.next_timeout()) {
+                self.hostile_due(at);
             }
         }
     }
@@ -309,6 +330,9 @@ impl World {
             Action::AskTimedOut(number) => self.ask_timed_out(number),
             Action::Fact(conn_id, name) => self.desk_hears(conn_id, name),
             Action::EverybodyHangsUp => self.everybody_hangs_up(),
+            Action::HostilesFallSilent => self.hostiles_fall_silent(),
+            Action::NobodyIsHeard => self.nobody_is_heard(),
+            Action::JudgeCalls => self.judge_calls(),
             Action::Judge { last } => self.over = self.nothing_is_left(last) || last,
         }
     }
