@@ -4,7 +4,7 @@ use bytes::Bytes;
 use model::Timestamp;
 
 use super::answer::Answer;
-use super::exchange::{Cancelled, Origin, Stage, Target};
+use super::exchange::{Cancelled, Exchange, Origin, Stage, Target};
 use super::settings::RESPONSES_MAX;
 use super::target::OPENED_BY_US;
 use super::{Failure, Proxy, headers};
@@ -22,9 +22,7 @@ impl Proxy {
         let node = self.node_of(flow);
         // Without an exchange it is the answer to a CANCEL of ours.
         let Some(held) = self.exchanges.get_mut(id) else { return };
-        let decides = status.is_final() && !matches!(held.stage, Stage::Answered { .. });
-        held.responses = held.responses.saturating_add(1);
-        if held.responses > RESPONSES_MAX && !decides {
+        if is_one_too_many(held, status) {
             self.counts.responses_limited += 1;
             return;
         }
@@ -148,4 +146,11 @@ impl Proxy {
         }
         self.exchanges.remove(id);
     }
+}
+
+/// Whether a request has had more responses than are passed on; the one that decides it always is.
+fn is_one_too_many(held: &mut Exchange, status: StatusCode) -> bool {
+    held.responses = held.responses.saturating_add(1);
+    let decides = status.is_final() && !matches!(held.stage, Stage::Answered { .. });
+    held.responses > RESPONSES_MAX && !decides
 }
