@@ -7,6 +7,7 @@
 
 pub mod connection;
 pub mod counters;
+pub mod drops;
 pub mod limits;
 pub mod node;
 pub mod tcp;

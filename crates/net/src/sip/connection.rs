@@ -364,10 +364,14 @@ async fn read<E>(
         };
         counted.received(length);
         framer.push(chunk.get(..length).unwrap_or_default());
-        let mut complete = false;
+        let (mut complete, mut pinged) = (false, false);
         while let Some(frame) = framer.next() {
             complete = true;
             let (happened, ends) = sort(frame, counted);
+            // One pong answers all pings of a piece: four bytes of a peer are not to cost us a write each.
+            if matches!(happened, Happened::Ping) && std::mem::replace(&mut pinged, true) {
+                continue;
+            }
             if events.send(deliver(happened)).await.is_err() {
                 return Closed::ByUs;
             }

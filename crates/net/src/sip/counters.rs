@@ -36,6 +36,8 @@ counters! {
     keep_alives_in,
     /// Datagrams that the kernel did not take.
     datagrams_unsent,
+    /// Datagrams that the kernel dropped because they came faster than they were read.
+    datagrams_dropped,
     /// Connections that were opened, both directions.
     connections_opened,
     /// Connections that were turned away because all places, or those of their source, were taken.

@@ -272,6 +272,11 @@ impl TcpTable {
         self.forget(connection);
     }
 
+    /// How many messages and other events wait for [`Self::next`].
+    pub fn backlog(&self) -> usize {
+        self.events.len()
+    }
+
     /// How many connections there are.
     pub fn len(&self) -> usize {
         self.open.len()

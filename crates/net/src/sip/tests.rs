@@ -68,6 +68,53 @@ async fn datagrams_keep_their_order_and_keep_alives_are_skipped() {
 }
 
 #[tokio::test]
+async fn a_flood_of_keep_alives_does_not_keep_the_loop() {
+    let counters = Arc::new(Counters::default());
+    let mut server = UdpEndpoint::bind(any_port(), &Limits::default(), counters.clone()).unwrap();
+    let client = UdpEndpoint::bind(any_port(), &Limits::default(), Arc::default()).unwrap();
+    for _ in 0..100 {
+        client.send(server.local(), b"\r\n\r\n");
+    }
+    client.send(server.local(), b"message");
+    soon(server.readable()).await.unwrap();
+    assert!(server.try_receive().is_none(), "the others have their turn");
+    assert!(counters.keep_alives_in.value() < 100);
+    soon(server.readable()).await.unwrap();
+    assert_eq!(server.try_receive().unwrap().bytes, "message");
+}
+
+#[tokio::test]
+async fn a_flood_of_pings_is_not_answered_by_a_flood_of_pongs() {
+    const PINGS: usize = 1_000;
+    let counters = Arc::new(Counters::default());
+    let mut table = TcpTable::new(Limits::default(), counters.clone(), Box::new(|_, _| None));
+    let (_, at) = table.listen(any_port()).unwrap();
+    let mut phone = TcpStream::connect(at).await.unwrap();
+    opened(&mut table).await;
+    phone.write_all(&b"\r\n\r\n".repeat(PINGS)).await.unwrap();
+    phone.write_all(OPTIONS.as_bytes()).await.unwrap();
+    let TcpEvent::Message { connection, .. } = soon(table.next()).await else { panic!("no message") };
+    assert_eq!(counters.keep_alives_in.value(), PINGS as u64);
+    table.close(connection);
+    let mut pongs = Vec::new();
+    soon(phone.read_to_end(&mut pongs)).await.unwrap();
+    assert!((2..PINGS / 10).contains(&pongs.len()), "{}", pongs.len());
+}
+
+#[tokio::test]
+async fn what_the_kernel_drops_is_known() {
+    let limits = Limits { receive_buffer_bytes: 4_096, ..Limits::default() };
+    let server = UdpEndpoint::bind(any_port(), &limits, Arc::default()).unwrap();
+    let client = UdpEndpoint::bind(any_port(), &Limits::default(), Arc::default()).unwrap();
+    assert_eq!(drops::dropped(server.local()).unwrap(), 0);
+    assert!((4_096..=8_192).contains(&server.receive_buffer()), "{}", server.receive_buffer());
+    for _ in 0..100 {
+        client.send(server.local(), &[b'x'; 1_000]);
+    }
+    assert!(drops::dropped(server.local()).unwrap() > 50);
+}
+
+#[tokio::test]
 async fn a_connection_carries_messages_both_ways_and_pings_are_answered() {
     let (mut table, at) = table(Limits::default());
     let mut phone = TcpStream::connect(at).await.unwrap();

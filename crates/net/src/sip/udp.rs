@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::net::UdpSocket;
 
 use super::{Counters, Limits};
@@ -33,6 +33,8 @@ pub struct UdpEndpoint {
 
 // No IPv4 or IPv6 datagram without jumbograms is longer.
 const DATAGRAM_MAX: usize = 65_535;
+// Keep-alives of thousands of phones come one by one; a flood of them is not to hold up the role's loop.
+const SKIPPED_MAX: usize = 64;
 
 impl UdpEndpoint {
     /// Binds `local`. Must be called inside a tokio runtime.
@@ -44,8 +46,10 @@ impl UdpEndpoint {
         if local.is_ipv6() {
             socket.set_only_v6(true)?;
         }
-        // The kernel caps this at net.core.rmem_max; less is not an error.
-        let _ = socket.set_recv_buffer_size(limits.receive_buffer_bytes);
+        // Beyond net.core.rmem_max as far as the process may; else the kernel caps it there, which is no error: `receive_buffer`.
+        if rustix::net::sockopt::set_socket_recv_buffer_size_force(&socket, limits.receive_buffer_bytes).is_err() {
+            let _ = socket.set_recv_buffer_size(limits.receive_buffer_bytes);
+        }
         socket.set_nonblocking(true)?;
         socket.bind(&local.into())?;
         let sender = socket.try_clone()?.into();
@@ -67,10 +71,15 @@ impl UdpEndpoint {
         self.socket.readable().await
     }
 
-    /// Takes the next datagram, skipping keep-alives; `None` when nothing is left. The caller bounds how many it
-    /// takes in one turn.
+    /// The kernel's receive buffer in bytes, as its own books count: twice what was asked for, or less.
+    pub fn receive_buffer(&self) -> usize {
+        SockRef::from(&self.socket).recv_buffer_size().unwrap_or_default()
+    }
+
+    /// Takes the next datagram, skipping keep-alives; `None` when nothing is left, or nothing but keep-alives for a while. The
+    /// caller bounds how many it takes in one turn.
     pub fn try_receive(&mut self) -> Option<Datagram> {
-        loop {
+        for _ in 0..SKIPPED_MAX {
             match self.socket.try_recv_from(&mut self.buffer) {
                 Ok((length, remote)) => {
                     let bytes = self.buffer.get(..length).unwrap_or_default();
@@ -87,6 +96,8 @@ impl UdpEndpoint {
                 Err(_) => {}
             }
         }
+        // The socket stays readable: the caller comes back when the others have had their turn.
+        None
     }
 
     /// Sends one datagram. What the kernel does not take is lost, as UDP may lose it, and counted.
