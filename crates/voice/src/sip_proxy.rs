@@ -6,6 +6,7 @@
 
 mod authority;
 mod clients;
+mod inbox;
 mod metrics;
 mod passing;
 mod registers;
@@ -15,12 +16,14 @@ mod settings;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use net::sip::{Counters, ListenerId, TcpTable, UdpEndpoint};
-use runtime::{Listen, Place, Protocol, RoleContext, RoleSpec};
+use runtime::{Drain, Listen, Place, Protocol, RoleContext, RoleSpec};
 use sip::Seal;
 use sip::proxy::{Proxy, Settings as ProxySettings};
+use tracing::warn;
 
 use authority::TokenAuthority;
 use clients::Users;
@@ -66,6 +69,8 @@ pub const SPEC: RoleSpec = RoleSpec {
 pub(crate) const EDGE: ListenerId = ListenerId(0);
 pub(crate) const NODES: ListenerId = ListenerId(1);
 
+/// How often it is asked what the kernel has dropped.
+const DROPS_EACH: Duration = Duration::from_secs(5);
 /// Connections that a life may number for each millisecond until the next one begins, as a power of two.
 const CONNECTIONS_BITS: u32 = 20;
 
@@ -76,6 +81,8 @@ async fn run(ctx: RoleContext) -> Result<()> {
     let limits = settings.socket_limits();
     let udp = UdpEndpoint::bind(udp_at.listen, &limits, counters.clone())
         .map_err(|e| runtime::listener::in_words("udp", udp_at.listen, &e))?;
+    check_buffer(&udp, &limits);
+    ctx.spawn("drops of the kernel", watch_drops(udp.local(), counters.clone(), ctx.drain.clone()));
     let meters = server::Meters::new(&ctx);
     let mut tcp = TcpTable::new(limits, counters.clone(), meters.of_connections(&ctx));
     tcp.number_from(ctx.epoch.0 << CONNECTIONS_BITS);
@@ -95,7 +102,7 @@ async fn run(ctx: RoleContext) -> Result<()> {
     let seal = Seal::new(ctx.installation_key.bytes());
     let authority = Box::new(TokenAuthority::new(ctx.tokens.clone()));
     let proxy = Proxy::new(proxy_settings, seal, authority, ctx.entropy());
-    let metrics = metrics::Metrics::register(&ctx.metrics, counters);
+    let metrics = metrics::Metrics::register(&ctx.metrics, counters, udp.receive_buffer());
     ctx.ready.require("nodes");
     ctx.ready.require("configuration");
     let users = Users::start(&ctx, settings.credentials_cache).context("the client of config")?;
@@ -105,7 +112,48 @@ async fn run(ctx: RoleContext) -> Result<()> {
     let reporter = crate::reporting::Reporter::start(&ctx, "voice-60", contracts::reporting::EDGE);
     let registers = registers::Registers::default();
     let reports = reporting::Reports::new(reporter, ctx.clock.now());
-    Server { ctx, proxy, udp, tcp, users, meters, metrics, edge_ip, passages, reports, registers }.run().await
+    let inbox = inbox::Inbox::default();
+    let server = Server {
+        ctx,
+        proxy,
+        udp,
+        inbox,
+        tcp,
+        users,
+        meters,
+        metrics,
+        edge_ip,
+        passages,
+        reports,
+        registers,
+        refused_logged: 0,
+    };
+    server.run().await
+}
+
+/// What the kernel holds for the loop while that does something else: said where it is less than was asked for.
+fn check_buffer(udp: &UdpEndpoint, limits: &net::sip::Limits) {
+    if udp.receive_buffer() < limits.receive_buffer_bytes {
+        let (bytes, wanted) = (udp.receive_buffer(), limits.receive_buffer_bytes);
+        warn!(
+            bytes,
+            wanted, "the kernel gives the UDP socket a small receive buffer (net.core.rmem_max): bursts are lost"
+        );
+    }
+}
+
+/// Counts what the kernel drops, until the role has ended.
+async fn watch_drops(local: SocketAddr, counters: Arc<Counters>, drain: Drain) -> Result<()> {
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(DROPS_EACH) => {}
+            () = drain.ended() => return Ok(()),
+        }
+        // Some thousand lines where media has as many ports.
+        if let Ok(Ok(dropped)) = tokio::task::spawn_blocking(move || net::sip::drops::dropped(local)).await {
+            counters.datagrams_dropped.more(dropped.saturating_sub(counters.datagrams_dropped.value()));
+        }
+    }
 }
 
 /// An address and port as settings take it; empty is none.

@@ -23,6 +23,10 @@ runtime::metrics! {
         sources: Gauge = "sip_proxy_sources";
         /// Nodes that are live.
         nodes: Gauge = "sip_proxy_nodes";
+        /// 1 while what is new is refused because more comes than can be done.
+        overloaded: Gauge = "sip_proxy_overloaded";
+        /// Bytes of the kernel's receive buffer of the UDP socket.
+        receive_buffer: Gauge = "sip_proxy_receive_buffer_bytes";
     }
 }
 
@@ -49,10 +53,12 @@ fn counted() -> Vec<Declared> {
 }
 
 impl Metrics {
-    pub(super) fn register(registry: &runtime::Metrics, sockets: Arc<Counters>) -> Self {
+    pub(super) fn register(registry: &runtime::Metrics, sockets: Arc<Counters>, receive_buffer: usize) -> Self {
         let counts: Arc<[AtomicU64]> = Counts::default().all().iter().map(|_| AtomicU64::new(0)).collect();
         registry.collect(Shown { counts: counts.clone(), sockets });
-        Self { counts, sizes: Sizes::register(registry) }
+        let sizes = Sizes::register(registry);
+        sizes.receive_buffer.set(i64::try_from(receive_buffer).unwrap_or(i64::MAX));
+        Self { counts, sizes }
     }
 
     /// Copies what the core has counted.
@@ -63,6 +69,7 @@ impl Metrics {
         let (held, sources) = proxy.sizes();
         self.sizes.held.set(i64::try_from(held).unwrap_or(i64::MAX));
         self.sizes.sources.set(i64::try_from(sources).unwrap_or(i64::MAX));
+        self.sizes.overloaded.set(i64::from(proxy.is_overloaded()));
         self.sizes.nodes.set(i64::try_from(proxy.live().count()).unwrap_or(i64::MAX));
     }
 }

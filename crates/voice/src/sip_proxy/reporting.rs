@@ -75,7 +75,7 @@ fn difference(before: &Counts, now: &Counts) -> Map<String, Json> {
             ("UnknownSource", counts.unknown_sources),
             ("Loop", counts.loops),
             ("NoNode", counts.no_node),
-            ("Overload", counts.overloads),
+            ("Overload", counts.overloads + counts.overload_refused),
             ("DeadFlow", counts.dead_flows),
         ]
     };

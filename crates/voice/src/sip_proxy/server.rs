@@ -17,14 +17,17 @@ use tokio::time::{Instant, sleep_until};
 use tracing::{info, warn};
 
 use super::clients::{Found, Users};
+use super::inbox::Inbox;
 use super::metrics::Metrics;
 use super::passing::Passages;
 use super::registers::{Arrival, Arrived, Registers};
 use super::reporting::Reports;
 use super::{EDGE, NODES};
 
-/// How many datagrams or messages are taken from one socket before the others have their turn.
+/// How many datagrams or messages are dealt with before the others have their turn.
 const BATCH: usize = 64;
+/// How many datagrams are taken from the socket before some are dealt with: about a millisecond's work.
+const READS: usize = 512;
 /// How often the metrics are refreshed, and draining is looked at.
 const TICK: Duration = Duration::from_millis(500);
 /// Times of the core that are due closer to each other than this are looked at together. They are tenths of seconds and more; the
@@ -39,6 +42,7 @@ pub(super) struct Server {
     pub ctx: RoleContext,
     pub proxy: Proxy,
     pub udp: UdpEndpoint,
+    pub inbox: Inbox,
     pub tcp: TcpTable,
     pub users: Users,
     pub meters: Meters,
@@ -47,6 +51,8 @@ pub(super) struct Server {
     pub passages: Passages,
     pub reports: Reports,
     pub registers: Registers,
+    /// Requests refused for want of time, as far as the log says so.
+    pub refused_logged: u64,
 }
 
 impl Server {
@@ -65,11 +71,14 @@ impl Server {
                     readable?;
                     self.take_datagrams();
                 }
+                // Those that wait still, when everybody else of this thread has had a turn.
+                () = tokio::task::yield_now(), if !self.inbox.is_empty() => self.take_datagrams(),
                 event = self.tcp.next() => self.take_events(event),
                 found = self.users.next() => self.take_found(found),
                 () = &mut timer, if armed < Timestamp::MAX => armed = Timestamp::MAX,
                 _ = tick.tick() => {
                     self.metrics.refresh(&self.proxy);
+                    self.log_overload();
                     let over = self.has_drained();
                     self.reports.refused(self.proxy.counts(), self.ctx.clock.now(), over);
                     if over {
@@ -105,16 +114,43 @@ impl Server {
     fn has_drained(&self) -> bool {
         let now = self.ctx.clock.now();
         let late = self.ctx.drain.deadline().is_some_and(|deadline| deadline <= now);
-        late || (self.proxy.has_drained(now) && self.registers.due().is_none() && self.tcp.flush_all())
+        late || (self.proxy.has_drained(now)
+            && self.registers.due().is_none()
+            && self.inbox.is_empty()
+            && self.tcp.flush_all())
     }
 
     // === inputs ===
 
+    /// Takes what the socket has, so that the kernel need not drop it, and deals with some of what waits.
     fn take_datagrams(&mut self) {
+        let came = self.ctx.clock.now();
+        for _ in 0..READS {
+            if !self.inbox.has_room() {
+                break;
+            }
+            let Some(datagram) = self.udp.try_receive() else { break };
+            self.inbox.put(datagram, came);
+        }
         for _ in 0..BATCH {
-            let Some(datagram) = self.udp.try_receive() else { return };
             let now = self.ctx.clock.now();
+            self.note_wait(now);
+            let Some(datagram) = self.inbox.take() else { return };
             self.come(Arrival::Datagram(datagram), now);
+        }
+    }
+
+    /// Tells the core how far the work is behind what comes.
+    fn note_wait(&mut self, now: Timestamp) {
+        self.proxy.note_wait(self.inbox.wait(now), self.tcp.backlog(), now);
+    }
+
+    fn log_overload(&mut self) {
+        let refused = self.proxy.counts().overload_refused;
+        if refused > self.refused_logged {
+            let requests = refused - self.refused_logged;
+            warn!(requests, "more comes than can be done: what begins something is refused");
+            self.refused_logged = refused;
         }
     }
 
@@ -147,6 +183,7 @@ impl Server {
     }
 
     fn take_events(&mut self, first: TcpEvent) {
+        self.note_wait(self.ctx.clock.now());
         let mut next = Some(first);
         for _ in 0..BATCH {
             let Some(event) = next else { return };
@@ -173,8 +210,7 @@ impl Server {
             }
             TcpEvent::Closed { connection, .. } => {
                 self.nothing_waits(now);
-                self.passages.closed(connection.0);
-                self.proxy.handle_closed(connection.0, now);
+                self.closed(connection.0, now);
             }
         }
         self.perform(now);
@@ -213,18 +249,18 @@ impl Server {
                     self.passages.leaves(flow, &bytes, now);
                     if self.tcp.send(ConnectionId(connection), bytes) == Err(SendError::Unread) {
                         warn!(connection, "a peer does not read; its connection is closed");
-                        self.proxy.handle_closed(connection, now);
+                        self.closed(connection, now);
                     }
                 }
                 Output::Connect { connection, remote } => {
                     self.passages.opened(connection, remote);
                     if self.tcp.open_as(ConnectionId(connection), remote, self.edge_ip).is_err() {
-                        self.proxy.handle_closed(connection, now);
+                        self.closed(connection, now);
                     }
                 }
                 Output::Close { connection } => {
                     self.tcp.close(ConnectionId(connection));
-                    self.proxy.handle_closed(connection, now);
+                    self.closed(connection, now);
                 }
                 Output::NeedCredentials { lookup, user, host, among } => {
                     if let Some(credentials) = self.users.look_up(lookup, &user, &host, &among) {
@@ -243,6 +279,12 @@ impl Server {
                 }
             }
         }
+    }
+
+    /// A connection is gone, whoever has closed it: nothing of it is kept.
+    fn closed(&mut self, connection: u64, now: Timestamp) {
+        self.passages.closed(connection);
+        self.proxy.handle_closed(connection, now);
     }
 
     /// Without one of each a call is refused or a phone cannot register: whoever shares calls among proxies gives us none.

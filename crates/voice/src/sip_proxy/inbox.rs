@@ -1,0 +1,87 @@
+//! Datagrams between the socket and the core: taken at once, so that the kernel need not drop any, each with the time at which it came.
+//!
+//! How long one has waited here says how far the work is behind what comes.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use model::Timestamp;
+use net::sip::Datagram;
+
+/// Datagrams that wait at once; further ones wait in the kernel. What is let in takes some tens of microseconds, so this is far more
+/// than waits before new requests are refused.
+const WAITING_MAX: usize = 8_192;
+/// What those may take, in bytes.
+const BYTES_MAX: usize = 16 << 20;
+
+/// Datagrams in the order in which they came.
+#[derive(Debug, Default)]
+pub(super) struct Inbox {
+    waiting: VecDeque<(Datagram, Timestamp)>,
+    bytes: usize,
+}
+
+impl Inbox {
+    pub(super) fn has_room(&self) -> bool {
+        self.waiting.len() < WAITING_MAX && self.bytes < BYTES_MAX
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
+    pub(super) fn put(&mut self, datagram: Datagram, at: Timestamp) {
+        self.bytes += datagram.bytes.len();
+        self.waiting.push_back((datagram, at));
+    }
+
+    pub(super) fn take(&mut self) -> Option<Datagram> {
+        let (datagram, _) = self.waiting.pop_front()?;
+        self.bytes -= datagram.bytes.len();
+        Some(datagram)
+    }
+
+    /// How long the first one has waited.
+    pub(super) fn wait(&self, now: Timestamp) -> Duration {
+        self.waiting.front().map_or(Duration::ZERO, |(_, came)| now.since(*came))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+
+    fn datagram(bytes: Vec<u8>) -> Datagram {
+        Datagram { remote: ([192, 0, 2, 1], 5060).into(), bytes: Bytes::from(bytes) }
+    }
+
+    #[test]
+    fn the_first_one_says_how_long_is_waited() {
+        let (mut inbox, ms) = (Inbox::default(), Timestamp::from_millis);
+        assert_eq!(inbox.wait(ms(5)), Duration::ZERO);
+        inbox.put(datagram(b"a".to_vec()), ms(10));
+        inbox.put(datagram(b"b".to_vec()), ms(30));
+        assert_eq!(inbox.wait(ms(40)), Duration::from_millis(30));
+        assert_eq!(inbox.take().unwrap().bytes, "a");
+        assert_eq!(inbox.wait(ms(40)), Duration::from_millis(10));
+        assert_eq!(inbox.take().unwrap().bytes, "b");
+        assert!(inbox.is_empty() && inbox.take().is_none());
+    }
+
+    #[test]
+    fn there_is_room_for_so_many_and_so_much() {
+        for (bytes, most) in [(100, WAITING_MAX), (65_535, BYTES_MAX / 65_535 + 1)] {
+            let mut inbox = Inbox::default();
+            let mut taken = 0;
+            while inbox.has_room() {
+                inbox.put(datagram(vec![0; bytes]), Timestamp::from_millis(1));
+                taken += 1;
+            }
+            assert_eq!(taken, most);
+            while inbox.take().is_some() {}
+            assert!(inbox.has_room());
+        }
+    }
+}
