@@ -32,7 +32,8 @@ impl Worker {
         let digest = start.application.digest;
         match caught(|| self.run_application(start, now)) {
             Ok(Ok(mut session)) => {
-                session.withdrawn = withdrawn;
+                // It may have taken back something by itself already.
+                session.withdrawn.extend(withdrawn);
                 let mut facts = SessionFacts::new(&id, Token(1));
                 let told = facts.started(&key.0, &session.caller, now).into_iter().collect();
                 let live = Live { told, entry: Some(entry), ..Live::new(session, id, Token(1), digest, facts) };
