@@ -35,6 +35,7 @@ pub(super) fn start(shared: &Shared, tenant: &TenantId, errands: &Errands) {
         tenant: tenant.clone(),
         errands: errands.clone(),
         rewind: Mutex::default(),
+        undecided: Mutex::default(),
     });
     let (calls, facts, sweep) = (Arc::clone(&desk), Arc::clone(&desk), desk);
     shared.ctx.spawn("new calls", async move { calls.take_calls().await });
@@ -48,6 +49,8 @@ struct Desk {
     errands: Errands,
     /// Where the facts are to be read again from, for sessions that were taken over.
     rewind: Mutex<Option<Position>>,
+    /// New calls whose sessions could not be looked up; as many as wait in the stream at most.
+    undecided: Mutex<Vec<TakenCall>>,
 }
 
 impl Desk {
@@ -78,8 +81,11 @@ impl Desk {
                     // The call came back to its route point: its session hears of that from the facts.
                     Ok(true) => self.acknowledge(&taken).await,
                     Ok(false) => self.begin(taken, caller).await,
-                    // Nobody knows: a second application would work against the first. The entry stays, and is taken again.
-                    Err(error) => self.away(&error, "the sessions of a new call").await,
+                    // Nobody knows: a second application would work against the first.
+                    Err(error) => {
+                        self.ask_again(taken);
+                        self.away(&error, "the sessions of a new call").await;
+                    }
                 },
                 Err(reason) => {
                     // Its owner sends the call to its default when nobody instructs it.
@@ -89,6 +95,19 @@ impl Desk {
                 }
             }
         }
+    }
+
+    /// Keeps an entry of which nobody could say whether it has a session. The stream gives it to others only, once we are gone.
+    fn ask_again(&self, taken: TakenCall) {
+        let mut undecided = self.undecided();
+        match undecided.len() < infra::bounds::NEW_CALLS_MAX {
+            true => undecided.push(taken),
+            false => tracing::error!(call = %taken.call.conn_id, "too many new calls wait for their sessions' store"),
+        }
+    }
+
+    fn undecided(&self) -> std::sync::MutexGuard<'_, Vec<TakenCall>> {
+        self.undecided.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether a session serves the call on this route point already.
@@ -177,6 +196,8 @@ impl Desk {
         let ctx = &self.shared.ctx;
         loop {
             let owner = ctx.owner();
+            let undecided = std::mem::take(&mut *self.undecided());
+            self.enter(undecided).await;
             match ctx.stores.new_calls.reclaim(&self.tenant, &owner, RECLAIM_IDLE, TAKE_MAX).await {
                 Ok(calls) => self.enter(calls).await,
                 Err(error) => self.away(&error, "new calls").await,
