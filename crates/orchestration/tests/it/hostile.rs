@@ -1,14 +1,15 @@
 //! Documents whose scripts want to harm: each ends within its bounds, and costs its own session alone.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use infra::SystemClock;
 use orchestration::ecmascript::{ScriptLimits, SyntaxChecker};
 use proptest::prelude::*;
 use scxml::document::Syntax;
-use scxml::{Document, End, Event, Limits, Output, Session, Value, Vocabulary};
+use scxml::{Datamodel, Document, End, Event, Limits, Output, Session, Value, Vocabulary};
 
-use crate::harness::{T0, data, document, outputs};
+use crate::harness::{T0, document, limited, outputs};
 
 /// What scripts have been made to do, here and elsewhere.
 const SCRIPTS: &[&str] = &[
@@ -110,6 +111,11 @@ const SCRIPTS: &[&str] = &[
     "\0",
     "\u{2028}\u{feff}",
 ];
+
+/// The same bounds as a call's session has, but nearer: what stays within them stays within the others.
+fn data() -> Box<dyn Datamodel> {
+    limited(ScriptLimits { evaluation: 100, input: 300, time: Duration::from_millis(500), ..ScriptLimits::default() })
+}
 
 fn session(script: &str) -> Option<Session> {
     let text = format!(

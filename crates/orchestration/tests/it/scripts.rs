@@ -43,7 +43,7 @@ fn many_short_scripts_share_one_allowance_per_input() {
     let limits = ScriptLimits { evaluation: 30, input: 60, ..ScriptLimits::default() };
     let text = |times: &str| {
         format!(
-            "<scxml version='1.0' datamodel='ecmascript'><script>function burn() {{ for (var n = 0; n &lt; 200000; n++); }}</script>
+            "<scxml version='1.0' datamodel='ecmascript'><script>function burn() {{ for (var n = 0; n &lt; 100000; n++); }}</script>
             <state id='a'><onentry><foreach array='[{times}]' item='i'><script>burn()</script></foreach></onentry></state></scxml>"
         )
     };
