@@ -10,6 +10,7 @@ mod command;
 mod compose;
 mod early;
 mod event;
+mod farewell;
 mod invite_client;
 mod invite_server;
 mod leg;
@@ -67,6 +68,7 @@ pub struct UserAgent {
     outside: HashMap<ClientId, Outside>,
     waiting: HashMap<u64, Waiting>,
     timers: TimerQueue<DialogId>,
+    in_hand: Option<DialogId>,
     changed: BTreeSet<DialogId>,
     /// Drained after every input, which adds a handful at most.
     events: VecDeque<Event>,
@@ -97,6 +99,7 @@ impl UserAgent {
             outside: HashMap::new(),
             waiting: HashMap::new(),
             timers: TimerQueue::new(),
+            in_hand: None,
             changed: BTreeSet::new(),
             events: VecDeque::new(),
             turn: 0,
@@ -312,6 +315,7 @@ impl UserAgent {
     }
 
     fn client_failed(&mut self, client: ClientId, owner: u64, status: StatusCode, now: Timestamp) {
+        self.in_hand = Some(DialogId(owner));
         if owner == OUTSIDE {
             self.response_outside(client, status, None, now);
         } else if !self.spend_step(DialogId(owner), now) {

@@ -18,6 +18,7 @@ mod timer_queue;
 
 pub(crate) use arena::Arena;
 pub use client::{ClientState, InviteClient, NonInviteClient};
+pub(crate) use layer::hop_request;
 pub use layer::{
     ClientId, ClientRequest, NewRequest, Received, ServerId, TransactionError, TransactionEvent, TransactionLayer,
 };

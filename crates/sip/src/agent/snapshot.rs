@@ -29,7 +29,7 @@ impl Restore {
     /// Goes on as if nothing had happened.
     pub const UNCHANGED: Self = Self { stream: None, resend: false, cseq_jump: 0 };
 
-    fn flow(&self, flow: Flow) -> Flow {
+    pub(super) fn flow(&self, flow: Flow) -> Flow {
         match (flow, self.stream) {
             (Flow::Stream { .. }, Some(new)) => new,
             _ => flow,
@@ -205,7 +205,7 @@ impl DialogSnapshot {
         }
     }
 
-    fn put_copies_back(&mut self) {
+    pub(super) fn put_copies_back(&mut self) {
         let leg = &mut self.leg;
         for (pending, client) in leg.requests.iter_mut().zip(&self.clients) {
             put_back(&mut pending.request, &client.request);

@@ -14,6 +14,7 @@ impl UserAgent {
     /// turn, by the law of [`crate::transaction::TimerQueue`].
     pub fn handle_timeout(&mut self, now: Timestamp) {
         self.turn += 1;
+        self.in_hand = None;
         self.layer.handle_timeout(now);
         self.follow_transactions(now);
         while let Some((due, id)) = self.timers.pop_due(now) {
@@ -22,6 +23,7 @@ impl UserAgent {
                 continue;
             }
             leg.armed = Timestamp::MAX;
+            self.in_hand = Some(id);
             if leg.next_due().is_some_and(|next| next <= now) {
                 self.dialog_due(id, now);
             }
@@ -41,6 +43,11 @@ impl UserAgent {
         self.bounds_reached.overruns += 1;
         self.leave(id, Release::Overrun, now);
         false
+    }
+
+    /// The dialog that time was passing for last: whoever catches a panic of [`Self::handle_timeout`] knows by it whose it was.
+    pub const fn in_hand(&self) -> Option<DialogId> {
+        self.in_hand
     }
 
     fn dialog_due(&mut self, id: DialogId, now: Timestamp) {

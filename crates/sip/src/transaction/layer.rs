@@ -21,6 +21,7 @@ use super::server::{InviteServer, NonInviteServer, OnAck, OnRepeat, ServerState}
 use super::timer::{Intervals, Schedule};
 use super::timer_queue::TimerQueue;
 use crate::{Flow, Message, Method, StatusCode, Transmit};
+pub(crate) use requests::hop_request;
 
 /// A client transaction's handle.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]

@@ -132,7 +132,7 @@ impl TransactionLayer {
 }
 
 /// The ACK to a failure (RFC 3261 §17.1.1.3) or the CANCEL (§9.1) of an INVITE: one hop, the INVITE's own Via.
-fn hop_request(invite: &Message, method: Method, response: Option<&Message>) -> Message {
+pub(crate) fn hop_request(invite: &Message, method: Method, response: Option<&Message>) -> Message {
     let number = invite.cseq().map_or(1, |cseq| cseq.number);
     let to = response.unwrap_or(invite).header(&HeaderName::To).unwrap_or_default();
     let mut hop = Message::request(method.clone(), invite.request_uri().unwrap_or_default())
