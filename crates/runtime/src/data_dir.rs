@@ -157,7 +157,12 @@ fn secret(folder: &Path, name: &str, fresh: impl FnOnce() -> io::Result<Vec<u8>>
 }
 
 fn make_directory(path: &Path) -> Result<(), ExitError> {
-    DirBuilder::new().recursive(true).mode(DIRECTORY_MODE).create(path).map_err(|error| unusable(path, &error))
+    make_private(path).map_err(|error| unusable(path, &error))
+}
+
+/// Makes a folder for the owner alone, if it is missing.
+pub(crate) fn make_private(path: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(DIRECTORY_MODE).create(path)
 }
 
 /// Makes the data directory if it is missing, for the owner alone. One that somebody made for us, and one that we have

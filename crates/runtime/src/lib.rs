@@ -17,6 +17,7 @@ pub mod drain;
 pub mod entropy;
 pub mod everyone;
 pub mod exit;
+pub mod fault;
 pub mod lease;
 pub mod listener;
 pub mod log;

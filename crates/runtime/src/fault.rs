@@ -1,0 +1,178 @@
+//! Faults that cost one call, session or subscription, and never its role: what caused them, kept as files for whoever mends it.
+//!
+//! A report names what failed and holds the input that brought it about, with every number and secret masked. A test can feed that
+//! input again. Files are bounded in number and size: the oldest goes first.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use model::Timestamp;
+use serde_json::json;
+
+use crate::data_dir;
+use crate::trace::{mask, sip};
+
+/// Reports that a data directory keeps.
+pub const REPORTS_MAX: usize = 100;
+/// The most of an input that a report keeps, in bytes: the largest SIP message that is read.
+pub const INPUT_BYTES_MAX: usize = 64 << 10;
+/// The folder within the data directory.
+pub const FOLDER: &str = "faults";
+
+/// Why something had to end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// The code panicked; the message, masked.
+    Panic(String),
+    /// A named limit of work was reached.
+    Steps(&'static str),
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Panic(message) => write!(f, "a panic: {message}"),
+            Self::Steps(what) => write!(f, "a limit of work: {what}"),
+        }
+    }
+}
+
+/// What failed, while what was being done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FaultReport {
+    /// When.
+    pub at: Timestamp,
+    /// The call or session that paid; none where nobody could be named.
+    pub subject: Option<String>,
+    /// Why.
+    pub cause: Cause,
+    /// What kind of input was in hand.
+    pub name: &'static str,
+    /// The input; a SIP message as it came. Masked when it is written.
+    pub input: String,
+}
+
+impl FaultReport {
+    /// The report as it is kept.
+    pub fn to_json(&self, role: &str) -> String {
+        let end = (0..=INPUT_BYTES_MAX.min(self.input.len())).rev().find(|at| self.input.is_char_boundary(*at));
+        let input = self.input.get(..end.unwrap_or(0)).unwrap_or_default();
+        let report = json!({
+            "at_us": self.at.as_micros(),
+            "role": role,
+            "subject": self.subject,
+            "cause": self.cause.to_string(),
+            "kind": self.name,
+            "input": masked(self.name, input),
+            "program": env!("CARGO_PKG_VERSION"),
+        });
+        report.to_string()
+    }
+}
+
+/// Secrets and numbers of people go; what remains of a SIP message is one still.
+fn masked(kind: &str, input: &str) -> String {
+    if kind != MESSAGE {
+        return mask::text(input);
+    }
+    match sip::scan(input.as_bytes()) {
+        Some(scanned) => mask::message(&String::from_utf8_lossy(&scanned.without_secrets(input.as_bytes()))),
+        // What belongs to no call cannot be told apart from its secrets.
+        None => mask::message(input.lines().next().unwrap_or_default()),
+    }
+}
+
+/// The kind of an input that is a SIP message.
+pub const MESSAGE: &str = "message";
+
+/// Where a role keeps its reports.
+#[derive(Debug)]
+pub struct FaultReports {
+    folder: PathBuf,
+    node: String,
+    next: AtomicU64,
+}
+
+impl FaultReports {
+    /// The reports of a node, within the data directory.
+    pub fn new(data_dir: &Path, node: &str) -> Self {
+        Self { folder: data_dir.join(FOLDER), node: node.to_owned(), next: AtomicU64::new(0) }
+    }
+
+    /// Keeps a report; where the disk takes none, the log line that came before has to do.
+    pub fn keep(&self, report: &FaultReport) {
+        if let Err(error) = self.write(report) {
+            tracing::warn!(folder = %self.folder.display(), %error, "a report of a fault cannot be kept");
+        }
+    }
+
+    fn write(&self, report: &FaultReport) -> std::io::Result<()> {
+        data_dir::make_private(&self.folder)?;
+        self.make_room()?;
+        // Times order the files; the number tells those of one time apart.
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        let name = format!("{:020}-{}-{number}.json", report.at.as_micros(), self.node);
+        data_dir::write_whole(&self.folder.join(name), report.to_json(&self.node).as_bytes())
+    }
+
+    fn make_room(&self) -> std::io::Result<()> {
+        let mut files: Vec<PathBuf> =
+            std::fs::read_dir(&self.folder)?.filter_map(|entry| Some(entry.ok()?.path())).collect();
+        files.sort_unstable();
+        let surplus = (files.len() + 1).saturating_sub(REPORTS_MAX);
+        for file in files.into_iter().take(surplus) {
+            // Another role of the process may have taken it away.
+            let _ = std::fs::remove_file(file);
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report(input: &str) -> FaultReport {
+        FaultReport {
+            at: Timestamp::from_millis(1),
+            subject: Some("00ff".to_owned()),
+            cause: Cause::Steps("events of a dialog"),
+            name: MESSAGE,
+            input: input.to_owned(),
+        }
+    }
+
+    #[test]
+    fn a_report_says_what_was_in_hand_and_shows_neither_numbers_nor_passwords() {
+        let invite = "INVITE sip:+15550100@edge SIP/2.0\r\nFrom: <sip:+15557654321@x>;tag=1\r\nCall-ID: a\r\n\
+            Proxy-Authorization: Digest response=\"beef\"\r\nSession-Expires: 2\r\n\r\n";
+        let kept = report(invite).to_json("sip-cluster-1");
+        assert!(kept.contains("Session-Expires: 2") && kept.contains("events of a dialog"), "{kept}");
+        assert!(!kept.contains("7654321") && !kept.contains("beef"), "{kept}");
+        let unreadable = report("REGISTER sip:+15557654321@x SIP/2.0\r\nAuthorization: beef\r\n\r\n").to_json("n");
+        assert!(!unreadable.contains("7654321") && !unreadable.contains("beef"), "{unreadable}");
+    }
+
+    #[test]
+    fn an_input_is_cut_at_its_bound() {
+        let long = format!("INVITE sip:a@b SIP/2.0\r\nCall-ID: a\r\n\r\n{}", "é".repeat(INPUT_BYTES_MAX));
+        assert!(report(&long).to_json("n").len() < 2 * INPUT_BYTES_MAX);
+    }
+
+    #[test]
+    fn the_oldest_reports_make_room() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let reports = FaultReports::new(folder.path(), "sip-cluster-1");
+        for second in 0..REPORTS_MAX as u64 + 5 {
+            reports.keep(&FaultReport { at: Timestamp::from_millis(second), ..report("") });
+        }
+        let mut names: Vec<_> = std::fs::read_dir(folder.path().join(FOLDER))
+            .expect("a folder")
+            .map(|entry| entry.expect("an entry").file_name().into_string().expect("a name"))
+            .collect();
+        names.sort();
+        assert_eq!(names.len(), REPORTS_MAX);
+        assert!(names[0].starts_with("00000000000000005000-"), "{}", names[0]);
+    }
+}
