@@ -148,6 +148,8 @@ pub enum Input {
         /// Whether it was carried out.
         done: bool,
     },
+    /// Its owner has failed while it dealt with the call, or the call has reached a limit of work: it ends.
+    Fault,
 }
 
 /// What a call wants done, or what has become true.
@@ -338,6 +340,7 @@ impl Call {
             Input::Request(request) => self.request(request, now),
             Input::PinAnswered { ask, answer } => self.pin_answered(ask, answer, now),
             Input::AgentAnswered { done } => self.agent_answered(done, now),
+            Input::Fault => self.end(Ending::system(CallState::GeneralError, 503), now),
         }
     }
 

@@ -3,6 +3,7 @@
 pub mod configuration;
 pub mod json;
 pub mod provisioning;
+pub mod quarantine;
 pub mod reporting;
 pub mod wire;
 

@@ -10,6 +10,7 @@ mod dialogs;
 mod entry;
 mod explain;
 mod export;
+mod faults;
 mod heirs;
 mod ids;
 mod inbox;
@@ -19,8 +20,10 @@ mod legs;
 mod limits;
 mod metrics;
 mod node;
+mod operate;
 mod options;
 mod prompts;
+mod quarantine;
 mod records;
 mod repairs;
 mod restore;
@@ -95,7 +98,8 @@ async fn run(ctx: RoleContext) -> anyhow::Result<()> {
         owner: ctx.owner(),
         spans: ctx.trace.spans().clone(),
     };
-    net::http::serve(&ctx, "http", server::router(ways)).await?;
+    let routes = server::router(ways).merge(operate::router(ctx.stores.quarantine.clone()));
+    net::http::serve(&ctx, "http", routes).await?;
     runtime::lease::keep(&ctx);
     let clients = Clients::new(&ctx, inbox.clone(), seen_live)?;
     let limits = Limits {

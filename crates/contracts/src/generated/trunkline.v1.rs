@@ -1785,6 +1785,16 @@ pub struct CallRecord {
     #[prost(message, repeated, tag = "7")]
     pub dialogs: ::prost::alloc::vec::Vec<DialogRecord>,
 }
+/// The bytes of a CallRecord, each part by itself: for whoever wants to know what can still be read of a damaged one.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CallRecordParts {
+    #[prost(bytes = "bytes", tag = "1")]
+    pub model: ::prost::bytes::Bytes,
+    #[prost(bytes = "bytes", repeated, tag = "2")]
+    pub legs: ::prost::alloc::vec::Vec<::prost::bytes::Bytes>,
+    #[prost(bytes = "bytes", repeated, tag = "7")]
+    pub dialogs: ::prost::alloc::vec::Vec<::prost::bytes::Bytes>,
+}
 /// A leg: a dialog with the party, one with media.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct LegRecord {

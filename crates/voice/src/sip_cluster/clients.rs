@@ -7,18 +7,20 @@ use anyhow::Context as _;
 use call::call::{PinAnswer, TypedPin};
 use contracts::configuration;
 use contracts::provisioning::Secret;
-use infra::{Position, Posted, Recipient, Stores};
+use infra::{LedgerKind, Loaded, Position, Posted, PutAside, Recipient, Record, Stores, Written};
 use model::plan::{Caller, Destination};
 use model::{ConnId, Dn, EventName, Owner, Request, TenantId};
 use net::http::Client;
 use runtime::RoleContext;
+use runtime::fault::{FaultReport, FaultReports};
 use serde_json::json;
 use tokio::sync::watch;
 
 use super::entry::Order;
 use super::heirs::SeenLive;
 use super::inbox::Inbox;
-use super::inheritance::{self, Heritage};
+use super::inheritance::{self, FIND_AGAIN, Heritage};
+use super::quarantine::Aside;
 
 /// How long an answer of the dial plan is waited for; the call's own timer is a little longer.
 const DIAL_PLAN_TIME: Duration = Duration::from_secs(4);
@@ -45,6 +47,7 @@ struct Inner {
     inbox: Inbox,
     spans: runtime::spans::Spans,
     heritage: Heritage,
+    reports: FaultReports,
     /// The owners that proxies see live.
     live: watch::Receiver<SeenLive>,
 }
@@ -60,6 +63,7 @@ impl Clients {
             inbox,
             spans: ctx.trace.spans().clone(),
             heritage: Heritage::new(ctx.stores.clone(), ctx.owner()),
+            reports: FaultReports::new(&ctx.data_dir, ctx.node.as_str()),
             live,
         };
         Ok(Self { inner: Arc::new(inner) })
@@ -90,7 +94,16 @@ impl Clients {
                     inner.inbox.agent_answered(conn_id, done).await;
                 }
                 // The loop's own.
-                Order::TellRouting { .. } => {}
+                Order::TellRouting { .. } | Order::Report(_) => {}
+                Order::PutAside(aside) => {
+                    let conn_id = aside.record.key;
+                    let done = inner.put_aside(*aside).await;
+                    inner.inbox.put_aside(conn_id, done).await;
+                }
+                Order::ReadAside { tenant, conn_id, why } => match inner.read_aside(&tenant, conn_id).await {
+                    Some(record) => inner.inbox.unendable(record, why).await,
+                    None => inner.inbox.put_aside(conn_id, false).await,
+                },
                 Order::Find(sought) => {
                     let live = || inner.live.borrow().clone();
                     let found = inheritance::find(&inner.stores, &inner.owner, live, &sought).await;
@@ -99,6 +112,12 @@ impl Clients {
                 Order::Inherit { live } => inner.inbox.inherited(inner.heritage.take(&live).await).await,
             }
         });
+    }
+
+    /// Keeps a report of a fault, beside the loop: the disk may take its time.
+    pub fn report(&self, report: FaultReport) {
+        let inner = self.inner.clone();
+        tokio::task::spawn_blocking(move || inner.reports.keep(&report));
     }
 
     /// The tenants that there are. The calls of those that config names are inherited from then on.
@@ -113,6 +132,51 @@ impl Clients {
 }
 
 impl Inner {
+    /// Moves a record into quarantine; says whether it is there. Asked again while the store is away: until then its call is nobody's.
+    async fn put_aside(&self, aside: Aside) -> bool {
+        let Aside { record, why, events } = aside;
+        let put = PutAside {
+            tenant: record.tenant,
+            ledger: LedgerKind::Call,
+            key: record.key.to_string(),
+            owner: record.owner,
+            token: record.token,
+            why,
+            report: bytes::Bytes::new(),
+            events,
+        };
+        let written = self
+            .until_answered("a record cannot be put aside now", || self.stores.quarantine.put_aside(put.clone()))
+            .await;
+        // Over already: a former attempt was done, and its answer lost.
+        matches!(written, Some(Written::Done { .. } | Written::Ended))
+    }
+
+    async fn read_aside(&self, tenant: &TenantId, conn_id: ConnId) -> Option<Record<ConnId>> {
+        let asked = || self.stores.calls.load(tenant, conn_id);
+        match self.until_answered("a record cannot be read for quarantine now", asked).await? {
+            Loaded::Live(record) if record.owner == self.owner => Some(record),
+            _ => None,
+        }
+    }
+
+    /// Asks a store until it answers, or refuses for good.
+    async fn until_answered<'a, T>(&self, what: &'static str, ask: impl Fn() -> infra::Answer<'a, T>) -> Option<T> {
+        loop {
+            match ask().await {
+                Ok(answer) => return Some(answer),
+                Err(error) if error.passes() => {
+                    tracing::warn!(%error, what);
+                    tokio::time::sleep(FIND_AGAIN).await;
+                }
+                Err(error) => {
+                    tracing::error!(%error, what);
+                    return None;
+                }
+            }
+        }
+    }
+
     /// Where a number leads; what cannot be found out is refused with 503.
     async fn resolve(&self, tenant: &TenantId, conn_id: Option<ConnId>, caller: &Caller, dialled: &str) -> Destination {
         let caller = match caller {

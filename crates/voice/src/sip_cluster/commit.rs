@@ -1,13 +1,15 @@
 //! A turn's batch for the ledger, and what its answers mean.
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 
 use call::call::CALLER_LEG;
-use infra::{CallWrite, Change, Written};
+use infra::{CallWrite, Change, Refusal, Written};
 use model::{ConnId, Owner};
-use sip::{LocalTag, Message};
+use sip::{Flow, LocalTag, Message, StatusCode};
 
 use super::entry::{Order, Stored};
+use super::limits::CONFIRMED_PER_TURN;
 use super::node::Node;
 use super::records;
 
@@ -17,23 +19,66 @@ type Lost = BTreeMap<ConnId, (Option<Owner>, Option<(Message, u64)>)>;
 impl Node {
     /// What has changed since the last batch. The answers go to [`Node::committed`], in the same order.
     pub fn batch(&mut self) -> Vec<CallWrite> {
+        let bounds = self.agent.bounds_reached();
+        self.metrics.bounds_reached(bounds.oversized + bounds.overruns);
         let changed = std::mem::take(&mut self.changed);
         let mut batch = Vec::with_capacity(changed.len());
         for conn_id in changed {
             self.tell_routing(conn_id);
             if let Some(write) = self.write(conn_id) {
+                self.in_doubt |= self.doubted.remove(&conn_id);
                 batch.push(write);
             }
             self.drop_closed(conn_id);
         }
+        self.confirm_some(&mut batch);
+        self.written = batch.iter().map(|write| write.conn_id).collect();
         if batch.is_empty() {
-            // What was taken in is of no call that is stored, and there is nothing to doubt.
+            // What was taken in is of no call that is stored.
             self.taken.clear();
-            self.in_doubt = false;
         } else {
             self.metrics.turn(batch.len());
         }
         batch
+    }
+
+    /// Calls in doubt of which this turn has nothing to say: some of them are asked about along with it, so that no turn gets long.
+    fn confirm_some(&mut self, batch: &mut Vec<CallWrite>) {
+        let behind = (Bound::Excluded(self.asked_about), Bound::Unbounded);
+        let round = self.doubted.range(behind).chain(self.doubted.range(..=self.asked_about));
+        let asked: Vec<ConnId> = round.take(CONFIRMED_PER_TURN).copied().collect();
+        for conn_id in asked {
+            self.asked_about = conn_id;
+            self.doubted.remove(&conn_id);
+            let Some(entry) = self.calls.get(&conn_id).filter(|entry| entry.stored == Stored::Live) else { continue };
+            self.in_doubt = true;
+            batch.push(CallWrite {
+                tenant: entry.tenant.clone(),
+                conn_id,
+                owner: self.owner.clone(),
+                token: entry.call.state().token,
+                change: Change::Keep,
+                due: None,
+                dialogs: Vec::new(),
+                events: Vec::new(),
+                new_call: None,
+            });
+        }
+    }
+
+    /// The store does not take what has become of a call: nothing of this turn is said, and the call ends as it was stored last.
+    fn end_unwritten(&mut self, conn_id: ConnId, refusal: &Refusal) {
+        tracing::error!(%conn_id, %refusal, "the store refuses a call's record: the call ends");
+        self.metrics.write_refused();
+        let invite = self.open_invite(conn_id);
+        let tenant = self.calls.get(&conn_id).map(|entry| entry.tenant.clone());
+        self.give_up(conn_id);
+        if let Some((message, link)) = invite {
+            self.turn_away(&message, StatusCode::SERVICE_UNAVAILABLE, Flow::Stream { connection: link });
+        }
+        if let Some(tenant) = tenant {
+            self.put_aside(tenant, conn_id, format!("the store refuses its record: {refusal}"));
+        }
     }
 
     fn write(&mut self, conn_id: ConnId) -> Option<CallWrite> {
@@ -86,7 +131,10 @@ impl Node {
         let taken = std::mem::take(&mut self.taken);
         for (conn_id, written) in answers {
             let owner = match written {
-                Written::Done { .. } => continue,
+                Written::Done { .. } => {
+                    self.settled(conn_id);
+                    continue;
+                }
                 Written::Fenced { owner, .. } | Written::Exists { owner, .. } => {
                     tracing::debug!(%conn_id, %owner, "a call belongs to somebody else");
                     Some(owner)
@@ -96,8 +144,9 @@ impl Node {
                     None
                 }
                 Written::Refused(refusal) => {
-                    tracing::error!(%conn_id, %refusal, "a call is not stored: this node lets go of it");
-                    None
+                    self.end_unwritten(conn_id, &refusal);
+                    lost.insert(conn_id, (None, None));
+                    continue;
                 }
             };
             let invite = self.open_invite(conn_id);
@@ -140,7 +189,14 @@ impl Node {
         Some((Message::parse(answering.request.clone()).ok()?, leg.link))
     }
 
-    fn forget(&mut self, conn_id: ConnId) {
+    /// The call is stored as this life has it.
+    fn settled(&mut self, conn_id: ConnId) {
+        if let Some(entry) = self.calls.get_mut(&conn_id) {
+            entry.settled = true;
+        }
+    }
+
+    pub(super) fn forget(&mut self, conn_id: ConnId) {
         self.metrics.call_fenced();
         // Whoever has the call tells what becomes of it.
         self.orders.retain(|order| !matches!(order, Order::TellRouting { conn_id: told, .. } if *told == conn_id));

@@ -43,6 +43,7 @@ impl Node {
     /// Whose dialog it is; marks its call for the commit, since the dialog has changed.
     pub(super) fn place(&mut self, dialog: DialogId) -> Option<Place> {
         let place = self.dialogs.get(&dialog).copied()?;
+        self.take_in_hand(place.conn_id);
         self.mark(place.conn_id);
         Some(place)
     }

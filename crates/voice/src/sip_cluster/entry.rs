@@ -47,6 +47,10 @@ pub struct Entry {
     pub dirty: bool,
     /// When the call model wants to be woken, as it stands in the node's queue.
     pub armed: Option<Timestamp>,
+    /// Whether it has been committed in this life: what fails before that is the record's fault.
+    pub settled: bool,
+    /// Whether something has failed for it already.
+    pub faulty: bool,
 }
 
 /// What the ledger knows of a call.
@@ -234,6 +238,19 @@ pub enum Order {
     },
     /// Ask the ledger whose a call is; its messages wait.
     Find(Sought),
+    /// Move a record into quarantine.
+    PutAside(Box<super::quarantine::Aside>),
+    /// Read the record of a call that could not be ended, for quarantine.
+    ReadAside {
+        /// The tenant.
+        tenant: TenantId,
+        /// The call.
+        conn_id: model::ConnId,
+        /// Why.
+        why: String,
+    },
+    /// Keep a report of a fault.
+    Report(Box<runtime::fault::FaultReport>),
     /// Claim what nodes that are gone have left.
     Inherit {
         /// The owners that proxies see live.

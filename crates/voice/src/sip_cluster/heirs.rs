@@ -15,6 +15,8 @@ use sip::proxy::{self, headers};
 use sip::{Flow, LocalTag, Message, Method, StatusCode};
 
 use super::entry::Order;
+use super::faults::Doing;
+use super::inheritance::is_in_hand_alone;
 use super::limits::{FINDING_MAX, HEIRS_EVERY, HEIRS_HURRY};
 use super::node::Node;
 
@@ -178,23 +180,32 @@ impl Node {
             self.take_over(record, now);
         }
         for (message, link) in self.finding.remove(named).unwrap_or_default() {
-            let flow = Flow::Stream { connection: link };
-            match found {
-                // Its refusal died with the former owner.
-                Found::Ours(_) if is_new(&message) && !self.agent.has_begun(&message) => {
-                    self.turn_away(&message, OVER, flow);
-                }
-                Found::Ours(_) => match self.belongs(&message, link) {
-                    Belongs::LegOver => self.take_in_late(message, link, now),
-                    Belongs::Here | Belongs::Sought(_) => self.take_in(message, link, now),
-                },
-                Found::Elsewhere(owner) => self.hand_over(message, owner, flow),
-                Found::Ended if !is_new(&message) => self.take_in_late(message, link, now),
-                // A new call is made of an INVITE that nobody has stored.
-                Found::Unknown => self.take_in(message, link, now),
-                Found::Ended => self.turn_away(&message, OVER, flow),
-                Found::Unanswered => self.turn_away(&message, StatusCode::SERVER_INTERNAL_ERROR, flow),
+            let doing = Doing::Message { bytes: message.to_bytes(), link };
+            self.attempt(doing, now, |node| node.go_on_with_message(found, message, link, now));
+        }
+    }
+
+    fn go_on_with_message(&mut self, found: &Found, message: Message, link: u64, now: Timestamp) {
+        let flow = Flow::Stream { connection: link };
+        let found = match found {
+            Found::Ours(record) if self.is_aside(record.key) => &Found::Ended,
+            found => found,
+        };
+        match found {
+            // Its refusal died with the former owner.
+            Found::Ours(_) if is_new(&message) && !self.agent.has_begun(&message) => {
+                self.turn_away(&message, OVER, flow);
             }
+            Found::Ours(_) => match self.belongs(&message, link) {
+                Belongs::LegOver => self.take_in_late(message, link, now),
+                Belongs::Here | Belongs::Sought(_) => self.take_in(message, link, now),
+            },
+            Found::Elsewhere(owner) => self.hand_over(message, owner, flow),
+            Found::Ended if !is_new(&message) => self.take_in_late(message, link, now),
+            // A new call is made of an INVITE that nobody has stored.
+            Found::Unknown => self.take_in(message, link, now),
+            Found::Ended => self.turn_away(&message, OVER, flow),
+            Found::Unanswered => self.turn_away(&message, StatusCode::SERVER_INTERNAL_ERROR, flow),
         }
     }
 
@@ -208,6 +219,10 @@ impl Node {
     /// Calls that a node that is gone has left, and that are ours now.
     pub fn inherited(&mut self, records: &[Record<ConnId>], now: Timestamp) {
         self.inheriting = false;
+        if records.iter().any(is_in_hand_alone) {
+            // There may be more of its kind, which come one by one.
+            self.next_inheritance = now;
+        }
         for record in records {
             self.take_over(record, now);
         }
@@ -256,7 +271,7 @@ impl Node {
         }
     }
 
-    fn turn_away(&mut self, message: &Message, status: StatusCode, flow: Flow) {
+    pub(super) fn turn_away(&mut self, message: &Message, status: StatusCode, flow: Flow) {
         if message.is_request() && message.method() != Method::Ack {
             let mut reply = Reply::new(status);
             if status != OVER {

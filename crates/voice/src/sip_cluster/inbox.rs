@@ -62,6 +62,20 @@ pub enum Letter {
     },
     /// Calls of nodes that are gone, claimed.
     Inherited(Vec<Record<ConnId>>),
+    /// The record of a call that could not be ended: it goes into quarantine.
+    Unendable {
+        /// As the ledger has it.
+        record: Box<Record<ConnId>>,
+        /// Why.
+        why: String,
+    },
+    /// What became of a record that was to go into quarantine.
+    PutAside {
+        /// The call.
+        conn_id: ConnId,
+        /// Whether it is there; else somebody else has the call, or it was over.
+        done: bool,
+    },
     /// rq begins anew: it is to hear of the tenant's calls.
     RoutingAgain {
         /// The tenant.
@@ -117,6 +131,16 @@ impl Inbox {
     /// Calls of nodes that are gone, claimed.
     pub async fn inherited(&self, records: Vec<Record<ConnId>>) {
         let _ = self.0.send(Letter::Inherited(records)).await;
+    }
+
+    /// The record of a call that could not be ended.
+    pub async fn unendable(&self, record: Record<ConnId>, why: String) {
+        let _ = self.0.send(Letter::Unendable { record: Box::new(record), why }).await;
+    }
+
+    /// What became of a record that was to go into quarantine.
+    pub async fn put_aside(&self, conn_id: ConnId, done: bool) {
+        let _ = self.0.send(Letter::PutAside { conn_id, done }).await;
     }
 
     /// rq begins anew with the tenant's calls.

@@ -216,7 +216,13 @@ impl<'a> Look<'a> {
         let wanted = |record: &&Record<ConnId>| which == Which::All || is_heir(self.us, self.live, record.key);
         let claim =
             |record: &Record<ConnId>| Claim { tenant: tenant.clone(), key: record.key, seen: Some(record.token) };
-        let claims: Vec<_> = records.iter().filter(wanted).map(claim).collect();
+        let (suspect, sound): (Vec<_>, Vec<_>) = records.iter().filter(wanted).partition(|record| is_suspect(record));
+        let mut claims: Vec<_> = sound.into_iter().map(claim).collect();
+        let alone = claims.is_empty();
+        if alone && !claimed.iter().any(is_in_hand_alone) {
+            // One at a time: should this process die of it, it is known of which.
+            claims.extend(suspect.into_iter().take(1).map(claim));
+        }
         if claims.is_empty() {
             return Ok(false);
         }
@@ -226,8 +232,18 @@ impl<'a> Look<'a> {
             Claimed::Yours(record) => Some(record),
             _ => None,
         }));
-        Ok(claimed.len() > before)
+        Ok(claimed.len() > before && !alone)
     }
+}
+
+/// Whether a record was in hand when a process died: nobody has committed it since it changed hands.
+pub const fn is_suspect(record: &Record<ConnId>) -> bool {
+    record.claims > 0
+}
+
+/// Whether a record that has been claimed was suspect before.
+pub const fn is_in_hand_alone(record: &Record<ConnId>) -> bool {
+    record.claims > 1
 }
 
 #[cfg(test)]

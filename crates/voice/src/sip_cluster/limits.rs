@@ -53,6 +53,27 @@ pub const HEIRS_HURRY: Duration = Duration::from_secs(30);
 /// A longer gap between two turns of the loop: others may have taken its calls meanwhile.
 pub const GAP_MAX: Duration = Duration::from_millis(1_500);
 
+/// Steps that one piece of work for a call may take: events of its dialogs and outputs of its model. Honest work takes some twenty.
+pub const STEPS_MAX: u32 = 2_000;
+
+/// Events that a turn takes of each dialog in the mean; a flow that breaks brings one or two of each.
+pub const EVENTS_PER_DIALOG: usize = 8;
+
+/// Calls whose timers one turn runs; the others have theirs in the next, after keep-alives were answered.
+pub const CALLS_DUE_PER_TURN: usize = 1_000;
+
+/// Calls in doubt that one turn confirms beside what it writes: some milliseconds of the ledger's time.
+pub const CONFIRMED_PER_TURN: usize = 250;
+
+/// Reports of faults that wait for the loop: more in one turn tell nothing new.
+pub const FAULTS_REPORTED_MAX: usize = 16;
+
+/// A record that changed hands so often without a commit in between was in hand when two processes died.
+pub const CLAIMS_MAX: u32 = 3;
+
+/// Records that are on their way into quarantine at once: as many as a node may have calls, and those of a node that it takes over.
+pub const ASIDE_MAX: usize = 10_000;
+
 /// How often silent parties are looked for.
 pub const SWEEP_EVERY: Duration = Duration::from_secs(2);
 

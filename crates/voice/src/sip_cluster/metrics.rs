@@ -33,6 +33,16 @@ runtime::metrics! {
         claimed: Counter = "sipcluster_calls_claimed";
         /// Messages of calls that another node has, sent there.
         handed_over: Counter = "sipcluster_messages_handed_over";
+        /// Faults while a call was dealt with: the call ended, all others went on.
+        faults: Counter = "sipcluster_faults";
+        /// Calls that ended because they reached a limit of work: facts in their life, outputs of an input, timers of a turn.
+        limited: Counter = "sipcluster_calls_limited";
+        /// Requests of parties that were too large to be kept, and dialogs that took too many steps in one turn.
+        bounds_reached: Counter = "sipcluster_dialog_bounds_reached";
+        /// Writes of calls that the store refused: the call ended.
+        refused_writes: Counter = "sipcluster_call_writes_refused";
+        /// Records of calls that were put into quarantine.
+        put_aside: Counter = "sipcluster_records_put_aside";
         /// Details of calls that rq was not told because it was away for too long.
         details_dropped: Counter = "sipcluster_routing_details_dropped";
     }
@@ -93,6 +103,31 @@ impl Metrics {
     /// A message belongs to another node.
     pub fn message_handed_over(&self) {
         self.handed_over.inc();
+    }
+
+    /// Something failed for a call.
+    pub fn fault(&self) {
+        self.faults.inc();
+    }
+
+    /// A call has reached a limit of work.
+    pub fn call_limited(&self) {
+        self.limited.inc();
+    }
+
+    /// How often dialogs have reached their bounds in this life.
+    pub fn bounds_reached(&self, so_far: u64) {
+        self.bounds_reached.inc_by(so_far.saturating_sub(self.bounds_reached.get()));
+    }
+
+    /// The store did not take a call's record.
+    pub fn write_refused(&self) {
+        self.refused_writes.inc();
+    }
+
+    /// A record goes into quarantine.
+    pub fn record_put_aside(&self) {
+        self.put_aside.inc();
     }
 
     /// A call was claimed.

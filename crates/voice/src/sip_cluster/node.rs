@@ -16,11 +16,13 @@ use sip::proxy::headers;
 use sip::{Flow, LocalTag, Message, Seal, Transmit};
 
 use super::entry::{Entry, Leg, LegStage, MEDIA_TAG, Order, Orders, Stored};
+use super::faults::{Doing, Faults};
 use super::heirs::{Belongs, Named, SeenLive, Waiting};
 use super::ids::{self, ConnIds};
-use super::limits::Limits;
+use super::limits::{CALLS_DUE_PER_TURN, EVENTS_PER_DIALOG, Limits, STEPS_MAX};
 use super::metrics::Metrics;
 use super::prompts::ReadPrompts;
+use super::quarantine::AsideCalls;
 use super::sweep::Probe;
 
 /// Which dialog of a leg.
@@ -71,8 +73,18 @@ pub struct Node {
     pub(super) due: BTreeSet<(Timestamp, ConnId)>,
     /// Calls that the next batch stores.
     pub(super) changed: Vec<ConnId>,
-    /// Whether calls may be somebody else's: the next batch's answers must come from the ledger itself.
+    /// Calls that may be somebody else's: the ledger itself is to say whose they are.
+    pub(super) doubted: BTreeSet<ConnId>,
+    /// Whether the batch that is out holds one of them.
     pub(super) in_doubt: bool,
+    /// The last one that was asked about: the next turn goes on behind it, also when all are in doubt anew.
+    pub(super) asked_about: ConnId,
+    /// The calls of the last batch.
+    pub(super) written: Vec<ConnId>,
+    /// What is known of faults.
+    pub(super) faults: Faults,
+    /// Calls whose records are on their way into quarantine, each with the record.
+    pub(super) aside: AsideCalls,
     pub(super) orders: Orders,
     /// Connections to proxies that are up, and the edges of their proxies.
     pub(super) links: BTreeMap<u64, String>,
@@ -148,7 +160,12 @@ impl Node {
             talks: HashMap::new(),
             due: BTreeSet::new(),
             changed: Vec::new(),
+            doubted: BTreeSet::new(),
             in_doubt: false,
+            asked_about: ConnId(0),
+            written: Vec::new(),
+            faults: Faults::default(),
+            aside: BTreeMap::new(),
             orders: Orders::new(),
             links: BTreeMap::new(),
             lost: BTreeMap::new(),
@@ -184,6 +201,10 @@ impl Node {
 
     /// A proxy may be used; it may be one that we had lost.
     pub fn link_up(&mut self, link: u64, edge: &str, now: Timestamp) {
+        self.attempt(Doing::Word("a proxy"), now, |node| node.meet_proxy(link, edge, now));
+    }
+
+    fn meet_proxy(&mut self, link: u64, edge: &str, now: Timestamp) {
         self.links.insert(link, edge.to_owned());
         if let Some(Lost { link: old, .. }) = self.lost.remove(edge) {
             let (old, new) = (Flow::Stream { connection: old }, Flow::Stream { connection: link });
@@ -212,11 +233,12 @@ impl Node {
     ///
     /// One of a call that is not here waits until the ledger has said whose it is: [`Order::Find`] brings it back.
     pub fn receive(&mut self, message: Message, link: u64, now: Timestamp) {
-        match self.belongs(&message, link) {
-            Belongs::Here => self.take_in(message, link, now),
-            Belongs::LegOver => self.take_in_late(message, link, now),
-            Belongs::Sought(sought) => self.look_for(sought, message, link),
-        }
+        let doing = Doing::Message { bytes: message.to_bytes(), link };
+        self.attempt(doing, now, |node| match node.belongs(&message, link) {
+            Belongs::Here => node.take_in(message, link, now),
+            Belongs::LegOver => node.take_in_late(message, link, now),
+            Belongs::Sought(sought) => node.look_for(sought, message, link),
+        });
     }
 
     /// Whatever a request within a dialog is answered, it is answered as the owner: the ledger is asked also where nothing changes,
@@ -250,20 +272,24 @@ impl Node {
     /// The dial plan's answer.
     pub fn dial_plan_answered(&mut self, conn_id: ConnId, ask: u32, destination: Destination, now: Timestamp) {
         self.trace_plan(conn_id, &destination, now);
-        self.feed(conn_id, Input::DialPlan { ask, destination }, now);
-        self.settle(now);
+        self.answer_call("the dial plan's answer", conn_id, Input::DialPlan { ask, destination }, now);
     }
 
     /// What config says about a PIN.
     pub fn pin_answered(&mut self, conn_id: ConnId, ask: u32, answer: PinAnswer, now: Timestamp) {
-        self.feed(conn_id, Input::PinAnswered { ask, answer }, now);
-        self.settle(now);
+        self.answer_call("an answer about a PIN", conn_id, Input::PinAnswered { ask, answer }, now);
     }
 
     /// The outcome of a feature code's request.
     pub fn agent_answered(&mut self, conn_id: ConnId, done: bool, now: Timestamp) {
-        self.feed(conn_id, Input::AgentAnswered { done }, now);
-        self.settle(now);
+        self.answer_call("the outcome of a feature code", conn_id, Input::AgentAnswered { done }, now);
+    }
+
+    fn answer_call(&mut self, what: &'static str, conn_id: ConnId, input: Input, now: Timestamp) {
+        self.attempt(Doing::Word(what), now, |node| {
+            node.feed(conn_id, input, now);
+            node.settle(now);
+        });
     }
 
     /// A request about a call.
@@ -276,29 +302,39 @@ impl Node {
         if entry.tenant != request.tenant || entry.call.is_over() {
             return Err(ErrorCode::INVALID_CONN_ID);
         }
-        self.feed(conn_id, Input::Request(request), now);
-        self.settle(now);
+        self.answer_call("a request", conn_id, Input::Request(request), now);
         Ok(())
     }
 
-    /// Lets time pass.
+    /// Lets time pass. Calls that are due beyond [`CALLS_DUE_PER_TURN`] have their turn next, which is at once.
     pub fn handle_timeout(&mut self, now: Timestamp) {
-        while let Some((due, conn_id)) = self.due.first().copied().filter(|(due, _)| *due <= now) {
-            self.due.remove(&(due, conn_id));
-            if let Some(entry) = self.calls.get_mut(&conn_id) {
-                entry.armed = None;
-                entry.call.handle_timeout(now);
-                self.call_changed(conn_id, now);
+        let due = self.due.iter().take_while(|(due, _)| *due <= now).take(CALLS_DUE_PER_TURN);
+        let due: Vec<(Timestamp, ConnId)> = due.copied().collect();
+        self.attempt(Doing::Time, now, |node| {
+            for (due, conn_id) in due {
+                node.due.remove(&(due, conn_id));
+                node.attempt_for(Some(conn_id), now, |node| node.call_due(conn_id, now));
             }
+            node.attempt_for(None, now, |node| node.agent.handle_timeout(now));
+            node.settle(now);
+            if node.next_sweep <= now {
+                node.sweep(now);
+            }
+            if node.next_inheritance <= now {
+                node.look_for_inheritance(now);
+            }
+            node.settle(now);
+        });
+    }
+
+    fn call_due(&mut self, conn_id: ConnId, now: Timestamp) {
+        let Some(entry) = self.calls.get_mut(&conn_id) else { return };
+        entry.armed = None;
+        entry.call.handle_timeout(now);
+        self.call_changed(conn_id, now);
+        if self.calls.get(&conn_id).is_some_and(|entry| entry.armed.is_some_and(|next| next <= now)) {
+            self.exceed("a timer that is due again at once");
         }
-        self.agent.handle_timeout(now);
-        if self.next_sweep <= now {
-            self.sweep(now);
-        }
-        if self.next_inheritance <= now {
-            self.look_for_inheritance(now);
-        }
-        self.settle(now);
     }
 
     /// When [`Node::handle_timeout`] is wanted next.
@@ -306,14 +342,18 @@ impl Node {
         let call = self.due.first().map(|(due, _)| *due);
         let sweep = (!self.calls.is_empty() || !self.lost.is_empty()).then_some(self.next_sweep);
         let inheritance = (self.next_inheritance < Timestamp::MAX).then_some(self.next_inheritance);
-        [call, self.agent.next_timeout(), sweep, inheritance].into_iter().flatten().min()
+        // What is left to be confirmed does not wait for anything to happen.
+        let doubt = (!self.doubted.is_empty()).then_some(Timestamp::ZERO);
+        [call, self.agent.next_timeout(), sweep, inheritance, doubt].into_iter().flatten().min()
     }
 
     // ---- outputs, after the commit
 
     /// The next message to be sent.
+    ///
+    /// None while calls are in doubt: what was queued for those that are not confirmed yet is not ours to send.
     pub fn poll_transmit(&mut self) -> Option<Transmit> {
-        self.agent.poll_transmit()
+        if self.doubted.is_empty() && !self.in_doubt { self.agent.poll_transmit() } else { None }
     }
 
     /// The next thing to be done.
@@ -348,6 +388,8 @@ impl Node {
             told: super::routing_link::Told::default(),
             dirty: false,
             armed: None,
+            settled: true,
+            faulty: false,
         };
         self.trace_call(&entry, false, now);
         self.calls.insert(conn_id, entry);
@@ -362,16 +404,25 @@ impl Node {
 
     /// Gives an input to a call, and does what comes of it.
     pub(super) fn feed(&mut self, conn_id: ConnId, input: Input, now: Timestamp) {
+        self.take_in_hand(conn_id);
         if let Some(entry) = self.calls.get_mut(&conn_id) {
             entry.call.handle(input, now);
             self.call_changed(conn_id, now);
         }
     }
 
-    /// Drains what the user agent has to tell, until all is quiet.
+    /// Drains what the user agent has to tell, until all is quiet. Each event is an attempt of its own: it is one dialog's.
     pub(super) fn settle(&mut self, now: Timestamp) {
-        while let Some(event) = self.agent.poll_event() {
-            self.dialog_event(event, now);
+        let most = STEPS_MAX as usize + self.agent.dialogs().saturating_mul(EVENTS_PER_DIALOG);
+        for _ in 0..most {
+            let Some(event) = self.agent.poll_event() else { break };
+            self.attempt_for(None, now, |node| node.dialog_event(event, now));
+        }
+        if let Some(event) = self.agent.poll_event() {
+            self.attempt_for(None, now, |node| {
+                node.dialog_event(event, now);
+                node.exceed("events of a dialog");
+            });
         }
         for dialog in self.agent.take_changed() {
             self.mark_of(dialog);
@@ -383,10 +434,17 @@ impl Node {
         self.mark(conn_id);
         while let Some(output) = self.calls.get_mut(&conn_id).and_then(|entry| entry.call.poll_output()) {
             self.carry_out(conn_id, output, now);
+            if !self.may_step("outputs of a call") {
+                break;
+            }
         }
         let Some(entry) = self.calls.get_mut(&conn_id) else {
             return;
         };
+        if let Some(limit) = entry.call.take_limit() {
+            self.metrics.call_limited();
+            tracing::warn!(%conn_id, limit = limit.as_str(), "a call has reached a limit of work: it ends");
+        }
         let next = entry.call.next_timeout();
         if entry.armed != next {
             if let Some(armed) = entry.armed {
@@ -399,14 +457,13 @@ impl Node {
         }
     }
 
-    /// All calls are part of the next commit, which must be confirmed: its answers say which of them somebody else has taken.
+    /// Somebody may have taken this node for dead: the ledger is to say of each call whose it is. Until it has, nothing is said
+    /// within a call but in a turn that confirms it.
     pub fn doubt(&mut self) {
-        self.in_doubt = true;
         let stored = self.calls.iter().filter(|(_, entry)| entry.stored == Stored::Live);
-        // In an order of their own: equal inputs give equal turns.
-        let mut all: Vec<ConnId> = stored.map(|(conn_id, _)| *conn_id).collect();
-        all.sort_unstable();
-        for conn_id in all {
+        self.doubted = stored.map(|(conn_id, _)| *conn_id).collect();
+        // What the last batch wanted said may not have left yet: it waits for the first answers.
+        for conn_id in std::mem::take(&mut self.written) {
             self.mark(conn_id);
         }
     }

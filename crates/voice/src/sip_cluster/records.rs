@@ -138,8 +138,39 @@ pub fn decode(bytes: &[u8], mut link_of: impl FnMut(&str) -> u64) -> Result<Deco
         told: super::routing_link::Told::default(),
         dirty: false,
         armed: None,
+        settled: false,
+        faulty: false,
     };
     Ok(Decoded { entry, dialogs })
+}
+
+/// What can still be read of a record that [`decode`] refuses.
+#[derive(Default)]
+pub struct Legible {
+    /// The call model.
+    pub call: Option<Call>,
+    /// Its dialogs, each with the edge of the proxy by which it goes, where that is known.
+    pub dialogs: Vec<(DialogSnapshot, Option<String>)>,
+}
+
+/// Reads each part of a record by itself and leaves out what is damaged.
+pub fn legible(bytes: &[u8]) -> Legible {
+    let Ok(record) = v1::StateRecord::decode(bytes) else { return Legible::default() };
+    let Ok(parts) = v1::CallRecordParts::decode(record.body) else { return Legible::default() };
+    let legs: Vec<v1::LegRecord> = parts.legs.iter().filter_map(|leg| v1::LegRecord::decode(&**leg).ok()).collect();
+    let edge_of = |index: usize| {
+        let index = u32::try_from(index).ok();
+        legs.iter().find(|leg| leg.phone == index || leg.media == index).map(|leg| leg.edge.clone())
+    };
+    let dialog = |(index, bytes): (usize, &Bytes)| {
+        let record = v1::DialogRecord::decode(&**bytes).ok()?;
+        Some((dialog_from_record(record).ok()?, edge_of(index)))
+    };
+    let model = v1::CallModelRecord::decode(&*parts.model).ok();
+    Legible {
+        call: model.and_then(|model| model_read::snapshot(model).ok()).map(Call::restore),
+        dialogs: parts.dialogs.iter().enumerate().filter_map(dialog).collect(),
+    }
 }
 
 fn leg_from_record(record: v1::LegRecord, mut link_of: impl FnMut(&str) -> u64) -> Result<Leg, RecordError> {

@@ -10,6 +10,7 @@ use runtime::RoleContext;
 
 use super::clients::Clients;
 use super::entry::{Entry, Stored};
+use super::faults::Doing;
 use super::inbox::Inbox;
 use super::node::Node;
 
@@ -57,8 +58,10 @@ impl Node {
             reasons,
             extensions: UserData::new(),
         };
-        self.feed(conn_id, Input::Request(request), now);
-        self.settle(now);
+        self.attempt(Doing::Word("a repair"), now, |node| {
+            node.feed(conn_id, Input::Request(request), now);
+            node.settle(now);
+        });
     }
 }
 

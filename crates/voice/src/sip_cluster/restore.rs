@@ -5,52 +5,77 @@ use model::{ConnId, Owner, TenantId, Timestamp};
 use sip::Flow;
 use sip::agent::{DialogSnapshot, Restore};
 
-use super::entry::{Entry, LegStage};
+use super::entry::LegStage;
+use super::faults::Doing;
+use super::inheritance::is_suspect;
+use super::limits::CLAIMS_MAX;
 use super::node::{Lost, NO_EDGE, Node, Place, Side};
 use super::records::{self, Decoded};
+use crate::dialog_records::RecordError;
 
 impl Node {
     /// Goes on with a claimed call. Needs the connection to its proxy, so that its messages find their way.
     ///
-    /// A call whose record cannot be read is left to the auditor, who sees an owner without the call.
+    /// A record that does not decode, that panics or that takes more than its steps is put aside; all others are gone on with.
     pub fn restore(&mut self, record: &Record<ConnId>, now: Timestamp) -> bool {
-        let conn_id = record.key;
-        let Decoded { mut entry, dialogs } = match records::decode(&record.state, |edge| self.link_at(edge, now)) {
-            Ok(decoded) => decoded,
-            Err(error) => {
-                tracing::error!(%conn_id, %error, "a call's record cannot be read");
-                return false;
+        if self.is_aside(record.key) {
+            return false;
+        }
+        if record.claims >= CLAIMS_MAX {
+            let why = format!("{} processes died with it in hand", record.claims - 1);
+            self.put_record_aside(record, why, now);
+            return false;
+        }
+        let mut outcome = Err("restoring it failed".to_owned());
+        self.attempt(Doing::Record, now, |node| {
+            node.take_in_hand(record.key);
+            outcome = node.go_on_with(record, now).map_err(|error| format!("it cannot be read: {error}"));
+        });
+        match outcome {
+            // A fault has put it aside already, or ended it.
+            _ if self.is_aside(record.key) => false,
+            Ok(()) => true,
+            Err(why) => {
+                self.put_record_aside(record, why, now);
+                false
             }
-        };
+        }
+    }
+
+    fn go_on_with(&mut self, record: &Record<ConnId>, now: Timestamp) -> Result<(), RecordError> {
+        let conn_id = record.key;
+        let Decoded { mut entry, dialogs } = records::decode(&record.state, |edge| self.link_at(edge, now))?;
         if entry.call.state().token != record.token {
             entry.call.claim(record.token);
         }
-        for (at, (phone, media)) in dialogs.into_iter().enumerate() {
-            self.restore_leg(&mut entry, at, conn_id, phone, media, now);
-        }
-        self.trace_call(&entry, true, now);
+        // There before its dialogs: a fault from here on finds all that there is of it.
         self.calls.insert(conn_id, entry);
+        for (at, (phone, media)) in dialogs.into_iter().enumerate() {
+            self.restore_leg(at, conn_id, phone, media, now);
+        }
         self.metrics.calls.set(i64::try_from(self.calls.len()).unwrap_or(i64::MAX));
         self.metrics.call_claimed();
+        if let Some(entry) = self.calls.get(&conn_id) {
+            self.trace_call(entry, true, now);
+        }
         if let Some(entry) = self.calls.get_mut(&conn_id) {
             entry.call.ask_again();
         }
         self.call_changed(conn_id, now);
         self.ask_again(conn_id, now);
         self.settle(now);
-        true
+        Ok(())
     }
 
     fn restore_leg(
         &mut self,
-        entry: &mut Entry,
         at: usize,
         conn_id: ConnId,
         phone: Option<DialogSnapshot>,
         media: Option<DialogSnapshot>,
         now: Timestamp,
     ) {
-        let Some(leg) = entry.legs.get_mut(at) else {
+        let Some(leg) = self.calls.get_mut(&conn_id).and_then(|entry| entry.legs.get_mut(at)) else {
             return;
         };
         // Every commit came before its messages, so the sequence numbers stand; what was sent last may be lost.
@@ -80,7 +105,7 @@ impl Node {
 
     /// The connection to the proxy with that edge. Where there is none yet the call waits for it, as it does for one that broke:
     /// another proxy knows nothing of its requests, so that a CANCEL there would be of no call.
-    fn link_at(&mut self, edge: &str, now: Timestamp) -> u64 {
+    pub(super) fn link_at(&mut self, edge: &str, now: Timestamp) -> u64 {
         let own = self.links.iter().find(|(_, at)| at.as_str() == edge).map(|(link, _)| *link);
         if let Some(link) = own.or_else(|| self.lost.get(edge).map(|lost| lost.link)) {
             return link;
@@ -114,7 +139,11 @@ pub async fn claim_former(
             if former.node != us.node || former.epoch >= us.epoch {
                 continue;
             }
-            let orphans = || calls.orphans(tenant, &former, infra::bounds::CLAIM_BATCH);
+            // Those that were in hand when a process died come one by one, later.
+            let orphans = || -> infra::Answer<'_, Vec<Record<ConnId>>> {
+                let listed = calls.orphans(tenant, &former, infra::bounds::CLAIM_BATCH);
+                Box::pin(async move { Ok(listed.await?.into_iter().filter(|record| !is_suspect(record)).collect()) })
+            };
             claimed.extend(infra::claim_all(tenant, orphans, |claims| calls.claim(us, claims)).await?);
         }
     }

@@ -29,10 +29,11 @@ impl Node {
             self.probes.iter().filter(is_overdue).map(|(request, probe)| (*request, *probe)).collect();
         for (request, probe) in overdue {
             self.probes.remove(&request);
-            self.unanswered(probe, now);
+            // Each is a call of its own, with steps of its own.
+            self.attempt_for(Some(probe.place.conn_id), now, |node| node.unanswered(probe, now));
         }
         for place in self.silent(now) {
-            self.probe(place, false, now);
+            self.attempt_for(Some(place.conn_id), now, |node| node.probe(place, false, now));
         }
     }
 

@@ -4,6 +4,7 @@ mod bench;
 mod calls;
 mod cluster;
 mod endings;
+mod faults;
 mod options;
 mod phones;
 mod restart;

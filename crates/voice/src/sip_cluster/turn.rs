@@ -158,6 +158,8 @@ impl Turns {
                 let outcome = self.node.request(*request, now);
                 told.requests.push((reply, conn_id, outcome));
             }
+            Letter::Unendable { record, why } => self.node.put_record_aside(&record, why, now),
+            Letter::PutAside { conn_id, done } => self.node.was_put_aside(conn_id, done, now),
             Letter::RoutingAgain { tenant } => self.node.tell_routing_again(&tenant),
             Letter::Found { named, found } => self.node.found(&named, &found, now),
             Letter::Inherited(records) => self.node.inherited(&records, now),
@@ -206,6 +208,10 @@ impl Turns {
             match order {
                 // In their order, so by the loop itself.
                 Order::TellRouting { tenant, details, .. } => self.routing.tell(&tenant, *details),
+                Order::Report(report) => {
+                    self.node.reported();
+                    self.clients.report(*report);
+                }
                 order => self.clients.order(order),
             }
         }

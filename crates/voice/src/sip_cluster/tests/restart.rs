@@ -8,8 +8,8 @@ use super::calls::{request, talking};
 use crate::sip_cluster::entry::Order;
 use crate::sip_cluster::heirs::{Found, Named};
 
-/// The node dies; another life of it claims the call from its last record.
-fn restart(bench: &mut Bench, conn_id: ConnId) {
+/// The last record of a call, as another life of the node has claimed it.
+pub fn claimed(bench: &Bench, conn_id: ConnId) -> Record<ConnId> {
     let state = bench
         .writes
         .iter()
@@ -20,7 +20,7 @@ fn restart(bench: &mut Bench, conn_id: ConnId) {
             Change::Keep | Change::End => None,
         })
         .expect("a record");
-    let record = Record {
+    Record {
         tenant: tenant(),
         key: conn_id,
         owner: owner("sip-cluster-1", 2),
@@ -29,7 +29,12 @@ fn restart(bench: &mut Bench, conn_id: ConnId) {
         intentions: bytes::Bytes::new(),
         due: None,
         claims: 1,
-    };
+    }
+}
+
+/// The node dies; another life of it claims the call from its last record.
+fn restart(bench: &mut Bench, conn_id: ConnId) {
+    let record = claimed(bench, conn_id);
     bench.node = new_node(2);
     bench.node.link_up(1, EDGE, bench.now);
     assert!(bench.node.restore(&record, bench.now));
@@ -191,20 +196,7 @@ fn a_message_of_a_call_that_another_node_has_goes_there() {
 #[test]
 fn messages_that_come_while_a_call_is_looked_for_follow_it_in_their_order() {
     let (mut dead, conn_id) = talking();
-    let state = dead.writes.iter().rev().find_map(|write| match &write.change {
-        Change::Create { state, .. } | Change::Save { state, .. } => Some(state.clone()),
-        Change::Keep | Change::End => None,
-    });
-    let record = Record {
-        tenant: tenant(),
-        key: conn_id,
-        owner: owner("sip-cluster-1", 2),
-        token: Token(2),
-        state: state.expect("a record"),
-        intentions: bytes::Bytes::new(),
-        due: None,
-        claims: 1,
-    };
+    let record = claimed(&dead, conn_id);
     dead.node = new_node(2);
     dead.node.link_up(1, EDGE, dead.now);
     dead.bye(Peer::Phone);

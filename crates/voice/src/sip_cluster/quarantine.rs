@@ -1,0 +1,108 @@
+//! Records that cannot be lived with are put aside, and what their parties are told.
+//!
+//! | found | what follows |
+//! |---|---|
+//! | the record does not decode, or restoring it is a [`super::faults`] fault | put aside at once |
+//! | it was in hand when two processes died | put aside without being looked at |
+//! | a stored call cannot be ended by its own model | its record is read again and put aside |
+//!
+//! The store moves the record in one write, with the facts of its end; only then the parties hear of it.
+
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use call::{Call, Input, Output};
+use infra::Record;
+use model::{ConnId, Stamped, TenantId, Timestamp};
+use sip::Flow;
+use sip::agent::Restore;
+
+use super::entry::Order;
+use super::limits::{ASIDE_MAX, CLAIMS_MAX, STEPS_MAX};
+use super::node::{NO_EDGE, Node};
+use super::records;
+
+/// A record on its way into quarantine.
+#[derive(Debug)]
+pub struct Aside {
+    /// As the ledger has it.
+    pub record: Record<ConnId>,
+    /// Why.
+    pub why: String,
+    /// The facts of its end, as far as it can be read.
+    pub events: Vec<Stamped>,
+}
+
+/// What is on its way into quarantine: the record, where this node has it.
+pub(super) type AsideCalls = BTreeMap<ConnId, Option<Record<ConnId>>>;
+
+impl Node {
+    /// The record of a call is put aside: one that this node has in its hands.
+    pub(super) fn put_record_aside(&mut self, record: &Record<ConnId>, why: String, now: Timestamp) {
+        let conn_id = record.key;
+        if self.aside.len() >= ASIDE_MAX && !self.aside.contains_key(&conn_id) {
+            tracing::error!(%conn_id, why, "too many records are being put aside: this one stays in the ledger");
+            return;
+        }
+        self.metrics.record_put_aside();
+        tracing::error!(%conn_id, why, "the record of a call is put aside: see `trunkline quarantine`");
+        // One with which processes have died is not looked at before the store has it out of the way; its agent is freed by the auditor.
+        let events = if record.claims < CLAIMS_MAX { facts_of_end(record, now) } else { Vec::new() };
+        self.aside.insert(conn_id, Some(record.clone()));
+        self.orders.push_back(Order::PutAside(Box::new(Aside { record: record.clone(), why, events })));
+    }
+
+    /// The record of a call that has just been forgotten is put aside: the ledger has it.
+    pub(super) fn put_aside(&mut self, tenant: TenantId, conn_id: ConnId, why: String) {
+        if self.aside.len() >= ASIDE_MAX {
+            tracing::error!(%conn_id, why, "too many records are being put aside: this one stays in the ledger");
+            return;
+        }
+        self.aside.insert(conn_id, None);
+        self.orders.push_back(Order::ReadAside { tenant, conn_id, why });
+    }
+
+    /// Whether the call's record is on its way into quarantine: for everybody it is over.
+    pub(super) fn is_aside(&self, conn_id: ConnId) -> bool {
+        self.aside.contains_key(&conn_id)
+    }
+
+    /// The store has the record in quarantine, or somebody else has it. Its parties hear of its end only in the first case, and of it no
+    /// more than can still be read.
+    pub fn was_put_aside(&mut self, conn_id: ConnId, done: bool, now: Timestamp) {
+        let Some(Some(record)) = self.aside.remove(&conn_id).filter(|_| done) else { return };
+        let said = catch_unwind(AssertUnwindSafe(|| self.bid_farewells(&record, now)));
+        if said.is_err() {
+            tracing::error!(%conn_id, "not every party of a call in quarantine can be told of its end");
+        }
+    }
+
+    fn bid_farewells(&mut self, record: &Record<ConnId>, now: Timestamp) {
+        for (dialog, edge) in records::legible(&record.state).dialogs {
+            let connection = self.link_at(edge.as_deref().unwrap_or(NO_EDGE), now);
+            let how = Restore { stream: Some(Flow::Stream { connection }), resend: false, cseq_jump: 0 };
+            self.agent.bid_farewell(dialog, how);
+        }
+    }
+}
+
+/// The facts of a call's end, as far as its record can be read.
+fn facts_of_end(record: &Record<ConnId>, now: Timestamp) -> Vec<Stamped> {
+    let end = || Some(end_of(&mut records::legible(&record.state).call?, record, now));
+    catch_unwind(AssertUnwindSafe(end)).ok().flatten().unwrap_or_default()
+}
+
+/// The facts with which a call ends at once.
+fn end_of(call: &mut Call, record: &Record<ConnId>, now: Timestamp) -> Vec<Stamped> {
+    if call.state().token != record.token {
+        call.claim(record.token);
+    }
+    call.handle(Input::Fault, now);
+    std::iter::from_fn(|| call.poll_output())
+        .take(STEPS_MAX as usize)
+        .filter_map(|output| match output {
+            Output::Fact(fact) => Some(fact),
+            _ => None,
+        })
+        .collect()
+}
