@@ -2,6 +2,7 @@
 
 mod demo;
 mod doctor;
+mod quarantine;
 mod robots;
 mod run;
 mod settings;
@@ -129,6 +130,10 @@ enum Command {
         after_help = "Examples:\n  trunkline doctor\n  trunkline doctor --json | jq '.findings[] | select(.severity == \"error\")'"
     )]
     Doctor(doctor::Arguments),
+    /// Records of calls that could not be lived with: put aside so that everything else goes on
+    #[command(after_help = "Examples:\n  trunkline quarantine list\n  trunkline quarantine show example 3\n  \
+                            trunkline quarantine release example 3")]
+    Quarantine(quarantine::Arguments),
     /// What the roles declare
     #[command(hide = true, after_help = "Examples:\n  trunkline specs --json\n  trunkline specs --check")]
     Specs(specs::Arguments),
@@ -154,6 +159,7 @@ pub fn main() -> ExitCode {
         Command::Topology(arguments) => topology::run(&cli.site, &arguments),
         Command::Trace(arguments) => trace::run(&cli.site, &arguments),
         Command::Doctor(arguments) => doctor::run(&cli.site, &arguments),
+        Command::Quarantine(arguments) => quarantine::run(&cli.site, &arguments),
         Command::Specs(arguments) => specs::run(&arguments),
     };
     let exit = done.unwrap_or_else(|error| {

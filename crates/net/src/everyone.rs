@@ -92,7 +92,17 @@ impl Everyone {
 
     /// Asks all at the same time; the answers stand in the order of the table.
     pub async fn ask(&self, path: &str) -> Vec<Told> {
-        let asked = admin_places(self.table, &self.directory).into_iter().map(|place| async {
+        self.ask_those(path, |_| true).await
+    }
+
+    /// Asks the replicas of one role.
+    pub async fn ask_role(&self, role: &str, path: &str) -> Vec<Told> {
+        self.ask_those(path, |place| place.role == role).await
+    }
+
+    async fn ask_those(&self, path: &str, which: impl Fn(&AdminPlace) -> bool) -> Vec<Told> {
+        let places = admin_places(self.table, &self.directory).into_iter().filter(which);
+        let asked = places.map(|place| async {
             let answer = self.ask_one(&place, path).await;
             Told { place, answer }
         });

@@ -8,7 +8,9 @@ use anyhow::Context as _;
 use axum::Router;
 use runtime::RoleContext;
 
-pub use client::{Answer, Call, CallError, Client, get_once};
+pub use ::http::{Method, StatusCode};
+
+pub use client::{Answer, Call, CallError, Client, get_once, send_once};
 pub use json::JsonBody;
 pub use limits::Limits;
 pub use runtime::{Caller, Problem, Query};

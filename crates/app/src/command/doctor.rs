@@ -162,6 +162,12 @@ const CHECKS: &[Check] = &[
         look: running::calls,
     },
     Check {
+        name: "quarantine",
+        looks_at: "records that could not be lived with and were put aside, and faults that were reported",
+        needs: Needs::Running,
+        look: running::quarantine,
+    },
+    Check {
         name: "web pages",
         looks_at: "whether the pages for the browser are in the program",
         needs: Needs::Running,

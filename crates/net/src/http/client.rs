@@ -319,8 +319,15 @@ impl Answer {
 
 /// One GET with a token of the caller's own, by whoever is no role: operators' commands.
 pub async fn get_once(to: SocketAddr, path: &str, token: &str) -> anyhow::Result<Answer> {
+    send_once(Method::GET, to, path, token).await
+}
+
+/// One request without a body, with a token of the caller's own.
+pub async fn send_once(method: Method, to: SocketAddr, path: &str, token: &str) -> anyhow::Result<Answer> {
     let pool = legacy::Client::builder(TokioExecutor::new()).build_http::<Full<Bytes>>();
-    let request = Request::get(format!("http://{to}{path}"))
+    let request = Request::builder()
+        .method(method)
+        .uri(format!("http://{to}{path}"))
         .header(header::AUTHORIZATION, format!("Bearer {token}"))
         .body(Full::new(Bytes::new()))?;
     let (parts, body) = pool.request(request).await?.into_parts();

@@ -195,6 +195,33 @@ fn each_snapshot(situation: &Situation, look: impl Fn(&TenantId, &Snapshot) -> V
     snapshots.flat_map(|(tenant, snapshot)| look(tenant, snapshot)).collect()
 }
 
+/// Records that were put aside, and faults that cost somebody a call.
+pub fn quarantine(situation: &Situation) -> Vec<Finding> {
+    let mut found = Vec::new();
+    for one in situation.tenants() {
+        let named: Vec<String> = one.quarantine.iter().map(|row| format!("{} {}", row.ledger, row.key)).collect();
+        let Some(last) = one.quarantine.iter().max_by_key(|row| row.since) else { continue };
+        let what = format!(
+            "{} in quarantine: {}; the last one {} ago: {}",
+            if named.len() == 1 { "a record is".to_owned() } else { format!("{} records are", named.len()) },
+            some_of(&named),
+            in_words(situation.now.since(Timestamp::from_millis(last.since))),
+            last.why
+        );
+        let remedy =
+            "report it with what `trunkline quarantine show` prints; `release` tries it again, `discard` drops it";
+        found.push(Finding::warning(format!("tenant {}", one.tenant), what, remedy));
+    }
+    let faults = situation.metric("sip-cluster", "sipcluster_faults");
+    if faults > 0.0 {
+        let what = format!("{faults} faults inside ended the call that they concerned");
+        let folder = situation.data_dir.join(runtime::fault::FOLDER);
+        let remedy = format!("report them with the files in {}: they hold no numbers and no secrets", folder.display());
+        found.push(Finding::warning("sip-cluster", what, remedy));
+    }
+    found
+}
+
 /// Whether the pages for the browser are in the program.
 pub fn web_pages(situation: &Situation) -> Vec<Finding> {
     match &situation.first_page {

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use contracts::provisioning::TenantObjects;
+use contracts::quarantine::AsideRow;
 use contracts::v1;
 use contracts::v1::delivery::What;
 use contracts::v1::events_client::EventsClient;
 use infra::{Clock, ProvisioningStore, StoreError, SystemClock};
 use model::{TenantId, Timestamp};
-use net::everyone::Everyone;
+use net::everyone::{Everyone, Told};
 use runtime::process::sections;
 use runtime::process::stores::{Mode, SECTION, StoresSettings};
 use runtime::settings::Values;
@@ -69,6 +70,8 @@ pub struct TenantSituation {
     pub objects: TenantObjects,
     /// What goes on in it, where the instance runs.
     pub snapshot: Option<v1::Snapshot>,
+    /// Its records in quarantine.
+    pub quarantine: Vec<AsideRow>,
 }
 
 impl Situation {
@@ -180,7 +183,7 @@ async fn read_tenants(situation: &mut Situation, servers: Option<&Servers>) -> R
         };
         for (tenant, _) in known {
             if let Some((_, objects)) = store.load(&tenant).await? {
-                all.push(TenantSituation { tenant, objects, snapshot: None });
+                all.push(TenantSituation { tenant, objects, snapshot: None, quarantine: Vec::new() });
             }
         }
         anyhow::Ok(all)
@@ -197,7 +200,7 @@ async fn ask_running(situation: &mut Situation, clock: &SystemClock) -> anyhow::
             return Ok(());
         }
     };
-    let scopes = [scope::TOPOLOGY_READ, scope::CALLS_READ].join(" ");
+    let scopes = [scope::TOPOLOGY_READ, scope::CALLS_READ, scope::OPERATE].join(" ");
     let token = tokens.issue(None, "operator/doctor", &scopes, token::EVERY_ROLE, TOKEN_LIFE)?;
     let directory = sections::directory(situation.instance, &situation.values)?;
     let everyone = Everyone::of_operator(roles::TABLE, directory.clone(), token.clone());
@@ -213,6 +216,10 @@ async fn ask_running(situation: &mut Situation, clock: &SystemClock) -> anyhow::
         }
     }
     situation.first_page = first_page(situation).await;
+    for one in situation.tenants.iter_mut().flatten().take(TENANTS_MAX) {
+        let told = everyone.ask_role("sip-cluster", &format!("/quarantine/{}", one.tenant)).await;
+        one.quarantine = told.iter().find_map(Told::json).unwrap_or_default();
+    }
     let Some(place) = directory.addresses("tenant", EVENTS_PORT).first().copied() else { return Ok(()) };
     for one in situation.tenants.iter_mut().flatten().take(TENANTS_MAX) {
         let asked = tokio::time::timeout(SNAPSHOT_WITHIN, snapshot(place, &one.tenant, &token)).await;

@@ -35,7 +35,12 @@ fn situation(flags: &[&str]) -> Situation {
 
 fn with_snapshot(snapshot: v1::Snapshot) -> Situation {
     let tenant = TenantId::parse("acme").unwrap();
-    let one = TenantSituation { tenant, objects: TenantObjects::new(record()), snapshot: Some(snapshot) };
+    let one = TenantSituation {
+        tenant,
+        objects: TenantObjects::new(record()),
+        snapshot: Some(snapshot),
+        quarantine: Vec::new(),
+    };
     Situation { tenants: Ok(vec![one]), ..situation(&[]) }
 }
 

@@ -1,0 +1,146 @@
+//! `trunkline quarantine`: records of calls, sessions and audio that could not be lived with.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::{Args, Subcommand};
+use contracts::quarantine::{AsideRecord, AsideRow};
+use infra::SystemClock;
+use model::TenantId;
+use net::http::{Method, StatusCode};
+use runtime::exit::{Exit, ExitError};
+use runtime::process::sections;
+use runtime::{data_dir, scope, token};
+
+use super::{Site, executor, tenant};
+
+/// Life of the token that the command makes for itself.
+const TOKEN_LIFE: Duration = Duration::from_secs(60);
+/// How long an answer may take.
+const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+/// The role that answers, and its port.
+const ROLE: (&str, u16) = ("sip-cluster", 11_300);
+
+#[derive(Args)]
+pub struct Arguments {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Subcommand)]
+enum What {
+    /// What is there, a line each
+    List {
+        /// Of this tenant alone
+        #[arg(long)]
+        tenant: Option<String>,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// One record with its state, as JSON
+    Show(One),
+    /// Puts a record back where it was: it is gone on with, and a new release may be able to
+    Release(One),
+    /// Throws a record away
+    Discard(One),
+}
+
+#[derive(Args)]
+struct One {
+    /// The tenant
+    tenant: String,
+    /// The record's number, as `list` shows it
+    id: u64,
+}
+
+impl One {
+    fn path(&self) -> anyhow::Result<String> {
+        let tenant = TenantId::parse(&self.tenant).map_err(|error| ExitError::new(Exit::Usage, error.to_string()))?;
+        Ok(format!("/quarantine/{tenant}/{}", self.id))
+    }
+}
+
+/// Lists, shows, releases or discards.
+pub fn run(site: &Site, arguments: &Arguments) -> anyhow::Result<Exit> {
+    executor()?.block_on(async {
+        let asker = Asker::of(site)?;
+        match &arguments.what {
+            What::List { tenant, json } => list(site, &asker, tenant.as_deref(), *json).await,
+            What::Show(one) => {
+                let record: AsideRecord = serde_json::from_slice(&asker.ask(Method::GET, &one.path()?).await?)?;
+                say_line!("{}", serde_json::to_string_pretty(&record)?);
+                Ok(Exit::Done)
+            }
+            What::Release(one) => {
+                asker.ask(Method::POST, &format!("{}/release", one.path()?)).await?;
+                eprintln!("{} is back: a node takes it over within seconds", one.id);
+                Ok(Exit::Done)
+            }
+            What::Discard(one) => {
+                asker.ask(Method::DELETE, &one.path()?).await?;
+                eprintln!("{} is gone", one.id);
+                Ok(Exit::Done)
+            }
+        }
+    })
+}
+
+async fn list(site: &Site, asker: &Asker, tenant: Option<&str>, json: bool) -> anyhow::Result<Exit> {
+    let tenants: Vec<String> = match tenant {
+        Some(tenant) => vec![tenant.to_owned()],
+        None => tenant::open(site).await?.tenants().await?.into_iter().map(|(tenant, _)| tenant.to_string()).collect(),
+    };
+    let mut rows = Vec::new();
+    for tenant in tenants {
+        let of_tenant: Vec<AsideRow> =
+            serde_json::from_slice(&asker.ask(Method::GET, &format!("/quarantine/{tenant}")).await?)?;
+        rows.extend(of_tenant.into_iter().map(|row| (tenant.clone(), row)));
+    }
+    if json {
+        let rows: Vec<_> =
+            rows.iter().map(|(tenant, row)| serde_json::json!({ "tenant": tenant, "record": row })).collect();
+        say_line!("{}", serde_json::to_string_pretty(&rows)?);
+        return Ok(Exit::Done);
+    }
+    for (tenant, row) in &rows {
+        let since = platform::trace::text::clock(row.since as f64);
+        say_line!("{tenant}  {}  {} {}  {} UTC  {} bytes  {}", row.id, row.ledger, row.key, since, row.bytes, row.why);
+    }
+    if rows.is_empty() {
+        eprintln!("nothing is in quarantine");
+    }
+    Ok(Exit::Done)
+}
+
+/// Asks a node of the installation with a token of its own key.
+struct Asker {
+    places: Vec<SocketAddr>,
+    token: String,
+    instance: u8,
+}
+
+impl Asker {
+    fn of(site: &Site) -> anyhow::Result<Self> {
+        let tokens = data_dir::tokens_of_existing(&site.data_dir(), Arc::new(SystemClock::start()))?;
+        let token = tokens.issue(None, "operator/cli", scope::OPERATE, token::EVERY_ROLE, TOKEN_LIFE)?;
+        let directory = sections::directory(site.instance, &site.values_of_running()?)?;
+        Ok(Self { places: directory.addresses(ROLE.0, ROLE.1).to_vec(), token, instance: site.instance })
+    }
+
+    /// The answer of the first node that gives one.
+    async fn ask(&self, method: Method, path: &str) -> anyhow::Result<Vec<u8>> {
+        for place in &self.places {
+            let asked = net::http::send_once(method.clone(), *place, path, &self.token);
+            let Ok(Ok(answer)) = tokio::time::timeout(ANSWER_WITHIN, asked).await else { continue };
+            return match answer.status {
+                status if status.is_success() => Ok(answer.body.to_vec()),
+                StatusCode::NOT_FOUND => Err(ExitError::new(Exit::Unknown, "no such record in quarantine").into()),
+                status => anyhow::bail!("{status}: {}", String::from_utf8_lossy(&answer.body)),
+            };
+        }
+        let message = format!("no sip-cluster of instance {} answers", self.instance);
+        Err(ExitError::new(Exit::NotRunning, message).into())
+    }
+}
