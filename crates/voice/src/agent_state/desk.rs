@@ -237,6 +237,10 @@ impl Desk {
                     // The agent goes on as it is; what has been stored of it before stands.
                     error!(tenant = %self.tenant, agent = %write.agent, %refusal, "an agent's record is not stored");
                 }
+                // Its first record was refused: it is one agent's, and not the tenant's.
+                Written::Unknown if !matches!(write.change, Change::Keep) => {
+                    error!(tenant = %self.tenant, agent = %write.agent, "an agent without a record goes on without one");
+                }
                 other => bail!("the record of {} is not as it was left: {other:?}", write.agent),
             }
         }

@@ -66,12 +66,7 @@ impl Node {
         let service = Service::of(request.request_uri().unwrap_or_default()).map_err(bad)?;
         let tenant = request.header(&headers::TENANT).and_then(|t| TenantId::parse(t).ok());
         let tenant = tenant.ok_or(bad(StatusCode::FORBIDDEN))?;
-        if request.body().len() > BODY_BYTES_MAX {
-            return Err(bad(StatusCode::REQUEST_ENTITY_TOO_LARGE));
-        }
-        if !request.body().is_empty() && !is_sdp(request) {
-            return Err(bad(StatusCode::UNSUPPORTED_MEDIA_TYPE));
-        }
+        check_body(request).map_err(bad)?;
         if let Service::Announcement { play, .. } = &service
             && self.prompts.find(&tenant, play).is_none()
         {
@@ -142,6 +137,17 @@ impl Node {
 /// The host that the phone's signalling comes from, as the proxy at the edge has seen it.
 pub(super) fn party_of(request: &Message) -> Option<IpAddr> {
     request.header(&headers::PARTY)?.parse().ok()
+}
+
+/// What the body of an INVITE may be.
+fn check_body(request: &Message) -> Result<(), StatusCode> {
+    if request.body().len() > BODY_BYTES_MAX {
+        return Err(StatusCode::REQUEST_ENTITY_TOO_LARGE);
+    }
+    if !request.body().is_empty() && !is_sdp(request) {
+        return Err(StatusCode::UNSUPPORTED_MEDIA_TYPE);
+    }
+    Ok(())
 }
 
 fn is_sdp(request: &Message) -> bool {

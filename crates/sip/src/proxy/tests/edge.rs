@@ -250,13 +250,17 @@ fn nothing_that_the_edge_says_in_our_name_reaches_a_node() {
     lab.node(1, "sip-cluster", "a.1");
     lab.node(2, "sip-cluster", "b.1");
     let ours = "trunkline-owner: b.1\nTRUNKLINE-UNREACHABLE: b.1\nTrunkline-Passed: 1\nTrunkline-Anything: x\n\
-                Trunkline-Node: sip-cluster;node=c;epoch=1\nTrunkline-Token: a-token\n";
+                Trunkline-Node: sip-cluster;node=c;epoch=1\nTrunkline-Token: a-token\nTrunkline-Party: 192.0.2.99\n";
     let to_tag = tag(1, "a.1");
     for (method, branch) in
         [("BYE", "z9hG4bK-a"), ("ACK", "z9hG4bK-b"), ("OPTIONS", "z9hG4bK-c"), ("INVITE", "z9hG4bK-d")]
     {
         lab.from(TRUNK, &Ask { method, to_tag: Some(&to_tag), more: ours, branch, ..Ask::default() }.text());
-        let (flow, request) = lab.only();
+        let (flow, mut request) = lab.only();
+        // What the proxy says itself: where the message came from.
+        let party = request.header(&headers::PARTY).map(str::to_owned);
+        assert_eq!(party, (method == "INVITE").then(|| "192.0.2.10".to_owned()), "{method}");
+        request.remove(&headers::PARTY);
         assert_eq!((flow, text_of(&request).to_ascii_lowercase().contains("trunkline-")), (tcp(1), false), "{method}");
     }
     assert_eq!(lab.proxy.live().count(), 2);

@@ -16,11 +16,14 @@ const WAY: Duration = Duration::from_millis(1);
 const TALK: Duration = Duration::from_millis(500);
 const NODE: u64 = 1;
 
+/// When it comes, in which order, by which connection if not from the trunk, and what.
+type Coming = (Timestamp, u64, Option<u64>, String);
+
 /// A loop with one processor: what comes waits in its order, and each message takes its time.
 struct Site {
     lab: Lab,
-    /// What is on its way or waits: by which connection, or from the trunk.
-    coming: BinaryHeap<Reverse<(Timestamp, u64, Option<u64>, String)>>,
+    /// What is on its way or waits.
+    coming: BinaryHeap<Reverse<Coming>>,
     sequence: u64,
     longest_wait: Duration,
     /// Responses that callers got, by call.

@@ -90,9 +90,9 @@ impl Site {
 
     /// So much happens that the stream keeps nothing of what came before.
     async fn much_happens(&self) {
-        for id in 1_000..1_040 {
+        for id in 1_000..1_080 {
             let mut event = Event::new(EventName::CallDeleted);
-            event.extensions.set("Large", "x".repeat(1 << 20).as_str());
+            event.extensions.set("Large", "x".repeat(1 << 19).as_str());
             self.call(id, Bytes::from_static(b"\xff"), vec![stamped(Subject::Call(ConnId(id)), 1, event)]).await;
         }
         let lease = self.store.take(&acme(), &owner(), Duration::from_secs(60)).await.unwrap().unwrap();
