@@ -13,6 +13,7 @@ pub mod kernel;
 pub mod observe;
 pub mod rtp;
 pub mod servers;
+pub mod siege;
 pub mod sipp;
 pub mod wait;
 pub mod wallboard;

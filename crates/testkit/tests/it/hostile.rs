@@ -1,5 +1,7 @@
 //! What strangers send: nonsense, floods, guesses, half a message. Each has its limit, its answer and its metric.
 
+mod siege;
+
 use std::fs;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{TcpStream, UdpSocket};

@@ -16,6 +16,7 @@ mod linphone;
 mod metrics;
 mod nat;
 mod otlp;
+mod quarantine;
 mod real;
 mod refusals;
 mod restart;

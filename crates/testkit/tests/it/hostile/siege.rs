@@ -1,0 +1,145 @@
+//! Hostile user agents against the binary, and honest callers beside them: whatever was sent, the installation is as it was.
+//!
+//! `TRUNKLINE_HOSTILE_SEEDS=100000` sends more of them, `TRUNKLINE_HOSTILE_FIRST=2000` others.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use testkit::agents::sipp_register;
+use testkit::caller::prompt_samples;
+use testkit::{Caller, Installation, audio, siege::Siege, wait};
+
+const SOON: Duration = Duration::from_secs(10);
+const LATER: Duration = Duration::from_secs(60);
+const SETTLED: Duration = Duration::from_secs(75);
+/// Seeds where nobody says how many.
+const SEEDS: u64 = 120;
+/// Who acts at the same time: ten sources, each below what a trunk may send.
+const AT_ONCE: u64 = 10;
+/// How long they act: most of what a party means to do in a call is done by then.
+const ACT: Duration = Duration::from_secs(8);
+/// The last octets of their addresses, of the phones', and of an honest caller's.
+const CALLERS: u8 = 100;
+const PHONES: [(u8, &str); 2] = [(90, "7103"), (91, "7104")];
+const HONEST: u8 = 1;
+/// Alike enough to be the same words.
+const ALIKE: f64 = 0.95;
+/// What the process may hold more than before: buffers that grow to the largest message, and caches of sources and flows.
+const GROWTH_KIB: u64 = 96 * 1_024;
+/// CPU time that rest may cost in [`REST_WINDOW`]: keep-alives, leases, statistics; a loop that spins takes all of one core.
+const REST_CPU_TICKS: u64 = 150;
+const REST_WINDOW: Duration = Duration::from_secs(3);
+
+fn from_environment(name: &str) -> Option<u64> {
+    std::env::var(name).ok()?.parse().ok()
+}
+
+/// Somebody calls, and hears itself.
+fn is_heard(site: &Installation) -> Result<()> {
+    let speech = prompt_samples("announcement")?;
+    let mut caller = Caller::dial(site, "caller.xml", HONEST, site.number("echo")?, &["-d", "8000"])?;
+    let media = caller.answered(SOON)?;
+    caller.audio.say(&speech, media)?;
+    let (heard, outcome) = caller.finish(LATER)?;
+    outcome.expect_success()?;
+    let likeness = audio::compare(&speech, &heard.received().samples)?;
+    ensure!(likeness.similarity > ALIKE, "{likeness:?}");
+    Ok(())
+}
+
+/// Nothing is left of any call: media misses a silent party after 20 s, it is asked for 6 s whether it lives, and its BYE is repeated
+/// for 32 s.
+fn is_at_rest(site: &Installation) -> Result<()> {
+    site.metric_becomes("sip-cluster", "sipcluster_calls", 0.0, SETTLED)?;
+    site.is_at_rest()
+}
+
+/// CPU time that the process has used, in ticks of 10 ms.
+fn cpu_ticks(site: &Installation) -> Result<u64> {
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", site.pid()))?;
+    let fields: Vec<&str> = stat.rsplit_once(')').context("no name")?.1.split_whitespace().collect();
+    Ok(fields.get(11).context("no utime")?.parse::<u64>()? + fields.get(12).context("no stime")?.parse::<u64>()?)
+}
+
+/// Waits until nothing turns that has nothing to do.
+fn is_idle(site: &Installation) -> Result<()> {
+    let mut used = Vec::new();
+    let idle = wait::until(LATER, || {
+        let before = cpu_ticks(site)?;
+        // What ends it is the time alone.
+        let _ = wait::until::<()>(REST_WINDOW, || Ok(None));
+        used.push(cpu_ticks(site)?.saturating_sub(before));
+        Ok((used.last() <= Some(&REST_CPU_TICKS)).then_some(()))
+    });
+    idle.with_context(|| format!("ticks of 10 ms in each {REST_WINDOW:?}: {used:?}"))
+}
+
+/// No role has died of it.
+fn nobody_died(site: &Installation) -> Result<()> {
+    for role in ["sip-proxy", "sip-cluster", "media", "registrar", "rq", "ors"] {
+        let restarts = site.metric(role, "role_restarts_total")?;
+        ensure!(restarts == 0.0, "{role} was started again {restarts} times");
+    }
+    Ok(())
+}
+
+#[test]
+fn one_packet_with_a_session_of_two_seconds_fells_nothing() -> Result<()> {
+    let site = Installation::start()?;
+    let mut siege = Siege::default();
+    siege.calling_with(
+        &site,
+        CALLERS,
+        "a session that is over at once, and UPDATE without timer",
+        site.number("echo")?,
+    )?;
+    siege.is_answered(SOON)?;
+    siege.act(Duration::from_secs(3));
+    is_heard(&site)?;
+    is_idle(&site)?;
+    siege.leave();
+    is_at_rest(&site)?;
+    nobody_died(&site)
+}
+
+#[test]
+fn hostile_callers_and_phones_leave_an_installation_as_it_was() -> Result<()> {
+    let site = Installation::start()?;
+    for (host, extension) in PHONES {
+        sipp_register(&site, host, extension)?;
+        site.log_in(extension)?;
+    }
+    is_heard(&site)?;
+    let first = from_environment("TRUNKLINE_HOSTILE_FIRST").unwrap_or(0);
+    let last = first + from_environment("TRUNKLINE_HOSTILE_SEEDS").unwrap_or(SEEDS);
+    let numbers = ["sales", "support", "menu", "echo", "announcement", "closed"];
+    let (mut said, mut talked, mut resident) = (0, 0, None);
+    for begin in (first..last).step_by(AT_ONCE as usize) {
+        let mut siege = Siege::default();
+        for (host, extension) in PHONES {
+            siege.phone(&site, host, begin << 8 | u64::from(host), extension)?;
+        }
+        for seed in begin..last.min(begin + AT_ONCE) {
+            let number = match numbers.get(seed as usize % (numbers.len() + 2)) {
+                Some(name) => site.number(name)?,
+                None => PHONES[seed as usize % 2].1,
+            };
+            siege.caller(&site, CALLERS + (seed - begin) as u8, seed, number)?;
+        }
+        siege.act(ACT);
+        let (of_these, of_them) = siege.leave();
+        (said, talked) = (said + of_these, talked + of_them);
+        let seeds = format!("after seeds {begin} to {}", last.min(begin + AT_ONCE));
+        is_heard(&site).with_context(|| seeds.clone())?;
+        nobody_died(&site).context(seeds)?;
+        // What the first ones have made it reserve is there for those who come after.
+        resident.get_or_insert(site.resident_kib()?);
+    }
+    ensure!(said > 100 && talked > 0, "{said} messages, {talked} came into a call");
+    is_at_rest(&site)?;
+    is_idle(&site)?;
+    is_heard(&site)?;
+    let (before, after) = (resident.unwrap_or_default(), site.resident_kib()?);
+    ensure!(after < before + GROWTH_KIB, "{before} KiB became {after}");
+    nobody_died(&site)
+}
