@@ -1,6 +1,6 @@
 //! Who sent a new request of the edge: a phone that proves it, a trunk known by its source, or nobody we serve.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use model::{Dn, TenantId, Timestamp};
@@ -66,17 +66,17 @@ impl Proxy {
     /// The credentials of a request that waits for them have come.
     pub(super) fn resume(&mut self, lookup: u64, credentials: Credentials, now: Timestamp) {
         let Some(held) = self.exchanges.get_mut(lookup) else { return };
-        if !matches!(held.stage, Stage::Lookup(_)) {
+        if !matches!(held.stage, Stage::Lookup { .. }) {
             return;
         }
         let stage = std::mem::replace(&mut held.stage, Stage::Answered { client_open: false });
         let (server, origin) = (held.server, held.origin);
         self.lookups = self.lookups.saturating_sub(1);
-        let Stage::Lookup(message) = stage else { return };
+        let Stage::Lookup { message, from } = stage else { return };
         // Held again under a number of its own when it goes on, else over with its answer.
         self.exchanges.remove(lookup);
         self.layer.own(server, 0);
-        self.admit_new(server, *message, origin, credentials, now);
+        self.admit_new(server, *message, (origin, from), credentials, now);
     }
 
     /// Decides about a new request: From-user is a phone → it proves that; else the source is a trunk's; else 403.
@@ -84,11 +84,11 @@ impl Proxy {
         &mut self,
         server: ServerId,
         mut message: Message,
-        origin: Origin,
+        (origin, from): (Origin, Option<SocketAddr>),
         credentials: Credentials,
         now: Timestamp,
     ) {
-        match self.identify(&message, origin, credentials, now) {
+        match self.identify(&message, (origin, from), credentials, now) {
             Err(answer) if server == ServerId::NONE => self.answer_stranger(origin.flow(), &message, &answer),
             // Its source was no trunk's when it came: what is sent again is let in.
             Ok(_) if server == ServerId::NONE => {
@@ -114,12 +114,11 @@ impl Proxy {
     fn identify(
         &mut self,
         message: &Message,
-        origin: Origin,
+        (origin, remote): (Origin, Option<SocketAddr>),
         credentials: Credentials,
         now: Timestamp,
     ) -> Result<Source, Answer> {
         let register = message.method() == Method::Register;
-        let remote = self.remote_of(origin);
         let trunk = remote.and_then(|r| self.trunk_of(r.ip()));
         let trunk =
             trunk.filter(|_| !register).map(|t| Source::Trunk { tenant: t.tenant.clone(), name: t.name.clone() });
@@ -137,7 +136,6 @@ impl Proxy {
                 });
             }
         };
-        // The connection that it came by is gone, and the answer would be lost.
         let Some(remote) = remote else { return Err(Answer::unavailable()) };
         let (dn, realm, hashes) = match &phone {
             Ok(phone) => (&phone.dn, phone.realm.as_str(), &phone.hashes),
@@ -311,7 +309,7 @@ impl Proxy {
         message.push_front(&HeaderName::Path, format_args!("<sip:{token}@{};lr>", self.settings.edge));
     }
 
-    pub(super) fn remote_of(&self, origin: Origin) -> Option<std::net::SocketAddr> {
+    pub(super) fn remote_of(&self, origin: Origin) -> Option<SocketAddr> {
         match origin.flow() {
             crate::flow::Flow::Udp { remote, .. } => Some(remote),
             crate::flow::Flow::Stream { connection } => self.connections.get(&connection).map(|p| p.remote),

@@ -1,5 +1,7 @@
 //! A request on its way: server transaction, client transaction, and what connects them (RFC 3261 §16.6 to §16.10).
 
+use std::net::SocketAddr;
+
 use bytes::Bytes;
 use model::Timestamp;
 
@@ -60,7 +62,12 @@ impl Origin {
 #[derive(Debug)]
 pub(super) enum Stage {
     /// The user's credentials are being looked up.
-    Lookup(Box<Message>),
+    Lookup {
+        /// The request.
+        message: Box<Message>,
+        /// Where it came from: its connection may be gone when the answer is there.
+        from: Option<SocketAddr>,
+    },
     /// Nobody has the dialog at the moment: it waits for the next life of its owner, or for an heir.
     Waiting {
         /// The request.

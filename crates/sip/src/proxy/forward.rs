@@ -292,7 +292,7 @@ impl Proxy {
                 self.pass_cancel(id, now);
             }
             Stage::Waiting { .. } => self.waited_in_vain(id, now),
-            Stage::Lookup(_) => self.looked_up_in_vain(id, now),
+            Stage::Lookup { .. } => self.looked_up_in_vain(id, now),
             Stage::Forwarded { .. } | Stage::Answered { .. } => {}
         }
     }
@@ -303,7 +303,7 @@ impl Proxy {
         self.counts.lookups_late += 1;
         let Some(held) = self.exchanges.remove(id) else { return };
         self.layer.own(held.server, 0);
-        if let Stage::Lookup(request) = held.stage
+        if let Stage::Lookup { message: request, .. } = held.stage
             && held.server != ServerId::NONE
         {
             self.answer(held.server, &request, &Answer::unavailable(), now);

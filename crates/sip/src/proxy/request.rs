@@ -154,7 +154,8 @@ impl Proxy {
             self.counts.overloads += 1;
             return self.answer_stranger(flow, &message, &Answer::unavailable());
         }
-        let stage = Stage::Lookup(Box::new(message));
+        let from = self.remote_of(Origin::Edge(flow));
+        let stage = Stage::Lookup { message: Box::new(message), from };
         let held = self.hold(ServerId::NONE, false, Origin::Edge(flow), stage, Bytes::new());
         let Some(lookup) = held else { return };
         self.wake(lookup, now + LOOKUP_TIME);
@@ -166,7 +167,8 @@ impl Proxy {
     fn look_up(&mut self, server: ServerId, message: Message, origin: Origin, now: Timestamp) {
         let (user, host) = user_of(&message);
         if user.is_empty() {
-            return self.admit_new(server, message, origin, super::Credentials::Unknown { realm: None }, now);
+            let unknown = super::Credentials::Unknown { realm: None };
+            return self.admit_new(server, message, (origin, self.remote_of(origin)), unknown, now);
         }
         if self.lookups >= self.settings.limits.lookups {
             self.counts.overloads += 1;
@@ -174,7 +176,8 @@ impl Proxy {
         }
         let invite = message.method() == Method::Invite;
         let among = self.tenants_of(&message, origin);
-        let Some(lookup) = self.hold(server, invite, origin, Stage::Lookup(Box::new(message)), Bytes::new()) else {
+        let stage = Stage::Lookup { message: Box::new(message), from: self.remote_of(origin) };
+        let Some(lookup) = self.hold(server, invite, origin, stage, Bytes::new()) else {
             return;
         };
         self.wake(lookup, now + LOOKUP_TIME);
@@ -275,11 +278,11 @@ impl Proxy {
         held.cancelled = Cancelled::Wanted;
         held.reasons = reasons_of(message);
         match held.stage {
-            Stage::Lookup(_) => {
+            Stage::Lookup { .. } => {
                 let stage = std::mem::replace(&mut held.stage, Stage::Answered { client_open: false });
                 let server = held.server;
                 self.lookups = self.lookups.saturating_sub(1);
-                if let Stage::Lookup(invite) = stage {
+                if let Stage::Lookup { message: invite, .. } = stage {
                     self.answer(server, &invite, &Answer::new(StatusCode::REQUEST_TERMINATED), now);
                 }
             }

@@ -141,7 +141,7 @@ impl Proxy {
         match held.stage {
             Stage::Answered { client_open: false } | Stage::Waiting { .. } => {}
             // Nobody waits for the answer any more.
-            Stage::Lookup(_) => self.lookups = self.lookups.saturating_sub(1),
+            Stage::Lookup { .. } => self.lookups = self.lookups.saturating_sub(1),
             _ => return,
         }
         self.exchanges.remove(id);
