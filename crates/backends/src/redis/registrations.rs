@@ -4,8 +4,8 @@ use contracts::v1;
 use futures::FutureExt as _;
 use futures::future::{BoxFuture, join_all};
 use infra::{
-    Answer, Binding, Refusal, Registration, RegistrationWrite, RegistrationWritten, Registrations, Result, Room, Size,
-    StoreError, bounds, wire,
+    Answer, Binding, Matter, Refusal, Registration, RegistrationWrite, RegistrationWritten, Registrations, Result,
+    Room, Size, StoreError, bounds, wire,
 };
 use model::plan::Contact;
 use model::{Dn, TenantId, Timestamp};
@@ -37,7 +37,7 @@ impl RedisStores {
         let mut call = Call::on(&self.scripts.register, &write.tenant);
         call.arg(write.dn.as_str()).arg(write.expected).arg(write.bindings.len()).arg(first_end);
         call.arg(body).arg(stream_bytes(write.room())).arg(bounds::RECORDS_MAX);
-        call.list(envelopes.into_iter());
+        call.about(Matter::Facts).list(envelopes.into_iter()).about(Matter::Records);
         call.arg(self.steady.told_of(&write.tenant, &write.dn));
         let words = reply::texts(&call.send(self).await?)?;
         let number = |at: usize| {
