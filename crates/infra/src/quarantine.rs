@@ -161,7 +161,7 @@ pub trait Quarantine: Send + Sync {
     /// A record with its state; none where there is none of that id.
     fn read<'a>(&'a self, tenant: &'a TenantId, id: AsideId) -> Answer<'a, Option<AsideState>>;
 
-    /// Puts a record back where it stood, as one of [`released`] with the next token, over its tombstone; `false` where there is none
+    /// Puts a record back where it stood, as one of [`released`] with the next token, over its tombstone, and still suspect (`claims` is 1); `false` where there is none
     /// of that id, or another record has its key by now. `by` stands in the log.
     fn release<'a>(&'a self, tenant: &'a TenantId, id: AsideId, by: &'a str) -> Answer<'a, bool>;
 

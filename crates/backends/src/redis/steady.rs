@@ -125,8 +125,11 @@ impl Steady {
             Err(error) if is_away(error) => drop(absence.since.get_or_insert_with(Instant::now)),
             _ => {
                 if let Some(since) = absence.since.take() {
-                    // Nobody could renew meanwhile.
-                    lock(&self.watched).forget_all();
+                    // Nobody could renew meanwhile. A shorter one costs nobody a lease; and one shard of several that fails again and
+                    // again, between answers of the others, is no reason to call nobody dead.
+                    if since.elapsed() >= bounds::LEASE / 2 {
+                        lock(&self.watched).forget_all();
+                    }
                     if since.elapsed() >= AWAY_LONG {
                         absence.back_at = Some(Instant::now());
                     }

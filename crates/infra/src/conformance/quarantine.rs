@@ -100,7 +100,7 @@ pub(super) async fn a_released_record_is_found_by_a_takeover(stores: &Stores, cl
     assert_eq!(stores.calls.lookup(&acme, &dialog("a")).await.unwrap(), Some(ConnId(7)));
     let orphans = stores.calls.orphans(&acme, &released(), 10).await.unwrap();
     let [orphan] = &orphans[..] else { panic!("{orphans:?}") };
-    assert_eq!((&orphan.state[..], orphan.token, orphan.claims), (&b"poison"[..], Token(2), 0));
+    assert_eq!((&orphan.state[..], orphan.token, orphan.claims), (&b"poison"[..], Token(2), 1));
     let claim = Claim { tenant: acme.clone(), key: ConnId(7), seen: Some(Token(2)) };
     let claimed = stores.calls.claim(&heir, vec![claim]).await.unwrap();
     assert!(matches!(&claimed[..], [Claimed::Yours(record)] if record.token == Token(3)), "{claimed:?}");

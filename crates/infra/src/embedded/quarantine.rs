@@ -265,7 +265,8 @@ impl Quarantine for Embedded {
             let entry = Entry {
                 owner: released(),
                 token: Token(held.token.0 + 1),
-                claims: 0,
+                // Still suspect: whoever takes it over takes it alone.
+                claims: 1,
                 state: held.state.clone(),
                 intentions: held.intentions.clone(),
                 due: held.due,

@@ -95,7 +95,7 @@ if what == 'release' then
   end
   redis.call('DEL', record_key(kind, record))
   redis.call('HSET', record_key(kind, record), 'o', owner, 't', int(tonumber(e[3]) + 1), 's', e[5], 'i', e[6],
-    'l', cmsgpack.pack(links), 'c', '0')
+    'l', cmsgpack.pack(links), 'c', '1')
   if e[7] ~= '' then redis.call('HSET', record_key(kind, record), 'd', e[7]) end
   redis.call('ZADD', key('ids', kind), 0, record)
   owns(kind, owner, record)
