@@ -132,7 +132,7 @@ impl Clients {
 }
 
 impl Inner {
-    /// Moves a record into quarantine; says whether it is there. Asked again while the store is away: until then its call is nobody's.
+    /// Moves a record into quarantine; says whether its parties are ours to tell. Asked again while the store is away.
     async fn put_aside(&self, aside: Aside) -> bool {
         let Aside { record, why, events } = aside;
         let put = PutAside {
@@ -148,8 +148,8 @@ impl Inner {
         let written = self
             .until_answered("a record cannot be put aside now", || self.stores.quarantine.put_aside(put.clone()))
             .await;
-        // Over already: a former attempt was done, and its answer lost.
-        matches!(written, Some(Written::Done { .. } | Written::Ended))
+        // Whatever else is answered, the call is nobody's: a former attempt was done and its answer lost, or the store refuses for good.
+        !matches!(written, Some(Written::Fenced { .. } | Written::Exists { .. }))
     }
 
     async fn read_aside(&self, tenant: &TenantId, conn_id: ConnId) -> Option<Record<ConnId>> {
