@@ -26,6 +26,9 @@ const USER_DATA: u64 = 48 * 1_024;
 /// As much as the smallest record has.
 const RECORD: u64 = 64;
 
+/// As much as the smallest fact has.
+const FACT: u64 = 32;
+
 /// How a row is proven.
 struct Proof {
     row: &'static str,
@@ -55,9 +58,9 @@ const IMPORT: [Proof; 3] = [reads("voice-13", DOCUMENT), writes("tenant-21", DOC
 /// A phone registers, and its agent logs in.
 const LOGIN: [Proof; 4] = [
     makes("voice-36", "reg:{example}:7101"),
-    writes("voice-52", RECORD),
+    writes("voice-52", FACT),
     makes("voice-37", "agent:{example}:1001"),
-    writes("voice-54", RECORD),
+    writes("voice-54", FACT),
 ];
 /// A call comes, an application runs for it, an agent's phone is looked up and rings.
 const CALL: [Proof; 6] = [
