@@ -67,16 +67,15 @@ impl Node {
 
     /// Does a piece of work for a call; it may turn out to be for another.
     pub(super) fn attempt_for(&mut self, conn_id: Option<ConnId>, now: Timestamp, work: impl FnOnce(&mut Self)) {
-        let around = (self.faults.in_hand, self.faults.steps);
+        let around = (self.faults.in_hand, self.faults.steps, self.faults.exceeded.take());
         self.faults.in_hand = conn_id;
         self.faults.steps = STEPS_MAX;
-        self.faults.exceeded = None;
         self.faults.depth += 1;
         let panic = catch_unwind(AssertUnwindSafe(|| work(self))).err();
         self.faults.depth -= 1;
         let call = self.faults.in_hand;
         let exceeded = self.faults.exceeded.take();
-        (self.faults.in_hand, self.faults.steps) = around;
+        (self.faults.in_hand, self.faults.steps, self.faults.exceeded) = around;
         let cause = match (panic, exceeded) {
             (Some(panic), _) => Cause::Panic(message_of(&*panic)),
             (None, Some(what)) => Cause::Steps(what),

@@ -193,6 +193,18 @@ fn work_that_does_not_end_costs_the_call_in_hand_alone() {
 }
 
 #[test]
+fn work_within_work_does_not_hide_that_the_outer_one_has_had_its_steps() {
+    let (mut bench, conn_id) = talking();
+    let now = bench.now;
+    bench.node.attempt_for(Some(conn_id), now, |node| {
+        while node.may_step("a loop") {}
+        node.attempt_for(None, now, |_| {});
+    });
+    bench.run();
+    assert!(bench.story.ends_with(&["CallDeleted".to_owned()]), "{:?}", bench.story);
+}
+
+#[test]
 fn calls_in_doubt_are_confirmed_in_slices_and_what_was_just_written_first() {
     let mut bench = Bench::new();
     let mut calls = Vec::new();
