@@ -151,7 +151,7 @@ impl Proxy {
 }
 
 /// Whether a response is to a request that we have forwarded.
-fn is_to_us(response: &Message) -> bool {
+pub(super) fn is_to_us(response: &Message) -> bool {
     response.top_via().is_ok_and(|via| via.branch().is_some_and(|branch| branch_loop_mark(branch).is_some()))
 }
 

@@ -1,10 +1,13 @@
 //! Responses on their way back (RFC 3261 §16.7), and what is done when there is none.
 
+use std::net::SocketAddr;
+
 use bytes::Bytes;
 use model::Timestamp;
 
 use super::answer::Answer;
 use super::exchange::{Cancelled, Exchange, Origin, Stage, Target};
+use super::members::is_to_us;
 use super::settings::RESPONSES_MAX;
 use super::target::OPENED_BY_US;
 use super::{Failure, Proxy, headers};
@@ -12,6 +15,7 @@ use crate::flow::Flow;
 use crate::header::HeaderName;
 use crate::local_tag::LocalTag;
 use crate::message::Message;
+use crate::method::Method;
 use crate::status::StatusCode;
 use crate::transaction::{ClientId, ServerId};
 
@@ -77,6 +81,23 @@ impl Proxy {
         {
             self.respond_to_heir(message);
         }
+    }
+
+    /// A response that belongs to no transaction leads nowhere (RFC 6026 §8.4), with one exception: an answer that a node repeats
+    /// since it misses the ACK. Its INVITE came by a former life of this proxy, and without the answer the call would end.
+    pub(super) fn stray_response(&mut self, mut message: Message, flow: Flow) {
+        let back = self.node_of(flow).filter(|_| is_repeated_answer(&message)).and_then(|_| {
+            message.remove_first_value(&HeaderName::Via);
+            self.udp_to(source_in_via(&message)?)
+        });
+        let Some(back) = back else {
+            self.counts.responses_stray += 1;
+            return;
+        };
+        message.remove_where(headers::is_ours);
+        message.ensure_content_length();
+        self.counts.responses_forwarded += 1;
+        self.layer.transmit(back, message.to_bytes());
     }
 
     /// The node that asked is gone; the owner of its call now, if there is one, wants the response.
@@ -146,6 +167,21 @@ impl Proxy {
         }
         self.exchanges.remove(id);
     }
+}
+
+/// Whether it is a 2xx to an INVITE that this proxy has forwarded.
+fn is_repeated_answer(response: &Message) -> bool {
+    let invites = response.cseq().is_ok_and(|cseq| cseq.method == Method::Invite);
+    invites && response.status().is_some_and(StatusCode::is_success) && is_to_us(response)
+}
+
+/// Where datagrams to the sender of a request go, by the top Via of its response (RFC 3261 §18.2.2, RFC 3581 §4). The connection of a
+/// sender by TCP has ended with the proxy that had it.
+fn source_in_via(response: &Message) -> Option<SocketAddr> {
+    let via = response.top_via().ok()?;
+    let host = via.received().or_else(|| via.host.ip())?;
+    let port = via.rport().flatten().or(via.port).unwrap_or(5060);
+    (via.transport.eq_ignore_ascii_case("UDP") && port != 0).then(|| SocketAddr::new(host, port))
 }
 
 /// Whether a request has had more responses than are passed on; the one that decides it always is.

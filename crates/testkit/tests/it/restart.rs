@@ -1,10 +1,11 @@
 //! The whole process is killed and started again on its data: calls, agents and registrations go on.
 
+use std::net::UdpSocket;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use testkit::agents::{baresip_agent, baresip_phone, baresip_phone_over};
-use testkit::caller::{Caller, prompt_samples};
+use testkit::caller::{CALLER, Caller, prompt_samples};
 use testkit::{Answer, Installation, Phone, audio, wait};
 
 const SOON: Duration = Duration::from_secs(15);
@@ -223,4 +224,88 @@ fn a_tcp_phone_that_vanishes_after_a_crash_keeps_nobody_and_no_other_phone_is_to
         assert!(!other.has_seen("CALL_INCOMING")? && !other.has_seen("CALL_CLOSED")?);
     }
     Ok(())
+}
+
+/// A caller with a socket of its own, who sees every repeat.
+struct BareCaller {
+    socket: UdpSocket,
+    address: std::net::Ipv4Addr,
+    edge: String,
+}
+
+impl BareCaller {
+    fn new(site: &Installation, host: u8) -> Result<Self> {
+        let address = site.peer_address(host);
+        let socket = UdpSocket::bind((address, 5_060))?;
+        socket.connect(site.sip())?;
+        socket.set_nonblocking(true)?;
+        Ok(Self { socket, address, edge: site.sip() })
+    }
+
+    /// Sends a request; `more` is the rest of its head.
+    fn say(&self, method: &str, uri: &str, cseq: u8, more: &str, body: &str) -> Result<()> {
+        let Self { address, edge, .. } = self;
+        let text = format!(
+            "{method} {uri} SIP/2.0\r\nVia: SIP/2.0/UDP {address}:5060;branch=z9hG4bK-{method}-{cseq}\r\nMax-Forwards: 70\r\n\
+             From: <sip:{CALLER}@{address}>;tag=bare\r\nCall-ID: bare@{address}\r\nCSeq: {cseq} {method}\r\n\
+             Contact: <sip:{CALLER}@{address}:5060>\r\nAllow: INVITE, ACK, BYE, CANCEL, OPTIONS\r\n{more}\
+             Content-Length: {}\r\n\r\n{body}",
+            body.len(),
+        );
+        self.socket.send_to(text.as_bytes(), edge)?;
+        Ok(())
+    }
+
+    fn invite(&self, number: &str) -> Result<()> {
+        let Self { address, edge, .. } = self;
+        let sdp = format!(
+            "v=0\r\no=- 1 1 IN IP4 {address}\r\ns=-\r\nc=IN IP4 {address}\r\nt=0 0\r\nm=audio 40000 RTP/AVP 0\r\n"
+        );
+        let uri = format!("sip:{number}@{edge}");
+        self.say("INVITE", &uri, 1, &format!("To: <{uri}>\r\nContent-Type: application/sdp\r\n"), &sdp)
+    }
+
+    /// A request within the dialog that this answer has begun.
+    fn say_within(&self, answer: &str, method: &str, cseq: u8) -> Result<()> {
+        let value = |name: &str| {
+            let line = answer.lines().find_map(|line| line.strip_prefix(name));
+            line.map(str::trim).with_context(|| format!("no {name} in {answer}"))
+        };
+        let more = format!("To: {}\r\nRoute: {}\r\n", value("To:")?, value("Record-Route:")?);
+        self.say(method, value("Contact:")?.trim_matches(['<', '>']), cseq, &more, "")
+    }
+
+    /// What has come and not been looked at is gone.
+    fn overhear(&self) {
+        while self.socket.recv(&mut [0; 65_536]).is_ok() {}
+    }
+
+    /// The next answer with 200 to a request of that method.
+    fn hears_success(&self, method: &str) -> Result<String> {
+        let mut bytes = vec![0; 65_536];
+        wait::until(SOON, || {
+            let Ok(length) = self.socket.recv(&mut bytes) else { return Ok(None) };
+            let text = String::from_utf8_lossy(&bytes[..length]).into_owned();
+            let of_method = text.lines().any(|line| line.starts_with("CSeq:") && line.ends_with(method));
+            Ok((of_method && text.starts_with("SIP/2.0 200")).then_some(text))
+        })
+        .with_context(|| format!("no 200 to {method}"))
+    }
+}
+
+#[test]
+fn an_answer_that_nobody_has_acknowledged_is_repeated_after_a_crash() -> Result<()> {
+    let mut site = Installation::start()?;
+    let caller = BareCaller::new(&site, 1)?;
+    caller.invite(site.number("echo")?)?;
+    let answer = caller.hears_success("INVITE")?;
+    site.crash()?;
+    caller.overhear();
+    let site = site.crash_and_restart()?;
+    let repeated = caller.hears_success("INVITE")?;
+    assert_eq!(repeated.split("\r\n\r\n").nth(1), answer.split("\r\n\r\n").nth(1), "the same session");
+    caller.say_within(&repeated, "ACK", 1)?;
+    caller.say_within(&repeated, "BYE", 2)?;
+    caller.hears_success("BYE")?;
+    site.is_at_rest()
 }

@@ -528,3 +528,34 @@ fn thousands_that_wait_for_a_node_in_vain_are_answered_each_once() {
     lab.from(TRUNK, &ask.text());
     assert!(lab.take().is_empty(), "there is room again");
 }
+
+#[test]
+fn an_answer_that_a_node_repeats_after_the_proxy_was_started_again_goes_back_by_its_via() {
+    let mut former = Lab::new();
+    let (node, _, invite) = invited(&mut former);
+    let answer = answer(&invite, 200, &tag(1, name(node)));
+    for (source, back) in [("", TRUNK), (";received=192.0.2.9;rport=7777", "192.0.2.9:7777")] {
+        let mut lab = Lab::new();
+        lab.node(1, "sip-cluster", "a.2");
+        lab.by(1, &answer.replace(&format!("UDP {TRUNK}"), &format!("UDP {TRUNK}{source}")));
+        let (flow, passed) = lab.only();
+        assert_eq!((flow, passed.vias().count(), passed.status()), (udp(back), 1, Some(StatusCode::OK)));
+        assert_eq!(lab.proxy.counts().responses_stray, 0);
+    }
+}
+
+#[test]
+fn nothing_else_that_belongs_to_no_transaction_goes_back() {
+    let mut former = Lab::new();
+    let (node, _, invite) = invited(&mut former);
+    let mut lab = Lab::new();
+    lab.node(1, "sip-cluster", "a.2");
+    let ok = answer(&invite, 200, &tag(1, name(node)));
+    let failure = answer(&invite, 486, &tag(1, name(node)));
+    let of_a_connection = ok.replace(&format!("UDP {TRUNK}"), &format!("TCP {TRUNK}"));
+    lab.by(1, &failure);
+    lab.by(1, &of_a_connection);
+    lab.from(TRUNK, &ok);
+    assert!(lab.take().is_empty());
+    assert_eq!(lab.proxy.counts().responses_stray, 3);
+}
