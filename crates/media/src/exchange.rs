@@ -64,6 +64,12 @@ struct Leg {
     armed: Timestamp,
 }
 
+impl Leg {
+    const fn key(&self, index: u32) -> LegKey {
+        LegKey { index, generation: self.generation }
+    }
+}
+
 /// The legs of one thread.
 pub struct Exchange {
     legs: Vec<Option<Leg>>,
@@ -74,6 +80,8 @@ pub struct Exchange {
     events: VecDeque<(LegKey, Event)>,
     buffer: Box<PacketBuffer>,
     dropped_events: u64,
+    /// The leg whose session is at work, or was last.
+    in_hand: Option<LegKey>,
 }
 
 impl Default for Exchange {
@@ -87,6 +95,7 @@ impl Default for Exchange {
             events: VecDeque::new(),
             buffer: Box::new([0; crate::rtp::PACKET_BYTES_MAX]),
             dropped_events: 0,
+            in_hand: None,
         }
     }
 }
@@ -111,13 +120,33 @@ impl Exchange {
         if let Some(place) = self.legs.get_mut(index as usize) {
             *place = Some(leg);
         }
+        self.in_hand = Some(key);
         self.arm(index);
         key
+    }
+
+    /// The leg whose session is at work, or was last: whoever catches a panic knows by it whose it was.
+    pub const fn in_hand(&self) -> Option<LegKey> {
+        self.in_hand
+    }
+
+    /// Drops a leg whose session has failed, without asking it anything. Says whether it was there.
+    pub fn discard(&mut self, key: LegKey) -> bool {
+        if self.leg(key).is_none() {
+            return false;
+        }
+        self.leave(key);
+        if let Some(place) = self.legs.get_mut(key.index as usize) {
+            *place = None;
+            self.free.push(key.index);
+        }
+        true
     }
 
     /// Ends a leg, with a goodbye to its phone. Returns its session for the last figures.
     pub fn close(&mut self, key: LegKey, now: Timestamp, send: &mut impl FnMut(Outgoing<'_>)) -> Option<Session> {
         self.leg(key)?;
+        self.in_hand = Some(key);
         self.leave(key);
         let mut leg = self.legs.get_mut(key.index as usize)?.take()?;
         self.free.push(key.index);
@@ -174,6 +203,7 @@ impl Exchange {
 
     /// The session of a leg, to give it a description or a treatment. Arms its timer anew.
     pub fn with<T>(&mut self, key: LegKey, act: impl FnOnce(&mut Session) -> T) -> Option<T> {
+        self.in_hand = Some(key);
         let result = act(&mut self.leg_mut(key)?.session);
         self.after(key.index);
         Some(result)
@@ -181,9 +211,7 @@ impl Exchange {
 
     /// All legs.
     pub fn keys(&self) -> impl Iterator<Item = LegKey> + '_ {
-        self.legs.iter().enumerate().filter_map(|(index, leg)| {
-            leg.as_ref().map(|leg| LegKey { index: index as u32, generation: leg.generation })
-        })
+        self.legs.iter().enumerate().filter_map(|(index, leg)| leg.as_ref().map(|leg| leg.key(index as u32)))
     }
 
     /// Takes in a packet at a leg's port, and gives it to whom it is for.
@@ -197,6 +225,7 @@ impl Exchange {
         send: &mut impl FnMut(Outgoing<'_>),
     ) {
         let Some(Some(leg)) = self.legs.get_mut(index as usize) else { return };
+        self.in_hand = Some(leg.key(index));
         let frame = match channel {
             Channel::Rtp => leg.session.handle_rtp(bytes, from, now),
             Channel::Rtcp => {
@@ -222,6 +251,7 @@ impl Exchange {
                 continue;
             }
             leg.armed = Timestamp::MAX;
+            self.in_hand = Some(leg.key(index));
             leg.session.handle_due(now, &mut self.buffer, |transmit, buffer| give(index, transmit, buffer, send));
             self.after(index);
         }
@@ -245,6 +275,7 @@ impl Exchange {
     fn relay(&mut self, hearers: &[u32], frame: &Frame<'_>, now: Timestamp, send: &mut impl FnMut(Outgoing<'_>)) {
         for hearer in hearers {
             let Some(Some(leg)) = self.legs.get_mut(*hearer as usize) else { continue };
+            self.in_hand = Some(leg.key(*hearer));
             let mut next = leg.session.relay(frame, now, &mut self.buffer);
             while let Some(transmit) = next {
                 give(*hearer, transmit, &self.buffer, send);
@@ -260,12 +291,14 @@ impl Exchange {
     /// A leg's phone has pressed a key and said so by its signalling: it counts as one in its audio, and whoever hears the
     /// leg gets it in its own way.
     pub fn press(&mut self, key: LegKey, digit: Digit, duration: Duration, now: Timestamp) {
+        self.in_hand = Some(key);
         let Some(leg) = self.leg_mut(key) else { return };
         leg.session.pressed(digit, now);
         let hearers = leg.heard_by.clone();
         self.after(key.index);
         for hearer in hearers {
             if let Some(Some(leg)) = self.legs.get_mut(hearer as usize) {
+                self.in_hand = Some(leg.key(hearer));
                 leg.session.send_key(digit, duration, now);
                 self.arm(hearer);
             }
@@ -298,7 +331,8 @@ impl Exchange {
     /// Collects a session's events and arms its timer.
     fn after(&mut self, index: u32) {
         let Some(Some(leg)) = self.legs.get_mut(index as usize) else { return };
-        let key = LegKey { index, generation: leg.generation };
+        let key = leg.key(index);
+        self.in_hand = Some(key);
         while let Some(event) = leg.session.poll_event() {
             if self.events.len() < EVENTS_MAX {
                 self.events.push_back((key, event));

@@ -85,10 +85,12 @@ pub enum Event {
     Digit(Digit),
     /// A treatment ended by itself.
     Ended(Outcome),
-    /// Nothing came from the phone since then, though it should send.
+    /// Nothing came from the phone since then.
     Quiet {
         /// The last sign of life.
         since: Timestamp,
+        /// It need not send, so that its silence says little: told all the same, since it may have vanished.
+        held: bool,
     },
     /// The phone is heard again after [`Event::Quiet`].
     Resumed,
@@ -361,22 +363,21 @@ impl Session {
     pub fn handle_timeout(&mut self, now: Timestamp) {
         self.settle(now);
         if self.timers.quiet <= now {
-            let patience =
-                if self.inbound.heard_from().is_some() && !self.quiet { self.quiet_after } else { self.long_quiet() };
+            let held = !self.expects_audio();
+            let is_short = self.inbound.heard_from().is_some() && !self.quiet && !held;
+            let patience = if is_short { self.quiet_after } else { self.long_quiet() };
             let due = self.alive + patience;
             if due > now && !self.quiet {
                 self.timers.quiet = due;
             } else {
                 self.timers.quiet = now + self.long_quiet();
-                if self.expects_audio() {
-                    self.quiet = true;
-                    self.tell(Event::Quiet { since: self.alive });
-                }
+                self.quiet |= !held;
+                self.tell(Event::Quiet { since: self.alive, held });
             }
         }
     }
 
-    /// The patience with a phone that was never heard, or was told about already.
+    /// The patience with a phone that was never heard, is on hold, or was told about already.
     fn long_quiet(&self) -> Duration {
         self.quiet_after * 5 / 2
     }

@@ -24,6 +24,7 @@ use infra::Clock;
 use media::dtmf::Digit;
 use media::sdp::AudioStream;
 use media::session::{Event, Session, SessionSnapshot, Statistics, Treatment};
+use runtime::fault::Cause;
 use tokio::sync::{mpsc, oneshot};
 
 pub use ports::{PortPair, Ports, PortsError};
@@ -39,11 +40,11 @@ pub struct LegId(pub u64);
 
 /// What a leg tells its role.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct News {
-    /// The leg.
-    pub leg: LegId,
-    /// What happened.
-    pub event: Event,
+pub enum News {
+    /// Something happened to its audio.
+    Event(LegId, Event),
+    /// Its audio has failed and is no more; the thread's other legs go on.
+    Failed(LegId, Cause),
 }
 
 /// A leg as it is at a moment.

@@ -3,6 +3,7 @@
 //! A report names what failed and holds the input that brought it about, with every number and secret masked. A test can feed that
 //! input again. Files are bounded in number and size: the oldest goes first.
 
+use std::any::Any;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -29,12 +30,44 @@ pub enum Cause {
     Steps(&'static str),
 }
 
+impl Cause {
+    /// Of what a caught panic has left.
+    pub fn of_panic(panic: &(dyn Any + Send)) -> Self {
+        let text = panic.downcast_ref::<&str>().copied();
+        let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message");
+        Self::Panic(mask::text(text))
+    }
+}
+
 impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Panic(message) => write!(f, "a panic: {message}"),
             Self::Steps(what) => write!(f, "a limit of work: {what}"),
         }
+    }
+}
+
+/// Panics that were caught with nothing between them that worked.
+#[derive(Debug, Default)]
+pub struct InARow(u32);
+
+impl InARow {
+    /// So many, and it is no single input that fails.
+    pub const MAX: u32 = 100;
+
+    /// Something was done to its end.
+    pub const fn went_well(&mut self) {
+        self.0 = 0;
+    }
+
+    /// Why a piece of work has failed. The last of [`InARow::MAX`] panics goes on, so that the role begins anew.
+    pub fn caught(&mut self, panic: Box<dyn Any + Send>) -> Cause {
+        self.0 += 1;
+        if self.0 >= Self::MAX {
+            std::panic::resume_unwind(panic);
+        }
+        Cause::of_panic(&*panic)
     }
 }
 
@@ -152,6 +185,19 @@ mod tests {
         assert!(!kept.contains("7654321") && !kept.contains("beef"), "{kept}");
         let unreadable = report("REGISTER sip:+15557654321@x SIP/2.0\r\nAuthorization: beef\r\n\r\n").to_json("n");
         assert!(!unreadable.contains("7654321") && !unreadable.contains("beef"), "{unreadable}");
+    }
+
+    #[test]
+    fn a_fault_of_everything_is_not_hidden() {
+        let mut row = InARow::default();
+        let mut fail = |row: &mut InARow| {
+            let panic = std::panic::catch_unwind(|| std::panic::resume_unwind(Box::new("again"))).expect_err("a panic");
+            std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| row.caught(panic))).is_err()
+        };
+        assert!(!(1..InARow::MAX).any(|_| fail(&mut row)));
+        row.went_well();
+        assert!(!(1..InARow::MAX).any(|_| fail(&mut row)));
+        assert!(fail(&mut row));
     }
 
     #[test]

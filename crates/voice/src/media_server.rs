@@ -8,6 +8,7 @@
 mod call_data;
 mod commit;
 mod explain;
+mod faults;
 mod former;
 #[cfg(test)]
 pub(crate) mod in_memory;
@@ -125,5 +126,6 @@ async fn run(ctx: RoleContext) -> anyhow::Result<()> {
     // Only now: the first message of a proxy may belong to one of those legs.
     let links = NodeLinks::of_role(&ctx, net::sip::Limits::default(), Arc::new(Counters::default()))?;
     let (asker, call_data) = call_data::Asker::new(&ctx)?;
-    Turns { ctx, node, links, news, asks, asker, call_data, former, meter }.run().await
+    let shell = turn::Shell::new(&ctx);
+    Turns { ctx, node, links, news, asks, asker, call_data, former, shell, meter }.run().await
 }

@@ -6,6 +6,7 @@
 
 mod authority;
 mod clients;
+mod faults;
 mod inbox;
 mod metrics;
 mod passing;
@@ -60,7 +61,7 @@ pub const SPEC: RoleSpec = RoleSpec {
     ],
     opens: &["voice-23", "voice-59", "voice-60"],
     settings: Settings::TABLE,
-    metrics: &[metrics::declared, crate::reporting::Metrics::declared],
+    metrics: &[metrics::declared, crate::reporting::Metrics::declared, faults::Counted::declared],
     admin_port: 11400,
     start: |ctx| Box::pin(run(ctx)),
 };
@@ -113,6 +114,7 @@ async fn run(ctx: RoleContext) -> Result<()> {
     let registers = registers::Registers::default();
     let reports = reporting::Reports::new(reporter, ctx.clock.now());
     let inbox = inbox::Inbox::default();
+    let faults = faults::Faults::new(&ctx);
     let server = Server {
         ctx,
         proxy,
@@ -127,6 +129,7 @@ async fn run(ctx: RoleContext) -> Result<()> {
         reports,
         registers,
         refused_logged: 0,
+        faults,
     };
     server.run().await
 }

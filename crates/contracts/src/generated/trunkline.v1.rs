@@ -3157,6 +3157,14 @@ pub struct MediaRecord {
     #[prost(bool, tag = "14")]
     pub secret: bool,
 }
+/// What is wanted of a MediaRecord of which the rest may be damaged, each part by itself.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct MediaRecordParts {
+    #[prost(bytes = "bytes", tag = "1")]
+    pub dialog: ::prost::bytes::Bytes,
+    #[prost(string, tag = "3")]
+    pub edge: ::prost::alloc::string::String,
+}
 /// An audio session. Times are microseconds since 1970.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct AudioRecord {

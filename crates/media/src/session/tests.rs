@@ -487,7 +487,7 @@ fn a_phone_that_was_never_heard_is_told_later() {
         events(session)
     };
     assert_eq!(due(&mut session, 49_999), []);
-    assert_eq!(due(&mut session, 50_000), [Event::Quiet { since: at(0) }]);
+    assert_eq!(due(&mut session, 50_000), [Event::Quiet { since: at(0), held: false }]);
 }
 
 #[test]
@@ -501,19 +501,25 @@ fn a_phone_that_falls_silent_is_told_once_and_again_when_heard() {
         session.handle_timeout(at(ms));
         told.extend(events(&mut session).into_iter().map(|e| (ms, e)));
     }
-    assert_eq!(told, [(25_000, Event::Quiet { since: at(5_000) })]);
+    assert_eq!(told, [(25_000, Event::Quiet { since: at(5_000), held: false })]);
     session.handle_timeout(at(75_000));
-    assert_eq!(events(&mut session), [Event::Quiet { since: at(5_000) }], "told again, in case it was lost");
+    assert_eq!(
+        events(&mut session),
+        [Event::Quiet { since: at(5_000), held: false }],
+        "told again, in case it was lost"
+    );
     session.handle_rtp(&audio(0, 7, 1, 1), phone, at(80_000));
     assert_eq!(events(&mut session), [Event::Resumed]);
 }
 
 #[test]
-fn a_phone_on_hold_may_be_silent() {
+fn a_phone_on_hold_may_be_silent_and_is_told_about_now_and_then() {
     let mut session = session();
     session.negotiate(AudioStream { direction: Direction::RecvOnly, ..stream(Law::Mu) }, START);
-    (0..120).for_each(|s| session.handle_timeout(at(s * 1_000)));
+    (0..50).for_each(|s| session.handle_timeout(at(s * 1_000)));
     assert!(events(&mut session).is_empty());
+    (50..110).for_each(|s| session.handle_timeout(at(s * 1_000)));
+    assert_eq!(events(&mut session), vec![Event::Quiet { since: START, held: true }; 2], "at 50 s and 100 s");
 }
 
 #[test]

@@ -1,12 +1,16 @@
 //! The legs of a thread: which session and which ports a name stands for, and what orders do to them. Whoever has the
 //! sockets moves the packets.
+//!
+//! A panic costs the leg whose session was at work: it is dropped, its ports are free, its role is told.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use media::exchange::{Exchange, LegKey, Outgoing};
 use media::session::{Channel, Session, Statistics};
 use model::Timestamp;
+use runtime::fault::Cause;
 use tokio::sync::mpsc::Sender;
 
 use super::{LegId, News, Order, Photograph, PortPair};
@@ -28,6 +32,8 @@ pub(super) struct Legs {
     ports: Vec<Option<PortPair>>,
     keys: HashMap<LegId, LegKey>,
     names: HashMap<LegKey, LegId>,
+    /// Legs that were dropped, until their role can be told.
+    failed: VecDeque<(LegId, Cause)>,
 }
 
 impl Legs {
@@ -52,14 +58,20 @@ impl Legs {
         now: Timestamp,
         wire: &mut impl Wire,
     ) {
-        let Self { exchange, ports, .. } = self;
-        exchange.handle_packet(index as u32, channel, bytes, from, now, &mut |out| send(ports, wire, &out));
+        self.attempt(wire, |legs, wire| {
+            let Self { exchange, ports, .. } = legs;
+            exchange.handle_packet(index as u32, channel, bytes, from, now, &mut |out| send(ports, wire, &out));
+        });
     }
 
     /// Does all that is due.
     pub fn handle_timeout(&mut self, now: Timestamp, wire: &mut impl Wire) {
-        let Self { exchange, ports, .. } = self;
-        exchange.handle_timeout(now, &mut |out| send(ports, wire, &out));
+        let mut timeout = |legs: &mut Self, wire: &mut _| {
+            let Self { exchange, ports, .. } = legs;
+            exchange.handle_timeout(now, &mut |out| send(ports, wire, &out));
+        };
+        // Each attempt that fails costs a leg, so there is a last one.
+        while !self.attempt(wire, &mut timeout) {}
     }
 
     /// When [`Legs::handle_timeout`] is due next.
@@ -69,6 +81,27 @@ impl Legs {
 
     /// Carries an order out.
     pub fn perform(&mut self, order: Order, now: Timestamp, wire: &mut impl Wire) {
+        self.attempt(wire, |legs, wire| legs.carry_out(order, now, wire));
+    }
+
+    /// Does a piece of work; says whether it was done to its end.
+    fn attempt<W: Wire>(&mut self, wire: &mut W, work: impl FnOnce(&mut Self, &mut W)) -> bool {
+        let Err(panic) = catch_unwind(AssertUnwindSafe(|| work(self, wire))) else { return true };
+        // Where it is nobody's, nobody can pay, and the role begins anew.
+        let in_hand = self.exchange.in_hand();
+        let Some(key) = in_hand.filter(|key| self.exchange.discard(*key)) else { resume_unwind(panic) };
+        let cause = Cause::of_panic(&*panic);
+        let leg = self.names.remove(&key);
+        tracing::error!(?leg, %cause, "a leg's audio has failed: the leg is dropped, all others go on");
+        self.release_ports(key, wire);
+        if let Some(leg) = leg {
+            self.keys.remove(&leg);
+            self.failed.push_back((leg, cause));
+        }
+        false
+    }
+
+    fn carry_out(&mut self, order: Order, now: Timestamp, wire: &mut impl Wire) {
         match order {
             Order::Open { leg, ports, session } => {
                 if let Err(error) = self.open(leg, ports, *session, wire) {
@@ -113,10 +146,14 @@ impl Legs {
     /// Passes on what the legs have to tell, as far as there is room.
     pub fn tell(&mut self, news: &Sender<News>) {
         while let Ok(room) = news.try_reserve() {
+            if let Some((leg, cause)) = self.failed.pop_front() {
+                room.send(News::Failed(leg, cause));
+                continue;
+            }
             let Some((key, event)) = self.exchange.poll_event() else { return };
             // A leg that was closed meanwhile has nothing more to say.
             if let Some(leg) = self.names.get(&key) {
-                room.send(News { leg: *leg, event });
+                room.send(News::Event(*leg, event));
             }
         }
     }
@@ -146,6 +183,10 @@ impl Legs {
         self.names.remove(&key);
         let Self { exchange, ports, .. } = self;
         exchange.close(key, now, &mut |out| send(ports, wire, &out));
+        self.release_ports(key, wire);
+    }
+
+    fn release_ports(&mut self, key: LegKey, wire: &mut impl Wire) {
         if let Some(mut pair) = self.ports.get_mut(key.index as usize).and_then(Option::take) {
             wire.closed(&mut pair);
         }
@@ -171,5 +212,60 @@ impl Legs {
 fn send(ports: &[Option<PortPair>], wire: &mut impl Wire, out: &Outgoing<'_>) {
     if let Some(Some(pair)) = ports.get(out.index as usize) {
         wire.send(pair, out);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{IpAddr, Ipv4Addr};
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use media::session::Setup;
+    use tokio::sync::mpsc;
+
+    use super::*;
+    use crate::rtp::Ports;
+
+    struct Nothing;
+
+    impl Wire for Nothing {
+        fn opened(&mut self, _index: usize, _ports: &mut PortPair) -> io::Result<()> {
+            Ok(())
+        }
+
+        fn closed(&mut self, _ports: &mut PortPair) {}
+
+        fn send(&mut self, _ports: &PortPair, _out: &Outgoing<'_>) {}
+    }
+
+    fn session(now: Timestamp) -> Box<Session> {
+        let quiet_after = Duration::from_secs(60);
+        Box::new(Session::new(Setup { ssrc: 1, sequence: 1, timestamp: 1, cname: "t".to_owned(), quiet_after }, now))
+    }
+
+    #[test]
+    fn a_panic_costs_the_leg_at_work_alone() {
+        let (mut legs, now) = (Legs::default(), Timestamp::from_millis(1));
+        let ports = Arc::new(Ports::without_sockets(IpAddr::V4(Ipv4Addr::LOCALHOST), 20_000..=20_003));
+        for leg in [LegId(1), LegId(2)] {
+            let order = Order::Open { leg, ports: ports.bind().unwrap(), session: session(now) };
+            legs.perform(order, now, &mut Nothing);
+        }
+        assert_eq!(ports.free(), 0);
+        let done = legs.attempt(&mut Nothing, |legs, _| legs.with(LegId(1), |_| panic!("a fault of a session")));
+        assert!(!done);
+        assert_eq!(ports.free(), 1);
+        let (news, mut told) = mpsc::channel(4);
+        legs.tell(&news);
+        let cause = Cause::Panic("a fault of a session".to_owned());
+        assert_eq!(told.try_recv().unwrap(), News::Failed(LegId(1), cause));
+        assert!(legs.figures(LegId(1)).is_none() && legs.figures(LegId(2)).is_some());
+    }
+
+    #[test]
+    #[should_panic(expected = "a fault of nobody")]
+    fn a_panic_that_is_no_legs_is_not_hidden() {
+        Legs::default().attempt(&mut Nothing, |_, _| panic!("a fault of nobody"));
     }
 }

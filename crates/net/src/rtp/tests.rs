@@ -99,7 +99,7 @@ fn two_legs_of_a_conference_are_relayed_and_an_echo_comes_back() {
         assert_eq!(alice.hear().1, [100 + n; 160]);
     }
     let learned = news.blocking_recv().unwrap();
-    assert_eq!(learned, News { leg: LegId(1), event: Event::Learned(alice.socket.local_addr().unwrap()) });
+    assert_eq!(learned, News::Event(LegId(1), Event::Learned(alice.socket.local_addr().unwrap())));
     driver.order(shard, Order::Close(LegId(2))).unwrap();
     driver.order(shard, Order::Echo(LegId(1), true)).unwrap();
     let (reply, picture) = oneshot::channel();
@@ -143,7 +143,7 @@ fn a_prompt_is_paced_and_its_end_is_told() {
     let steps: Vec<u32> = headers.windows(2).map(|w| w[1].timestamp.wrapping_sub(w[0].timestamp)).collect();
     assert!(steps.iter().all(|step| *step >= 160 && step.is_multiple_of(160)), "{steps:?}");
     match news.blocking_recv().unwrap() {
-        News { leg: LegId(5), event: Event::Ended(outcome) } => assert_eq!(outcome.id, 9),
+        News::Event(LegId(5), Event::Ended(outcome)) => assert_eq!(outcome.id, 9),
         other => panic!("{other:?}"),
     }
 }

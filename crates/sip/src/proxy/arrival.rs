@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use bytes::Bytes;
 use model::Timestamp;
 
 use super::admission::{narrowest, proves_nothing};
@@ -169,6 +170,14 @@ impl Proxy {
                 self.layer.transmit(flow, response.to_bytes());
             }
             None => self.counts.malformed_dropped += 1,
+        }
+    }
+
+    /// What came that way has made this core fail: a request is answered, so that its sender need not wait for what never comes.
+    pub fn refuse_faulty(&mut self, bytes: Bytes, flow: Flow) {
+        let Ok(message) = Message::parse(bytes) else { return };
+        if message.is_request() && message.method() != Method::Ack {
+            self.answer_statelessly(&message, &Answer::new(StatusCode::SERVER_INTERNAL_ERROR), flow);
         }
     }
 

@@ -81,7 +81,9 @@ fn a_damaged_record_costs_its_call_alone() -> Result<()> {
     assert_eq!(trunkline(&site, &["quarantine", "discard", "example", &id])?.status.code(), Some(10), "it is gone");
 
     let (audio, outcome) = lucky.finish(LATER)?;
-    outcome.expect_success().with_context(|| format!("the other call goes on to its end\n{}", site.log().join("\n")))?;
+    outcome
+        .expect_success()
+        .with_context(|| format!("the other call goes on to its end\n{}", site.log().join("\n")))?;
     let heard = audio::compare(&speech, &audio.received().samples[before..])?;
     assert!(heard.similarity > 0.9, "the other caller hears itself: {heard:?}");
     Ok(())

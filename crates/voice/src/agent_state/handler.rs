@@ -1,6 +1,7 @@
 //! One tenant's agents: requests, facts and repairs in; records and events out.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use call::agent::{AgentSnapshot, AgentTable, Input, NoAnswerAction, Output, Profile};
@@ -12,6 +13,7 @@ use model::{
     AgentId, AgentState, CallType, CallUuid, ConnId, Event, EventId, EventName, Owner, Request, Seq, Stamped, Subject,
     TenantId, Timestamp, Token, UserData, WorkMode,
 };
+use runtime::fault::InARow;
 
 use super::intervals::{Interval, Intervals};
 use super::metrics::Metrics;
@@ -42,6 +44,7 @@ pub(super) struct TenantAgents {
     logged_in: i64,
     intervals: Intervals,
     metrics: Metrics,
+    faults: InARow,
 }
 
 impl TenantAgents {
@@ -73,9 +76,10 @@ impl TenantAgents {
             logged_in: 0,
             intervals: Intervals::default(),
             metrics,
+            faults: InARow::default(),
         };
         for record in agents {
-            this.restore_agent(&record, now);
+            this.attempt("an agent's record", |this| this.restore_agent(&record, now));
         }
         this.count_logged_in();
         this
@@ -123,11 +127,35 @@ impl TenantAgents {
         match posted {
             Posted::Request(request) => {
                 self.metrics.request();
-                let profile = self.people.concerned(&request);
-                self.table.handle(Input::Request { request, profile }, now);
-                self.collect(None, now);
+                let asked = request.clone();
+                let done = self.attempt("a request", |this| {
+                    let profile = this.people.concerned(&request);
+                    this.table.handle(Input::Request { request, profile }, now);
+                    this.collect(None, now);
+                });
+                if !done {
+                    self.refuse(asked, ErrorCode::INTERNAL, "it failed inside", now);
+                }
             }
-            Posted::Repair(repair) => self.repair(repair, now),
+            Posted::Repair(repair) => {
+                self.attempt("a repair", |this| this.repair(repair, now));
+            }
+        }
+    }
+
+    /// Does a piece of work; a panic there costs what it was done for alone. Says whether it was done to its end.
+    pub(super) fn attempt(&mut self, what: &'static str, work: impl FnOnce(&mut Self)) -> bool {
+        match catch_unwind(AssertUnwindSafe(|| work(self))) {
+            Ok(()) => {
+                self.faults.went_well();
+                true
+            }
+            Err(panic) => {
+                self.metrics.fault();
+                let cause = self.faults.caught(panic);
+                tracing::error!(tenant = %self.tenant, %cause, what, "a fault: it has no effect, everything else goes on");
+                false
+            }
         }
     }
 
@@ -179,15 +207,19 @@ impl TenantAgents {
     /// Folds entries of the tenant's event stream.
     pub fn observe(&mut self, entries: &[EventEntry], now: Timestamp) {
         for entry in entries {
-            let (event, at) = (&entry.event.event, entry.event.at.min(now));
-            match (event.name, &event.this_dn) {
-                (EventName::DNOutOfService, Some(dn)) => self.table.handle(Input::PhoneLost(dn.clone()), at),
-                _ => self.table.handle(Input::Call(event), at),
-            }
             self.position = entry.position;
+            self.attempt("a fact", |this| this.fold(&entry.event, now));
         }
         self.unwritten += entries.len();
         self.collect(None, now);
+    }
+
+    fn fold(&mut self, fact: &Stamped, now: Timestamp) {
+        let (event, at) = (&fact.event, fact.at.min(now));
+        match (event.name, &event.this_dn) {
+            (EventName::DNOutOfService, Some(dn)) => self.table.handle(Input::PhoneLost(dn.clone()), at),
+            _ => self.table.handle(Input::Call(event), at),
+        }
     }
 
     // === Outputs ===
@@ -231,11 +263,11 @@ impl TenantAgents {
 
     /// Ends what is due and collects what the turn has produced; none when nothing is to be written.
     pub fn turn(&mut self, now: Timestamp) -> Option<AgentBatch> {
-        self.table.handle_timeout(now);
+        self.attempt("time", |this| this.table.handle_timeout(now));
         self.collect(None, now);
         let mut writes: Vec<AgentWrite> = Vec::new();
         for agent in self.table.take_changed() {
-            writes.extend(self.write(&agent, now));
+            self.attempt("an agent's record", |this| writes.extend(this.write(&agent, now)));
         }
         if writes.is_empty() && self.refusals.is_empty() && self.unwritten < POSITION_LAG_MAX {
             return None;

@@ -12,6 +12,8 @@ runtime::metrics! {
         refused: Counter = "agentstate_requests_refused";
         /// Repairs of the auditor that were carried out.
         repairs: Counter = "agentstate_repairs";
+        /// Faults while a request, a fact or a timer was dealt with: it had no effect, everything else went on.
+        faults: Counter = "agentstate_faults";
         /// Agents that are logged in.
         logged_in: Gauge = "agentstate_agents_logged_in";
         /// Agents taken over from another owner.
@@ -32,6 +34,10 @@ impl Metrics {
 
     pub fn repair(&self) {
         self.repairs.inc();
+    }
+
+    pub fn fault(&self) {
+        self.faults.inc();
     }
 
     /// By how many the agents that are logged in have changed.

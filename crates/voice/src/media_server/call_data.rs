@@ -12,6 +12,7 @@ use sip::agent::{DialogId, IncomingId, Reply};
 use sip::{Message, StatusCode};
 use tokio::sync::mpsc;
 
+use super::faults::Doing;
 use super::limits::BODY_BYTES_MAX;
 use super::node::{Node, note};
 
@@ -92,7 +93,21 @@ impl Node {
 
     /// The answer to a question: what has waited goes on, in its order.
     pub fn call_data_came(&mut self, dialog: DialogId, data: &CallData, now: Timestamp) {
-        let Some(mut held) = self.questions.held.remove(&dialog) else { return };
+        let Some(held) = self.questions.held.remove(&dialog) else { return };
+        self.attempt(Doing::CallData, now, |node| {
+            node.take_in_hand(dialog);
+            node.go_on_with_held(dialog, held, data, now);
+            node.settle(now);
+        });
+    }
+
+    fn go_on_with_held(
+        &mut self,
+        dialog: DialogId,
+        mut held: VecDeque<(IncomingId, Message)>,
+        data: &CallData,
+        now: Timestamp,
+    ) {
         if let Some((request, message)) = held.pop_front() {
             let body = complete(message.body(), data);
             self.carry_out(dialog, request, (&message, &body), now);
@@ -100,7 +115,6 @@ impl Node {
         for (request, message) in held {
             self.info(dialog, request, &message, now);
         }
-        self.settle(now);
     }
 }
 

@@ -9,6 +9,7 @@ use net::rtp::{LegId, Order, Photograph};
 use sip::agent::DialogId;
 use tokio::sync::oneshot;
 
+use super::faults::Doing;
 use super::leg::Stored;
 use super::limits::ENDS_MAX;
 use super::node::{Node, STORE_TREATMENTS_EVERY, note};
@@ -20,6 +21,13 @@ pub struct Over {
     tenant: TenantId,
     tag: MediaSessionId,
     token: Token,
+}
+
+impl Over {
+    /// Whether it is the end of that leg.
+    pub fn is_of(&self, tag: &MediaSessionId) -> bool {
+        self.tag == *tag
+    }
 }
 
 /// What is to be done about a write that was not carried out.
@@ -85,10 +93,12 @@ impl Node {
         let taken: HashMap<LegId, &Photograph> = photographs.iter().map(|p| (p.leg, p)).collect();
         let mut batch = Vec::with_capacity(self.changed.len() + self.over.len());
         for dialog in std::mem::take(&mut self.changed) {
-            let Some(leg) = self.legs.get_mut(&dialog) else { continue };
-            let Some(snapshot) = self.agent.snapshot(&[dialog]).pop() else { continue };
-            let audio = taken.get(&leg.id).map(|photograph| &photograph.session);
-            let state = records::encode(leg, &leg.edge, snapshot, audio);
+            let mut state = None;
+            self.attempt(Doing::Commit, now, |node| {
+                node.take_in_hand(dialog);
+                state = node.record_of(dialog, &taken);
+            });
+            let (Some(state), Some(leg)) = (state, self.legs.get_mut(&dialog)) else { continue };
             if state.len() > infra::bounds::STATE_MAX {
                 // It is refused by every ledger, and the batch of all other legs with it.
                 tracing::error!(tag = %leg.tag.0, bytes = state.len(), "a leg's record is too large: the leg is ended");
@@ -115,6 +125,13 @@ impl Node {
             batch.push(MediaWrite { tenant, session: tag, owner, token, change: Change::End, due: None });
         }
         batch
+    }
+
+    fn record_of(&mut self, dialog: DialogId, taken: &HashMap<LegId, &Photograph>) -> Option<Bytes> {
+        let leg = self.legs.get(&dialog)?;
+        let snapshot = self.agent.snapshot(&[dialog]).pop()?;
+        let audio = taken.get(&leg.id).map(|photograph| &photograph.session);
+        Some(records::encode(leg, &leg.edge, snapshot, audio))
     }
 
     /// Nothing of that was stored: it is part of the next commit.

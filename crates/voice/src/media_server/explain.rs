@@ -120,7 +120,8 @@ impl Node {
         let id = leg.id.0;
         let what = match event {
             Event::Learned(from) => What::Learned { leg: id, from: from.to_string() },
-            Event::Quiet { since } => What::Quiet { leg: id, since: since.as_micros() },
+            Event::Quiet { held: true, .. } => return,
+            Event::Quiet { since, .. } => What::Quiet { leg: id, since: since.as_micros() },
             Event::Resumed => What::Resumed { leg: id },
             // Which keys were pressed is nobody's business, and that a treatment ended is told by the call.
             Event::Digit(_) | Event::Ended(_) | Event::Withheld(_) | Event::Runaway => return,

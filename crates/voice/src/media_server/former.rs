@@ -1,5 +1,6 @@
 //! The legs of a former life of this node: claimed, read, and gone on with.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use infra::{MediaSessionId, Record};
@@ -15,6 +16,7 @@ use super::leg::{Leg, Stored};
 use super::node::{Node, note};
 use super::records::{self, Decoded};
 use crate::dialog_records::RecordError;
+use crate::quarantine::is_suspect;
 
 /// How long config may take to name the tenants at start, before the node goes on without its former legs.
 const TENANTS_WITHIN: Duration = Duration::from_secs(15);
@@ -41,6 +43,13 @@ pub enum RestoreError {
     Ports(#[source] PortsError),
 }
 
+impl RestoreError {
+    /// Whether it is the record's fault, so that no later life would fare better.
+    pub const fn is_of_record(&self) -> bool {
+        matches!(self, Self::Record(_) | Self::Dialog(_))
+    }
+}
+
 impl Node {
     /// Goes on with a claimed leg. Needs a connection to a proxy, so that its messages find their way.
     ///
@@ -58,6 +67,7 @@ impl Node {
         let how = Restore { stream: Some(Flow::Stream { connection: link }), resend: true, cseq_jump: 0 };
         let restored = self.agent.restore(vec![dialog], how, now).map_err(RestoreError::Dialog)?;
         let Some(dialog) = restored.into_iter().next() else { return Ok(()) };
+        self.take_in_hand(dialog);
         let ports = match self.driver.ports().bind_again(local.port) {
             Ok(ports) => ports,
             Err(error) => {
@@ -125,11 +135,21 @@ impl Node {
     }
 }
 
+/// What former lives of this node have left.
+#[derive(Default)]
+pub struct Former {
+    /// Ours now.
+    pub claimed: Vec<Record<MediaSessionId>>,
+    /// Records with which in hand a process may have died: each is claimed when it is its turn, so that should this one die of it,
+    /// it is known of which.
+    pub suspects: VecDeque<Record<MediaSessionId>>,
+}
+
 /// Claims what former lives of this node have left in the ledger.
 ///
 /// # Errors
 /// When the ledger cannot be read.
-pub async fn claim(ctx: &RoleContext) -> anyhow::Result<Vec<Record<MediaSessionId>>> {
+pub async fn claim(ctx: &RoleContext) -> anyhow::Result<Former> {
     let config = Client::new(ctx, "own-04")?;
     let asking = async {
         loop {
@@ -141,24 +161,32 @@ pub async fn claim(ctx: &RoleContext) -> anyhow::Result<Vec<Record<MediaSessionI
     };
     let names = tokio::select! {
         names = tokio::time::timeout(TENANTS_WITHIN, asking) => names,
-        () = ctx.drain.begun() => return Ok(Vec::new()),
+        () = ctx.drain.begun() => return Ok(Former::default()),
     };
     let Ok(names) = names else {
         tracing::error!("config does not name the tenants: legs of a former life are not gone on with");
-        return Ok(Vec::new());
+        return Ok(Former::default());
     };
     let (us, ledger) = (ctx.owner(), &ctx.stores.media);
-    let mut claimed = Vec::new();
+    let mut former = Former::default();
     for tenant in names.iter().filter_map(|name| TenantId::parse(name).ok()) {
         for holding in ledger.owners(&tenant).await? {
             if holding.owner.node == us.node && holding.owner.epoch < us.epoch {
-                let orphans = || ledger.orphans(&tenant, &holding.owner, infra::bounds::CLAIM_BATCH);
-                claimed.extend(infra::claim_all(&tenant, orphans, |claims| ledger.claim(&us, claims)).await?);
+                let listed = || ledger.orphans(&tenant, &holding.owner, infra::bounds::CLAIM_BATCH);
+                let sound = || -> infra::Answer<'_, Vec<Record<MediaSessionId>>> {
+                    let listed = listed();
+                    Box::pin(
+                        async move { Ok(listed.await?.into_iter().filter(|record| !is_suspect(record)).collect()) },
+                    )
+                };
+                former.claimed.extend(infra::claim_all(&tenant, sound, |claims| ledger.claim(&us, claims)).await?);
+                former.suspects.extend(listed().await?.into_iter().filter(is_suspect));
             }
         }
     }
-    if !claimed.is_empty() {
-        tracing::info!(legs = claimed.len(), "legs of a former life are gone on with");
+    let (legs, suspects) = (former.claimed.len(), former.suspects.len());
+    if legs + suspects > 0 {
+        tracing::info!(legs, suspects, "legs of a former life are gone on with");
     }
-    Ok(claimed)
+    Ok(former)
 }

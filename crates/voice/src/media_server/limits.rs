@@ -30,5 +30,7 @@ impl Default for Limits {
 pub const INPUTS_PER_TURN: usize = 64;
 /// Ends of records that wait while the ledger takes nothing: as many as end in an hour at 18 a second.
 pub const ENDS_MAX: usize = 65_536;
+/// Reports of faults that wait for the loop: more in one turn tell nothing new.
+pub const FAULTS_REPORTED_MAX: usize = 16;
 /// Longest description in a body, in bytes.
 pub const BODY_BYTES_MAX: usize = 32_768;

@@ -31,6 +31,10 @@ runtime::metrics! {
         withheld: Counter = "media_legs_withheld";
         /// Legs that were ended because their audio had more to do in a turn than it may.
         runaway: Counter = "media_legs_runaway";
+        /// Faults that cost a leg.
+        faults: Counter = "media_faults";
+        /// Records that were put into quarantine.
+        put_aside: Counter = "media_records_put_aside";
         /// Legs of a former life that were not gone on with.
         not_restored: Counter = "media_legs_not_restored";
         /// Legs that were ended because their records were larger than a record may be.
@@ -92,6 +96,16 @@ impl Metrics {
     /// A leg's audio exceeded its steps.
     pub fn leg_runaway(&self) {
         self.runaway.inc();
+    }
+
+    /// A fault cost a leg.
+    pub fn fault(&self) {
+        self.faults.inc();
+    }
+
+    /// A record is put into quarantine.
+    pub fn record_put_aside(&self) {
+        self.put_aside.inc();
     }
 
     /// A leg of a former life was not gone on with.

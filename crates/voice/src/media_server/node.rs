@@ -12,6 +12,7 @@ use sip::{Flow, LocalTag, Message, Seal, StatusCode, Transmit};
 
 use super::call_data::Questions;
 use super::commit::Over;
+use super::faults::{Doing, Faults};
 use super::leg::{Leg, Stored};
 use super::limits::Limits;
 use super::metrics::Metrics;
@@ -44,6 +45,8 @@ pub struct Node {
     pub(super) ending: Vec<super::explain::Ending>,
     /// Requests that wait for call data.
     pub(super) questions: Questions,
+    /// Who pays for what fails.
+    pub(super) faults: Faults,
     /// Connections to proxies that are up, and the edges of their proxies.
     links: HashMap<u64, String>,
     /// Edges whose connection broke, with its number, and when its dialogs go on by another.
@@ -107,6 +110,7 @@ impl Node {
             trace: parts.trace,
             ending: Vec::new(),
             questions: Questions::default(),
+            faults: Faults::default(),
             links: HashMap::new(),
             lost: HashMap::new(),
             next_leg: 0,
@@ -136,7 +140,7 @@ impl Node {
         if let Some((old, _)) = self.lost.remove(edge) {
             self.agent.move_flow(stream(old), stream(link));
         }
-        self.settle(now);
+        self.attempt(Doing::Time, now, |node| node.settle(now));
     }
 
     /// The connection to a proxy broke. Its dialogs wait for its return.
@@ -148,22 +152,29 @@ impl Node {
 
     /// A message from a proxy that is no keep-alive.
     pub fn receive(&mut self, message: Message, link: u64, now: Timestamp) {
-        self.agent.receive(message, stream(link), now);
-        self.settle(now);
+        self.attempt(Doing::Message(message.to_bytes(), link), now, |node| {
+            node.agent.receive(message, stream(link), now);
+            node.settle(now);
+        });
     }
 
     /// News of a leg's audio.
     pub fn news(&mut self, news: News, now: Timestamp) {
-        if let Some(dialog) = self.by_id.get(&news.leg).copied() {
-            self.mark(dialog);
-            self.audio_event(dialog, news.event, now);
+        match news {
+            News::Event(leg, event) => self.attempt(Doing::News(leg), now, |node| {
+                if let Some(dialog) = node.by_id.get(&leg).copied() {
+                    node.mark(dialog);
+                    node.audio_event(dialog, event, now);
+                }
+                node.settle(now);
+            }),
+            News::Failed(leg, cause) => self.audio_failed(leg, cause, now),
         }
-        self.settle(now);
     }
 
     /// Lets time pass.
     pub fn handle_timeout(&mut self, now: Timestamp) {
-        self.agent.handle_timeout(now);
+        self.attempt(Doing::Time, now, |node| node.agent.handle_timeout(now));
         self.mark_treatments(now);
         self.ask_owners(now);
         // Proxies find us by our tags, so a dialog can go on by any of them.
@@ -174,7 +185,7 @@ impl Node {
                 self.agent.move_flow(stream(old), stream(other));
             }
         }
-        self.settle(now);
+        self.attempt(Doing::Time, now, |node| node.settle(now));
     }
 
     /// When [`Node::handle_timeout`] is wanted next.
@@ -201,6 +212,7 @@ impl Node {
 
     pub(super) fn settle(&mut self, now: Timestamp) {
         while let Some(event) = self.agent.poll_event() {
+            self.take_event_in_hand(&event);
             self.dialog_event(event, now);
         }
     }

@@ -123,6 +123,14 @@ pub fn decode(bytes: &[u8], address: std::net::IpAddr) -> Result<Decoded, Record
     })
 }
 
+/// The dialog of a leg's record and the edge of its proxy, as far as they can be read.
+pub fn legible_dialog(bytes: &[u8]) -> Option<(DialogSnapshot, String)> {
+    let record = v1::StateRecord::decode(bytes).ok()?;
+    let parts = v1::MediaRecordParts::decode(record.body).ok()?;
+    let dialog = v1::DialogRecord::decode(&*parts.dialog).ok()?;
+    Some((dialog_from_record(dialog).ok()?, parts.edge))
+}
+
 fn running(request: &str) -> Result<Running, RecordError> {
     const BAD: RecordError = RecordError("running");
     match msml::parse_request(request.as_bytes()).map_err(|_| BAD)?.pop() {

@@ -65,8 +65,10 @@ impl Node {
         self.trace_audio(dialog, &event, now);
         match event {
             Event::Ended(outcome) => self.ended(dialog, &outcome, now),
-            Event::Quiet { .. } => {
-                self.metrics.leg_quiet();
+            Event::Quiet { held, .. } => {
+                if !held {
+                    self.metrics.leg_quiet();
+                }
                 if let Some(leg) = self.legs.get(&dialog) {
                     let id = format!("conn:{}", leg.connection.snapshot().id);
                     let event = msml::Event { name: NO_RTP.to_owned(), id, values: Vec::new() };

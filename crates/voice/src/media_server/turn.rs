@@ -1,13 +1,15 @@
 //! The loop that owns the legs' dialogs. Packets never come here: they have threads of their own.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use infra::{MediaSessionId, Record};
+use infra::{Claim, Claimed, PutAside};
 use model::Timestamp;
 use net::rtp::News;
 use net::sip::node::Work;
 use net::sip::{LinkEvent, LinkId, NodeLinks};
 use runtime::RoleContext;
+use runtime::fault::{FaultReport, FaultReports};
 use runtime::meter::PeerMeter;
 use sip::Flow;
 use sip::agent::DialogId;
@@ -16,8 +18,11 @@ use tokio::sync::mpsc;
 use super::PROXY;
 use super::call_data::{Asker, CallData};
 use super::explain::Ask;
+use super::faults::Doing;
+use super::former::Former;
 use super::limits::INPUTS_PER_TURN;
 use super::node::Node;
+use crate::quarantine::until_answered;
 
 /// The loop and what it owns.
 pub struct Turns {
@@ -36,7 +41,9 @@ pub struct Turns {
     /// What ors says of them.
     pub call_data: mpsc::Receiver<(DialogId, CallData)>,
     /// Legs of a former life, until there is a proxy.
-    pub former: Vec<Record<MediaSessionId>>,
+    pub former: Former,
+    /// What is done beside the loop.
+    pub shell: Shell,
     /// Counts what phones and we send each other.
     pub meter: PeerMeter,
 }
@@ -59,20 +66,30 @@ impl Turns {
                     Some(news) => self.node.news(news, now),
                     None => anyhow::bail!("the RTP threads have ended"),
                 },
-                Some(ask) = self.asks.recv() => self.node.tell_figures(ask),
+                Some(ask) = self.asks.recv() => {
+                    self.node.attempt(Doing::Time, now, |node| node.tell_figures(ask));
+                }
                 Some((dialog, data)) = self.call_data.recv() => self.node.call_data_came(dialog, &data, now),
                 () = tokio::time::sleep(sleep) => {}
                 () = self.ctx.drain.begun(), if !self.ctx.drain.is_draining() => {}
             }
             self.take_more();
+            self.take_suspect().await;
             self.node.handle_timeout(self.now());
             self.store().await;
             self.send();
             while let Some(question) = self.node.poll_question() {
                 self.asker.ask(question);
             }
+            while let Some(aside) = self.node.poll_aside() {
+                self.shell.put_aside(aside);
+            }
+            while let Some(report) = self.node.poll_report() {
+                self.shell.keep(report);
+            }
             self.node.count(&self.meter);
-            self.node.trace_ended(self.now());
+            let now = self.now();
+            self.node.attempt(Doing::Time, now, |node| node.trace_ended(now));
             if self.drained() {
                 return Ok(());
             }
@@ -100,18 +117,36 @@ impl Turns {
         }
     }
 
+    /// The next record with which in hand a process may have died: one in a turn, whose commit clears it.
+    async fn take_suspect(&mut self) {
+        if self.node.is_alone() {
+            return;
+        }
+        let Some(record) = self.former.suspects.pop_front() else { return };
+        let claim = Claim { tenant: record.tenant, key: record.key, seen: Some(record.token) };
+        match self.ctx.stores.media.claim(&self.ctx.owner(), vec![claim]).await {
+            Ok(claimed) => {
+                let now = self.now();
+                for outcome in claimed {
+                    if let Claimed::Yours(record) = outcome {
+                        self.node.take_over(&record, now);
+                    }
+                }
+            }
+            Err(error) => {
+                tracing::warn!(%error, "a leg of a former life cannot be claimed now: the next life of this node tries again")
+            }
+        }
+    }
+
     fn take_event(&mut self, event: LinkEvent) {
         let now = self.now();
         match event {
             LinkEvent::Up { link, edge, proxy, .. } => {
                 tracing::info!(%proxy, %edge, "a proxy has accepted this node");
                 self.node.link_up(link.0, &edge, now);
-                for record in std::mem::take(&mut self.former) {
-                    if let Err(error) = self.node.restore(&record, now) {
-                        self.node.metrics.leg_not_restored();
-                        let cause = std::error::Error::source(&error).map(ToString::to_string);
-                        tracing::error!(tag = %record.key.0, %error, cause, "a leg of a former life is not gone on with");
-                    }
+                for record in std::mem::take(&mut self.former.claimed) {
+                    self.node.take_over(&record, now);
                 }
                 self.ctx.ready.holds(PROXY);
             }
@@ -179,5 +214,32 @@ impl Turns {
         self.node.drain();
         let late = self.ctx.drain.deadline().is_some_and(|deadline| deadline <= self.now());
         late || (self.node.legs() == 0 && self.links.flush_all())
+    }
+}
+
+/// What is done beside the loop: the disk and the stores may take their time.
+pub struct Shell {
+    ctx: RoleContext,
+    reports: Arc<FaultReports>,
+}
+
+impl Shell {
+    /// Of this role.
+    pub fn new(ctx: &RoleContext) -> Self {
+        let reports = Arc::new(FaultReports::new(&ctx.data_dir, ctx.node.as_str()));
+        Self { ctx: ctx.clone(), reports }
+    }
+
+    fn put_aside(&self, aside: PutAside) {
+        let stores = self.ctx.stores.clone();
+        tokio::spawn(async move {
+            let ask = || stores.quarantine.put_aside(aside.clone());
+            until_answered("a leg's record cannot be put aside now", ask).await
+        });
+    }
+
+    fn keep(&self, report: FaultReport) {
+        let reports = self.reports.clone();
+        tokio::task::spawn_blocking(move || reports.keep(&report));
     }
 }

@@ -19,8 +19,9 @@ use tokio::sync::watch;
 use super::entry::Order;
 use super::heirs::SeenLive;
 use super::inbox::Inbox;
-use super::inheritance::{self, FIND_AGAIN, Heritage};
+use super::inheritance::{self, Heritage};
 use super::quarantine::Aside;
+use crate::quarantine::until_answered;
 
 /// How long an answer of the dial plan is waited for; the call's own timer is a little longer.
 const DIAL_PLAN_TIME: Duration = Duration::from_secs(4);
@@ -145,35 +146,17 @@ impl Inner {
             report: bytes::Bytes::new(),
             events,
         };
-        let written = self
-            .until_answered("a record cannot be put aside now", || self.stores.quarantine.put_aside(put.clone()))
-            .await;
+        let ask = || self.stores.quarantine.put_aside(put.clone());
+        let written = until_answered("a record cannot be put aside now", ask).await;
         // Whatever else is answered, the call is nobody's: a former attempt was done and its answer lost, or the store refuses for good.
         !matches!(written, Some(Written::Fenced { .. } | Written::Exists { .. }))
     }
 
     async fn read_aside(&self, tenant: &TenantId, conn_id: ConnId) -> Option<Record<ConnId>> {
         let asked = || self.stores.calls.load(tenant, conn_id);
-        match self.until_answered("a record cannot be read for quarantine now", asked).await? {
+        match until_answered("a record cannot be read for quarantine now", asked).await? {
             Loaded::Live(record) if record.owner == self.owner => Some(record),
             _ => None,
-        }
-    }
-
-    /// Asks a store until it answers, or refuses for good.
-    async fn until_answered<'a, T>(&self, what: &'static str, ask: impl Fn() -> infra::Answer<'a, T>) -> Option<T> {
-        loop {
-            match ask().await {
-                Ok(answer) => return Some(answer),
-                Err(error) if error.passes() => {
-                    tracing::warn!(%error, what);
-                    tokio::time::sleep(FIND_AGAIN).await;
-                }
-                Err(error) => {
-                    tracing::error!(%error, what);
-                    return None;
-                }
-            }
         }
     }
 

@@ -25,7 +25,7 @@ impl Node {
         let mut batch = Vec::with_capacity(changed.len());
         for conn_id in changed {
             self.tell_routing(conn_id);
-            if let Some(write) = self.write(conn_id) {
+            if let Some(write) = self.attempt_write(conn_id) {
                 self.in_doubt |= self.doubted.remove(&conn_id);
                 batch.push(write);
             }
@@ -66,22 +66,28 @@ impl Node {
         }
     }
 
-    /// The store does not take what has become of a call: nothing of this turn is said, and the call ends as it was stored last.
-    fn end_unwritten(&mut self, conn_id: ConnId, refusal: &Refusal) {
+    /// The store does not take what has become of a call: nothing of this turn is said.
+    fn write_refused(&mut self, conn_id: ConnId, refusal: &Refusal) {
         tracing::error!(%conn_id, %refusal, "the store refuses a call's record: the call ends");
         self.metrics.write_refused();
+        self.end_unwritten(conn_id, format!("the store refuses its record: {refusal}"));
+    }
+
+    /// A call of which nothing can be stored any more ends as it was stored last.
+    pub(super) fn end_unwritten(&mut self, conn_id: ConnId, why: String) {
+        let stored = self.calls.get(&conn_id).is_some_and(|entry| entry.stored == Stored::Live);
         let invite = self.open_invite(conn_id);
         let tenant = self.calls.get(&conn_id).map(|entry| entry.tenant.clone());
         self.give_up(conn_id);
         if let Some((message, link)) = invite {
             self.turn_away(&message, StatusCode::SERVICE_UNAVAILABLE, Flow::Stream { connection: link });
         }
-        if let Some(tenant) = tenant {
-            self.put_aside(tenant, conn_id, format!("the store refuses its record: {refusal}"));
+        if let Some(tenant) = tenant.filter(|_| stored) {
+            self.put_aside(tenant, conn_id, why);
         }
     }
 
-    fn write(&mut self, conn_id: ConnId) -> Option<CallWrite> {
+    pub(super) fn write(&mut self, conn_id: ConnId) -> Option<CallWrite> {
         let entry = self.calls.get_mut(&conn_id)?;
         entry.dirty = false;
         let over = entry.call.is_over();
@@ -144,7 +150,7 @@ impl Node {
                     None
                 }
                 Written::Refused(refusal) => {
-                    self.end_unwritten(conn_id, &refusal);
+                    self.write_refused(conn_id, &refusal);
                     lost.insert(conn_id, (None, None));
                     continue;
                 }

@@ -4,11 +4,11 @@
 //! hand: by the call model where that still works, else its record is put aside ([`super::quarantine`]). The loop, the batch and
 //! every other call go on.
 
-use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use bytes::Bytes;
 use call::Input;
+use infra::CallWrite;
 use model::{ConnId, Timestamp};
 use runtime::fault::{Cause, FaultReport};
 use sip::agent::Reply;
@@ -54,6 +54,8 @@ pub(super) struct Faults {
     depth: u8,
     /// Reports that the loop has not taken yet.
     reported: usize,
+    /// When the last attempt was.
+    at: Timestamp,
 }
 
 impl Node {
@@ -69,6 +71,7 @@ impl Node {
     pub(super) fn attempt_for(&mut self, conn_id: Option<ConnId>, now: Timestamp, work: impl FnOnce(&mut Self)) {
         let around = (self.faults.in_hand, self.faults.steps, self.faults.exceeded.take());
         self.faults.in_hand = conn_id;
+        self.faults.at = now;
         self.faults.steps = STEPS_MAX;
         self.faults.depth += 1;
         let panic = catch_unwind(AssertUnwindSafe(|| work(self))).err();
@@ -77,7 +80,7 @@ impl Node {
         let exceeded = self.faults.exceeded.take();
         (self.faults.in_hand, self.faults.steps, self.faults.exceeded) = around;
         let cause = match (panic, exceeded) {
-            (Some(panic), _) => Cause::Panic(message_of(&*panic)),
+            (Some(panic), _) => Cause::of_panic(&*panic),
             (None, Some(what)) => Cause::Steps(what),
             (None, None) => return,
         };
@@ -128,6 +131,22 @@ impl Node {
             Stored::No => self.refuse_message(),
             Stored::Live => self.put_aside(tenant, conn_id, cause.to_string()),
             Stored::Ended => {}
+        }
+    }
+
+    /// What a call's part of the batch is; none where there is nothing to write, or nothing can be written down of it. Then the call ends
+    /// as it was stored last.
+    pub(super) fn attempt_write(&mut self, conn_id: ConnId) -> Option<CallWrite> {
+        match catch_unwind(AssertUnwindSafe(|| self.write(conn_id))) {
+            Ok(write) => write,
+            Err(panic) => {
+                let cause = Cause::of_panic(&*panic);
+                self.metrics.fault();
+                self.faults.doing = Doing::Word("commit");
+                self.report(Some(conn_id), &cause, self.faults.at);
+                self.end_unwritten(conn_id, cause.to_string());
+                None
+            }
         }
     }
 
@@ -187,10 +206,4 @@ impl Node {
             self.agent.answer_once(&message, Reply::new(StatusCode::SERVER_INTERNAL_ERROR), flow);
         }
     }
-}
-
-fn message_of(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().copied();
-    let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message");
-    runtime::trace::mask::text(text)
 }

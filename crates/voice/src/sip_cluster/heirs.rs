@@ -16,9 +16,9 @@ use sip::{Flow, LocalTag, Message, Method, StatusCode};
 
 use super::entry::Order;
 use super::faults::Doing;
-use super::inheritance::is_in_hand_alone;
 use super::limits::{FINDING_MAX, HEIRS_EVERY, HEIRS_HURRY};
 use super::node::Node;
+use crate::quarantine::is_in_hand_alone;
 
 /// The role whose nodes own calls.
 const ROLE: &str = "sip-cluster";

@@ -8,6 +8,7 @@ use infra::{Claim, Claimed, Loaded, Record, Stores, bounds};
 use model::{ConnId, Owner, TenantId, Timestamp};
 
 use super::heirs::{Found, Gone, LEFT_TO_OTHERS, Named, SeenLive, Sought, is_heir};
+use crate::quarantine::{is_in_hand_alone, is_suspect};
 
 /// The role, under whose name its nodes hold their leases.
 const ROLE: &str = "sip-cluster";
@@ -234,16 +235,6 @@ impl<'a> Look<'a> {
         }));
         Ok(claimed.len() > before && !alone)
     }
-}
-
-/// Whether a record was in hand when a process died: nobody has committed it since it changed hands.
-pub const fn is_suspect(record: &Record<ConnId>) -> bool {
-    record.claims > 0
-}
-
-/// Whether a record that has been claimed was suspect before.
-pub const fn is_in_hand_alone(record: &Record<ConnId>) -> bool {
-    record.claims > 1
 }
 
 #[cfg(test)]

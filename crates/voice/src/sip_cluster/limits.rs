@@ -68,9 +68,6 @@ pub const CONFIRMED_PER_TURN: usize = 250;
 /// Reports of faults that wait for the loop: more in one turn tell nothing new.
 pub const FAULTS_REPORTED_MAX: usize = 16;
 
-/// A record that changed hands so often without a commit in between was in hand when two processes died.
-pub const CLAIMS_MAX: u32 = 3;
-
 /// Records that are on their way into quarantine at once: as many as a node may have calls, and those of a node that it takes over.
 pub const ASIDE_MAX: usize = 10_000;
 

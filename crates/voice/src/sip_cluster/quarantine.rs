@@ -18,9 +18,10 @@ use sip::Flow;
 use sip::agent::Restore;
 
 use super::entry::Order;
-use super::limits::{ASIDE_MAX, CLAIMS_MAX, STEPS_MAX};
+use super::limits::{ASIDE_MAX, STEPS_MAX};
 use super::node::{NO_EDGE, Node};
 use super::records;
+use crate::quarantine::CLAIMS_MAX;
 
 /// A record on its way into quarantine.
 #[derive(Debug)]

@@ -7,11 +7,10 @@ use sip::agent::{DialogSnapshot, Restore};
 
 use super::entry::LegStage;
 use super::faults::Doing;
-use super::inheritance::is_suspect;
-use super::limits::CLAIMS_MAX;
 use super::node::{Lost, NO_EDGE, Node, Place, Side};
 use super::records::{self, Decoded};
 use crate::dialog_records::RecordError;
+use crate::quarantine::{CLAIMS_MAX, is_suspect};
 
 impl Node {
     /// Goes on with a claimed call. Needs the connection to its proxy, so that its messages find their way.

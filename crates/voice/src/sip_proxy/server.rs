@@ -17,6 +17,7 @@ use tokio::time::{Instant, sleep_until};
 use tracing::{info, warn};
 
 use super::clients::{Found, Users};
+use super::faults::{Doing, Faults};
 use super::inbox::Inbox;
 use super::metrics::Metrics;
 use super::passing::Passages;
@@ -53,6 +54,7 @@ pub(super) struct Server {
     pub registers: Registers,
     /// Requests refused for want of time, as far as the log says so.
     pub refused_logged: u64,
+    pub faults: Faults,
 }
 
 impl Server {
@@ -87,15 +89,18 @@ impl Server {
                 }
                 () = drain.begun(), if !self.proxy.is_draining() => {
                     info!("no new calls from now on");
-                    self.proxy.drain(self.ctx.clock.now());
+                    let now = self.ctx.clock.now();
+                    self.attempt(Doing::Word("draining"), now, |server| server.proxy.drain(now));
                 }
             }
             let now = self.ctx.clock.now();
             let registers = self.registers.take(now);
             self.take_all(registers, now);
             if self.proxy.next_timeout().is_some_and(|due| due <= now) {
-                self.proxy.handle_timeout(now);
-                self.perform(now);
+                self.attempt(Doing::Time, now, |server| {
+                    server.proxy.handle_timeout(now);
+                    server.perform(now);
+                });
             }
             if let Some(due) = self.next_wake(now).filter(|due| *due < armed) {
                 armed = due;
@@ -170,16 +175,23 @@ impl Server {
     fn take(&mut self, Arrived { what, at }: Arrived, now: Timestamp) {
         match what {
             Arrival::Datagram(Datagram { remote, bytes }) => {
-                self.meters.received(remote, &bytes);
-                self.passages.datagram(remote, &bytes, at);
-                self.proxy.handle_datagram(UDP, remote, bytes, now);
+                let doing = Doing::Message(bytes.clone(), Flow::Udp { listener: UDP, remote });
+                self.attempt(doing, now, |server| {
+                    server.meters.received(remote, &bytes);
+                    server.passages.datagram(remote, &bytes, at);
+                    server.proxy.handle_datagram(UDP, remote, bytes, now);
+                    server.perform(now);
+                });
             }
             Arrival::Message(connection, message) => {
-                self.passages.came(connection.0, &message, at);
-                self.proxy.handle_message(connection.0, message, now);
+                let doing = Doing::Message(message.to_bytes(), Flow::Stream { connection: connection.0 });
+                self.attempt(doing, now, |server| {
+                    server.passages.came(connection.0, &message, at);
+                    server.proxy.handle_message(connection.0, message, now);
+                    server.perform(now);
+                });
             }
         }
-        self.perform(now);
     }
 
     fn take_events(&mut self, first: TcpEvent) {
@@ -200,20 +212,28 @@ impl Server {
         match event {
             TcpEvent::Opened { connection, remote, listener } => {
                 let side = if listener == Some(NODES) { Side::Cluster } else { Side::Edge };
-                self.passages.opened(connection.0, remote);
-                self.proxy.handle_opened(connection.0, remote, side);
+                self.attempt(Doing::Word("a connection's begin"), now, |server| {
+                    server.passages.opened(connection.0, remote);
+                    server.proxy.handle_opened(connection.0, remote, side);
+                    server.perform(now);
+                });
             }
             TcpEvent::Message { connection, message } => self.come(Arrival::Message(connection, message), now),
             TcpEvent::Malformed { connection, error } => {
                 self.nothing_waits(now);
-                self.proxy.handle_malformed(connection.0, &error, now);
+                self.attempt(Doing::Word("what is no message"), now, |server| {
+                    server.proxy.handle_malformed(connection.0, &error, now);
+                    server.perform(now);
+                });
             }
             TcpEvent::Closed { connection, .. } => {
                 self.nothing_waits(now);
-                self.closed(connection.0, now);
+                self.attempt(Doing::Word("a connection's end"), now, |server| {
+                    server.closed(connection.0, now);
+                    server.perform(now);
+                });
             }
         }
-        self.perform(now);
     }
 
     /// The end of a connection does not overtake a REGISTER that came by it: a phone may take its registration back and go.
@@ -224,20 +244,22 @@ impl Server {
 
     fn take_found(&mut self, found: Found) {
         let now = self.ctx.clock.now();
-        match found {
-            Found::User { lookup, credentials } => self.proxy.handle_credentials(lookup, credentials, now),
-            Found::Trunks(trunks) => {
-                self.meters.set_trunks(trunks.iter().flat_map(|t| t.allow.iter().copied()).collect());
-                self.proxy.set_trunks(trunks);
-                self.ctx.ready.holds("configuration");
+        self.attempt(Doing::Word("an answer of config"), now, |server| {
+            match found {
+                Found::User { lookup, credentials } => server.proxy.handle_credentials(lookup, credentials, now),
+                Found::Trunks(trunks) => {
+                    server.meters.set_trunks(trunks.iter().flat_map(|t| t.allow.iter().copied()).collect());
+                    server.proxy.set_trunks(trunks);
+                    server.ctx.ready.holds("configuration");
+                }
             }
-        }
-        self.perform(now);
+            server.perform(now);
+        });
     }
 
     // === outputs ===
 
-    fn perform(&mut self, now: Timestamp) {
+    pub(super) fn perform(&mut self, now: Timestamp) {
         while let Some(output) = self.proxy.poll_output() {
             match output {
                 Output::Transmit(Transmit { flow: flow @ Flow::Udp { remote, .. }, bytes }) => {

@@ -271,3 +271,19 @@ fn nothing_that_the_edge_says_in_our_name_reaches_a_node() {
     let response = lab.take().into_iter().find(|(_, m)| m.status().is_some()).unwrap();
     assert_eq!((response.0, response.1.header(&headers::OWNER)), (tcp(1), None));
 }
+
+#[test]
+fn a_request_that_made_the_core_fail_is_answered_500_and_an_ack_is_not() {
+    let mut lab = Lab::new();
+    for (method, expected) in [("INVITE", 1), ("ACK", 0)] {
+        let text = Ask { method, ..Ask::default() }.text().replace('\n', "\r\n");
+        lab.proxy.refuse_faulty(text.into_bytes().into(), udp(TRUNK));
+        lab.drain();
+        let said = lab.take();
+        assert_eq!(said.len(), expected, "{method}");
+        assert!(said.iter().all(|(flow, answer)| {
+            (*flow, answer.status()) == (udp(TRUNK), Some(StatusCode::SERVER_INTERNAL_ERROR))
+        }));
+    }
+    assert_eq!(lab.proxy.sizes().0, 0);
+}

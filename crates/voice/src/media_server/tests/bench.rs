@@ -7,14 +7,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use infra::{Change, Clock, MediaWrite, Record, SystemClock};
+use infra::{Change, Clock, MediaSessionId, MediaWrite, Record, SystemClock};
 use ivr::msml::{self, Command, Notice, Response, parse_notice};
 use media::dtmf::{Digit, EventPacket};
 use media::g711::Law;
 use media::rtp::{Header, Packet};
 use media::sdp::{Description, Direction, LocalAudio, Preference, negotiation};
 use model::entropy::Seeded;
-use model::{Epoch, NodeId, Owner, TenantId, Token};
+use model::{Epoch, NodeId, Owner, TenantId, Timestamp, Token};
 use net::rtp::{News, RtpDriver};
 use sip::agent::{
     AgentConfig, Body, DialogId, Event, Invite, LocalIdentity, Provisionals, Release, Reply, RequestId, Session,
@@ -93,23 +93,32 @@ impl Bench {
 
     /// The node dies; its next life has nothing but the records.
     pub fn restart(&mut self) {
+        self.restart_with(|_, _| ());
+        assert!(self.node.poll_aside().is_none(), "every leg goes on");
+    }
+
+    /// Likewise, with something done to each leg's record, by the leg's place among those of the node.
+    pub fn restart_with(&mut self, spoil: impl Fn(usize, &mut Record<MediaSessionId>)) {
         self.settle();
         let all: Vec<DialogId> = self.node.legs.keys().copied().collect();
         self.node.changed.extend(all);
         let answers = self.node.photographs();
         let photographs: Vec<_> = answers.into_iter().flat_map(|answer| answer.blocking_recv().unwrap()).collect();
-        let batch = self.node.batch(&photographs, self.clock.now());
+        let mut batch = self.node.batch(&photographs, self.clock.now());
+        let leg_of = |tag: &MediaSessionId| self.node.legs.values().find(|leg| leg.tag == *tag).map(|leg| leg.id);
+        batch.sort_by_key(|write| leg_of(&write.session));
         let (heir, news) = node(self.ports.clone(), limits(), &self.clock, 2);
         // The old node closes its sockets first.
         drop(std::mem::replace(&mut self.node, heir));
         self.news = news;
-        for write in batch {
+        for (at, write) in batch.into_iter().enumerate() {
             let MediaWrite { tenant, session: key, owner, due, change, .. } = write;
             let (Change::Create { state, intentions } | Change::Save { state, intentions }) = change else {
                 panic!("a leg that is over has no next life")
             };
-            let record = Record { tenant, key, owner, token: Token(2), state, intentions, due, claims: 1 };
-            self.node.restore(&record, self.clock.now()).unwrap();
+            let mut record = Record { tenant, key, owner, token: Token(2), state, intentions, due, claims: 1 };
+            spoil(at, &mut record);
+            self.node.take_over(&record, self.clock.now());
         }
         self.settle();
     }
@@ -246,6 +255,17 @@ impl Bench {
 
     pub fn events(&self) -> &[Event] {
         &self.events
+    }
+
+    /// The node's dialog of the leg that was opened in that place.
+    pub fn dialog_of(&self, place: usize) -> DialogId {
+        let mut legs: Vec<_> = self.node.legs.iter().map(|(dialog, leg)| (leg.id, *dialog)).collect();
+        legs.sort_unstable();
+        legs[place].1
+    }
+
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
     }
 
     /// Carries messages to and fro until there are none.

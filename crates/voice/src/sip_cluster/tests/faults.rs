@@ -13,8 +13,9 @@ use sip::{Message, Method};
 use super::bench::{Bench, EDGE, Peer, node_with, point, tenant};
 use super::calls::{request, talking};
 use super::restart::claimed;
+use crate::quarantine::CLAIMS_MAX;
 use crate::sip_cluster::entry::Order;
-use crate::sip_cluster::limits::{CLAIMS_MAX, CONFIRMED_PER_TURN};
+use crate::sip_cluster::limits::CONFIRMED_PER_TURN;
 use crate::sip_cluster::quarantine::Aside;
 
 /// Randomness that panics when it is drawn from, so often: every request of ours needs some for its branch.

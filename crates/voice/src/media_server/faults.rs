@@ -1,0 +1,239 @@
+//! A fault of one leg is paid by that leg.
+//!
+//! Whatever the node does for an input, it does in a [`Node::attempt`]. A panic there ends the leg in hand: its owner gets a BYE and
+//! begins a new one. A record that cannot be gone on with is put aside (`docs/quarantine.md`). The loop, the batch and every other
+//! leg go on.
+
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use bytes::Bytes;
+use infra::{LedgerKind, MediaSessionId, PutAside, Record};
+use model::Timestamp;
+use net::rtp::LegId;
+use runtime::fault::{Cause, FaultReport};
+use sip::agent::{DialogId, Event, Reply, Restore};
+use sip::{Flow, Message, Method, StatusCode};
+
+use super::former::RestoreError;
+use super::limits::FAULTS_REPORTED_MAX;
+use super::node::{Node, note};
+use super::records;
+use crate::quarantine::CLAIMS_MAX;
+
+/// What the node is doing, as it stands in the report of a fault.
+#[derive(Clone)]
+pub(super) enum Doing {
+    /// It takes in a message that came by that connection.
+    Message(Bytes, u64),
+    /// It takes in news of that leg's audio.
+    News(LegId),
+    /// It goes on with a request that has waited for call data.
+    CallData,
+    /// Time has passed.
+    Time,
+    /// It goes on with a leg of the ledger.
+    Record,
+    /// It writes a leg down.
+    Commit,
+}
+
+/// What a node keeps to know who pays.
+#[derive(Default)]
+pub(super) struct Faults {
+    in_hand: Option<DialogId>,
+    reports: VecDeque<FaultReport>,
+    asides: VecDeque<PutAside>,
+}
+
+impl Node {
+    /// Does a piece of work that an input has brought.
+    pub(super) fn attempt(&mut self, doing: Doing, now: Timestamp, work: impl FnOnce(&mut Self)) {
+        self.faults.in_hand = None;
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| work(self))) {
+            self.pay(&doing, Cause::of_panic(&*panic), now);
+        }
+    }
+
+    /// The leg is what is worked for from here on.
+    pub(super) const fn take_in_hand(&mut self, dialog: DialogId) {
+        self.faults.in_hand = Some(dialog);
+    }
+
+    /// Likewise, by an event of its dialog.
+    pub(super) const fn take_event_in_hand(&mut self, event: &Event) {
+        self.faults.in_hand = dialog_of(event);
+    }
+
+    /// The thread has dropped the leg's audio: without it the leg serves nobody.
+    pub(super) fn audio_failed(&mut self, leg: LegId, cause: Cause, now: Timestamp) {
+        self.pay(&Doing::News(leg), cause, now);
+    }
+
+    fn pay(&mut self, doing: &Doing, cause: Cause, now: Timestamp) {
+        self.metrics.fault();
+        let leg = self.faults.in_hand.take().or_else(|| self.leg_of(doing));
+        self.report(leg, cause, doing, now);
+        match leg.filter(|dialog| self.legs.contains_key(dialog)) {
+            Some(dialog) => self.end_faulty(dialog, now),
+            None => {
+                self.refuse(doing);
+                if let Some(dialog) = leg {
+                    self.forget_dialog(dialog);
+                }
+            }
+        }
+    }
+
+    /// Whose input it was.
+    fn leg_of(&self, doing: &Doing) -> Option<DialogId> {
+        match doing {
+            Doing::News(leg) => self.by_id.get(leg).copied(),
+            Doing::Time => self.agent.in_hand(),
+            Doing::Message(bytes, _) => {
+                let message = Message::parse(bytes.clone()).ok()?;
+                let ours = if message.is_request() { message.to() } else { message.from() };
+                let tag = ours.ok()?.tag()?;
+                self.legs.iter().find(|(_, leg)| leg.tag.0 == tag).map(|(dialog, _)| *dialog)
+            }
+            Doing::CallData | Doing::Record | Doing::Commit => None,
+        }
+    }
+
+    /// Ends a leg of which nothing can be relied on.
+    fn end_faulty(&mut self, dialog: DialogId, now: Timestamp) {
+        let reply = Reply::new(StatusCode::SERVER_INTERNAL_ERROR);
+        let said = catch_unwind(AssertUnwindSafe(|| {
+            let hung_up = self.agent.bye(dialog, Vec::new(), now);
+            note("the end of a leg", hung_up.or_else(|_| self.agent.reject(dialog, reply, now)));
+        }));
+        if said.is_err() {
+            self.forget_dialog(dialog);
+        }
+        if catch_unwind(AssertUnwindSafe(|| self.close(dialog))).is_err()
+            && let Some(leg) = self.legs.remove(&dialog)
+        {
+            self.by_id.remove(&leg.id);
+        }
+    }
+
+    fn forget_dialog(&mut self, dialog: DialogId) {
+        if catch_unwind(AssertUnwindSafe(|| self.agent.forget(dialog))).is_err() {
+            tracing::error!(?dialog, "a dialog cannot even be forgotten");
+        }
+    }
+
+    /// A request that nobody has answered, and nobody will.
+    fn refuse(&mut self, doing: &Doing) {
+        let Doing::Message(bytes, link) = doing else { return };
+        let Ok(message) = Message::parse(bytes.clone()) else { return };
+        if message.is_request() && message.method() != Method::Ack {
+            let reply = Reply::new(StatusCode::SERVER_INTERNAL_ERROR);
+            self.agent.answer_once(&message, reply, Flow::Stream { connection: *link });
+        }
+    }
+
+    fn report(&mut self, leg: Option<DialogId>, cause: Cause, doing: &Doing, now: Timestamp) {
+        let subject = leg.and_then(|dialog| self.legs.get(&dialog)).map(|leg| leg.tag.0.clone());
+        tracing::error!(leg = subject, %cause, "a fault while a leg was dealt with: it ends, all others go on");
+        if self.faults.reports.len() >= FAULTS_REPORTED_MAX {
+            return;
+        }
+        let (name, input) = match doing {
+            Doing::Message(bytes, _) => (runtime::fault::MESSAGE, String::from_utf8_lossy(bytes).into_owned()),
+            Doing::News(_) => ("news of audio", String::new()),
+            Doing::CallData => ("call data", String::new()),
+            Doing::Time => ("time", String::new()),
+            Doing::Record => ("record", String::new()),
+            Doing::Commit => ("commit", String::new()),
+        };
+        self.faults.reports.push_back(FaultReport { at: now, subject, cause, name, input });
+    }
+
+    /// The next report, for the shell to keep.
+    pub fn poll_report(&mut self) -> Option<FaultReport> {
+        self.faults.reports.pop_front()
+    }
+
+    /// The next record that the shell is to move into quarantine.
+    pub fn poll_aside(&mut self) -> Option<PutAside> {
+        self.faults.asides.pop_front()
+    }
+
+    // ---- records
+
+    /// Goes on with a claimed leg, or puts its record aside. Needs a connection to a proxy.
+    pub fn take_over(&mut self, record: &Record<MediaSessionId>, now: Timestamp) {
+        if record.claims >= CLAIMS_MAX {
+            let why = format!("{} processes died with it in hand", record.claims - 1);
+            return self.put_aside(record, why);
+        }
+        let mut fault = Some("restoring it failed".to_owned());
+        self.attempt(Doing::Record, now, |node| {
+            fault = node.restore(record, now).err().and_then(|error| node.not_restored(record, &error));
+        });
+        if let Some(why) = fault {
+            self.tell_owner(record);
+            self.put_aside(record, why);
+        }
+    }
+
+    /// What is wrong with the record of a leg that is not gone on with; none where it is not the record's fault.
+    fn not_restored(&self, record: &Record<MediaSessionId>, error: &RestoreError) -> Option<String> {
+        self.metrics.leg_not_restored();
+        let cause = std::error::Error::source(error).map(ToString::to_string);
+        tracing::error!(tag = %record.key.0, %error, cause, "a leg of a former life is not gone on with");
+        error.is_of_record().then(|| format!("{error}: {}", cause.unwrap_or_default()))
+    }
+
+    fn put_aside(&mut self, record: &Record<MediaSessionId>, why: String) {
+        self.metrics.record_put_aside();
+        tracing::error!(tag = %record.key.0, why, "the record of a leg is put aside: see `trunkline quarantine`");
+        // Its end, where it had come so far, would leave nothing to be put aside.
+        self.over.retain(|over| !over.is_of(&record.key));
+        self.faults.asides.push_back(PutAside {
+            tenant: record.tenant.clone(),
+            ledger: LedgerKind::Media,
+            key: record.key.0.clone(),
+            owner: self.owner.clone(),
+            token: record.token,
+            why,
+            report: Bytes::new(),
+            events: Vec::new(),
+        });
+    }
+
+    /// The owner of a leg that is not gone on with hears so, as far as its record can be read: it begins a new one.
+    fn tell_owner(&mut self, record: &Record<MediaSessionId>) {
+        let said = catch_unwind(AssertUnwindSafe(|| {
+            let Some((dialog, edge)) = records::legible_dialog(&record.state) else { return };
+            let Some(connection) = self.link_at(&edge) else { return };
+            let how = Restore { stream: Some(Flow::Stream { connection }), resend: false, cseq_jump: 0 };
+            self.agent.bid_farewell(dialog, how);
+        }));
+        if said.is_err() {
+            tracing::error!(tag = %record.key.0, "the owner of a leg in quarantine cannot be told of its end");
+        }
+    }
+}
+
+/// The dialog of which an event tells.
+const fn dialog_of(event: &Event) -> Option<DialogId> {
+    match event {
+        Event::Incoming { dialog, .. }
+        | Event::Progress { dialog, .. }
+        | Event::Answered { dialog, .. }
+        | Event::Failed { dialog, .. }
+        | Event::Acknowledged { dialog, .. }
+        | Event::Offered { dialog, .. }
+        | Event::Renegotiated { dialog, .. }
+        | Event::Proposed { dialog, .. }
+        | Event::OfferWanted { dialog }
+        | Event::Refused { dialog, .. }
+        | Event::Info { dialog, .. }
+        | Event::Refreshed { dialog }
+        | Event::Released { dialog, .. } => Some(*dialog),
+        Event::Responded { dialog, .. } => *dialog,
+        Event::Request { .. } => None,
+    }
+}

@@ -1,0 +1,95 @@
+//! What fails for one leg costs that leg: a panic, a record that cannot be lived with.
+
+use bytes::Bytes;
+use infra::{LedgerKind, PutAside};
+use media::g711::Law;
+use sip::agent::{DialogId, Event, Release};
+
+use super::super::faults::Doing;
+use super::super::node::Node;
+use super::bench::{Bench, Phone, limits};
+use crate::quarantine::CLAIMS_MAX;
+
+/// Two conferences of two legs each: the owner's dialogs, and the phones.
+fn two_calls(ports: std::ops::RangeInclusive<u16>) -> (Bench, Vec<DialogId>, Vec<Phone>) {
+    let mut bench = Bench::new(ports, limits());
+    let mut phones: Vec<Phone> = (0..4).map(|_| Phone::new(Law::Mu)).collect();
+    let services = ["conf=1", "conf=1", "conf=2", "conf=2"];
+    let dialogs = services.iter().zip(&mut phones).map(|(service, phone)| bench.call(service, phone)).collect();
+    (bench, dialogs, phones)
+}
+
+fn second_call_is_heard(phones: &mut [Phone]) {
+    phones[2].say(0x21);
+    assert_eq!(phones[3].hear(), (0, vec![0x21; 160]));
+}
+
+fn asides(node: &mut Node) -> Vec<PutAside> {
+    std::iter::from_fn(|| node.poll_aside()).collect()
+}
+
+fn was_released(bench: &Bench, dialog: DialogId) -> bool {
+    bench.events().iter().any(|event| matches!(event, Event::Released { dialog: id, .. } if *id == dialog))
+}
+
+#[test]
+fn a_panic_ends_the_leg_in_hand_and_its_owner_hears_of_it() {
+    let (mut bench, dialogs, mut phones) = two_calls(24_000..=24_019);
+    let (faulty, now) = (bench.dialog_of(0), bench.now());
+    bench.node.attempt(Doing::Time, now, |node| {
+        node.take_in_hand(faulty);
+        panic!("for +15557654321");
+    });
+    assert!(matches!(bench.released(dialogs[0]), Release::ByPeer(_)));
+    assert_eq!(bench.node.legs(), 3);
+    let report = bench.node.poll_report().expect("a report");
+    assert_eq!((report.cause.to_string().as_str(), report.name), ("a panic: for ***21", "time"));
+    assert!(report.subject.is_some());
+    second_call_is_heard(&mut phones);
+}
+
+#[test]
+fn a_panic_while_a_leg_is_written_down_costs_no_other_leg_its_commit() {
+    let (mut bench, _, _) = two_calls(24_020..=24_039);
+    let (faulty, now) = (bench.dialog_of(0), bench.now());
+    bench.node.legs.get_mut(&faulty).expect("a leg").edge = "x".repeat(infra::bounds::STATE_MAX);
+    let all = (0..4).map(|place| bench.dialog_of(place)).collect::<Vec<_>>();
+    all.iter().for_each(|dialog| bench.node.mark(*dialog));
+    assert_eq!(bench.node.batch(&[], now).len(), 3);
+}
+
+#[test]
+fn a_damaged_record_is_put_aside_and_every_other_leg_goes_on() {
+    let (mut bench, dialogs, mut phones) = two_calls(24_040..=24_059);
+    bench.restart_with(|at, record| {
+        if at == 0 {
+            let mut bytes = record.state.to_vec();
+            let uri = bytes.windows(11).rposition(|window| window == b"sip:conf=1@").expect("its Request-URI");
+            bytes[uri] = 0xFF;
+            record.state = Bytes::from(bytes);
+        }
+    });
+    let asides = asides(&mut bench.node);
+    assert_eq!(asides.iter().map(|aside| aside.ledger).collect::<Vec<_>>(), [LedgerKind::Media]);
+    assert!(asides[0].why.contains("cannot be read"), "{}", asides[0].why);
+    assert_eq!(bench.node.legs(), 3);
+    second_call_is_heard(&mut phones);
+    bench.settle();
+    assert!(!was_released(&bench, dialogs[2]));
+}
+
+#[test]
+fn a_record_with_which_two_processes_died_is_put_aside_unseen() {
+    let (mut bench, dialogs, mut phones) = two_calls(24_060..=24_079);
+    bench.restart_with(|at, record| {
+        if at == 1 {
+            record.claims = CLAIMS_MAX;
+        }
+    });
+    let asides = asides(&mut bench.node);
+    assert_eq!(asides.len(), 1);
+    assert_eq!(asides[0].why, "2 processes died with it in hand");
+    assert!(!was_released(&bench, dialogs[1]), "it is not looked at, not even for whom to tell");
+    assert_eq!(bench.node.legs(), 3);
+    second_call_is_heard(&mut phones);
+}
