@@ -49,8 +49,8 @@ pub(super) enum Work {
     Outcome(TenantId, v1::QueueOutcome),
     /// A request did not reach its call.
     Refused { tenant: TenantId, conn_id: ConnId, reference: u64, error: String, description: String },
-    /// Another node owns the session now.
-    Forget(TenantId, ConnId),
+    /// Another node owns the session now: whatever it had by this token is void.
+    Forget { tenant: TenantId, conn_id: ConnId, session: SessionId, token: Token },
     /// The store does not take this step, for that reason: nothing of it was done.
     Unwritten(Box<Step>, String),
     /// rq's stream broke: say again what waits.
@@ -198,8 +198,12 @@ impl Worker {
                 let what = || format!("refusal {error} of a request");
                 self.with(&(tenant, conn_id), what, |s| s.request_refused(reference, &error, &description, now));
             }
-            Work::Forget(tenant, conn_id) => {
-                self.remove(&(tenant, conn_id));
+            Work::Forget { tenant, conn_id, session, token } => {
+                let key = (tenant, conn_id);
+                // Its call may have another session by now, or this one may have come back.
+                if self.live.get(&key).is_some_and(|live| live.id == session && live.token <= token) {
+                    self.remove(&key);
+                }
             }
             Work::Unwritten(step, reason) => self.unwritten(*step, &reason, now),
             Work::Describe { tenant, conn_id, reply } => {

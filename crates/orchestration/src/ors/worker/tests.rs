@@ -205,3 +205,22 @@ fn a_session_that_cannot_go_on_sends_only_a_call_that_waits_to_its_default() {
         assert_eq!(step.facts.len(), step.commands.len());
     }
 }
+
+#[test]
+fn a_late_word_that_a_former_session_of_a_call_is_lost_does_not_end_its_next_one() {
+    let mut worker = worker();
+    let steps = start(&mut worker, 1, WAITS);
+    let forget = |session: &str, token| Work::Forget {
+        tenant: tenant(),
+        conn_id: ConnId(1),
+        session: SessionId(session.to_owned()),
+        token: Token(token),
+    };
+    worker.take(forget("a former one", 1));
+    assert!(worker.live.contains_key(&key(1)));
+    let session = steps[0].session.0.clone();
+    worker.take(forget(&session, 0));
+    assert!(worker.live.contains_key(&key(1)), "it has come back since");
+    worker.take(forget(&session, 1));
+    assert!(!worker.live.contains_key(&key(1)));
+}
