@@ -103,6 +103,8 @@ pub(super) enum Fault {
     NotRestored,
     /// The program has a fault that it has met.
     Panicked,
+    /// Its script has held a thread for good.
+    Held,
 }
 
 impl Fault {
@@ -118,6 +120,7 @@ impl Fault {
             Self::Unwritten => "unwritten",
             Self::NotRestored => "not_restored",
             Self::Panicked => "panicked",
+            Self::Held => "held",
         }
     }
 }

@@ -28,6 +28,8 @@ runtime::metrics! {
         written: Counter = "orsnode_ha_writes";
         /// Records of sessions, and entries of new calls, that cannot be read and were left out.
         unreadable: Counter = "orsnode_records_unreadable";
+        /// Threads that a script has held for good, and that were abandoned.
+        abandoned: Counter = "orsnode_threads_abandoned";
         /// Messages dropped because a queue was full.
         overflowed: Counter = "orsnode_queue_overflows";
     }
@@ -44,6 +46,7 @@ impl Label for Fault {
         Self::Unwritten,
         Self::NotRestored,
         Self::Panicked,
+        Self::Held,
         Self::Limit(LimitKind::Microsteps),
         Self::Limit(LimitKind::Steps),
         Self::Limit(LimitKind::Queue),
@@ -97,6 +100,10 @@ impl Metrics {
 
     pub fn record_unreadable(&self) {
         self.unreadable.inc();
+    }
+
+    pub fn thread_abandoned(&self) {
+        self.abandoned.inc();
     }
 
     pub fn overflowed(&self) {

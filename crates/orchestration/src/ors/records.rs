@@ -75,6 +75,12 @@ pub(super) fn waits(record: &v1::SessionRecord) -> bool {
     stage_from_wire(record.stage()) == Stage::Waiting && !through
 }
 
+/// The queue requests that rq may have of a session.
+pub(super) fn queue_requests(record: &v1::SessionRecord) -> impl Iterator<Item = &str> {
+    let present = record.queueing.as_ref().map(|queueing| queueing.request_id.as_str());
+    present.into_iter().chain(record.withdrawn.iter().map(|withdrawn| withdrawn.request_id.as_str()))
+}
+
 /// Where a session stood in the tenant's events.
 pub(super) fn position(record: &v1::SessionRecord) -> Position {
     record.position.parse().unwrap_or(Position::START)
