@@ -27,6 +27,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use model::{ConnId, TenantId};
+use runtime::fault::{Cause, FaultReports};
 use runtime::{Listen, Place, Protocol, RoleContext, RoleSpec};
 use tokio::sync::mpsc;
 
@@ -36,7 +37,7 @@ use crate::ecmascript::ScriptLimits;
 use applications::Applications;
 use metrics::Metrics;
 use worker::slot::{Barred, LOOK_EVERY, Left, Slot};
-use worker::{INBOX_MAX, Sharing, Work, Worker};
+use worker::{INBOX_MAX, Reports, Sharing, Work, Worker};
 
 /// The role.
 pub const SPEC: RoleSpec = RoleSpec {
@@ -80,6 +81,8 @@ struct Shared {
     workers: Workers,
     sessions: Arc<std::sync::atomic::AtomicUsize>,
     sessions_max: usize,
+    /// Held while a record is in hand with which somebody may have died.
+    alone: Arc<tokio::sync::Mutex<()>>,
 }
 
 /// The ways to the workers.
@@ -92,6 +95,8 @@ const TENANTS_EVERY: Duration = Duration::from_secs(3);
 const TENANTS_MAX: usize = 1_000;
 /// Steps that wait to be written.
 const STEPS_MAX: usize = 1_024;
+/// Reports of faults that wait to be written.
+const REPORTS_MAX: usize = 16;
 
 async fn run(ctx: RoleContext) -> Result<()> {
     let settings: Settings = ctx.settings()?;
@@ -108,6 +113,7 @@ async fn run(ctx: RoleContext) -> Result<()> {
         sessions: Arc::clone(&sessions),
         trace: ctx.trace.clone(),
         barred: Barred::default(),
+        reports: keep_reports(&ctx),
     };
     let (threads, workers) = Threads::start(&settings, sharing, steps)?;
     ctx.spawn("watch over scripts", threads.watch(ctx.drain.clone()));
@@ -117,6 +123,7 @@ async fn run(ctx: RoleContext) -> Result<()> {
         workers,
         sessions,
         sessions_max: settings.sessions_max,
+        alone: Arc::default(),
         ctx: ctx.clone(),
     };
     net::http::serve(&ctx, "http", server::router(shared.workers.clone())).await?;
@@ -130,6 +137,25 @@ async fn run(ctx: RoleContext) -> Result<()> {
     follow_tenants(&shared, &config, &errands).await?;
     sessions_over(&shared).await;
     Ok(())
+}
+
+/// Keeps reports of faults where the disk may take its time.
+fn keep_reports(ctx: &RoleContext) -> Reports {
+    let (sender, mut waiting) = mpsc::channel(REPORTS_MAX);
+    let kept = Arc::new(FaultReports::new(&ctx.data_dir, ctx.node.as_str()));
+    let drain = ctx.drain.clone();
+    ctx.spawn("reports of faults", async move {
+        loop {
+            let report = tokio::select! {
+                () = drain.ended() => return Ok(()),
+                report = waiting.recv() => report,
+            };
+            let Some(report) = report else { return Ok(()) };
+            let kept = Arc::clone(&kept);
+            tokio::task::spawn_blocking(move || kept.keep(&report)).await?;
+        }
+    });
+    Reports(sender)
 }
 
 /// Serves every tenant that config knows, until the role drains.
@@ -228,6 +254,13 @@ impl Threads {
             "a script has held a thread for good: the thread is abandoned"
         );
         self.sharing.metrics.thread_abandoned();
+        let (now, cause) = (self.sharing.clock.now(), Cause::Steps("the time of a script within a built-in function"));
+        self.sharing.reports.keep(
+            now,
+            left.call().map(|call| call.to_string()),
+            cause,
+            format!("document {document:?}"),
+        );
         if let Some((tenant, digest)) = document {
             self.sharing.barred.bar(tenant, digest);
         }

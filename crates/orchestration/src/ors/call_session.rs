@@ -105,6 +105,8 @@ pub(super) enum Fault {
     Panicked,
     /// Its script has held a thread for good.
     Held,
+    /// Its record is in quarantine.
+    PutAside,
 }
 
 impl Fault {
@@ -121,6 +123,7 @@ impl Fault {
             Self::NotRestored => "not_restored",
             Self::Panicked => "panicked",
             Self::Held => "held",
+            Self::PutAside => "put_aside",
         }
     }
 }

@@ -53,6 +53,27 @@ pub(super) fn decode(bytes: &[u8]) -> Result<v1::SessionRecord, WireError> {
     v1::SessionRecord::decode(outer.body).map_err(|e| WireError::Bytes(e.to_string()))
 }
 
+/// Reads a record with everything in it that can be wrong.
+///
+/// # Errors
+/// Names what is not as it should be.
+pub(super) fn read(bytes: &[u8]) -> Result<(Caller, v1::SessionRecord), WireError> {
+    let record = decode(bytes)?;
+    let caller = caller(&record)?;
+    machine(&record)?;
+    record.queueing.clone().map(queueing_from_wire).transpose()?;
+    Ok((caller, record))
+}
+
+/// What can be read of a record that cannot be read as a whole: its call stands in front. None if not even that is there.
+pub(super) fn legible(bytes: &[u8]) -> Option<(Caller, v1::SessionRecord)> {
+    let (mut outer, mut record) = (v1::StateRecord::default(), v1::SessionRecord::default());
+    // What stands before the damage is merged by then.
+    let _ = outer.merge(bytes);
+    let _ = record.merge(outer.body);
+    Some((caller(&record).ok()?, record))
+}
+
 /// The call of a record.
 ///
 /// # Errors

@@ -17,6 +17,7 @@ use contracts::v1;
 use contracts::v1::queue_outcome::Outcome;
 use infra::{Change, Clock, EventEntry, Position, SessionId};
 use model::{ConnId, EventName, Stamped, Subject, TenantId, Timestamp, Token};
+use runtime::fault::{Cause, FaultReport};
 use tokio::sync::{mpsc, oneshot};
 
 use super::applications::Application;
@@ -56,6 +57,8 @@ pub(super) enum Work {
     Forget { tenant: TenantId, conn_id: ConnId, session: SessionId, token: Token },
     /// The store does not take this step, for that reason: nothing of it was done.
     Unwritten(Box<Step>, String),
+    /// A session that nobody goes on with: this is to be done for its call.
+    Farewell { tenant: TenantId, session: SessionId, caller: Caller, commands: Vec<Command> },
     /// rq's stream broke: say again what waits.
     Resubmit(TenantId),
     /// Somebody asks what is known of a call.
@@ -142,6 +145,22 @@ pub(super) struct Sharing {
     pub trace: runtime::Recorder,
     /// Documents that do not begin any more.
     pub barred: Barred,
+    /// Where reports of faults are kept.
+    pub reports: Reports,
+}
+
+/// The way to the folder of reports, off the threads that run scripts.
+#[derive(Clone)]
+pub(super) struct Reports(pub mpsc::Sender<FaultReport>);
+
+// === impl Reports ===
+
+impl Reports {
+    /// A report of a fault; more than can be written at once show nothing new.
+    pub fn keep(&self, at: Timestamp, subject: Option<String>, cause: Cause, input: String) {
+        // Where there is no room the log line that came before has to do.
+        let _ = self.0.try_send(FaultReport { at, subject, cause, name: "session", input });
+    }
 }
 
 /// One thread's sessions.
@@ -161,6 +180,7 @@ pub(super) struct Worker {
     past: VecDeque<(Key, SessionId, Caller)>,
     out: Vec<Step>,
     barred: Barred,
+    reports: Reports,
     /// Sessions that have changed since the thread was last found to have its place.
     touched: HashSet<Key>,
 }
@@ -168,7 +188,7 @@ pub(super) struct Worker {
 impl Worker {
     /// A thread's part, for a place that it has taken in that life.
     pub fn new(slot: Arc<Slot>, life: u32, steps: mpsc::Sender<Step>, shared: Sharing) -> Self {
-        let Sharing { clock, limits, metrics, sessions, trace, barred } = shared;
+        let Sharing { clock, limits, metrics, sessions, trace, barred, reports } = shared;
         let (live, due, touched) = (HashMap::new(), BTreeSet::new(), HashSet::new());
         let (ended, past, out) = (VecDeque::new(), VecDeque::new(), Vec::new());
         Self {
@@ -186,6 +206,7 @@ impl Worker {
             past,
             out,
             barred,
+            reports,
             touched,
         }
     }
@@ -246,7 +267,14 @@ impl Worker {
     fn survive(&mut self, turn: impl FnOnce(&mut Self)) {
         if let Err(panic) = turn::caught(|| turn(self)) {
             tracing::error!(panic, "a worker of sessions has met a fault of the program");
+            self.report(None, panic, String::new());
         }
+    }
+
+    /// Keeps a report of a panic, without anybody's numbers.
+    fn report(&self, key: Option<&Key>, panic: String, input: String) {
+        let cause = Cause::Panic(runtime::trace::mask::text(&panic));
+        self.reports.keep(self.clock.now(), key.map(|key| key.1.to_string()), cause, input);
     }
 
     fn take(&mut self, work: Work) {
@@ -266,6 +294,9 @@ impl Worker {
                 if self.live.get(&key).is_some_and(|live| live.id == session && live.token <= token) {
                     self.remove(&key);
                 }
+            }
+            Work::Farewell { tenant, session, caller, commands } => {
+                self.out.push(Step::to_do(&tenant, &session, &caller, commands));
             }
             Work::Unwritten(step, reason) => self.unwritten(*step, &reason, now),
             Work::Describe { tenant, conn_id, reply } => {

@@ -63,6 +63,7 @@ impl Worker {
             }
             Err(panic) => {
                 let reason = format!("a panic while its application began: {panic}");
+                self.report(Some(&key), panic, format!("application {}: it began", caller.application));
                 self.not_begun(&key, &id, &caller, entry, (Fault::Panicked, &reason));
             }
         }
@@ -129,8 +130,11 @@ impl Worker {
             return self.given_up(restore, caller, facts, (Fault::Held, HELD), now);
         }
         self.slot.hold(self.life, InHand::Restore(Box::new(restore.clone())));
-        let restored = caught(|| self.restored(&restore, &application, caller.clone(), now));
-        match restored.unwrap_or_else(|panic| Err(format!("a panic while it was restored: {panic}"))) {
+        let restored = caught(|| self.restored(&restore, &application, caller.clone(), now)).unwrap_or_else(|panic| {
+            self.report(Some(&key), panic.clone(), format!("application {}: it was restored", caller.application));
+            Err(format!("a panic while it was restored: {panic}"))
+        });
+        match restored {
             Ok(session) => {
                 let live = Live::new(session, restore.session, restore.token, application, facts);
                 let live = Live { written: true, ..live };

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use infra::{Position, SessionId};
-use model::{TenantId, Token};
+use model::{ConnId, TenantId, Token};
 use tokio::sync::mpsc;
 
 use super::{Key, Restore, Work};
@@ -136,6 +136,15 @@ impl Left {
     /// Which thread the next one is.
     pub(in crate::ors) const fn life(&self) -> u32 {
         self.life
+    }
+
+    /// The call whose session held the thread.
+    pub(in crate::ors) fn call(&self) -> Option<ConnId> {
+        match self.held_by.as_ref()? {
+            InHand::Start { caller, .. } => Some(caller.call.conn_id),
+            InHand::Restore(restore) => Some(ConnId(restore.record.call.as_ref()?.conn_id)),
+            InHand::Session(key) => Some(key.1),
+        }
     }
 
     /// The document that held the thread.

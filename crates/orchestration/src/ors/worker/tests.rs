@@ -48,6 +48,7 @@ fn worker_in(slot: Arc<Slot>, life: u32, barred: Barred, clock: Arc<dyn Clock>) 
         sessions: Arc::default(),
         trace: Recorder::off(),
         barred,
+        reports: Reports(mpsc::channel(1).0),
     };
     Worker::new(slot, life, steps, sharing)
 }
@@ -120,9 +121,14 @@ fn takes_the_default(step: &Step, why: Fault) {
 #[test]
 fn a_panic_in_a_turn_costs_its_session_and_no_other() {
     let mut worker = worker();
+    let (sender, mut reports) = mpsc::channel(1);
+    worker.reports = Reports(sender);
     start(&mut worker, 1, WAITS);
     start(&mut worker, 2, WAITS);
-    worker.with(&key(1), || "a test".to_owned(), |_| panic!("a fault of the program"));
+    worker.with(&key(1), || "a test".to_owned(), |_| panic!("a fault of the program at +4930123456"));
+    let report = reports.try_recv().expect("it is reported");
+    assert_eq!((report.subject, report.input.as_str()), (Some(ConnId(1).to_string()), "application a: a test"));
+    assert!(!report.cause.to_string().contains("30123456"), "{}", report.cause);
     let [step] = &std::mem::take(&mut worker.out)[..] else { panic!("one step") };
     takes_the_default(step, Fault::Panicked);
     assert_eq!(step.change, Some(Change::End));

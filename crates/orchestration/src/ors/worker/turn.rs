@@ -39,7 +39,7 @@ impl Worker {
         let now = self.clock.now();
         match done {
             Ok(()) => self.step(key, now),
-            Err(panic) => self.crashed(key, &format!("a panic at {}: {panic}", what()), now),
+            Err(panic) => self.crashed(key, what(), panic, now),
         }
     }
 
@@ -48,15 +48,17 @@ impl Worker {
         let Some(live) = self.live.get_mut(key) else { return };
         match caught(|| live.turned(&key.0, &self.trace, now)) {
             Ok(turned) => self.hand_out(key, turned, now),
-            Err(panic) => self.crashed(key, &format!("a panic while its record was written: {panic}"), now),
+            Err(panic) => self.crashed(key, "its record".to_owned(), panic, now),
         }
     }
 
     /// The session has panicked: it alone ends, and what it had wanted in this turn is not done.
-    fn crashed(&mut self, key: &Key, reason: &str, now: Timestamp) {
+    fn crashed(&mut self, key: &Key, what: String, panic: String, now: Timestamp) {
         let Some(live) = self.live.get_mut(key) else { return };
         while live.session.poll_command().is_some() {}
-        live.session.give_up(Fault::Panicked, reason, now);
+        live.session.give_up(Fault::Panicked, &format!("a panic at {what}: {panic}"), now);
+        let input = format!("application {}: {what}", live.session.caller.application);
+        self.report(Some(key), panic, input);
         self.last_turn(key, now);
     }
 
