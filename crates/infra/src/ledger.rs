@@ -19,7 +19,7 @@ use bytes::Bytes;
 use model::{AgentId, ConnId, Owner, Stamped, TenantId, Timestamp, Token};
 
 use crate::record::{Change, Claim, Claimed, Consumed, Holding, Loaded, Record, Written};
-use crate::{Answer, NewCall, Position, Refusal, Room, Size, bounds};
+use crate::{Answer, NewCall, Position, Refusal, Room, Size};
 
 // ==================================================================================== calls
 
@@ -265,25 +265,39 @@ impl QueueBatch {
         size.refusal().map_or(Ok(()), Err)
     }
 
-    /// Leaves out what the store has refused, so that the rest of the tenant's turn can be written. Gives how many rows and facts
-    /// that were: none where there is nothing to leave out, or nothing but room is missing that will come again.
-    pub fn give_way(&mut self, refusal: &Refusal) -> usize {
-        let rows = |batch: &Self| batch.requests.len() + batch.reservations.len() + batch.events.len();
-        let before = rows(self);
-        match refusal {
-            Refusal::TooLarge { .. } => {
-                let fits = |body: &Option<Bytes>| body.as_ref().is_none_or(|body| body.len() <= bounds::STATE_MAX);
-                self.requests.retain(|(_, body)| fits(body));
-                self.reservations.retain(|(_, body)| fits(body));
-                self.events.retain(|event| contracts::wire::encode_stamped(event).len() <= bounds::FACT_MAX);
-            }
-            Refusal::NoRoom { what: QUEUES, .. } => {
-                self.requests.retain(|(_, body)| body.is_none());
-                self.reservations.retain(|(_, body)| body.is_none());
-            }
-            Refusal::NoRoom { .. } | Refusal::Invalid(_) => {}
+    /// The same turn in parts, of which each can be refused for itself: what it removes, each row, each fact, and how far the tenant's events
+    /// are folded. Their numbers follow on the turn's own, see [`Self::parts_max`].
+    pub fn apart(self) -> Vec<Self> {
+        let Self { tenant, owner, token, requests, reservations, state, events, consumed, number } = self;
+        let none = Self {
+            tenant,
+            owner,
+            token,
+            requests: Vec::new(),
+            reservations: Vec::new(),
+            state: None,
+            events: Vec::new(),
+            consumed: None,
+            number,
+        };
+        let (requests, ended): (Vec<_>, Vec<_>) = requests.into_iter().partition(|(_, body)| body.is_some());
+        let (reservations, freed): (Vec<_>, Vec<_>) = reservations.into_iter().partition(|(_, body)| body.is_some());
+        // What it removes makes room for the rest.
+        let mut parts = vec![Self { requests: ended, reservations: freed, ..none.clone() }];
+        parts.extend(requests.into_iter().map(|row| Self { requests: vec![row], ..none.clone() }));
+        parts.extend(reservations.into_iter().map(|row| Self { reservations: vec![row], ..none.clone() }));
+        parts.extend(events.into_iter().map(|event| Self { events: vec![event], ..none.clone() }));
+        parts.extend(state.map(|state| Self { state: Some(state), ..none.clone() }));
+        parts.push(Self { consumed, ..none });
+        if number != 0 {
+            parts.iter_mut().zip(number..).for_each(|(part, number)| part.number = number);
         }
-        before - rows(self)
+        parts
+    }
+
+    /// How many parts it has at most: so many numbers it takes.
+    pub const fn parts_max(&self) -> usize {
+        self.requests.len() + self.reservations.len() + self.events.len() + 3
     }
 
     /// Whether it only removes.

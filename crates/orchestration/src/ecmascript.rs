@@ -405,11 +405,18 @@ fn fenced(limits: ScriptLimits, clock: Arc<dyn Clock>) -> Result<(Context, Guard
     Ok((context, guard))
 }
 
-/// Checks the language of documents as they are loaded.
+/// Checks the language of documents as they are loaded. Nothing of a document runs by that, whatever its text closes and opens: where it is
+/// loaded nobody could end it.
 pub struct SyntaxChecker {
     context: Context,
     guard: Guard,
+    /// Behind each piece stands a fault that keeps it from running, with the engine's words for it: who comes as far as that has found no
+    /// other. Two of them, since a piece may have one of these faults itself.
+    ends: Vec<(&'static str, String)>,
 }
+
+/// The faults behind a piece.
+const ENDS: [&str; 2] = ["\n;let __end, __end;", "\n;break __end;"];
 
 impl SyntaxChecker {
     /// A checker with the same limits as a session.
@@ -418,7 +425,9 @@ impl SyntaxChecker {
     /// As [`Ecmascript::new`].
     pub fn new(limits: ScriptLimits, clock: Arc<dyn Clock>) -> Result<Self, EvalError> {
         let (context, guard) = fenced(limits, clock)?;
-        Ok(Self { context, guard })
+        let mut checker = Self { context, guard, ends: Vec::new() };
+        checker.ends = ENDS.into_iter().map(|end| (end, checker.fault(end.to_owned()))).collect();
+        Ok(checker)
     }
 
     /// Says why a piece of a document cannot be compiled.
@@ -432,12 +441,24 @@ impl SyntaxChecker {
             Syntax::Location => Form::Assignment.source(text),
             Syntax::Script => format!("(function(){{\n{text}\n}})"),
         };
+        let ends = self.ends.clone();
+        for (end, expected) in ends {
+            let fault = self.fault(format!("{source}{end}"));
+            if fault != expected {
+                return Err(fault);
+            }
+        }
+        Ok(())
+    }
+
+    /// What the engine says of a text that cannot be compiled.
+    fn fault(&mut self, source: String) -> String {
         self.guard.begin_input();
         self.guard.begin();
         let guard = &self.guard;
-        self.context.with(|ctx| {
-            let compiled = sloppy::<rquickjs::Value<'_>>(&ctx, source).catch(&ctx);
-            compiled.map(|_| ()).map_err(|error| guard.explain(&error).to_string())
+        self.context.with(|ctx| match sloppy::<rquickjs::Value<'_>>(&ctx, source).catch(&ctx) {
+            Ok(_) => "it is no piece by itself".to_owned(),
+            Err(error) => guard.explain(&error).to_string(),
         })
     }
 }

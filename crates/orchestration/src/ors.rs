@@ -27,6 +27,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use model::{ConnId, TenantId};
+use runtime::fault::{Cause, FaultReports};
 use runtime::{Listen, Place, Protocol, RoleContext, RoleSpec};
 use tokio::sync::mpsc;
 
@@ -35,7 +36,8 @@ pub use applications::faults;
 use crate::ecmascript::ScriptLimits;
 use applications::Applications;
 use metrics::Metrics;
-use worker::{INBOX_MAX, Sharing, Work, Worker};
+use worker::slot::{Barred, LOOK_EVERY, Left, Slot};
+use worker::{INBOX_MAX, Reports, Sharing, Work, Worker};
 
 /// The role.
 pub const SPEC: RoleSpec = RoleSpec {
@@ -79,6 +81,8 @@ struct Shared {
     workers: Workers,
     sessions: Arc<std::sync::atomic::AtomicUsize>,
     sessions_max: usize,
+    /// Held while a record is in hand with which somebody may have died.
+    alone: Arc<tokio::sync::Mutex<()>>,
 }
 
 /// The ways to the workers.
@@ -91,6 +95,8 @@ const TENANTS_EVERY: Duration = Duration::from_secs(3);
 const TENANTS_MAX: usize = 1_000;
 /// Steps that wait to be written.
 const STEPS_MAX: usize = 1_024;
+/// Reports of faults that wait to be written.
+const REPORTS_MAX: usize = 16;
 
 async fn run(ctx: RoleContext) -> Result<()> {
     let settings: Settings = ctx.settings()?;
@@ -106,15 +112,18 @@ async fn run(ctx: RoleContext) -> Result<()> {
         metrics: metrics.clone(),
         sessions: Arc::clone(&sessions),
         trace: ctx.trace.clone(),
+        barred: Barred::default(),
+        reports: keep_reports(&ctx),
     };
-    let workers = start_workers(&settings, &sharing, &steps)?;
-    drop(steps);
+    let (threads, workers) = Threads::start(&settings, sharing, steps)?;
+    ctx.spawn("watch over scripts", threads.watch(ctx.drain.clone()));
     let shared = Shared {
         applications: Arc::new(Applications::new(config.clone(), Arc::clone(&ctx.clock), limits)),
         metrics,
         workers,
         sessions,
         sessions_max: settings.sessions_max,
+        alone: Arc::default(),
         ctx: ctx.clone(),
     };
     net::http::serve(&ctx, "http", server::router(shared.workers.clone())).await?;
@@ -128,6 +137,25 @@ async fn run(ctx: RoleContext) -> Result<()> {
     follow_tenants(&shared, &config, &errands).await?;
     sessions_over(&shared).await;
     Ok(())
+}
+
+/// Keeps reports of faults where the disk may take its time.
+fn keep_reports(ctx: &RoleContext) -> Reports {
+    let (sender, mut waiting) = mpsc::channel(REPORTS_MAX);
+    let kept = Arc::new(FaultReports::new(&ctx.data_dir, ctx.node.as_str()));
+    let drain = ctx.drain.clone();
+    ctx.spawn("reports of faults", async move {
+        loop {
+            let report = tokio::select! {
+                () = drain.ended() => return Ok(()),
+                report = waiting.recv() => report,
+            };
+            let Some(report) = report else { return Ok(()) };
+            let kept = Arc::clone(&kept);
+            tokio::task::spawn_blocking(move || kept.keep(&report)).await?;
+        }
+    });
+    Reports(sender)
 }
 
 /// Serves every tenant that config knows, until the role drains.
@@ -166,21 +194,78 @@ async fn sessions_over(shared: &Shared) {
     }
 }
 
-fn start_workers(settings: &Settings, sharing: &Sharing, steps: &mpsc::Sender<worker::Step>) -> Result<Workers> {
-    let mut senders = Vec::new();
-    for number in 1..=settings.workers {
-        let (sender, inbox) = mpsc::channel(INBOX_MAX);
-        let (sharing, steps) = (sharing.clone(), steps.clone());
-        // The thread ends when its inbox closes: with the last of the role's tasks.
-        std::thread::Builder::new().name(format!("ors-{number}")).spawn(move || {
+/// The threads that run scripts, and their places.
+struct Threads {
+    slots: Vec<Arc<Slot>>,
+    steps: mpsc::Sender<worker::Step>,
+    sharing: Sharing,
+}
+
+// === impl Threads ===
+
+impl Threads {
+    fn start(settings: &Settings, sharing: Sharing, steps: mpsc::Sender<worker::Step>) -> Result<(Self, Workers)> {
+        let (senders, slots): (Vec<_>, Vec<_>) = (0..settings.workers)
+            .map(|_| {
+                let (sender, inbox) = mpsc::channel(INBOX_MAX);
+                (sender, Arc::new(Slot::new(inbox)))
+            })
+            .unzip();
+        let threads = Self { slots, steps, sharing };
+        for at in 0..threads.slots.len() {
+            threads.run(at, Left::default())?;
+        }
+        Ok((threads, Workers(senders.into())))
+    }
+
+    /// A thread of its own for a place. It ends when its inbox closes: with the last of the role's tasks.
+    fn run(&self, at: usize, left: Left) -> Result<()> {
+        let (slot, steps, sharing) = (Arc::clone(&self.slots[at]), self.steps.clone(), self.sharing.clone());
+        std::thread::Builder::new().name(format!("ors-{}", at + 1)).spawn(move || {
             match tokio::runtime::Builder::new_current_thread().enable_time().build() {
-                Ok(runtime) => runtime.block_on(Worker::new(inbox, steps, sharing).run()),
+                Ok(runtime) => runtime.block_on(Worker::new(slot, left.life(), steps, sharing).run(left)),
                 Err(error) => tracing::error!(%error, "a worker did not start"),
             }
         })?;
-        senders.push(sender);
+        Ok(())
     }
-    Ok(Workers(senders.into()))
+
+    /// Looks after them until the role has ended: one that a script holds for good is abandoned, and another takes its place.
+    async fn watch(self, drain: runtime::Drain) -> Result<()> {
+        loop {
+            tokio::select! {
+                () = drain.ended() => return Ok(()),
+                () = tokio::time::sleep(LOOK_EVERY) => {}
+            }
+            for at in 0..self.slots.len() {
+                if self.slots[at].look() {
+                    self.replace(at)?;
+                }
+            }
+        }
+    }
+
+    fn replace(&self, at: usize) -> Result<()> {
+        let left = self.slots[at].abandon();
+        let document = left.document();
+        tracing::error!(
+            sessions = left.len(),
+            ?document,
+            "a script has held a thread for good: the thread is abandoned"
+        );
+        self.sharing.metrics.thread_abandoned();
+        let (now, cause) = (self.sharing.clock.now(), Cause::Steps("the time of a script within a built-in function"));
+        self.sharing.reports.keep(
+            now,
+            left.call().map(|call| call.to_string()),
+            cause,
+            format!("document {document:?}"),
+        );
+        if let Some((tenant, digest)) = document {
+            self.sharing.barred.bar(tenant, digest);
+        }
+        self.run(at, left)
+    }
 }
 
 // === impl Workers ===

@@ -9,6 +9,7 @@ mod handler;
 mod metrics;
 mod records;
 mod server;
+mod writes;
 
 use anyhow::Result;
 use runtime::{Listen, Place, Protocol, RoleContext, RoleSpec};

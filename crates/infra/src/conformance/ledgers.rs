@@ -260,7 +260,7 @@ pub(super) async fn every_ledger_refuses_what_is_too_large(stores: &Stores) {
     is_right(&stores.sessions.commit(sessions(&acme, &me, two("s1", "s2"))).await.unwrap());
     is_right(&stores.media.commit(legs(&acme, &me, two("m1", "m2"))).await.unwrap());
     stores.queues.claim(&me, &acme, None).await.unwrap().unwrap();
-    let mut turn = QueueBatch {
+    let turn = QueueBatch {
         tenant: acme.clone(),
         owner: me.clone(),
         token: Token(1),
@@ -275,11 +275,14 @@ pub(super) async fn every_ledger_refuses_what_is_too_large(stores: &Stores) {
         number: 0,
     };
     let written = stores.queues.commit(turn.clone()).await.unwrap();
-    let Written::Refused(refusal) = written else { panic!("{written:?}") };
+    assert!(matches!(written, Written::Refused(Refusal::TooLarge { .. })), "{written:?}");
     assert_eq!(stores.queues.load(&acme).await.unwrap().unwrap().requests, []);
-    assert_eq!(turn.give_way(&refusal), 1);
-    let written = stores.queues.commit(turn).await.unwrap();
-    assert!(matches!(written, Written::Done { position: Some(_) }), "{written:?}");
+    let mut written = Vec::new();
+    for part in turn.apart() {
+        written.push(stores.queues.commit(part).await.unwrap());
+    }
+    let refused = |written: &Written| matches!(written, Written::Refused(Refusal::TooLarge { .. }));
+    assert_eq!(written.iter().map(refused).collect::<Vec<_>>(), [false, true, false, false, false], "{written:?}");
     assert_eq!(stores.queues.load(&acme).await.unwrap().unwrap().requests.len(), 1);
 }
 

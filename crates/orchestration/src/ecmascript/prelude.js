@@ -9,50 +9,142 @@
   const isArray = Array.isArray;
   const { apply } = Reflect;
   const sort = Array.prototype.sort;
+  const toObject = Object;
+  // Not by a template, which is a call of `concat` here.
+  const toText = String;
+  const source = getOwnPropertyDescriptor(RegExp.prototype, 'source').get;
 
   // The engine looks up from its work at calls and turns of loops, not within a built-in function that goes through a string or an array:
   // `Array(4e9).reverse()` would not end for minutes. What such a function goes through is worked off before, in turns that it counts.
   const spend = (turns) => { for (let at = 0; at < turns; at++); };
   // Of text a turn is good for some characters.
   const CHARACTERS = 16;
+  // Of text that is compared place by place with other text, it is good for so many comparisons.
+  const COMPARISONS = 256;
   const sizeOf = (value) => {
     if (typeof value === 'string') return value.length / CHARACTERS;
     if (value === null || typeof value !== 'object') return 0;
     const { length } = value;
     return typeof length === 'number' ? length : 0;
   };
+  // How far a built-in function of arrays goes. It reads the length once more, and must find the same: what is no array has to have a plain number.
+  const lengthOf = (value) => {
+    if (isArray(value)) return value.length;
+    if (value === null || value === undefined) return 0;
+    const object = toObject(value);
+    const own = getOwnPropertyDescriptor(object, 'length');
+    if (own === undefined ? !('length' in object) : typeof own.value === 'number') return own === undefined ? 0 : own.value;
+    throw new TypeError('the length of what is no array must be a number of its own');
+  };
+  const asText = (value) => (value === null || value === undefined ? value : toText(value));
   const replace = (holder, name, value) =>
     defineProperty(holder, name, { value, writable: true, enumerable: false, configurable: true });
-  const metered = (holder, weight, names) => {
+  // `work` says how many turns a call is worth; where it gives a second value, that is what the function is called on.
+  const counted = (holder, names, work) => {
     for (let at = 0; at < names.length; at++) {
       const name = names[at];
       const built = holder[name];
       if (typeof built !== 'function') continue;
       replace(holder, name, {
         [name](...args) {
-          let size = sizeOf(this);
-          for (let each = 0; each < args.length; each++) size += sizeOf(args[each]);
-          spend(size * weight);
-          const result = apply(built, this, args);
-          if (result !== this) spend(sizeOf(result) * weight);
+          const { turns, weight, on } = work(this, args);
+          spend(turns * weight);
+          const result = apply(built, on, args);
+          if (result !== on) spend(sizeOf(result) * weight);
           return result;
         },
       }[name]);
     }
   };
+  const sizeOfAll = (args) => {
+    let size = 0;
+    for (let each = 0; each < args.length; each++) size += sizeOf(args[each]);
+    return size;
+  };
+  const metered = (holder, weight, names) =>
+    counted(holder, names, (on, args) => ({ turns: sizeOf(on) + sizeOfAll(args), weight, on }));
+  const ofArrays = (weight, names) =>
+    counted(ARRAY, names, (on, args) => ({ turns: lengthOf(on) + sizeOfAll(args), weight, on }));
+  const ofText = (weight, names) => counted(TEXT, names, (value, args) => {
+    const on = asText(value);
+    return { turns: sizeOf(on) + sizeOfAll(args), weight, on };
+  });
   const ARRAY = Array.prototype;
-  metered(ARRAY, 1, ['concat', 'copyWithin', 'fill', 'flat', 'includes', 'indexOf', 'join', 'lastIndexOf', 'reverse', 'shift', 'slice',
-    'splice', 'toReversed', 'toSpliced', 'unshift', 'with', 'values', 'keys', 'entries']);
+  const TEXT = String.prototype;
+  ofArrays(1, ['copyWithin', 'fill', 'includes', 'indexOf', 'join', 'lastIndexOf', 'reverse', 'shift', 'slice', 'splice', 'toReversed',
+    'toSpliced', 'unshift', 'with', 'values', 'keys', 'entries']);
   replace(ARRAY, Symbol.iterator, ARRAY.values);
   // Each item is compared with several others, as text where nobody says how.
-  metered(ARRAY, 32, ['sort', 'toSorted', 'toLocaleString']);
+  ofArrays(32, ['sort', 'toSorted', 'toLocaleString']);
   metered(Array, 1, ['from', 'of']);
-  metered(String.prototype, 1, ['concat', 'includes', 'indexOf', 'lastIndexOf', 'match', 'matchAll', 'padEnd', 'padStart', 'repeat',
-    'replace', 'replaceAll', 'search', 'split', 'toLowerCase', 'toUpperCase', 'trim', 'trimEnd', 'trimStart']);
-  metered(String.prototype, 32, ['localeCompare', 'normalize', 'toLocaleLowerCase', 'toLocaleUpperCase']);
+  ofText(1, ['concat', 'match', 'matchAll', 'padEnd', 'padStart', 'repeat', 'search', 'toLowerCase', 'toUpperCase', 'trim', 'trimEnd',
+    'trimStart']);
+  ofText(32, ['toLocaleLowerCase', 'toLocaleUpperCase']);
+  // What is searched for may be compared at each place. An object that is no regular expression is text here.
+  const isRegExp = (value) => {
+    if (value === null || typeof value !== 'object') return false;
+    try { apply(source, value, []); return true; } catch (e) { return false; }
+  };
+  counted(TEXT, ['includes', 'indexOf', 'lastIndexOf', 'replace', 'replaceAll', 'split'], (value, args) => {
+    const on = asText(value);
+    if (args.length > 0 && args[0] !== undefined && !isRegExp(args[0])) args[0] = toText(args[0]);
+    const sought = args[0];
+    const places = typeof sought === 'string' && on ? on.length * sought.length / COMPARISONS : 0;
+    return { turns: sizeOf(on) + sizeOfAll(args) + places, weight: 1, on };
+  });
+  // Marks are brought into their order one by one.
+  counted(TEXT, ['localeCompare', 'normalize'], (value, args) => {
+    const on = asText(value);
+    if (args.length > 0 && args[0] !== undefined) args[0] = toText(args[0]);
+    const longest = on ? (args.length > 0 && args[0] ? on.length + args[0].length : on.length) : 0;
+    return { turns: longest + longest * longest / COMPARISONS, weight: 1, on };
+  });
   metered(JSON, CHARACTERS, ['parse', 'stringify']);
   metered(Object, 1, ['assign', 'defineProperties', 'entries', 'fromEntries', 'getOwnPropertyDescriptors', 'getOwnPropertyNames', 'keys',
     'values']);
+
+  // These go through what nobody can measure before, so they are said in the language itself, where each turn counts.
+  const append = (list, items) => {
+    for (let at = 0; at < items.length; at++) {
+      if (at in items) list[list.length] = items[at];
+      else list.length += 1;
+    }
+    return list;
+  };
+  const flatten = (list, items, depth) => {
+    for (let at = 0; at < items.length; at++) {
+      if (!(at in items)) continue;
+      if (depth >= 1 && isArray(items[at])) flatten(list, items[at], depth - 1);
+      else list[list.length] = items[at];
+    }
+    return list;
+  };
+  const said = {
+    concat(...others) {
+      const list = isArray(this) ? append([], this) : [this];
+      for (let at = 0; at < others.length; at++) {
+        if (isArray(others[at])) append(list, others[at]);
+        else list[list.length] = others[at];
+      }
+      return list;
+    },
+    flat(depth) { return flatten([], this, depth === undefined ? 1 : +depth); },
+    flatMap(change, on) { return flatten([], apply(map, this, [change, on]), 1); },
+  };
+  const map = ARRAY.map;
+  replace(ARRAY, 'concat', said.concat);
+  replace(ARRAY, 'flat', said.flat);
+  replace(ARRAY, 'flatMap', said.flatMap);
+  replace(String, 'raw', ({ raw(pieces, ...values) {
+    const { raw } = pieces;
+    let text = '';
+    for (let at = 0; at < raw.length; at++) text += raw[at] + (at + 1 < raw.length && at < values.length ? values[at] : '');
+    return text;
+  } }).raw);
+  // What goes through somebody's iterator without calling anything that counts is not offered.
+  const withhold = (holder, names) => { for (let at = 0; at < names.length; at++) delete holder[names[at]]; };
+  if (typeof Iterator === 'function') withhold(Iterator.prototype, ['chunks', 'drop', 'includes', 'join', 'take', 'windows']);
+  withhold(Set.prototype, ['difference', 'intersection', 'isDisjointFrom', 'isSubsetOf', 'isSupersetOf', 'symmetricDifference', 'union']);
 
   // What is compiled was looked at when the document was loaded, so nothing is made of text later.
   const Function = function () { throw new TypeError('code that is made of text is not supported'); };

@@ -114,8 +114,8 @@ impl Applications {
 #[cfg(test)]
 impl Application {
     /// A document that no config has given a version.
-    pub fn of(document: Document) -> Self {
-        Self { document: Arc::new(document), digest: 1, version: None }
+    pub fn of(document: Document, digest: u64) -> Self {
+        Self { document: Arc::new(document), digest, version: None }
     }
 }
 

@@ -103,6 +103,10 @@ pub(super) enum Fault {
     NotRestored,
     /// The program has a fault that it has met.
     Panicked,
+    /// Its script has held a thread for good.
+    Held,
+    /// Its record is in quarantine.
+    PutAside,
 }
 
 impl Fault {
@@ -118,6 +122,8 @@ impl Fault {
             Self::Unwritten => "unwritten",
             Self::NotRestored => "not_restored",
             Self::Panicked => "panicked",
+            Self::Held => "held",
+            Self::PutAside => "put_aside",
         }
     }
 }

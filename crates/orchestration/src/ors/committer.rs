@@ -154,7 +154,8 @@ impl Lane {
     fn lost(&self, step: &Step) {
         let conn_id = step.caller.call.conn_id;
         tracing::warn!(call = %conn_id, session = step.session.0, "another node runs this session");
-        self.shared.workers.try_send(conn_id, Work::Forget(step.tenant.clone(), conn_id));
+        let (tenant, session) = (step.tenant.clone(), step.session.clone());
+        self.shared.workers.try_send(conn_id, Work::Forget { tenant, conn_id, session, token: step.token });
     }
 
     async fn perform(&mut self, step: Step) {

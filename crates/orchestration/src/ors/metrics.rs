@@ -26,8 +26,12 @@ runtime::metrics! {
         restored: Counter = "orsnode_ha_reads";
         /// Records of sessions written.
         written: Counter = "orsnode_ha_writes";
-        /// Records of sessions, and entries of new calls, that cannot be read and were left out.
+        /// Records of sessions that were put into quarantine.
+        aside: Counter = "orsnode_records_put_aside";
+        /// Records of sessions, and entries of new calls, that cannot be read.
         unreadable: Counter = "orsnode_records_unreadable";
+        /// Threads that a script has held for good, and that were abandoned.
+        abandoned: Counter = "orsnode_threads_abandoned";
         /// Messages dropped because a queue was full.
         overflowed: Counter = "orsnode_queue_overflows";
     }
@@ -44,6 +48,8 @@ impl Label for Fault {
         Self::Unwritten,
         Self::NotRestored,
         Self::Panicked,
+        Self::Held,
+        Self::PutAside,
         Self::Limit(LimitKind::Microsteps),
         Self::Limit(LimitKind::Steps),
         Self::Limit(LimitKind::Queue),
@@ -97,6 +103,14 @@ impl Metrics {
 
     pub fn record_unreadable(&self) {
         self.unreadable.inc();
+    }
+
+    pub fn record_put_aside(&self) {
+        self.aside.inc();
+    }
+
+    pub fn thread_abandoned(&self) {
+        self.abandoned.inc();
     }
 
     pub fn overflowed(&self) {

@@ -53,6 +53,27 @@ pub(super) fn decode(bytes: &[u8]) -> Result<v1::SessionRecord, WireError> {
     v1::SessionRecord::decode(outer.body).map_err(|e| WireError::Bytes(e.to_string()))
 }
 
+/// Reads a record with everything in it that can be wrong.
+///
+/// # Errors
+/// Names what is not as it should be.
+pub(super) fn read(bytes: &[u8]) -> Result<(Caller, v1::SessionRecord), WireError> {
+    let record = decode(bytes)?;
+    let caller = caller(&record)?;
+    machine(&record)?;
+    record.queueing.clone().map(queueing_from_wire).transpose()?;
+    Ok((caller, record))
+}
+
+/// What can be read of a record that cannot be read as a whole: its call stands in front. None if not even that is there.
+pub(super) fn legible(bytes: &[u8]) -> Option<(Caller, v1::SessionRecord)> {
+    let (mut outer, mut record) = (v1::StateRecord::default(), v1::SessionRecord::default());
+    // What stands before the damage is merged by then.
+    let _ = outer.merge(bytes);
+    let _ = record.merge(outer.body);
+    Some((caller(&record).ok()?, record))
+}
+
 /// The call of a record.
 ///
 /// # Errors
@@ -73,6 +94,12 @@ pub(super) fn waits(record: &v1::SessionRecord) -> bool {
     // An application that is over has no request under way but the one by which its call leaves.
     let through = record.machine.as_ref().is_some_and(|machine| machine.over) && record.pending.is_empty();
     stage_from_wire(record.stage()) == Stage::Waiting && !through
+}
+
+/// The queue requests that rq may have of a session.
+pub(super) fn queue_requests(record: &v1::SessionRecord) -> impl Iterator<Item = &str> {
+    let present = record.queueing.as_ref().map(|queueing| queueing.request_id.as_str());
+    present.into_iter().chain(record.withdrawn.iter().map(|withdrawn| withdrawn.request_id.as_str()))
 }
 
 /// Where a session stood in the tenant's events.

@@ -11,6 +11,7 @@ use model::{
 use super::call_session::{CallSession, Caller, Command, Ended};
 
 /// Numbers a session's facts within the token under which it is written.
+#[derive(Clone)]
 pub(super) struct SessionFacts {
     name: Option<SessionName>,
     token: Token,

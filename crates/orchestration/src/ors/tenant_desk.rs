@@ -1,19 +1,20 @@
 //! One tenant's inputs: new calls, facts, and sessions that a dead node has left.
 
-use std::collections::HashSet;
+mod inheritance;
+
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use contracts::v1;
-use infra::{Claim, Claimed, Position, Record, SessionId, StoreError, TakenCall};
-use model::{ConnId, Dn, Owner, TenantId};
+use infra::{Position, Record, SessionId, StoreError, TakenCall};
+use model::{ConnId, Dn, TenantId};
 use prost::Message as _;
 
 use super::call_session::Caller;
 use super::errands::Errands;
-use super::worker::{Restore, Start, Work};
-use super::{SPEC, Shared, intentions, records};
+use super::worker::{Start, Work};
+use super::{Shared, records};
 
 /// New calls that are taken at once.
 const TAKE_MAX: usize = 16;
@@ -212,57 +213,6 @@ impl Desk {
         }
     }
 
-    async fn take_over(&self, owner: &Owner) -> infra::Result<()> {
-        let stores = &self.shared.ctx.stores;
-        let live: HashSet<Owner> = stores.leases.live(SPEC.name).await?.into_iter().map(|lease| lease.owner).collect();
-        for holding in stores.sessions.owners(&self.tenant).await? {
-            if !is_left(&holding.owner, owner, &live) {
-                continue;
-            }
-            let orphans = stores.sessions.orphans(&self.tenant, &holding.owner, infra::bounds::CLAIM_BATCH).await?;
-            let claims = orphans.into_iter().map(|r| Claim { tenant: r.tenant, key: r.key, seen: Some(r.token) });
-            for claimed in stores.sessions.claim(owner, claims.collect()).await? {
-                if let Claimed::Yours(record) = claimed {
-                    self.restore(record).await;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    async fn restore(&self, record: Record<SessionId>) {
-        let read = records::decode(&record.state).and_then(|read| Ok((records::caller(&read)?.call.conn_id, read)));
-        let (conn_id, decoded) = match read {
-            Ok(read) => read,
-            Err(error) => {
-                // It stays in the ledger, ours and not run, for somebody to look at. Of its call nothing is known but what the key says:
-                // the call's owner sends it to its default when nobody instructs it.
-                let (tenant, session) = (&self.tenant, &record.key.0);
-                tracing::error!(%tenant, session, %error, "a session's record cannot be read: it is left as it is");
-                self.shared.metrics.record_unreadable();
-                return;
-            }
-        };
-        tracing::info!(call = %conn_id, session = record.key.0, "session taken over");
-        let application = self.shared.applications.load(&self.tenant, &decoded.application).await;
-        let application = application.inspect_err(|error| tracing::error!(%error, "application not loaded")).ok();
-        let position = records::position(&decoded);
-        for (reference, frame) in intentions::decode(&record.intentions) {
-            self.errands.send(&self.tenant, conn_id, &record.key.0, reference, frame).await;
-        }
-        let restore = Restore {
-            tenant: self.tenant.clone(),
-            session: record.key,
-            record: decoded,
-            token: record.token,
-            application,
-        };
-        self.shared.workers.send(conn_id, Work::Restore(Box::new(restore))).await;
-        // After the session is there: what happened meanwhile is read again.
-        let mut rewind = self.rewind();
-        *rewind = Some(rewind.map_or(position, |before| before.min(position)));
-    }
-
     async fn away(&self, error: &StoreError, what: &'static str) {
         tracing::warn!(tenant = %self.tenant, %error, what, "cannot be read");
         tokio::time::sleep(AGAIN).await;
@@ -273,12 +223,6 @@ impl Desk {
 fn serves(record: &Record<SessionId>, this_dn: &Dn) -> bool {
     let over = |session: &v1::SessionRecord| session.machine.as_ref().is_some_and(|machine| machine.over);
     records::decode(&record.state).is_ok_and(|session| session.this_dn == this_dn.as_str() && !over(&session))
-}
-
-/// Whether nobody goes on with what an owner has: it holds no lease, or was a former life of ours, whose lease may outlive it.
-fn is_left(holder: &Owner, us: &Owner, live: &HashSet<Owner>) -> bool {
-    let former = holder.node == us.node && holder.epoch < us.epoch;
-    holder != us && (former || !live.contains(holder))
 }
 
 /// What an entry of the new calls says.
@@ -292,18 +236,4 @@ fn caller_of(taken: &TakenCall) -> Result<Caller, String> {
         user_data: contracts::wire::user_data_from_wire(record.user_data).map_err(|e| e.to_string())?,
         owner: record.owner.parse().ok(),
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_former_life_has_left_its_sessions_before_its_lease_runs_out() {
-        let owner = |text: &str| -> Owner { text.parse().unwrap() };
-        let live = ["ors-1.1", "ors-1.2", "ors-2.1"].map(owner).into();
-        for (holder, left) in [("ors-1.1", true), ("ors-1.2", false), ("ors-2.1", false), ("ors-3.1", true)] {
-            assert_eq!(is_left(&owner(holder), &owner("ors-1.2"), &live), left, "{holder}");
-        }
-    }
 }

@@ -1,20 +1,23 @@
 //! Threads that run sessions: scripts take processor time, which the roles' own threads must not wait for.
 //!
 //! A call belongs to one worker for good. After each input the worker hands out a [`Step`]: the record to be written
-//! and what to do once it is. A panic within a session's turn costs that session alone.
+//! and what to do once it is. A panic within a session's turn costs that session alone; so does a script that holds the thread ([`slot`]).
 
 mod begin;
+pub(super) mod slot;
 mod turn;
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
+use bytes::Bytes;
 use contracts::v1;
 use contracts::v1::queue_outcome::Outcome;
 use infra::{Change, Clock, EventEntry, Position, SessionId};
 use model::{ConnId, EventName, Stamped, Subject, TenantId, Timestamp, Token};
+use runtime::fault::{Cause, FaultReport};
 use tokio::sync::{mpsc, oneshot};
 
 use super::applications::Application;
@@ -22,6 +25,7 @@ use super::call_session::{CallSession, Caller, Command, cancellation};
 use super::metrics::Metrics;
 use super::session_facts::SessionFacts;
 use crate::ecmascript::ScriptLimits;
+use slot::{Barred, Left, Slot};
 
 /// Inputs that wait for a worker; several seconds of a busy tenant's facts.
 pub(super) const INBOX_MAX: usize = 8_192;
@@ -49,10 +53,12 @@ pub(super) enum Work {
     Outcome(TenantId, v1::QueueOutcome),
     /// A request did not reach its call.
     Refused { tenant: TenantId, conn_id: ConnId, reference: u64, error: String, description: String },
-    /// Another node owns the session now.
-    Forget(TenantId, ConnId),
+    /// Another node owns the session now: whatever it had by this token is void.
+    Forget { tenant: TenantId, conn_id: ConnId, session: SessionId, token: Token },
     /// The store does not take this step, for that reason: nothing of it was done.
     Unwritten(Box<Step>, String),
+    /// A session that nobody goes on with: this is to be done for its call.
+    Farewell { tenant: TenantId, session: SessionId, caller: Caller, commands: Vec<Command> },
     /// rq's stream broke: say again what waits.
     Resubmit(TenantId),
     /// Somebody asks what is known of a call.
@@ -67,6 +73,7 @@ pub(super) struct Start {
     pub entry: Position,
 }
 
+#[derive(Clone)]
 pub(super) struct Restore {
     pub tenant: TenantId,
     pub session: SessionId,
@@ -110,7 +117,9 @@ struct Live {
     session: CallSession,
     id: SessionId,
     token: Token,
-    digest: u64,
+    application: Arc<Application>,
+    /// Its record as it was last handed out.
+    state: Option<Bytes>,
     /// The entry to acknowledge, until the record is first written.
     entry: Option<Position>,
     due: Option<Timestamp>,
@@ -134,11 +143,30 @@ pub(super) struct Sharing {
     pub sessions: Arc<AtomicUsize>,
     /// What is remembered of calls.
     pub trace: runtime::Recorder,
+    /// Documents that do not begin any more.
+    pub barred: Barred,
+    /// Where reports of faults are kept.
+    pub reports: Reports,
+}
+
+/// The way to the folder of reports, off the threads that run scripts.
+#[derive(Clone)]
+pub(super) struct Reports(pub mpsc::Sender<FaultReport>);
+
+// === impl Reports ===
+
+impl Reports {
+    /// A report of a fault; more than can be written at once show nothing new.
+    pub fn keep(&self, at: Timestamp, subject: Option<String>, cause: Cause, input: String) {
+        // Where there is no room the log line that came before has to do.
+        let _ = self.0.try_send(FaultReport { at, subject, cause, name: "session", input });
+    }
 }
 
 /// One thread's sessions.
 pub(super) struct Worker {
-    inbox: mpsc::Receiver<Work>,
+    slot: Arc<Slot>,
+    life: u32,
     steps: mpsc::Sender<Step>,
     clock: Arc<dyn Clock>,
     limits: ScriptLimits,
@@ -151,40 +179,102 @@ pub(super) struct Worker {
     ended: VecDeque<Key>,
     past: VecDeque<(Key, SessionId, Caller)>,
     out: Vec<Step>,
+    barred: Barred,
+    reports: Reports,
+    /// Sessions that have changed since the thread was last found to have its place.
+    touched: HashSet<Key>,
 }
 
 impl Worker {
-    pub fn new(inbox: mpsc::Receiver<Work>, steps: mpsc::Sender<Step>, shared: Sharing) -> Self {
-        let Sharing { clock, limits, metrics, sessions, trace } = shared;
-        let (live, due) = (HashMap::new(), BTreeSet::new());
+    /// A thread's part, for a place that it has taken in that life.
+    pub fn new(slot: Arc<Slot>, life: u32, steps: mpsc::Sender<Step>, shared: Sharing) -> Self {
+        let Sharing { clock, limits, metrics, sessions, trace, barred, reports } = shared;
+        let (live, due, touched) = (HashMap::new(), BTreeSet::new(), HashSet::new());
         let (ended, past, out) = (VecDeque::new(), VecDeque::new(), Vec::new());
-        Self { inbox, steps, clock, limits, metrics, sessions, trace, live, due, ended, past, out }
+        Self {
+            slot,
+            life,
+            steps,
+            clock,
+            limits,
+            metrics,
+            sessions,
+            trace,
+            live,
+            due,
+            ended,
+            past,
+            out,
+            barred,
+            reports,
+            touched,
+        }
     }
 
-    /// Runs until the inbox closes.
-    pub async fn run(mut self) {
-        loop {
+    /// Goes on with what an abandoned thread has left, and runs until the inbox closes or this thread is abandoned itself.
+    pub async fn run(mut self, left: Left) {
+        let Left { held_by, mut sessions, .. } = left;
+        if let Some(what) = held_by {
+            self.survive(|worker| worker.end_what_held(what, &mut sessions));
+        }
+        for (key, photo) in sessions {
+            self.survive(|worker| worker.go_on(&key, photo));
+            if !self.hand_over().await {
+                return;
+            }
+        }
+        while self.hand_over().await {
             let wait = self.due.first().map(|(due, _)| due.since(self.clock.now()));
+            let slot = Arc::clone(&self.slot);
             tokio::select! {
-                work = self.inbox.recv() => match work {
+                work = async { slot.inbox.lock().await.recv().await } => match work {
                     Some(work) => self.survive(|worker| worker.take(work)),
                     None => return,
                 },
                 () = tokio::time::sleep(wait.unwrap_or(IDLE)), if wait.is_some() => self.survive(Self::fire),
             }
-            for step in self.out.drain(..) {
-                if self.steps.send(step).await.is_err() {
-                    return;
-                }
+        }
+    }
+
+    /// Sends out what has followed; false where nobody wants it any more: the role has ended, or another thread has the place.
+    async fn hand_over(&mut self) -> bool {
+        let has_place = self.release();
+        for step in self.out.drain(..) {
+            if !has_place || self.steps.send(step).await.is_err() {
+                return false;
             }
         }
+        has_place
+    }
+
+    /// Shows what has changed; false if another thread has the place: it goes on from what was shown before.
+    fn release(&mut self) -> bool {
+        let live = &self.live;
+        let changed = self.touched.drain().map(|key| {
+            let photo = live.get(&key).and_then(Live::photo);
+            (key, photo)
+        });
+        let Some(more) = self.slot.release(self.life, changed) else { return false };
+        match usize::try_from(more) {
+            Ok(more) => self.sessions.fetch_add(more, Relaxed),
+            Err(_) => self.sessions.fetch_sub(more.unsigned_abs() as usize, Relaxed),
+        };
+        self.metrics.sessions_run(more);
+        true
     }
 
     /// What panics outside a session's own turn belongs to nobody; the sessions of this worker must not go with it.
     fn survive(&mut self, turn: impl FnOnce(&mut Self)) {
         if let Err(panic) = turn::caught(|| turn(self)) {
             tracing::error!(panic, "a worker of sessions has met a fault of the program");
+            self.report(None, panic, String::new());
         }
+    }
+
+    /// Keeps a report of a panic, without anybody's numbers.
+    fn report(&self, key: Option<&Key>, panic: String, input: String) {
+        let cause = Cause::Panic(runtime::trace::mask::text(&panic));
+        self.reports.keep(self.clock.now(), key.map(|key| key.1.to_string()), cause, input);
     }
 
     fn take(&mut self, work: Work) {
@@ -198,8 +288,15 @@ impl Worker {
                 let what = || format!("refusal {error} of a request");
                 self.with(&(tenant, conn_id), what, |s| s.request_refused(reference, &error, &description, now));
             }
-            Work::Forget(tenant, conn_id) => {
-                self.remove(&(tenant, conn_id));
+            Work::Forget { tenant, conn_id, session, token } => {
+                let key = (tenant, conn_id);
+                // Its call may have another session by now, or this one may have come back.
+                if self.live.get(&key).is_some_and(|live| live.id == session && live.token <= token) {
+                    self.remove(&key);
+                }
+            }
+            Work::Farewell { tenant, session, caller, commands } => {
+                self.out.push(Step::to_do(&tenant, &session, &caller, commands));
             }
             Work::Unwritten(step, reason) => self.unwritten(*step, &reason, now),
             Work::Describe { tenant, conn_id, reply } => {

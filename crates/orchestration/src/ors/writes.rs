@@ -1,16 +1,18 @@
 //! Writes the sessions of one tenant. A fault of one write is paid by that one: its neighbours are written, and nobody waits for it.
 
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use infra::{Clock, Numbers, SessionBatch, SessionId, SessionLedger, SessionWrite, StoreError, Written};
+use infra::{Clock, Numbers, Refusal, Room, SessionBatch, SessionId, SessionLedger, SessionWrite, StoreError, Written};
 use model::{Owner, TenantId, Timestamp};
 
 /// Pause before a batch is tried again while the store is away.
 const AGAIN: Duration = Duration::from_millis(250);
 /// How long a store may have no room before what it does not take counts as refused. The calls concerned hear nothing meanwhile.
 const NO_ROOM_FOR: Duration = Duration::from_secs(5);
+/// Why a write is refused of which the store has said nothing.
+const NO_ANSWER: &str = "the store has given no answer";
 
 /// What became of a write.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -32,67 +34,93 @@ pub(super) struct Writes {
     tenant: TenantId,
     owner: Owner,
     numbers: Numbers,
-    /// Since when the store has no room.
-    no_room_since: Option<Timestamp>,
+    /// Since when the store has no room for what begins.
+    none_begins_since: Option<Timestamp>,
+    /// Since when it has none for what goes on.
+    none_goes_on_since: Option<Timestamp>,
 }
 
 impl Writes {
     pub fn new(ledger: Arc<dyn SessionLedger>, clock: Arc<dyn Clock>, tenant: TenantId, owner: Owner) -> Self {
-        Self { ledger, clock, tenant, owner, numbers: Numbers::default(), no_room_since: None }
+        let numbers = Numbers::default();
+        Self { ledger, clock, tenant, owner, numbers, none_begins_since: None, none_goes_on_since: None }
     }
 
     /// Writes a batch; the answers stand in its order. Waits while the store is away: nothing may leave before it has answered.
+    ///
+    /// What goes on from a step that was refused is not written either, nor would what it wants be done by an heir.
     pub async fn write(&mut self, writes: Vec<SessionWrite>) -> Vec<Answer> {
-        if writes.is_empty() {
-            return Vec::new();
-        }
-        let number = self.numbers.take(writes.len(), self.clock.now());
-        match self.commit(&writes, number).await {
-            Ok(written) => written.into_iter().map(Answer::from).collect(),
-            Err(error) if writes.len() == 1 => vec![Answer::Refused(error.to_string())],
-            Err(_) => self.one_by_one(writes, number).await,
-        }
-    }
-
-    /// Somebody in the batch cannot be written: the others can. Each keeps its number, so that none is written twice.
-    async fn one_by_one(&mut self, writes: Vec<SessionWrite>, number: u64) -> Vec<Answer> {
         let mut answers = Vec::with_capacity(writes.len());
         let mut refused: HashSet<SessionId> = HashSet::new();
-        for (number, write) in (number..).zip(writes) {
-            if refused.contains(&write.session) {
-                answers.push(Answer::Refused("it goes on from a step that was refused".to_owned()));
-                continue;
+        let mut left = VecDeque::from(writes);
+        while !left.is_empty() {
+            let round = next_round(&mut left);
+            let stands = |write: &&SessionWrite| !refused.contains(&write.session);
+            let mut written = self.write_round(round.iter().filter(stands).cloned().collect()).await.into_iter();
+            for SessionWrite { session, .. } in round {
+                let answer = match refused.contains(&session) {
+                    true => Answer::Refused("it goes on from a step that was refused".to_owned()),
+                    false => written.next().unwrap_or_else(|| Answer::Refused(NO_ANSWER.to_owned())),
+                };
+                if matches!(answer, Answer::Refused(_)) {
+                    refused.insert(session);
+                }
+                answers.push(answer);
             }
-            let written = self.commit(std::slice::from_ref(&write), number).await;
-            let answer = match written.map(|mut written| written.pop()) {
-                Ok(Some(written)) => Answer::from(written),
-                Ok(None) => Answer::Refused("the store has given no answer".to_owned()),
-                Err(error) => Answer::Refused(error.to_string()),
-            };
-            if matches!(answer, Answer::Refused(_)) {
-                refused.insert(write.session);
-            }
-            answers.push(answer);
         }
         answers
     }
 
-    /// Commits until the store has answered, or will never take it.
-    async fn commit(&mut self, writes: &[SessionWrite], number: u64) -> infra::Result<Vec<Written>> {
+    /// Writes what does not depend on each other. Those for which there is no room are tried again for a while.
+    async fn write_round(&mut self, writes: Vec<SessionWrite>) -> Vec<Answer> {
+        let mut written = self.write_once(&writes).await;
+        while self.is_room_waited_for(&writes, &written) {
+            tokio::time::sleep(AGAIN).await;
+            let without: Vec<usize> = (0..written.len()).filter(|at| has_no_room(&written[*at])).collect();
+            let again: Vec<SessionWrite> = without.iter().map(|at| writes[*at].clone()).collect();
+            for (at, answer) in without.into_iter().zip(self.write_once(&again).await) {
+                written[at] = answer;
+            }
+        }
+        written.into_iter().map(Answer::from).collect()
+    }
+
+    /// One answer for each write.
+    async fn write_once(&mut self, writes: &[SessionWrite]) -> Vec<Written> {
+        if writes.is_empty() {
+            return Vec::new();
+        }
+        let number = self.numbers.take(writes.len(), self.clock.now());
+        match self.commit(writes, number).await {
+            Ok(written) if written.len() == writes.len() => return written,
+            Err(error) if writes.len() == 1 => return vec![Written::Refused(refusal_of(error))],
+            // Somebody in the batch cannot be written: the others can.
+            Ok(_) | Err(_) => {}
+        }
+        let mut written = Vec::with_capacity(writes.len());
+        // Each keeps its number, so that none is written twice.
+        for (number, write) in (number..).zip(writes) {
+            let answer = self.commit(std::slice::from_ref(write), number).await;
+            written.push(match answer.map(|mut answer| answer.pop()) {
+                Ok(Some(answer)) => answer,
+                Ok(None) => Written::Refused(Refusal::Invalid(NO_ANSWER.to_owned())),
+                Err(error) => Written::Refused(refusal_of(error)),
+            });
+        }
+        written
+    }
+
+    /// Commits until the store has answered.
+    async fn commit(&self, writes: &[SessionWrite], number: u64) -> infra::Result<Vec<Written>> {
         let (tenant, owner) = (self.tenant.clone(), self.owner.clone());
         let batch = SessionBatch { tenant, owner, writes: writes.to_vec(), consumed: None, number };
         let mut waits = false;
         loop {
+            // A store that is away comes back, and may have done it.
             let error = match self.ledger.commit(batch.clone()).await {
-                Ok(written) => {
-                    self.no_room_since = None;
-                    return Ok(written);
-                }
-                Err(error) => error,
+                Err(error @ StoreError::Unavailable { .. }) => error,
+                answered => return answered,
             };
-            if !self.is_waited_for(&error) {
-                return Err(error);
-            }
             if !std::mem::replace(&mut waits, true) {
                 tracing::warn!(tenant = %self.tenant, %error, "sessions wait for their store");
             }
@@ -100,15 +128,44 @@ impl Writes {
         }
     }
 
-    /// A store that is away comes back, and may have done it. One that is full is waited for as long as a caller may hear nothing: once,
-    /// not for each session again.
-    fn is_waited_for(&mut self, error: &StoreError) -> bool {
+    /// Whether something has found no room, and it is worth while to ask again. A full store is waited for as long as a caller may hear
+    /// nothing: once, not for each session again. What begins is refused sooner than what goes on, so each has its own time.
+    fn is_room_waited_for(&mut self, writes: &[SessionWrite], written: &[Written]) -> bool {
         let now = self.clock.now();
-        match error {
-            StoreError::Unavailable { .. } => true,
-            error if error.passes() => now.since(*self.no_room_since.get_or_insert(now)) < NO_ROOM_FOR,
-            _ => false,
+        let mut is_waited_for = false;
+        for (room, since) in [(Room::Begins, &mut self.none_begins_since), (Room::GoesOn, &mut self.none_goes_on_since)]
+        {
+            let mut these = writes.iter().zip(written).filter(|(write, _)| Room::of(&write.change) == room).peekable();
+            match these.peek().is_some() {
+                true if these.any(|(_, answer)| has_no_room(answer)) => {
+                    is_waited_for |= now.since(*since.get_or_insert(now)) < NO_ROOM_FOR;
+                }
+                true => *since = None,
+                false => {}
+            }
         }
+        is_waited_for
+    }
+}
+
+/// Takes the first writes out of which no two are of one session: whether a step is refused is known before one is written that goes on
+/// from it.
+fn next_round(left: &mut VecDeque<SessionWrite>) -> Vec<SessionWrite> {
+    let mut sessions = HashSet::new();
+    let end = left.iter().position(|write| !sessions.insert(&write.session)).unwrap_or(left.len());
+    left.drain(..end).collect()
+}
+
+const fn has_no_room(written: &Written) -> bool {
+    matches!(written, Written::Refused(Refusal::NoRoom { .. }))
+}
+
+/// What an error of the store as a whole means for one write.
+fn refusal_of(error: StoreError) -> Refusal {
+    match error {
+        StoreError::Full { what, bound } => Refusal::NoRoom { what, bound },
+        StoreError::DiskFull { .. } => Refusal::NoRoom { what: "the disk", bound: 0 },
+        error => Refusal::Invalid(error.to_string()),
     }
 }
 

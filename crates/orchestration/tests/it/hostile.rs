@@ -117,7 +117,7 @@ fn data() -> Box<dyn Datamodel> {
     limited(ScriptLimits { evaluation: 100, input: 300, time: Duration::from_millis(500), ..ScriptLimits::default() })
 }
 
-fn session(script: &str) -> Option<Session> {
+pub fn session(script: &str) -> Option<Session> {
     let text = format!(
         "<scxml version='1.0' datamodel='ecmascript'><datamodel><data id='kept' expr='1'/></datamodel><state id='a'>
         <transition event='go'><script><![CDATA[{script}]]></script><log expr='kept'/></transition>
@@ -133,19 +133,19 @@ fn tell(session: &mut Session, name: &str) -> Vec<Output> {
 }
 
 /// A session without harm in it, which runs beside all others.
-struct Honest {
+pub struct Honest {
     session: Session,
     told: u64,
 }
 
 impl Honest {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let text = "<scxml version='1.0' datamodel='ecmascript'><datamodel><data id='n' expr='0'/></datamodel><state id='a'>
             <transition event='go'><script>n = [1, 2, 3].reduce(function (a, b) { return a + b; }, n) - 5;</script><log expr='n'/></transition></state></scxml>";
         Self { session: Session::start(document(text), data(), "honest", T0), told: 0 }
     }
 
-    fn goes_on(&mut self, beside: &str) {
+    pub fn goes_on(&mut self, beside: &str) {
         self.told += 1;
         let said = tell(&mut self.session, "go");
         let text = self.told.to_string();
@@ -154,7 +154,7 @@ impl Honest {
 }
 
 /// That it has come to an end one way or another, and can be asked, written down and ended.
-fn within_bounds(session: &mut Session, script: &str) {
+pub fn within_bounds(session: &mut Session, script: &str) {
     let said = tell(session, "go");
     let ended = said.iter().any(|o| matches!(o, Output::Done(End::Limit(_))));
     assert_eq!(ended, session.is_over(), "{script}: {said:?}");
@@ -207,6 +207,28 @@ fn a_hostile_expression_is_checked_within_its_bounds() {
             let _ = checker.check(syntax, text);
         }
         assert_eq!(checker.check(Syntax::Expression, "1 + 1"), Ok(()), "after {:.60}", text);
+    }
+}
+
+#[test]
+fn a_document_runs_nothing_while_it_is_checked() {
+    let mut checker = SyntaxChecker::new(ScriptLimits::default(), Arc::new(SystemClock::start())).expect("fits");
+    let closes =
+        ["1);}); globalThis.ran = 1; (function(){return (1", "a = 1; }); globalThis.ran = 1; (function(__value){ b"];
+    for text in closes {
+        for syntax in [Syntax::Expression, Syntax::Location, Syntax::Script] {
+            let _ = checker.check(syntax, text);
+        }
+    }
+    for (text, is_right) in
+        [("1 + 1", true), ("1 +", false), ("let a, a", false), ("break b", false), ("1); let a, a; (1", false)]
+    {
+        assert_eq!(checker.check(Syntax::Expression, text).is_ok(), is_right, "{text}");
+    }
+    for (text, is_right) in
+        [("var a = 1;", true), ("let a; let a;", false), ("break __end;", false), ("/* open", false)]
+    {
+        assert_eq!(checker.check(Syntax::Script, text).is_ok(), is_right, "{text}");
     }
 }
 

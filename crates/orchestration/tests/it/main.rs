@@ -3,5 +3,6 @@
 mod conformance;
 mod harness;
 mod hostile;
+mod natives;
 mod role;
 mod scripts;

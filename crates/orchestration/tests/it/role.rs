@@ -1,7 +1,7 @@
 //! The role over real sockets: config, frontend and rq are played by the test.
 
 use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use futures::StreamExt as _;
 use infra::embedded::{Embedded, FileLog};
 use infra::{
     Answer, CallWrite, Change, Claim, Claimed, Holding, Loaded, NewCall, ObjectChange, ObjectChanges, Position, Record,
-    Revision, SessionBatch, SessionId, SessionLedger, StoreError, Stores, SystemClock, Written,
+    Revision, SessionBatch, SessionId, SessionLedger, SessionWrite, StoreError, Stores, SystemClock, Written,
 };
 use model::event::CallRef;
 use model::{
@@ -196,6 +196,8 @@ struct Faulty {
     never: ConnId,
     unknown: ConnId,
     looked_up: AtomicUsize,
+    /// Whether it says that there are no sessions of anybody who is gone.
+    hidden: AtomicBool,
 }
 
 impl SessionLedger for Faulty {
@@ -221,6 +223,9 @@ impl SessionLedger for Faulty {
         self.inner.orphans(tenant, of, max)
     }
     fn owners<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, Vec<Holding>> {
+        if self.hidden.load(Relaxed) {
+            return Box::pin(async { Ok(Vec::new()) });
+        }
         self.inner.owners(tenant)
     }
     fn consumed<'a>(&'a self, tenant: &'a TenantId, view: &'static str) -> Answer<'a, Position> {
@@ -389,7 +394,9 @@ async fn installation() -> Stores {
             let mut stores = Stores::of(embedded, reporting, Arc::new(NoProvisioning), installation.clock);
             let (inner, looked_up) = (stores.sessions.clone(), AtomicUsize::default());
             let (never, unknown) = (ConnId(CONN.0 + 3), ConnId(CONN.0 + 4));
-            stores.sessions = FAULTY.get_or_init(|| Arc::new(Faulty { inner, never, unknown, looked_up })).clone();
+            stores.sessions = FAULTY
+                .get_or_init(|| Arc::new(Faulty { inner, never, unknown, looked_up, hidden: AtomicBool::default() }))
+                .clone();
             Ok(Arc::new(InMemory(stores)) as Arc<dyn Composed>)
         })
     });
@@ -432,6 +439,61 @@ async fn taken_over(stores: &Stores, frames: &mut mpsc::Receiver<(String, JsonVa
         (released["req"].as_str(), released["RouteType"].as_str()),
         (Some("TRouteCall"), Some("CallDisconnect"))
     );
+}
+
+/// Records that nobody can live with: one that is damaged, one of which nothing can be read, and one with which two processes have died. They
+/// are put aside, and the calls that can still be named take their default.
+async fn put_aside(stores: &Stores, frames: &mut mpsc::Receiver<(String, JsonValue)>) {
+    let dead = |number: u64| Owner { node: NodeId::parse("ors-9").expect("a node"), epoch: Epoch(number) };
+    let session = |number: u64| SessionId(format!("{}-1-1", ConnId(CONN.0 + number)));
+    let state = |number: u64, damage: &[u8]| {
+        let record = v1::SessionRecord {
+            call: Some(wire::call_ref_to_wire(&call(ConnId(CONN.0 + number)))),
+            this_dn: "9000".to_owned(),
+            application: "closed".to_owned(),
+            ..v1::SessionRecord::default()
+        };
+        let body = [record.encode_to_vec(), damage.to_vec()].concat().into();
+        v1::StateRecord { kind: "session".to_owned(), version: 1, body }.encode_to_vec().into()
+    };
+    let write = |number: u64, state: Bytes| SessionWrite {
+        session: session(number),
+        conn_id: Some(ConnId(CONN.0 + number)),
+        token: Token(1),
+        change: Change::Create { state, intentions: Bytes::new() },
+        due: None,
+        events: Vec::new(),
+        began_with: None,
+    };
+    let writes = vec![write(6, state(6, b"\xff\xff")), write(7, Bytes::from_static(b"\xff")), write(8, state(8, b""))];
+    // The last one has killed two already, and is where the third would find it.
+    let batch = |writes| SessionBatch { tenant: tenant(), owner: dead(1), writes, consumed: None, number: 0 };
+    let hidden = &FAULTY.get().expect("set").hidden;
+    hidden.store(true, Relaxed);
+    stores.sessions.commit(batch(writes)).await.expect("written");
+    for epoch in [2, 3] {
+        let claim = Claim { tenant: tenant(), key: session(8), seen: None };
+        stores.sessions.claim(&dead(epoch), vec![claim]).await.expect("claimed");
+    }
+    hidden.store(false, Relaxed);
+    let mut to_default = Vec::new();
+    while to_default.len() < 2 {
+        let (_, frame) = next(frames).await;
+        let of = frame["ConnID"].as_str().and_then(|id| id.split('@').next()).expect("a call").to_owned();
+        // Other calls of this test give up what they play, each in its time.
+        if [6, 8].iter().any(|number| ConnId(CONN.0 + number).to_string() == of) {
+            assert_eq!((frame["req"].as_str(), frame["OtherDN"].as_str()), (Some("TRouteCall"), Some("7199")));
+            to_default.push(of);
+        }
+    }
+    to_default.sort();
+    assert_eq!(to_default, [6, 8].map(|number| ConnId(CONN.0 + number).to_string()));
+    let held = stores.quarantine.list(&tenant()).await.expect("readable");
+    let mut keys: Vec<_> = held.iter().map(|one| one.key.clone()).collect();
+    keys.sort();
+    assert_eq!(keys, [6, 7, 8].map(|number| session(number).0));
+    let why = |number| &held.iter().find(|one| one.key == session(number).0).expect("it is there").why;
+    assert!(why(6).starts_with("it cannot be read") && why(8).starts_with("two processes"), "{held:?}");
 }
 
 /// A session that the store never takes, and one that is too large for it: both calls take their default, nothing of what their
@@ -523,6 +585,7 @@ async fn a_call_runs_its_application_to_the_agent_and_a_broken_one_takes_the_def
     facts_of_sessions_name_one_thread(&stores, &switch.call).await;
 
     taken_over(&stores, &mut frames).await;
+    put_aside(&stores, &mut frames).await;
 
     let other = ConnId(CONN.0 + 1);
     let mut switch = Switch { stores: stores.clone(), call: call(other), seq: 0 };

@@ -4,9 +4,9 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use contracts::v1::{self, queue_command::Command};
-use infra::{Position, Posted, PostedEntry, QueueRecord, Recipient, Written};
+use infra::{Position, Posted, PostedEntry, QueueRecord, Recipient};
 use model::{ConnId, TenantId, Timestamp};
 use routing::RequestId;
 use runtime::RoleContext;
@@ -16,6 +16,7 @@ use tracing::{error, info, warn};
 
 use super::handler::{TenantQueues, Turn};
 use super::metrics::Metrics;
+use super::writes::{RefusedRequest, Writes, Wrote};
 use crate::events;
 
 /// Tenants that one rq serves.
@@ -124,6 +125,7 @@ async fn serve_once(
         tenant: tenant.clone(),
         listeners: HashMap::new(),
         metrics: metrics.clone(),
+        writes: Writes::new(ctx.stores.queues.clone(), ctx.clock.clone()),
     };
     desk.run(asked).await
 }
@@ -177,6 +179,7 @@ struct Desk {
     tenant: TenantId,
     listeners: HashMap<RequestId, Listener>,
     metrics: Metrics,
+    writes: Writes,
 }
 
 impl Desk {
@@ -203,8 +206,8 @@ impl Desk {
             }
             let now = self.ctx.clock.now();
             let answers: Vec<Answer> = batch.drain(..).filter_map(|ask| self.take(ask, now)).collect();
-            let turn = self.queues.turn(now);
-            if !self.commit(&turn).await? {
+            let mut turn = self.queues.turn(now);
+            if !self.commit(&mut turn, now).await? {
                 return Ok(End::Lost);
             }
             self.send(turn);
@@ -270,32 +273,22 @@ impl Desk {
         }
     }
 
-    /// Writes the turn; `false` when somebody else owns the queues. Waits while the store is away.
-    async fn commit(&self, turn: &Turn) -> Result<bool> {
-        let Some(whole) = &turn.batch else { return Ok(true) };
-        let mut reduced: Option<infra::QueueBatch> = None;
-        loop {
-            match self.ctx.stores.queues.commit(reduced.as_ref().unwrap_or(whole).clone()).await {
-                Ok(Written::Done { .. }) => return Ok(true),
-                Ok(Written::Fenced { owner, .. }) => {
-                    warn!(tenant = %self.tenant, %owner, "queues belong to another replica now");
-                    return Ok(false);
+    /// Writes the turn; `false` when somebody else owns the queues. A request that the store does not take ends with the next turn, after
+    /// whose commit its asker is told; what this turn would have said of it is not so.
+    async fn commit(&mut self, turn: &mut Turn, now: Timestamp) -> Result<bool> {
+        let Some(batch) = turn.batch.clone() else { return Ok(true) };
+        match self.writes.write(batch).await? {
+            Wrote::Done(refused) => {
+                for RefusedRequest { id, reason } in refused {
+                    error!(tenant = %self.tenant, request = id.0, reason, "a request cannot be stored: it is refused");
+                    turn.outcomes.retain(|(about, _)| *about != id);
+                    self.queues.refuse(&id, &reason, now);
                 }
-                Ok(Written::Refused(refusal)) => {
-                    // What the store never takes goes on in memory alone: the rest of the tenant's queues does not wait for it.
-                    let left_out = reduced.get_or_insert_with(|| whole.clone()).give_way(&refusal);
-                    error!(tenant = %self.tenant, %refusal, left_out, "a turn of the queues is not stored as a whole");
-                    if left_out == 0 && !refusal.passes() {
-                        return Ok(true);
-                    }
-                    tokio::time::sleep(ASK_AGAIN).await;
-                }
-                Ok(other) => bail!("the queues' record is not as it was left: {other:?}"),
-                Err(error) if error.passes() => {
-                    warn!(tenant = %self.tenant, %error, "the turn waits for the store");
-                    tokio::time::sleep(ASK_AGAIN).await;
-                }
-                Err(error) => return Err(error.into()),
+                Ok(true)
+            }
+            Wrote::Lost(owner) => {
+                warn!(tenant = %self.tenant, %owner, "queues belong to another replica now");
+                Ok(false)
             }
         }
     }

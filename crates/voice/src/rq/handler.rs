@@ -31,6 +31,8 @@ const VIEW: &str = "rq";
 const UNNAMED_QUEUE: &str = "VQ_Default";
 /// The latest decisions that can be asked for.
 const DECISIONS_MAX: usize = 1_000;
+/// The published error number of a request that nobody can take now.
+const NOT_STORED: u32 = 58;
 /// How many events may be folded without an effect before their position is written nevertheless.
 const POSITION_LAG_MAX: usize = 500;
 
@@ -138,9 +140,9 @@ impl TenantQueues {
         self.router.is_empty()
     }
 
-    /// When [`TenantQueues::turn`] wants to be called although nothing has come in.
+    /// When [`TenantQueues::turn`] wants to be called although nothing has come in: at once, while there is something to be said.
     pub fn next_timeout(&self) -> Option<Timestamp> {
-        self.router.next_timeout()
+        if self.outcomes.is_empty() { self.router.next_timeout() } else { Some(Timestamp::from_micros(0)) }
     }
 
     // === Requests ===
@@ -172,6 +174,15 @@ impl TenantQueues {
                 id
             }
         }
+    }
+
+    /// The store does not take the request: it ends, and whoever has asked for it is told why.
+    pub fn refuse(&mut self, id: &RequestId, reason: &str, now: Timestamp) {
+        self.metrics.request_refused();
+        let why = format!("the request cannot be stored: {reason}");
+        self.outcomes.push((id.clone(), Outcome::Refused(refused(NOT_STORED, &why, None))));
+        // Its end follows in the same turn, behind this word.
+        self.router.cancel(id, now);
     }
 
     fn submit(&mut self, submit: v1::Submit, now: Timestamp) -> RequestId {
@@ -324,7 +335,7 @@ impl TenantQueues {
         self.unwritten = 0;
         let request = |id: &RequestId| self.router.request(id).map(|request| records::encode_request(&request));
         let agent = |id: &AgentId| self.router.agent(id).map(|agent| records::encode_agent(&agent));
-        let batch = QueueBatch {
+        let mut batch = QueueBatch {
             tenant: self.tenant.clone(),
             owner: self.owner.clone(),
             token: self.token,
@@ -333,8 +344,9 @@ impl TenantQueues {
             state: changes.phones.then(|| records::encode_phones(&self.router.phones_out_of_service())),
             events,
             consumed: Some(Consumed { view: VIEW, position: self.position }),
-            number: self.numbers.take(1, now),
+            number: 0,
         };
+        batch.number = self.numbers.take(batch.parts_max(), now);
         Turn { batch: Some(batch), outcomes }
     }
 
@@ -564,6 +576,23 @@ mod tests {
             ..v1::Submit::default()
         };
         queues.command(Command::Submit(submit), now);
+    }
+
+    #[test]
+    fn a_request_that_cannot_be_stored_ends_and_its_asker_is_told_why() {
+        let now = Timestamp::from_millis(1_000);
+        let mut queues = queues();
+        submit(&mut queues, "r1", 1, now);
+        submit(&mut queues, "r2", 2, now);
+        queues.turn(now);
+        queues.refuse(&RequestId("r1".to_owned()), "too large", now);
+        assert!(queues.next_timeout().is_some_and(|due| due <= now), "nobody waits for that");
+        let turn = queues.turn(now);
+        let (id, Outcome::Refused(first)) = &turn.outcomes[0] else { panic!("{:?}", turn.outcomes) };
+        assert_eq!((id.0.as_str(), first.code), ("r1", NOT_STORED));
+        assert!(first.message.ends_with("too large"), "{}", first.message);
+        assert_eq!(turn.ended(), [RequestId("r1".to_owned())], "its row goes with this turn");
+        assert!(queues.router.status(&RequestId("r2".to_owned())).is_some());
     }
 
     fn details(conn_id: u64, ended: bool) -> v1::CallDetails {

@@ -1,6 +1,7 @@
 //! How a session comes to a worker: by a new call, or by its record.
 
 use std::cell::RefCell;
+use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -8,12 +9,17 @@ use infra::{Change, Position, SessionId};
 use model::{Timestamp, Token};
 use scxml::{EvalError, Session};
 
+use super::slot::{InHand, Photo};
 use super::turn::caught;
 use super::{Key, Live, Restore, Standing, Start, Step, Worker};
 use crate::ecmascript::{Ecmascript, PlatformObjects};
-use crate::ors::call_session::{CallSession, Caller, Command, Ended, Fault, Withdrawn, start_parameters};
+use crate::ors::applications::Application;
+use crate::ors::call_session::{CallSession, Caller, Command, Ended, Fault, Withdrawn, cancellation, start_parameters};
 use crate::ors::records;
 use crate::ors::session_facts::SessionFacts;
+
+/// Why a document does not run that has held a thread.
+const HELD: &str = "its script has held a thread for good: it does not run before it is changed";
 
 impl Worker {
     pub(super) fn start(&mut self, start: Start, now: Timestamp) {
@@ -27,16 +33,23 @@ impl Worker {
             // The session hears of the call's return by itself; an ended call needs none.
             return self.acknowledge(&start);
         }
-        let withdrawn = self.let_go(&key, now);
         let (id, caller, entry) = (start.session.clone(), start.caller.clone(), start.entry);
-        let digest = start.application.digest;
+        let application = Arc::clone(&start.application);
+        if self.barred.is_barred(&key.0, application.digest) {
+            return self.not_begun(&key, &id, &caller, entry, (Fault::Held, HELD));
+        }
+        let withdrawn = self.let_go(&key, now);
+        let (tenant, session) = (key.0.clone(), id.clone());
+        let in_hand =
+            InHand::Start { tenant, session, caller: caller.clone(), application: application.clone(), entry };
+        self.slot.hold(self.life, in_hand);
         match caught(|| self.run_application(start, now)) {
             Ok(Ok(mut session)) => {
                 // It may have taken back something by itself already.
                 session.withdrawn.extend(withdrawn);
                 let mut facts = SessionFacts::new(&id, Token(1));
                 let told = facts.started(&key.0, &session.caller, now).into_iter().collect();
-                let live = Live { told, entry: Some(entry), ..Live::new(session, id, Token(1), digest, facts) };
+                let live = Live { told, entry: Some(entry), ..Live::new(session, id, Token(1), application, facts) };
                 crate::ors::explain::began(&self.trace, &key.0, &live.session.caller, "started", now);
                 self.insert(key.clone(), live);
                 self.metrics.session_started();
@@ -50,6 +63,7 @@ impl Worker {
             }
             Err(panic) => {
                 let reason = format!("a panic while its application began: {panic}");
+                self.report(Some(&key), panic, format!("application {}: it began", caller.application));
                 self.not_begun(&key, &id, &caller, entry, (Fault::Panicked, &reason));
             }
         }
@@ -66,6 +80,7 @@ impl Worker {
     /// An application that is over makes room for the call's next one; what rq still has to be told is the next one's to tell.
     fn let_go(&mut self, key: &Key, now: Timestamp) -> Vec<Withdrawn> {
         let Some(live) = self.live.get_mut(key) else { return Vec::new() };
+        self.slot.hold(self.life, InHand::Session(key.clone()));
         live.session.replaced(now);
         let withdrawn = std::mem::take(&mut live.session.withdrawn);
         self.step(key, now);
@@ -92,19 +107,37 @@ impl Worker {
     }
 
     pub(super) fn restore(&mut self, restore: Restore, now: Timestamp) {
+        let facts = SessionFacts::new(&restore.session, restore.token);
+        self.restore_with(restore, facts, "gone on with after a restart", now);
+    }
+
+    fn restore_with(&mut self, restore: Restore, facts: SessionFacts, how: &'static str, now: Timestamp) {
         let Ok(caller) = records::caller(&restore.record) else {
             tracing::error!(session = %restore.session.0, "a session's record cannot be read");
             return;
         };
         let key = (restore.tenant.clone(), caller.call.conn_id);
-        let digest = restore.application.as_ref().map_or(0, |a| a.digest);
-        let restored = caught(|| self.restored(&restore, caller.clone(), now));
-        match restored.unwrap_or_else(|panic| Err(format!("a panic while it was restored: {panic}"))) {
+        let Some(application) = restore.application.clone() else {
+            return self.given_up(
+                restore,
+                caller,
+                facts,
+                (Fault::NotRestored, "its application cannot be loaded"),
+                now,
+            );
+        };
+        if self.barred.is_barred(&key.0, application.digest) {
+            return self.given_up(restore, caller, facts, (Fault::Held, HELD), now);
+        }
+        self.slot.hold(self.life, InHand::Restore(Box::new(restore.clone())));
+        let restored = caught(|| self.restored(&restore, &application, caller.clone(), now)).unwrap_or_else(|panic| {
+            self.report(Some(&key), panic.clone(), format!("application {}: it was restored", caller.application));
+            Err(format!("a panic while it was restored: {panic}"))
+        });
+        match restored {
             Ok(session) => {
-                let facts = SessionFacts::new(&restore.session, restore.token);
-                let live = Live::new(session, restore.session, restore.token, digest, facts);
+                let live = Live::new(session, restore.session, restore.token, application, facts);
                 let live = Live { written: true, ..live };
-                let how = "gone on with after a restart";
                 crate::ors::explain::began(&self.trace, &key.0, &live.session.caller, how, now);
                 self.insert(key.clone(), live);
                 self.metrics.session_restored();
@@ -112,24 +145,68 @@ impl Worker {
                 // The outcome shall come to this node.
                 self.resubmit(|k| *k == key);
             }
-            Err(reason) => self.given_up(restore, caller, &reason, now),
+            Err(reason) => self.given_up(restore, caller, facts, (Fault::NotRestored, &reason), now),
         }
     }
 
-    fn given_up(&mut self, restore: Restore, caller: Caller, reason: &str, now: Timestamp) {
+    /// Goes on with a session that an abandoned thread had.
+    pub(super) fn go_on(&mut self, key: &Key, photo: Photo) {
+        self.touched.insert(key.clone());
+        if let Some((restore, facts)) = record_of(key, photo) {
+            self.restore_with(restore, facts, "gone on with by another thread", self.clock.now());
+        }
+    }
+
+    /// Ends the session that has held its thread: it is not run again.
+    pub(super) fn end_what_held(&mut self, what: InHand, left: &mut HashMap<Key, Photo>) {
+        let now = self.clock.now();
+        let (restore, facts) = match what {
+            InHand::Start { tenant, session, caller, entry, .. } => {
+                let key = (tenant, caller.call.conn_id);
+                return self.not_begun(&key, &session, &caller, entry, (Fault::Held, HELD));
+            }
+            InHand::Restore(restore) => {
+                let facts = SessionFacts::new(&restore.session, restore.token);
+                (*restore, facts)
+            }
+            InHand::Session(key) => {
+                self.touched.insert(key.clone());
+                let Some(known) = left.remove(&key).and_then(|photo| record_of(&key, photo)) else { return };
+                known
+            }
+        };
+        if let Ok(caller) = records::caller(&restore.record) {
+            self.given_up(restore, caller, facts, (Fault::Held, HELD), now);
+        }
+    }
+
+    /// A session that is not gone on with: its record ends, rq has nothing of it any more, and its call takes its default if it waits.
+    fn given_up(
+        &mut self,
+        restore: Restore,
+        caller: Caller,
+        mut facts: SessionFacts,
+        (fault, reason): (Fault, &str),
+        now: Timestamp,
+    ) {
         tracing::error!(call = %caller.call.conn_id, application = caller.application, reason, "a session cannot go on");
+        let queued = records::queue_requests(&restore.record).map(|id| Command::Queue(cancellation(id)));
         // A call that has left is nobody's to send anywhere.
         let default = records::waits(&restore.record).then_some(Command::DefaultRoute);
-        let failed = Command::Ended(Ended::Failed { fault: Fault::NotRestored, reason: reason.to_owned() });
-        let commands: Vec<Command> = default.into_iter().chain([failed]).collect();
-        let mut facts = SessionFacts::new(&restore.session, restore.token);
+        let failed = Command::Ended(Ended::Failed { fault, reason: reason.to_owned() });
+        let commands: Vec<Command> = queued.chain(default).chain([failed]).collect();
         let facts = facts.of_commands(&restore.tenant, &caller, None, &commands, now);
         let step = Step::to_do(&restore.tenant, &restore.session, &caller, commands);
         self.out.push(Step { change: Some(Change::End), token: restore.token, facts, ..step });
     }
 
-    fn restored(&self, restore: &Restore, caller: Caller, now: Timestamp) -> Result<CallSession, String> {
-        let application = restore.application.as_ref().ok_or("its application cannot be loaded")?;
+    fn restored(
+        &self,
+        restore: &Restore,
+        application: &Application,
+        caller: Caller,
+        now: Timestamp,
+    ) -> Result<CallSession, String> {
         let platform = Rc::new(RefCell::new(PlatformObjects::default()));
         let (parameters, clock) = (start_parameters(&caller), Arc::clone(&self.clock));
         let data = Ecmascript::new(self.limits, clock, parameters, Rc::clone(&platform)).map_err(|e| e.to_string())?;
@@ -152,13 +229,28 @@ impl Worker {
     }
 }
 
+/// The record that a photograph shows.
+fn record_of(key: &Key, photo: Photo) -> Option<(Restore, SessionFacts)> {
+    let Photo { session, token, application, state, facts } = photo;
+    let unreadable = |error: &_| tracing::error!(call = %key.1, %error, "a session's own record cannot be read");
+    let record = records::decode(&state).inspect_err(unreadable).ok()?;
+    Some((Restore { tenant: key.0.clone(), session, record, token, application: Some(application) }, facts))
+}
+
 impl Live {
-    fn new(session: CallSession, id: SessionId, token: Token, digest: u64, facts: SessionFacts) -> Self {
+    fn new(
+        session: CallSession,
+        id: SessionId,
+        token: Token,
+        application: Arc<Application>,
+        facts: SessionFacts,
+    ) -> Self {
         Self {
             session,
             id,
             token,
-            digest,
+            application,
+            state: None,
             entry: None,
             due: None,
             facts,

@@ -7,6 +7,7 @@ use model::event::CallRef;
 use model::{CallType, CallUuid, Dn, UserData};
 use runtime::Recorder;
 
+use super::slot::InHand;
 use super::*;
 use crate::ors::applications::load_document;
 use crate::ors::call_session::{Ended, Fault};
@@ -14,6 +15,7 @@ use crate::ors::call_session::{Ended, Fault};
 const WAITS: &str = "<scxml version='1.0' datamodel='ecmascript' xmlns:dialog='urn:trunkline:dialog'><state>
     <transition event='interaction.present'><dialog:play prompts=\"['welcome']\"/></transition>
     <transition event='*'/></state></scxml>";
+const GREETS: &str = "<scxml version='1.0' datamodel='ecmascript'><datamodel><data id='a' expr='1'/></datamodel><state><transition event='*'/></state></scxml>";
 const GROWS: &str = "<scxml version='1.0' datamodel='ecmascript' xmlns:dialog='urn:trunkline:dialog'>
     <datamodel><data id='text'/></datamodel><state>
     <transition event='interaction.present'><assign location='text' expr=\"'x'.repeat(1200000)\"/><dialog:play prompts=\"['welcome']\"/></transition>
@@ -34,6 +36,10 @@ fn worker() -> Worker {
 
 fn worker_at(clock: Arc<dyn Clock>) -> Worker {
     let (_, inbox) = mpsc::channel(1);
+    worker_in(Arc::new(Slot::new(inbox)), 0, Barred::default(), clock)
+}
+
+fn worker_in(slot: Arc<Slot>, life: u32, barred: Barred, clock: Arc<dyn Clock>) -> Worker {
     let (steps, _) = mpsc::channel(1);
     let sharing = Sharing {
         clock,
@@ -41,8 +47,29 @@ fn worker_at(clock: Arc<dyn Clock>) -> Worker {
         metrics: Metrics::register(&runtime::Metrics::default()),
         sessions: Arc::default(),
         trace: Recorder::off(),
+        barred,
+        reports: Reports(mpsc::channel(1).0),
     };
-    Worker::new(inbox, steps, sharing)
+    Worker::new(slot, life, steps, sharing)
+}
+
+/// The next thread of a worker that is held, once it has been looked at for long enough; what it says of the others comes first.
+fn next_thread(held: &Worker) -> (Worker, Left) {
+    let looks = (1..).take_while(|_| !held.slot.look()).count();
+    assert!(looks > 5, "nobody is abandoned for a moment: {looks}");
+    let left = held.slot.abandon();
+    if let Some((tenant, digest)) = left.document() {
+        held.barred.bar(tenant, digest);
+    }
+    (worker_in(held.slot.clone(), left.life(), held.barred.clone(), held.clock.clone()), left)
+}
+
+fn go_on(worker: &mut Worker, left: Left) {
+    let Left { held_by, mut sessions, .. } = left;
+    worker.end_what_held(held_by.expect("something held it"), &mut sessions);
+    for (key, photo) in sessions {
+        worker.go_on(&key, photo);
+    }
 }
 
 fn tenant() -> TenantId {
@@ -68,7 +95,7 @@ fn start(worker: &mut Worker, number: u64, text: &str) -> Vec<Step> {
     let caller = Caller { call, this_dn, application: "a".to_owned(), user_data: UserData::new(), owner: None };
     let document = load_document(text, worker.clock.clone(), worker.limits);
     let document = document.unwrap_or_else(|e| panic!("{:#}", anyhow::Error::new(e)));
-    let application = Arc::new(Application::of(document));
+    let application = Arc::new(Application::of(document, text.len() as u64));
     let entry = Position { major: 1, minor: number };
     let session = SessionId(format!("{}-{entry}", ConnId(number)));
     let start = Start { tenant: tenant(), session, caller, application, entry };
@@ -94,9 +121,14 @@ fn takes_the_default(step: &Step, why: Fault) {
 #[test]
 fn a_panic_in_a_turn_costs_its_session_and_no_other() {
     let mut worker = worker();
+    let (sender, mut reports) = mpsc::channel(1);
+    worker.reports = Reports(sender);
     start(&mut worker, 1, WAITS);
     start(&mut worker, 2, WAITS);
-    worker.with(&key(1), || "a test".to_owned(), |_| panic!("a fault of the program"));
+    worker.with(&key(1), || "a test".to_owned(), |_| panic!("a fault of the program at +4930123456"));
+    let report = reports.try_recv().expect("it is reported");
+    assert_eq!((report.subject, report.input.as_str()), (Some(ConnId(1).to_string()), "application a: a test"));
+    assert!(!report.cause.to_string().contains("30123456"), "{}", report.cause);
     let [step] = &std::mem::take(&mut worker.out)[..] else { panic!("one step") };
     takes_the_default(step, Fault::Panicked);
     assert_eq!(step.change, Some(Change::End));
@@ -204,4 +236,105 @@ fn a_session_that_cannot_go_on_sends_only_a_call_that_waits_to_its_default() {
         assert_eq!(step.commands.contains(&Command::DefaultRoute), default);
         assert_eq!(step.facts.len(), step.commands.len());
     }
+}
+
+#[test]
+fn a_late_word_that_a_former_session_of_a_call_is_lost_does_not_end_its_next_one() {
+    let mut worker = worker();
+    let steps = start(&mut worker, 1, WAITS);
+    let forget = |session: &str, token| Work::Forget {
+        tenant: tenant(),
+        conn_id: ConnId(1),
+        session: SessionId(session.to_owned()),
+        token: Token(token),
+    };
+    worker.take(forget("a former one", 1));
+    assert!(worker.live.contains_key(&key(1)));
+    let session = steps[0].session.0.clone();
+    worker.take(forget(&session, 0));
+    assert!(worker.live.contains_key(&key(1)), "it has come back since");
+    worker.take(forget(&session, 1));
+    assert!(!worker.live.contains_key(&key(1)));
+}
+
+#[test]
+fn a_thread_that_a_script_holds_is_abandoned_and_its_other_sessions_go_on() {
+    let mut held = worker();
+    start(&mut held, 1, WAITS);
+    start(&mut held, 2, GREETS);
+    assert!(held.release(), "it has its place");
+    assert!(!(0..1_000).any(|_| held.slot.look()), "one that has nothing in hand may wait as long as it likes");
+    held.slot.hold(held.life, InHand::Session(key(1)));
+    let (mut next, left) = next_thread(&held);
+    held.with(&key(2), || "a test".to_owned(), |_| {});
+    assert!(!held.release(), "whatever it still does is nobody's");
+    go_on(&mut next, left);
+    assert!(next.release());
+    let [ended, restored] = &next.out[..] else { panic!("two steps") };
+    takes_the_default(ended, Fault::Held);
+    assert_eq!((ended.session.0.clone(), ended.change.clone()), (format!("{}-1-1", ConnId(1)), Some(Change::End)));
+    assert!(matches!(restored.change, Some(Change::Save { .. })), "{:?}", restored.change);
+    assert_eq!(fault(restored), None);
+    assert_eq!(next.live.keys().collect::<Vec<_>>(), [&key(2)]);
+    assert_eq!(next.live[&key(2)].token, Token(1), "it is the same life of the session");
+}
+
+#[test]
+fn a_document_that_has_held_a_thread_does_not_begin_again_and_others_do() {
+    let mut held = worker();
+    start(&mut held, 1, WAITS);
+    start(&mut held, 2, WAITS);
+    assert!(held.release());
+    held.slot.hold(held.life, InHand::Session(key(1)));
+    let (mut next, left) = next_thread(&held);
+    go_on(&mut next, left);
+    assert_eq!(next.out.len(), 2);
+    next.out.iter().for_each(|step| takes_the_default(step, Fault::Held));
+    next.out.clear();
+    let [refused] = &start(&mut next, 3, WAITS)[..] else { panic!("one step") };
+    takes_the_default(refused, Fault::Held);
+    assert!(refused.began_with.is_some(), "its entry is acknowledged");
+    assert_eq!(fault(&start(&mut next, 4, GREETS)[0]), None);
+}
+
+#[test]
+fn an_application_that_holds_its_thread_as_it_begins_costs_its_call_alone() {
+    let mut held = worker();
+    start(&mut held, 2, GREETS);
+    assert!(held.release());
+    start(&mut held, 1, WAITS);
+    // Nothing of it was shown: it is as if the thread were in it still.
+    let (mut next, left) = next_thread(&held);
+    go_on(&mut next, left);
+    let [begun, restored] = &next.out[..] else { panic!("two steps") };
+    takes_the_default(begun, Fault::Held);
+    assert!(begun.change.is_none() && begun.began_with.is_some());
+    assert_eq!(fault(restored), None);
+}
+
+#[test]
+fn no_document_begins_any_more_where_too_many_have_held_a_thread() {
+    let (barred, other) = (Barred::default(), TenantId::parse("other").expect("a tenant"));
+    barred.bar(tenant(), 1);
+    assert!(barred.is_barred(&tenant(), 1) && !barred.is_barred(&tenant(), 2) && !barred.is_barred(&other, 1));
+    barred.bar(tenant(), 2);
+    assert!(barred.is_barred(&tenant(), 3) && !barred.is_barred(&other, 3), "the tenant has had its threads");
+    (3..5).for_each(|digest| barred.bar(TenantId::parse(&format!("t{digest}")).expect("a tenant"), digest));
+    assert!(barred.is_barred(&other, 9), "and so has the node");
+}
+
+#[test]
+fn a_session_that_is_given_up_leaves_no_request_with_rq() {
+    let queued = "<scxml version='1.0' datamodel='ecmascript' xmlns:queue='urn:trunkline:queue'><datamodel><data id='r'/></datamodel><state>
+        <transition event='interaction.present'><queue:submit requestid='r'><queue:targets><queue:target skillexpr=\"'A &gt;= 1'\"/></queue:targets></queue:submit></transition>
+        </state></scxml>";
+    let mut before = worker();
+    let steps = start(&mut before, 1, queued);
+    let Some(Change::Create { state, .. }) = &steps[0].change else { panic!("a record") };
+    let record = crate::ors::records::decode(state).expect("it can be read");
+    let request = record.queueing.as_ref().expect("it waits").request_id.clone();
+    let mut after = worker();
+    let (session, token) = (steps[0].session.clone(), Token(2));
+    after.take(Work::Restore(Box::new(Restore { tenant: tenant(), session, record, token, application: None })));
+    assert!(after.out[0].commands.contains(&Command::Queue(cancellation(&request))), "{:?}", after.out[0].commands);
 }

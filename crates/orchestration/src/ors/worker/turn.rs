@@ -2,12 +2,12 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 
 use bytes::Bytes;
 use infra::{Change, bounds};
 use model::{TenantId, Timestamp, UserData};
 
+use super::slot::{InHand, Photo};
 use super::{Key, Live, PAST_MAX, Standing, Step, TIMER_MIN, Worker};
 use crate::ors::call_session::{CallSession, Caller, Command, Ended, Fault};
 use crate::ors::{explain, intentions, records};
@@ -34,11 +34,12 @@ impl Worker {
     /// Gives a session an input; `what` names it, without what anybody has said or typed.
     pub(super) fn with(&mut self, key: &Key, what: impl FnOnce() -> String, input: impl FnOnce(&mut CallSession)) {
         let Some(live) = self.live.get_mut(key) else { return };
+        self.slot.hold(self.life, InHand::Session(key.clone()));
         let done = caught(|| input(&mut live.session));
         let now = self.clock.now();
         match done {
             Ok(()) => self.step(key, now),
-            Err(panic) => self.crashed(key, &format!("a panic at {}: {panic}", what()), now),
+            Err(panic) => self.crashed(key, what(), panic, now),
         }
     }
 
@@ -47,15 +48,17 @@ impl Worker {
         let Some(live) = self.live.get_mut(key) else { return };
         match caught(|| live.turned(&key.0, &self.trace, now)) {
             Ok(turned) => self.hand_out(key, turned, now),
-            Err(panic) => self.crashed(key, &format!("a panic while its record was written: {panic}"), now),
+            Err(panic) => self.crashed(key, "its record".to_owned(), panic, now),
         }
     }
 
     /// The session has panicked: it alone ends, and what it had wanted in this turn is not done.
-    fn crashed(&mut self, key: &Key, reason: &str, now: Timestamp) {
+    fn crashed(&mut self, key: &Key, what: String, panic: String, now: Timestamp) {
         let Some(live) = self.live.get_mut(key) else { return };
         while live.session.poll_command().is_some() {}
-        live.session.give_up(Fault::Panicked, reason, now);
+        live.session.give_up(Fault::Panicked, &format!("a panic at {what}: {panic}"), now);
+        let input = format!("application {}: {what}", live.session.caller.application);
+        self.report(Some(key), panic, input);
         self.last_turn(key, now);
     }
 
@@ -95,6 +98,8 @@ impl Worker {
     fn hand_out(&mut self, key: &Key, turned: Turned, now: Timestamp) {
         let Some(live) = self.live.get_mut(key) else { return };
         let Turned { state, intentions, commands } = turned;
+        live.state = state.clone().or_else(|| live.state.take());
+        self.touched.insert(key.clone());
         let mut facts = std::mem::take(&mut live.told);
         facts.extend(live.facts.of_step(&key.0, &live.session, &commands, now));
         let over = live.session.is_over();
@@ -151,8 +156,6 @@ impl Worker {
         // One that was here before has lost its record to another node meanwhile.
         self.remove(&key);
         self.live.insert(key, live);
-        self.sessions.fetch_add(1, Relaxed);
-        self.metrics.sessions_run(1);
     }
 
     /// The session has ended here.
@@ -170,8 +173,7 @@ impl Worker {
         if let Some(due) = live.due {
             self.due.remove(&(due, key.clone()));
         }
-        self.sessions.fetch_sub(1, Relaxed);
-        self.metrics.sessions_run(-1);
+        self.touched.insert(key.clone());
         if let Err(panic) = caught(|| drop(live)) {
             tracing::error!(call = %key.1, panic, "a session's memory could not be given back");
         }
@@ -200,13 +202,24 @@ impl Live {
         Turned { state, intentions, commands }
     }
 
+    /// What another thread could go on with.
+    pub(super) fn photo(&self) -> Option<Photo> {
+        Some(Photo {
+            session: self.id.clone(),
+            token: self.token,
+            application: Arc::clone(&self.application),
+            state: self.state.clone()?,
+            facts: self.facts.clone(),
+        })
+    }
+
     fn commands(&mut self) -> Vec<Command> {
         std::iter::from_fn(|| self.session.poll_command()).collect()
     }
 
     fn state(&mut self, tenant: &TenantId, commands: &[Command]) -> Result<Bytes, (Fault, String)> {
         let snapshot = self.session.machine.snapshot().map_err(|error| (Fault::Unstorable, error.to_string()))?;
-        let state = records::encode(&self.session, &snapshot, self.digest);
+        let state = records::encode(&self.session, &snapshot, self.application.digest);
         let bytes = state.len() + intentions::encode(tenant, &self.session.caller, commands).len();
         if bytes > bounds::STATE_MAX {
             return Err((Fault::TooLarge, format!("its record has {bytes} bytes: at most {}", bounds::STATE_MAX)));

@@ -9,11 +9,21 @@ use model::{ConnId, Epoch, NodeId, Token};
 
 use super::*;
 
-/// A ledger that refuses every batch in which a session of this name stands.
+/// What a ledger says of a session.
+enum Said {
+    /// An error, for every batch in which it stands.
+    Error(StoreError),
+    /// That its write is refused, and no other.
+    Refused(Refusal),
+    /// Nothing: it is written.
+    Nothing,
+}
+
+/// A ledger that says this of one session, each time that it is asked.
 struct Refusing {
     inner: Arc<Embedded>,
     session: &'static str,
-    error: fn() -> StoreError,
+    says: fn(u64) -> Said,
     clock: Arc<HandClock>,
     asked: AtomicU64,
 }
@@ -31,11 +41,24 @@ impl Clock for HandClock {
 impl SessionLedger for Refusing {
     fn commit(&self, batch: SessionBatch) -> StoreAnswer<'_, Vec<Written>> {
         self.clock.0.fetch_add(AGAIN.as_millis() as u64, Ordering::Relaxed);
-        self.asked.fetch_add(1, Ordering::Relaxed);
-        if batch.writes.iter().any(|write| write.session.0 == self.session) {
-            return Box::pin(async { Err((self.error)()) });
-        }
-        SessionLedger::commit(&*self.inner, batch)
+        let asked = self.asked.fetch_add(1, Ordering::Relaxed);
+        let refusal = match batch.writes.iter().any(|write| write.session.0 == self.session).then(|| (self.says)(asked))
+        {
+            Some(Said::Error(error)) => return Box::pin(async { Err(error) }),
+            Some(Said::Refused(refusal)) => refusal,
+            Some(Said::Nothing) | None => return SessionLedger::commit(&*self.inner, batch),
+        };
+        Box::pin(async move {
+            let mut answers = Vec::new();
+            for write in &batch.writes {
+                let alone = SessionBatch { writes: vec![write.clone()], ..batch.clone() };
+                answers.extend(match write.session.0 == self.session {
+                    true => vec![Written::Refused(refusal.clone())],
+                    false => SessionLedger::commit(&*self.inner, alone).await?,
+                });
+            }
+            Ok(answers)
+        })
     }
     fn claim<'a>(&'a self, by: &'a Owner, claims: Vec<Claim<SessionId>>) -> StoreAnswer<'a, Vec<Claimed<SessionId>>> {
         SessionLedger::claim(&*self.inner, by, claims)
@@ -62,11 +85,11 @@ impl SessionLedger for Refusing {
     }
 }
 
-fn refusing(error: fn() -> StoreError) -> (Arc<Refusing>, Writes) {
+fn refusing(says: fn(u64) -> Said) -> (Arc<Refusing>, Writes) {
     let clock = Arc::new(HandClock::default());
     let inner = Arc::new(Embedded::in_memory(clock.clone()));
     let asked = AtomicU64::default();
-    let ledger = Arc::new(Refusing { inner, session: "bad", error, clock: clock.clone(), asked });
+    let ledger = Arc::new(Refusing { inner, session: "bad", says, clock: clock.clone(), asked });
     let owner = Owner { node: NodeId::parse("ors-1").unwrap(), epoch: Epoch(1) };
     let writes = Writes::new(ledger.clone(), clock, TenantId::parse("acme").unwrap(), owner);
     (ledger, writes)
@@ -92,13 +115,21 @@ fn save(state: Bytes) -> Change {
     Change::Save { state, intentions: Bytes::new() }
 }
 
-fn full() -> StoreError {
-    StoreError::Full { what: "a record's state", bound: 1 }
+fn full(_: u64) -> Said {
+    Said::Error(StoreError::Full { what: "a record's state", bound: 1 })
+}
+
+fn no_room() -> Said {
+    Said::Refused(Refusal::NoRoom { what: "the event stream", bound: 1 })
+}
+
+fn no_room_at_first(asked: u64) -> Said {
+    if asked < 5 { no_room() } else { Said::Nothing }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_session_that_is_never_taken_costs_itself_and_not_its_batch() {
-    let (_, mut writes) = refusing(|| StoreError::Invalid("never".to_owned()));
+    let (_, mut writes) = refusing(|_| Said::Error(StoreError::Invalid("never".to_owned())));
     let batch = vec![write("one", create), write("bad", create), write("bad", save), write("two", create)];
     let answers = writes.write(batch).await;
     assert!(
@@ -126,4 +157,45 @@ async fn nobody_waits_again_for_a_store_that_has_had_no_room_for_long() {
     let before = ledger.asked.load(Ordering::Relaxed);
     assert!(matches!(&writes.write(vec![write("bad", create)]).await[..], [Answer::Refused(_)]));
     assert_eq!(ledger.asked.load(Ordering::Relaxed), before + 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_step_behind_a_refused_one_of_its_session_is_not_written() {
+    let (ledger, mut writes) = refusing(|_| Said::Nothing);
+    let too_large = |_| save(vec![0; infra::bounds::STATE_MAX + 1].into());
+    let batch = vec![
+        write("one", create),
+        write("two", create),
+        write("one", too_large),
+        write("two", save),
+        write("one", |_| save(Bytes::from_static(b"built on what was refused"))),
+    ];
+    let answers = writes.write(batch).await;
+    assert!(
+        matches!(&answers[..], [Answer::Done, Answer::Done, Answer::Refused(_), Answer::Done, Answer::Refused(_)]),
+        "{answers:?}"
+    );
+    let (acme, one) = (TenantId::parse("acme").unwrap(), SessionId("one".to_owned()));
+    let Loaded::Live(record) = SessionLedger::load(&*ledger.inner, &acme, &one).await.unwrap() else {
+        panic!("it lives")
+    };
+    assert_eq!(record.state, "state", "an heir goes on from what was done");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_for_which_there_is_no_room_at_first_is_written_when_there_is() {
+    let (_, mut writes) = refusing(no_room_at_first);
+    let answers = writes.write(vec![write("one", create), write("bad", create)]).await;
+    assert_eq!(answers, [Answer::Done, Answer::Done]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_for_which_there_is_no_room_for_long_is_refused_and_no_other() {
+    let (ledger, mut writes) = refusing(|_| no_room());
+    let answers = writes.write(vec![write("one", create), write("bad", create)]).await;
+    assert!(matches!(&answers[..], [Answer::Done, Answer::Refused(_)]), "{answers:?}");
+    let waited = ledger.asked.load(Ordering::Relaxed);
+    assert!((10..100).contains(&waited), "it has been asked for a while: {waited}");
+    assert!(matches!(&writes.write(vec![write("bad", create)]).await[..], [Answer::Refused(_)]));
+    assert_eq!(ledger.asked.load(Ordering::Relaxed), waited + 1, "and not for each session again");
 }

@@ -1,0 +1,193 @@
+//! Sessions that a dead node has left: they are gone on with, or put aside where nobody can live with their records.
+//!
+//! A record counts how often it has changed hands since somebody wrote it. One that has before is taken alone, after all others, so that it is
+//! certain whose fault the next death is; the third time it is not looked at any more.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use contracts::v1;
+use infra::{Claim, Claimed, LedgerKind, Loaded, PutAside, Record, SessionId, StoreError, Written, bounds};
+use model::{Owner, Stamped, Timestamp};
+use tokio::time::Instant;
+
+use super::{AGAIN, Desk};
+use crate::ors::call_session::{Command, Ended, Fault, cancellation};
+use crate::ors::session_facts::SessionFacts;
+use crate::ors::worker::{Restore, Work};
+use crate::ors::{SPEC, intentions, records};
+
+/// A record that changed hands so often without being written was in hand when two processes died.
+const CLAIMS_MAX: u32 = 3;
+/// How long the others wait for one that is taken alone: until it is written, and no longer than this.
+const ALONE_FOR: Duration = Duration::from_secs(10);
+/// How often it is looked whether it is written.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
+
+impl Desk {
+    /// Takes over what owners have left who are gone.
+    pub(super) async fn take_over(&self, owner: &Owner) -> infra::Result<()> {
+        let stores = &self.shared.ctx.stores;
+        let live: HashSet<Owner> = stores.leases.live(SPEC.name).await?.into_iter().map(|lease| lease.owner).collect();
+        for holding in stores.sessions.owners(&self.tenant).await? {
+            if !is_left(&holding.owner, owner, &live) {
+                continue;
+            }
+            let orphans = stores.sessions.orphans(&self.tenant, &holding.owner, bounds::CLAIM_BATCH).await?;
+            let (suspects, others): (Vec<_>, Vec<_>) = orphans.into_iter().partition(|record| record.claims > 0);
+            for record in self.claim(owner, others).await? {
+                self.restore(record).await;
+            }
+            for suspect in suspects {
+                self.take_alone(owner, suspect).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn claim(&self, owner: &Owner, orphans: Vec<Record<SessionId>>) -> infra::Result<Vec<Record<SessionId>>> {
+        let claims = orphans.into_iter().map(|r| Claim { tenant: r.tenant, key: r.key, seen: Some(r.token) }).collect();
+        let claimed = self.shared.ctx.stores.sessions.claim(owner, claims).await?;
+        let ours = claimed.into_iter().filter_map(|claimed| match claimed {
+            Claimed::Yours(record) => Some(record),
+            Claimed::Raced { .. } | Claimed::Ended | Claimed::Unknown => None,
+        });
+        Ok(ours.collect())
+    }
+
+    /// Takes a record over with which somebody may have died: no other such record of any tenant is in hand meanwhile.
+    async fn take_alone(&self, owner: &Owner, suspect: Record<SessionId>) -> infra::Result<()> {
+        let _alone = self.shared.alone.lock().await;
+        for record in self.claim(owner, vec![suspect]).await? {
+            if record.claims >= CLAIMS_MAX {
+                self.put_aside(record, "two processes have died with it in hand".to_owned(), Vec::new()).await;
+                continue;
+            }
+            let key = record.key.clone();
+            self.restore(record).await;
+            self.is_written(&key, owner).await?;
+        }
+        Ok(())
+    }
+
+    /// Waits until a session has been written by us, or is over.
+    async fn is_written(&self, session: &SessionId, owner: &Owner) -> infra::Result<()> {
+        let until = Instant::now() + ALONE_FOR;
+        while let Loaded::Live(record) = self.shared.ctx.stores.sessions.load(&self.tenant, session).await? {
+            if record.owner != *owner || record.claims == 0 || Instant::now() >= until {
+                break;
+            }
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+        Ok(())
+    }
+
+    async fn restore(&self, record: Record<SessionId>) {
+        let (conn_id, decoded) = match records::read(&record.state) {
+            Ok((caller, decoded)) => (caller.call.conn_id, decoded),
+            Err(error) => {
+                self.shared.metrics.record_unreadable();
+                let ends = ends_of(&record, self.shared.ctx.clock.now());
+                return self.put_aside(record, format!("it cannot be read: {error}"), ends).await;
+            }
+        };
+        tracing::info!(call = %conn_id, session = record.key.0, "session taken over");
+        let application = self.shared.applications.load(&self.tenant, &decoded.application).await;
+        let application = application.inspect_err(|error| tracing::error!(%error, "application not loaded")).ok();
+        let position = records::position(&decoded);
+        for (reference, frame) in intentions::decode(&record.intentions) {
+            self.errands.send(&self.tenant, conn_id, &record.key.0, reference, frame).await;
+        }
+        let restore = Restore {
+            tenant: self.tenant.clone(),
+            session: record.key,
+            record: decoded,
+            token: record.token,
+            application,
+        };
+        self.shared.workers.send(conn_id, Work::Restore(Box::new(restore))).await;
+        // After the session is there: what happened meanwhile is read again.
+        let mut rewind = self.rewind();
+        *rewind = Some(rewind.map_or(position, |before| before.min(position)));
+    }
+
+    /// Moves a record into quarantine, with these facts; then its call takes its default, as far as it can be read.
+    async fn put_aside(&self, record: Record<SessionId>, why: String, events: Vec<Stamped>) {
+        tracing::error!(tenant = %self.tenant, session = record.key.0, why, "a session's record is put aside: see `trunkline quarantine`");
+        let put = PutAside {
+            tenant: self.tenant.clone(),
+            ledger: LedgerKind::Session,
+            key: record.key.0.clone(),
+            owner: record.owner.clone(),
+            token: record.token,
+            why,
+            report: bytes::Bytes::new(),
+            events,
+        };
+        let answer = loop {
+            match self.shared.ctx.stores.quarantine.put_aside(put.clone()).await {
+                Err(error @ StoreError::Unavailable { .. }) => {
+                    tracing::warn!(tenant = %self.tenant, %error, "a record waits for its quarantine");
+                    tokio::time::sleep(AGAIN).await;
+                }
+                answer => break answer,
+            }
+        };
+        match answer {
+            Ok(Written::Done { .. }) => {
+                self.shared.metrics.record_put_aside();
+                self.bid_farewell(&record).await;
+            }
+            // Somebody else has it, or it is over.
+            Ok(answer) => {
+                tracing::warn!(session = record.key.0, ?answer, "a session's record is not ours to put aside")
+            }
+            Err(error) => {
+                tracing::error!(session = record.key.0, %error, "a session's record cannot be put aside: it stays where it is");
+            }
+        }
+    }
+
+    /// Of a call of which nothing can be read its owner knows that nobody instructs it.
+    async fn bid_farewell(&self, record: &Record<SessionId>) {
+        let Some((caller, session)) = records::legible(&record.state) else { return };
+        let commands = last_words(&session);
+        let (tenant, session) = (self.tenant.clone(), record.key.clone());
+        self.shared.workers.send(caller.call.conn_id, Work::Farewell { tenant, session, caller, commands }).await;
+    }
+}
+
+/// What is done for a session that nobody goes on with.
+fn last_words(session: &v1::SessionRecord) -> Vec<Command> {
+    let queued = records::queue_requests(session).map(|id| Command::Queue(cancellation(id)));
+    let default = records::waits(session).then_some(Command::DefaultRoute);
+    let reason = "its record is in quarantine".to_owned();
+    queued.chain(default).chain([Command::Ended(Ended::Failed { fault: Fault::PutAside, reason })]).collect()
+}
+
+/// The facts of a session's end, as far as its record can be read.
+fn ends_of(record: &Record<SessionId>, now: Timestamp) -> Vec<Stamped> {
+    let Some((caller, session)) = records::legible(&record.state) else { return Vec::new() };
+    let mut facts = SessionFacts::new(&record.key, record.token);
+    facts.of_commands(&record.tenant, &caller, None, &last_words(&session), now)
+}
+
+/// Whether nobody goes on with what an owner has: it holds no lease, or was a former life of ours, whose lease may outlive it.
+fn is_left(holder: &Owner, us: &Owner, live: &HashSet<Owner>) -> bool {
+    let former = holder.node == us.node && holder.epoch < us.epoch;
+    holder != us && (former || !live.contains(holder))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_former_life_has_left_its_sessions_before_its_lease_runs_out() {
+        let owner = |text: &str| -> Owner { text.parse().unwrap() };
+        let live = ["ors-1.1", "ors-1.2", "ors-2.1"].map(owner).into();
+        for (holder, left) in [("ors-1.1", true), ("ors-1.2", false), ("ors-2.1", false), ("ors-3.1", true)] {
+            assert_eq!(is_left(&owner(holder), &owner("ors-1.2"), &live), left, "{holder}");
+        }
+    }
+}
