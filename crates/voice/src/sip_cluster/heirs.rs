@@ -211,7 +211,7 @@ impl Node {
 
     /// A message of a leg that is known to be over: the answer that its sender had got may have died with a former owner.
     pub(super) fn take_in_late(&mut self, message: Message, link: u64, now: Timestamp) {
-        self.answer_as_owner(&message, link);
+        self.speak_as_owner(&message, link);
         self.agent.receive_after_end(message, Flow::Stream { connection: link }, now);
         self.settle(now);
     }

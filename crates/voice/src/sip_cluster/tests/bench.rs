@@ -54,6 +54,8 @@ pub struct Bench {
     pub phone_dialog: Option<DialogId>,
     /// Whether media and phone are silent.
     pub mute: Vec<Peer>,
+    /// What has not reached them.
+    pub unheard: Vec<Message>,
     /// The connection by which the peers are reached: that of the proxy that is there.
     pub link: u64,
     /// Whether media refuses what it is offered within a dialog.
@@ -118,6 +120,7 @@ impl Bench {
             caller_dialog: None,
             phone_dialog: None,
             mute: Vec::new(),
+            unheard: Vec::new(),
             link: 1,
             media_refuses: false,
             tags: 0,
@@ -174,7 +177,9 @@ impl Bench {
                 let message = Message::parse(transmit.bytes).expect("the node speaks SIP");
                 let peer = peer_of(message.call_id().expect("a Call-ID"));
                 let arrives = transmit.flow == Flow::Stream { connection: self.link };
-                if arrives && !self.mute.contains(&peer) {
+                if self.mute.contains(&peer) {
+                    self.unheard.push(message);
+                } else if arrives {
                     self.peers.get_mut(&peer).expect("a peer").receive(message, LINK, self.now);
                 }
             }
