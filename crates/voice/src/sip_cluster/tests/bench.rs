@@ -54,7 +54,9 @@ pub struct Bench {
     pub phone_dialog: Option<DialogId>,
     /// Whether media and phone are silent.
     pub mute: Vec<Peer>,
-    /// What has not reached them.
+    /// What the node has got.
+    pub heard: Vec<Message>,
+    /// What has not reached those who are silent.
     pub unheard: Vec<Message>,
     /// The connection by which the peers are reached: that of the proxy that is there.
     pub link: u64,
@@ -120,6 +122,7 @@ impl Bench {
             caller_dialog: None,
             phone_dialog: None,
             mute: Vec::new(),
+            heard: Vec::new(),
             unheard: Vec::new(),
             link: 1,
             media_refuses: false,
@@ -249,6 +252,7 @@ impl Bench {
             busy = true;
             if !self.mute.contains(&peer) {
                 let message = Message::parse(bytes).expect("a peer speaks SIP");
+                self.heard.push(message.clone());
                 self.node.receive(message, self.link, self.now);
             }
         }

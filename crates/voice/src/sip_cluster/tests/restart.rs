@@ -224,6 +224,51 @@ fn what_is_asked_within_a_leg_that_only_the_heir_knows_is_the_heirs_to_answer() 
     assert_eq!(answers, [Some(heir.to_string().as_str())], "{sent:?}");
 }
 
+#[test]
+fn a_call_that_is_claimed_a_second_time_goes_on_by_the_new_token() {
+    let (mut bench, conn_id) = talking();
+    let record = Record { owner: owner("sip-cluster-1", 1), ..claimed(&bench, conn_id) };
+    bench.node.inherited(&[record], bench.now);
+    bench.run();
+    assert_eq!(bench.writes.last().map(|write| (write.conn_id, write.token)), Some((conn_id, Token(2))));
+    bench.bye(Peer::Phone);
+    assert!(bench.is_clear());
+}
+
+#[test]
+fn a_call_that_comes_back_from_an_heir_is_gone_on_with_as_the_heir_has_left_it() {
+    let (mut bench, conn_id) = talking();
+    let as_it_was = claimed(&bench, conn_id);
+    // The heir has written by token 2, and has died; nobody has told this node.
+    let heirs = Record { owner: owner("sip-cluster-1", 1), token: Token(3), ..as_it_was };
+    bench.node.request(request(conn_id, "7101", RequestKind::ReleaseCall), bench.now).expect("the call is here");
+    bench.node.inherited(&[heirs], bench.now);
+    let tokens: Vec<_> = bench.node.batch().iter().map(|write| (write.conn_id, write.token)).collect();
+    assert_eq!(tokens, [(conn_id, Token(3))]);
+    bench.node.committed([(conn_id, Written::Done { position: None })]);
+    let sent: Vec<_> = std::iter::from_fn(|| bench.node.poll_transmit()).collect();
+    let sent = sent.into_iter().map(|sent| sip::Message::parse(sent.bytes).expect("a message").method());
+    assert!(!sent.collect::<Vec<_>>().contains(&sip::Method::Bye), "what was wanted of the former state is taken back");
+    bench.run();
+    bench.bye(Peer::Caller);
+    assert!(bench.is_clear());
+}
+
+#[test]
+fn an_invite_that_is_said_to_be_of_a_call_of_ours_makes_no_second_one() {
+    let mut bench = Bench::new();
+    bench.call("9000", super::bench::point());
+    let mut invite = bench.heard.first().expect("an INVITE").clone();
+    invite.set(&sip::proxy::headers::OWNER, owner("sip-cluster-1", 2));
+    // The claim was done, and its answer was lost: another node has read in the ledger who has the call.
+    bench.node = new_node(2);
+    bench.node.link_up(1, EDGE, bench.now);
+    bench.node.receive(invite, 1, bench.now);
+    assert_eq!(bench.node.calls(), 0);
+    let asked = std::iter::from_fn(|| bench.node.poll_order()).any(|order| matches!(order, Order::Find(_)));
+    assert!(asked, "the ledger is asked for it");
+}
+
 /// The INVITE that the phone has got.
 fn invite_of_phone(bench: &Bench) -> sip::Message {
     let invited = |(who, event): &(Peer, Event)| match event {
