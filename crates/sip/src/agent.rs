@@ -214,9 +214,17 @@ impl UserAgent {
     }
 
     /// The dialogs in which a request was begun since this was asked last, by the agent's own timers as well: their numbers have
-    /// gone on, so who keeps records writes them before the message leaves.
+    /// gone on, so who keeps records writes them before the message leaves. Also those of which something is said without an event:
+    /// the CANCEL that a 100 has let out, the ACK and the BYE for a fork that nobody wants.
     pub fn take_changed(&mut self) -> BTreeSet<DialogId> {
         std::mem::take(&mut self.changed)
+    }
+
+    /// Who keeps records is to hear of it, if the dialog is still there.
+    fn has_changed(&mut self, id: DialogId) {
+        if self.dialogs.get(id.0).is_some() {
+            self.changed.insert(id);
+        }
     }
 
     /// The next message to be sent.

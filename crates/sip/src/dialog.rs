@@ -214,6 +214,10 @@ pub(crate) fn record_routes(message: &Message, direction: Direction) -> Result<A
 /// The URI of the first Contact.
 pub(crate) fn contact_uri(message: &Message) -> Result<Option<&str>, HeaderError> {
     match message.contacts().next() {
+        // Headers may not stand in a dialog's Contact (RFC 3261 §19.1.1): as a Request-URI every proxy would refuse it.
+        Some(Ok(Contact::Address(address))) if address.raw_uri().contains('?') => {
+            Err(HeaderError::new(HeaderName::Contact, Rule::Uri))
+        }
         Some(Ok(Contact::Address(address))) => Ok(Some(address.raw_uri())),
         Some(Ok(Contact::Star)) => Err(HeaderError::new(HeaderName::Contact, Rule::Uri)),
         Some(Err(error)) => Err(error),

@@ -197,8 +197,9 @@ impl UserAgent {
             });
             if status.is_success() && !known {
                 self.decline_success(client, &response, now);
-            } else if status.is_provisional() {
-                self.layer.cancel(client, &[], now);
+                self.has_changed(id);
+            } else if status.is_provisional() && self.layer.cancel(client, &[], now) {
+                self.has_changed(id);
             }
             if status.is_provisional() && self.dialogs.get(owner).is_none() {
                 // Its dialog ended before anything was heard of it: nobody else gives it up, and its final response may never come.
@@ -232,6 +233,7 @@ impl UserAgent {
         {
             outgoing.stage = OutgoingStage::Cancelled;
             leg.cancel_client = Some(cancel);
+            self.changed.insert(id);
         }
         if status == StatusCode::TRYING || outgoing.purpose != InvitePurpose::Begin {
             return;

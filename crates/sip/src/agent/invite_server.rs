@@ -153,6 +153,8 @@ impl UserAgent {
         self.layer.own(server, id.0);
         let Some(flow) = self.layer.server_flow(server) else { return };
         let Some(leg) = self.dialogs.get_mut(id.0) else { return };
+        // From here on it has come in this life.
+        leg.restored = false;
         // The former one leads to nobody any more: left open, it would stay for good.
         if let Some(former) = leg.invite_server.replace(server).filter(|former| *former != server) {
             self.layer.drop_server(former);

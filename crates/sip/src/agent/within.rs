@@ -528,9 +528,15 @@ impl UserAgent {
         let method = message.method();
         if method == Method::Invite {
             let unacked = leg.state.unacked.as_ref().is_some_and(|u| u.cseq == cseq);
-            if unacked || leg.state.answering.as_ref().is_some_and(|a| a.cseq == cseq) {
-                self.rebind_invite(id, server, message, now);
-                return;
+            let open = leg.state.answering.as_ref().is_some_and(|a| a.cseq == cseq);
+            let former = leg.invite_server.and_then(|former| self.layer.server_flow(former));
+            if open && !leg.restored && former == self.layer.server_flow(server) {
+                // The first one still leads to its sender, who would never hear of it: this one is no repetition of a proxy.
+                let tag = leg.state.dialog.local_tag.clone();
+                return self.respond_plain(server, &message, StatusCode::LOOP_DETECTED, &tag, now);
+            }
+            if unacked || open {
+                return self.rebind_invite(id, server, message, now);
             }
         }
         // A number that is used again for another method is no repetition.

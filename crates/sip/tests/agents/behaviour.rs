@@ -415,6 +415,48 @@ fn an_older_sequence_number_gets_500() {
 }
 
 #[test]
+fn an_invite_within_a_dialog_that_comes_twice_by_the_same_way_is_answered_twice() {
+    for answered in [false, true] {
+        let mut pair = Pair::perfect(Wire::Udp);
+        let mut last = if answered {
+            let (alice, _) = pair.call();
+            let now = pair.now();
+            pair.agent(ALICE).reinvite(alice, Some("hold".into()), Vec::new(), now).expect("it stands");
+            pair.run(10 * MS);
+            pair.peers[0].sent.last().unwrap().1.clone()
+        } else {
+            pair.invite(Some("offer"), Provisionals::Plain);
+            pair.run(10 * MS);
+            let bob = pair.incoming();
+            pair.agent(BOB).identify(bob, bob_identity()).expect("identified once");
+            let mut within = pair.peers[0].sent[0].1.clone();
+            // The number of the INVITE that began the call, used again.
+            within.set(&HeaderName::To, "<sip:15550100@example.com>;tag=bob-tag");
+            within
+        };
+        assert_eq!(last.method(), Method::Invite);
+        last.set(&HeaderName::Via, "SIP/2.0/UDP other.example.com;branch=z9hG4bKother");
+        let (now, flow) = (pair.now(), pair.wire.flow_to(ALICE));
+        pair.agent(BOB).receive(last, flow, now);
+        pair.drain();
+        assert_eq!(pair.responses(BOB, 482), 1, "{answered}: the second one is one too many");
+        let (bob, now) = (pair.incoming(), pair.now());
+        if answered {
+            pair.agent(BOB).accept_offer(bob, "answer".into(), now).expect("an offer");
+        } else {
+            pair.agent(BOB).answer(bob, sip::agent::Reply::session("answer"), now).expect("an INVITE");
+        }
+        pair.drain();
+        let answer = &pair.peers[1].sent.last().unwrap().1;
+        assert_ne!(
+            answer.top_via().unwrap().branch(),
+            Some("z9hG4bKother"),
+            "{answered}: the first one has its answer"
+        );
+    }
+}
+
+#[test]
 fn an_invite_that_comes_by_two_ways_is_one_call_and_a_482() {
     let mut pair = Pair::perfect(Wire::Udp);
     pair.invite(Some("offer"), Provisionals::Plain);
@@ -586,4 +628,25 @@ fn an_agent_knows_its_dialogs_and_transactions_and_no_others() {
     assert!(pair.agent(BOB).knows(&bye));
     let mut stranger = Pair::perfect(Wire::Udp);
     assert!(sent.iter().all(|message| !stranger.agent(BOB).knows(message)));
+}
+
+#[test]
+fn a_contact_with_headers_is_no_target() {
+    let mut pair = Pair::perfect(Wire::Udp);
+    let (_, bob) = pair.call();
+    let mut again = pair.peers[0].sent[0].1.clone();
+    let target = pair.agent(BOB).leg(bob).expect("it stands").dialog.remote_target.clone();
+    again.set(&HeaderName::Via, "SIP/2.0/UDP other.example.com;branch=z9hG4bKother");
+    again.set(&HeaderName::To, "<sip:15550100@example.com>;tag=bob-tag");
+    again.set(&HeaderName::CSeq, "77 INVITE");
+    again.set(&HeaderName::Contact, "<sip:a@bob.example.com?Replaces=x>");
+    let (now, flow) = (pair.now(), pair.wire.flow_to(ALICE));
+    pair.agent(BOB).receive(again.clone(), flow, now);
+    assert_eq!(pair.agent(BOB).leg(bob).expect("it stands").dialog.remote_target, target, "the former one stays");
+    again.set(&HeaderName::To, "<sip:15550100@example.com>");
+    again.set(&HeaderName::CallId, "another");
+    again.set(&HeaderName::Via, "SIP/2.0/UDP other.example.com;branch=z9hG4bKnew");
+    pair.agent(BOB).receive(again, flow, now);
+    pair.drain();
+    assert_eq!(pair.responses(BOB, 400), 1, "and no call begins with it");
 }

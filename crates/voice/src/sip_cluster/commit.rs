@@ -6,7 +6,7 @@ use std::ops::Bound;
 use call::call::CALLER_LEG;
 use infra::{CallWrite, Change, Refusal, Written};
 use model::{ConnId, Owner};
-use sip::{Flow, LocalTag, Message, StatusCode};
+use sip::{Flow, LocalTag, Message, Seal, StatusCode};
 
 use super::entry::{Order, Stored};
 use super::limits::CONFIRMED_PER_TURN;
@@ -166,16 +166,20 @@ impl Node {
         lost.into_keys().collect()
     }
 
-    /// Takes back what this turn has said within calls that are not ours, and gives what was asked of them to their owners.
-    fn leave_to_owners(&mut self, lost: &Lost, taken: Vec<(Message, u64)>) {
+    /// Takes back what this turn has said within calls that are not ours.
+    pub(super) fn take_back(&mut self, calls: &[ConnId]) {
         let seal = self.seal.clone();
-        let call_of = |tag: Option<&str>| LocalTag::open(tag?, &seal).map(|tag| tag.call);
         self.agent.disown(|message| {
             let ours = if message.is_request() { message.from() } else { message.to() };
-            ours.is_ok_and(|ours| call_of(ours.tag()).is_some_and(|call| lost.contains_key(&call)))
+            ours.is_ok_and(|ours| call_of(ours.tag(), &seal).is_some_and(|call| calls.contains(&call)))
         });
+    }
+
+    /// Takes back what was said within calls that are not ours, and gives what was asked of them to their owners.
+    fn leave_to_owners(&mut self, lost: &Lost, taken: Vec<(Message, u64)>) {
+        self.take_back(&lost.keys().copied().collect::<Vec<_>>());
         for (message, link) in taken {
-            let call = message.to().ok().and_then(|to| call_of(to.tag()));
+            let call = message.to().ok().and_then(|to| call_of(to.tag(), &self.seal));
             if let Some((owner, _)) = call.and_then(|call| lost.get(&call)) {
                 self.answer_elsewhere(message, link, owner.as_ref());
             }
@@ -221,4 +225,9 @@ impl Node {
         self.talks.retain(|_, (of, _)| *of != conn_id);
         self.metrics.calls.set(i64::try_from(self.calls.len()).unwrap_or(i64::MAX));
     }
+}
+
+/// The call that a tag of ours names.
+fn call_of(tag: Option<&str>, seal: &Seal) -> Option<ConnId> {
+    LocalTag::open(tag?, seal).map(|tag| tag.call)
 }

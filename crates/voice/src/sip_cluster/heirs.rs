@@ -149,15 +149,17 @@ impl Node {
         Belongs::Sought(Sought { tenant, named: Named::Call(call), gone })
     }
 
-    /// A proxy repeats an INVITE that it had given to a node that is gone: its call may stand in the ledger already.
+    /// A proxy repeats an INVITE that it had given to a node that is gone, or another node has found that its call is ours: it may
+    /// stand in the ledger already.
     fn sought_by_invite(&self, message: &Message, gone: Option<Gone>) -> Option<Sought> {
-        if message.method() != Method::Invite {
+        let is_said_to_be_ours = || message.header(&headers::OWNER).is_some() && !self.agent.has_begun(message);
+        if message.method() != Method::Invite || (gone.is_none() && !is_said_to_be_ours()) {
             return None;
         }
         let tenant = TenantId::parse(message.header(&headers::TENANT)?).ok()?;
         let from_tag = message.from().ok()?.tag().unwrap_or_default().to_owned();
         let key = DialogKey { call_id: message.call_id().ok()?.to_owned(), from_tag };
-        Some(Sought { tenant, named: Named::Invite(key), gone: Some(gone?) })
+        Some(Sought { tenant, named: Named::Invite(key), gone })
     }
 
     /// Lets a message wait until the ledger has said whose its call is.
@@ -211,7 +213,7 @@ impl Node {
 
     /// A message of a leg that is known to be over: the answer that its sender had got may have died with a former owner.
     pub(super) fn take_in_late(&mut self, message: Message, link: u64, now: Timestamp) {
-        self.answer_as_owner(&message, link);
+        self.speak_as_owner(&message, link);
         self.agent.receive_after_end(message, Flow::Stream { connection: link }, now);
         self.settle(now);
     }
@@ -228,11 +230,25 @@ impl Node {
         }
     }
 
+    /// A call has become ours. It may be here: another message has brought it, or this node has not heard that it had lost it.
     fn take_over(&mut self, record: &Record<ConnId>, now: Timestamp) {
-        // Another message may have brought the same call already.
-        if !self.calls.contains_key(&record.key) {
-            self.restore(record, now);
+        let held = self.calls.get_mut(&record.key).map(|entry| &mut entry.call);
+        match held.map(|call| (record.token.0.saturating_sub(call.state().token.0), call)) {
+            Some((0, _)) => return,
+            // Nobody else has had it in between: what is here is all that there is.
+            Some((1, call)) => {
+                call.claim(record.token);
+                return self.mark(record.key);
+            }
+            // Somebody else has: what is here is of before.
+            Some(_) => {
+                self.forget(record.key);
+                self.changed.retain(|changed| *changed != record.key);
+                self.take_back(&[record.key]);
+            }
+            None => {}
         }
+        self.restore(record, now);
     }
 
     /// A request of a call that this node took for its own: it is its owner's, or of a call that is over.

@@ -241,25 +241,30 @@ impl Node {
         });
     }
 
-    /// Whatever a request within a dialog is answered, it is answered as the owner: the ledger is asked also where nothing changes,
-    /// and where no such leg is here, which an heir may have begun.
-    pub(super) fn answer_as_owner(&mut self, request: &Message, link: u64) {
-        if !request.is_request() {
-            return;
+    /// Whatever a message makes us say within a call, it is said as the owner: the ledger is asked also where nothing changes, and
+    /// where no such leg is here, be it that an heir has begun it or that it is over. What a response of a leg that is here brings
+    /// about, the user agent tells.
+    pub(super) fn speak_as_owner(&mut self, message: &Message, link: u64) {
+        let ours = if message.is_request() { message.to() } else { message.from() };
+        let Ok(ours) = ours else { return };
+        let Some(tag) = ours.tag() else { return };
+        match self.agent.dialog_by_tag(tag) {
+            Some(dialog) if message.is_request() => self.mark_of(dialog),
+            Some(_) => {}
+            None => {
+                if let Some(LocalTag { call, .. }) = LocalTag::open(tag, &self.seal) {
+                    self.mark(call);
+                }
+            }
         }
-        let Ok(to) = request.to() else { return };
-        let Some(tag) = to.tag() else { return };
-        if let Some(dialog) = self.agent.dialog_by_tag(tag) {
-            self.mark_of(dialog);
-        } else if let Some(LocalTag { call, .. }) = LocalTag::open(tag, &self.seal) {
-            self.mark(call);
+        if message.is_request() {
+            self.taken.push((message.clone(), link));
         }
-        self.taken.push((request.clone(), link));
     }
 
     /// A message of a call that is here, or of none.
     pub(super) fn take_in(&mut self, message: Message, link: u64, now: Timestamp) {
-        self.answer_as_owner(&message, link);
+        self.speak_as_owner(&message, link);
         let again = [&headers::OWNER, &headers::UNREACHABLE].iter().any(|mark| message.header(mark).is_some());
         if message.is_request() && again {
             // An INVITE that another node has found to be of a call of ours, or that the proxy repeats since our connection broke.

@@ -54,6 +54,10 @@ pub struct Bench {
     pub phone_dialog: Option<DialogId>,
     /// Whether media and phone are silent.
     pub mute: Vec<Peer>,
+    /// What the node has got.
+    pub heard: Vec<Message>,
+    /// What has not reached those who are silent.
+    pub unheard: Vec<Message>,
     /// The connection by which the peers are reached: that of the proxy that is there.
     pub link: u64,
     /// Whether media refuses what it is offered within a dialog.
@@ -118,6 +122,8 @@ impl Bench {
             caller_dialog: None,
             phone_dialog: None,
             mute: Vec::new(),
+            heard: Vec::new(),
+            unheard: Vec::new(),
             link: 1,
             media_refuses: false,
             tags: 0,
@@ -174,7 +180,9 @@ impl Bench {
                 let message = Message::parse(transmit.bytes).expect("the node speaks SIP");
                 let peer = peer_of(message.call_id().expect("a Call-ID"));
                 let arrives = transmit.flow == Flow::Stream { connection: self.link };
-                if arrives && !self.mute.contains(&peer) {
+                if self.mute.contains(&peer) {
+                    self.unheard.push(message);
+                } else if arrives {
                     self.peers.get_mut(&peer).expect("a peer").receive(message, LINK, self.now);
                 }
             }
@@ -244,6 +252,7 @@ impl Bench {
             busy = true;
             if !self.mute.contains(&peer) {
                 let message = Message::parse(bytes).expect("a peer speaks SIP");
+                self.heard.push(message.clone());
                 self.node.receive(message, self.link, self.now);
             }
         }

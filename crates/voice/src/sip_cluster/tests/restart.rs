@@ -1,9 +1,9 @@
 use infra::{Change, Record, Written};
 use model::request::{RequestKind, RouteTo, Treatment};
 use model::{ConnId, Dn, Owner, Token};
-use sip::agent::Event;
+use sip::agent::{Event, Reply};
 
-use super::bench::{Bench, EDGE, Peer, new_node, owner, tenant};
+use super::bench::{Bench, EDGE, PHONE_SDP, Peer, new_node, owner, tenant};
 use super::calls::{request, talking};
 use crate::sip_cluster::entry::Order;
 use crate::sip_cluster::heirs::{Found, Named};
@@ -222,6 +222,119 @@ fn what_is_asked_within_a_leg_that_only_the_heir_knows_is_the_heirs_to_answer() 
     let sent: Vec<_> = sent.into_iter().map(|sent| sip::Message::parse(sent.bytes).expect("a message")).collect();
     let answers: Vec<_> = sent.iter().map(|sent| sent.header(&sip::proxy::headers::OWNER)).collect();
     assert_eq!(answers, [Some(heir.to_string().as_str())], "{sent:?}");
+}
+
+#[test]
+fn a_call_that_is_claimed_a_second_time_goes_on_by_the_new_token() {
+    let (mut bench, conn_id) = talking();
+    let record = Record { owner: owner("sip-cluster-1", 1), ..claimed(&bench, conn_id) };
+    bench.node.inherited(&[record], bench.now);
+    bench.run();
+    assert_eq!(bench.writes.last().map(|write| (write.conn_id, write.token)), Some((conn_id, Token(2))));
+    bench.bye(Peer::Phone);
+    assert!(bench.is_clear());
+}
+
+#[test]
+fn a_call_that_comes_back_from_an_heir_is_gone_on_with_as_the_heir_has_left_it() {
+    let (mut bench, conn_id) = talking();
+    let as_it_was = claimed(&bench, conn_id);
+    // The heir has written by token 2, and has died; nobody has told this node.
+    let heirs = Record { owner: owner("sip-cluster-1", 1), token: Token(3), ..as_it_was };
+    bench.node.request(request(conn_id, "7101", RequestKind::ReleaseCall), bench.now).expect("the call is here");
+    bench.node.inherited(&[heirs], bench.now);
+    let tokens: Vec<_> = bench.node.batch().iter().map(|write| (write.conn_id, write.token)).collect();
+    assert_eq!(tokens, [(conn_id, Token(3))]);
+    bench.node.committed([(conn_id, Written::Done { position: None })]);
+    let sent: Vec<_> = std::iter::from_fn(|| bench.node.poll_transmit()).collect();
+    let sent = sent.into_iter().map(|sent| sip::Message::parse(sent.bytes).expect("a message").method());
+    assert!(!sent.collect::<Vec<_>>().contains(&sip::Method::Bye), "what was wanted of the former state is taken back");
+    bench.run();
+    bench.bye(Peer::Caller);
+    assert!(bench.is_clear());
+}
+
+#[test]
+fn an_invite_that_is_said_to_be_of_a_call_of_ours_makes_no_second_one() {
+    let mut bench = Bench::new();
+    bench.call("9000", super::bench::point());
+    let mut invite = bench.heard.first().expect("an INVITE").clone();
+    invite.set(&sip::proxy::headers::OWNER, owner("sip-cluster-1", 2));
+    // The claim was done, and its answer was lost: another node has read in the ledger who has the call.
+    bench.node = new_node(2);
+    bench.node.link_up(1, EDGE, bench.now);
+    bench.node.receive(invite, 1, bench.now);
+    assert_eq!(bench.node.calls(), 0);
+    let asked = std::iter::from_fn(|| bench.node.poll_order()).any(|order| matches!(order, Order::Find(_)));
+    assert!(asked, "the ledger is asked for it");
+}
+
+/// The INVITE that the phone has got.
+fn invite_of_phone(bench: &Bench) -> sip::Message {
+    let invited = |(who, event): &(Peer, Event)| match event {
+        Event::Incoming { request, .. } if *who == Peer::Phone => Some(sip::Message::clone(request)),
+        _ => None,
+    };
+    bench.seen.iter().rev().find_map(invited).expect("an INVITE")
+}
+
+/// What another phone says to it: a proxy on the way has forked it.
+fn from_fork(invite: &sip::Message, status: u16) -> sip::Message {
+    sip::Message::response_to(invite, sip::StatusCode(status))
+        .to_tag("fork")
+        .header(&sip::HeaderName::Contact, "<sip:fork@192.0.2.8>")
+        .body("application/sdp", PHONE_SDP)
+        .build()
+}
+
+/// A response comes to a node that has lost its call and does not know it: nothing is said to it.
+fn is_left_to_the_heir(bench: &mut Bench, conn_id: ConnId, response: sip::Message) {
+    bench.node.receive(response, 1, bench.now);
+    let asked: Vec<ConnId> = bench.node.batch().iter().map(|write| write.conn_id).collect();
+    assert_eq!(asked, [conn_id], "the ledger is asked whose the call is");
+    let heir = owner("sip-cluster-2", 1);
+    bench.node.committed([(conn_id, Written::Fenced { owner: heir, token: Token(2) })]);
+    assert!(bench.node.poll_transmit().is_none(), "nothing leaves");
+}
+
+#[test]
+fn a_fork_that_answers_late_is_acknowledged_and_hung_up_by_the_owner_alone() {
+    let (mut bench, conn_id) = talking();
+    let answer = from_fork(&invite_of_phone(&bench), 200);
+    is_left_to_the_heir(&mut bench, conn_id, answer);
+}
+
+#[test]
+fn a_fork_of_a_leg_that_is_over_is_acknowledged_and_hung_up_by_the_owner_alone() {
+    let mut bench = Bench::new();
+    let conn_id = bench.call("9000", super::bench::point());
+    let route = request(conn_id, "9000", |id| {
+        RequestKind::RouteCall(id, RouteTo::Dn { dn: Dn::parse("7101").expect("a DN"), agent: None })
+    });
+    bench.node.request(route, bench.now).expect("the call is here");
+    bench.run();
+    bench.plan(super::bench::phone(15_000));
+    let (dialog, now) = (bench.phone_dialog.expect("an INVITE"), bench.now);
+    let busy = Reply::new(sip::StatusCode::BUSY_HERE);
+    bench.agent(Peer::Phone).reject(dialog, busy, now).expect("an INVITE");
+    bench.run();
+    let answer = from_fork(&invite_of_phone(&bench), 200);
+    is_left_to_the_heir(&mut bench, conn_id, answer);
+}
+
+#[test]
+fn a_cancel_that_waited_for_the_first_word_of_a_phone_leaves_as_the_owners_alone() {
+    let mut bench = Bench::new();
+    bench.mute = vec![Peer::Phone];
+    let conn_id = bench.call("7101", super::bench::phone(15_000));
+    // The caller hears a 100, and may cancel.
+    bench.pass(std::time::Duration::from_millis(300));
+    let trying = from_fork(&bench.unheard.pop().expect("an INVITE"), 100);
+    let (dialog, now) = (bench.caller_dialog.expect("an INVITE"), bench.now);
+    bench.agent(Peer::Caller).cancel(dialog, Vec::new(), now).expect("an INVITE");
+    bench.run();
+    assert!(bench.unheard.is_empty(), "nobody has heard of the INVITE yet");
+    is_left_to_the_heir(&mut bench, conn_id, trying);
 }
 
 #[test]

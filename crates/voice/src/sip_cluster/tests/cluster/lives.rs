@@ -37,10 +37,9 @@ impl World {
         self.say(|| format!("*** {owner} begins"));
         let life = self.nodes[at].life + 1;
         at_once(stores.leases.renew(&owner, ROLE, infra::bounds::LEASE)).expect("a lease");
-        let Ok(former) = at_once(claim_former(&*stores.calls, &owner, &[tenant()])) else {
-            return self.after(START_AGAIN, Action::Start(at));
-        };
+        let claimed = at_once(claim_former(&*stores.calls, &owner, &[tenant()]));
         self.ledger_wrote(at);
+        let Ok(former) = claimed else { return self.after(START_AGAIN, Action::Start(at)) };
         self.seen.taken_over += former.len() as u64;
         let core = Some(core_of(&owner, at));
         self.nodes[at] = SimNode { core, owner, life, former, turned_at: now, ..SimNode::new(at, way) };
@@ -105,6 +104,8 @@ impl World {
         }
         self.say(|| format!("*** node {at} goes on"));
         (self.nodes[at].frozen, self.nodes[at].awaits_ledger) = (false, false);
+        // It was due meanwhile, beside the loop.
+        self.renew_lease(at);
         match self.nodes[at].halted.take() {
             Some(Halted::BeforeCommit(batch)) => {
                 if !self.commit(at, batch) {
@@ -174,13 +175,7 @@ impl World {
         if self.nodes[at].frozen {
             return;
         }
-        let owner = self.nodes[at].owner.clone();
-        let way = self.nodes[at].way.clone();
-        // Without it the lease runs out.
-        if at_once(way.renew(&owner, ROLE, infra::bounds::LEASE)).is_ok() {
-            way.hand_in();
-            self.ledger_wrote(at);
-        }
+        self.renew_lease(at);
         for proxy in 0..2 {
             let silent = self.nodes[at].connections[proxy].filter(|it| now.since(it.heard_at) >= SILENCE_MAX);
             if let Some(connection) = silent {
@@ -191,6 +186,16 @@ impl World {
         }
         // A loop without work turns all the same.
         self.node_turns(at);
+    }
+
+    /// Where the ledger is not reached, the lease runs out.
+    fn renew_lease(&mut self, at: usize) {
+        let owner = self.nodes[at].owner.clone();
+        let way = self.nodes[at].way.clone();
+        if at_once(way.renew(&owner, ROLE, infra::bounds::LEASE)).is_ok() {
+            way.hand_in();
+            self.ledger_wrote(at);
+        }
     }
 }
 

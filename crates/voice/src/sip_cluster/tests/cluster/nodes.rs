@@ -263,6 +263,8 @@ impl World {
             return false;
         }
         if !in_doubt && way.stands_trying(&batch) {
+            // The ledger may have done it, and only its answer is lost.
+            self.ledger_wrote(at);
             self.stand(at, Some(TRY_WITHIN), batch);
             return false;
         }

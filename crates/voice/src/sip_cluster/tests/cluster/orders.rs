@@ -69,12 +69,13 @@ impl World {
         let (owner, live) = (self.nodes[at].owner.clone(), self.live_for(at));
         let stores = self.nodes[at].way.stores();
         let waited = self.now().since(until - FIND_WITHIN);
-        let found = match at_once(find_once(&stores, &owner, &live, &sought.after(waited, &live))) {
+        let answer = at_once(find_once(&stores, &owner, &live, &sought.after(waited, &live)));
+        self.ledger_wrote(at);
+        let found = match answer {
             Ok(Some(found)) => found,
             _ if self.now() >= until => Found::Unanswered,
             _ => return self.after(FIND_AGAIN, Action::Find(at, life, Box::new(sought), until)),
         };
-        self.ledger_wrote(at);
         self.seen.taken_over += u64::from(matches!(found, Found::Ours(_)));
         self.say(|| format!("{owner} asked for {:?}: {}", sought.named, in_a_word(&found)));
         let pause = self.between(0, 3);
