@@ -190,7 +190,7 @@ mod tests {
     #[test]
     fn a_fault_of_everything_is_not_hidden() {
         let mut row = InARow::default();
-        let mut fail = |row: &mut InARow| {
+        let fail = |row: &mut InARow| {
             let panic = std::panic::catch_unwind(|| std::panic::resume_unwind(Box::new("again"))).expect_err("a panic");
             std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| row.caught(panic))).is_err()
         };

@@ -13,6 +13,9 @@ use crate::rtcp::{self, Reception, ReportBlock};
 use crate::rtp::Packet;
 use crate::sdp::AudioStream;
 
+/// The payload type of comfort noise (RFC 3389).
+const COMFORT_NOISE: u8 = 13;
+
 /// The phone's side of a session.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Inbound {
@@ -62,6 +65,9 @@ impl Inbound {
         let header = packet.header;
         let Some(content) = content(stream, &packet) else {
             self.totals.invalid += 1;
+            if header.payload_type == COMFORT_NOISE {
+                self.source.hears_noise(stream, from);
+            }
             // It has taken a number of the source's all the same, and is not lost.
             if self.source.lock == Some((from, header.ssrc)) {
                 self.left_out = self.left_out.saturating_add(1);

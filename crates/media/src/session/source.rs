@@ -159,12 +159,22 @@ impl Source {
             _ => proves && standing(stream, from) > Standing::Unnamed,
         };
         if known {
-            self.answered = Some(from.ip());
+            // A carrier may hear at one host and speak from another: who reports our stream hears it where it goes.
+            let hears = stream.remote.filter(|_| proves && self.learned.is_none()).map(|at| reachable(stream, at));
+            self.answered = Some(hears.unwrap_or(from).ip());
             if !stream.rtcp_mux {
                 self.learned_rtcp = Some(from);
             }
         }
         known
+    }
+
+    /// Comfort noise came from there (RFC 3389): it is not played, but shows, as audio would, that somebody there is in the call. A
+    /// carrier whose caller says nothing sends nothing else.
+    pub fn hears_noise(&mut self, stream: &AudioStream, from: SocketAddr) {
+        if standing(stream, from) > Standing::Unnamed {
+            self.answered = Some(from.ip());
+        }
     }
 
     /// Where our audio goes; nowhere while nothing may.

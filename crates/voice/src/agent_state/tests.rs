@@ -349,7 +349,8 @@ async fn a_panic_costs_what_it_was_done_for_and_nothing_else() {
     let mut agents = site.claim(1).await.unwrap();
     site.log_in(&mut agents).await;
     assert!(!agents.attempt("a test", |_| panic!("a fault")));
+    site.call(&mut agents, EventName::Ringing, CallState::Ok).await;
     site.call(&mut agents, EventName::Established, CallState::Ok).await;
     site.call(&mut agents, EventName::Released, CallState::Ok).await;
-    assert_eq!(site.state("a1").await, Some(AgentState::NotReady), "facts are folded as before");
+    assert_eq!(site.state("a1").await, Some(AgentState::AfterCallWork), "facts are folded as before");
 }

@@ -84,6 +84,29 @@ fn what_was_withheld_is_told_once_and_goes_on_when_somebody_there_is_heard() {
     }
 }
 
+#[test]
+fn comfort_noise_shows_that_somebody_is_in_the_call() {
+    for (source, sent) in [(PHONE, 6_000), ("198.51.100.77:4000", 0)] {
+        let mut session = with(named("198.51.100.9", PHONE));
+        music(&mut session, at(0));
+        session.handle_rtp(&audio(13, 7, 0, 1), address(source), at(0));
+        let heard: usize = (0..120).map(|second| goes(&mut session, second * 1_000).len()).sum();
+        assert!(if sent > 0 { heard == sent } else { heard < 600 }, "{source}: {heard}");
+    }
+}
+
+#[test]
+fn a_carrier_that_hears_at_one_host_and_speaks_from_another_goes_on_hearing() {
+    let mut session = with(named("198.51.100.9", PHONE));
+    music(&mut session, at(0));
+    for n in 0..100 {
+        session.handle_rtp(&audio(0, 7, n, 1), address("203.0.113.80:6000"), at(600 + u64::from(n) * 20));
+    }
+    session.handle_rtcp(&about(0xABCD, 7, false), address("203.0.113.80:6001"), at(3_000));
+    let sent: Vec<SocketAddr> = (3..60).flat_map(|second| goes(&mut session, second * 1_000)).collect();
+    assert!(sent.iter().all(|to| *to == address(PHONE)) && sent.len() > 50 * 50, "{}", sent.len());
+}
+
 /// A receiver report of that source about a stream.
 fn about(stream: u32, ssrc: u32, goodbye: bool) -> Vec<u8> {
     let block = rtcp::ReportBlock { ssrc: stream, fraction_lost: 77, ..rtcp::ReportBlock::default() };
