@@ -208,7 +208,7 @@ impl Threads {
         let (senders, slots): (Vec<_>, Vec<_>) = (0..settings.workers)
             .map(|_| {
                 let (sender, inbox) = mpsc::channel(INBOX_MAX);
-                (sender, Arc::new(Slot::new(inbox)))
+                (sender, Arc::new(Slot::new(inbox, settings.script_time)))
             })
             .unzip();
         let threads = Self { slots, steps, sharing };
@@ -238,15 +238,14 @@ impl Threads {
                 () = tokio::time::sleep(LOOK_EVERY) => {}
             }
             for at in 0..self.slots.len() {
-                if self.slots[at].look() {
-                    self.replace(at)?;
+                if let Some(left) = self.slots[at].look() {
+                    self.replace(at, left)?;
                 }
             }
         }
     }
 
-    fn replace(&self, at: usize) -> Result<()> {
-        let left = self.slots[at].abandon();
+    fn replace(&self, at: usize, left: Left) -> Result<()> {
         let document = left.document();
         tracing::error!(
             sessions = left.len(),

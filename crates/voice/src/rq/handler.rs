@@ -9,7 +9,8 @@ use model::event::CallRef;
 use model::id::NAME_MAX;
 use model::plan::AgentProfile;
 use model::{
-    AgentId, CallUuid, ConnId, Event, EventName, Owner, QueueName, SkillName, Subject, TenantId, Timestamp, Token,
+    AgentId, CallUuid, ConnId, Event, EventName, Owner, QueueName, SessionName, SkillName, Subject, TenantId,
+    Timestamp, Token,
 };
 use routing::{EndReason, Output, RequestId, Router, RouterSnapshot, Stage, Status, Submission, Target};
 
@@ -247,7 +248,8 @@ impl TenantQueues {
             let stamped = &entry.event;
             self.position = entry.position;
             // What an application does comes to us by its requests; and it may be told after the call's end.
-            if matches!(stamped.id.subject, Subject::Session(_)) {
+            if let Subject::Session(session) = &stamped.id.subject {
+                self.application_told(session, &stamped.event, now);
                 continue;
             }
             // By the call's own facts alone: what we have told of it ourselves may stand behind its end.
@@ -257,6 +259,16 @@ impl TenantQueues {
             self.router.observe(&stamped.event, stamped.at, now);
         }
         self.unwritten += entries.len();
+    }
+
+    /// An application that is over wants nobody any more. It says so itself; but its node may have died before that, and with it the word.
+    fn application_told(&mut self, session: &SessionName, event: &Event, now: Timestamp) {
+        let Some(call) = event.call.as_ref().filter(|_| event.name == EventName::SessionEnded) else { return };
+        let is_of = |id: &&RequestId| id.0.strip_prefix(session.as_str()).is_some_and(|rest| rest.starts_with('.'));
+        let left: Vec<RequestId> = self.router.of_call(call.conn_id).filter(is_of).cloned().collect();
+        for id in left {
+            self.router.cancel(&id, now);
+        }
     }
 
     fn remember(&mut self, event: &model::Event) {
@@ -655,6 +667,28 @@ mod tests {
             event,
         };
         EventEntry { position: Position { major: 0, minor: 1 }, event: std::sync::Arc::new(stamped) }
+    }
+
+    #[test]
+    fn a_request_ends_with_its_application_also_where_nobody_takes_it_back() {
+        let now = Timestamp::from_millis(1_000);
+        let mut queues = queues();
+        let call = contracts::wire::call_ref_from_wire(details(1, false).call.unwrap()).unwrap();
+        for request_id in ["1-7-1.4", "1-7-12.4"] {
+            submit(&mut queues, request_id, 1, now);
+        }
+        queues.turn(now);
+        let session = Subject::Session(SessionName::parse("1-7-1").unwrap());
+        queues.observe(&[entry(session.clone(), EventName::SessionStarted, &call)], now);
+        assert!(queues.turn(now).ended().is_empty());
+        queues.observe(&[entry(session.clone(), EventName::SessionEnded, &call)], now);
+        assert_eq!(
+            queues.turn(now).ended(),
+            [RequestId("1-7-1.4".to_owned())],
+            "and not that of the call's other session"
+        );
+        queues.observe(&[entry(session, EventName::SessionEnded, &call)], now);
+        assert!(queues.turn(now).ended().is_empty(), "a repeat does nothing");
     }
 
     #[test]

@@ -29,18 +29,20 @@ impl Desk {
     pub(super) async fn take_over(&self, owner: &Owner) -> infra::Result<()> {
         let stores = &self.shared.ctx.stores;
         let live: HashSet<Owner> = stores.leases.live(SPEC.name).await?.into_iter().map(|lease| lease.owner).collect();
+        let mut suspects = Vec::new();
         for holding in stores.sessions.owners(&self.tenant).await? {
             if !is_left(&holding.owner, owner, &live) {
                 continue;
             }
             let orphans = stores.sessions.orphans(&self.tenant, &holding.owner, bounds::CLAIM_BATCH).await?;
-            let (suspects, others): (Vec<_>, Vec<_>) = orphans.into_iter().partition(|record| record.claims > 0);
+            let (suspect, others): (Vec<_>, Vec<_>) = orphans.into_iter().partition(|record| record.claims > 0);
+            suspects.extend(suspect);
             for record in self.claim(owner, others).await? {
                 self.restore(record).await;
             }
-            for suspect in suspects {
-                self.take_alone(owner, suspect).await?;
-            }
+        }
+        for suspect in suspects {
+            self.take_alone(owner, suspect).await?;
         }
         Ok(())
     }

@@ -9,7 +9,7 @@ use infra::{Change, Position, SessionId};
 use model::{Timestamp, Token};
 use scxml::{EvalError, Session};
 
-use super::slot::{InHand, Photo};
+use super::slot::{Beginning, InHand, Photo};
 use super::turn::caught;
 use super::{Key, Live, Restore, Standing, Start, Step, Worker};
 use crate::ecmascript::{Ecmascript, PlatformObjects};
@@ -40,9 +40,8 @@ impl Worker {
         }
         let withdrawn = self.let_go(&key, now);
         let (tenant, session) = (key.0.clone(), id.clone());
-        let in_hand =
-            InHand::Start { tenant, session, caller: caller.clone(), application: application.clone(), entry };
-        self.slot.hold(self.life, in_hand);
+        let beginning = Beginning { tenant, session, caller: caller.clone(), application: application.clone(), entry };
+        self.slot.hold(self.life, InHand::Start(Box::new(beginning)));
         match caught(|| self.run_application(start, now)) {
             Ok(Ok(mut session)) => {
                 // It may have taken back something by itself already.
@@ -161,7 +160,8 @@ impl Worker {
     pub(super) fn end_what_held(&mut self, what: InHand, left: &mut HashMap<Key, Photo>) {
         let now = self.clock.now();
         let (restore, facts) = match what {
-            InHand::Start { tenant, session, caller, entry, .. } => {
+            InHand::Start(beginning) => {
+                let Beginning { tenant, session, caller, entry, .. } = *beginning;
                 let key = (tenant, caller.call.conn_id);
                 return self.not_begun(&key, &session, &caller, entry, (Fault::Held, HELD));
             }

@@ -20,9 +20,11 @@ use crate::ors::session_facts::SessionFacts;
 
 /// How often the threads are looked at.
 pub(in crate::ors) const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// A thread that has the same session in hand at so many looks in a row is held: what scripts are given is a fifth of that. Looks are counted
-/// and not seconds, so that a process that stood still holds nobody to blame.
+/// A thread that has the same session in hand at so many looks in a row is held. Looks are counted and not seconds, so that a process that
+/// stood still holds nobody to blame.
 const LOOKS_MAX: u32 = 30;
+/// Where scripts are given more time than usual, it is so many times what one evaluation may take: an input and its photograph have three each.
+const LOOKS_PER_EVALUATION: u64 = 15;
 /// Threads that are abandoned before no document begins any more: each may keep a processor busy for as long as the process lives.
 const ABANDONED_MAX: usize = 4;
 /// Threads that one tenant may cost before none of its documents begins any more.
@@ -32,6 +34,7 @@ const ABANDONED_OF_TENANT_MAX: usize = 2;
 pub(in crate::ors) struct Slot {
     pub(super) inbox: tokio::sync::Mutex<mpsc::Receiver<Work>>,
     seen: Mutex<Seen>,
+    looks_max: u32,
 }
 
 #[derive(Default)]
@@ -46,11 +49,20 @@ struct Seen {
 /// What a script may hold a thread with.
 pub(super) enum InHand {
     /// A call's application begins.
-    Start { tenant: TenantId, session: SessionId, caller: Caller, application: Arc<Application>, entry: Position },
+    Start(Box<Beginning>),
     /// A session is restored.
     Restore(Box<Restore>),
     /// A session takes an input.
     Session(Key),
+}
+
+/// What is known of an application that begins.
+pub(super) struct Beginning {
+    pub tenant: TenantId,
+    pub session: SessionId,
+    pub caller: Caller,
+    pub application: Arc<Application>,
+    pub entry: Position,
 }
 
 /// A session as it stood when it last handed something out.
@@ -72,8 +84,11 @@ pub(in crate::ors) struct Left {
 }
 
 impl Slot {
-    pub fn new(inbox: mpsc::Receiver<Work>) -> Self {
-        Self { inbox: tokio::sync::Mutex::new(inbox), seen: Mutex::default() }
+    /// A place for threads whose scripts have that time for an evaluation.
+    pub fn new(inbox: mpsc::Receiver<Work>, script_time: Duration) -> Self {
+        let looks = script_time.as_secs().saturating_mul(LOOKS_PER_EVALUATION);
+        let looks_max = u32::try_from(looks).unwrap_or(u32::MAX).max(LOOKS_MAX);
+        Self { inbox: tokio::sync::Mutex::new(inbox), seen: Mutex::default(), looks_max }
     }
 
     /// Says what may hold the thread from here on.
@@ -102,21 +117,18 @@ impl Slot {
         Some(seen.sessions.len() as i64 - before)
     }
 
-    /// Looks at what the thread has in hand; whether it has had that for too long.
-    pub(in crate::ors) fn look(&self) -> bool {
+    /// Looks at what the thread has in hand. From one that has had it for too long its place is taken, with all that there is.
+    pub(in crate::ors) fn look(&self) -> Option<Left> {
         let mut seen = self.seen();
-        let Some((_, looks)) = &mut seen.in_hand else { return false };
+        let (_, looks) = seen.in_hand.as_mut()?;
         *looks += 1;
-        *looks >= LOOKS_MAX
-    }
-
-    /// Takes the place from its thread, with all that there is.
-    pub(in crate::ors) fn abandon(&self) -> Left {
-        let mut seen = self.seen();
+        if *looks < self.looks_max {
+            return None;
+        }
         seen.life += 1;
         let held_by = seen.in_hand.take().map(|(what, _)| what);
         // They stay here until the next thread shows what has become of them: it may be held itself before.
-        Left { life: seen.life, held_by, sessions: seen.sessions.clone() }
+        Some(Left { life: seen.life, held_by, sessions: seen.sessions.clone() })
     }
 
     fn seen(&self) -> MutexGuard<'_, Seen> {
@@ -141,7 +153,7 @@ impl Left {
     /// The call whose session held the thread.
     pub(in crate::ors) fn call(&self) -> Option<ConnId> {
         match self.held_by.as_ref()? {
-            InHand::Start { caller, .. } => Some(caller.call.conn_id),
+            InHand::Start(beginning) => Some(beginning.caller.call.conn_id),
             InHand::Restore(restore) => Some(ConnId(restore.record.call.as_ref()?.conn_id)),
             InHand::Session(key) => Some(key.1),
         }
@@ -150,7 +162,7 @@ impl Left {
     /// The document that held the thread.
     pub(in crate::ors) fn document(&self) -> Option<(TenantId, u64)> {
         match self.held_by.as_ref()? {
-            InHand::Start { tenant, application, .. } => Some((tenant.clone(), application.digest)),
+            InHand::Start(beginning) => Some((beginning.tenant.clone(), beginning.application.digest)),
             InHand::Restore(restore) => Some((restore.tenant.clone(), restore.application.as_ref()?.digest)),
             InHand::Session(key) => Some((key.0.clone(), self.sessions.get(key)?.application.digest)),
         }

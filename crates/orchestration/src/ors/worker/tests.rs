@@ -21,6 +21,9 @@ const GROWS: &str = "<scxml version='1.0' datamodel='ecmascript' xmlns:dialog='u
     <transition event='interaction.present'><assign location='text' expr=\"'x'.repeat(1200000)\"/><dialog:play prompts=\"['welcome']\"/></transition>
     <transition event='*'/></state></scxml>";
 
+/// Looks at the same thing until a thread is abandoned.
+const LOOKS: u32 = 30;
+
 /// Microseconds that a test sets.
 struct HandClock(AtomicU64);
 
@@ -36,7 +39,11 @@ fn worker() -> Worker {
 
 fn worker_at(clock: Arc<dyn Clock>) -> Worker {
     let (_, inbox) = mpsc::channel(1);
-    worker_in(Arc::new(Slot::new(inbox)), 0, Barred::default(), clock)
+    worker_in(slot(inbox), 0, Barred::default(), clock)
+}
+
+fn slot(inbox: mpsc::Receiver<Work>) -> Arc<Slot> {
+    Arc::new(Slot::new(inbox, Duration::from_secs(2)))
 }
 
 fn worker_in(slot: Arc<Slot>, life: u32, barred: Barred, clock: Arc<dyn Clock>) -> Worker {
@@ -55,9 +62,7 @@ fn worker_in(slot: Arc<Slot>, life: u32, barred: Barred, clock: Arc<dyn Clock>) 
 
 /// The next thread of a worker that is held, once it has been looked at for long enough; what it says of the others comes first.
 fn next_thread(held: &Worker) -> (Worker, Left) {
-    let looks = (1..).take_while(|_| !held.slot.look()).count();
-    assert!(looks > 5, "nobody is abandoned for a moment: {looks}");
-    let left = held.slot.abandon();
+    let left = (0..LOOKS).find_map(|_| held.slot.look()).expect("it is held");
     if let Some((tenant, digest)) = left.document() {
         held.barred.bar(tenant, digest);
     }
@@ -263,7 +268,12 @@ fn a_thread_that_a_script_holds_is_abandoned_and_its_other_sessions_go_on() {
     start(&mut held, 1, WAITS);
     start(&mut held, 2, GREETS);
     assert!(held.release(), "it has its place");
-    assert!(!(0..1_000).any(|_| held.slot.look()), "one that has nothing in hand may wait as long as it likes");
+    assert!(
+        (0..1_000).all(|_| held.slot.look().is_none()),
+        "one that has nothing in hand may wait as long as it likes"
+    );
+    held.slot.hold(held.life, InHand::Session(key(1)));
+    assert!((1..LOOKS).all(|_| held.slot.look().is_none()), "nobody is abandoned before the time");
     held.slot.hold(held.life, InHand::Session(key(1)));
     let (mut next, left) = next_thread(&held);
     held.with(&key(2), || "a test".to_owned(), |_| {});
@@ -337,4 +347,46 @@ fn a_session_that_is_given_up_leaves_no_request_with_rq() {
     let (session, token) = (steps[0].session.clone(), Token(2));
     after.take(Work::Restore(Box::new(Restore { tenant: tenant(), session, record, token, application: None })));
     assert!(after.out[0].commands.contains(&Command::Queue(cancellation(&request))), "{:?}", after.out[0].commands);
+}
+
+#[test]
+fn a_request_that_was_taken_back_in_a_refused_step_is_taken_back_with_the_last_word() {
+    let queued = "<scxml version='1.0' datamodel='ecmascript' xmlns:queue='urn:trunkline:queue'><datamodel><data id='r'/></datamodel><state>
+        <transition event='interaction.present'><queue:submit requestid='r'><queue:targets><queue:target skillexpr=\"'A &gt;= 1'\"/></queue:targets></queue:submit></transition>
+        <transition event='interaction.udata.changed'><queue:cancel requestid='r'/></transition><transition event='*'/></state></scxml>";
+    let mut worker = worker();
+    start(&mut worker, 1, queued);
+    let request = worker.live[&key(1)].session.queueing.as_ref().expect("it waits").request_id.clone();
+    let mut changed = model::Event::new(EventName::AttachedDataChanged);
+    changed.user_data.set("a", "b");
+    changed.call = Some(worker.live[&key(1)].session.caller.call.clone());
+    let position = Position { major: 2, minor: 1 };
+    worker.with(
+        &key(1),
+        || "a test".to_owned(),
+        |session| session.handle_fact(position, &changed, Timestamp::from_millis(1)),
+    );
+    let step = std::mem::take(&mut worker.out).remove(0);
+    let back = Command::Queue(cancellation(&request));
+    assert!(step.commands.contains(&back), "{:?}", step.commands);
+    worker.take(Work::Unwritten(Box::new(step), "no room".to_owned()));
+    let [last] = &worker.out[..] else { panic!("one step") };
+    assert_eq!(last.commands.iter().filter(|command| **command == back).count(), 1, "{:?}", last.commands);
+    let ended = |stamped: &Stamped| stamped.event.name == EventName::SessionEnded;
+    assert!(last.facts.iter().any(ended), "rq reads of the end in the same commit");
+}
+
+#[tokio::test]
+async fn an_abandoned_thread_takes_no_more_work_and_the_next_one_does() {
+    let (sender, inbox) = mpsc::channel(1);
+    let held = worker_in(slot(inbox), 0, Barred::default(), Arc::new(SystemClock::start()));
+    held.slot.hold(held.life, InHand::Session(key(1)));
+    let (next, left) = next_thread(&held);
+    let (reply, answer) = oneshot::channel();
+    let asked = Work::Describe { tenant: tenant(), conn_id: ConnId(1), reply };
+    sender.send(asked).await.unwrap_or_else(|_| panic!("there is room"));
+    held.run(Left::default()).await;
+    drop(sender);
+    next.run(left).await;
+    assert_eq!(answer.await, Ok(None), "the next thread has answered");
 }

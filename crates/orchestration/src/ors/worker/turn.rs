@@ -9,7 +9,7 @@ use model::{TenantId, Timestamp, UserData};
 
 use super::slot::{InHand, Photo};
 use super::{Key, Live, PAST_MAX, Standing, Step, TIMER_MIN, Worker};
-use crate::ors::call_session::{CallSession, Caller, Command, Ended, Fault};
+use crate::ors::call_session::{CallSession, Caller, Command, Ended, Fault, cancellation};
 use crate::ors::{explain, intentions, records};
 
 /// What follows from an input.
@@ -65,9 +65,13 @@ impl Worker {
     /// Ends a session without looking at its machine again.
     fn last_turn(&mut self, key: &Key, now: Timestamp) {
         let Some(live) = self.live.get_mut(key) else { return };
-        // rq has been told; what it says then is answered from what is remembered of the session.
-        live.session.withdrawn.clear();
-        let commands = live.commands();
+        let mut commands = live.commands();
+        // Some may have been taken back in a step that was never done. What rq says then is answered from what is remembered of the session.
+        for again in live.take_back() {
+            if !commands.contains(&again) {
+                commands.push(again);
+            }
+        }
         let intentions = intentions::encode(&key.0, &live.session.caller, &commands);
         self.hand_out(key, Turned { state: None, intentions, commands }, now);
     }
@@ -85,11 +89,13 @@ impl Worker {
             live.session.give_up(Fault::Unwritten, reason, now);
             return self.last_turn(&key, now);
         }
-        if self.live.get(&key).is_some_and(|live| live.id == step.session) {
+        let mut commands = Vec::new();
+        if let Some(live) = self.live.get_mut(&key).filter(|live| live.id == step.session) {
+            commands = live.take_back();
             self.remove(&key);
         }
-        let failed = Command::Ended(Ended::Failed { fault: Fault::Unwritten, reason: reason.to_owned() });
-        let commands = step.waits.then_some(Command::DefaultRoute).into_iter().chain([failed]).collect();
+        commands.extend(step.waits.then_some(Command::DefaultRoute));
+        commands.push(Command::Ended(Ended::Failed { fault: Fault::Unwritten, reason: reason.to_owned() }));
         let change = written.then_some(Change::End);
         let (due, facts, standing) = (None, Vec::new(), Standing::LastWord);
         self.out.push(Step { change, due, commands, facts, standing, ..step });
@@ -200,6 +206,12 @@ impl Live {
         explain::steps(trace, tenant, &mut self.session, &commands, now);
         let intentions = intentions::encode(tenant, &self.session.caller, &commands);
         Turned { state, intentions, commands }
+    }
+
+    /// Takes back from rq what it may not have heard of.
+    fn take_back(&mut self) -> Vec<Command> {
+        let withdrawn = std::mem::take(&mut self.session.withdrawn);
+        withdrawn.into_iter().map(|w| Command::Queue(cancellation(&w.request_id))).collect()
     }
 
     /// What another thread could go on with.
