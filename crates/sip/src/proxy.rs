@@ -417,7 +417,7 @@ impl Proxy {
             Received::Request(new) => self.request(new, side, now),
             Received::Ack { message, flow } => self.ack(message, flow, side),
             Received::Response { client, owner, message, flow } => self.response(client, owner, message, flow, now),
-            Received::Stray(_) => self.counts.responses_stray += 1,
+            Received::Stray(message) => self.stray(message),
         }
     }
 }

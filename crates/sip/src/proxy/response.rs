@@ -12,6 +12,7 @@ use crate::flow::Flow;
 use crate::header::HeaderName;
 use crate::local_tag::LocalTag;
 use crate::message::Message;
+use crate::method::Method;
 use crate::status::StatusCode;
 use crate::transaction::{ClientId, ServerId};
 
@@ -77,6 +78,21 @@ impl Proxy {
         {
             self.respond_to_heir(message);
         }
+    }
+
+    /// A response that belongs to no transaction. None is forwarded (RFC 6026 §7.3) but the 2xx to an INVITE that our seal shows to be a
+    /// node's: the proxy that had it, or our own former life, has died, and nobody else acknowledges it. The call would end by that.
+    pub(super) fn stray(&mut self, mut message: Message) {
+        self.counts.responses_stray += 1;
+        let of_invite = message.cseq().is_ok_and(|cseq| cseq.method == Method::Invite);
+        if !of_invite || !message.status().is_some_and(StatusCode::is_success) {
+            return;
+        }
+        // The last one is that of the node, which began the request.
+        while message.vias().nth(1).is_some() {
+            message.remove_first_value(&HeaderName::Via);
+        }
+        self.respond_to_heir(message);
     }
 
     /// The node that asked is gone; the owner of its call now, if there is one, wants the response.

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use infra::{MediaSessionId, Record};
+use infra::{MediaLedger, MediaSessionId, Record};
 use media::session::Session;
-use model::{TenantId, Timestamp};
+use model::{Owner, TenantId, Timestamp};
 use net::http::Client;
 use net::rtp::{Order, PortsError};
 use runtime::RoleContext;
@@ -147,18 +147,31 @@ pub async fn claim(ctx: &RoleContext) -> anyhow::Result<Vec<Record<MediaSessionI
         tracing::error!("config does not name the tenants: legs of a former life are not gone on with");
         return Ok(Vec::new());
     };
-    let (us, ledger) = (ctx.owner(), &ctx.stores.media);
-    let mut claimed = Vec::new();
-    for tenant in names.iter().filter_map(|name| TenantId::parse(name).ok()) {
-        for holding in ledger.owners(&tenant).await? {
-            if holding.owner.node == us.node && holding.owner.epoch < us.epoch {
-                let orphans = || ledger.orphans(&tenant, &holding.owner, infra::bounds::CLAIM_BATCH);
-                claimed.extend(infra::claim_all(&tenant, orphans, |claims| ledger.claim(&us, claims)).await?);
-            }
-        }
-    }
+    let tenants: Vec<TenantId> = names.iter().filter_map(|name| TenantId::parse(name).ok()).collect();
+    let claimed = claim_of(&*ctx.stores.media, &ctx.owner(), &tenants).await?;
     if !claimed.is_empty() {
         tracing::info!(legs = claimed.len(), "legs of a former life are gone on with");
+    }
+    Ok(claimed)
+}
+
+/// Likewise, of those tenants.
+///
+/// # Errors
+/// Those of the ledger.
+pub async fn claim_of(
+    ledger: &dyn MediaLedger,
+    us: &Owner,
+    tenants: &[TenantId],
+) -> infra::Result<Vec<Record<MediaSessionId>>> {
+    let mut claimed = Vec::new();
+    for tenant in tenants {
+        for holding in ledger.owners(tenant).await? {
+            if holding.owner.node == us.node && holding.owner.epoch < us.epoch {
+                let orphans = || ledger.orphans(tenant, &holding.owner, infra::bounds::CLAIM_BATCH);
+                claimed.extend(infra::claim_all(tenant, orphans, |claims| ledger.claim(us, claims)).await?);
+            }
+        }
     }
     Ok(claimed)
 }
