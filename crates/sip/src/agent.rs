@@ -113,7 +113,8 @@ impl UserAgent {
     pub fn receive(&mut self, message: Message, flow: Flow, now: Timestamp) {
         self.turn += 1;
         match self.layer.receive(message.unpacked(), flow, now) {
-            Received::Absorbed | Received::Stray(_) => {}
+            Received::Absorbed => {}
+            Received::Stray(response) => self.acknowledge_late(&response),
             Received::Request(new) => self.receive_request(new, now),
             Received::Ack { message, .. } => self.incoming_ack(&message, now),
             Received::Response { client, owner, message, .. } => {
@@ -178,7 +179,8 @@ impl UserAgent {
         self.follow_transactions(now);
     }
 
-    /// Everything on `old` goes on over `new`; requests that nobody answered are sent again there.
+    /// Everything on `old` goes on over `new`; requests that nobody answered are sent again there, and an INVITE of theirs may come
+    /// again: whoever was at the other end of `old` may have forgotten it.
     pub fn move_flow(&mut self, old: Flow, new: Flow) {
         self.layer.move_flow(old, new);
         let moved: Vec<u64> =
@@ -186,10 +188,24 @@ impl UserAgent {
         for id in moved {
             if let Some(leg) = self.dialogs.get_mut(id) {
                 leg.state.dialog.flow = new;
+                leg.restored = true;
                 if let Some(unacked) = &mut leg.state.unacked {
                     unacked.flow = new;
                 }
             }
+        }
+    }
+
+    /// As [`Self::move_flow`], for one dialog whose peer is reached by `new` as well.
+    pub fn move_dialog(&mut self, dialog: DialogId, new: Flow) {
+        if self.set_flow(dialog, new).is_err() {
+            return;
+        }
+        let Some(leg) = self.dialogs.get(dialog.0) else { return };
+        let clients = [leg.invite_client, leg.cancel_client].into_iter().flatten();
+        let clients = clients.chain(leg.clients.iter().copied()).chain(leg.recent_clients.iter().copied());
+        for client in clients.collect::<Vec<_>>() {
+            self.layer.move_client(client, new);
         }
     }
 

@@ -30,7 +30,7 @@ pub(super) struct Leg {
     pub(super) cancel_client: Option<ClientId>,
     /// `state.answering.request`, parsed.
     pub(super) request: Option<Shared>,
-    /// Whether another agent had it before: then a repeat may come in a new transaction.
+    /// Whether another agent had it before, or its flow has broken: then a repeat may come in a new transaction.
     pub(super) restored: bool,
     pub(super) armed: Timestamp,
     /// The turn in which it was worked on last, and the steps that it has taken there.

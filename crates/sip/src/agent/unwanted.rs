@@ -53,6 +53,27 @@ impl UserAgent {
         }
     }
 
+    /// Takes a 2xx to an INVITE within a dialog that stands, whose transaction is over: a proxy had refused it in the place of a peer
+    /// that was away. Who says it wants an ACK, or ends the dialog (§13.3.1.4).
+    pub(super) fn acknowledge_late(&mut self, response: &Message) {
+        let (Some(status), Ok(cseq), Ok(from)) = (response.status(), response.cseq(), response.from()) else { return };
+        let Some(id) = from.tag().and_then(|tag| self.dialog_by_tag(tag)) else { return };
+        let Some(state) = self.leg(id) else { return };
+        let theirs = response.to().is_ok_and(|to| to.tag() == Some(&*state.dialog.remote_tag));
+        // One that waits for its answer is acknowledged with that.
+        let waits = state.outgoing.as_ref().is_some_and(|outgoing| outgoing.cseq == cseq.number);
+        let ours = cseq.method == Method::Invite && cseq.number <= state.dialog.local_cseq && !waits;
+        if !status.is_success() || !theirs || !ours || state.phase != LegPhase::Confirmed {
+            return;
+        }
+        let flow = state.dialog.flow;
+        let (via, _) = self.new_via(flow);
+        if let Some(leg) = self.dialogs.get(id.0) {
+            self.layer.transmit(flow, leg.state.dialog.ack(&via, cseq.number).build().to_bytes());
+            self.has_changed(id);
+        }
+    }
+
     /// The dialog that a 2xx which nobody wants has made, and its ACK.
     fn unwanted(&mut self, response: &Message, flow: Flow) -> Option<(Dialog, Bytes)> {
         let Ok(Some(target)) = contact_uri(response) else { return None };

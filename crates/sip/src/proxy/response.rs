@@ -83,10 +83,33 @@ impl Proxy {
         }
     }
 
-    /// A response that belongs to no transaction leads nowhere (RFC 6026 §8.4), with one exception: an answer that a node repeats
-    /// since it misses the ACK. Its INVITE came by a former life of this proxy, and without the answer the call would end.
-    pub(super) fn stray_response(&mut self, mut message: Message, flow: Flow) {
-        let back = self.node_of(flow).filter(|_| is_repeated_answer(&message)).and_then(|_| {
+    /// A response that belongs to no transaction. None is forwarded (RFC 6026 §7.3) but the 2xx to an INVITE whose proxy, or whose former
+    /// life of ours, has died: without it nobody acknowledges, and the call ends by that.
+    pub(super) fn stray_response(&mut self, message: Message, flow: Flow) {
+        let of_invite = message.cseq().is_ok_and(|cseq| cseq.method == Method::Invite);
+        let is_ours = |tag: Option<&str>| tag.is_some_and(|tag| LocalTag::open(tag, &self.seal).is_some());
+        if !of_invite || !message.status().is_some_and(StatusCode::is_success) {
+            self.counts.responses_stray += 1;
+        } else if message.from().is_ok_and(|from| is_ours(from.tag())) {
+            self.answer_of_a_node(message);
+        } else {
+            self.answer_by_a_node(message, flow);
+        }
+    }
+
+    /// The 2xx to an INVITE that our seal shows to be a node's.
+    fn answer_of_a_node(&mut self, mut message: Message) {
+        self.counts.responses_stray += 1;
+        // The last one is that of the node, which began the request.
+        while message.vias().nth(1).is_some() {
+            message.remove_first_value(&HeaderName::Via);
+        }
+        self.respond_to_heir(message);
+    }
+
+    /// The 2xx that a node repeats since it misses the ACK: its INVITE came by a former life of this proxy.
+    fn answer_by_a_node(&mut self, mut message: Message, flow: Flow) {
+        let back = self.node_of(flow).filter(|_| is_to_us(&message)).and_then(|_| {
             message.remove_first_value(&HeaderName::Via);
             self.udp_to(source_in_via(&message)?)
         });
@@ -167,12 +190,6 @@ impl Proxy {
         }
         self.exchanges.remove(id);
     }
-}
-
-/// Whether it is a 2xx to an INVITE that this proxy has forwarded.
-fn is_repeated_answer(response: &Message) -> bool {
-    let invites = response.cseq().is_ok_and(|cseq| cseq.method == Method::Invite);
-    invites && response.status().is_some_and(StatusCode::is_success) && is_to_us(response)
 }
 
 /// Where datagrams to the sender of a request go, by the top Via of its response (RFC 3261 §18.2.2, RFC 3581 §4). The connection of a

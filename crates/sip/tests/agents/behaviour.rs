@@ -650,3 +650,49 @@ fn a_contact_with_headers_is_no_target() {
     pair.drain();
     assert_eq!(pair.responses(BOB, 400), 1, "and no call begins with it");
 }
+
+#[test]
+fn a_2xx_to_an_invite_that_a_proxy_has_refused_in_its_peers_place_is_acknowledged() {
+    let mut pair = Pair::perfect(Wire::Stream);
+    let (alice, bob) = pair.call();
+    let now = pair.now();
+    pair.agent(ALICE).reinvite(alice, Some("hold".into()), Vec::new(), now).expect("it stands");
+    pair.run(10 * MS);
+    let invite = pair.peers[0].sent.last().unwrap().1.clone();
+    let now = pair.now();
+    pair.agent(BOB).refuse_offer(bob, StatusCode::SERVICE_UNAVAILABLE, now).expect("an offer");
+    pair.run(100 * MS);
+    let mut late =
+        Message::response_to(&invite, StatusCode::OK).header(&HeaderName::Contact, "<sip:b@bob.example.com>").build();
+    let before = pair.requests(ALICE, Method::Ack);
+    let (now, flow) = (pair.now(), pair.wire.flow_to(BOB));
+    pair.agent(ALICE).receive(late.clone(), flow, now);
+    pair.drain();
+    assert_eq!(pair.requests(ALICE, Method::Ack), before + 1);
+    let ack = pair.peers[0].sent.last().unwrap().1.clone();
+    assert_eq!(ack.cseq().unwrap().number, invite.cseq().unwrap().number);
+    late.set(&HeaderName::CSeq, "99 INVITE");
+    pair.agent(ALICE).receive(late, flow, now);
+    pair.drain();
+    assert_eq!(pair.requests(ALICE, Method::Ack), before + 1, "none that Alice has not said");
+}
+
+#[test]
+fn an_invite_that_comes_again_after_its_flow_has_broken_is_the_same_call() {
+    let mut pair = Pair::perfect(Wire::Udp);
+    pair.invite(Some("offer"), Provisionals::Plain);
+    pair.run(10 * MS);
+    let (bob, now) = (pair.incoming(), pair.now());
+    pair.agent(BOB).identify(bob, bob_identity()).expect("identified once");
+    pair.agent(BOB).provisional(bob, sip::agent::Reply::new(StatusCode::RINGING), now).expect("an INVITE");
+    pair.drain();
+    let (old, new) = (pair.wire.flow_to(ALICE), sip::Flow::Stream { connection: 77 });
+    pair.agent(BOB).move_flow(old, new);
+    let mut again = pair.peers[0].sent[0].1.clone();
+    again.set(&HeaderName::Via, "SIP/2.0/TCP proxy.example.com;branch=z9hG4bKlife2");
+    pair.agent(BOB).receive(again, new, now);
+    pair.drain();
+    let last = &pair.peers[1].sent.last().unwrap().1;
+    assert_eq!(last.status(), Some(StatusCode::RINGING));
+    assert_eq!(last.top_via().unwrap().branch(), Some("z9hG4bKlife2"));
+}

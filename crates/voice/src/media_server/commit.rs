@@ -33,7 +33,7 @@ impl Over {
 /// What is to be done about a write that was not carried out.
 #[derive(Debug)]
 pub enum Undo {
-    /// The leg is to be stored again; whether the ledger has it is as unknown as it was before.
+    /// The leg is to be stored again; a record that was to begin may be there.
     Store(MediaSessionId, Stored),
     /// The record is still to be ended.
     End(Over),
@@ -44,7 +44,7 @@ impl Undo {
     pub fn of(write: &MediaWrite) -> Self {
         let MediaWrite { tenant, session, token, .. } = write;
         match write.change {
-            Change::Create { .. } => Self::Store(session.clone(), Stored::No),
+            Change::Create { .. } => Self::Store(session.clone(), Stored::Perhaps),
             Change::Save { .. } | Change::Keep => Self::Store(session.clone(), Stored::Live),
             Change::End => Self::End(Over { tenant: tenant.clone(), tag: session.clone(), token: *token }),
         }
@@ -107,7 +107,7 @@ impl Node {
                 continue;
             }
             let change = match leg.stored {
-                Stored::No => Change::Create { state, intentions: Bytes::new() },
+                Stored::No | Stored::Perhaps => Change::Create { state, intentions: Bytes::new() },
                 Stored::Live => Change::Save { state, intentions: Bytes::new() },
             };
             leg.stored = Stored::Live;
@@ -161,6 +161,11 @@ impl Node {
     pub fn committed(&mut self, answers: impl IntoIterator<Item = (MediaSessionId, Written)>) {
         for (tag, written) in answers {
             let owner = match written {
+                // It began when its answer was lost.
+                Written::Exists { owner, .. } if owner == self.owner => {
+                    self.store_again(&tag, Stored::Live);
+                    continue;
+                }
                 Written::Fenced { owner, .. } | Written::Exists { owner, .. } => owner,
                 Written::Unknown => {
                     // Whatever has become of its record: there is to be one.

@@ -3,9 +3,9 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use infra::{MediaSessionId, Record};
+use infra::{MediaLedger, MediaSessionId, Record};
 use media::session::Session;
-use model::{TenantId, Timestamp};
+use model::{Owner, TenantId, Timestamp};
 use net::http::Client;
 use net::rtp::{Order, PortsError};
 use runtime::RoleContext;
@@ -167,26 +167,34 @@ pub async fn claim(ctx: &RoleContext) -> anyhow::Result<Former> {
         tracing::error!("config does not name the tenants: legs of a former life are not gone on with");
         return Ok(Former::default());
     };
-    let (us, ledger) = (ctx.owner(), &ctx.stores.media);
-    let mut former = Former::default();
-    for tenant in names.iter().filter_map(|name| TenantId::parse(name).ok()) {
-        for holding in ledger.owners(&tenant).await? {
-            if holding.owner.node == us.node && holding.owner.epoch < us.epoch {
-                let listed = || ledger.orphans(&tenant, &holding.owner, infra::bounds::CLAIM_BATCH);
-                let sound = || -> infra::Answer<'_, Vec<Record<MediaSessionId>>> {
-                    let listed = listed();
-                    Box::pin(
-                        async move { Ok(listed.await?.into_iter().filter(|record| !is_suspect(record)).collect()) },
-                    )
-                };
-                former.claimed.extend(infra::claim_all(&tenant, sound, |claims| ledger.claim(&us, claims)).await?);
-                former.suspects.extend(listed().await?.into_iter().filter(is_suspect));
-            }
-        }
-    }
+    let tenants: Vec<TenantId> = names.iter().filter_map(|name| TenantId::parse(name).ok()).collect();
+    let former = claim_of(&*ctx.stores.media, &ctx.owner(), &tenants).await?;
     let (legs, suspects) = (former.claimed.len(), former.suspects.len());
     if legs + suspects > 0 {
         tracing::info!(legs, suspects, "legs of a former life are gone on with");
+    }
+    Ok(former)
+}
+
+/// Likewise, of those tenants.
+///
+/// # Errors
+/// Those of the ledger.
+pub async fn claim_of(ledger: &dyn MediaLedger, us: &Owner, tenants: &[TenantId]) -> infra::Result<Former> {
+    let mut former = Former::default();
+    for tenant in tenants {
+        for holding in ledger.owners(tenant).await? {
+            if holding.owner.node != us.node || holding.owner.epoch >= us.epoch {
+                continue;
+            }
+            let listed = || ledger.orphans(tenant, &holding.owner, infra::bounds::CLAIM_BATCH);
+            let sound = || -> infra::Answer<'_, Vec<Record<MediaSessionId>>> {
+                let listed = listed();
+                Box::pin(async move { Ok(listed.await?.into_iter().filter(|record| !is_suspect(record)).collect()) })
+            };
+            former.claimed.extend(infra::claim_all(tenant, sound, |claims| ledger.claim(us, claims)).await?);
+            former.suspects.extend(listed().await?.into_iter().filter(is_suspect));
+        }
     }
     Ok(former)
 }

@@ -3,14 +3,15 @@
 //! SIP goes in by [`InMemory::receive`] and comes out of [`InMemory::poll_transmit`]; audio goes in by
 //! [`InMemory::hear`] and comes out of [`InMemory::poll_packet`]; [`InMemory::handle_timeout`] is wanted at
 //! [`InMemory::next_timeout`]. What the ledger is to hold comes out of [`InMemory::stored`], its answers go to
-//! [`Node::committed`]; a new value on which [`Node::restore`] is called is the node's next life. Time must not fall back.
+//! [`InMemory::kept`]; a new value on which [`Node::restore`] is called with what [`claim_of`] gives is the node's next life.
+//! Time must not fall back.
 
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use infra::{Clock, MediaWrite};
+use infra::{Clock, MediaWrite, Written};
 use model::entropy::Seeded;
 use model::{Owner, Timestamp};
 use net::rtp::News;
@@ -18,6 +19,8 @@ use net::rtp::simulated::{Packet, Simulated};
 use sip::{Message, Seal, Transmit};
 use tokio::sync::mpsc;
 
+use super::commit::Undo;
+pub use super::former::{Former, claim_of};
 use super::limits::Limits;
 use super::metrics::Metrics;
 use super::node::{Node, Parts};
@@ -109,6 +112,14 @@ impl InMemory {
         let answers = self.node.photographs();
         let taken = answers.into_iter().filter_map(|mut answer| answer.try_recv().ok()).flatten().collect::<Vec<_>>();
         self.node.batch(&taken, now)
+    }
+
+    /// The ledger's answers to what was [stored](Self::stored); none where it does not answer.
+    pub fn kept(&mut self, batch: &[MediaWrite], answers: Option<Vec<Written>>) {
+        match answers {
+            Some(answers) => self.node.committed(batch.iter().map(|write| write.session.clone()).zip(answers)),
+            None => self.node.not_stored(batch.iter().map(Undo::of).collect()),
+        }
     }
 
     fn take_news(&mut self, now: Timestamp) {

@@ -54,6 +54,8 @@ pub struct Leg {
 pub enum Stored {
     /// Not yet.
     No,
+    /// Perhaps: what was to begin its record has had no answer.
+    Perhaps,
     /// It does.
     Live,
 }

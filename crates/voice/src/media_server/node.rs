@@ -1,14 +1,14 @@
 //! The node: all legs that it has, their dialogs, and one turn after the other. Its only I/O is to give orders to the
 //! RTP threads.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
 use std::time::Duration;
 
 use model::{ConnId, Entropy, LegId as CallLegId, Owner, TenantId, Timestamp};
 use net::rtp::{Driver, LegId, News, Order};
 use sip::agent::{AgentConfig, Body, CommandError, DialogId, Event, LocalIdentity, Release, UserAgent};
-use sip::{Flow, LocalTag, Message, Seal, StatusCode, Transmit};
+use sip::{Flow, LocalTag, Message, Method, Seal, StatusCode, Transmit};
 
 use super::call_data::Questions;
 use super::commit::Over;
@@ -18,7 +18,7 @@ use super::limits::Limits;
 use super::metrics::Metrics;
 use super::prompts::Prompts;
 
-/// A node. See the module.
+/// A node. See the module. What it goes through one by one has an order of its own, so that equal inputs give equal messages.
 pub struct Node {
     pub(super) owner: Owner,
     pub(super) seal: Seal,
@@ -29,14 +29,14 @@ pub struct Node {
     pub(super) prompts: Prompts,
     pub(super) entropy: Box<dyn Entropy>,
     pub(super) agent: UserAgent,
-    pub(super) legs: HashMap<DialogId, Leg>,
+    pub(super) legs: BTreeMap<DialogId, Leg>,
     pub(super) by_id: HashMap<LegId, DialogId>,
     /// Legs that the next batch stores.
     pub(super) changed: BTreeSet<DialogId>,
     /// Legs that ended since the last batch.
     pub(super) over: Vec<Over>,
     /// Legs of a former life whose owner has not shown yet that it still has them, and when it is asked next.
-    pub(super) unowned: HashMap<DialogId, Timestamp>,
+    pub(super) unowned: BTreeMap<DialogId, Timestamp>,
     /// When positions of treatments were stored last.
     pub(super) treatments_stored: Timestamp,
     pub(super) draining: bool,
@@ -48,9 +48,9 @@ pub struct Node {
     /// Who pays for what fails.
     pub(super) faults: Faults,
     /// Connections to proxies that are up, and the edges of their proxies.
-    links: HashMap<u64, String>,
+    links: BTreeMap<u64, String>,
     /// Edges whose connection broke, with its number, and when its dialogs go on by another.
-    lost: HashMap<String, (u64, Timestamp)>,
+    lost: BTreeMap<String, (u64, Timestamp)>,
     next_leg: u64,
 }
 
@@ -100,19 +100,19 @@ impl Node {
             prompts: parts.prompts,
             entropy: parts.entropy,
             agent: UserAgent::new(config, parts.agent_entropy),
-            legs: HashMap::new(),
+            legs: BTreeMap::new(),
             by_id: HashMap::new(),
             changed: BTreeSet::new(),
             over: Vec::new(),
-            unowned: HashMap::new(),
+            unowned: BTreeMap::new(),
             treatments_stored: Timestamp::ZERO,
             draining: false,
             trace: parts.trace,
             ending: Vec::new(),
             questions: Questions::default(),
             faults: Faults::default(),
-            links: HashMap::new(),
-            lost: HashMap::new(),
+            links: BTreeMap::new(),
+            lost: BTreeMap::new(),
             next_leg: 0,
         }
     }
@@ -152,6 +152,10 @@ impl Node {
 
     /// A message from a proxy that is no keep-alive.
     pub fn receive(&mut self, message: Message, link: u64, now: Timestamp) {
+        if message.method() == Method::Invite && message.is_request() {
+            // A node, or its heir, says it again by another proxy when the first one is away: whoever has said it last waits for us.
+            self.agent.expect_again(&message);
+        }
         self.attempt(Doing::Message(message.to_bytes(), link), now, |node| {
             node.agent.receive(message, stream(link), now);
             node.settle(now);
@@ -273,7 +277,7 @@ impl Node {
             self.by_id.remove(&leg.id);
             self.trace_end(&leg);
             self.order(leg.shard, Order::Close(leg.id));
-            if leg.stored == Stored::Live {
+            if leg.stored != Stored::No {
                 self.end_record(leg.tenant, leg.tag, leg.token);
             }
         }

@@ -221,6 +221,8 @@ impl Node {
             self.agent.forget(dialog);
         }
         self.treatments.retain(|_, (of, ..)| *of != conn_id);
+        self.stops.retain(|_, stop| stop.conn_id != conn_id);
+        self.unstopped.retain(|stop| stop.conn_id != conn_id);
         self.probes.retain(|_, probe| probe.place.conn_id != conn_id);
         self.talks.retain(|_, (of, _)| *of != conn_id);
         self.metrics.calls.set(i64::try_from(self.calls.len()).unwrap_or(i64::MAX));

@@ -137,6 +137,9 @@ impl Node {
         let Some(link) = entry.leg(id).map(|leg| leg.link) else {
             return Err(CommandError::Gone);
         };
+        // Any proxy finds media.
+        let is_there = |link: &u64| self.links.contains_key(link);
+        let link = Some(link).filter(is_there).or_else(|| self.links.keys().next().copied()).unwrap_or(link);
         let host = match &entry.media_owner {
             Some(owner) => format!("{owner}.{MEDIA_HOST}"),
             None => MEDIA_HOST.to_owned(),
@@ -384,6 +387,8 @@ impl Node {
             self.calls.remove(&conn_id);
             // Only what is under way stands there, so this is short.
             self.treatments.retain(|_, (of, ..)| *of != conn_id);
+            self.stops.retain(|_, stop| stop.conn_id != conn_id);
+            self.unstopped.retain(|stop| stop.conn_id != conn_id);
             self.probes.retain(|_, probe| probe.place.conn_id != conn_id);
             self.talks.retain(|_, (of, _)| *of != conn_id);
             self.metrics.calls.set(i64::try_from(self.calls.len()).unwrap_or(i64::MAX));

@@ -24,6 +24,7 @@ use super::metrics::Metrics;
 use super::prompts::ReadPrompts;
 use super::quarantine::AsideCalls;
 use super::sweep::Probe;
+use super::treatment::Stop;
 
 /// Which dialog of a leg.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -65,6 +66,9 @@ pub struct Node {
     pub(super) dialogs: HashMap<DialogId, Place>,
     /// INFOs that start a treatment, until media has answered.
     pub(super) treatments: HashMap<RequestId, (ConnId, LegId, u32)>,
+    /// INFOs that end a treatment, likewise; and those treatments whose end media has not heard of.
+    pub(super) stops: HashMap<RequestId, Stop>,
+    pub(super) unstopped: BTreeSet<Stop>,
     /// Liveness probes that wait for an answer.
     pub(super) probes: BTreeMap<RequestId, Probe>,
     /// Requests to phones that they answer, until they say whether they do.
@@ -156,6 +160,8 @@ impl Node {
             calls: HashMap::new(),
             dialogs: HashMap::new(),
             treatments: HashMap::new(),
+            stops: HashMap::new(),
+            unstopped: BTreeSet::new(),
             probes: BTreeMap::new(),
             talks: HashMap::new(),
             due: BTreeSet::new(),
@@ -213,6 +219,9 @@ impl Node {
             // Meanwhile that proxy took us for gone, and gave what came for our calls to others.
             self.doubt();
         }
+        for link in self.lost.values().map(|lost| lost.link).collect::<Vec<_>>() {
+            self.move_media(link);
+        }
         self.settle(now);
     }
 
@@ -221,6 +230,19 @@ impl Node {
         self.live.0.remove(&link);
         if let Some(edge) = self.links.remove(&link) {
             self.lost.insert(edge, Lost { link, until: now + self.limits.proxy_return });
+            self.move_media(link);
+        }
+    }
+
+    /// Media is found by any proxy: what is asked of it does not wait for the one that is away.
+    fn move_media(&mut self, from: u64) {
+        let Some(other) = self.links.keys().next().copied() else { return };
+        let from = Flow::Stream { connection: from };
+        let legs = self.calls.values().flat_map(|entry| &entry.legs);
+        let goes_by = |dialog: &DialogId| self.agent.leg(*dialog).is_some_and(|leg| leg.dialog.flow == from);
+        let moved: BTreeSet<DialogId> = legs.filter_map(|leg| leg.media).filter(goes_by).collect();
+        for dialog in moved {
+            self.agent.move_dialog(dialog, Flow::Stream { connection: other });
         }
     }
 

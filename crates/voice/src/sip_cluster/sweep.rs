@@ -24,6 +24,7 @@ impl Node {
     pub(super) fn sweep(&mut self, now: Timestamp) {
         self.next_sweep = now + SWEEP_EVERY;
         self.fail_what_waits_for_proxies(now);
+        self.stop_again(now);
         let is_overdue = |(_, probe): &(&RequestId, &Probe)| probe.until <= now;
         let overdue: Vec<_> =
             self.probes.iter().filter(is_overdue).map(|(request, probe)| (*request, *probe)).collect();

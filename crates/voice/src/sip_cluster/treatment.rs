@@ -17,6 +17,16 @@ use super::legs::note;
 use super::limits::NOTICE_MAX;
 use super::node::{Node, Place, Side};
 
+/// A treatment that is to end.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Stop {
+    /// Its call.
+    pub conn_id: ConnId,
+    leg: LegId,
+    id: u32,
+    echo: bool,
+}
+
 impl Node {
     pub(super) fn start_treatment(
         &mut self,
@@ -66,16 +76,31 @@ impl Node {
     }
 
     pub(super) fn stop_treatment(&mut self, conn_id: ConnId, leg: LegId, id: u32, now: Timestamp) {
-        let Some((media, connection)) = self.media_of(conn_id, leg) else {
+        let echo = self.leg_mut(conn_id, leg).is_some_and(|leg| std::mem::take(&mut leg.echo));
+        self.tell_stop(Stop { conn_id, leg, id, echo }, now);
+    }
+
+    fn tell_stop(&mut self, stop: Stop, now: Timestamp) {
+        let Some((media, connection)) = self.media_of(stop.conn_id, stop.leg) else {
             return;
         };
-        let echo = self.leg_mut(conn_id, leg).is_some_and(|leg| std::mem::take(&mut leg.echo));
-        let command = if echo {
+        let command = if stop.echo {
             Command::EndEcho { connection }
         } else {
-            Command::DialogEnd { connection, name: dialog_name(id) }
+            Command::DialogEnd { connection, name: dialog_name(stop.id) }
         };
-        self.send_msml(media, &[command], Vec::new(), now);
+        match self.send_msml(media, &[command], Vec::new(), now) {
+            Some(request) => drop(self.stops.insert(request, stop)),
+            None => drop(self.unstopped.insert(stop)),
+        }
+    }
+
+    /// Whoever talks would go on hearing music whose end media has not heard of.
+    pub(super) fn stop_again(&mut self, now: Timestamp) {
+        for stop in std::mem::take(&mut self.unstopped) {
+            self.mark(stop.conn_id);
+            self.attempt_for(Some(stop.conn_id), now, |node| node.tell_stop(stop, now));
+        }
     }
 
     /// A leg's media dialog and its name in MSML: our tag, which the INVITE brought to media.
@@ -161,6 +186,14 @@ impl Node {
         }
         if let Some((conn_id, leg)) = self.talks.remove(&request) {
             return self.answer_asked(conn_id, leg, status, now);
+        }
+        if let Some(stop) = self.stops.remove(&request) {
+            // 408 and 481 have ended the dialog.
+            let ended = status.is_success() || self.media_of(stop.conn_id, stop.leg).is_none();
+            if !ended {
+                self.unstopped.insert(stop);
+            }
+            return;
         }
         let Some((conn_id, leg, id)) = self.treatments.remove(&request) else {
             return;

@@ -559,3 +559,32 @@ fn nothing_else_that_belongs_to_no_transaction_goes_back() {
     assert!(lab.take().is_empty());
     assert_eq!(lab.proxy.counts().responses_stray, 3);
 }
+
+#[test]
+fn a_2xx_that_a_dead_proxy_has_waited_for_goes_to_the_owner_of_the_call_and_no_other_response_does() {
+    let mut lab = Lab::new();
+    lab.node(1, "sip-cluster", "a.1");
+    lab.node(2, "media", "m.1");
+    let response = |status: u16, method: &str, tag: &str| {
+        format!(
+            "SIP/2.0 {status} x\nVia: SIP/2.0/UDP {EDGE};branch=z9hG4bKformer\nVia: SIP/2.0/TCP 127.0.2.1;branch=z9hG4bKnode\n\
+             From: <sip:a@b>;tag={tag}\nTo: <sip:c@d>;tag=phone\nCall-ID: x\nCSeq: 1 {method}\n\
+             Contact: <sip:c@d>\nContent-Length: 0\n\n"
+        )
+    };
+    let forged =
+        LocalTag { call: ConnId(1), leg: LegId(1), tenant: TenantId::parse("acme").unwrap(), owner: owner("a.1") }
+            .seal(&Seal::new(&[1; 32]));
+    for (status, method, tag) in [(180, "INVITE", tag(1, "a.1")), (200, "BYE", tag(1, "a.1")), (200, "INVITE", forged)]
+    {
+        lab.from(PHONE, &response(status, method, &tag));
+        assert!(lab.take().is_empty(), "{status} {method}");
+    }
+    lab.from(PHONE, &response(200, "INVITE", &tag(1, "a.1")));
+    let (flow, ok) = lab.only();
+    assert_eq!((flow, ok.vias().count()), (tcp(1), 1));
+    assert_eq!(ok.top_via().unwrap().branch(), Some("z9hG4bKnode"));
+    // Media's, by another proxy than the one that has died.
+    lab.by(2, &response(200, "INVITE", &tag(1, "a.1")).replace(EDGE, "127.0.1.9:5080"));
+    assert_eq!(lab.only().0, tcp(1));
+}

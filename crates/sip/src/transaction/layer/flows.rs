@@ -58,4 +58,18 @@ impl TransactionLayer {
             }
         }
     }
+
+    /// A request goes on over `new`, and is sent again there if nobody has answered it. One that somebody has begun to answer stays
+    /// where it is: whether it is still worked on, nobody can tell.
+    pub fn move_client(&mut self, client: ClientId, new: Flow) {
+        let Some(client) = self.clients.get_mut(client.0) else { return };
+        let unheard = matches!(client.state(), ClientState::Calling | ClientState::Trying);
+        if client.state() == ClientState::Proceeding {
+            return;
+        }
+        client.flow = new;
+        if unheard {
+            self.transmits.push_back(Transmit { flow: new, bytes: client.request.clone() });
+        }
+    }
 }

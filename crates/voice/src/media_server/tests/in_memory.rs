@@ -62,8 +62,24 @@ impl World {
         self.call_of(n, SocketAddr::from(([198, 51, 100, 7], 4_000 + 2 * n)))
     }
 
+    /// What is said to media by that.
+    fn invite(&mut self, n: u16) -> Message {
+        self.ask(n, SocketAddr::from(([198, 51, 100, 7], 4_000 + 2 * n)));
+        Message::parse(self.owner.poll_transmit().unwrap().bytes).unwrap()
+    }
+
     /// Likewise, with that address in the description.
     fn call_of(&mut self, n: u16, described: SocketAddr) -> u16 {
+        self.ask(n, described);
+        self.settle();
+        let answer = self.events.drain(..).find_map(|event| match event {
+            Event::Answered { session: Session::Answer(answer), .. } => Some(answer),
+            _ => None,
+        });
+        sdp::parse(&answer.unwrap()).unwrap().audio().unwrap().port
+    }
+
+    fn ask(&mut self, n: u16, described: SocketAddr) {
         let local = LocalAudio { address: described.ip(), port: described.port(), session_id: 1, version: 1 };
         let target = "sip:conf=9@media.trunkline.invalid".to_owned();
         let mut headers = vec![(sip::proxy::headers::TENANT, "example".to_owned())];
@@ -81,12 +97,6 @@ impl World {
             provisionals: Provisionals::Plain,
         };
         self.dialog = Some(self.owner.invite(invite, self.clock.now()).unwrap());
-        self.settle();
-        let answer = self.events.drain(..).find_map(|event| match event {
-            Event::Answered { session: Session::Answer(answer), .. } => Some(answer),
-            _ => None,
-        });
-        sdp::parse(&answer.unwrap()).unwrap().audio().unwrap().port
     }
 
     /// Music for the leg that was called last.
@@ -202,6 +212,56 @@ fn what_the_ledger_did_not_store_is_part_of_the_next_commit() {
     assert_eq!(ends[0].change, Change::End);
     world.media.node.not_stored(ends.iter().map(Undo::of).collect());
     assert_eq!(world.media.stored(now), ends);
+}
+
+#[test]
+fn a_record_that_may_have_begun_is_ended_with_its_leg() {
+    let mut world = World::new();
+    world.call(0);
+    let now = world.clock.now();
+    let writes = world.media.stored(now);
+    // The ledger has done it, and its answer is lost; before it is asked again the call is over.
+    world.media.kept(&writes, None);
+    world.owner.bye(world.dialog.unwrap(), Vec::new(), now).unwrap();
+    world.settle();
+    let ends = world.media.stored(now);
+    assert_eq!(
+        ends.iter().map(|write| (&write.session, &write.change)).collect::<Vec<_>>(),
+        [(&writes[0].session, &Change::End)]
+    );
+    // It may as well not have begun.
+    world.media.kept(&ends, Some(vec![Written::Unknown]));
+    assert!(world.media.stored(now).is_empty());
+}
+
+#[test]
+fn a_record_that_has_begun_without_an_answer_is_gone_on_with() {
+    let mut world = World::new();
+    world.call(0);
+    let now = world.clock.now();
+    let writes = world.media.stored(now);
+    world.media.kept(&writes, None);
+    let again = world.media.stored(now);
+    let us = again[0].owner.clone();
+    world.media.kept(&again, Some(vec![Written::Exists { owner: us, token: Token(1) }]));
+    assert_eq!(world.media.node.legs(), 1, "it is nobody else's");
+    assert!(matches!(world.media.stored(now)[0].change, Change::Save { .. }));
+}
+
+#[test]
+fn an_invite_that_comes_again_by_another_proxy_is_answered_there_as_well() {
+    let mut world = World::new();
+    world.media.node.link_up(2, "192.0.2.2:5060", world.clock.now());
+    let mut said = world.invite(0);
+    let now = world.clock.now();
+    world.media.receive(said.clone(), LINK, now);
+    said.set(&sip::HeaderName::Via, "SIP/2.0/TCP 127.0.1.2;branch=z9hG4bKother");
+    world.media.receive(said, 2, now);
+    let sent = std::iter::from_fn(|| world.media.poll_transmit());
+    let answers = sent.map(|sent| (sent.flow, Message::parse(sent.bytes).unwrap().status().unwrap().0));
+    let (first, second) = (Flow::Stream { connection: LINK }, Flow::Stream { connection: 2 });
+    assert_eq!(answers.collect::<Vec<_>>(), [(first, 200), (second, 200)]);
+    assert_eq!(world.media.node.legs(), 1);
 }
 
 #[test]

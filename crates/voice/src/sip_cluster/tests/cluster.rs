@@ -1,14 +1,18 @@
 //! A cluster in one thread, on virtual time: two nodes, two proxies, media, the ledger, a carrier, phones, an application.
 //!
-//! Everything of ours that runs here is the real thing: [`sip::proxy::Proxy`], the node with its ledger, `inheritance`, the user
-//! agent on the other side. A seed decides who calls whom and when, what the edge's network does to datagrams, and which node is
-//! killed, stopped or cut off, from a proxy or from the ledger, at which step. What must hold is in `invariants`, each rule by a name.
-//! Not played, since a call may be lost by it: the death of a node whose commits wait for the ledger, and one that the ledger alone
-//! and one proxy cannot reach.
+//! Everything of ours that runs here is the real thing: [`sip::proxy::Proxy`], the node with its ledger, `inheritance`, media with
+//! its records and its audio, the user agent on the other side. A seed decides who calls whom and when, what the edge's network does
+//! to datagrams, and which node is killed, stopped or cut off, from a proxy or from the ledger, at which step; media and proxies are
+//! killed as well, and begin anew. What must hold is in `invariants` and `audio`, each rule by a name; what may be lost with media
+//! and with a proxy is in `absences`. Not played, since a call may be lost by it: the death of a node or of media whose commits the
+//! ledger does not take, that of a proxy meanwhile, one of both proxies at once, and a node that the ledger alone and one proxy
+//! cannot reach.
 //!
 //! `TRUNKLINE_SIMULATION_SEED=17` plays one seed with a line for everything that happens; `TRUNKLINE_SIMULATION_SEEDS=100000`
 //! plays more of them.
 
+mod absences;
+mod audio;
 mod carrier;
 mod desk;
 mod hostiles;

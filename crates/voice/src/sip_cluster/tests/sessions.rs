@@ -1,9 +1,11 @@
 //! Sessions that come late, and descriptions that bring no audio about.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use ivr::msml::Command;
 use model::plan::{Destination, Service};
-use model::request::{RequestKind, RouteTo};
+use model::request::{RequestKind, RouteTo, Treatment};
 use model::{ConnId, Dn};
 use sip::agent::{Event, Invite, LocalIdentity, Provisionals, Reply, Session};
 use sip::{Flow, StatusCode};
@@ -132,4 +134,52 @@ fn an_offer_that_cannot_become_audio_is_refused_before_anybody_is_asked() {
         assert!(bench.orders.is_empty() && bench.writes.is_empty());
         assert_eq!(bench.node.calls(), 0);
     }
+}
+
+/// A call that waits with music, and its record.
+fn hears_music() -> (Bench, ConnId) {
+    let mut bench = Bench::new();
+    let conn_id = bench.call("9000", point());
+    let music = Treatment::Music { resource: "music".to_owned(), duration_ms: None };
+    let music = request(conn_id, "9000", |id| RequestKind::ApplyTreatment(id, music.clone()));
+    bench.node.request(music, bench.now).expect("the call is here");
+    bench.run();
+    assert!(matches!(bench.played.last(), Some((_, Command::DialogStart { .. }))));
+    (bench, conn_id)
+}
+
+/// It is to end.
+fn ends_music(bench: &mut Bench, conn_id: ConnId) {
+    let id = bench.node.calls[&conn_id].call.state().playing.first().expect("music").id;
+    bench.node.stop_treatment(conn_id, call::call::CALLER_LEG, id, bench.now);
+    bench.node.mark(conn_id);
+    bench.run();
+}
+
+fn has_ended(bench: &Bench) -> bool {
+    matches!(bench.played.last(), Some((_, Command::DialogEnd { .. })))
+}
+
+#[test]
+fn media_is_told_by_another_proxy_while_one_is_away() {
+    let (mut bench, conn_id) = hears_music();
+    bench.node.link_up(9, "192.0.2.2:5060", bench.now);
+    bench.proxy_goes(Some(9));
+    ends_music(&mut bench, conn_id);
+    assert!(has_ended(&bench));
+}
+
+#[test]
+fn music_whose_end_media_could_not_be_told_ends_when_it_can() {
+    let (mut bench, conn_id) = hears_music();
+    bench.proxy_goes(None);
+    ends_music(&mut bench, conn_id);
+    // Longer than anything waits for a proxy.
+    bench.pass(Duration::from_secs(20));
+    assert!(!has_ended(&bench));
+    bench.proxy_returns();
+    bench.pass(Duration::from_secs(3));
+    assert!(has_ended(&bench));
+    bench.bye(Peer::Caller);
+    assert!(bench.is_clear() && bench.node.stops.is_empty() && bench.node.unstopped.is_empty());
 }

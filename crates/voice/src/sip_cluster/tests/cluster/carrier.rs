@@ -3,15 +3,15 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use bytes::Bytes;
-use model::ConnId;
 use model::entropy::Seeded;
+use model::{ConnId, Timestamp};
 use sip::agent::{
     AgentConfig, DialogId, Event, Invite, LocalIdentity, Provisionals, Release, Reply, Session, UserAgent,
 };
 use sip::{Flow, LocalTag, Message, StatusCode};
 
-use super::super::bench::{PHONE_SDP, seal};
+use super::super::bench::seal;
+use super::audio::{Ear, caller_ear};
 use super::plan::HEARD_WITHIN;
 use super::proxies::{CARRIER, EDGES, addr, edge_flow};
 use super::world::{Action, Addr, Payload, World};
@@ -24,8 +24,14 @@ pub struct Carrier {
 /// A call as its caller sees it.
 pub struct Placed {
     dialog: DialogId,
+    ear: Ear,
+    /// It holds, or is just changing that, or could not.
+    holds: bool,
+    wants_hold: bool,
     conn_id: Option<ConnId>,
     stage: Stage,
+    /// When its last INVITE left.
+    asked_at: Timestamp,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -37,6 +43,9 @@ enum Stage {
     Over,
 }
 
+/// How many calls of a hundred are listened to.
+const LISTENED_TO: u64 = 60;
+
 impl Carrier {
     pub fn new(seed: u64) -> Self {
         let config = AgentConfig { sent_by: CARRIER.to_owned(), session_expires_s: Some(90), ..AgentConfig::default() };
@@ -47,11 +56,6 @@ impl Carrier {
     fn call_of(&self, dialog: DialogId) -> Option<usize> {
         self.calls.iter().find(|(_, placed)| placed.dialog == dialog).map(|(call, _)| *call)
     }
-}
-
-/// The session, on hold or not.
-pub fn session(held: bool) -> Bytes {
-    if held { Bytes::from(format!("{PHONE_SDP}a=sendonly\r\n")) } else { Bytes::from(PHONE_SDP) }
 }
 
 /// The call that our tag in a message of a node's names.
@@ -74,11 +78,20 @@ impl World {
             local: LocalIdentity { tag: format!("caller-{call}"), contact: format!("<sip:{call}@{CARRIER}>") },
             routes: Vec::new(),
             headers: Vec::new(),
-            offer: script.offers.then(|| session(false)),
+            offer: script.offers.then(|| caller_ear(call).session(false)),
             provisionals: Provisionals::Plain,
         };
         let dialog = self.carrier.agent.invite(invite, now).expect("an INVITE");
-        self.carrier.calls.insert(call, Placed { dialog, conn_id: None, stage: Stage::Calling });
+        let placed = Placed {
+            dialog,
+            ear: caller_ear(call),
+            holds: false,
+            wants_hold: false,
+            conn_id: None,
+            stage: Stage::Calling,
+            asked_at: now,
+        };
+        self.carrier.calls.insert(call, placed);
         self.after(script.patience, Action::GiveUp(call));
         self.drain_carrier();
     }
@@ -108,6 +121,18 @@ impl World {
         self.drain_carrier();
     }
 
+    /// A proxy dies: with it die the INVITEs under way there.
+    pub fn callers_lose(&mut self, proxy: usize) {
+        let calling = |call: &&usize| {
+            let stage = self.carrier.calls[*call].stage;
+            self.scripts[**call].proxy == proxy && matches!(stage, Stage::Calling | Stage::Cancelled)
+        };
+        let lost: Vec<usize> = self.carrier.calls.keys().filter(calling).copied().collect();
+        for call in lost {
+            self.rules.gives_up(format!("caller-{call}"));
+        }
+    }
+
     pub fn conn_id_of(&self, call: usize) -> Option<ConnId> {
         self.carrier.calls.get(&call)?.conn_id
     }
@@ -125,8 +150,9 @@ impl World {
 
     pub fn caller_holds(&mut self, call: usize, hold: bool) {
         let now = self.now();
-        let Some(placed) = self.carrier.calls.get(&call).filter(|it| it.stage == Stage::Up) else { return };
-        let offer = Some(session(hold));
+        let Some(placed) = self.carrier.calls.get_mut(&call).filter(|it| it.stage == Stage::Up) else { return };
+        (placed.holds, placed.wants_hold, placed.asked_at) = (true, hold, now);
+        let offer = Some(placed.ear.session(hold));
         if self.carrier.agent.reinvite(placed.dialog, offer, Vec::new(), now).is_err() {
             // Its ACK is not out, or an offer is under way.
             self.after(Duration::from_secs(1), Action::CallerHolds(call, hold));
@@ -166,12 +192,16 @@ impl World {
 
     fn carrier_event(&mut self, event: Event) {
         let now = self.now();
-        let agent = &mut self.carrier.agent;
+        let Carrier { agent, calls } = &mut self.carrier;
         match event {
             Event::Progress { dialog, response, .. } => self.caller_learns(dialog, &response),
-            Event::Answered { dialog, response, session: answered } => {
-                if matches!(answered, Session::Offer(_)) {
-                    let _ = agent.ack(dialog, session(false), now);
+            Event::Answered { dialog, response, session } => {
+                if let (Session::Offer(ours) | Session::Answer(ours), Some(placed)) = (&session, placed(calls, dialog))
+                {
+                    placed.ear.learns(ours);
+                    if matches!(session, Session::Offer(_)) {
+                        let _ = agent.ack(dialog, placed.ear.session(false), now);
+                    }
                 }
                 self.caller_learns(dialog, &response);
                 self.caller_is_answered(dialog);
@@ -179,18 +209,36 @@ impl World {
             Event::Failed { dialog, status, .. } => self.caller_is_refused(dialog, status),
             Event::Released { dialog, reason } => self.caller_is_released(dialog, &reason),
             Event::Offered { dialog, .. } | Event::OfferWanted { dialog } => {
-                let _ = agent.accept_offer(dialog, session(false), now);
+                if let Some(placed) = placed(calls, dialog) {
+                    let _ = agent.accept_offer(dialog, placed.ear.session(false), now);
+                }
             }
             Event::Refused { dialog, status, .. } => {
-                let placed = self.carrier.call_of(dialog).and_then(|call| self.carrier.calls.get(&call));
-                let conn_id = placed.and_then(|placed| placed.conn_id);
+                let Some(placed) = placed(calls, dialog) else { return };
+                placed.holds = true;
+                let (conn_id, asked_at) = (placed.conn_id, placed.asked_at);
+                if self.absences.anybody_since(asked_at) {
+                    // A change that is asked for meanwhile may fail.
+                    return;
+                }
                 self.rules.change_refused("a caller", conn_id, status);
+            }
+            Event::Renegotiated { dialog, .. } => {
+                if let Some(placed) = placed(calls, dialog) {
+                    placed.holds = placed.wants_hold;
+                }
             }
             Event::Info { request, .. } | Event::Request { request, .. } => {
                 let _ = agent.respond(request, Reply::new(StatusCode::OK), now);
             }
             _ => {}
         }
+    }
+
+    /// The call that is up, and the phone at which somebody listens; none where it holds.
+    pub fn caller_listens(&self, call: usize) -> Option<(ConnId, Option<Ear>)> {
+        let placed = self.carrier.calls.get(&call).filter(|placed| placed.stage == Stage::Up)?;
+        Some((placed.conn_id?, Some(placed.ear).filter(|_| !placed.holds)))
     }
 
     fn caller_learns(&mut self, dialog: DialogId, response: &Message) {
@@ -218,6 +266,10 @@ impl World {
             // Answered while its CANCEL was on the way.
             return self.after(Duration::ZERO, Action::HangUp(call));
         }
+        if self.percent(LISTENED_TO) {
+            let silent = self.now();
+            self.after(Duration::from_secs(1), Action::Listen(call, silent));
+        }
         let script = self.scripts[call].clone();
         if let Some(talks) = script.talks {
             self.after(talks, Action::HangUp(call));
@@ -232,7 +284,7 @@ impl World {
         let Some(call) = self.carrier.call_of(dialog) else { return };
         let Some(placed) = self.carrier.calls.get_mut(&call) else { return };
         let cancelled = std::mem::replace(&mut placed.stage, Stage::Over) == Stage::Cancelled;
-        let conn_id = placed.conn_id;
+        let (conn_id, asked_at) = (placed.conn_id, placed.asked_at);
         if super::hostiles::is_theirs(&self.scripts[call].number) {
             return;
         }
@@ -240,11 +292,22 @@ impl World {
         self.rules.may_end(conn_id);
         let extension = self.scripts[call].number != "9000";
         // The phone's own refusal and its silence; that nothing leads to it; and what an application says that has given up.
-        let nobody = status.0 == 503 && self.links.is_stalled();
+        let away = self.links.is_stalled() || self.absences.anybody_since(asked_at);
+        let nobody = matches!(status.0, 500 | 503) && away;
+        // Nobody can be heard in a call that begins while media is away.
+        let without_media = status.0 == 503 && self.absences.media_since(asked_at);
         let unreached = extension && nobody;
+        // Nobody was at the edge that it has called, or nobody behind it yet.
+        let unheard = matches!(status.0, 408 | 503) && self.absences.proxy_since(self.scripts[call].proxy, asked_at);
         let refused = extension && matches!(status.0, 480 | 486);
-        let meant = cancelled || refused || unreached || in_limbo || self.rules.is_meant_to_end(conn_id);
-        if !meant || (cancelled && !nobody && !matches!(status.0, 487 | 480 | 486)) {
+        let meant = unheard
+            || cancelled
+            || refused
+            || unreached
+            || without_media
+            || in_limbo
+            || self.rules.is_meant_to_end(conn_id);
+        if !meant || (cancelled && !nobody && !unheard && !matches!(status.0, 487 | 480 | 486)) {
             let text = format!("call {call} ({conn_id:?}): {} {cancelled}", status.0);
             self.rules.break_rule("a caller is refused for a reason alone", text);
         }
@@ -263,6 +326,10 @@ impl World {
             self.rules.break_rule("an established call ends by its parties alone", text);
         }
     }
+}
+
+fn placed(calls: &mut BTreeMap<usize, Placed>, dialog: DialogId) -> Option<&mut Placed> {
+    calls.values_mut().find(|placed| placed.dialog == dialog)
 }
 
 /// Whether it says that the call is over: by BYE, or by the answer to a request that crossed it.

@@ -39,6 +39,8 @@ struct Waiting {
     steps: VecDeque<Step>,
     /// Whether it was given music on this stay.
     has_music: bool,
+    /// Whether something is played to it, as its facts say.
+    hears: bool,
     /// The request under way.
     asking: Option<u64>,
     /// Routes that a node has accepted, and those that were used as far as the desk has heard, which may be late.
@@ -93,6 +95,19 @@ impl Desk {
         Some(at)
     }
 
+    fn plays(&mut self, conn_id: ConnId, hears: bool) {
+        if let Some(call) = self.calls.get_mut(&conn_id) {
+            call.hears = hears;
+            // What could not be played is asked for again.
+            call.has_music &= hears;
+        }
+    }
+
+    /// Whether something is played to a call.
+    pub fn plays_to(&self, conn_id: ConnId) -> bool {
+        self.calls.get(&conn_id).is_some_and(|call| call.parked && call.hears)
+    }
+
     fn set_free(&mut self, conn_id: ConnId) {
         self.reserved.retain(|_, call| *call != conn_id);
     }
@@ -113,6 +128,7 @@ impl World {
                     attempts: 0,
                     steps: VecDeque::new(),
                     has_music: false,
+                    hears: false,
                     asking: None,
                     accepted: 0,
                     used: 0,
@@ -120,6 +136,7 @@ impl World {
                 call.parked = true;
                 call.attempts += 1;
                 call.has_music = false;
+                call.hears = false;
                 call.steps.clear();
                 if call.attempts > ATTEMPTS_MAX {
                     call.steps.push_back(Step::Disconnect);
@@ -141,8 +158,11 @@ impl World {
             EventName::Diverted => {
                 if let Some(call) = desk.calls.get_mut(&conn_id) {
                     call.parked = false;
+                    call.hears = false;
                 }
             }
+            EventName::TreatmentApplied => self.desk.plays(conn_id, true),
+            EventName::TreatmentEnd | EventName::TreatmentNotApplied => self.desk.plays(conn_id, false),
             EventName::CallDeleted => {
                 desk.calls.remove(&conn_id);
                 desk.set_free(conn_id);
@@ -179,7 +199,8 @@ impl World {
         let kind = match step {
             Step::Attach => RequestKind::UpdateUserData(conn_id, [("Order", "17")].into_iter().collect()),
             Step::Announce => {
-                let prompts = vec!["welcome".to_owned()];
+                // Media asks us which one that is.
+                let prompts = vec!["{desk|sales}-welcome".to_owned()];
                 RequestKind::ApplyTreatment(conn_id, Treatment::PlayAnnouncement { prompts })
             }
             Step::Music => RequestKind::ApplyTreatment(conn_id, music),

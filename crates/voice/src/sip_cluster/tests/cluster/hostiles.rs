@@ -5,13 +5,11 @@ use std::cell::Cell;
 use std::time::Duration;
 
 use bytes::Bytes;
-use ivr::msml;
 use model::Entropy;
 use model::entropy::Seeded;
 use model::plan::{Contact, Destination};
 use model::{ConnId, Dn, Timestamp};
 use simnet::hostile::{Party, Place, Role, Validity};
-use sip::agent::Body;
 
 use super::plan::ACTIVE;
 use super::proxies::{CARRIER, EDGES, addr, phone_address};
@@ -33,8 +31,6 @@ const MESSAGES_MAX: usize = 150;
 const RECORD_MAX: usize = infra::bounds::STATE_MAX;
 /// Steps at one and the same moment: the seeds' worst moments have some hundred.
 const STEPS_AT_ONCE_MAX: u64 = 5_000;
-/// After so much silence media says that nothing is heard (`media_server::limits`).
-const NO_RTP_AFTER: Duration = Duration::from_secs(20);
 /// Nobody is stuck so long after the last word of a hostile party.
 const FREE_WITHIN: Duration = Duration::from_secs(60);
 /// When nothing is left of hostile parties: 20 s until media misses them, 8 s until they are given up, 64*T1 for a BYE that nobody
@@ -122,9 +118,6 @@ impl World {
             }
         }
         world.after(ACTIVE, Action::HostilesFallSilent);
-        for times in 1..=2 {
-            world.after(ACTIVE + NO_RTP_AFTER * times, Action::NobodyIsHeard);
-        }
         world.after(ACTIVE + FREE_WITHIN, Action::JudgeCalls);
         world.agenda.retain(|_, action| !matches!(action, Action::Judge { last: true }));
         world.after(ACTIVE + REST, Action::Judge { last: true });
@@ -194,18 +187,6 @@ impl World {
             self.hostiles[at].party.fall_silent();
             self.drain_hostile(at);
         }
-    }
-
-    /// Media hears nothing on any leg, and says so, as the real one does.
-    pub fn nobody_is_heard(&mut self) {
-        let now = self.now();
-        for dialog in self.media.dialogs() {
-            let event =
-                msml::Event { name: "trunkline.no-rtp".to_owned(), id: "conn:x".to_owned(), values: Vec::new() };
-            let body = Body::new(msml::CONTENT_TYPE, msml::build_event(&event));
-            let _ = self.media.agent.info(dialog, body, Vec::new(), now);
-        }
-        self.drain_media();
     }
 
     /// Whoever a hostile party has left is free.

@@ -267,7 +267,9 @@ impl World {
         left.extend(records.iter().map(|record| format!("the record of {} of {}", record.key, record.owner)));
         let owners = at_once(self.stores.calls.owners(&tenant())).expect("a ledger");
         left.extend(owners.iter().map(|holding| format!("{} records of {}", holding.records, holding.owner)));
-        left.extend((self.media.agent.dialogs() > 0).then(|| format!("{} media dialogs", self.media.agent.dialogs())));
+        left.extend((self.media.legs() > 0).then(|| format!("{} legs in media", self.media.legs())));
+        let owners = at_once(self.stores.media.owners(&tenant())).expect("a ledger");
+        left.extend(owners.iter().map(|holding| format!("{} legs of {}", holding.records, holding.owner)));
         let carrier = self.carrier.agent.dialogs();
         left.extend((carrier > 0).then(|| format!("{carrier} calls of the carrier")));
         for (at, phone) in self.phones.iter().enumerate() {

@@ -86,6 +86,9 @@ impl World {
         if self.nodes[at].frozen {
             return self.after(Duration::from_millis(100), Action::Connect(at, life, proxy));
         }
+        if self.proxies[proxy].is_down {
+            return self.connect_again(at, proxy);
+        }
         let connection = self.links.next_number();
         self.nodes[at].connected(proxy, connection, now);
         let announcement = super::proxies::announcement("sip-cluster", &self.nodes[at].owner, connection);

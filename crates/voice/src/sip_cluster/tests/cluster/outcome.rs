@@ -27,6 +27,14 @@ pub struct Seen {
     pub cuts: u64,
     pub taken_over: u64,
     pub fenced: u64,
+    pub media_kills: u64,
+    pub proxy_kills: u64,
+    /// Legs that media has gone on with.
+    pub media_legs: u64,
+    /// Packets that media has sent; how often two have heard each other, and somebody what was played.
+    pub audio: u64,
+    pub heard: u64,
+    pub treated: u64,
     pub ledger: WaySeen,
     pub steps: u64,
     /// Messages of hostile parties, those that no grammar allows, and parties that came into a call.
@@ -48,6 +56,12 @@ impl Seen {
         self.cuts += cuts;
         self.taken_over += taken_over;
         self.fenced += fenced;
+        self.media_kills += other.media_kills;
+        self.proxy_kills += other.proxy_kills;
+        self.media_legs += other.media_legs;
+        self.audio += other.audio;
+        self.heard += other.heard;
+        self.treated += other.treated;
         self.add_way(*ledger);
         self.steps += steps;
         self.hostile += hostile;
@@ -69,7 +83,9 @@ impl Seen {
         let Self { calls, established, kills, stops, cuts, taken_over, fenced, ledger, .. } = self;
         let WaySeen { waited, came_too_late, unheard_commits, unheard_claims } = ledger;
         let of_the_ledger = [waited, came_too_late, unheard_commits, unheard_claims];
-        let happened = [calls, established, kills, stops, cuts, taken_over, fenced].into_iter().chain(of_the_ledger);
+        let of_media = [&self.media_kills, &self.media_legs, &self.heard, &self.treated];
+        let happened = [calls, established, kills, stops, cuts, taken_over, fenced, &self.proxy_kills];
+        let happened = happened.into_iter().chain(of_the_ledger).chain(of_media);
         assert!(happened.into_iter().all(|times| *times > 0), "{self:?}");
     }
 

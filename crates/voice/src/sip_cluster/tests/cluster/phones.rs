@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use model::entropy::Seeded;
-use model::{ConnId, Dn, Entropy as _};
+use model::{ConnId, Dn, Entropy as _, Timestamp};
 use sip::agent::{AgentConfig, DialogId, Event, LocalIdentity, Release, Reply, UserAgent};
-use sip::{Message, StatusCode};
+use sip::{Flow, Message, StatusCode};
 
-use super::carrier::{call_of, is_the_end, session, why};
+use super::audio::{Ear, phone_ear};
+use super::carrier::{call_of, is_the_end, why};
 use super::plan::HEARD_WITHIN;
 use super::proxies::{edge_flow, phone_address};
 use super::world::{Action, Addr, Payload, World};
@@ -34,6 +35,23 @@ pub struct Line {
     pub conn_id: Option<ConnId>,
     pub call_id: String,
     pub stage: Stage,
+    pub ear: Ear,
+    /// It holds, or is just changing that, or could not.
+    pub holds: bool,
+    wants_hold: bool,
+    /// When its last INVITE left, and when it has answered.
+    asked_at: Timestamp,
+    answered_at: Timestamp,
+    /// By which proxy it came.
+    pub proxy: usize,
+    /// That proxy died before the call was up.
+    pub is_cut_off: bool,
+}
+
+impl Line {
+    pub fn is_up(&self) -> bool {
+        self.stage == Stage::Up
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -64,6 +82,8 @@ impl Phone {
     }
 }
 
+/// How long media is told of an answer after it was given: it comes again by a network that loses much.
+const TOLD_WITHIN: Duration = Duration::from_secs(5);
 /// A phone rings no longer.
 const RINGS_MAX: Duration = Duration::from_secs(60);
 
@@ -91,13 +111,24 @@ impl World {
         let now = self.now();
         let phone = &mut self.phones[at];
         match event {
-            Event::Incoming { dialog, request, .. } => self.phone_is_called(at, dialog, &request),
+            Event::Incoming { dialog, request, flow } => self.phone_is_called(at, dialog, &request, flow),
             Event::Acknowledged { dialog, .. } => self.phone_is_connected(at, dialog),
             Event::Offered { dialog, .. } | Event::OfferWanted { dialog } => {
-                let _ = phone.agent.accept_offer(dialog, session(false), now);
+                let _ = phone.agent.accept_offer(dialog, phone_ear(at).session(false), now);
+            }
+            Event::Renegotiated { dialog, .. } => {
+                if let Some(line) = phone.lines.get_mut(&dialog) {
+                    line.holds = line.wants_hold;
+                }
             }
             Event::Refused { dialog, status, .. } => {
-                let conn_id = phone.lines.get(&dialog).and_then(|line| line.conn_id);
+                let Some(line) = phone.lines.get_mut(&dialog) else { return };
+                line.holds = true;
+                let (conn_id, asked_at) = (line.conn_id, line.asked_at);
+                if self.absences.anybody_since(asked_at) {
+                    // A change that is asked for meanwhile may fail.
+                    return;
+                }
                 self.rules.change_refused("a phone", conn_id, status);
             }
             Event::Info { request, .. } | Event::Request { request, .. } => {
@@ -111,8 +142,9 @@ impl World {
         }
     }
 
-    fn phone_is_called(&mut self, at: usize, dialog: DialogId, invite: &Message) {
+    fn phone_is_called(&mut self, at: usize, dialog: DialogId, invite: &Message, flow: Flow) {
         let now = self.now();
+        let proxy = usize::from(flow == edge_flow(1));
         let conn_id = invite.from().ok().and_then(|from| call_of(from.tag()));
         let phone = &mut self.phones[at];
         phone.tags += 1;
@@ -127,7 +159,21 @@ impl World {
         }
         let call_id = invite.call_id().unwrap_or_default().to_owned();
         self.rules.is_offered(conn_id, &call_id);
-        phone.lines.insert(dialog, Line { conn_id, call_id, stage: Stage::Ringing });
+        let mut ear = phone_ear(at);
+        ear.learns(invite.body());
+        let line = Line {
+            conn_id,
+            call_id,
+            stage: Stage::Ringing,
+            ear,
+            holds: false,
+            wants_hold: false,
+            asked_at: now,
+            answered_at: now,
+            proxy,
+            is_cut_off: false,
+        };
+        phone.lines.insert(dialog, line);
         let (rings, then) = (phone.chance.below(8), Duration::from_millis(phone.chance.below(6_000)));
         let rings_at = self.between(5, 300);
         match rings {
@@ -162,6 +208,25 @@ impl World {
         }
     }
 
+    /// Media dies: with it may end what phones have answered just now, of which media has not been told yet.
+    pub fn phones_lose_media(&mut self) {
+        let now = self.now();
+        let just_now = |line: &&Line| {
+            matches!(line.stage, Stage::Answered | Stage::Up) && now.since(line.answered_at) <= TOLD_WITHIN
+        };
+        for line in self.phones.iter().flat_map(|phone| phone.lines.values()).filter(just_now) {
+            self.rules.may_end(line.conn_id);
+        }
+    }
+
+    /// A proxy dies: what phones answer to the INVITEs that came by it does not find its way any more.
+    pub fn phones_lose(&mut self, proxy: usize) {
+        let lines = self.phones.iter_mut().flat_map(|phone| phone.lines.values_mut());
+        for line in lines.filter(|line| line.proxy == proxy && matches!(line.stage, Stage::Ringing | Stage::Answered)) {
+            line.is_cut_off = true;
+        }
+    }
+
     fn phone_is_in(&self, at: usize, dialog: DialogId, stage: Stage) -> bool {
         self.phones[at].lines.get(&dialog).is_some_and(|line| line.stage == stage)
     }
@@ -178,9 +243,13 @@ impl World {
         let now = self.now();
         if self.phone_is_in(at, dialog, Stage::Ringing) {
             let phone = &mut self.phones[at];
-            phone.agent.answer(dialog, Reply::session(session(false)), now).expect("an INVITE");
+            phone.agent.answer(dialog, Reply::session(phone_ear(at).session(false)), now).expect("an INVITE");
             if let Some(line) = phone.lines.get_mut(&dialog) {
-                line.stage = Stage::Answered;
+                (line.stage, line.answered_at) = (Stage::Answered, now);
+                // Nobody can be heard: the call ends, or the phone is hung up.
+                if self.absences.media_since(now) {
+                    self.rules.may_end(line.conn_id);
+                }
             }
             self.drain_phone(at);
         }
@@ -189,7 +258,7 @@ impl World {
     /// By itself it stops where nothing that it has said has arrived; else it is told.
     pub fn phone_rang_long(&mut self, at: usize, dialog: DialogId) {
         let Some(line) = self.phones[at].lines.get(&dialog).filter(|line| line.stage == Stage::Ringing) else { return };
-        if self.rules.has_rung(&line.call_id) {
+        if self.rules.has_rung(&line.call_id) && !line.is_cut_off {
             let line = format!("phone {at}: {line:?}");
             return self.rules.break_rule("a phone stops ringing", line);
         }
@@ -260,7 +329,10 @@ impl World {
         if !self.phone_is_in(at, dialog, Stage::Up) {
             return;
         }
-        if self.phones[at].agent.reinvite(dialog, Some(session(hold)), Vec::new(), now).is_err() {
+        let phone = &mut self.phones[at];
+        let Some(line) = phone.lines.get_mut(&dialog) else { return };
+        (line.holds, line.wants_hold, line.asked_at) = (true, hold, now);
+        if phone.agent.reinvite(dialog, Some(line.ear.session(hold)), Vec::new(), now).is_err() {
             // An offer is under way.
             self.after(Duration::from_secs(1), Action::PhoneHolds(at, dialog, hold));
         }
@@ -271,6 +343,10 @@ impl World {
         let Some(line) = self.phones[at].lines.remove(&dialog) else { return };
         let meant = match (line.stage, reason) {
             (Stage::Leaving, _) | (_, Release::Cancelled(_)) => true,
+            (Stage::Answered, Release::Unacknowledged) if line.is_cut_off => {
+                self.rules.may_end(line.conn_id);
+                true
+            }
             (_, reason) if is_the_end(reason) => {
                 self.rules.is_meant_to_end(line.conn_id)
                     || self.rules.is_cancelled(&line.call_id)

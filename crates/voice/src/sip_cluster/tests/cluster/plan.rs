@@ -39,6 +39,12 @@ pub enum Fault {
     Stall { node: usize, proxy: usize, back: Duration },
     /// A node, or each of them, does not reach the ledger for that time. It may stand still at the beginning of it.
     CutOff { nodes: [bool; 2], how: Cut, still: Option<Duration>, back: Duration },
+    /// SIGKILL to media; another life begins after that time.
+    KillMedia { moment: Moment, back: Duration },
+    /// Media does not reach the ledger for that time.
+    CutMedia { how: Cut, back: Duration },
+    /// SIGKILL to a proxy; another life begins after that time.
+    KillProxy { proxy: usize, back: Duration },
 }
 
 /// At which step of a node's turn.
@@ -126,7 +132,7 @@ impl World {
             1 | 2 => Moment::BeforeCommit,
             _ => Moment::Sent(self.chance.below(3) as usize),
         };
-        match self.chance.below(14) {
+        match self.chance.below(19) {
             0..5 => {
                 let back = self.between(200, 15_000);
                 (Fault::Kill { node, moment, back }, back)
@@ -137,6 +143,19 @@ impl World {
             }
             8 => (Fault::Break { node, proxy }, Duration::ZERO),
             9..13 => self.cut_off(node),
+            13..16 => {
+                let back = self.between(200, 15_000);
+                (Fault::KillMedia { moment, back }, back)
+            }
+            16 => {
+                let how = if self.percent(50) { Cut::Refused } else { Cut::AtCommit };
+                let back = self.between(100, 15_000);
+                (Fault::CutMedia { how, back }, back)
+            }
+            17 => {
+                let back = self.between(200, 15_000);
+                (Fault::KillProxy { proxy, back }, back)
+            }
             _ => {
                 // Also for so long that the node has given the connection up, and then what waits for it.
                 let back = self.between(100, 15_000);
@@ -195,6 +214,22 @@ impl World {
                     }
                 }
             }
+            Fault::KillMedia { moment, .. } => {
+                self.media.doomed = Some(fault);
+                if moment == Moment::Now {
+                    return self.media_fault_now(self.media.life);
+                }
+                self.after(Duration::from_secs(2), Action::MediaFaultNow(self.media.life));
+            }
+            Fault::CutMedia { how, back } => {
+                self.seen.cuts += 1;
+                self.media.cut = Some(how);
+                self.after(back, Action::MendMedia);
+            }
+            // Nobody would be reached at all, or a call would be known to nobody.
+            Fault::KillProxy { proxy, .. }
+                if (0..2).any(|node| self.alone_knows_calls(node)) || self.proxies[1 - proxy].is_down => {}
+            Fault::KillProxy { proxy, back } => self.kill_proxy(proxy, back),
             // To one proxy it would be gone, with calls that the ledger does not know and that it says to the other proxy are its own.
             Fault::Break { node, .. } | Fault::Stall { node, .. } if self.alone_knows_calls(node) => {}
             Fault::Break { node, proxy } => {

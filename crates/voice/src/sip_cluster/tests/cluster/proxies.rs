@@ -1,6 +1,7 @@
 //! A proxy, and what its shell does.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use model::entropy::Seeded;
 use model::{Owner, Timestamp};
@@ -10,7 +11,7 @@ use sip::proxy::{
 use sip::{Flow, HeaderName, Message, Method, Transmit};
 
 use super::super::bench::{seal, tenant};
-use super::world::{Addr, Payload, World};
+use super::world::{Action, Addr, Payload, World};
 
 /// The edges of the proxies.
 pub const EDGES: [&str; 2] = ["192.0.2.1:5060", "192.0.2.2:5060"];
@@ -20,6 +21,9 @@ const TOKEN: &str = "a-token";
 
 pub struct SimProxy {
     pub core: Proxy,
+    /// It is dead; its next life is ready, and hears nothing yet.
+    pub is_down: bool,
+    lives: u64,
 }
 
 struct Authority;
@@ -46,24 +50,28 @@ pub fn phone_address(at: usize) -> String {
 
 impl SimProxy {
     pub fn new(at: usize, seed: u64) -> Self {
-        let settings = Settings {
-            edge: EDGES[at].to_owned(),
-            udp_listeners: vec![addr(EDGES[at])],
-            aliases: Vec::new(),
-            cluster: format!("127.0.1.{}:5080", at + 1),
-            static_route: None,
-            algorithms: Vec::new(),
-            limits: Limits::default(),
-        };
-        let entropy = Box::new(Seeded::new(seed ^ (0xA11C_E000 + at as u64)));
-        let mut core = Proxy::new(settings, seal(), Box::new(Authority), entropy);
-        core.set_trunks(vec![Trunk {
-            tenant: tenant(),
-            name: "carrier".to_owned(),
-            allow: vec![Network::parse("198.51.100.0/24").expect("a network")],
-        }]);
-        Self { core }
+        Self { core: core_of(at, seed, 0), is_down: false, lives: 0 }
     }
+}
+
+fn core_of(at: usize, seed: u64, life: u64) -> Proxy {
+    let settings = Settings {
+        edge: EDGES[at].to_owned(),
+        udp_listeners: vec![addr(EDGES[at])],
+        aliases: Vec::new(),
+        cluster: format!("127.0.1.{}:5080", at + 1),
+        static_route: None,
+        algorithms: Vec::new(),
+        limits: Limits::default(),
+    };
+    let entropy = Box::new(Seeded::new(seed ^ (0xA11C_E000 + at as u64) ^ life << 56));
+    let mut core = Proxy::new(settings, seal(), Box::new(Authority), entropy);
+    core.set_trunks(vec![Trunk {
+        tenant: tenant(),
+        name: "carrier".to_owned(),
+        allow: vec![Network::parse("198.51.100.0/24").expect("a network")],
+    }]);
+    core
 }
 
 /// The first message of a node.
@@ -90,10 +98,47 @@ pub fn keep_alive_answer(role: &str, owner: &Owner, message: &Message) -> Option
     Some(Message::response_to(message, sip::StatusCode::OK).header(&headers::NODE, says).to_tag("node").build())
 }
 
+// === its lives ===
+
+impl World {
+    /// A proxy dies with all that it knows of requests: its connections break, and nobody listens at its edge.
+    pub fn kill_proxy(&mut self, at: usize, back: Duration) {
+        let now = self.now();
+        self.seen.proxy_kills += 1;
+        self.say(|| format!("*** proxy {at} is killed"));
+        self.absences.proxy_goes(at, now);
+        self.callers_lose(at);
+        self.phones_lose(at);
+        let lost = self.percent(50);
+        let nodes = self.nodes.iter().enumerate().map(|(node, it)| (Addr::Node(node), it.connection(at)));
+        let all = nodes.chain([(Addr::Media, self.media.connection(at))]);
+        let all: Vec<(Addr, u64)> = all.filter_map(|(peer, connection)| Some((peer, connection?))).collect();
+        for (peer, connection) in all {
+            if lost {
+                self.links.lose(connection);
+            }
+            self.links.close(connection);
+            self.send(Addr::Proxy(at), peer, Payload::Close(connection));
+        }
+        let SimProxy { core, is_down, lives } = &mut self.proxies[at];
+        (*lives, *is_down) = (*lives + 1, true);
+        *core = core_of(at, self.seed, *lives);
+        self.after(back, Action::StartProxy(at));
+    }
+
+    pub fn start_proxy(&mut self, at: usize) {
+        self.say(|| format!("*** proxy {at} begins"));
+        self.proxies[at].is_down = false;
+    }
+}
+
 impl World {
     pub fn proxy_receives(&mut self, at: usize, from: Addr, payload: Payload) {
         let now = self.now();
-        let core = &mut self.proxies[at].core;
+        let SimProxy { core, is_down, .. } = &mut self.proxies[at];
+        if *is_down {
+            return;
+        }
         match payload {
             Payload::Datagram(message) => {
                 let remote = match from {
@@ -135,7 +180,13 @@ impl World {
                     }
                 }
                 Output::NodeDown(owner, why) => self.say(|| format!("proxy {at}: {owner} is gone ({why:?})")),
-                Output::NodeUp(node) => self.say(|| format!("proxy {at}: {} is live", node.owner)),
+                Output::NodeUp(node) => {
+                    self.say(|| format!("proxy {at}: {} is live", node.owner));
+                    let has = |role: &str| self.proxies[at].core.live().any(|live| *live.role == *role);
+                    if has(super::nodes::ROLE) && has(super::media::ROLE) {
+                        self.absences.proxy_is_back(at, now);
+                    }
+                }
                 // Nobody listens there.
                 Output::Connect { connection, .. } if !self.hostiles.is_empty() => {
                     self.proxies[at].core.handle_closed(connection, now);
@@ -176,7 +227,7 @@ impl World {
 
     /// Who is at the other end of a connection.
     fn whose(&self, proxy: usize, connection: u64) -> Option<Addr> {
-        if self.media.connections.contains(&connection) {
+        if self.media.connection(proxy) == Some(connection) {
             return Some(Addr::Media);
         }
         let at = self.nodes.iter().position(|node| node.connection(proxy) == Some(connection))?;

@@ -11,6 +11,8 @@ use simnet::{Network, Packet, Step};
 use sip::Message;
 use sip::agent::DialogId;
 
+use super::absences::Absences;
+use super::audio::Audio;
 use super::carrier::Carrier;
 use super::desk::{Ask, Desk};
 use super::hostiles::{Hostile, Meter};
@@ -62,7 +64,14 @@ pub enum Action {
     PhoneHangsUp(usize, DialogId),
     PhoneHolds(usize, DialogId, bool),
     Heard(Addr, ConnId),
-    TreatmentEnds(DialogId, String),
+    /// A call is listened to; nobody is heard in it since then who should be.
+    Listen(usize, Timestamp),
+    StartMedia,
+    ConnectMedia(u64, usize),
+    MediaFaultNow(u64),
+    MendMedia,
+    CallData(u64, DialogId),
+    StartProxy(usize),
     Renew(usize, u64),
     Letter(usize, u64, Box<Letter>),
     Find(usize, u64, Box<Sought>, Timestamp),
@@ -83,7 +92,6 @@ pub enum Action {
     Fact(ConnId, model::EventName),
     EverybodyHangsUp,
     HostilesFallSilent,
-    NobodyIsHeard,
     JudgeCalls,
     Judge {
         last: bool,
@@ -92,6 +100,7 @@ pub enum Action {
 
 /// Everybody.
 pub struct World {
+    pub seed: u64,
     pub net: Network<Addr, Payload>,
     pub clock: Arc<HandClock>,
     pub stores: Stores,
@@ -102,6 +111,8 @@ pub struct World {
     pub proxies: Vec<SimProxy>,
     pub nodes: Vec<SimNode>,
     pub media: Media,
+    pub audio: Audio,
+    pub absences: Absences,
     pub carrier: Carrier,
     pub phones: Vec<Phone>,
     pub hostiles: Vec<Hostile>,
@@ -128,6 +139,7 @@ impl World {
         let stores = crate::test_stores::stores(clock.clone());
         let phones = super::phones::DIRECT + 1 + chance.below(4) as usize;
         let mut world = Self {
+            seed,
             began: net.now(),
             net,
             clock,
@@ -138,6 +150,8 @@ impl World {
             links: Links::default(),
             proxies: (0..2).map(|at| SimProxy::new(at, seed)).collect(),
             media: Media::new(seed),
+            audio: Audio::default(),
+            absences: Absences::default(),
             carrier: Carrier::new(seed),
             phones: (0..phones).map(|at| Phone::new(at, seed)).collect(),
             hostiles: Vec::new(),
@@ -237,7 +251,7 @@ impl World {
         let proxies = self.proxies.iter().filter_map(|proxy| proxy.core.next_timeout());
         let phones = self.phones.iter().filter_map(|phone| phone.agent.next_timeout());
         let hostiles = self.hostiles.iter().filter_map(|hostile| hostile.party.next_timeout());
-        let others = [agenda, self.media.agent.next_timeout(), self.carrier.agent.next_timeout()];
+        let others = [agenda, self.media.next_timeout(), self.carrier.agent.next_timeout()];
         let all = nodes.chain(proxies).chain(phones).chain(hostiles).chain(others.into_iter().flatten());
         all.min().unwrap_or(Timestamp::MAX).max(self.now())
     }
@@ -280,8 +294,8 @@ impl World {
                 self.node_turns(at);
             }
         }
-        if is_due(self.media.agent.next_timeout()) {
-            self.drain_media();
+        if is_due(self.media.next_timeout()) {
+            self.media_turns();
         }
         if is_due(self.carrier.agent.next_timeout()) {
             self.drain_carrier();
@@ -311,7 +325,13 @@ impl World {
             Action::PhoneHangsUp(at, dialog) => self.phone_hangs_up(at, dialog),
             Action::PhoneHolds(at, dialog, hold) => self.phone_holds(at, dialog, hold),
             Action::Heard(who, conn_id) => self.other_side_has_heard(who, conn_id),
-            Action::TreatmentEnds(dialog, name) => self.treatment_ends(dialog, &name),
+            Action::Listen(call, silent) => self.listen(call, silent),
+            Action::StartMedia => self.start_media(),
+            Action::ConnectMedia(life, proxy) => self.connect_media(life, proxy),
+            Action::MediaFaultNow(life) => self.media_fault_now(life),
+            Action::MendMedia => self.mend_media(),
+            Action::CallData(life, dialog) => self.call_data_comes(life, dialog),
+            Action::StartProxy(at) => self.start_proxy(at),
             Action::Renew(at, life) => self.renew(at, life),
             Action::Letter(at, life, letter) => self.letter(at, life, *letter),
             Action::Find(at, life, sought, until) => self.find(at, life, *sought, until),
@@ -331,7 +351,6 @@ impl World {
             Action::Fact(conn_id, name) => self.desk_hears(conn_id, name),
             Action::EverybodyHangsUp => self.everybody_hangs_up(),
             Action::HostilesFallSilent => self.hostiles_fall_silent(),
-            Action::NobodyIsHeard => self.nobody_is_heard(),
             Action::JudgeCalls => self.judge_calls(),
             Action::Judge { last } => self.over = self.nothing_is_left(last) || last,
         }
