@@ -1,6 +1,11 @@
 //! Who was away, and when: what may be lost by the death of media and of a proxy. `docs/when-things-go-wrong.md` says the same in words.
 
+use std::time::Duration;
+
 use model::Timestamp;
+
+/// How long an ACK may be on its way to us: the edge's network loses much, and the proxy alone has what is said again for it.
+pub const ACKNOWLEDGED_WITHIN: Duration = Duration::from_secs(10);
 
 /// Until when somebody was away.
 type Until = Timestamp;

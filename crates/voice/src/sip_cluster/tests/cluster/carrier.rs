@@ -11,6 +11,7 @@ use sip::agent::{
 use sip::{Flow, LocalTag, Message, StatusCode};
 
 use super::super::bench::seal;
+use super::absences::ACKNOWLEDGED_WITHIN;
 use super::audio::{Ear, caller_ear};
 use super::plan::HEARD_WITHIN;
 use super::proxies::{CARRIER, EDGES, addr, edge_flow};
@@ -30,8 +31,10 @@ pub struct Placed {
     wants_hold: bool,
     conn_id: Option<ConnId>,
     stage: Stage,
-    /// When its last INVITE left.
+    /// When its last INVITE left, whether it waits for an answer, and when that came.
     asked_at: Timestamp,
+    is_asking: bool,
+    answered_at: Timestamp,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -90,6 +93,8 @@ impl World {
             conn_id: None,
             stage: Stage::Calling,
             asked_at: now,
+            is_asking: true,
+            answered_at: now,
         };
         self.carrier.calls.insert(call, placed);
         self.after(script.patience, Action::GiveUp(call));
@@ -131,6 +136,12 @@ impl World {
         for call in lost {
             self.rules.gives_up(format!("caller-{call}"));
         }
+        let now = self.now();
+        for (_, placed) in self.carrier.calls.iter().filter(|(call, _)| self.scripts[**call].proxy == proxy) {
+            if placed.is_asking || now.since(placed.answered_at) <= ACKNOWLEDGED_WITHIN {
+                self.rules.may_end(placed.conn_id);
+            }
+        }
     }
 
     pub fn conn_id_of(&self, call: usize) -> Option<ConnId> {
@@ -151,7 +162,7 @@ impl World {
     pub fn caller_holds(&mut self, call: usize, hold: bool) {
         let now = self.now();
         let Some(placed) = self.carrier.calls.get_mut(&call).filter(|it| it.stage == Stage::Up) else { return };
-        (placed.holds, placed.wants_hold, placed.asked_at) = (true, hold, now);
+        (placed.holds, placed.wants_hold, placed.asked_at, placed.is_asking) = (true, hold, now, true);
         let offer = Some(placed.ear.session(hold));
         if self.carrier.agent.reinvite(placed.dialog, offer, Vec::new(), now).is_err() {
             // Its ACK is not out, or an offer is under way.
@@ -199,6 +210,7 @@ impl World {
                 if let (Session::Offer(ours) | Session::Answer(ours), Some(placed)) = (&session, placed(calls, dialog))
                 {
                     placed.ear.learns(ours);
+                    (placed.is_asking, placed.answered_at) = (false, now);
                     if matches!(session, Session::Offer(_)) {
                         let _ = agent.ack(dialog, placed.ear.session(false), now);
                     }
@@ -215,7 +227,7 @@ impl World {
             }
             Event::Refused { dialog, status, .. } => {
                 let Some(placed) = placed(calls, dialog) else { return };
-                placed.holds = true;
+                (placed.holds, placed.is_asking) = (true, false);
                 let (conn_id, asked_at) = (placed.conn_id, placed.asked_at);
                 if self.absences.anybody_since(asked_at) {
                     // A change that is asked for meanwhile may fail.
@@ -226,6 +238,7 @@ impl World {
             Event::Renegotiated { dialog, .. } => {
                 if let Some(placed) = placed(calls, dialog) {
                     placed.holds = placed.wants_hold;
+                    (placed.is_asking, placed.answered_at) = (false, now);
                 }
             }
             Event::Info { request, .. } | Event::Request { request, .. } => {

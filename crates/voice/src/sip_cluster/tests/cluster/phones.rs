@@ -8,6 +8,7 @@ use model::{ConnId, Dn, Entropy as _, Timestamp};
 use sip::agent::{AgentConfig, DialogId, Event, LocalIdentity, Release, Reply, UserAgent};
 use sip::{Flow, Message, StatusCode};
 
+use super::absences::ACKNOWLEDGED_WITHIN;
 use super::audio::{Ear, phone_ear};
 use super::carrier::{call_of, is_the_end, why};
 use super::plan::HEARD_WITHIN;
@@ -39,8 +40,11 @@ pub struct Line {
     /// It holds, or is just changing that, or could not.
     pub holds: bool,
     wants_hold: bool,
-    /// When its last INVITE left, and when it has answered.
+    /// When its last INVITE left, whether it waits for an answer, and when that came.
     asked_at: Timestamp,
+    is_asking: bool,
+    agreed_at: Timestamp,
+    /// When it has answered.
     answered_at: Timestamp,
     /// By which proxy it came.
     pub proxy: usize,
@@ -119,11 +123,12 @@ impl World {
             Event::Renegotiated { dialog, .. } => {
                 if let Some(line) = phone.lines.get_mut(&dialog) {
                     line.holds = line.wants_hold;
+                    (line.is_asking, line.agreed_at) = (false, now);
                 }
             }
             Event::Refused { dialog, status, .. } => {
                 let Some(line) = phone.lines.get_mut(&dialog) else { return };
-                line.holds = true;
+                (line.holds, line.is_asking) = (true, false);
                 let (conn_id, asked_at) = (line.conn_id, line.asked_at);
                 if self.absences.anybody_since(asked_at) {
                     // A change that is asked for meanwhile may fail.
@@ -169,6 +174,8 @@ impl World {
             holds: false,
             wants_hold: false,
             asked_at: now,
+            is_asking: false,
+            agreed_at: now,
             answered_at: now,
             proxy,
             is_cut_off: false,
@@ -221,6 +228,12 @@ impl World {
 
     /// A proxy dies: what phones answer to the INVITEs that came by it does not find its way any more.
     pub fn phones_lose(&mut self, proxy: usize) {
+        let now = self.now();
+        let lines = || self.phones.iter().flat_map(|phone| phone.lines.values()).filter(|line| line.proxy == proxy);
+        // The same of a change that the phone has asked for, and of its ACK.
+        for line in lines().filter(|line| line.is_asking || now.since(line.agreed_at) <= ACKNOWLEDGED_WITHIN) {
+            self.rules.may_end(line.conn_id);
+        }
         let lines = self.phones.iter_mut().flat_map(|phone| phone.lines.values_mut());
         for line in lines.filter(|line| line.proxy == proxy && matches!(line.stage, Stage::Ringing | Stage::Answered)) {
             line.is_cut_off = true;
@@ -331,7 +344,7 @@ impl World {
         }
         let phone = &mut self.phones[at];
         let Some(line) = phone.lines.get_mut(&dialog) else { return };
-        (line.holds, line.wants_hold, line.asked_at) = (true, hold, now);
+        (line.holds, line.wants_hold, line.asked_at, line.is_asking) = (true, hold, now, true);
         if phone.agent.reinvite(dialog, Some(line.ear.session(hold)), Vec::new(), now).is_err() {
             // An offer is under way.
             self.after(Duration::from_secs(1), Action::PhoneHolds(at, dialog, hold));
