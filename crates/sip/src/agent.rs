@@ -43,6 +43,7 @@ use std::sync::Arc;
 
 use model::{Entropy, Timestamp};
 
+use crate::header::HeaderName;
 use crate::transaction::{
     Arena, ClientId, NewRequest, Received, ServerId, TimerQueue, TransactionEvent, TransactionLayer,
 };
@@ -451,6 +452,13 @@ impl UserAgent {
     fn respond_plain(&mut self, server: ServerId, request: &Message, status: StatusCode, tag: &str, now: Timestamp) {
         let response = self.plain_response(request, status, tag).build();
         // A transaction that is gone needs no response.
+        let _ = self.layer.respond(server, &response, now);
+    }
+
+    /// 405 with what we do understand (RFC 3261 §8.2.1).
+    fn respond_not_allowed(&mut self, server: ServerId, request: &Message, tag: &str, now: Timestamp) {
+        let response =
+            self.plain_response(request, StatusCode::METHOD_NOT_ALLOWED, tag).header(&HeaderName::Allow, ALLOW).build();
         let _ = self.layer.respond(server, &response, now);
     }
 }

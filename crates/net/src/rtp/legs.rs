@@ -66,12 +66,12 @@ impl Legs {
 
     /// Does all that is due.
     pub fn handle_timeout(&mut self, now: Timestamp, wire: &mut impl Wire) {
-        let mut timeout = |legs: &mut Self, wire: &mut _| {
+        let timeout = |legs: &mut Self, wire: &mut _| {
             let Self { exchange, ports, .. } = legs;
             exchange.handle_timeout(now, &mut |out| send(ports, wire, &out));
         };
         // Each attempt that fails costs a leg, so there is a last one.
-        while !self.attempt(wire, &mut timeout) {}
+        while !self.attempt(wire, timeout) {}
     }
 
     /// When [`Legs::handle_timeout`] is due next.

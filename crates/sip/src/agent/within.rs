@@ -589,13 +589,6 @@ impl UserAgent {
         }
         let _ = self.layer.respond(server, response, now);
     }
-
-    /// 405 with what we do understand (RFC 3261 §8.2.1).
-    pub(super) fn respond_not_allowed(&mut self, server: ServerId, request: &Message, tag: &str, now: Timestamp) {
-        let response =
-            self.plain_response(request, StatusCode::METHOD_NOT_ALLOWED, tag).header(&HeaderName::Allow, ALLOW).build();
-        let _ = self.layer.respond(server, &response, now);
-    }
 }
 
 /// Whether nobody answered a request by which we would know that the dialog is dead (RFC 5057 §5.1).
