@@ -30,8 +30,12 @@ pub(super) enum Doing {
     News(LegId),
     /// It goes on with a request that has waited for call data.
     CallData,
-    /// Time has passed.
+    /// Time has passed in the dialogs.
     Time,
+    /// It takes in what has become of the dialogs.
+    Events,
+    /// It tells or notes figures of audio.
+    Figures,
     /// It goes on with a leg of the ledger.
     Record,
     /// It writes a leg down.
@@ -96,7 +100,7 @@ impl Node {
                 let tag = ours.ok()?.tag()?;
                 self.legs.iter().find(|(_, leg)| leg.tag.0 == tag).map(|(dialog, _)| *dialog)
             }
-            Doing::CallData | Doing::Record | Doing::Commit => None,
+            Doing::CallData | Doing::Events | Doing::Figures | Doing::Record | Doing::Commit => None,
         }
     }
 
@@ -144,6 +148,8 @@ impl Node {
             Doing::News(_) => ("news of audio", String::new()),
             Doing::CallData => ("call data", String::new()),
             Doing::Time => ("time", String::new()),
+            Doing::Events => ("events", String::new()),
+            Doing::Figures => ("figures", String::new()),
             Doing::Record => ("record", String::new()),
             Doing::Commit => ("commit", String::new()),
         };

@@ -12,6 +12,7 @@ use runtime::RoleContext;
 use sip::Flow;
 use sip::agent::{CommandError, DialogId, Restore};
 
+use super::faults::Doing;
 use super::leg::{Leg, Stored};
 use super::node::{Node, note};
 use super::records::{self, Decoded};
@@ -130,7 +131,10 @@ impl Node {
         for dialog in due {
             self.unowned.insert(dialog, now + ASK_OWNER_EVERY);
             self.mark(dialog);
-            note("a question", self.agent.options(dialog, Vec::new(), now).map(drop));
+            self.attempt(Doing::Events, now, |node| {
+                node.take_in_hand(dialog);
+                note("a question", node.agent.options(dialog, Vec::new(), now).map(drop));
+            });
         }
     }
 }

@@ -140,7 +140,7 @@ impl Node {
         if let Some((old, _)) = self.lost.remove(edge) {
             self.agent.move_flow(stream(old), stream(link));
         }
-        self.attempt(Doing::Time, now, |node| node.settle(now));
+        self.attempt(Doing::Events, now, |node| node.settle(now));
     }
 
     /// The connection to a proxy broke. Its dialogs wait for its return.
@@ -189,7 +189,7 @@ impl Node {
                 self.agent.move_flow(stream(old), stream(other));
             }
         }
-        self.attempt(Doing::Time, now, |node| node.settle(now));
+        self.attempt(Doing::Events, now, |node| node.settle(now));
     }
 
     /// When [`Node::handle_timeout`] is wanted next.

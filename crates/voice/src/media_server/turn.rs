@@ -67,7 +67,7 @@ impl Turns {
                     None => anyhow::bail!("the RTP threads have ended"),
                 },
                 Some(ask) = self.asks.recv() => {
-                    self.node.attempt(Doing::Time, now, |node| node.tell_figures(ask));
+                    self.node.attempt(Doing::Figures, now, |node| node.tell_figures(ask));
                 }
                 Some((dialog, data)) = self.call_data.recv() => self.node.call_data_came(dialog, &data, now),
                 () = tokio::time::sleep(sleep) => {}
@@ -89,7 +89,7 @@ impl Turns {
             }
             self.node.count(&self.meter);
             let now = self.now();
-            self.node.attempt(Doing::Time, now, |node| node.trace_ended(now));
+            self.node.attempt(Doing::Figures, now, |node| node.trace_ended(now));
             if self.drained() {
                 return Ok(());
             }

@@ -49,10 +49,23 @@ fn a_panic_ends_the_leg_in_hand_and_its_owner_hears_of_it() {
 }
 
 #[test]
-fn a_panic_while_a_leg_is_written_down_costs_no_other_leg_its_commit() {
+fn a_panic_that_is_no_legs_costs_none() {
+    let (mut bench, _, mut phones) = two_calls(24_080..=24_099);
+    // Time has passed in some dialog before.
+    bench.settle();
+    let now = bench.now();
+    bench.node.attempt(Doing::Figures, now, |_| panic!("a fault of nobody"));
+    bench.settle();
+    assert_eq!(bench.node.legs(), 4);
+    assert_eq!(bench.node.poll_report().map(|report| report.subject), Some(None));
+    second_call_is_heard(&mut phones);
+}
+
+#[test]
+fn a_leg_whose_record_is_too_large_costs_no_other_leg_its_commit() {
     let (mut bench, _, _) = two_calls(24_020..=24_039);
-    let (faulty, now) = (bench.dialog_of(0), bench.now());
-    bench.node.legs.get_mut(&faulty).expect("a leg").edge = "x".repeat(infra::bounds::STATE_MAX);
+    let (large, now) = (bench.dialog_of(0), bench.now());
+    bench.node.legs.get_mut(&large).expect("a leg").edge = "x".repeat(infra::bounds::STATE_MAX);
     let all = (0..4).map(|place| bench.dialog_of(place)).collect::<Vec<_>>();
     all.iter().for_each(|dialog| bench.node.mark(*dialog));
     assert_eq!(bench.node.batch(&[], now).len(), 3);
