@@ -20,6 +20,8 @@ const START_LIMIT: Duration = Duration::from_secs(60);
 const STOP_LIMIT: Duration = Duration::from_secs(40);
 /// Instance numbers that tests use; 0 is for people.
 const INSTANCES: std::ops::RangeInclusive<u8> = 20..=219;
+/// Addresses of strangers in one block, which has a third octet of its own.
+const STRANGERS_PER_BLOCK: u16 = 250;
 
 /// What `trunkline up --example` writes as `demo.json`.
 #[derive(Clone, Debug, Deserialize)]
@@ -243,6 +245,15 @@ impl Installation {
     pub fn peer_address(&self, host: u8) -> Ipv4Addr {
         Ipv4Addr::new(127, self.demo.instance, 250, host)
     }
+
+    /// A loopback address of this instance for one of many strangers, below [`Self::STRANGERS_MAX`].
+    pub fn stranger_address(&self, number: u16) -> Ipv4Addr {
+        let [block, host] = [number / STRANGERS_PER_BLOCK, number % STRANGERS_PER_BLOCK];
+        Ipv4Addr::new(127, self.demo.instance, 251 + block.min(3) as u8, 1 + host as u8)
+    }
+
+    /// How many addresses there are for strangers.
+    pub const STRANGERS_MAX: u16 = 4 * STRANGERS_PER_BLOCK;
 
     /// A number by its name, as `sales`.
     pub fn number(&self, name: &str) -> Result<&str> {

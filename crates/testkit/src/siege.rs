@@ -1,6 +1,6 @@
 //! Hostile user agents ([`simnet::hostile`]) on real sockets, against an installation.
 
-use std::net::UdpSocket;
+use std::net::{Ipv4Addr, UdpSocket};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::Result;
@@ -24,26 +24,29 @@ pub struct Siege {
 }
 
 impl Siege {
-    /// One more who calls that number.
-    pub fn caller(&mut self, site: &Installation, host: u8, seed: u64, number: &str) -> Result<()> {
-        let party = Party::new(seed, Role::Caller(number.to_owned()), place(site, host, "stranger"), now());
-        self.join(site, host, party)
+    /// One more who calls that number, as the stranger of that number.
+    pub fn caller(&mut self, site: &Installation, stranger: u16, seed: u64, number: &str) -> Result<()> {
+        let address = site.stranger_address(stranger);
+        let party = Party::new(seed, Role::Caller(number.to_owned()), place(site, address, "stranger"), now());
+        self.join(site, address, party)
     }
 
     /// One more whose only departure from what is expected is this one, in the INVITE that it begins with.
-    pub fn calling_with(&mut self, site: &Installation, host: u8, deviation: &str, number: &str) -> Result<()> {
-        let party = Party::calling_with(deviation, u64::from(host), number, place(site, host, "stranger"));
-        self.join(site, host, party)
+    pub fn calling_with(&mut self, site: &Installation, stranger: u16, deviation: &str, number: &str) -> Result<()> {
+        let address = site.stranger_address(stranger);
+        let party = Party::calling_with(deviation, u64::from(stranger), number, place(site, address, "stranger"));
+        self.join(site, address, party)
     }
 
     /// One more who is called, where that extension was registered.
     pub fn phone(&mut self, site: &Installation, host: u8, seed: u64, extension: &str) -> Result<()> {
-        let party = Party::new(seed, Role::Callee, place(site, host, extension), now());
-        self.join(site, host, party)
+        let address = site.peer_address(host);
+        let party = Party::new(seed, Role::Callee, place(site, address, extension), now());
+        self.join(site, address, party)
     }
 
-    fn join(&mut self, site: &Installation, host: u8, party: Party) -> Result<()> {
-        let socket = UdpSocket::bind((site.peer_address(host), PORT))?;
+    fn join(&mut self, site: &Installation, address: Ipv4Addr, party: Party) -> Result<()> {
+        let socket = UdpSocket::bind((address, PORT))?;
         socket.connect(site.sip())?;
         socket.set_nonblocking(true)?;
         self.parties.push((party, socket));
@@ -93,8 +96,7 @@ impl Siege {
     }
 }
 
-fn place(site: &Installation, host: u8, user: &str) -> Place {
-    let address = site.peer_address(host);
+fn place(site: &Installation, address: Ipv4Addr, user: &str) -> Place {
     Place {
         sent_by: format!("{address}:{PORT}"),
         edge: site.sip(),

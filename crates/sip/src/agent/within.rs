@@ -10,7 +10,7 @@ use super::command::{Body, CommandError, DialogId, ExtraHeaders, IncomingId, Rep
 use super::compose::{ALLOW, refit, session_of, with_headers};
 use super::event::{Event, Release};
 use super::session_timer::{TimerHeaders, min_se, with_timer_request};
-use super::state::{LegPhase, OutgoingStage, PendingAnswer, PendingRequest, RequestPurpose, Shared};
+use super::state::{IncomingInvite, LegPhase, OutgoingStage, PendingAnswer, PendingRequest, RequestPurpose, Shared};
 use super::{UserAgent, Waiting};
 use crate::dialog::Order;
 use crate::header::HeaderName;
@@ -529,9 +529,11 @@ impl UserAgent {
         if method == Method::Invite {
             let unacked = leg.state.unacked.as_ref().is_some_and(|u| u.cseq == cseq);
             let open = leg.state.answering.as_ref().is_some_and(|a| a.cseq == cseq);
-            let former = leg.invite_server.and_then(|former| self.layer.server_flow(former));
-            if open && !leg.restored && former == self.layer.server_flow(server) {
-                // The first one still leads to its sender, who would never hear of it: this one is no repetition of a proxy.
+            let another = |open: &IncomingInvite| {
+                Message::parse(open.request.clone()).is_ok_and(|former| first_branch(&former) != first_branch(&message))
+            };
+            if open && leg.state.answering.as_ref().is_some_and(another) {
+                // Its sender meant another one: that one still waits for its answer, and this one is no repetition of a proxy.
                 let tag = leg.state.dialog.local_tag.clone();
                 return self.respond_plain(server, &message, StatusCode::LOOP_DETECTED, &tag, now);
             }
@@ -589,6 +591,11 @@ impl UserAgent {
         }
         let _ = self.layer.respond(server, response, now);
     }
+}
+
+/// The branch that the request's sender gave it, whatever ways it was sent by: that of the undermost Via (RFC 3261 §16.6, 8).
+fn first_branch(request: &Message) -> Option<String> {
+    request.vias().last()?.ok()?.branch().map(str::to_owned)
 }
 
 /// Whether nobody answered a request by which we would know that the dialog is dead (RFC 5057 §5.1).

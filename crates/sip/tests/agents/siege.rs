@@ -3,7 +3,7 @@
 //!
 //! `HOSTILE_SEED=17` plays one seed, with a line for everything that is said; `STORM_SEEDS` plays more of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -34,6 +34,8 @@ const ACTIVE: Duration = Duration::from_secs(40);
 /// When nothing may be left: 64*T1 each for an ACK, a BYE, and what lingers.
 const REST: Duration = Duration::from_secs(110);
 
+/// How long a transaction stands whose final response nobody has acknowledged (64·T1).
+const MERGED: Duration = Duration::from_secs(32);
 /// How far into a siege a twin is made, in inputs of ours.
 const TWIN_WITHIN: u64 = 120;
 /// A seed takes some milliseconds.
@@ -69,6 +71,11 @@ struct Siege {
     /// After how many inputs a twin is made, and the twin.
     twin_after: u64,
     twin: Option<Twin>,
+    /// What was said before there was a twin.
+    said_before: BTreeSet<Bytes>,
+    /// Until when an INVITE that began a dialog once more has a transaction, which absorbs its ACK: it belongs to no dialog, so no
+    /// record holds it.
+    merged_until: Timestamp,
     inputs: u64,
     compared: u64,
     party: Party,
@@ -119,6 +126,8 @@ impl Siege {
             dice,
             twin_after: fate.below(TWIN_WITHIN),
             twin: None,
+            said_before: BTreeSet::new(),
+            merged_until: Timestamp::from_micros(0),
             inputs: 0,
             compared: 0,
             party,
@@ -220,16 +229,23 @@ impl Siege {
             return self.party.receive(&String::from_utf8_lossy(bytes), now);
         }
         self.inputs += 1;
+        if self.inputs == self.twin_after && now < self.merged_until {
+            self.twin_after += 1;
+        }
         if self.inputs == self.twin_after {
             self.twin = Twin::of(&self.agent, &self.dialogs, self.config.clone(), now);
+            if let Some(twin) = &mut self.twin {
+                twin.said_before = std::mem::take(&mut self.said_before);
+            }
         }
         match Message::parse(bytes.clone()) {
             Ok(message) => {
                 // An INVITE that begins a dialog once more is taken by who has restored that dialog, since a proxy may have repeated
                 // it, and is one too many (482) for who has not.
                 let begins = message.method() == Method::Invite && message.to().is_ok_and(|to| to.tag().is_none());
-                if message.is_request() && begins {
+                if message.is_request() && begins && self.agent.has_begun(&message) {
                     self.twin = None;
+                    self.merged_until = now + MERGED;
                 }
                 self.input(|agent| agent.receive(message.clone(), Wire::Udp.flow_to(THEM), now));
             }
@@ -303,6 +319,9 @@ impl Siege {
             Message::parse(transmit.bytes.clone()).expect("we send what we can read");
             self.say(|| format!("> {}", String::from_utf8_lossy(&transmit.bytes)));
             self.net.send(US, THEM, transmit.bytes.clone());
+            if self.inputs < self.twin_after {
+                self.said_before.insert(transmit.bytes.clone());
+            }
             turn.said.push(transmit);
         }
         let cost = (turn.told.len() + turn.said.len()) as u64;
