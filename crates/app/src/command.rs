@@ -145,6 +145,7 @@ pub fn main() -> ExitCode {
     rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
     open_files_up_to_the_hard_limit();
     let cli = Cli::parse();
+    runtime::fault::log_panics_masked();
     let done = match cli.command {
         Command::Up { example, processes, replicas } => {
             let example = if example { Example::Tenant } else { Example::None };

@@ -4,6 +4,7 @@
 //! input again. Files are bounded in number and size: the oldest goes first.
 
 use std::any::Any;
+use std::backtrace::BacktraceStatus;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -33,9 +34,7 @@ pub enum Cause {
 impl Cause {
     /// Of what a caught panic has left.
     pub fn of_panic(panic: &(dyn Any + Send)) -> Self {
-        let text = panic.downcast_ref::<&str>().copied();
-        let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message");
-        Self::Panic(mask::text(text))
+        Self::Panic(panic_text(panic))
     }
 }
 
@@ -48,8 +47,25 @@ impl fmt::Display for Cause {
     }
 }
 
+/// What a panic says, masked: it may quote what somebody has sent.
+pub fn panic_text(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().copied();
+    mask::text(text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message"))
+}
+
+/// From here on a panic is written to the log, masked, and no more to standard error as it is.
+pub fn log_panics_masked() {
+    std::panic::set_hook(Box::new(|panic| {
+        let at = panic.location().map(ToString::to_string);
+        let backtrace = std::backtrace::Backtrace::capture();
+        let backtrace = (backtrace.status() == BacktraceStatus::Captured).then(|| backtrace.to_string());
+        let text = panic_text(panic.payload());
+        tracing::error!(at, backtrace, "a panic: {text}");
+    }));
+}
+
 /// Panics that were caught with nothing between them that worked.
-#[derive(Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct InARow(u32);
 
 impl InARow {
@@ -61,10 +77,20 @@ impl InARow {
         self.0 = 0;
     }
 
+    /// A piece of work has failed.
+    pub const fn failed(&mut self) {
+        self.0 = self.0.saturating_add(1);
+    }
+
+    /// Whether nothing works any more: the role is to begin anew.
+    pub const fn are_too_many(&self) -> bool {
+        self.0 >= Self::MAX
+    }
+
     /// Why a piece of work has failed. The last of [`InARow::MAX`] panics goes on, so that the role begins anew.
     pub fn caught(&mut self, panic: Box<dyn Any + Send>) -> Cause {
-        self.0 += 1;
-        if self.0 >= Self::MAX {
+        self.failed();
+        if self.are_too_many() {
             std::panic::resume_unwind(panic);
         }
         Cause::of_panic(&*panic)

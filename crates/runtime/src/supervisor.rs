@@ -1,6 +1,5 @@
 //! Runs a role, restarts it with back-off when it fails, gives up after too many failures.
 
-use std::any::Any;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
@@ -10,6 +9,7 @@ use tokio::sync::mpsc;
 use tokio_util::task::TaskTracker;
 
 use crate::drain::Drain;
+use crate::fault::panic_text;
 
 /// Pause before the first restart; doubles with each failure.
 pub const BACK_OFF_FIRST: Duration = Duration::from_millis(100);
@@ -145,13 +145,8 @@ where
 async fn caught(task: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
     match AssertUnwindSafe(task).catch_unwind().await {
         Ok(outcome) => outcome,
-        Err(panic) => Err(anyhow::anyhow!("panicked: {}", panic_message(&*panic))),
+        Err(panic) => Err(anyhow::anyhow!("panicked: {}", panic_text(&*panic))),
     }
-}
-
-fn panic_message(panic: &(dyn Any + Send)) -> &str {
-    let text = panic.downcast_ref::<&str>().copied();
-    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message")
 }
 
 #[cfg(test)]

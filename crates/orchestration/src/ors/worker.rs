@@ -273,8 +273,7 @@ impl Worker {
 
     /// Keeps a report of a panic, without anybody's numbers.
     fn report(&self, key: Option<&Key>, panic: String, input: String) {
-        let cause = Cause::Panic(runtime::trace::mask::text(&panic));
-        self.reports.keep(self.clock.now(), key.map(|key| key.1.to_string()), cause, input);
+        self.reports.keep(self.clock.now(), key.map(|key| key.1.to_string()), Cause::Panic(panic), input);
     }
 
     fn take(&mut self, work: Work) {

@@ -20,14 +20,11 @@ struct Turned {
     commands: Vec<Command>,
 }
 
-/// Runs what may panic; the panic's own words.
+/// Runs what may panic; the panic's own words, masked.
 ///
 /// What is caught belongs to one session, which is not run again: nobody sees what it has left half done.
 pub(super) fn caught<T>(run: impl FnOnce() -> T) -> Result<T, String> {
-    catch_unwind(AssertUnwindSafe(run)).map_err(|panic| {
-        let text = panic.downcast_ref::<String>().map(String::as_str);
-        text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no words").to_owned()
-    })
+    catch_unwind(AssertUnwindSafe(run)).map_err(|panic| runtime::fault::panic_text(&*panic))
 }
 
 impl Worker {
