@@ -127,5 +127,7 @@ async fn run(ctx: RoleContext) -> anyhow::Result<()> {
     let links = NodeLinks::of_role(&ctx, net::sip::Limits::default(), Arc::new(Counters::default()))?;
     let (asker, call_data) = call_data::Asker::new(&ctx)?;
     let shell = turn::Shell::new(&ctx);
-    Turns { ctx, node, links, news, asks, asker, call_data, former, shell, meter }.run().await
+    let (found, released) = tokio::sync::mpsc::channel(1);
+    ctx.spawn("released legs", former::watch_released(ctx.clone(), found));
+    Turns { ctx, node, links, news, asks, asker, call_data, former, released, shell, meter }.run().await
 }

@@ -133,7 +133,9 @@ impl TenantAgents {
                     this.table.handle(Input::Request { request, profile }, now);
                     this.collect(None, now);
                 });
-                if !done {
+                if done {
+                    self.faults.went_well();
+                } else {
                     self.refuse(asked, ErrorCode::INTERNAL, "it failed inside", now);
                 }
             }
@@ -146,10 +148,7 @@ impl TenantAgents {
     /// Does a piece of work; a panic there costs what it was done for alone. Says whether it was done to its end.
     pub(super) fn attempt(&mut self, what: &'static str, work: impl FnOnce(&mut Self)) -> bool {
         match catch_unwind(AssertUnwindSafe(|| work(self))) {
-            Ok(()) => {
-                self.faults.went_well();
-                true
-            }
+            Ok(()) => true,
             Err(panic) => {
                 self.metrics.fault();
                 let cause = self.faults.caught(panic);
@@ -208,7 +207,9 @@ impl TenantAgents {
     pub fn observe(&mut self, entries: &[EventEntry], now: Timestamp) {
         for entry in entries {
             self.position = entry.position;
-            self.attempt("a fact", |this| this.fold(&entry.event, now));
+            if self.attempt("a fact", |this| this.fold(&entry.event, now)) {
+                self.faults.went_well();
+            }
         }
         self.unwritten += entries.len();
         self.collect(None, now);

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use infra::{LedgerKind, MediaSessionId, PutAside, Record};
 use model::Timestamp;
 use net::rtp::LegId;
-use runtime::fault::{Cause, FaultReport};
+use runtime::fault::{Cause, FaultReport, InARow};
 use sip::agent::{DialogId, Event, Reply, Restore};
 use sip::{Flow, Message, Method, StatusCode};
 
@@ -46,6 +46,7 @@ pub(super) enum Doing {
 #[derive(Default)]
 pub(super) struct Faults {
     in_hand: Option<DialogId>,
+    in_a_row: InARow,
     reports: VecDeque<FaultReport>,
     asides: VecDeque<PutAside>,
 }
@@ -54,9 +55,25 @@ impl Node {
     /// Does a piece of work that an input has brought.
     pub(super) fn attempt(&mut self, doing: Doing, now: Timestamp, work: impl FnOnce(&mut Self)) {
         self.faults.in_hand = None;
-        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| work(self))) {
-            self.pay(&doing, Cause::of_panic(&*panic), now);
+        let before = self.faults.in_a_row;
+        match catch_unwind(AssertUnwindSafe(|| work(self))) {
+            Ok(()) => {
+                // That time has passed shows nothing: it passes in each turn.
+                let shows = matches!(doing, Doing::Message(..) | Doing::News(_) | Doing::CallData);
+                if shows && self.faults.in_a_row == before {
+                    self.faults.in_a_row.went_well();
+                }
+            }
+            Err(panic) => {
+                self.faults.in_a_row.failed();
+                self.pay(&doing, Cause::of_panic(&*panic), now);
+            }
         }
+    }
+
+    /// Whether nothing works any more here: this life of the node is to end, and the next one goes on with what is stored.
+    pub const fn is_beyond_help(&self) -> bool {
+        self.faults.in_a_row.are_too_many()
     }
 
     /// The leg is what is worked for from here on.

@@ -11,6 +11,7 @@ use net::rtp::{Order, PortsError};
 use runtime::RoleContext;
 use sip::Flow;
 use sip::agent::{CommandError, DialogId, Restore};
+use tokio::sync::mpsc;
 
 use super::faults::Doing;
 use super::leg::{Leg, Stored};
@@ -23,6 +24,9 @@ use crate::quarantine::is_suspect;
 const TENANTS_WITHIN: Duration = Duration::from_secs(15);
 /// How often it is asked until then.
 const TENANTS_AGAIN: Duration = Duration::from_millis(100);
+
+/// How often it is looked for legs that were released from quarantine.
+const RELEASED_EVERY: Duration = Duration::from_secs(5);
 
 /// How often the owner of a leg is asked until it has answered.
 const ASK_OWNER_EVERY: Duration = Duration::from_secs(10);
@@ -147,6 +151,34 @@ pub struct Former {
     /// Records with which in hand a process may have died: each is claimed when it is its turn, so that should this one die of it,
     /// it is known of which.
     pub suspects: VecDeque<Record<MediaSessionId>>,
+}
+
+/// Looks for legs that an operator has released from quarantine. They belong to no life of any node: the node that claims one first
+/// has it. Ends with the role.
+///
+/// # Errors
+/// When there can be no client of config.
+pub async fn watch_released(ctx: RoleContext, found: mpsc::Sender<Record<MediaSessionId>>) -> anyhow::Result<()> {
+    let config = Client::new(&ctx, "own-04")?;
+    loop {
+        tokio::time::sleep(RELEASED_EVERY).await;
+        let Ok(names) = config.get("/tenants").idempotent().fetch::<Vec<String>>().await else { continue };
+        for tenant in names.iter().filter_map(|name| TenantId::parse(name).ok()) {
+            for record in released_of(&*ctx.stores.media, &tenant).await.unwrap_or_default() {
+                if found.send(record).await.is_err() {
+                    return Ok(());
+                }
+            }
+        }
+    }
+}
+
+/// The legs of a tenant that were released from quarantine and that no node has.
+///
+/// # Errors
+/// Those of the ledger.
+pub async fn released_of(ledger: &dyn MediaLedger, tenant: &TenantId) -> infra::Result<Vec<Record<MediaSessionId>>> {
+    ledger.orphans(tenant, &infra::released(), infra::bounds::CLAIM_BATCH).await
 }
 
 /// Claims what former lives of this node have left in the ledger.

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use infra::{Claim, Claimed, PutAside};
+use infra::{Claim, Claimed, MediaSessionId, PutAside, Record};
 use model::Timestamp;
 use net::rtp::News;
 use net::sip::node::Work;
 use net::sip::{LinkEvent, LinkId, NodeLinks};
 use runtime::RoleContext;
-use runtime::fault::{FaultReport, FaultReports};
+use runtime::fault::{FaultReport, FaultReports, InARow};
 use runtime::meter::PeerMeter;
 use sip::Flow;
 use sip::agent::DialogId;
@@ -42,6 +42,8 @@ pub struct Turns {
     pub call_data: mpsc::Receiver<(DialogId, CallData)>,
     /// Legs of a former life, until there is a proxy.
     pub former: Former,
+    /// Legs that were released from quarantine.
+    pub released: mpsc::Receiver<Record<MediaSessionId>>,
     /// What is done beside the loop.
     pub shell: Shell,
     /// Counts what phones and we send each other.
@@ -69,6 +71,7 @@ impl Turns {
                 Some(ask) = self.asks.recv() => {
                     self.node.attempt(Doing::Figures, now, |node| node.tell_figures(ask));
                 }
+                Some(record) = self.released.recv() => self.former.suspects.push_back(record),
                 Some((dialog, data)) = self.call_data.recv() => self.node.call_data_came(dialog, &data, now),
                 () = tokio::time::sleep(sleep) => {}
                 () = self.ctx.drain.begun(), if !self.ctx.drain.is_draining() => {}
@@ -90,6 +93,11 @@ impl Turns {
             self.node.count(&self.meter);
             let now = self.now();
             self.node.attempt(Doing::Figures, now, |node| node.trace_ended(now));
+            anyhow::ensure!(
+                !self.node.is_beyond_help(),
+                "{} faults, and nothing between them that worked",
+                InARow::MAX
+            );
             if self.drained() {
                 return Ok(());
             }

@@ -9,6 +9,7 @@ use model::{ConnId, Owner};
 use sip::{Flow, LocalTag, Message, Seal, StatusCode};
 
 use super::entry::{Order, Stored};
+use super::faults::Doing;
 use super::limits::CONFIRMED_PER_TURN;
 use super::node::Node;
 use super::records;
@@ -24,12 +25,11 @@ impl Node {
         let changed = std::mem::take(&mut self.changed);
         let mut batch = Vec::with_capacity(changed.len());
         for conn_id in changed {
-            self.tell_routing(conn_id);
             if let Some(write) = self.attempt_write(conn_id) {
                 self.in_doubt |= self.doubted.remove(&conn_id);
                 batch.push(write);
             }
-            self.drop_closed(conn_id);
+            self.attempt_for(Some(conn_id), self.attempted_at(), |node| node.drop_closed(conn_id));
         }
         self.confirm_some(&mut batch);
         self.written = batch.iter().map(|write| write.conn_id).collect();
@@ -156,12 +156,15 @@ impl Node {
                 }
             };
             let invite = self.open_invite(conn_id);
-            self.forget(conn_id);
+            self.metrics.call_fenced();
+            self.give_up(conn_id);
             lost.insert(conn_id, (owner, invite));
         }
         if !lost.is_empty() {
             tracing::warn!(calls = lost.len(), "calls are somebody else's now, or over: this node forgets them");
-            self.leave_to_owners(&lost, taken);
+            self.attempt(Doing::Word("calls of others"), self.attempted_at(), |node| {
+                node.leave_to_owners(&lost, taken)
+            });
         }
         lost.into_keys().collect()
     }
@@ -207,7 +210,6 @@ impl Node {
     }
 
     pub(super) fn forget(&mut self, conn_id: ConnId) {
-        self.metrics.call_fenced();
         // Whoever has the call tells what becomes of it.
         self.orders.retain(|order| !matches!(order, Order::TellRouting { conn_id: told, .. } if *told == conn_id));
         let Some(entry) = self.calls.remove(&conn_id) else {

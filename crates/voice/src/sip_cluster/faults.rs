@@ -10,7 +10,7 @@ use bytes::Bytes;
 use call::Input;
 use infra::CallWrite;
 use model::{ConnId, Timestamp};
-use runtime::fault::{Cause, FaultReport};
+use runtime::fault::{Cause, FaultReport, InARow};
 use sip::agent::Reply;
 use sip::{Flow, Message, Method, StatusCode};
 
@@ -56,15 +56,23 @@ pub(super) struct Faults {
     reported: usize,
     /// When the last attempt was.
     at: Timestamp,
+    in_a_row: InARow,
 }
 
 impl Node {
     /// Does a piece of work that an input has brought.
     pub(super) fn attempt(&mut self, doing: Doing, now: Timestamp, work: impl FnOnce(&mut Self)) {
-        if self.faults.depth == 0 {
-            self.faults.doing = doing;
+        if self.faults.depth > 0 {
+            return self.attempt_for(None, now, work);
         }
+        // That time has passed shows nothing: it passes in each turn.
+        let shows = matches!(doing, Doing::Message { .. } | Doing::Word(_));
+        let before = self.faults.in_a_row;
+        self.faults.doing = doing;
         self.attempt_for(None, now, work);
+        if shows && self.faults.in_a_row == before {
+            self.faults.in_a_row.went_well();
+        }
     }
 
     /// Does a piece of work for a call; it may turn out to be for another.
@@ -80,11 +88,24 @@ impl Node {
         let exceeded = self.faults.exceeded.take();
         (self.faults.in_hand, self.faults.steps, self.faults.exceeded) = around;
         let cause = match (panic, exceeded) {
-            (Some(panic), _) => Cause::of_panic(&*panic),
+            (Some(panic), _) => {
+                self.faults.in_a_row.failed();
+                Cause::of_panic(&*panic)
+            }
             (None, Some(what)) => Cause::Steps(what),
             (None, None) => return,
         };
         self.pay(call, cause, now);
+    }
+
+    /// Whether nothing works any more here: this life of the node is to end, and the next one goes on with what is stored.
+    pub const fn is_beyond_help(&self) -> bool {
+        self.faults.in_a_row.are_too_many()
+    }
+
+    /// When the last attempt was made.
+    pub(super) const fn attempted_at(&self) -> Timestamp {
+        self.faults.at
     }
 
     /// The call is what is worked for from here on.
@@ -134,12 +155,17 @@ impl Node {
         }
     }
 
-    /// What a call's part of the batch is; none where there is nothing to write, or nothing can be written down of it. Then the call ends
-    /// as it was stored last.
+    /// What a call's part of the batch is, and what rq is told of it; none where there is nothing to write, or nothing can be written
+    /// down of it. Then the call ends as it was stored last.
     pub(super) fn attempt_write(&mut self, conn_id: ConnId) -> Option<CallWrite> {
-        match catch_unwind(AssertUnwindSafe(|| self.write(conn_id))) {
+        let write = |node: &mut Self| {
+            node.tell_routing(conn_id);
+            node.write(conn_id)
+        };
+        match catch_unwind(AssertUnwindSafe(|| write(self))) {
             Ok(write) => write,
             Err(panic) => {
+                self.faults.in_a_row.failed();
                 let cause = Cause::of_panic(&*panic);
                 self.metrics.fault();
                 self.faults.doing = Doing::Word("commit");

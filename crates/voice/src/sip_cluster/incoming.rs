@@ -7,6 +7,7 @@ use model::plan::Caller;
 use model::{Dn, TenantId, Timestamp};
 use sip::agent::{DialogId, Reply};
 use sip::header::HeaderName;
+use sip::header::params::unquote;
 use sip::proxy::headers;
 use sip::uri::escape::unescape;
 use sip::{Flow, Message, NameAddr, StatusCode, Uri};
@@ -85,9 +86,10 @@ pub(super) fn caller(request: &Message) -> Option<Caller> {
     let source = request.header(&headers::SOURCE)?;
     let (kind, parameter) = source.split_once(';')?;
     let (name, value) = parameter.trim().split_once('=')?;
+    let value = unquote(value);
     match (kind.trim(), name) {
-        ("phone", "dn") => Some(Caller::Phone(Dn::parse(value).ok()?)),
-        ("trunk", "name") => Some(Caller::Trunk { trunk: value.to_owned(), number: presented(request) }),
+        ("phone", "dn") => Some(Caller::Phone(Dn::parse(&value).ok()?)),
+        ("trunk", "name") => Some(Caller::Trunk { trunk: value.into_owned(), number: presented(request) }),
         _ => None,
     }
 }

@@ -227,6 +227,10 @@ impl Node {
 
     /// The connection to a proxy broke. Its calls wait for its return, whenever that is; their requests do so for a while.
     pub fn link_down(&mut self, link: u64, now: Timestamp) {
+        self.attempt(Doing::Word("the loss of a proxy"), now, |node| node.lose_proxy(link, now));
+    }
+
+    fn lose_proxy(&mut self, link: u64, now: Timestamp) {
         self.live.0.remove(&link);
         if let Some(edge) = self.links.remove(&link) {
             self.lost.insert(edge, Lost { link, until: now + self.limits.proxy_return });

@@ -8,6 +8,7 @@ use sip::proxy::headers;
 use sip::{HeaderName, Message, StatusCode};
 
 use super::entry::Order;
+use super::faults::Doing;
 use super::incoming;
 use super::legs::note;
 use super::node::Node;
@@ -36,8 +37,10 @@ impl Node {
             }
             _ => capabilities(),
         };
-        self.tell(request, reply, now);
-        self.settle(now);
+        self.attempt(Doing::Word("where a number leads"), now, |node| {
+            node.tell(request, reply, now);
+            node.settle(now);
+        });
     }
 
     fn tell(&mut self, request: IncomingId, reply: Reply, now: Timestamp) {

@@ -9,12 +9,13 @@ use std::time::Duration;
 use contracts::v1;
 use contracts::v1::routing_client::RoutingClient;
 use contracts::wire::{call_ref_to_wire, user_data_to_wire};
-use model::{ConnId, Dn, EventName, TenantId};
+use model::{ConnId, Dn, EventName, TenantId, Timestamp};
 use runtime::RoleContext;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 
 use super::entry::{Entry, Order};
+use super::faults::Doing;
 use super::inbox::Inbox;
 use super::metrics::Metrics;
 use super::node::Node;
@@ -69,7 +70,11 @@ impl Node {
     }
 
     /// rq begins anew: it hears of every call of the tenant that concerns it.
-    pub fn tell_routing_again(&mut self, tenant: &TenantId) {
+    pub fn tell_routing_again(&mut self, tenant: &TenantId, now: Timestamp) {
+        self.attempt(Doing::Word("a new rq"), now, |node| node.tell_routing_of_all(tenant));
+    }
+
+    fn tell_routing_of_all(&mut self, tenant: &TenantId) {
         for (conn_id, entry) in &self.calls {
             if entry.tenant == *tenant && matches!(entry.told, Told::WaitsAt(_) | Told::Left) {
                 let (tenant, conn_id) = (tenant.clone(), *conn_id);

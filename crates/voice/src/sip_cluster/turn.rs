@@ -8,6 +8,7 @@ use model::{ConnId, Owner, Timestamp};
 use net::sip::node::{Work, live_nodes};
 use net::sip::{LinkEvent, LinkId, NodeLinks};
 use runtime::RoleContext;
+use runtime::fault::InARow;
 use sip::Flow;
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -76,6 +77,11 @@ impl Turns {
             }
             self.node.handle_timeout(now);
             self.finish(told, now).await?;
+            anyhow::ensure!(
+                !self.node.is_beyond_help(),
+                "{} faults, and nothing between them that worked",
+                InARow::MAX
+            );
             if self.drained() {
                 return Ok(());
             }
@@ -160,7 +166,7 @@ impl Turns {
             }
             Letter::Unendable { record, why } => self.node.put_record_aside(&record, why, now),
             Letter::PutAside { conn_id, done } => self.node.was_put_aside(conn_id, done, now),
-            Letter::RoutingAgain { tenant } => self.node.tell_routing_again(&tenant),
+            Letter::RoutingAgain { tenant } => self.node.tell_routing_again(&tenant, now),
             Letter::Found { named, found } => self.node.found(&named, &found, now),
             Letter::Inherited(records) => self.node.inherited(&records, now),
             Letter::Repair { repair, orphan, done } => {

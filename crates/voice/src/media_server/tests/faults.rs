@@ -1,14 +1,18 @@
 //! What fails for one leg costs that leg: a panic, a record that cannot be lived with.
 
 use bytes::Bytes;
-use infra::{LedgerKind, PutAside};
+use infra::{Change, LedgerKind, MediaSessionId, MediaWrite, PutAside};
 use media::g711::Law;
+use model::{Epoch, NodeId, Owner, TenantId, Token};
+use runtime::fault::InARow;
 use sip::agent::{DialogId, Event, Release};
 
 use super::super::faults::Doing;
+use super::super::former::released_of;
 use super::super::node::Node;
 use super::bench::{Bench, Phone, limits};
 use crate::quarantine::CLAIMS_MAX;
+use crate::test_stores::{HandClock, stores};
 
 /// Two conferences of two legs each: the owner's dialogs, and the phones.
 fn two_calls(ports: std::ops::RangeInclusive<u16>) -> (Bench, Vec<DialogId>, Vec<Phone>) {
@@ -105,4 +109,57 @@ fn a_record_with_which_two_processes_died_is_put_aside_unseen() {
     assert!(!was_released(&bench, dialogs[1]), "it is not looked at, not even for whom to tell");
     assert_eq!(bench.node.legs(), 3);
     second_call_is_heard(&mut phones);
+}
+
+#[tokio::test]
+async fn a_leg_that_was_released_from_quarantine_is_found_by_every_node() {
+    let stores = stores(HandClock::new());
+    let tenant = TenantId::parse("acme").expect("a name");
+    let owner = Owner { node: NodeId::parse("media-1").expect("a name"), epoch: Epoch(5) };
+    let session = MediaSessionId("m1".to_owned());
+    let change = Change::Create { state: Bytes::from_static(b"x"), intentions: Bytes::new() };
+    let write = MediaWrite {
+        tenant: tenant.clone(),
+        session: session.clone(),
+        owner: owner.clone(),
+        token: Token(1),
+        change,
+        due: None,
+    };
+    stores.media.commit(vec![write]).await.expect("stored");
+    let aside = PutAside {
+        tenant: tenant.clone(),
+        ledger: LedgerKind::Media,
+        key: session.0.clone(),
+        owner,
+        token: Token(1),
+        why: "a test".to_owned(),
+        report: Bytes::new(),
+        events: Vec::new(),
+    };
+    stores.quarantine.put_aside(aside).await.expect("put aside");
+    let found = || async { released_of(&*stores.media, &tenant).await.expect("the ledger").len() };
+    assert_eq!(found().await, 0);
+    let id = stores.quarantine.list(&tenant).await.expect("the list")[0].id;
+    assert!(stores.quarantine.release(&tenant, id, "a test").await.expect("released"));
+    assert_eq!(found().await, 1);
+}
+
+#[test]
+fn a_node_in_which_nothing_works_any_more_ends() {
+    let (mut bench, ..) = two_calls(24_200..=24_219);
+    let now = bench.now();
+    let works = |bench: &mut Bench| bench.node.attempt(Doing::CallData, now, |_| {});
+    for _ in 1..InARow::MAX {
+        bench.node.attempt(Doing::Figures, now, |_| panic!("nothing works"));
+        bench.node.attempt(Doing::Time, now, |_| {});
+    }
+    assert!(!bench.node.is_beyond_help());
+    works(&mut bench);
+    bench.node.attempt(Doing::Figures, now, |_| panic!("nothing works"));
+    assert!(!bench.node.is_beyond_help(), "something worked in between");
+    for _ in 0..InARow::MAX {
+        bench.node.attempt(Doing::Figures, now, |_| panic!("nothing works"));
+    }
+    assert!(bench.node.is_beyond_help());
 }

@@ -7,6 +7,7 @@ use infra::{Change, Record, Written};
 use model::entropy::Seeded;
 use model::request::RequestKind;
 use model::{ConnId, Entropy, EventName, Token};
+use runtime::fault::InARow;
 use sip::agent::Event;
 use sip::{Message, Method};
 
@@ -15,6 +16,7 @@ use super::calls::{request, talking};
 use super::restart::claimed;
 use crate::quarantine::CLAIMS_MAX;
 use crate::sip_cluster::entry::Order;
+use crate::sip_cluster::faults::Doing;
 use crate::sip_cluster::limits::CONFIRMED_PER_TURN;
 use crate::sip_cluster::quarantine::Aside;
 
@@ -275,4 +277,21 @@ fn an_auditors_repair_ends_its_call_with_everything_that_belongs_to_it() {
     assert!(was_released(&bench, Peer::Caller) && was_released(&bench, Peer::Phone), "{:?}", bench.seen);
     assert!(bench.story.ends_with(&["CallDeleted".to_owned()]), "{:?}", bench.story);
     assert!(bench.is_clear());
+}
+
+#[test]
+fn a_node_in_which_nothing_works_any_more_ends() {
+    let mut bench = Bench::new();
+    let now = bench.now;
+    let fails = |bench: &mut Bench| bench.node.attempt(Doing::Word("a test"), now, |_| panic!("nothing works"));
+    for _ in 1..InARow::MAX {
+        fails(&mut bench);
+        bench.node.handle_timeout(now);
+    }
+    assert!(!bench.node.is_beyond_help());
+    bench.node.attempt(Doing::Word("a test"), now, |_| {});
+    fails(&mut bench);
+    assert!(!bench.node.is_beyond_help(), "something worked in between");
+    (0..InARow::MAX).for_each(|_| fails(&mut bench));
+    assert!(bench.node.is_beyond_help());
 }

@@ -177,7 +177,7 @@ impl World {
             self.seen.hostile += 1;
             self.seen.invalid += u64::from(said.validity == Validity::Lost);
             self.say(|| format!("{} says {:?}\n{}", self.hostiles[at].party, said.deviations, said.text));
-            self.send(Addr::Hostile(at), Addr::Proxy(proxy), Payload::Raw(Bytes::from(said.text)));
+            self.send(Addr::Hostile(at), Addr::Proxy(proxy), Payload::Raw(Bytes::from(said.bytes())));
         }
     }
 
