@@ -329,8 +329,13 @@ impl Proxy {
         self.settle(now);
     }
 
-    /// What came by a connection is no message; the shell closes it when the answer is out.
+    /// What came by a connection is no message. Where its end is known the connection goes on.
     pub fn handle_malformed(&mut self, connection: u64, error: &ParseError, now: Timestamp) {
+        let Some(peer) = self.connections.get(&connection).copied() else { return };
+        if peer.side == Side::Edge && self.admit(peer.remote.ip(), now) == Admission::Dropped {
+            self.counts.rate_dropped += 1;
+            return;
+        }
         self.malformed(error, Flow::Stream { connection });
         self.settle(now);
     }

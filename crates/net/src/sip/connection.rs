@@ -205,7 +205,7 @@ pub(super) enum Happened {
     Message(Message),
     /// The peer asks whether we are there: it gets a pong.
     Ping,
-    /// What came is no message. `Closed` follows.
+    /// What came is no message. `Closed` follows where its end is not known.
     Malformed(ParseError),
     /// It is gone; nothing follows.
     Closed(Closed),
@@ -367,7 +367,7 @@ async fn read<E>(
         let (mut complete, mut pinged) = (false, false);
         while let Some(frame) = framer.next() {
             complete = true;
-            let (happened, ends) = sort(frame, counted);
+            let happened = sort(frame, counted);
             // One pong answers all pings of a piece: four bytes of a peer are not to cost us a write each.
             if matches!(happened, Happened::Ping) && std::mem::replace(&mut pinged, true) {
                 continue;
@@ -375,7 +375,8 @@ async fn read<E>(
             if events.send(deliver(happened)).await.is_err() {
                 return Closed::ByUs;
             }
-            if ends {
+            // One that is malformed and has an end costs nobody else on the connection anything.
+            if framer.is_broken() {
                 return Closed::BadInput;
             }
         }
@@ -391,17 +392,17 @@ async fn read<E>(
     }
 }
 
-fn sort(frame: Result<Frame, ParseError>, counted: &Counted) -> (Happened, bool) {
+fn sort(frame: Result<Frame, ParseError>, counted: &Counted) -> Happened {
     match frame {
         Ok(Frame::Message(message)) => {
             counted.message();
-            (Happened::Message(message), false)
+            Happened::Message(message)
         }
         Ok(Frame::KeepAlive) => {
             counted.counters.keep_alives_in.one();
-            (Happened::Ping, false)
+            Happened::Ping
         }
-        Err(error) => (Happened::Malformed(error), true),
+        Err(error) => Happened::Malformed(error),
     }
 }
 

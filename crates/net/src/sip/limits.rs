@@ -5,14 +5,12 @@ use std::time::Duration;
 /// What a SIP listener and its connections may cost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// The longest message, in bytes. A UDP datagram cannot be longer; a longer message on TCP ends its connection.
-    pub message_bytes: usize,
     /// Kernel receive buffer of a UDP socket, in bytes. The kernel doubles it and counts some 1,800 bytes for a message of a call: what
     /// comes in half a second at 1,000 calls/s fits, seven messages each.
     pub receive_buffer_bytes: usize,
-    /// TCP connections at once, both directions.
+    /// TCP connections at once: of each listener, and of all that we open.
     pub connections: usize,
-    /// TCP connections at once from one address.
+    /// TCP connections at once of a listener from one address, of IPv6 from one /64.
     pub connections_per_source: usize,
     /// Bytes that wait for one slow peer before its connection is closed.
     pub write_queue_bytes: usize,
@@ -31,7 +29,6 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            message_bytes: 65_535,
             receive_buffer_bytes: 4 << 20,
             connections: 10_000,
             connections_per_source: 256,

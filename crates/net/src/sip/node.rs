@@ -442,7 +442,9 @@ impl Keeper {
                     }
                     Happened::Ping => writer.pong(),
                     Happened::Opened => {}
-                    Happened::Malformed(_) | Happened::Closed(_) => return true,
+                    // Its sender hears no answer, and gives that one up.
+                    Happened::Malformed(error) => tracing::warn!(%error, "a proxy has sent what is no message"),
+                    Happened::Closed(_) => return true,
                 }
             }
         }
@@ -459,6 +461,7 @@ impl Keeper {
                     return accepted.then(|| Greeting { edge, live: live_nodes(&message) });
                 }
                 // The proxy does not know us yet, so nothing else can be meant for us.
+                // Who does not begin with an answer is no proxy.
                 Happened::Message(_) | Happened::Malformed(_) | Happened::Closed(_) => return None,
             }
         }

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -66,7 +66,10 @@ pub struct TcpTable {
     counters: Arc<Counters>,
     open: HashMap<ConnectionId, Open>,
     by_remote: HashMap<SocketAddr, ConnectionId>,
-    per_source: HashMap<IpAddr, usize>,
+    /// How many there are of a listener, or that we have opened (`None`): what comes to one must not keep others out.
+    per_listener: HashMap<Option<ListenerId>, usize>,
+    /// How many of those are from one source.
+    per_source: HashMap<(Option<ListenerId>, IpAddr), usize>,
     listeners: Vec<Listener>,
     last_id: u64,
     meter_of: MeterOf,
@@ -135,6 +138,7 @@ impl TcpTable {
             counters,
             open: HashMap::new(),
             by_remote: HashMap::new(),
+            per_listener: HashMap::new(),
             per_source: HashMap::new(),
             listeners: Vec::new(),
             last_id: 0,
@@ -324,15 +328,15 @@ impl TcpTable {
     }
 
     fn admit(&mut self, id: ConnectionId, origin: Origin, remote: SocketAddr, listener: Option<ListenerId>) -> bool {
-        let of_source = self.per_source.entry(remote.ip()).or_default();
-        if self.open.len() >= self.limits.connections || *of_source >= self.limits.connections_per_source {
-            if *of_source == 0 {
-                self.per_source.remove(&remote.ip());
-            }
+        let source = (listener, block(remote.ip()));
+        let of_listener = self.per_listener.get(&listener).copied().unwrap_or_default();
+        let of_source = self.per_source.get(&source).copied().unwrap_or_default();
+        if of_listener >= self.limits.connections || of_source >= self.limits.connections_per_source {
             self.counters.connections_refused.one();
             return false;
         }
-        *of_source += 1;
+        *self.per_listener.entry(listener).or_default() += 1;
+        *self.per_source.entry(source).or_default() += 1;
         let (counters, meter) = (self.counters.clone(), (self.meter_of)(remote, listener));
         let deliver = move |happened| Raw::From(id, happened);
         let writer = connection::spawn(origin, self.limits, counters, meter, self.sender.clone(), deliver);
@@ -346,13 +350,24 @@ impl TcpTable {
         if self.by_remote.get(&open.remote) == Some(&connection) {
             self.by_remote.remove(&open.remote);
         }
-        let source = open.remote.ip();
+        if let Some(n) = self.per_listener.get_mut(&open.listener) {
+            *n -= 1;
+        }
+        let source = (open.listener, block(open.remote.ip()));
         if let Some(n) = self.per_source.get_mut(&source) {
             *n -= 1;
             if *n == 0 {
                 self.per_source.remove(&source);
             }
         }
+    }
+}
+
+/// What counts as one source: an IPv4 address, or the /64 that one host of IPv6 has at least to itself.
+fn block(source: IpAddr) -> IpAddr {
+    match source.to_canonical() {
+        IpAddr::V4(ip) => IpAddr::V4(ip),
+        IpAddr::V6(ip) => IpAddr::V6(Ipv6Addr::from_bits(ip.to_bits() & (u128::MAX << 64))),
     }
 }
 

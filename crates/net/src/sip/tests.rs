@@ -228,6 +228,29 @@ async fn what_is_no_sip_is_reported_and_the_connection_closed() {
 }
 
 #[tokio::test]
+async fn a_malformed_message_whose_end_is_known_leaves_its_connection_as_it_is() {
+    let (mut table, at) = table(Limits::default());
+    let mut peer = TcpStream::connect(at).await.unwrap();
+    opened(&mut table).await;
+    let malformed = OPTIONS.replace("Content-Length: 0", "X y: 1\r\nContent-Length: 0");
+    peer.write_all(&[malformed.as_bytes(), OPTIONS.as_bytes()].concat()).await.unwrap();
+    assert!(matches!(soon(table.next()).await, TcpEvent::Malformed { .. }));
+    assert!(matches!(soon(table.next()).await, TcpEvent::Message { .. }));
+    assert_eq!(table.len(), 1);
+}
+
+#[tokio::test]
+async fn connections_to_one_listener_keep_nobody_from_another_nor_us_from_opening_one() {
+    let (mut table, at) = table(Limits { connections: 1, ..Limits::default() });
+    let (_, nodes_at) = table.listen("127.0.0.1:0".parse().unwrap()).unwrap();
+    let _phone = TcpStream::connect(at).await.unwrap();
+    opened(&mut table).await;
+    let _node = TcpStream::connect(nodes_at).await.unwrap();
+    opened(&mut table).await;
+    table.open(at, loopback()).expect("a carrier is reached");
+}
+
+#[tokio::test]
 async fn an_endless_message_ends_its_connection() {
     let (mut table, at) = table(Limits::default());
     let mut peer = TcpStream::connect(at).await.unwrap();

@@ -6,6 +6,9 @@ use std::time::Duration;
 use anyhow::{Result, anyhow};
 use sip::digest::Algorithm;
 
+/// How long a phone may be silent that keeps its connection by pings.
+const PINGS: Duration = Duration::from_secs(120);
+
 runtime::settings! {
     /// Settings of sip-proxy.
     pub struct Settings {
@@ -20,12 +23,12 @@ runtime::settings! {
         trunk_requests_per_s: u32 = 24_000, |v| positive(*v);
         /// Wrong passwords for one phone from one source before that phone has to wait there.
         wrong_passwords_free: u8 = 5;
-        /// TCP connections at once.
-        connections: usize = 10_000;
-        /// TCP connections at once from one address.
-        connections_per_source: usize = 256;
+        /// TCP connections at once: of each listener, and of all that are opened to others.
+        connections: usize = 10_000, |v| at_least_one(*v);
+        /// TCP connections at once of a listener from one address, of IPv6 from one /64.
+        connections_per_source: usize = 256, |v| at_least_one(*v);
         /// How long a TCP connection may be silent; phones ping each two minutes.
-        idle: Duration = Duration::from_secs(600);
+        idle: Duration = Duration::from_secs(600), |v| longer_than_pings(*v);
         /// Phones whose credentials are remembered.
         credentials_cache: usize = 20_000;
     }
@@ -66,6 +69,19 @@ fn algorithms(text: &str) -> Result<Vec<Algorithm>, String> {
         // The stronger one first (RFC 8760 §2.3).
         "both" => Ok(vec![Algorithm::Sha256, Algorithm::Md5]),
         _ => Err(format!("{text:?} is none of md5, sha-256, both")),
+    }
+}
+
+fn at_least_one(value: usize) -> Result<(), String> {
+    if value > 0 { Ok(()) } else { Err("must be at least 1".to_owned()) }
+}
+
+/// Phones ping each 95 to 120 s (RFC 5626 §4.4.1).
+fn longer_than_pings(value: Duration) -> Result<(), String> {
+    if value >= PINGS {
+        Ok(())
+    } else {
+        Err(format!("must be at least {} s, as phones ping no more often", PINGS.as_secs()))
     }
 }
 
