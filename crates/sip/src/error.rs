@@ -54,9 +54,6 @@ pub enum Rule {
     /// Authentication data are malformed or lack a compulsory parameter.
     #[error("has malformed authentication data")]
     Auth,
-    /// The date is not one of RFC 3261 §20.17 (GMT only).
-    #[error("has a malformed date")]
-    Date,
     /// More list elements or parameters than [`crate::limits::LIST_MAX`].
     #[error("has too many elements")]
     TooMany,

@@ -3,7 +3,6 @@
 pub mod auth;
 pub mod content;
 pub mod cseq;
-pub mod date;
 pub mod list;
 pub mod name;
 pub mod name_addr;

@@ -91,6 +91,14 @@ struct Slot {
     value: Span,
 }
 
+impl Slot {
+    /// How long the line is at most when its value is written anew: as text, which is longer where it came as Latin-1.
+    fn rewritten(&self) -> usize {
+        let written = usize::from(self.name_len) + ": ".len() + self.value.range().len() + "\r\n".len();
+        self.line.range().len().max(written)
+    }
+}
+
 /// The start line.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Start<'a> {
@@ -208,9 +216,10 @@ impl Message {
         out.into()
     }
 
-    /// How long its start line and headers are as they go out.
+    /// How long its start line and headers are at most as they go out, however many of them are written anew.
     pub(crate) fn head_length(&self) -> usize {
-        self.length() - self.body.len()
+        let lines: usize = self.slots.iter().map(Slot::rewritten).sum();
+        self.start_line.range().len() + lines + 2
     }
 
     /// How long it is as it goes out.
@@ -221,10 +230,10 @@ impl Message {
 
     /// Whether it leaves room for what is written into it on its way (`limits::HEADERS_ROOM` and the others).
     pub(crate) fn leaves_room(&self) -> bool {
-        let (whole, longest) = (self.length(), self.slots.iter().map(|slot| slot.line.range().len()).max());
+        let (head, longest) = (self.head_length(), self.slots.iter().map(Slot::rewritten).max());
         self.slots.len() + HEADERS_ROOM <= HEADERS_MAX
-            && whole + HEAD_ROOM <= MESSAGE_MAX
-            && whole - self.body.len() + HEAD_ROOM <= HEAD_MAX
+            && head + self.body.len() + HEAD_ROOM <= MESSAGE_MAX
+            && head + HEAD_ROOM <= HEAD_MAX
             && longest.unwrap_or_default().max(self.start_line.range().len()) + LINE_ROOM <= LINE_MAX
     }
 

@@ -327,3 +327,23 @@ fn a_malformed_request_is_refused_without_state() {
     assert_eq!(refusal.status(), Some(StatusCode::BAD_REQUEST));
     assert!(layer.is_empty());
 }
+
+#[test]
+fn long_requests_are_refused_before_they_have_taken_the_memory() {
+    let mut layer = TransactionLayer::inheritable(4_096, Intervals::default());
+    let long = "x".repeat(8_000);
+    let (mut servers, mut refused) = (Vec::new(), false);
+    for number in 0..2_000 {
+        match layer.receive(request(Method::Invite, &format!("z9hG4bK{number}{long}")), udp(), START) {
+            Received::Request(NewRequest { server, .. }) => servers.push(server),
+            _ => refused = true,
+        }
+        if refused {
+            break;
+        }
+    }
+    assert!((200..1_000).contains(&servers.len()), "{} of some 32 KB each fit into 11 MB", servers.len());
+    // What is over has given its room back.
+    servers.into_iter().for_each(|server| layer.drop_server(server));
+    receive(&mut layer, request(Method::Invite, &format!("z9hG4bK{long}")), udp());
+}

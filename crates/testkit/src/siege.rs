@@ -90,7 +90,7 @@ impl Siege {
             }
             party.handle_timeout(now);
             while let Some(said) = party.poll_transmit() {
-                self.said += usize::from(socket.send(said.text.as_bytes()).is_ok());
+                self.said += usize::from(socket.send(&said.bytes()).is_ok());
             }
         }
     }

@@ -108,10 +108,16 @@ impl Reader {
 fn origin(value: &str) -> Option<Origin> {
     let mut parts = value.splitn(4, ' ');
     let user = parts.next().filter(|u| !u.is_empty())?.to_owned();
-    let session_id = parts.next()?.parse().ok()?;
-    let version = parts.next()?.parse().ok()?;
+    let session_id = count(parts.next()?)?;
+    let version = count(parts.next()?)?;
     let address = parts.next().filter(|a| !a.is_empty())?.to_owned();
     Some(Origin { user, session_id, version, address })
+}
+
+/// A number of any size (RFC 8866 §5.2): one beyond what we hold is as good as the largest, for nobody here compares them.
+fn count(text: &str) -> Option<u64> {
+    let is_number = !text.is_empty() && text.bytes().all(|digit| digit.is_ascii_digit());
+    is_number.then(|| text.parse().unwrap_or(u64::MAX))
 }
 
 fn media(value: &str) -> Option<Media> {

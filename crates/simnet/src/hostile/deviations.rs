@@ -90,6 +90,9 @@ fn list(of: usize, mut one: impl FnMut(usize) -> String) -> String {
     (0..of).map(&mut one).collect::<Vec<_>>().join(", ")
 }
 
+/// What departs by it is written in Latin-1, which is not UTF-8 (RFC 3261 §25.1): older phones and trunks do so.
+pub(super) const LATIN_1: &str = "Latin-1";
+
 /// What the edges of a header's length are: that of a line, and of a head.
 const LONG: [usize; 5] = [255, 1_024, 4_096, 16_000, 40_000];
 
@@ -326,6 +329,21 @@ const HEADERS: &[Deviation] = &[
     Deviation::kept("a long header", For::All, |draft, dice, _| {
         let word = dice.word_of(&LONG[..4]);
         draft.push(dice.pick(&["X-Long", "Subject", "User-Agent", "Call-Info", "Server"]), word);
+    }),
+    Deviation::lost(LATIN_1, For::All, |draft, dice, _| {
+        let odd = "\u{e9}".repeat([1, 300, 4_000, 9_000, 12_000][dice.below(5)]);
+        match dice.pick(&["Via", "From", "To", "Subject"]) {
+            "Via" => {
+                let value = draft.get("Via").map(|via| format!("{via};x={odd}"));
+                value.into_iter().for_each(|value| draft.set("Via", value));
+            }
+            "Subject" => draft.push("Subject", odd),
+            name => {
+                let value =
+                    draft.get(name).filter(|value| value.starts_with('<')).map(|value| format!("\"{odd}\" {value}"));
+                value.into_iter().for_each(|value| draft.set(name, value));
+            }
+        }
     }),
     Deviation::kept("many headers", For::All, |draft, dice, _| {
         for at in 0..dice.length() {

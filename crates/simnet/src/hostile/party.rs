@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use model::Timestamp;
 
-use super::deviations::{Deviation, Validity};
+use super::deviations::{Deviation, LATIN_1, Validity};
 use super::dialog::Dialog;
 use super::dice::Dice;
 use super::draft::Draft;
@@ -45,6 +45,16 @@ pub struct Said {
     pub deviations: Vec<&'static str>,
     /// Whether the grammars allow it.
     pub validity: Validity,
+}
+
+impl Said {
+    /// The message as it leaves.
+    pub fn bytes(&self) -> Vec<u8> {
+        if self.deviations.contains(&LATIN_1) {
+            return self.text.chars().map(|c| u8::try_from(c).unwrap_or(b'?')).collect();
+        }
+        self.text.clone().into_bytes()
+    }
 }
 
 /// What a party means to do at a time.

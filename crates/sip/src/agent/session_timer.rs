@@ -44,7 +44,9 @@ pub(super) fn session_expires(message: &Message) -> Option<SessionExpires> {
     let value = message.header(&HeaderName::SessionExpires)?;
     let mut parts = value.split(';').map(str::trim);
     let interval_s = number::seconds_up_to(parts.next()?, SESSION_MAX_S)?;
-    let refresher = parts.find_map(|p| p.strip_prefix("refresher=")).and_then(|who| match who {
+    let named =
+        |p: &'_ str| p.split_once('=').filter(|(name, _)| name.trim().eq_ignore_ascii_case("refresher")).is_some();
+    let refresher = parts.find(|p| named(p)).and_then(|p| p.split_once('=')).and_then(|(_, who)| match who.trim() {
         who if who.eq_ignore_ascii_case("uac") => Some(Refresher::Uac),
         who if who.eq_ignore_ascii_case("uas") => Some(Refresher::Uas),
         _ => None,

@@ -244,6 +244,27 @@ impl Proxy {
         Proof::Given
     }
 
+    /// Whether a REGISTER has come without credentials that answer us, outside of any dialog. A wrong password has a
+    /// transaction, whose answer is remembered, so that one that is repeated counts once.
+    pub(super) fn is_bare_register(&self, message: &Message, remote: SocketAddr, now: Timestamp) -> bool {
+        message.method() == Method::Register
+            && message.to().is_ok_and(|to| to.tag().is_none())
+            && !self.shows_nonce(message, HeaderName::Authorization, remote, now)
+    }
+
+    /// Whether a request carries credentials with a nonce that was issued to where it comes from, however long ago.
+    pub(super) fn shows_nonce(
+        &self,
+        message: &Message,
+        header: HeaderName,
+        remote: SocketAddr,
+        now: Timestamp,
+    ) -> bool {
+        let peer = block(remote.ip());
+        let mut given = message.authorizations(header).take(CREDENTIALS_MAX).filter_map(Result::ok);
+        given.any(|given| self.nonces.check(&given.nonce, &given.realm, peer, now) != NonceVerdict::Foreign)
+    }
+
     /// 401 or 407 with a challenge for each hash, the preferred one first (RFC 8760 §2.3).
     fn challenge(&mut self, claim: &Claim<'_>, register: bool, stale: Stale, now: Timestamp) -> Answer {
         self.counts.challenges += 1;
@@ -332,14 +353,6 @@ fn claimed_dn(message: &Message) -> Option<Dn> {
     let to = message.to().ok()?;
     let uri = Uri::parse(to.raw_uri()).ok()?;
     Dn::parse(&escape::unescape(uri.user()?)).ok()
-}
-
-/// Whether a REGISTER has come without any credentials, outside of any dialog. A wrong password has a
-/// transaction, whose answer is remembered, so that one that is repeated counts once.
-pub(super) fn proves_nothing(message: &Message) -> bool {
-    message.method() == Method::Register
-        && message.header(&HeaderName::Authorization).is_none()
-        && message.to().is_ok_and(|to| to.tag().is_none())
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -5,8 +5,9 @@ use std::net::{IpAddr, SocketAddr};
 use bytes::Bytes;
 use model::Timestamp;
 
-use super::admission::{narrowest, proves_nothing};
+use super::admission::narrowest;
 use super::answer::Answer;
+use super::request::Check;
 use super::settings::BEGINNING_MAX;
 use super::sources::{Admission, Rate};
 use super::{Proxy, Side, Trunk, headers};
@@ -101,13 +102,16 @@ impl Proxy {
         // somebody who has never asked.
         if message.is_request()
             && !self.is_draining()
-            && (proves_nothing(&message) || self.is_strangers(&message, remote))
+            && (self.is_bare_register(&message, remote, now) || self.is_strangers(&message, remote, now))
         {
             return self.stranger(message, flow, now);
         }
         if message.is_request() && self.is_of_nodes_transaction(&message) {
             self.counts.transactions_foreign += 1;
             return;
+        }
+        if self.is_of_nothing(&message, now) {
+            return self.refuse_of_nothing(&message, flow);
         }
         self.receive(message, flow, Side::Edge, now);
     }
@@ -122,14 +126,45 @@ impl Proxy {
             && !self.layer.knows(message, now)
     }
 
+    /// Whether a request goes on with what was never here: with a dialog whose tag is none of ours, or a CANCEL without its request.
+    fn is_of_nothing(&mut self, request: &Message, now: Timestamp) -> bool {
+        request.is_request()
+            && !matches!(request.method(), Method::Ack)
+            && !begins(request)
+            && self.settings.static_route.is_none()
+            && (request.method() == Method::Cancel || !self.is_of_our_dialog(request))
+            && !self.layer.knows(request, now)
+    }
+
+    fn is_of_our_dialog(&mut self, request: &Message) -> bool {
+        if self.owner_tag(request).is_some() {
+            return true;
+        }
+        let mut undone = request.clone();
+        self.undo_strict_routing(&mut undone);
+        self.owner_tag(&undone).is_some()
+    }
+
+    /// Answers a request that goes on with what was never here. Nothing is kept of it: a table that such requests filled would have
+    /// no room left for those of the dialogs that there are.
+    fn refuse_of_nothing(&mut self, request: &Message, flow: Flow) {
+        let method = request.method();
+        let refused = Answer::new(StatusCode::CALL_DOES_NOT_EXIST);
+        let answer = match self.check(request, &method, Side::Edge) {
+            Check::Answer(answer) if method != Method::Cancel => answer,
+            _ => refused,
+        };
+        self.answer_stranger(flow, request, &answer);
+    }
+
     /// Whether a request begins something, says nothing of who sent it, and comes from where no trunk is: it goes nowhere.
-    fn is_strangers(&self, request: &Message, remote: SocketAddr) -> bool {
+    fn is_strangers(&self, request: &Message, remote: SocketAddr, now: Timestamp) -> bool {
         begins(request)
             && !matches!(
                 request.method(),
                 Method::Bye | Method::Info | Method::Update | Method::Prack | Method::Register
             )
-            && request.header(&HeaderName::ProxyAuthorization).is_none()
+            && !self.shows_nonce(request, HeaderName::ProxyAuthorization, remote, now)
             && self.trunk_of(remote.ip()).is_none()
     }
 

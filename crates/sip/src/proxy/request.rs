@@ -50,7 +50,7 @@ impl Proxy {
     }
 
     /// RFC 3261 §16.3.
-    fn check(&mut self, message: &Message, method: &Method, side: Side) -> Check {
+    pub(super) fn check(&mut self, message: &Message, method: &Method, side: Side) -> Check {
         let Some(uri) = message.request_uri().and_then(|u| Uri::parse(u).ok()) else {
             return Check::Answer(Answer::new(StatusCode::BAD_REQUEST));
         };
@@ -339,7 +339,7 @@ impl Proxy {
     }
 }
 
-enum Check {
+pub(super) enum Check {
     Forward,
     Answer(Answer),
 }

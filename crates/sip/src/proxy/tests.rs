@@ -161,6 +161,13 @@ impl Lab {
         self.drain();
     }
 
+    /// As [`Self::from`], in Latin-1.
+    fn from_latin(&mut self, remote: &str, text: &str) {
+        let bytes: Vec<u8> = text.replace('\n', "\r\n").chars().map(|c| u8::try_from(c).unwrap_or(b'?')).collect();
+        self.proxy.handle_datagram(0, addr(remote), bytes.into(), self.now);
+        self.drain();
+    }
+
     /// A message comes by a connection.
     fn by(&mut self, connection: u64, text: &str) {
         let message = Message::parse(text.replace('\n', "\r\n").into_bytes().into()).unwrap();

@@ -152,6 +152,9 @@ pub struct TransactionLayer {
     intervals: Intervals,
     clients: Arena<Client>,
     servers: Arena<Server>,
+    /// How many bytes the server transactions hold.
+    held: usize,
+    held_max: usize,
     /// `None` in a layer whose transactions an heir may go on with: there they stay whole.
     answered: Option<Answered>,
     index: HashMap<Box<[u8]>, u64>,
@@ -213,6 +216,11 @@ struct Server {
 impl TransactionLayer {
     /// The most transactions of each side: 1,000 calls a second, four transactions each, for 32 s, and half as many again.
     pub const TRANSACTIONS_MAX: usize = 196_608;
+    /// What server transactions may hold on average, in bytes; with [`Self::TRANSACTIONS_MAX`] half a gigabyte together. Long requests
+    /// reach that before their number is reached.
+    const SERVER_BYTES_EACH: usize = 2_730;
+    /// What the server transactions of the smallest layer may hold together, in bytes.
+    const SERVER_BYTES_LEAST: usize = 8 << 20;
 
     /// Transactions for which the index has room from the beginning: those of 1,000 calls a second. To grow it takes milliseconds in
     /// which nothing else is done; room that is not used takes no memory but for a byte each.
@@ -234,6 +242,8 @@ impl TransactionLayer {
             intervals,
             clients: Arena::new(transactions),
             servers: Arena::new(transactions),
+            held: 0,
+            held_max: (transactions * Self::SERVER_BYTES_EACH).max(Self::SERVER_BYTES_LEAST),
             answered: None,
             index: HashMap::new(),
             key: KeyBuffer::default(),
@@ -497,8 +507,12 @@ impl TransactionLayer {
     }
 
     fn insert_server(&mut self, server: Server) -> Option<u64> {
-        let key = server.key.clone();
+        let (key, bytes) = (server.key.clone(), server.bytes());
+        if self.held + bytes > self.held_max {
+            return None;
+        }
         let id = self.servers.insert(server)?;
+        self.held += bytes;
         self.index.insert(key, id);
         self.arm_server(id);
         Some(id)
@@ -512,6 +526,7 @@ impl TransactionLayer {
 
     fn remove_server(&mut self, id: u64) -> Option<Server> {
         let server = self.servers.remove(id)?;
+        self.held -= server.bytes();
         self.index.remove(&server.key);
         Some(server)
     }
@@ -526,6 +541,13 @@ impl TransactionLayer {
         if let Some(server) = self.remove_server(id) {
             self.events.push_back(TransactionEvent::ServerEnded { server: ServerId(id), owner: server.owner });
         }
+    }
+}
+
+impl Server {
+    /// What it holds: its key stands in the index as well.
+    fn bytes(&self) -> usize {
+        2 * self.key.len() + self.last.len() + self.request.len()
     }
 }
 

@@ -334,7 +334,7 @@ impl Siege {
         }
         while let Some(said) = self.party.poll_transmit() {
             self.say(|| format!("< {:?} {}", said.deviations, said.text));
-            self.net.send(THEM, US, Bytes::from(said.text));
+            self.net.send(THEM, US, Bytes::from(said.bytes()));
         }
     }
 

@@ -52,7 +52,15 @@ impl Twin {
         let mut twin = UserAgent::new(config, Box::new(dice.clone()));
         let theirs = twin.restore(snapshots, Restore::UNCHANGED, now).expect("a fresh agent has room");
         let dialogs = known.into_iter().zip(theirs).map(|((tag, ours), theirs)| (tag, (ours, theirs))).collect();
-        Some(Self { agent: twin, dice, dialogs, peers: BTreeSet::new(), said_before: BTreeSet::new(), inputs: 0, context })
+        Some(Self {
+            agent: twin,
+            dice,
+            dialogs,
+            peers: BTreeSet::new(),
+            said_before: BTreeSet::new(),
+            inputs: 0,
+            context,
+        })
     }
 
     /// Its own handle of a dialog of ours.

@@ -7,6 +7,7 @@ use infra::{Binding, Registration, RegistrationWrite, RegistrationWritten, Store
 use model::plan::Contact;
 use model::{Dn, Event, EventId, EventName, Seq, Stamped, Subject, TenantId, Timestamp, Token};
 use serde_json::{Value as Json, json};
+use sip::header::params::unquote;
 use sip::proxy::headers;
 use sip::registration::{self, Outcome, Policy};
 use sip::transaction::ServerId;
@@ -320,7 +321,7 @@ fn record(dn: &Dn, bindings: &[registration::Binding]) -> (&'static str, Json) {
 /// Tenant and DN: what the proxy has authenticated, if it is what the To names.
 fn address_of_record(request: &Message) -> Option<(TenantId, Dn)> {
     let tenant = TenantId::parse(request.header(&headers::TENANT)?).ok()?;
-    let dn = Dn::parse(request.header(&headers::SOURCE)?.strip_prefix("phone;dn=")?).ok()?;
+    let dn = Dn::parse(&unquote(request.header(&headers::SOURCE)?.strip_prefix("phone;dn=")?)).ok()?;
     let to = request.to().ok()?;
     let user = sip::uri::escape::unescape(to.uri().ok()?.user()?).into_owned();
     (user == dn.as_str()).then_some((tenant, dn))

@@ -234,8 +234,7 @@ fn a_phone_does_not_speak_in_a_transaction_of_a_node() {
     // Its Via stands below ours.
     assert_eq!(ringing.vias().nth(1).unwrap().unwrap().branch(), Some("z9hG4bK-n"));
     for method in ["INVITE", "CANCEL", "ACK"] {
-        let more = "Proxy-Authorization: Digest username=\"7101\"\n";
-        lab.from(PHONE, &Ask { method, more, ..invite }.text());
+        lab.from(TRUNK, &Ask { method, ..invite }.text());
         assert!(lab.take().is_empty(), "{method}");
     }
     assert_eq!(lab.proxy.counts().transactions_foreign, 3);
@@ -286,4 +285,39 @@ fn a_request_that_made_the_core_fail_is_answered_500_and_an_ack_is_not() {
         }));
     }
     assert_eq!(lab.proxy.sizes().0, 0);
+}
+
+#[test]
+fn what_goes_on_with_nothing_leaves_nothing_behind() {
+    let mut lab = Lab::new();
+    lab.node(1, "sip-cluster", "a.1");
+    for method in ["INVITE", "OPTIONS", "REGISTER", "BYE", "CANCEL"] {
+        for from in [TRUNK, PHONE] {
+            let branch = format!("z9hG4bK-{method}{from}");
+            lab.from(from, &Ask { method, host: from, branch: &branch, to_tag: Some("x"), ..Ask::default() }.text());
+            assert_eq!(lab.statuses(), [481], "{method} from {from}");
+        }
+    }
+    assert_eq!((lab.proxy.sizes().0, lab.proxy.layer.len()), (0, (0, 0)));
+}
+
+#[test]
+fn credentials_that_answer_nobody_are_those_of_a_stranger() {
+    let mut lab = Lab::new();
+    lab.node(1, "sip-cluster", "a.1");
+    let given = "Digest username=\"7101\", realm=\"acme.example\", nonce=\"x\", uri=\"sip:a\", response=\"00\"";
+    for (method, header, status) in [
+        ("INVITE", "Proxy-Authorization", 407),
+        ("INVITE", "Proxy-Authorization", 407),
+        ("REGISTER", "Authorization", 401),
+    ] {
+        for given in [given, "Digest x"] {
+            let more = format!("{header}: {given}\n");
+            let ask =
+                Ask { method, from: "7101", uri: "sip:7101@127.0.0.1", host: PHONE, more: &more, ..Ask::default() };
+            lab.from(PHONE, &ask.text());
+            assert_eq!(lab.statuses(), [status]);
+        }
+    }
+    assert_eq!((lab.proxy.sizes().0, lab.proxy.layer.len()), (0, (0, 0)));
 }

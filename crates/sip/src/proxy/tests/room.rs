@@ -42,3 +42,22 @@ fn a_via_that_grows_by_where_it_came_from_stays_readable() {
         lab.take();
     }
 }
+
+#[test]
+fn what_came_as_latin_1_stays_readable_however_much_of_it_is_written_anew() {
+    let mut lab = Lab::new();
+    lab.node(1, "sip-cluster", "a.1");
+    let mut refused = 0;
+    for length in (6_000..LINE_MAX - 400).step_by(97) {
+        let odd = "\u{e9}".repeat(length);
+        let call = format!("latin-{length}");
+        let ask = Ask { call: &call, branch: &call, ..Ask::default() };
+        let named = ask.text().replacen("From: ", &format!("From: \"{odd}\" "), 1);
+        let via = ask.text().replacen(";branch=", &format!(";rport;x={odd};branch=z9hG4bKv"), 1);
+        for text in [named, via] {
+            lab.from_latin(TRUNK, &text);
+            refused += lab.statuses().iter().filter(|status| **status == 513).count();
+        }
+    }
+    assert!(refused > 20, "{refused} were refused");
+}

@@ -26,6 +26,7 @@ impl TransactionLayer {
             return Ok(());
         }
         let bytes = response.to_bytes();
+        self.held -= entry.bytes();
         if action == OnAnswer::Send
             && let (ServerMachine::Other(_), ServerState::Completed, Some(answered)) =
                 (&entry.machine, entry.state(), &mut self.answered)
@@ -36,6 +37,7 @@ impl TransactionLayer {
         entry.request = Bytes::new();
         // A 2xx is repeated by the user, not by the transaction: no need to keep it.
         entry.last = if entry.state() == ServerState::Accepted { Bytes::new() } else { bytes.clone() };
+        self.held += entry.bytes();
         self.transmits.push_back(Transmit { flow: entry.flow, bytes });
         match action {
             OnAnswer::SendAndEnd => self.end_server(server.0),

@@ -88,12 +88,7 @@ fn nobody_died(site: &Installation) -> Result<()> {
 fn one_packet_with_a_session_of_two_seconds_fells_nothing() -> Result<()> {
     let site = Installation::start()?;
     let mut siege = Siege::default();
-    siege.calling_with(
-        &site,
-        0,
-        "a session that is over at once, and UPDATE without timer",
-        site.number("echo")?,
-    )?;
+    siege.calling_with(&site, 0, "a session that is over at once, and UPDATE without timer", site.number("echo")?)?;
     siege.is_answered(SOON)?;
     siege.act(Duration::from_secs(3));
     is_heard(&site)?;
@@ -113,7 +108,8 @@ fn hostile_callers_and_phones_leave_an_installation_as_it_was() -> Result<()> {
     is_heard(&site)?;
     let first = from_environment("TRUNKLINE_HOSTILE_FIRST").unwrap_or(0);
     let last = first + from_environment("TRUNKLINE_HOSTILE_SEEDS").unwrap_or(SEEDS);
-    let at_once = from_environment("TRUNKLINE_HOSTILE_AT_ONCE").unwrap_or(AT_ONCE).clamp(1, Installation::STRANGERS_MAX.into());
+    let at_once =
+        from_environment("TRUNKLINE_HOSTILE_AT_ONCE").unwrap_or(AT_ONCE).clamp(1, Installation::STRANGERS_MAX.into());
     let numbers = ["sales", "support", "menu", "echo", "announcement", "closed"];
     let (mut said, mut talked, mut resident) = (0, 0, None);
     for begin in (first..last).step_by(at_once as usize) {
