@@ -3773,6 +3773,9 @@ pub struct AgentsUpdate {
     /// Ids of agents that are gone.
     #[prost(string, repeated, tag = "4")]
     pub gone: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// The agents of the following message belong to this one: they are taken together, with the last one.
+    #[prost(bool, tag = "5")]
+    pub unfinished: bool,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct AgentProfile {
