@@ -2320,7 +2320,8 @@ pub struct FollowRequest {
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct FollowResponse {
-    /// The revision after these changes; a message without objects says that nothing has changed and comes at least every 5 s.
+    /// The revision after these changes; a message without objects says that nothing has changed and comes at least every 5 s. Many changes come
+    /// in several messages: all but the last have the revision before them, which is where whoever has not heard the last goes on.
     #[prost(uint64, tag = "1")]
     pub revision: u64,
     #[prost(message, repeated, tag = "2")]
