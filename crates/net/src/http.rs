@@ -3,6 +3,7 @@
 mod client;
 mod json;
 mod limits;
+mod shares;
 
 use anyhow::Context as _;
 use axum::Router;
@@ -12,8 +13,9 @@ pub use ::http::{Method, StatusCode};
 
 pub use client::{Answer, Call, CallError, Client, get_once, send_once};
 pub use json::JsonBody;
-pub use limits::Limits;
+pub use limits::{Limits, Turn};
 pub use runtime::{Caller, Problem, Query};
+pub use shares::{Place, Places};
 
 /// Serves `router` on the declared listener `name`, behind the caller-token gate and the default [`Limits`].
 ///

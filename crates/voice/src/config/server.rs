@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{Path, State};
+use axum::extract::{Extension, Path, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -16,7 +16,7 @@ use contracts::configuration::{
 use contracts::provisioning::{Agent, DnKind, Object, ObjectKey, ObjectKind, Person};
 use infra::ConfigVersion;
 use model::TenantId;
-use net::http::JsonBody;
+use net::http::{JsonBody, Turn};
 use runtime::{Caller, Problem, Query};
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
@@ -26,8 +26,8 @@ use sip::digest::{Algorithm, ha1};
 use super::copies::{Copies, TenantCopy, without_secrets};
 use super::pins::Pins;
 
-/// The longest that a caller may wait for a change.
-const WAIT_MAX: Duration = Duration::from_secs(30);
+/// The longest that a caller may wait for a change: the answer begins before the listener's own limit of 30 s.
+const WAIT_MAX: Duration = Duration::from_secs(25);
 
 /// Of the digest of all versions; two states with equal ones would hide a change, so not too few.
 const ETAG_BYTES: usize = 16;
@@ -104,16 +104,25 @@ struct VersionsQuery {
     wait_s: Option<u64>,
 }
 
-async fn versions(State(copies): State<Copies>, caller: Caller, Query(query): Query<VersionsQuery>) -> Answer {
+async fn versions(
+    State(copies): State<Copies>,
+    caller: Caller,
+    turn: Option<Extension<Turn>>,
+    Query(query): Query<VersionsQuery>,
+) -> Answer {
     caller.needs_scope(READ)?;
     let wait = Duration::from_secs(query.wait_s.unwrap_or_default()).min(WAIT_MAX);
     let mut changes = copies.changes();
     let deadline = tokio::time::sleep(wait);
     tokio::pin!(deadline);
+    let mut waits = None;
     loop {
         let now = versions_now(&copies, &caller);
         if query.etag.as_ref() != Some(&now.etag) {
             return Ok(axum::Json(now).into_response());
+        }
+        if waits.is_none() {
+            waits = turn.as_ref().map(|turn| turn.waits()).transpose()?;
         }
         tokio::select! {
             () = &mut deadline => return Ok(axum::Json(now).into_response()),
@@ -455,6 +464,11 @@ mod tests {
 
         let (changed, _) = all_pages(&copy, Some("1-1"));
         assert_eq!(changed.len(), 57 + 1, "what came with revision 2, and what went");
+    }
+
+    #[test]
+    fn who_waits_as_long_as_may_be_is_answered_before_the_listener_gives_up() {
+        assert!(WAIT_MAX < net::http::Limits::default().answer_within);
     }
 
     #[test]
