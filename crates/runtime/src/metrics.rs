@@ -47,11 +47,13 @@ pub enum ConnectionFault {
     Slow,
     /// The peer went away in the middle of a message, or the network failed.
     Broken,
+    /// Its address has too many connections on which nobody has shown a token.
+    Crowded,
 }
 
 impl Label for ConnectionFault {
     const NAME: &'static str = "reason";
-    const ALL: &'static [Self] = &[Self::Malformed, Self::HeadTooLarge, Self::Slow, Self::Broken];
+    const ALL: &'static [Self] = &[Self::Malformed, Self::HeadTooLarge, Self::Slow, Self::Broken, Self::Crowded];
 
     fn text(self) -> &'static str {
         match self {
@@ -59,6 +61,7 @@ impl Label for ConnectionFault {
             Self::HeadTooLarge => "head_too_large",
             Self::Slow => "slow",
             Self::Broken => "broken",
+            Self::Crowded => "crowded",
         }
     }
 }
