@@ -1,6 +1,7 @@
 //! HTTP between roles: listeners that ask every caller for a token, and clients that bring one.
 
 mod client;
+mod etag;
 mod json;
 mod limits;
 mod shares;
@@ -12,6 +13,7 @@ use runtime::RoleContext;
 pub use ::http::{Method, StatusCode};
 
 pub use client::{Answer, Call, CallError, Client, get_once, send_once};
+pub use etag::has_already;
 pub use json::JsonBody;
 pub use limits::{Limits, Turn};
 pub use runtime::{Caller, Problem, Query};

@@ -79,8 +79,11 @@ fn copy_for(copies: &Copies, caller: &Caller, tenant: &str) -> Result<Arc<Tenant
 /// The answer with its version, or 304 where the caller has it already.
 fn versioned(headers: &HeaderMap, version: ConfigVersion, body: &impl serde::Serialize) -> Answer {
     let etag = format!("\"{}\"", tag(version));
-    let has_it = headers.get(header::IF_NONE_MATCH).is_some_and(|seen| seen.as_bytes() == etag.as_bytes());
-    let mut response = if has_it { StatusCode::NOT_MODIFIED.into_response() } else { axum::Json(body).into_response() };
+    let mut response = if net::http::has_already(headers, &etag) {
+        StatusCode::NOT_MODIFIED.into_response()
+    } else {
+        axum::Json(body).into_response()
+    };
     if let Ok(etag) = HeaderValue::from_str(&etag) {
         response.headers_mut().insert(header::ETAG, etag);
     }
