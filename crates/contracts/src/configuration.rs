@@ -16,7 +16,8 @@ pub struct Versions {
     pub tenants: BTreeMap<String, String>,
 }
 
-/// `GET /tenants/{tenant}/objects`: every object, or what changed after a version.
+/// `GET /tenants/{tenant}/objects`: every object, or what changed after a version; with `from` in pages, which belong together if their
+/// versions are equal.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Changes {
     /// The version after these objects.
@@ -27,6 +28,9 @@ pub struct Changes {
     pub objects: Vec<Listed>,
     /// Objects that are gone.
     pub gone: Vec<Listed>,
+    /// Behind which object the next page begins; none on the last page, and where no pages were asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
 }
 
 /// An object in a list of several kinds.

@@ -87,10 +87,14 @@ impl UserData {
         self.0.len() != before
     }
 
-    /// Sets each pair of `other` here.
+    /// Replaces what stands under each key of `other` by what stands there: a key that repeats brings all its values.
     pub fn update(&mut self, other: &Self) {
-        for (key, value) in &other.0 {
-            self.set(key, value.clone());
+        for (at, (key, value)) in other.0.iter().enumerate() {
+            if other.0[..at].iter().any(|(before, _)| before.eq_ignore_ascii_case(key)) {
+                self.push(key.as_str(), value.clone());
+            } else {
+                self.set(key, value.clone());
+            }
         }
     }
 
@@ -136,6 +140,13 @@ impl<K: Into<String>, V: Into<Value>> FromIterator<(K, V)> for UserData {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_key_that_repeats_replaces_what_was_there_by_all_its_values() {
+        let mut data: UserData = [("k", "old"), ("other", "stays"), ("K", "older")].into_iter().collect();
+        data.update(&[("k", "a"), ("k", "b")].into_iter().collect());
+        assert_eq!(data, [("k", "a"), ("other", "stays"), ("k", "b")].into_iter().collect());
+    }
 
     #[test]
     fn set_replaces_in_place_and_drops_repeats() {

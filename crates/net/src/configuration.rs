@@ -1,21 +1,32 @@
 //! A role's copy of the tenants' configuration, followed over HTTP from config (9100).
 
-use std::collections::{BTreeMap, HashMap};
+mod objects;
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
 use contracts::configuration::{Changes, Listed, Versions};
 use contracts::provisioning::{Object, ObjectKey, ObjectKind};
 use model::TenantId;
+use prometheus_client::metrics::{counter::Counter, gauge::Gauge};
 use runtime::RoleContext;
 use tokio::sync::watch;
 
+pub use objects::Objects;
+
 use crate::http::{CallError, Client};
+use objects::{Pages, all_pages};
 
 /// How long config holds an answer while nothing changes.
 const WAIT_S: u64 = 20;
 /// How long that answer is waited for.
 const DEADLINE: Duration = Duration::from_secs(WAIT_S + 5);
+/// The same while a tenant cannot be read: it is asked for again then.
+const WAIT_AGAIN_S: u64 = 1;
+/// How long a page of a tenant's objects is waited for.
+const PAGE_DEADLINE: Duration = Duration::from_secs(5);
 /// Pause after a failure.
 const PAUSE: Duration = Duration::from_millis(200);
 /// The most tenants that are followed; more are left out with an error in the log.
@@ -72,6 +83,17 @@ impl TenantConfig {
 /// All tenants as last read.
 pub type Tenants = Arc<HashMap<TenantId, Arc<TenantConfig>>>;
 
+runtime::metrics! {
+    /// What following the configuration counts.
+    #[derive(Clone)]
+    pub struct Metrics {
+        /// Tenants whose configuration cannot be read here now: what was known of them holds, and one of whom nothing is known is not served.
+        unread: Gauge = "configuration_tenants_unread";
+        /// Readings of one tenant's configuration that failed.
+        failed: Counter = "configuration_read_failures";
+    }
+}
+
 /// Follows the configuration. Cheap to clone.
 #[derive(Clone)]
 pub struct Configuration {
@@ -79,19 +101,26 @@ pub struct Configuration {
 }
 
 impl Configuration {
-    /// Begins to follow over the connection `id` (the role's row to config); the role is ready once it was read.
-    pub fn follow(ctx: &RoleContext, id: &str) -> anyhow::Result<Self> {
+    /// Begins to follow the objects of some kinds over the connection `id` (the role's row to config); the role is ready once they were read.
+    pub fn follow(ctx: &RoleContext, id: &str, kinds: &'static [ObjectKind]) -> anyhow::Result<Self> {
         ctx.ready.require(CONDITION);
         let client = Client::new(ctx, id)?;
         let (publish, tenants) = watch::channel(Tenants::default());
         let (ready, drain) = (ctx.ready.clone(), ctx.drain.clone());
+        let metrics = Metrics::register(&ctx.metrics);
+        let mut follower = Follower {
+            config: Config { objects: Objects::new(client.clone(), kinds, PAGE_DEADLINE), client },
+            publish,
+            is_published: false,
+            unread: HashSet::new(),
+            metrics,
+        };
         ctx.spawn("configuration follower", async move {
             let mut etag = None;
             loop {
-                let turn = turn(&client, etag.clone(), &publish);
                 let outcome = tokio::select! {
                     () = drain.ended() => return Ok(()),
-                    outcome = turn => outcome,
+                    outcome = follower.turn(etag.as_deref()) => outcome,
                 };
                 match outcome {
                     Ok(Some(now)) => {
@@ -128,48 +157,120 @@ impl Configuration {
     }
 }
 
-/// Waits for versions that differ, reads what changed and publishes it; gives the etag of that state. None when what was read is not what
-/// the etag stands for.
-async fn turn(
-    client: &Client,
-    etag: Option<String>,
-    publish: &watch::Sender<Tenants>,
-) -> Result<Option<String>, CallError> {
-    let path = match &etag {
-        Some(etag) => format!("/versions?wait_s={WAIT_S}&etag={}", escaped(etag)),
-        None => "/versions".to_owned(),
-    };
-    let versions: Versions = client.get(&path).idempotent().deadline(DEADLINE).fetch().await?;
-    if etag.as_ref() == Some(&versions.etag) {
-        return Ok(Some(versions.etag));
-    }
-    let held = publish.borrow().clone();
-    let mut next = HashMap::new();
-    for (name, version) in &versions.tenants {
-        let Ok(tenant) = TenantId::parse(name) else { continue };
-        if next.len() >= TENANTS_MAX {
-            tracing::error!(most = TENANTS_MAX, "too many tenants: the rest is not served here");
-            break;
-        }
-        let before = held.get(&tenant).cloned().unwrap_or_default();
-        let now = if before.version == *version {
-            before
-        } else {
-            let path = format!("/tenants/{}/objects?after={}", escaped(name), before.version);
-            Arc::new(before.with(client.get(&path).idempotent().fetch().await?))
+/// Who is followed.
+trait Source: Pages {
+    /// The tenants' versions; with an etag as soon as they differ, or `wait_s` are over.
+    fn versions(&self, etag: Option<&str>, wait_s: u64) -> impl Future<Output = Result<Versions, CallError>> + Send;
+}
+
+struct Config {
+    client: Client,
+    objects: Objects,
+}
+
+impl Source for Config {
+    async fn versions(&self, etag: Option<&str>, wait_s: u64) -> Result<Versions, CallError> {
+        let path = match etag {
+            Some(etag) => format!("/versions?wait_s={wait_s}&etag={}", escaped(etag)),
+            None => "/versions".to_owned(),
         };
-        next.insert(tenant, now);
+        self.client.get(&path).idempotent().deadline(DEADLINE).fetch().await
     }
-    let is_as_listed = is_as_listed(&versions, &next);
-    publish.send_replace(Arc::new(next));
-    Ok(is_as_listed.then_some(versions.etag))
+}
+
+impl Pages for Config {
+    async fn page(&self, tenant: &str, version: Option<&str>, from: &str) -> Result<Changes, CallError> {
+        self.objects.page(tenant, version, from).await
+    }
+}
+
+struct Follower<S> {
+    config: S,
+    publish: watch::Sender<Tenants>,
+    /// Whether config has answered: that there is no tenant is an answer, too.
+    is_published: bool,
+    /// Tenants that could not be read when they were asked for last.
+    unread: HashSet<TenantId>,
+    metrics: Metrics,
+}
+
+impl<S: Source> Follower<S> {
+    /// Waits for versions that differ, reads what changed and publishes it; gives the etag of that state. None when what was read is not
+    /// what the etag stands for. A tenant that cannot be read keeps what was known of it, and every other one is published.
+    async fn turn(&mut self, etag: Option<&str>) -> Result<Option<String>, CallError> {
+        let wait_s = if self.unread.is_empty() { WAIT_S } else { WAIT_AGAIN_S };
+        let versions = self.config.versions(etag, wait_s).await?;
+        if etag == Some(versions.etag.as_str()) && self.unread.is_empty() {
+            return Ok(Some(versions.etag));
+        }
+        let held = self.publish.borrow().clone();
+        let (mut next, mut unread) = (HashMap::new(), HashSet::new());
+        let mut first = None;
+        for (name, version) in &versions.tenants {
+            let Ok(tenant) = TenantId::parse(name) else { continue };
+            if next.len() >= TENANTS_MAX {
+                tracing::error!(most = TENANTS_MAX, "too many tenants: the rest is not served here");
+                break;
+            }
+            let before = held.get(&tenant);
+            match self.read(name, version, before).await {
+                Ok(now) => drop(next.insert(tenant, now)),
+                // Nobody can be read: what is held stays good.
+                Err(error @ (CallError::Nowhere(_) | CallError::Connect(..))) => return Err(error),
+                Err(error) => {
+                    self.metrics.failed.inc();
+                    next.extend(before.map(|before| (tenant.clone(), before.clone())));
+                    if !self.unread.contains(&tenant) {
+                        first.get_or_insert_with(|| (tenant.clone(), error));
+                    }
+                    unread.insert(tenant);
+                }
+            }
+        }
+        if let Some((tenant, error)) = first {
+            // Once while it lasts, and one line for all: where one of them is new.
+            tracing::warn!(
+                %tenant, %error, unread = unread.len(),
+                "a tenant's configuration cannot be read: what was known of it holds, the others are served; config's log may say why"
+            );
+        }
+        let is_as_listed = is_as_listed(&versions, &next, &unread);
+        self.metrics.unread.set(i64::try_from(unread.len()).unwrap_or(i64::MAX));
+        self.unread = unread;
+        if !self.is_published || !is_same(&held, &next) {
+            self.publish.send_replace(Arc::new(next));
+            self.is_published = true;
+        }
+        Ok(is_as_listed.then_some(versions.etag))
+    }
+
+    async fn read(
+        &self,
+        name: &str,
+        version: &str,
+        before: Option<&Arc<TenantConfig>>,
+    ) -> Result<Arc<TenantConfig>, CallError> {
+        if let Some(before) = before.filter(|before| before.version == version) {
+            return Ok(before.clone());
+        }
+        let changes = all_pages(&self.config, name, before.map(|before| before.version.as_str())).await?;
+        let before = before.map(|before| &**before).cloned().unwrap_or_default();
+        Ok(Arc::new(before.with(changes)))
+    }
+}
+
+/// Whether nothing has changed: what is held of a tenant is replaced, never altered.
+fn is_same(held: &HashMap<TenantId, Arc<TenantConfig>>, next: &HashMap<TenantId, Arc<TenantConfig>>) -> bool {
+    let same = |(tenant, now)| held.get(tenant).is_some_and(|before| Arc::ptr_eq(before, now));
+    held.len() == next.len() && next.iter().all(same)
 }
 
 /// Whether each tenant is as the versions say. Replicas of config see a change one after the other, and each question may go to another
 /// one: who said that there is a new version need not be who gave the objects. With the etag of the one the objects of the other would
-/// stay until the next change.
-fn is_as_listed(versions: &Versions, held: &HashMap<TenantId, Arc<TenantConfig>>) -> bool {
-    held.iter().all(|(tenant, config)| versions.tenants.get(tenant.as_str()) == Some(&config.version))
+/// stay until the next change. A tenant that could not be read is asked for again by itself.
+fn is_as_listed(versions: &Versions, held: &HashMap<TenantId, Arc<TenantConfig>>, unread: &HashSet<TenantId>) -> bool {
+    let read = held.iter().filter(|(tenant, _)| !unread.contains(*tenant));
+    read.into_iter().all(|(tenant, config)| versions.tenants.get(tenant.as_str()) == Some(&config.version))
 }
 
 /// A text as part of a path or query.
@@ -197,8 +298,80 @@ mod tests {
             let config = TenantConfig { version: version.to_owned(), ..TenantConfig::default() };
             HashMap::from([(TenantId::parse("example").unwrap(), Arc::new(config))])
         };
-        assert!(is_as_listed(&versions, &held("1-2")));
-        assert!(!is_as_listed(&versions, &held("1-1")));
-        assert!(is_as_listed(&versions, &HashMap::new()), "a name that cannot be read is no reason to ask for ever");
+        assert!(is_as_listed(&versions, &held("1-2"), &HashSet::new()));
+        assert!(!is_as_listed(&versions, &held("1-1"), &HashSet::new()));
+        let none = HashMap::new();
+        assert!(
+            is_as_listed(&versions, &none, &HashSet::new()),
+            "a name that cannot be read is no reason to ask for ever"
+        );
+    }
+
+    /// Config as a role sees it: some tenants cannot be read.
+    struct Played {
+        versions: BTreeMap<String, String>,
+        broken: HashSet<String>,
+    }
+
+    impl Source for Played {
+        async fn versions(&self, _: Option<&str>, _: u64) -> Result<Versions, CallError> {
+            Ok(Versions { etag: format!("{:?}", self.versions), tenants: self.versions.clone() })
+        }
+    }
+
+    impl Pages for Played {
+        async fn page(&self, tenant: &str, _: Option<&str>, _: &str) -> Result<Changes, CallError> {
+            if self.broken.contains(tenant) {
+                return Err(CallError::Shape("a test".to_owned()));
+            }
+            let version = self.versions[tenant].clone();
+            Ok(Changes { version, whole: true, objects: Vec::new(), gone: Vec::new(), next: None })
+        }
+    }
+
+    fn follower(tenants: [&str; 2], version: &str, broken: &str) -> Follower<Played> {
+        let versions = tenants.map(|tenant| (tenant.to_owned(), version.to_owned())).into();
+        let config = Played { versions, broken: HashSet::from([broken.to_owned()]) };
+        let metrics = Metrics::register(&runtime::Metrics::default());
+        Follower { config, publish: watch::Sender::default(), is_published: false, unread: HashSet::new(), metrics }
+    }
+
+    fn held(follower: &Follower<Played>, tenant: &str) -> Option<String> {
+        follower.publish.borrow().get(&TenantId::parse(tenant).unwrap()).map(|config| config.version.clone())
+    }
+
+    #[tokio::test]
+    async fn a_tenant_that_cannot_be_read_costs_no_other_its_configuration() {
+        let mut follower = follower(["acme", "globex"], "1-1", "acme");
+        let etag = follower.turn(None).await.unwrap();
+        let changes = follower.publish.subscribe();
+        assert_eq!((held(&follower, "acme"), held(&follower, "globex").as_deref()), (None, Some("1-1")));
+        assert!(etag.is_some(), "the next question waits");
+        assert_eq!((follower.metrics.unread.get(), follower.metrics.failed.get()), (1, 1));
+
+        follower.turn(etag.as_deref()).await.unwrap();
+        assert!(!changes.has_changed().unwrap(), "what has not changed is not told again");
+
+        follower.config.broken.clear();
+        follower.turn(etag.as_deref()).await.unwrap();
+        assert_eq!(
+            held(&follower, "acme").as_deref(),
+            Some("1-1"),
+            "it is asked for again although no version differs"
+        );
+        assert_eq!(follower.metrics.unread.get(), 0);
+    }
+
+    #[tokio::test]
+    async fn what_was_known_of_a_tenant_that_cannot_be_read_holds() {
+        let mut follower = follower(["acme", "globex"], "1-1", "");
+        follower.turn(None).await.unwrap();
+        follower.config.broken.insert("acme".to_owned());
+        for version in follower.config.versions.values_mut() {
+            *version = "1-2".to_owned();
+        }
+        follower.turn(Some("before")).await.unwrap();
+        let both = (held(&follower, "acme"), held(&follower, "globex"));
+        assert_eq!((both.0.as_deref(), both.1.as_deref()), (Some("1-1"), Some("1-2")));
     }
 }

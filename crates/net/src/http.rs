@@ -1,8 +1,10 @@
 //! HTTP between roles: listeners that ask every caller for a token, and clients that bring one.
 
 mod client;
+mod etag;
 mod json;
 mod limits;
+mod shares;
 
 use anyhow::Context as _;
 use axum::Router;
@@ -11,9 +13,11 @@ use runtime::RoleContext;
 pub use ::http::{Method, StatusCode};
 
 pub use client::{Answer, Call, CallError, Client, get_once, send_once};
+pub use etag::has_already;
 pub use json::JsonBody;
-pub use limits::Limits;
+pub use limits::{Limits, Turn};
 pub use runtime::{Caller, Problem, Query};
+pub use shares::{Place, Places};
 
 /// Serves `router` on the declared listener `name`, behind the caller-token gate and the default [`Limits`].
 ///

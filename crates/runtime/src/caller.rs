@@ -233,6 +233,9 @@ pub async fn ask(gate: Gate, mut request: Request, next: Next) -> Response {
         }
     };
     let meter = count(&gate, &request, Some(&caller));
+    if let Some(connection) = request.extensions().get::<crate::server::Accepted>() {
+        connection.is_shown_a_token();
+    }
     request.extensions_mut().insert(caller);
     let served = Served::begin(&gate, &mut request);
     let response = next.run(request).await;

@@ -2,8 +2,8 @@
 
 use std::io;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, OnceLock};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock, Weak};
 use std::task::{Context, Poll};
 
 use hyper_util::client::legacy::connect::{Connected, Connection};
@@ -23,9 +23,25 @@ struct TallyInner {
     meter: OnceLock<PeerMeter>,
     bytes_in: AtomicU64,
     bytes_out: AtomicU64,
+    is_trusted: AtomicBool,
 }
 
 impl Tally {
+    /// Somebody has shown a valid token on this connection.
+    pub(crate) fn is_shown_a_token(&self) {
+        self.inner.is_trusted.store(true, Relaxed);
+    }
+
+    /// Whether somebody has shown a valid token on it.
+    pub(crate) fn is_trusted(&self) -> bool {
+        self.inner.is_trusted.load(Relaxed)
+    }
+
+    /// Watches the connection without keeping it.
+    pub(crate) fn watched(&self) -> Watched {
+        Watched(Arc::downgrade(&self.inner))
+    }
+
     /// Counts on `meter` from now on, what was counted so far included, and as one open connection.
     pub fn belongs_to(&self, meter: &PeerMeter) {
         if self.inner.meter.set(meter.clone()).is_ok() {
@@ -57,6 +73,16 @@ impl Tally {
             Some(meter) => meter.bytes_out(bytes),
             None => drop(self.inner.bytes_out.fetch_add(bytes as u64, Relaxed)),
         }
+    }
+}
+
+/// A connection that may have ended meanwhile.
+pub(crate) struct Watched(Weak<TallyInner>);
+
+impl Watched {
+    /// Whether it stands and nobody has shown a token on it.
+    pub fn is_stranger(&self) -> bool {
+        self.0.upgrade().is_some_and(|connection| !connection.is_trusted.load(Relaxed))
     }
 }
 

@@ -30,6 +30,7 @@ pub mod readiness;
 pub mod scope;
 pub mod server;
 pub mod settings;
+mod sources;
 pub mod spans;
 pub mod spec;
 pub mod supervisor;

@@ -47,11 +47,13 @@ pub enum ConnectionFault {
     Slow,
     /// The peer went away in the middle of a message, or the network failed.
     Broken,
+    /// Its address has too many connections on which nobody has shown a token.
+    Crowded,
 }
 
 impl Label for ConnectionFault {
     const NAME: &'static str = "reason";
-    const ALL: &'static [Self] = &[Self::Malformed, Self::HeadTooLarge, Self::Slow, Self::Broken];
+    const ALL: &'static [Self] = &[Self::Malformed, Self::HeadTooLarge, Self::Slow, Self::Broken, Self::Crowded];
 
     fn text(self) -> &'static str {
         match self {
@@ -59,6 +61,7 @@ impl Label for ConnectionFault {
             Self::HeadTooLarge => "head_too_large",
             Self::Slow => "slow",
             Self::Broken => "broken",
+            Self::Crowded => "crowded",
         }
     }
 }
@@ -70,21 +73,28 @@ pub enum Refusal {
     Token,
     /// Its body was too large.
     BodyTooLarge,
+    /// Its body did not come in time.
+    SlowBody,
     /// Too many requests were under way.
     Overloaded,
+    /// Its caller or tenant had its share of the requests under way.
+    Share,
     /// Its answer did not begin in time.
     Late,
 }
 
 impl Label for Refusal {
     const NAME: &'static str = "reason";
-    const ALL: &'static [Self] = &[Self::Token, Self::BodyTooLarge, Self::Overloaded, Self::Late];
+    const ALL: &'static [Self] =
+        &[Self::Token, Self::BodyTooLarge, Self::SlowBody, Self::Overloaded, Self::Share, Self::Late];
 
     fn text(self) -> &'static str {
         match self {
             Self::Token => "token",
             Self::BodyTooLarge => "body_too_large",
+            Self::SlowBody => "slow_body",
             Self::Overloaded => "overloaded",
+            Self::Share => "share",
             Self::Late => "late",
         }
     }

@@ -22,11 +22,14 @@ use crate::drain::Drain;
 use crate::meter::PeerMeter;
 use crate::metrics::{ConnectionFault, OfEveryRole};
 use crate::problem::Problem;
+use crate::sources::Sources;
 
 /// The most connections of one listener; more wait in the kernel's backlog.
 const CONNECTIONS_MAX: usize = 4_096;
 /// How long a peer may take to send the head of a request.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+/// After this a connection on which nobody has shown a token ends, with the requests that it has: a page is loaded long before.
+const STRANGER_TIMEOUT: Duration = Duration::from_secs(60);
 /// What tells HTTP/2 from HTTP/1 (RFC 9113 section 3.4): a peer that has sent less in [`HEAD_TIMEOUT`] has said nothing.
 const PREFACE_BYTES: u64 = 24;
 /// The greatest head of a request, in bytes.
@@ -51,6 +54,11 @@ impl Accepted {
     pub fn belongs_to(&self, meter: &PeerMeter) {
         self.tally.belongs_to(meter);
     }
+
+    /// Somebody has shown a valid token on it.
+    pub fn is_shown_a_token(&self) {
+        self.tally.is_shown_a_token();
+    }
 }
 
 /// Serves `router` until the role has ended; then lets requests in progress finish. `own` counts peers that misbehave.
@@ -58,6 +66,7 @@ pub async fn serve(listener: TcpListener, router: Router, drain: Drain, own: OfE
     let router = router.layer(axum::middleware::from_fn(names_its_host));
     let permits = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let mut connections = tokio::task::JoinSet::new();
+    let mut sources = Sources::default();
     loop {
         let accepted = tokio::select! {
             () = drain.ended() => break,
@@ -66,9 +75,15 @@ pub async fn serve(listener: TcpListener, router: Router, drain: Drain, own: OfE
         };
         match accepted {
             Ok((stream, peer, permit)) => {
+                let tally = Tally::default();
+                if !sources.admit(peer.ip(), &tally) {
+                    own.connections_failed.inc(ConnectionFault::Crowded);
+                    continue;
+                }
                 let (router, drain, own) = (router.clone(), drain.clone(), own.clone());
+                let accepted = Accepted { peer, tally };
                 connections.spawn(async move {
-                    if let Err((fault, error)) = serve_connection(stream, peer, router, drain).await {
+                    if let Err((fault, error)) = serve_connection(stream, accepted, router, drain).await {
                         own.connections_failed.inc(fault);
                         tracing::debug!(%peer, %error, ?fault, "a connection ended with an error");
                     }
@@ -97,12 +112,11 @@ async fn accept(
 /// A connection from its first byte to its end.
 async fn serve_connection(
     stream: TcpStream,
-    peer: SocketAddr,
+    accepted: Accepted,
     router: Router,
     drain: Drain,
 ) -> Result<(), (ConnectionFault, Failure)> {
-    let tally = Tally::default();
-    let accepted = Accepted { peer, tally: tally.clone() };
+    let tally = accepted.tally.clone();
     let io = TokioIo::new(Counted::new(stream, tally.clone()));
     let service = router.map_request(move |mut request: axum::http::Request<hyper::body::Incoming>| {
         request.extensions_mut().insert(accepted.clone());
@@ -122,6 +136,10 @@ async fn serve_connection(
         ended = connection.as_mut() => ended,
         () = silent(&tally) => return Err((ConnectionFault::Slow, "no request came".into())),
         () = drain.ended() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+        () = stays_a_stranger(&tally) => {
             connection.as_mut().graceful_shutdown();
             connection.await
         }
@@ -147,6 +165,14 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 async fn silent(tally: &Tally) {
     tokio::time::sleep(HEAD_TIMEOUT).await;
     if tally.is_claimed() || tally.unclaimed_bytes_in() >= PREFACE_BYTES {
+        std::future::pending::<()>().await;
+    }
+}
+
+/// Ends when nobody has shown a token within [`STRANGER_TIMEOUT`]: who answers pings and asks for nothing would keep the connection for ever.
+async fn stays_a_stranger(tally: &Tally) {
+    tokio::time::sleep(STRANGER_TIMEOUT).await;
+    if tally.is_trusted() {
         std::future::pending::<()>().await;
     }
 }

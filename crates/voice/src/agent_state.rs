@@ -37,6 +37,8 @@ pub const SPEC: RoleSpec = RoleSpec {
     start: |ctx| Box::pin(run(ctx)),
 };
 
+/// How long an answer of config is waited for.
+const ANSWER_WITHIN: Duration = Duration::from_secs(2);
 /// The condition that config has answered.
 const CONFIG: &str = "config";
 /// How often the tenants are asked for.
@@ -49,6 +51,7 @@ async fn run(ctx: RoleContext) -> Result<()> {
     let metrics = metrics::Metrics::register(&ctx.metrics);
     let reporter = crate::reporting::Reporter::start(&ctx, "voice-55", contracts::reporting::AGENT_INTERVALS);
     let config = net::http::Client::new(&ctx, "voice-35")?;
+    let objects = net::configuration::Objects::new(config.clone(), people::KINDS, ANSWER_WITHIN);
     runtime::lease::keep(&ctx);
     ctx.ready.started();
     let mut served = HashSet::new();
@@ -60,7 +63,7 @@ async fn run(ctx: RoleContext) -> Result<()> {
                 for tenant in names.iter().filter_map(|name| TenantId::parse(name).ok()) {
                     if served.len() < TENANTS_MAX && served.insert(tenant.clone()) {
                         let counted_and_told = (metrics.clone(), reporter.clone());
-                        desks.spawn(desk::serve(ctx.clone(), tenant, config.clone(), counted_and_told));
+                        desks.spawn(desk::serve(ctx.clone(), tenant, objects.clone(), counted_and_told));
                     }
                 }
             }

@@ -9,7 +9,7 @@
 //! | `/credentials/{dn}` | what a phone's digest is checked against (scope `config:secrets`) |
 //! | `POST /credentials` | the same of several phones at once |
 //! | `/pins/{dn}` (POST) | whether that is the PIN of the agent at the phone, or how long it is (scope `config:secrets`) |
-//! | `/objects?after=G-R` | every object, or what changed after a version |
+//! | `/objects?after=G-R&kinds=dn,trunk&from=` | every object of the kinds, or what changed after a version; with `from` a page, the next one begins behind its `next` |
 //!
 //! `/tenants` lists ids; `/versions?etag=..&wait_s=20` answers as soon as any tenant's version differs; `/keep-alive` answers at once.
 //! Answers carry `ETag` (the tenant's version) and honour `If-None-Match`. Secrets are blank everywhere but in `/credentials`.

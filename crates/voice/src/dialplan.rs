@@ -25,13 +25,13 @@ pub const SPEC: RoleSpec = RoleSpec {
     }],
     opens: &["voice-12", "voice-22"],
     settings: &[],
-    metrics: &[metrics::Metrics::declared],
+    metrics: &[metrics::Metrics::declared, net::configuration::Metrics::declared],
     admin_port: 9090,
     start: |ctx| Box::pin(run(ctx)),
 };
 
 async fn run(ctx: RoleContext) -> anyhow::Result<()> {
-    let configuration = net::configuration::Configuration::follow(&ctx, "voice-22")?;
+    let configuration = net::configuration::Configuration::follow(&ctx, "voice-22", plans::KINDS)?;
     let plans = plans::Plans::new(configuration);
     let metrics = metrics::Metrics::register(&ctx.metrics);
     let state = server::Resolver::new(plans, ctx.stores.registrations.clone(), ctx.clock.clone(), metrics);

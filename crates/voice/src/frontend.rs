@@ -9,6 +9,7 @@ mod metrics;
 mod repeats;
 mod server;
 mod spans;
+mod under_way;
 
 use anyhow::Result;
 use runtime::{Listen, Place, Protocol, RoleContext, RoleSpec};

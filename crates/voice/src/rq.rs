@@ -7,6 +7,7 @@
 mod desk;
 mod handler;
 mod metrics;
+mod parts;
 mod records;
 mod server;
 mod writes;

@@ -65,7 +65,7 @@ pub const SPEC: RoleSpec = RoleSpec {
     }],
     opens: &["voice-51", "voice-25", "voice-27", "voice-28", "voice-40", "voice-41", "voice-49", "voice-50"],
     settings: Settings::TABLE,
-    metrics: &[Metrics::declared, export::Metrics::declared],
+    metrics: &[Metrics::declared, export::Metrics::declared, net::configuration::Metrics::declared],
     admin_port: 11_300,
     start: |ctx| Box::pin(run(ctx)),
 };
@@ -120,7 +120,7 @@ async fn run(ctx: RoleContext) -> anyhow::Result<()> {
         entropy: ctx.entropy(),
         agent_entropy: ctx.entropy(),
         trace: ctx.trace.clone(),
-        prompts: prompts::from(Configuration::follow(&ctx, "voice-28")?),
+        prompts: prompts::from(Configuration::follow(&ctx, "voice-28", prompts::KINDS)?),
     });
     repairs::watch(&ctx, clients.clone(), inbox);
     ctx.spawn("export", export::run(ctx.clone()));

@@ -61,7 +61,12 @@ pub const SPEC: RoleSpec = RoleSpec {
     ],
     opens: &["voice-23", "voice-59", "voice-60"],
     settings: Settings::TABLE,
-    metrics: &[metrics::declared, crate::reporting::Metrics::declared, faults::Counted::declared],
+    metrics: &[
+        metrics::declared,
+        crate::reporting::Metrics::declared,
+        faults::Counted::declared,
+        net::configuration::Metrics::declared,
+    ],
     admin_port: 11400,
     start: |ctx| Box::pin(run(ctx)),
 };
@@ -105,7 +110,7 @@ async fn run(ctx: RoleContext) -> Result<()> {
     let proxy = Proxy::new(proxy_settings, seal, authority, ctx.entropy());
     let metrics = metrics::Metrics::register(&ctx.metrics, counters, udp.receive_buffer());
     ctx.ready.require("nodes");
-    ctx.ready.require("configuration");
+    ctx.ready.require("phones and trunks");
     let users = Users::start(&ctx, settings.credentials_cache).context("the client of config")?;
     ctx.ready.started();
     let edge_ip = tcp_at.listen.ip();

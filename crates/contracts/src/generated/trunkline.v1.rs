@@ -2320,7 +2320,8 @@ pub struct FollowRequest {
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct FollowResponse {
-    /// The revision after these changes; a message without objects says that nothing has changed and comes at least every 5 s.
+    /// The revision after these changes; a message without objects says that nothing has changed and comes at least every 5 s. Many changes come
+    /// in several messages: all but the last have the revision before them, which is where whoever has not heard the last goes on.
     #[prost(uint64, tag = "1")]
     pub revision: u64,
     #[prost(message, repeated, tag = "2")]
@@ -3773,6 +3774,9 @@ pub struct AgentsUpdate {
     /// Ids of agents that are gone.
     #[prost(string, repeated, tag = "4")]
     pub gone: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// The agents of the following message belong to this one: they are taken together, with the last one.
+    #[prost(bool, tag = "5")]
+    pub unfinished: bool,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct AgentProfile {

@@ -1,51 +1,103 @@
-//! What one HTTP listener takes at most: bytes of a body, requests at once, time for an answer to begin.
+//! What one HTTP listener takes at most: bytes of a body and time for it, requests at once, time for an answer to begin.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::HttpBody as _;
+use axum::body::{Body, HttpBody as _};
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse as _, Response};
 use http::StatusCode;
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use runtime::caller::Gate;
 use runtime::metrics::{OfEveryRole, Refusal};
-use runtime::{Problem, Readiness, RoleContext};
-use tokio::sync::Semaphore;
+use runtime::server::Accepted;
+use runtime::{Caller, Problem, Readiness, RoleContext};
+
+use super::shares::{Full, Place, Places, Shares, Taker};
 
 /// Limits of a listener.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// The greatest body of a request, in bytes.
     pub body_bytes_max: usize,
-    /// Requests whose answer has not begun; one more is answered 503.
-    pub requests_max: usize,
+    /// Time until the body of a request has come.
+    pub body_within: Duration,
+    /// Requests whose answer has not begun; one more is answered 503, or 429 where its caller has its share.
+    pub requests: Places,
+    /// Requests that wait until something changes, counted apart from the others.
+    pub waits: Places,
     /// Time until an answer begins; a stream may go on after that.
     pub answer_within: Duration,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        // A request of the field has under 10 kB; 512 at once is 100 ms of the busiest listener.
-        Self { body_bytes_max: 1 << 20, requests_max: 512, answer_within: Duration::from_secs(30) }
+        Self {
+            body_bytes_max: 1 << 20,
+            body_within: Duration::from_secs(10),
+            // A request of the field has under 10 kB; 512 at once is 100 ms of the busiest listener.
+            requests: Places { all: 512, of_tenant: 64, of_caller: 32 },
+            // They cost memory alone: a place for each of a few thousand programs.
+            waits: Places { all: 4_096, of_tenant: 256, of_caller: 32 },
+            answer_within: Duration::from_secs(30),
+        }
     }
+}
+
+/// The place of a request among those that are served now. Stands in its extensions.
+#[derive(Clone)]
+pub struct Turn {
+    place: Arc<Mutex<Option<Place>>>,
+    taker: Taker,
+    waits: Shares,
+}
+
+impl Turn {
+    /// The request waits for a change: it leaves its place to others and is counted as one that waits, as long as what this gives lives.
+    ///
+    /// # Errors
+    /// When too many wait, all together or of this caller.
+    pub fn waits(&self) -> Result<Place, Problem> {
+        let waits = self.waits.take(self.taker.clone()).map_err(|full| full_up(full, "too many requests wait"))?;
+        self.ends();
+        Ok(waits)
+    }
+
+    fn ends(&self) {
+        drop(self.place.lock().unwrap_or_else(PoisonError::into_inner).take());
+    }
+}
+
+fn full_up(full: Full, what: &str) -> Problem {
+    match full {
+        Full::All => Problem::unavailable(what),
+        Full::Share => Problem::too_many(format!("{what} of this caller or its tenant, while many others are served")),
+    }
+}
+
+/// What the layer of limits works with.
+#[derive(Clone)]
+struct Door {
+    limits: Limits,
+    requests: Shares,
+    waits: Shares,
+    own: OfEveryRole,
 }
 
 /// The router behind gate and limits; `/live` and `/ready` before them.
 pub(super) fn router(router: Router, ctx: &RoleContext, gate: Gate, limits: Limits) -> Router {
-    let requests = Arc::new(Semaphore::new(limits.requests_max));
     let ready = ctx.ready.clone();
-    let own = ctx.own.clone();
-    let limit = move |request: Request, next: Next| within(limits, requests.clone(), own.clone(), request, next);
     let ask = move |request: Request, next: Next| runtime::caller::ask(gate.clone(), request, next);
     let probe = move |request: Request, next: Next| probe(ready.clone(), request, next);
-    router
-        .layer(DefaultBodyLimit::max(limits.body_bytes_max))
-        .layer(from_fn(limit))
-        .layer(from_fn(ask))
-        .layer(from_fn(probe))
-        .layer(from_fn(explain))
+    limited(router, limits, ctx.own.clone()).layer(from_fn(ask)).layer(from_fn(probe)).layer(from_fn(explain))
+}
+
+fn limited(router: Router, limits: Limits, own: OfEveryRole) -> Router {
+    let door = Door { limits, requests: Shares::new(limits.requests), waits: Shares::new(limits.waits), own };
+    let limit = move |request: Request, next: Next| within(door.clone(), request, next);
+    router.layer(DefaultBodyLimit::max(limits.body_bytes_max)).layer(from_fn(limit))
 }
 
 async fn probe(ready: Readiness, request: Request, next: Next) -> Response {
@@ -57,20 +109,58 @@ async fn probe(ready: Readiness, request: Request, next: Next) -> Response {
     }
 }
 
-async fn within(limits: Limits, requests: Arc<Semaphore>, own: OfEveryRole, request: Request, next: Next) -> Response {
-    let Ok(_permit) = requests.try_acquire() else {
-        own.requests_refused.inc(Refusal::Overloaded);
-        return Problem::unavailable("too many requests at once").into_response();
+async fn within(door: Door, request: Request, next: Next) -> Response {
+    let Door { limits, requests, waits, own } = door;
+    let caller = request.extensions().get::<Caller>();
+    let address = request.extensions().get::<Accepted>().map(|accepted| accepted.peer.ip());
+    let taker = Taker::of(caller, address);
+    let place = match requests.take(taker.clone()) {
+        Ok(place) => place,
+        Err(full) => {
+            own.requests_refused.inc(if full == Full::All { Refusal::Overloaded } else { Refusal::Share });
+            return full_up(full, "too many requests at once").into_response();
+        }
+    };
+    let turn = Turn { place: Arc::new(Mutex::new(Some(place))), taker, waits };
+    let mut request = match with_body(request, limits).await {
+        Ok(request) => request,
+        Err((refusal, problem)) => {
+            if let Some(refusal) = refusal {
+                own.requests_refused.inc(refusal);
+            }
+            return problem.into_response();
+        }
+    };
+    request.extensions_mut().insert(turn.clone());
+    let answer = tokio::time::timeout(limits.answer_within, next.run(request)).await;
+    turn.ends();
+    answer.unwrap_or_else(|_| {
+        own.requests_refused.inc(Refusal::Late);
+        Problem::new(StatusCode::GATEWAY_TIMEOUT, "timeout", "No answer in time").into_response()
+    })
+}
+
+/// The request with its whole body: one that never ends costs its sender a place for so long and no longer.
+async fn with_body(request: Request, limits: Limits) -> Result<Request, (Option<Refusal>, Problem)> {
+    let too_large = || {
+        let problem = Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", "The body is too large");
+        (Some(Refusal::BodyTooLarge), problem)
     };
     if request.body().size_hint().lower() > limits.body_bytes_max as u64 {
-        own.requests_refused.inc(Refusal::BodyTooLarge);
-        return Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", "The body is too large").into_response();
+        return Err(too_large());
     }
-    match tokio::time::timeout(limits.answer_within, next.run(request)).await {
-        Ok(response) => response,
+    if request.body().is_end_stream() {
+        return Ok(request);
+    }
+    let (head, body) = request.into_parts();
+    let body = Limited::new(body, limits.body_bytes_max).collect();
+    match tokio::time::timeout(limits.body_within, body).await {
+        Ok(Ok(body)) => Ok(Request::from_parts(head, Body::from(body.to_bytes()))),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
+        Ok(Err(error)) => Err((None, Problem::bad_request(format!("the body broke off: {error}")))),
         Err(_) => {
-            own.requests_refused.inc(Refusal::Late);
-            Problem::new(StatusCode::GATEWAY_TIMEOUT, "timeout", "No answer in time").into_response()
+            let problem = Problem::new(StatusCode::REQUEST_TIMEOUT, "slow", "The body did not come in time");
+            Err((Some(Refusal::SlowBody), problem))
         }
     }
 }
@@ -91,5 +181,70 @@ async fn explain(request: Request, next: Next) -> Response {
             explained
         }
         _ => response,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::Extension;
+    use axum::routing::{get, post};
+    use futures::FutureExt as _;
+    use tower::ServiceExt as _;
+
+    use super::*;
+
+    const FEW: Places = Places { all: 2, of_tenant: 1, of_caller: 1 };
+
+    fn served(limits: Limits) -> Router {
+        async fn waits(Extension(turn): Extension<Turn>) -> Response {
+            match turn.waits() {
+                Ok(_waits) => std::future::pending().await,
+                Err(problem) => problem.into_response(),
+            }
+        }
+        let router = Router::new().route("/take", post(async |body: String| body)).route("/wait", get(waits));
+        limited(router, limits, OfEveryRole::default())
+    }
+
+    fn request(method: &str, path: &str, body: Body) -> Request {
+        Request::builder().method(method).uri(path).body(body).unwrap()
+    }
+
+    /// A body of which something has come and nothing comes any more.
+    fn endless() -> Body {
+        let begun = futures::stream::iter([Ok::<_, std::io::Error>("a")]);
+        Body::from_stream(futures::StreamExt::chain(begun, futures::stream::pending()))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_does_not_end_is_refused_in_time_and_its_sender_has_no_second_place() {
+        let router = served(Limits { requests: FEW, ..Limits::default() });
+        let mut slow = Box::pin(router.clone().oneshot(request("POST", "/take", endless())));
+        assert!(futures::poll!(&mut slow).is_pending());
+        let second = router.clone().oneshot(request("POST", "/take", Body::from("b"))).await.unwrap();
+        assert_eq!(second.status(), StatusCode::TOO_MANY_REQUESTS);
+        assert_eq!(slow.await.unwrap().status(), StatusCode::REQUEST_TIMEOUT);
+        let next = router.oneshot(request("POST", "/take", Body::from("b"))).await.unwrap();
+        assert_eq!(next.status(), StatusCode::OK);
+    }
+
+    #[tokio::test]
+    async fn a_body_without_a_length_is_refused_where_it_grows_too_large() {
+        let router = served(Limits { body_bytes_max: 8, ..Limits::default() });
+        let parts = futures::stream::iter([Ok::<_, std::io::Error>("12345678"), Ok("9")]);
+        let answer = router.oneshot(request("POST", "/take", Body::from_stream(parts))).await.unwrap();
+        assert_eq!(answer.status(), StatusCode::PAYLOAD_TOO_LARGE);
+    }
+
+    #[tokio::test]
+    async fn who_waits_for_a_change_takes_no_place_of_those_who_ask() {
+        let router = served(Limits { requests: FEW, waits: FEW, ..Limits::default() });
+        let mut waiting = Box::pin(router.clone().oneshot(request("GET", "/wait", Body::empty())));
+        assert!(futures::poll!(&mut waiting).is_pending());
+        let asked = router.clone().oneshot(request("POST", "/take", Body::from("a"))).await.unwrap();
+        assert_eq!(asked.status(), StatusCode::OK);
+        let second = router.oneshot(request("GET", "/wait", Body::empty())).await.unwrap();
+        assert_eq!(second.status(), StatusCode::TOO_MANY_REQUESTS, "a caller has its share of the waits");
+        assert!(waiting.now_or_never().is_none());
     }
 }

@@ -13,7 +13,8 @@ use runtime::spans::TraceParent;
 const PASSED_ON: [HeaderName; 4] =
     [header::AUTHORIZATION, header::CONTENT_TYPE, header::ACCEPT, HeaderName::from_static("idempotency-key")];
 /// Headers of the answer that travel back.
-const PASSED_BACK: [HeaderName; 3] = [header::CONTENT_TYPE, header::ALLOW, header::RETRY_AFTER];
+const PASSED_BACK: [HeaderName; 4] =
+    [header::CONTENT_TYPE, header::ALLOW, header::RETRY_AFTER, header::WWW_AUTHENTICATE];
 /// Which span a request is part of.
 const TRACE_PARENT: HeaderName = HeaderName::from_static(runtime::spans::TRACE_PARENT);
 

@@ -240,7 +240,14 @@ impl Follower {
             }
             first => first?,
         };
-        self.configured(first.context("the stream of configuration has ended")?);
+        let mut first = first.context("the stream of configuration has ended")?;
+        // Many objects come in several messages, of which the last alone has another revision.
+        while first.revision == self.configuration.revision && !first.objects.is_empty() {
+            self.configuration.change(first);
+            let next = tokio::time::timeout(SILENCE_MAX, configuration.message()).await.context("silence")??;
+            first = next.context("the stream of configuration has ended")?;
+        }
+        self.configured(first);
         let channel = net::grpc::channel(&self.ctx, CONNECTION, EVENTS_PORT)?;
         let asked = v1::SubscribeRequest { after: self.position.clone(), dns: Vec::new() };
         let asked = net::grpc::for_tenant(tonic::Request::new(asked), &self.tenant);

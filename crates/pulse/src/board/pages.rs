@@ -53,8 +53,7 @@ fn answer(name: &str, file: rust_embed::EmbeddedFile, asked: &HeaderMap) -> Resp
     let hash: String = file.metadata.sha256_hash().iter().take(16).map(|byte| format!("{byte:02x}")).collect();
     let etag = format!("\"{hash}\"");
     let keep = if name.starts_with(HASHED) { "public, max-age=31536000, immutable" } else { "no-cache" };
-    let has_it = asked.get(header::IF_NONE_MATCH).is_some_and(|seen| seen.as_bytes() == etag.as_bytes());
-    let mut response = if has_it {
+    let mut response = if net::http::has_already(asked, &etag) {
         StatusCode::NOT_MODIFIED.into_response()
     } else {
         ([(header::CONTENT_TYPE, media_type(name))], file.data.into_owned()).into_response()

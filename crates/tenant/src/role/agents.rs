@@ -7,6 +7,7 @@ use contracts::provisioning::TenantObjects;
 use contracts::v1;
 use contracts::v1::routing_client::RoutingClient;
 use model::TenantId;
+use prost::Message as _;
 use runtime::RoleContext;
 use tokio::sync::{mpsc, watch};
 use tokio_stream::wrappers::ReceiverStream;
@@ -19,6 +20,11 @@ const PORT: u16 = 12_100;
 const PAUSE: Duration = Duration::from_millis(500);
 /// Updates that may be under way.
 const WAITING_MAX: usize = 4;
+/// A message ends with the agent that reaches so many bytes: with the largest agent that a file can have behind it, it is far below the 4 MiB
+/// that a reader of gRPC takes.
+const PART_BYTES: usize = 1 << 20;
+/// Roles start in any order: rq may take so many attempts before that is told.
+const ATTEMPTS_QUIET: u32 = 10;
 
 type Profiles = BTreeMap<String, v1::AgentProfile>;
 
@@ -41,30 +47,43 @@ pub(super) async fn run(ctx: RoleContext, mut held: watch::Receiver<Held>) -> an
 }
 
 async fn tell(ctx: RoleContext, held: watch::Receiver<Held>, tenant: TenantId) -> anyhow::Result<()> {
+    let mut failed: u32 = 0;
     loop {
         let ended = tokio::select! {
             () = ctx.drain.ended() => return Ok(()),
-            ended = tell_once(&ctx, held.clone(), &tenant) => ended,
+            ended = tell_once(&ctx, held.clone(), &tenant, &mut failed) => ended,
         };
+        failed = failed.saturating_add(1);
         if let Err(error) = ended {
-            tracing::debug!(%tenant, %error, "rq does not take agents: trying again");
+            if failed == ATTEMPTS_QUIET {
+                tracing::warn!(%tenant, %error, "rq does not take agents: it chooses among those that it knew; trying again");
+            } else {
+                tracing::debug!(%tenant, %error, "rq does not take agents: trying again");
+            }
         }
         tokio::time::sleep(PAUSE).await;
     }
 }
 
-/// One stream: ends when it breaks.
-async fn tell_once(ctx: &RoleContext, mut held: watch::Receiver<Held>, tenant: &TenantId) -> anyhow::Result<()> {
+/// One stream: ends when it breaks. What is taken in sets `failed` back.
+async fn tell_once(
+    ctx: &RoleContext,
+    mut held: watch::Receiver<Held>,
+    tenant: &TenantId,
+    failed: &mut u32,
+) -> anyhow::Result<()> {
     let mut client = RoutingClient::new(net::grpc::channel(ctx, "voice-16", PORT)?);
     let (updates, stream) = mpsc::channel(WAITING_MAX);
     let request = net::grpc::for_tenant(tonic::Request::new(ReceiverStream::new(stream)), tenant);
+    // Before anything is sent: a large tenant has more parts than may wait.
+    let mut taken = client.push_agents(request).await?.into_inner();
     let mut told = None;
     send(&updates, &mut held, tenant, &mut told).await?;
-    let mut taken = client.push_agents(request).await?.into_inner();
     loop {
         tokio::select! {
             answer = taken.message() => {
                 let Some(answer) = answer? else { anyhow::bail!("the stream has ended") };
+                *failed = 0;
                 tracing::debug!(%tenant, revision = answer.revision, "rq has taken the agents in");
             }
             changed = held.changed() => {
@@ -92,8 +111,29 @@ async fn send(
         before.into_iter().flat_map(Profiles::keys).filter(|id| !now.contains_key(*id)).cloned().collect();
     let whole = before.is_none();
     *told = Some(now);
-    updates.send(v1::AgentsUpdate { revision: revision.0, whole, agents, gone }).await?;
+    for part in parts(v1::AgentsUpdate { revision: revision.0, whole, agents, gone, unfinished: false }) {
+        updates.send(part).await?;
+    }
     Ok(())
+}
+
+/// The update in messages that any reader takes. Whoever is gone stands in the first one.
+fn parts(update: v1::AgentsUpdate) -> Vec<v1::AgentsUpdate> {
+    let mut parts = vec![v1::AgentsUpdate { agents: Vec::new(), ..update }];
+    let mut bytes = 0;
+    for agent in update.agents {
+        if bytes >= PART_BYTES {
+            parts.push(v1::AgentsUpdate { revision: update.revision, ..v1::AgentsUpdate::default() });
+            bytes = 0;
+        }
+        bytes += agent.encoded_len();
+        parts.last_mut().expect("there is a first one").agents.push(agent);
+    }
+    let last = parts.len() - 1;
+    for part in &mut parts[..last] {
+        part.unfinished = true;
+    }
+    parts
 }
 
 fn profiles(objects: &TenantObjects) -> Profiles {
@@ -113,4 +153,35 @@ fn profiles(objects: &TenantObjects) -> Profiles {
             (agent.id.clone(), profile)
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ten_thousand_agents_of_twenty_skills_come_in_messages_that_are_read() {
+        let skill = |n| v1::SkillLevel { skill: format!("a skill of some length {n}"), level: 7 };
+        let skills: Vec<_> = (0..20).map(skill).collect();
+        let profile =
+            |n| v1::AgentProfile { agent: format!("agent-{n}"), skills: skills.clone(), ..Default::default() };
+        let agents: Vec<_> = (0..10_000).map(profile).collect();
+        let gone = vec!["somebody".to_owned()];
+        let update = v1::AgentsUpdate { revision: 7, whole: true, agents, gone, unfinished: false };
+        assert!(update.encoded_len() > 4 << 20, "no reader would take it in one");
+
+        let parts = parts(update.clone());
+        assert!(parts.iter().all(|part| part.encoded_len() < 2 << 20));
+        let (last, others) = parts.split_last().unwrap();
+        assert!(!last.unfinished && others.iter().all(|part| part.unfinished));
+        assert!(parts[0].whole && parts[0].gone == update.gone && parts[1..].iter().all(|part| part.gone.is_empty()));
+        let agents: Vec<_> = parts.into_iter().flat_map(|part| part.agents).collect();
+        assert_eq!(agents, update.agents);
+    }
+
+    #[test]
+    fn an_update_without_agents_is_one_message() {
+        let update = v1::AgentsUpdate { revision: 7, whole: true, ..v1::AgentsUpdate::default() };
+        assert_eq!(parts(update.clone()), [update]);
+    }
 }

@@ -11,14 +11,17 @@ use futures::StreamExt as _;
 use infra::{Clock, ObjectChange, ProvisioningStore, Revision, StoreError};
 use model::TenantId;
 use net::grpc::{Answers, Streams, while_believed};
+use prost::Message as _;
 use tokio::sync::{mpsc, watch};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
 use super::Held;
 
-/// Changes that may wait for a slow reader; its own flow control holds the rest back. Each may hold every object of a tenant.
+/// Changes that may wait for a slow reader; its own flow control holds the rest back.
 const WAITING_MAX: usize = 2;
+/// Bytes of objects in one message, or one larger object: an application of 512 KiB that is all escapes is below the 4 MiB that a reader takes.
+const PART_BYTES: usize = 1 << 20;
 /// The most kinds that one request names: there are fewer.
 const KINDS_MAX: usize = 64;
 /// An answer comes at least this often.
@@ -163,7 +166,7 @@ impl Configuration for Server {
                 if after > changes.revision {
                     return drop(answers.send(Err(beyond(after, changes.revision))).await);
                 }
-                after = changes.revision;
+                let before = std::mem::replace(&mut after, changes.revision);
                 let shown = changes.changes.into_iter().filter_map(|change| match change {
                     ObjectChange::Put(object) => view.shows(&object.key()).then(|| view.object(object)),
                     ObjectChange::Delete(key) => view.shows(&key).then(|| v1::ConfigObject {
@@ -172,9 +175,10 @@ impl Configuration for Server {
                         json: String::new(),
                     }),
                 });
-                let answer = v1::FollowResponse { revision: after.0, objects: shown.collect() };
-                if answers.send(Ok(answer)).await.is_err() {
-                    return;
+                for part in parts(before, after, shown) {
+                    if answers.send(Ok(part)).await.is_err() {
+                        return;
+                    }
                 }
                 // An error of the wait is only that the time is up.
                 let _ = tokio::time::timeout(SILENCE_MAX, held.changed()).await;
@@ -184,7 +188,56 @@ impl Configuration for Server {
     }
 }
 
+/// The changes in messages that any reader takes. Whoever goes on after one that is not the last gets all of them again.
+fn parts(
+    before: Revision,
+    after: Revision,
+    objects: impl Iterator<Item = v1::ConfigObject>,
+) -> Vec<v1::FollowResponse> {
+    let mut parts = vec![v1::FollowResponse { revision: after.0, objects: Vec::new() }];
+    let mut bytes = 0;
+    for object in objects {
+        let more = object.encoded_len();
+        let last = parts.last_mut().expect("there is a first one");
+        if last.objects.is_empty() || bytes + more <= PART_BYTES {
+            bytes += more;
+            last.objects.push(object);
+        } else {
+            bytes = more;
+            last.revision = before.0;
+            parts.push(v1::FollowResponse { revision: after.0, objects: vec![object] });
+        }
+    }
+    parts
+}
+
 /// After a revision that there has not been, nothing would come for long, and then with a gap.
 fn beyond(after: Revision, last: Revision) -> Status {
     Status::out_of_range(format!("after_revision: {} is beyond the last, {}: read the objects again", after.0, last.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn object(id: usize, bytes: usize) -> v1::ConfigObject {
+        v1::ConfigObject { kind: "application".to_owned(), id: id.to_string(), json: "x".repeat(bytes) }
+    }
+
+    #[test]
+    fn many_documents_come_in_messages_that_are_read_and_the_last_names_their_revision() {
+        let objects: Vec<_> = (0..60).map(|id| object(id, if id % 7 == 0 { 3 << 20 } else { 150_000 })).collect();
+        let parts = parts(Revision(4), Revision(9), objects.clone().into_iter());
+        assert!(parts.iter().all(|part| part.encoded_len() < 4 << 20 && !part.objects.is_empty()));
+        let (last, others) = parts.split_last().unwrap();
+        assert!(last.revision == 9 && others.iter().all(|part| part.revision == 4));
+        let told: Vec<_> = parts.iter().flat_map(|part| part.objects.clone()).collect();
+        assert_eq!(told, objects);
+    }
+
+    #[test]
+    fn that_nothing_has_changed_is_one_message() {
+        let told = parts(Revision(9), Revision(9), std::iter::empty());
+        assert_eq!(told, [v1::FollowResponse { revision: 9, objects: Vec::new() }]);
+    }
 }

@@ -18,6 +18,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
 use super::metrics::Metrics;
+use super::view::View;
 use super::views::{Sources, Views};
 
 /// Deliveries that may wait for a slow reader: a few megabytes where each carries all the user data that a call may have. What comes after them
@@ -90,8 +91,8 @@ impl Events for Server {
         }
         let (deliveries, stream) = mpsc::channel(WAITING_MAX);
         let after = if asked.after.is_empty() {
-            let (view, position) = self.views.snapshot(&tenant).await.map_err(status)?;
-            let snapshot = restricted(view.snapshot(position.to_string()), &asked.dns);
+            let of_dns = |view: &View, position| (view.snapshot(position, &asked.dns), position);
+            let (snapshot, position) = self.views.snapshot(&tenant, of_dns).await.map_err(status)?;
             // The channel is empty, so this does not wait.
             let _ = deliveries.send(Ok(v1::Delivery { what: Some(What::Snapshot(snapshot)) })).await;
             position
@@ -187,14 +188,4 @@ impl Subscription {
         let named = |dn: &model::Dn| self.dns.iter().any(|wanted| wanted == dn.as_str());
         self.dns.is_empty() || stamped.event.this_dn.as_ref().is_some_and(named)
     }
-}
-
-/// The part of a snapshot that concerns some DNs; none means all.
-fn restricted(mut snapshot: v1::Snapshot, dns: &[String]) -> v1::Snapshot {
-    if !dns.is_empty() {
-        snapshot.calls.retain(|call| call.parties.iter().any(|party| dns.contains(&party.dn)));
-        snapshot.agents.retain(|agent| dns.contains(&agent.dn));
-        snapshot.dns_in_service.retain(|dn| dns.contains(dn));
-    }
-    snapshot
 }

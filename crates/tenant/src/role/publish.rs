@@ -42,18 +42,21 @@ struct Publisher {
 impl Publisher {
     async fn turn(&mut self) -> infra::Result<()> {
         let cached = self.ctx.stores.configuration.tenants().await?;
+        let mut failed = None;
         for (tenant, revision) in self.ctx.stores.provisioning.tenants().await? {
             if self.published.contains_key(&tenant) && !cached.iter().any(|(held, _)| *held == tenant) {
                 tracing::warn!(%tenant, "the cache has lost the configuration: it is published again");
                 self.published.remove(&tenant);
             }
-            match self.published.get(&tenant).copied() {
-                Some(version) if version.revision == revision.0 => {}
-                Some(version) => self.publish_changes(&tenant, version).await?,
-                None => self.publish_whole(&tenant).await?,
-            }
+            let done = match self.published.get(&tenant).copied() {
+                Some(version) if version.revision == revision.0 => Ok(()),
+                Some(version) => self.publish_changes(&tenant, version).await,
+                None => self.publish_whole(&tenant).await,
+            };
+            // What cannot be published of one tenant holds up no other.
+            failed = done.err().or(failed);
         }
-        Ok(())
+        failed.map_or(Ok(()), Err)
     }
 
     async fn publish_whole(&mut self, tenant: &TenantId) -> infra::Result<()> {

@@ -1,9 +1,10 @@
 //! What a tenant's events add up to: the snapshot that a subscription on 8000 begins with.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use contracts::v1::{self, PartyState};
 use contracts::wire;
+use infra::Position;
 use model::{AgentId, ConnId, Dn, Event, EventName, Stamped, Subject, Timestamp, UserData, WorkMode};
 
 /// The most calls that are kept: a call whose end was lost must not stay for ever. As many as the ledger holds.
@@ -139,15 +140,18 @@ impl View {
         }
     }
 
-    /// The state at `position`.
-    pub fn snapshot(&self, position: String) -> v1::Snapshot {
-        let calls = self.calls.values().map(|call| v1::CallStatus {
+    /// The state at `position`, of these DNs and of calls and agents on them; of all where none are named.
+    pub fn snapshot(&self, position: Position, dns: &[String]) -> v1::Snapshot {
+        let dns: HashSet<&str> = dns.iter().map(String::as_str).collect();
+        let is_wanted = |dn: &str| dns.is_empty() || dns.contains(dn);
+        let calls = self.calls.values().filter(|call| dns.is_empty() || call.parties.keys().any(|dn| is_wanted(dn)));
+        let calls = calls.map(|call| v1::CallStatus {
             call: Some(call.call.clone()),
             parties: call.parties.values().cloned().collect(),
             user_data: Some(wire::user_data_to_wire(&call.user_data)),
             changed_at_us: call.changed.as_micros(),
         });
-        let agents = self.agents.iter().map(|(id, agent)| v1::AgentStatus {
+        let agents = self.agents.iter().filter(|(_, agent)| is_wanted(&agent.dn)).map(|(id, agent)| v1::AgentStatus {
             agent: id.to_string(),
             dn: agent.dn.clone(),
             ready: agent.ready,
@@ -155,10 +159,10 @@ impl View {
             since_us: agent.since.as_micros(),
         });
         v1::Snapshot {
-            position,
+            position: position.to_string(),
             calls: calls.collect(),
             agents: agents.collect(),
-            dns_in_service: self.in_service.iter().cloned().collect(),
+            dns_in_service: self.in_service.iter().filter(|dn| is_wanted(dn)).cloned().collect(),
         }
     }
 }

@@ -1,8 +1,7 @@
 //! The views of tenants: each begun from the ledgers' records, and kept up with the stream.
 
 use std::collections::HashMap;
-use std::collections::hash_map::Entry;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use infra::{AgentLedger, CallLedger, EventStream, Position, Registrations, StoreError, Stores};
@@ -47,40 +46,55 @@ struct Folded {
     position: Position,
 }
 
+/// One tenant's view, once it was begun. Whoever asks waits for that tenant's alone.
+type Kept = Arc<Mutex<Option<Folded>>>;
+
 /// The views of all tenants that were asked for.
 pub(super) struct Views {
     sources: Sources,
     metrics: Metrics,
-    views: Mutex<HashMap<TenantId, Folded>>,
+    views: std::sync::Mutex<HashMap<TenantId, Kept>>,
 }
 
 impl Views {
     pub fn new(sources: Sources, metrics: Metrics) -> Self {
-        Self { sources, metrics, views: Mutex::new(HashMap::new()) }
+        Self { sources, metrics, views: std::sync::Mutex::default() }
     }
 
-    /// The tenant's state now: the kept view, brought up to the stream's end.
+    /// What `take` makes of the tenant's state now: of the kept view, brought up to the stream's end.
     ///
     /// # Errors
     /// When a store fails, or the stream goes faster than it is read.
-    pub async fn snapshot(&self, tenant: &TenantId) -> Result<(View, Position), StoreError> {
-        let mut views = self.views.lock().await;
-        if views.len() >= VIEWS_MAX && !views.contains_key(tenant) {
-            return Err(StoreError::Full { what: "the table of views", bound: VIEWS_MAX as u64 });
-        }
+    pub async fn snapshot<T>(
+        &self,
+        tenant: &TenantId,
+        take: impl FnOnce(&View, Position) -> T + Send,
+    ) -> Result<T, StoreError> {
+        let kept = self.kept(tenant)?;
+        let mut kept = kept.lock().await;
         for _ in 0..BEGINNINGS_MAX {
-            let folded = match views.entry(tenant.clone()) {
-                Entry::Occupied(kept) => kept.into_mut(),
-                Entry::Vacant(entry) => entry.insert(self.begin(tenant).await?),
+            let folded = match &mut *kept {
+                Some(folded) => folded,
+                empty => empty.insert(self.begin(tenant).await?),
             };
             match folded.catch_up(&*self.sources.events, tenant).await {
-                Ok(()) => return Ok((folded.view.clone(), folded.position)),
+                Ok(()) => return Ok(take(&folded.view, folded.position)),
                 // Nobody has asked for so long that what came since is gone: whom it shows may be gone, too.
-                Err(StoreError::Trimmed { .. }) => drop(views.remove(tenant)),
+                Err(StoreError::Trimmed { .. }) => *kept = None,
                 Err(error) => return Err(error),
             }
         }
         Err(StoreError::Unavailable { reason: "the stream goes faster than it is read".to_owned() })
+    }
+
+    /// The place of the tenant's view.
+    fn kept(&self, tenant: &TenantId) -> Result<Kept, StoreError> {
+        // Whole after every step.
+        let mut views = self.views.lock().unwrap_or_else(PoisonError::into_inner);
+        if views.len() >= VIEWS_MAX && !views.contains_key(tenant) {
+            return Err(StoreError::Full { what: "the table of views", bound: VIEWS_MAX as u64 });
+        }
+        Ok(views.entry(tenant.clone()).or_default().clone())
     }
 
     async fn begin(&self, tenant: &TenantId) -> Result<Folded, StoreError> {

@@ -9,7 +9,7 @@ use infra::{
     Stores, Written, bounds,
 };
 use model::{AgentId, Owner, TenantId, Timestamp, Token};
-use net::http::Client;
+use net::configuration::Objects;
 use runtime::RoleContext;
 use tracing::{error, info, warn};
 
@@ -42,7 +42,7 @@ const PAGE: usize = 500;
 pub(super) async fn serve(
     ctx: RoleContext,
     tenant: TenantId,
-    config: Client,
+    config: Objects,
     (metrics, reporter): (Metrics, Reporter),
 ) -> Result<()> {
     loop {
@@ -166,7 +166,7 @@ struct Desk {
 }
 
 impl Desk {
-    async fn run(mut self, config: &Client) -> Result<End> {
+    async fn run(mut self, config: &Objects) -> Result<End> {
         let door = Door::new(&self.ctx, &self.tenant, config);
         let mut entering = Box::pin(door.take());
         let mut reading = Box::pin(events::next(self.ctx.clone(), self.tenant.clone(), self.agents.position()));
@@ -271,14 +271,14 @@ struct Intake {
 struct Door {
     ctx: RoleContext,
     tenant: TenantId,
-    config: Client,
+    config: Objects,
     people: People,
     asked_at: Option<Timestamp>,
     reclaimed_at: Option<Timestamp>,
 }
 
 impl Door {
-    fn new(ctx: &RoleContext, tenant: &TenantId, config: &Client) -> Self {
+    fn new(ctx: &RoleContext, tenant: &TenantId, config: &Objects) -> Self {
         Self {
             ctx: ctx.clone(),
             tenant: tenant.clone(),

@@ -1,16 +1,16 @@
 //! Who is an agent, and which phone is whose: a tenant's people and places as config tells them (voice-35).
 
 use std::collections::HashMap;
-use std::time::Duration;
 
 use call::agent::{NoAnswerAction, Profile};
 use contracts::configuration::{Changes, Listed};
 use contracts::provisioning::{Agent, Object, ObjectKind};
 use model::{AgentId, Dn, Request, RequestKind, TenantId};
-use net::http::{CallError, Client};
+use net::configuration::Objects;
+use net::http::CallError;
 
-/// How long config's answer is waited for.
-const ANSWER_WITHIN: Duration = Duration::from_secs(2);
+/// What is asked for.
+pub(super) const KINDS: &[ObjectKind] = &[ObjectKind::Tenant, ObjectKind::Person, ObjectKind::Place];
 /// Agents and places of one tenant that are kept; ten times the largest tenant of the design.
 const OBJECTS_MAX: usize = 100_000;
 
@@ -32,12 +32,8 @@ impl People {
     ///
     /// # Errors
     /// When config is away or its answer has another shape; what is known stays.
-    pub async fn refresh(&mut self, config: &Client, tenant: &TenantId) -> Result<bool, CallError> {
-        let path = match &self.version {
-            None => format!("/tenants/{tenant}/objects"),
-            Some(version) => format!("/tenants/{tenant}/objects?after={version}"),
-        };
-        let changes: Changes = config.get(&path).idempotent().deadline(ANSWER_WITHIN).fetch().await?;
+    pub async fn refresh(&mut self, config: &Objects, tenant: &TenantId) -> Result<bool, CallError> {
+        let changes = config.after(tenant.as_str(), self.version.as_deref()).await?;
         Ok(self.take(changes))
     }
 
@@ -65,7 +61,7 @@ impl People {
     }
 
     fn put(&mut self, listed: Listed) {
-        if !matches!(listed.kind, ObjectKind::Tenant | ObjectKind::Person | ObjectKind::Place) {
+        if !KINDS.contains(&listed.kind) {
             return;
         }
         let object = match Object::from_json(listed.kind, listed.object.to_string().as_bytes()) {
@@ -154,7 +150,7 @@ mod tests {
     }
 
     fn changes(version: &str, whole: bool, objects: Vec<Listed>) -> Changes {
-        Changes { version: version.to_owned(), whole, objects, gone: Vec::new() }
+        Changes { version: version.to_owned(), whole, objects, gone: Vec::new(), next: None }
     }
 
     fn at(people: &People, dn: &str) -> Option<String> {

@@ -43,7 +43,7 @@ fn people() -> Arc<People> {
     let objects =
         vec![person("anna", "a1", "d1"), person("bert", "a2", "d2"), place("d1", "7101"), place("d2", "7102")];
     let mut people = People::default();
-    people.take(Changes { version: "1-1".to_owned(), whole: true, objects, gone: Vec::new() });
+    people.take(Changes { version: "1-1".to_owned(), whole: true, objects, gone: Vec::new(), next: None });
     Arc::new(people)
 }
 

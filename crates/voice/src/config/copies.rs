@@ -136,13 +136,20 @@ impl Copies {
     }
 
     async fn refresh(&self, cache: &dyn ConfigCache) -> infra::Result<()> {
-        let mut changed = false;
+        let (mut changed, mut failed) = (false, None);
         for (tenant, version) in cache.tenants().await? {
             let held = self.tenant(&tenant);
             if held.as_ref().is_some_and(|copy| copy.version == version) {
                 continue;
             }
-            let reading = cache.read(&tenant, held.as_ref().map(|copy| copy.version), Duration::ZERO).await?;
+            let reading = match cache.read(&tenant, held.as_ref().map(|copy| copy.version), Duration::ZERO).await {
+                Ok(reading) => reading,
+                Err(error) => {
+                    // What cannot be read of one tenant holds up no other.
+                    failed = Some(error);
+                    continue;
+                }
+            };
             let empty = TenantCopy { version, objects: BTreeMap::new(), gone: BTreeMap::new() };
             let copy = held.as_deref().unwrap_or(&empty).with(reading);
             let mut tenants = self.tenants.write().unwrap_or_else(PoisonError::into_inner);
@@ -154,6 +161,51 @@ impl Copies {
         if changed {
             self.changed.send_modify(|count| *count += 1);
         }
-        Ok(())
+        failed.map_or(Ok(()), Err)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use infra::{Answer, Document, Publication, StoreError};
+
+    use super::*;
+
+    /// Two tenants, one of whom cannot be read.
+    struct Cache;
+
+    const VERSION: ConfigVersion = ConfigVersion { generation: 1, revision: 1 };
+
+    fn tenant(name: &str) -> TenantId {
+        TenantId::parse(name).unwrap()
+    }
+
+    impl ConfigCache for Cache {
+        fn publish(&self, _: Publication) -> Answer<'_, ()> {
+            Box::pin(async { Ok(()) })
+        }
+        fn tenants(&self) -> Answer<'_, Vec<(TenantId, ConfigVersion)>> {
+            Box::pin(async { Ok(vec![(tenant("acme"), VERSION), (tenant("globex"), VERSION)]) })
+        }
+        fn read<'a>(&'a self, of: &'a TenantId, _: Option<ConfigVersion>, _: Duration) -> Answer<'a, Reading> {
+            Box::pin(async move {
+                if *of == tenant("acme") {
+                    return Err(StoreError::Unavailable { reason: "a test".to_owned() });
+                }
+                let body = Some(br#"{"name":"sales"}"#.as_slice().into());
+                let skill = Document { kind: "skill".to_owned(), id: "sales".to_owned(), revision: 1, body };
+                Ok(Reading { version: VERSION, extent: Extent::Whole, documents: vec![skill] })
+            })
+        }
+    }
+
+    #[tokio::test]
+    async fn a_tenant_that_cannot_be_read_holds_up_no_other() {
+        let copies = Copies::new(Metrics::register(&runtime::Metrics::default()));
+        let changes = copies.changes();
+        assert!(copies.refresh(&Cache).await.is_err(), "it is told and tried again");
+        assert!(copies.tenant(&tenant("acme")).is_none());
+        assert!(copies.tenant(&tenant("globex")).unwrap().get(ObjectKind::Skill, "sales").is_some());
+        assert!(changes.has_changed().unwrap());
     }
 }

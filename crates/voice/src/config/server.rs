@@ -1,21 +1,22 @@
 //! HTTP 9100.
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{Path, State};
+use axum::extract::{Extension, Path, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use contracts::configuration::{
-    CREDENTIALS_MAX, Changes, Credentials, CredentialsQuestion, PinQuestion, RoutePoint, Versions,
+    CREDENTIALS_MAX, Changes, Credentials, CredentialsQuestion, Listed, PinQuestion, RoutePoint, Versions,
 };
 use contracts::provisioning::{Agent, DnKind, Object, ObjectKey, ObjectKind, Person};
 use infra::ConfigVersion;
 use model::TenantId;
-use net::http::JsonBody;
+use net::http::{JsonBody, Turn};
 use runtime::{Caller, Problem, Query};
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
@@ -25,11 +26,18 @@ use sip::digest::{Algorithm, ha1};
 use super::copies::{Copies, TenantCopy, without_secrets};
 use super::pins::Pins;
 
-/// The longest that a caller may wait for a change.
-const WAIT_MAX: Duration = Duration::from_secs(30);
+/// The longest that a caller may wait for a change: the answer begins before the listener's own limit of 30 s.
+const WAIT_MAX: Duration = Duration::from_secs(25);
 
 /// Of the digest of all versions; two states with equal ones would hide a change, so not too few.
 const ETAG_BYTES: usize = 16;
+
+/// A page of objects ends with the object that reaches so many bytes: with the greatest object behind it, an application of 512 KiB that is all
+/// escapes, it is far below the 16 MiB that are read of an answer.
+const PAGE_BYTES: usize = 4 << 20;
+
+/// What an object in a list has around it, at most.
+const LISTED_BYTES: usize = 64;
 
 /// The scope of who may see secrets.
 const SECRETS: &str = "config:secrets";
@@ -71,8 +79,11 @@ fn copy_for(copies: &Copies, caller: &Caller, tenant: &str) -> Result<Arc<Tenant
 /// The answer with its version, or 304 where the caller has it already.
 fn versioned(headers: &HeaderMap, version: ConfigVersion, body: &impl serde::Serialize) -> Answer {
     let etag = format!("\"{}\"", tag(version));
-    let has_it = headers.get(header::IF_NONE_MATCH).is_some_and(|seen| seen.as_bytes() == etag.as_bytes());
-    let mut response = if has_it { StatusCode::NOT_MODIFIED.into_response() } else { axum::Json(body).into_response() };
+    let mut response = if net::http::has_already(headers, &etag) {
+        StatusCode::NOT_MODIFIED.into_response()
+    } else {
+        axum::Json(body).into_response()
+    };
     if let Ok(etag) = HeaderValue::from_str(&etag) {
         response.headers_mut().insert(header::ETAG, etag);
     }
@@ -96,16 +107,25 @@ struct VersionsQuery {
     wait_s: Option<u64>,
 }
 
-async fn versions(State(copies): State<Copies>, caller: Caller, Query(query): Query<VersionsQuery>) -> Answer {
+async fn versions(
+    State(copies): State<Copies>,
+    caller: Caller,
+    turn: Option<Extension<Turn>>,
+    Query(query): Query<VersionsQuery>,
+) -> Answer {
     caller.needs_scope(READ)?;
     let wait = Duration::from_secs(query.wait_s.unwrap_or_default()).min(WAIT_MAX);
     let mut changes = copies.changes();
     let deadline = tokio::time::sleep(wait);
     tokio::pin!(deadline);
+    let mut waits = None;
     loop {
         let now = versions_now(&copies, &caller);
         if query.etag.as_ref() != Some(&now.etag) {
             return Ok(axum::Json(now).into_response());
+        }
+        if waits.is_none() {
+            waits = turn.as_ref().map(|turn| turn.waits()).transpose()?;
         }
         tokio::select! {
             () = &mut deadline => return Ok(axum::Json(now).into_response()),
@@ -153,6 +173,10 @@ async fn tenant(
 #[derive(Deserialize)]
 struct ObjectsQuery {
     after: Option<String>,
+    /// Kinds with commas between; without it all.
+    kinds: Option<String>,
+    /// Asks for a page: behind that object, or the first one where it is empty.
+    from: Option<String>,
 }
 
 async fn objects(
@@ -163,22 +187,72 @@ async fn objects(
     headers: HeaderMap,
 ) -> Answer {
     let copy = copy_for(&copies, &caller, &tenant)?;
-    let after = query.after.as_deref().and_then(version);
-    let since = after.filter(|v| v.generation == copy.version.generation && v.revision <= copy.version.revision);
-    let newer = |revision: u64| since.is_none_or(|since| revision > since.revision);
-    let changed = copy.objects.iter().filter(|(_, (revision, _))| newer(*revision));
-    let gone = copy.gone.iter().filter(|(_, revision)| since.is_some() && newer(**revision));
-    let body = Changes {
-        version: tag(copy.version),
-        whole: since.is_none(),
-        objects: changed.map(|(key, (_, object))| listed(key, json_of(object))).collect(),
-        gone: gone.map(|(key, _)| listed(key, Json::Null)).collect(),
-    };
-    versioned(&headers, copy.version, &body)
+    versioned(&headers, copy.version, &changes(&copy, &Wanted::of(&query)?))
 }
 
-fn listed(key: &ObjectKey, object: Json) -> contracts::configuration::Listed {
-    contracts::configuration::Listed { kind: key.kind, id: key.id.clone(), object }
+/// What of a tenant's objects is asked for.
+struct Wanted {
+    after: Option<ConfigVersion>,
+    kinds: Option<Vec<ObjectKind>>,
+    behind: Bound<ObjectKey>,
+    bytes_max: usize,
+}
+
+impl Wanted {
+    fn of(query: &ObjectsQuery) -> Result<Self, Problem> {
+        let kind =
+            |name| ObjectKind::parse(name).ok_or_else(|| Problem::bad_request("query: kinds: there is no such kind"));
+        let kinds = query.kinds.as_ref().map(|kinds| kinds.split(',').map(kind).collect()).transpose()?;
+        let behind = match query.from.as_deref().filter(|from| !from.is_empty()) {
+            None => Bound::Unbounded,
+            Some(from) => {
+                Bound::Excluded(key_of(from).ok_or_else(|| Problem::bad_request("query: from: it is no object"))?)
+            }
+        };
+        let bytes_max = if query.from.is_some() { PAGE_BYTES } else { usize::MAX };
+        Ok(Self { after: query.after.as_deref().and_then(version), kinds, behind, bytes_max })
+    }
+}
+
+/// An object's name in a query.
+fn name_of(key: &ObjectKey) -> String {
+    format!("{}/{}", key.kind.as_str(), key.id)
+}
+
+fn key_of(name: &str) -> Option<ObjectKey> {
+    let (kind, id) = name.split_once('/')?;
+    Some(ObjectKey { kind: ObjectKind::parse(kind)?, id: id.to_owned() })
+}
+
+/// The objects that are wanted, in the order of their keys, as many as a page takes and at least one.
+fn changes(copy: &TenantCopy, wanted: &Wanted) -> Changes {
+    let since = wanted.after.filter(|v| v.generation == copy.version.generation && v.revision <= copy.version.revision);
+    let newer = |revision: u64| since.is_none_or(|since| revision > since.revision);
+    let is_wanted = |key: &ObjectKey| wanted.kinds.as_ref().is_none_or(|kinds| kinds.contains(&key.kind));
+    let rest = (wanted.behind.clone(), Bound::Unbounded);
+    let changed = copy.objects.range(rest.clone()).filter(|(_, (revision, _))| newer(*revision));
+    let gone = copy.gone.range(rest).filter(|(_, revision)| since.is_some() && newer(**revision));
+    let mut all: Vec<(&ObjectKey, Option<&Object>)> =
+        changed.map(|(key, (_, object))| (key, Some(object))).chain(gone.map(|(key, _)| (key, None))).collect();
+    all.retain(|(key, _)| is_wanted(key));
+    all.sort_unstable_by_key(|(key, _)| *key);
+
+    let (whole, version) = (since.is_none(), tag(copy.version));
+    let mut page = Changes { version, whole, objects: Vec::new(), gone: Vec::new(), next: None };
+    let (mut bytes, mut last) = (0, None);
+    for (key, object) in all {
+        if bytes >= wanted.bytes_max {
+            page.next = last.map(name_of);
+            break;
+        }
+        let text = object.map(|object| without_secrets(object).to_json());
+        bytes += LISTED_BYTES + key.id.len() + text.as_ref().map_or(0, Vec::len);
+        let json = text.as_ref().map(|text| serde_json::from_slice(text).unwrap_or_default());
+        let into = if json.is_some() { &mut page.objects } else { &mut page.gone };
+        into.push(Listed { kind: key.kind, id: key.id.clone(), object: json.unwrap_or_default() });
+        last = Some(key);
+    }
+    page
 }
 
 async fn list(
@@ -339,6 +413,8 @@ async fn pin(
 
 #[cfg(test)]
 mod tests {
+    use contracts::provisioning::{Application, Skill};
+
     use super::*;
 
     #[test]
@@ -349,5 +425,60 @@ mod tests {
         assert_eq!(before.len(), 2 * ETAG_BYTES);
         versions.insert("tenant-7".to_owned(), "1-2".to_owned());
         assert_ne!(etag(&versions), before);
+    }
+
+    /// A tenant with so many applications of 150 kB, half of which have come with revision 2, and a skill that has gone.
+    fn large(applications: u64) -> TenantCopy {
+        let key = |kind, id: String| ObjectKey { kind, id };
+        let document = "<!-- \u{1} -->".repeat(15_000);
+        let objects = (0..applications).map(|n| {
+            let name = format!("application {n:03}/é");
+            let held = Application { name: name.clone(), document: document.clone() };
+            (key(ObjectKind::Application, name), (1 + n % 2, Object::Application(held)))
+        });
+        let skill =
+            (key(ObjectKind::Skill, "sales".to_owned()), (1, Object::Skill(Skill { name: "sales".to_owned() })));
+        let gone = BTreeMap::from([(key(ObjectKind::Prompt, "welcome".to_owned()), 2)]);
+        let version = ConfigVersion { generation: 1, revision: 2 };
+        TenantCopy { version, objects: objects.chain([skill]).collect(), gone }
+    }
+
+    fn all_pages(copy: &TenantCopy, after: Option<&str>) -> (Vec<String>, usize) {
+        let (mut from, mut seen, mut greatest) = (Some(String::new()), Vec::new(), 0);
+        while from.is_some() {
+            let query = ObjectsQuery { after: after.map(ToOwned::to_owned), kinds: None, from };
+            let page = changes(copy, &Wanted::of(&query).unwrap());
+            greatest = greatest.max(serde_json::to_vec(&page).unwrap().len());
+            seen.extend(page.objects.iter().chain(&page.gone).map(|listed| listed.id.clone()));
+            from = page.next;
+        }
+        (seen, greatest)
+    }
+
+    #[test]
+    fn a_tenants_objects_come_in_pages_that_can_be_read() {
+        let copy = large(115);
+        let (mut seen, greatest) = all_pages(&copy, None);
+        assert!(greatest < 8 << 20, "a page has {greatest} bytes");
+        seen.sort_unstable();
+        let mut expected: Vec<String> = copy.objects.keys().map(|key| key.id.clone()).collect();
+        expected.sort_unstable();
+        assert_eq!(seen, expected, "each object once");
+
+        let (changed, _) = all_pages(&copy, Some("1-1"));
+        assert_eq!(changed.len(), 57 + 1, "what came with revision 2, and what went");
+    }
+
+    #[test]
+    fn who_waits_as_long_as_may_be_is_answered_before_the_listener_gives_up() {
+        assert!(WAIT_MAX < net::http::Limits::default().answer_within);
+    }
+
+    #[test]
+    fn who_needs_no_documents_gets_none() {
+        let query = ObjectsQuery { after: None, kinds: Some("skill,dn".to_owned()), from: Some(String::new()) };
+        let page = changes(&large(115), &Wanted::of(&query).unwrap());
+        assert_eq!(page.objects.iter().map(|listed| listed.id.as_str()).collect::<Vec<_>>(), ["sales"]);
+        assert_eq!(page.next, None);
     }
 }

@@ -11,6 +11,10 @@ use model::plan::{FeatureCode, Service};
 use model::{Dn, TenantId};
 use net::configuration::{Configuration, TenantConfig};
 
+/// What a plan is made of.
+pub(super) const KINDS: &[ObjectKind] =
+    &[ObjectKind::Tenant, ObjectKind::Dn, ObjectKind::Number, ObjectKind::FeatureCode];
+
 /// The version of a configuration and the plan made of it.
 type Made = (String, Arc<TenantPlan>);
 

@@ -20,6 +20,7 @@ use tracing::info;
 
 use super::metrics::Metrics;
 use super::repeats::{Repeats, Reused};
+use super::under_way::UnderWay;
 use crate::reporting::Reporter;
 
 /// Time for the owner's answer; then the client hears error 57.
@@ -52,6 +53,7 @@ pub(super) struct Door {
     ctx: RoleContext,
     cluster: Client,
     repeats: Repeats,
+    under_way: UnderWay,
     silent: Silent,
     metrics: Metrics,
     reporter: Reporter,
@@ -71,7 +73,8 @@ impl Door {
     pub fn new(ctx: RoleContext, metrics: Metrics) -> anyhow::Result<Self> {
         let cluster = Client::new(&ctx, "voice-39")?;
         let reporter = Reporter::start(&ctx, "voice-48", TOPIC);
-        Ok(Self { ctx, cluster, repeats: Repeats::default(), silent: Silent::default(), metrics, reporter })
+        let (repeats, under_way, silent) = (Repeats::default(), UnderWay::default(), Silent::default());
+        Ok(Self { ctx, cluster, repeats, under_way, silent, metrics, reporter })
     }
 
     /// Counts a request that is not let in.
@@ -79,31 +82,33 @@ impl Door {
         self.metrics.request_ended(Some(problem.status));
     }
 
-    /// Hands a request on that was let in; returns its reference. A repeat within half a minute is answered without doing it again.
+    /// Hands a request on that was let in; returns its reference. A repeat within half a minute is answered without doing it again. Whoever
+    /// hangs up meanwhile has asked all the same.
     pub async fn enter(&self, incoming: Incoming, read: RequestFrame) -> Result<u64, Problem> {
         let reference = read.request.reference.0;
-        match &incoming.idempotency_key {
-            None => self.hand_on(&incoming, &read).await?,
-            Some(key) => {
-                // A line break stands in none of them, so nobody's key is another's.
-                let key = format!("{}\n{}\n{key}", incoming.tenant, incoming.requester);
-                let outcome = self.repeats.outcome(&key, &incoming.frame, self.ctx.clock.now()).map_err(|Reused| {
-                    self.metrics.request_ended(Some(422));
-                    Problem::unprocessable(
-                        "Idempotency-Key: it was used for another request within the last half minute",
-                    )
-                })?;
-                if outcome.initialized() {
-                    self.metrics.request_repeated();
-                }
-                let answer = outcome.get_or_init(|| self.hand_on(&incoming, &read)).await.clone();
-                if answer.as_ref().is_err_and(|problem| problem.status >= 500) {
-                    self.repeats.forget(&key);
-                }
-                answer?;
-            }
-        }
+        let (door, tenant) = (self.clone(), incoming.tenant.clone());
+        let carried_out =
+            self.under_way.to_the_end(&tenant, async move { door.carry_out(&incoming, &read).await }).await;
+        carried_out.inspect_err(|problem| self.turned_away(problem))??;
         Ok(reference)
+    }
+
+    async fn carry_out(&self, incoming: &Incoming, read: &RequestFrame) -> Result<(), Problem> {
+        let Some(key) = &incoming.idempotency_key else { return self.hand_on(incoming, read).await };
+        // A line break stands in none of them, so nobody's key is another's.
+        let key = format!("{}\n{}\n{key}", incoming.tenant, incoming.requester);
+        let outcome = self.repeats.outcome(&key, &incoming.frame, self.ctx.clock.now()).map_err(|Reused| {
+            self.metrics.request_ended(Some(422));
+            Problem::unprocessable("Idempotency-Key: it was used for another request within the last half minute")
+        })?;
+        if outcome.initialized() {
+            self.metrics.request_repeated();
+        }
+        let answer = outcome.get_or_init(|| self.hand_on(incoming, read)).await.clone();
+        if answer.as_ref().is_err_and(|problem| problem.status >= 500) {
+            self.repeats.forget(&key);
+        }
+        answer
     }
 
     async fn hand_on(&self, incoming: &Incoming, read: &RequestFrame) -> Result<(), Problem> {

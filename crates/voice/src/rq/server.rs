@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::desk::{Ask, Desks, Listener, OUTCOMES_MAX};
+use super::parts::Parts;
 
 /// Acknowledgements that may wait to be read.
 const TAKEN_MAX: usize = 64;
@@ -79,7 +80,14 @@ impl Routing for Server {
         let mut updates = request.into_inner();
         let (taken, answers) = mpsc::channel(TAKEN_MAX);
         tokio::spawn(async move {
-            while let Some(Ok(update)) = updates.next().await {
+            let mut parts = Parts::default();
+            while let Some(Ok(part)) = updates.next().await {
+                let update = match parts.take(part) {
+                    Ok(Some(update)) => update,
+                    Ok(None) => continue,
+                    // Whoever sent this has gone when nobody hears it.
+                    Err(refused) => return drop(taken.send(Err(refused)).await),
+                };
                 let (done, revision) = oneshot::channel();
                 let sent = desk.send(Ask::Agents(update, done)).await;
                 let answer = match (sent, revision.await) {

@@ -2,12 +2,16 @@
 //! which codecs.
 
 use call::call::{PROMPT_REFUSED, Purpose};
+use contracts::provisioning::ObjectKind;
 use media::g711::Law;
 use model::request::Treatment;
 use model::{ConnId, TenantId};
 use net::configuration::Configuration;
 
 use super::node::Node;
+
+/// The choice stands in the tenant's own record.
+pub(super) const KINDS: &[ObjectKind] = &[ObjectKind::Tenant];
 
 /// A tenant's choice; where it has none the call's own names stand.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

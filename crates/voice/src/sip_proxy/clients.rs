@@ -9,13 +9,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
-use contracts::configuration::{CREDENTIALS_MAX, Credentials as Answer, CredentialsQuestion, Versions};
-use contracts::provisioning::{Dn as DnObject, DnKind, Tenant, Trunk as TrunkObject};
+use contracts::configuration::{CREDENTIALS_MAX, Credentials as Answer, CredentialsQuestion};
+use contracts::provisioning::{DnKind, Object, ObjectKind, Trunk as TrunkObject};
 use model::{Dn, TenantId};
+use net::configuration::{Configuration, TenantConfig, Tenants};
 use net::http::Client;
 use runtime::{Drain, RoleContext};
 use sip::proxy::{Credentials, Hashes, Network, Phone, Trunk};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use tracing::{info, warn};
 
@@ -92,10 +93,8 @@ const WANTED_MAX: usize = 4_096;
 // Phones that come within this time of a question are asked for together: a question for each would cost config more than the
 // answer. One that comes by itself is asked for at once.
 const GATHER: Duration = Duration::from_millis(25);
-// How long config may hold the question whether anything has changed.
-const WAIT_S: u64 = 20;
-// After config has not answered.
-const PAUSE: Duration = Duration::from_millis(500);
+// What is followed: for every tenant's domain, phones and trunks.
+const KINDS: &[ObjectKind] = &[ObjectKind::Tenant, ObjectKind::Dn, ObjectKind::Trunk];
 // A phone that shows itself waits no longer than this for its credentials.
 const LOOKUP_TIME: Duration = Duration::from_secs(2);
 
@@ -107,7 +106,8 @@ impl Users {
         let client = Client::new(ctx, "voice-23")?;
         let (answers, news) = mpsc::channel(NEWS_MAX);
         let (wanted, asked) = mpsc::channel(WANTED_MAX);
-        ctx.spawn("follower of config", follow(client.clone(), answers.clone(), ctx.drain.clone()));
+        let configuration = Configuration::follow(ctx, "voice-23", KINDS)?;
+        ctx.spawn("follower of config", follow(configuration.changes(), answers.clone(), ctx.drain.clone()));
         ctx.spawn("asker of config", ask_for_all(client, asked, answers.clone()));
         Ok(Self {
             tenants: None,
@@ -300,73 +300,41 @@ fn unavailable<T>(tenant: &TenantId, reason: &str) -> Option<T> {
     None
 }
 
-/// Follows config: asks what has changed, reads the tenants that have.
-async fn follow(client: Client, news: mpsc::Sender<News>, drain: Drain) -> Result<()> {
-    let mut held: BTreeMap<String, Arc<Held>> = BTreeMap::new();
-    let mut etag = None;
+/// Follows config, and makes phones and trunks of what has changed.
+async fn follow(mut configuration: watch::Receiver<Tenants>, news: mpsc::Sender<News>, drain: Drain) -> Result<()> {
+    let mut held: BTreeMap<TenantId, Arc<Held>> = BTreeMap::new();
     loop {
-        let changed = tokio::select! {
-            changed = changed(&client, &mut held, etag.as_deref()) => changed,
+        tokio::select! {
             () = drain.ended() => return Ok(()),
+            changed = configuration.changed() => if changed.is_err() { return Ok(()) },
+        }
+        let tenants = configuration.borrow_and_update().clone();
+        let same = |id: &TenantId, version: &str| held.get(id).filter(|held| held.version == version).cloned();
+        let now = |(id, config): (&TenantId, &Arc<TenantConfig>)| {
+            same(id, &config.version).or_else(|| held_of(id, config).map(Arc::new)).map(|held| (id.clone(), held))
         };
-        match changed {
-            Ok(Some(now)) => {
-                etag = Some(now);
-                if news.send(News::Tenants(held.values().cloned().collect())).await.is_err() {
-                    return Ok(());
-                }
-                info!(tenants = held.len(), "phones and trunks read");
-            }
-            Ok(None) => {}
-            Err(error) => {
-                warn!(error = format!("{error:#}"), "config does not answer; what is known stays in use");
-                tokio::select! {
-                    () = tokio::time::sleep(PAUSE) => {}
-                    () = drain.ended() => return Ok(()),
-                }
-            }
+        held = tenants.iter().filter_map(now).collect();
+        if news.send(News::Tenants(held.values().cloned().collect())).await.is_err() {
+            return Ok(());
         }
+        info!(tenants = held.len(), "phones and trunks read");
     }
 }
 
-/// Waits until the state differs from `etag` and brings `held` up to it. Without an etag it does not wait: that there
-/// is no tenant is an answer, too.
-async fn changed(
-    client: &Client,
-    held: &mut BTreeMap<String, Arc<Held>>,
-    etag: Option<&str>,
-) -> Result<Option<String>> {
-    let path = match etag {
-        Some(etag) => format!("/versions?etag={}&wait_s={WAIT_S}", segment(etag)),
-        None => "/versions".to_owned(),
-    };
-    let patience = Duration::from_secs(WAIT_S + 5);
-    let versions: Versions = client.get(&path).idempotent().deadline(patience).fetch().await?;
-    if etag == Some(versions.etag.as_str()) {
-        return Ok(None);
-    }
-    held.retain(|tenant, _| versions.tenants.contains_key(tenant));
-    for (tenant, version) in versions.tenants {
-        if held.get(&tenant).is_none_or(|h| h.version != version) {
-            let read = read(client, &tenant, version).await?;
-            held.insert(tenant, Arc::new(read));
-        }
-    }
-    Ok(Some(versions.etag))
+fn held_of(id: &TenantId, config: &TenantConfig) -> Option<Held> {
+    let phones = config.of_kind(ObjectKind::Dn).filter_map(|object| match object {
+        Object::Dn(dn) if matches!(dn.kind, DnKind::Extension { .. }) => Some(dn.number.clone()),
+        _ => None,
+    });
+    let trunks = config.of_kind(ObjectKind::Trunk).filter_map(|object| match object {
+        Object::Trunk(trunk) => Some(trunk_of(id, trunk)),
+        _ => None,
+    });
+    let (version, realm) = (config.version.clone(), config.tenant()?.realm.clone());
+    Some(Held { id: id.clone(), version, realm, phones: phones.collect(), trunks: trunks.collect() })
 }
 
-async fn read(client: &Client, tenant: &str, version: String) -> Result<Held> {
-    let base = format!("/tenants/{}", segment(tenant));
-    let id = TenantId::parse(tenant).map_err(|e| anyhow::anyhow!("{tenant}: {e}"))?;
-    let record: Tenant = client.get(&base).idempotent().fetch().await?;
-    let dns: Vec<DnObject> = client.get(&format!("{base}/dns")).idempotent().fetch().await?;
-    let trunks: Vec<TrunkObject> = client.get(&format!("{base}/trunks")).idempotent().fetch().await?;
-    let phones = dns.into_iter().filter(|dn| matches!(dn.kind, DnKind::Extension { .. })).map(|dn| dn.number).collect();
-    let trunks = trunks.into_iter().map(|trunk| trunk_of(&id, trunk)).collect();
-    Ok(Held { id, version, realm: record.realm, phones, trunks })
-}
-
-fn trunk_of(tenant: &TenantId, trunk: TrunkObject) -> Trunk {
+fn trunk_of(tenant: &TenantId, trunk: &TrunkObject) -> Trunk {
     let allow = trunk.allow.iter().filter_map(|text| {
         let network = Network::parse(text);
         if network.is_none() {
@@ -511,7 +479,7 @@ mod tests {
             contact: None,
             prefix: None,
         };
-        let trunk = trunk_of(&TenantId::parse("acme").unwrap(), trunk);
+        let trunk = trunk_of(&TenantId::parse("acme").unwrap(), &trunk);
         assert_eq!(trunk.allow, [Network::parse("127.0.0.0/8").unwrap()]);
     }
 }

@@ -250,7 +250,7 @@ impl Server {
                 Found::Trunks(trunks) => {
                     server.meters.set_trunks(trunks.iter().flat_map(|t| t.allow.iter().copied()).collect());
                     server.proxy.set_trunks(trunks);
-                    server.ctx.ready.holds("configuration");
+                    server.ctx.ready.holds("phones and trunks");
                 }
             }
             server.perform(now);

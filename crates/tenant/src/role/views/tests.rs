@@ -57,8 +57,7 @@ impl Site {
     }
 
     async fn snapshot(&self) -> v1::Snapshot {
-        let (view, position) = self.views.snapshot(&acme()).await.unwrap();
-        view.snapshot(position.to_string())
+        self.views.snapshot(&acme(), |view, position| view.snapshot(position, &[])).await.unwrap()
     }
 
     async fn agent(&self, id: &str, state: Bytes, change: fn(Bytes) -> Change, event: Option<(u64, EventName)>) {
@@ -212,4 +211,27 @@ async fn what_comes_after_the_records_were_read_is_folded_in() {
     assert!(!shown.agents[0].ready);
     let text = site.counted.encode(runtime::metrics::Format::OpenMetrics);
     assert!(text.contains("tenant_views_begun_total 1"), "the records are read once: {text}");
+}
+
+#[tokio::test]
+async fn who_asks_for_one_tenant_waits_for_no_other() {
+    let site = Site::new();
+    let slow = site.views.kept(&acme()).unwrap();
+    let _begins = slow.lock().await;
+    let other = TenantId::parse("globex").unwrap();
+    let shown = site.views.snapshot(&other, |view, position| view.snapshot(position, &[])).await.unwrap();
+    assert!(shown.agents.is_empty());
+}
+
+#[tokio::test]
+async fn a_snapshot_of_some_dns_shows_what_is_on_them() {
+    let site = Site::new();
+    site.agent("ann", agent_record("ann", AgentRecordState::Ready), create, Some((1, EventName::AgentReady))).await;
+    let waits = v1::WaitingRecord { point: point(), routing: None };
+    site.call(2, call_record(2, Ok("7105"), Stage::Waiting(waits)), Vec::new()).await;
+    for (dn, agents, calls) in [("7101", 1, 0), ("7105", 0, 1), ("8000", 0, 1), ("7199", 0, 0)] {
+        let dns = [dn.to_owned()];
+        let shown = site.views.snapshot(&acme(), |view, position| view.snapshot(position, &dns)).await.unwrap();
+        assert_eq!((shown.agents.len(), shown.calls.len()), (agents, calls), "{dn}");
+    }
 }

@@ -1,0 +1,128 @@
+//! Reading one tenant's objects from config in pages: an answer has a bound, a tenant's objects together may be hundreds of megabytes.
+
+use std::future::Future;
+use std::time::Duration;
+
+use contracts::configuration::Changes;
+use contracts::provisioning::ObjectKind;
+
+use super::escaped;
+use crate::http::{CallError, Client};
+
+/// The most pages of one tenant: more than the documents of all the applications that a file may name.
+const PAGES_MAX: usize = 1_024;
+/// How often a reading is begun again because config had taken a change in meanwhile, or another replica answered.
+const BEGINNINGS_MAX: usize = 3;
+
+/// Reads a tenant's objects of some kinds. Cheap to clone.
+#[derive(Clone)]
+pub struct Objects {
+    client: Client,
+    kinds: &'static [ObjectKind],
+    deadline: Duration,
+}
+
+impl Objects {
+    /// Reads objects of those kinds; each page is waited for as long as `deadline`.
+    pub const fn new(client: Client, kinds: &'static [ObjectKind], deadline: Duration) -> Self {
+        Self { client, kinds, deadline }
+    }
+
+    /// What has changed after that version; everything without one.
+    ///
+    /// # Errors
+    /// When config does not answer or its answer has another shape.
+    pub async fn after(&self, tenant: &str, version: Option<&str>) -> Result<Changes, CallError> {
+        all_pages(self, tenant, version).await
+    }
+}
+
+/// Where pages come from.
+pub(super) trait Pages: Sync {
+    /// The page that begins after the object `from`.
+    fn page(
+        &self,
+        tenant: &str,
+        version: Option<&str>,
+        from: &str,
+    ) -> impl Future<Output = Result<Changes, CallError>> + Send;
+}
+
+impl Pages for Objects {
+    async fn page(&self, tenant: &str, version: Option<&str>, from: &str) -> Result<Changes, CallError> {
+        let kinds: Vec<&str> = self.kinds.iter().map(|kind| kind.as_str()).collect();
+        let (tenant, from, kinds) = (escaped(tenant), escaped(from), kinds.join(","));
+        let mut path = format!("/tenants/{tenant}/objects?kinds={kinds}&from={from}");
+        if let Some(version) = version {
+            path.push_str(&format!("&after={}", escaped(version)));
+        }
+        self.client.get(&path).idempotent().deadline(self.deadline).fetch().await
+    }
+}
+
+/// All pages as one. They belong together only if they are of one version.
+pub(super) async fn all_pages(pages: &impl Pages, tenant: &str, version: Option<&str>) -> Result<Changes, CallError> {
+    for _ in 0..BEGINNINGS_MAX {
+        if let Some(all) = of_one_version(pages, tenant, version).await? {
+            return Ok(all);
+        }
+    }
+    Err(CallError::Shape("the objects change faster than they are read".to_owned()))
+}
+
+async fn of_one_version(pages: &impl Pages, tenant: &str, version: Option<&str>) -> Result<Option<Changes>, CallError> {
+    let mut all = pages.page(tenant, version, "").await?;
+    for _ in 1..PAGES_MAX {
+        let Some(from) = all.next.take() else { return Ok(Some(all)) };
+        let page = pages.page(tenant, version, &from).await?;
+        if page.version != all.version || page.whole != all.whole {
+            return Ok(None);
+        }
+        all.objects.extend(page.objects);
+        all.gone.extend(page.gone);
+        all.next = page.next;
+    }
+    Err(CallError::Shape(format!("there are more than {PAGES_MAX} pages of objects")))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+    use contracts::configuration::Listed;
+
+    use super::*;
+
+    /// Three pages of one object each; the version changes once, after so many pages.
+    struct Changing {
+        after: usize,
+        given: AtomicUsize,
+    }
+
+    impl Pages for Changing {
+        async fn page(&self, _: &str, _: Option<&str>, from: &str) -> Result<Changes, CallError> {
+            let given = self.given.fetch_add(1, Relaxed);
+            let version = if given < self.after { "1-1" } else { "1-2" };
+            let (id, next) = match from {
+                "" => ("a", Some("b")),
+                "b" => ("b", Some("c")),
+                _ => ("c", None),
+            };
+            let listed =
+                Listed { kind: ObjectKind::Skill, id: id.to_owned(), object: serde_json::json!({ "name": id }) };
+            let (version, next) = (version.to_owned(), next.map(ToOwned::to_owned));
+            Ok(Changes { version, whole: true, objects: vec![listed], gone: Vec::new(), next })
+        }
+    }
+
+    #[tokio::test]
+    async fn pages_of_two_versions_are_never_put_together() {
+        for after in 0..4 {
+            let pages = Changing { after, given: AtomicUsize::new(0) };
+            let all = all_pages(&pages, "acme", None).await.unwrap();
+            let ids: Vec<&str> = all.objects.iter().map(|listed| listed.id.as_str()).collect();
+            assert_eq!(ids, ["a", "b", "c"], "a change after {after} pages");
+            assert_eq!(all.version, if after < 3 { "1-2" } else { "1-1" }, "a change after {after} pages");
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! How many things at once a listener gives to whom: where much of it is taken, nobody has more than a share.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use model::TenantId;
+use runtime::Caller;
+
+/// Who takes a place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Taker {
+    /// One of the installation's own roles: it acts for every tenant, so there is no share for it.
+    Role,
+    /// Whoever showed a token, or by its address whoever showed none.
+    Caller { tenant: Option<TenantId>, name: String },
+}
+
+impl Taker {
+    /// By the token, else by the address.
+    pub fn of(caller: Option<&Caller>, address: Option<std::net::IpAddr>) -> Self {
+        match caller {
+            Some(caller) if caller.role().is_some() => Self::Role,
+            Some(caller) => Self::Caller { tenant: caller.tenant().cloned(), name: caller.subject().to_owned() },
+            None => Self::Caller { tenant: None, name: address.map(|ip| ip.to_string()).unwrap_or_default() },
+        }
+    }
+}
+
+/// The places and the shares of them.
+#[derive(Clone, Copy, Debug)]
+pub struct Places {
+    /// All together.
+    pub all: usize,
+    /// Of one tenant, where more than half are taken.
+    pub of_tenant: usize,
+    /// Of one caller in a tenant, where more than half are taken.
+    pub of_caller: usize,
+}
+
+/// Why there is no place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Full {
+    /// Nobody gets one.
+    All,
+    /// This one has its share.
+    Share,
+}
+
+/// Counts the places that are taken. Cheap to clone.
+#[derive(Clone)]
+pub(super) struct Shares {
+    places: Places,
+    taken: Arc<Mutex<Taken>>,
+}
+
+#[derive(Default)]
+struct Taken {
+    all: usize,
+    of_tenants: HashMap<TenantId, usize>,
+    of_callers: HashMap<(Option<TenantId>, String), usize>,
+}
+
+/// A place; it is free again when this ends.
+pub struct Place {
+    taken: Arc<Mutex<Taken>>,
+    taker: Taker,
+}
+
+impl Shares {
+    pub fn new(places: Places) -> Self {
+        Self { places, taken: Arc::default() }
+    }
+
+    /// One place more.
+    ///
+    /// # Errors
+    /// When all are taken, or more than half and this one has its share.
+    pub fn take(&self, taker: Taker) -> Result<Place, Full> {
+        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        if taken.all >= self.places.all {
+            return Err(Full::All);
+        }
+        if let Taker::Caller { tenant, name } = &taker {
+            let is_crowded = taken.all >= self.places.all / 2;
+            let of_tenant =
+                tenant.as_ref().and_then(|tenant| taken.of_tenants.get(tenant)).copied().unwrap_or_default();
+            let caller = (tenant.clone(), name.clone());
+            let of_caller = taken.of_callers.get(&caller).copied().unwrap_or_default();
+            if is_crowded && (of_tenant >= self.places.of_tenant || of_caller >= self.places.of_caller) {
+                return Err(Full::Share);
+            }
+            if let Some(tenant) = tenant {
+                taken.of_tenants.insert(tenant.clone(), of_tenant + 1);
+            }
+            taken.of_callers.insert(caller, of_caller + 1);
+        }
+        taken.all += 1;
+        drop(taken);
+        Ok(Place { taken: self.taken.clone(), taker })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        taken.all -= 1;
+        if let Taker::Caller { tenant, name } = &self.taker {
+            if let Some(tenant) = tenant {
+                one_less(&mut taken.of_tenants, tenant);
+            }
+            one_less(&mut taken.of_callers, &(tenant.clone(), name.clone()));
+        }
+    }
+}
+
+fn one_less<K: Eq + Hash>(counts: &mut HashMap<K, usize>, key: &K) {
+    if let Some(count) = counts.get_mut(key) {
+        *count -= 1;
+        if *count == 0 {
+            counts.remove(key);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PLACES: Places = Places { all: 100, of_tenant: 20, of_caller: 10 };
+
+    fn taker(tenant: &str, name: &str) -> Taker {
+        Taker::Caller { tenant: Some(TenantId::parse(tenant).unwrap()), name: name.to_owned() }
+    }
+
+    /// As many as there are for it, 1,000 at most.
+    fn all_for(shares: &Shares, taker: &Taker) -> Vec<Place> {
+        (0..1_000).map_while(|_| shares.take(taker.clone()).ok()).collect()
+    }
+
+    #[test]
+    fn a_caller_alone_has_half_and_the_others_have_their_shares() {
+        let shares = Shares::new(PLACES);
+        let greedy = all_for(&shares, &taker("acme", "greedy"));
+        assert_eq!(greedy.len(), 50);
+        assert_eq!(shares.take(taker("acme", "colleague")).err(), Some(Full::Share), "the tenant has its share");
+        let one = all_for(&shares, &taker("globex", "one"));
+        let other = all_for(&shares, &taker("globex", "other"));
+        let third = all_for(&shares, &taker("globex", "third"));
+        assert_eq!((one.len(), other.len(), third.len()), (10, 10, 0), "of a caller, then of the tenant");
+        assert_eq!(all_for(&shares, &Taker::Role).len(), 30, "a role has no share");
+        assert_eq!(shares.take(Taker::Role).map(drop), Ok(()), "what it gave back is free again");
+        drop((greedy, one, other));
+        let taken = shares.taken.lock().unwrap();
+        assert!(taken.all == 0 && taken.of_tenants.is_empty() && taken.of_callers.is_empty());
+    }
+
+    #[test]
+    fn all_places_may_be_taken() {
+        let shares = Shares::new(PLACES);
+        let _held = all_for(&shares, &Taker::Role);
+        assert_eq!(shares.take(taker("acme", "one")).err(), Some(Full::All));
+    }
+}

@@ -1,0 +1,118 @@
+//! Requests that are being carried out. Each is a task of its own: whoever asked may hang up, and what he asked for is done, remembered
+//! and reported all the same.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use model::TenantId;
+use net::http::Problem;
+
+/// Requests under way together; one takes some milliseconds, and up to four seconds while a node is silent.
+const REQUESTS_MAX: usize = 2_048;
+/// Of them those of one tenant.
+const REQUESTS_OF_TENANT_MAX: usize = 512;
+
+/// Counts the requests under way. Cheap to clone.
+#[derive(Clone, Default)]
+pub(super) struct UnderWay(Arc<Mutex<HashMap<TenantId, usize>>>);
+
+/// One request under way; it ends with this.
+struct Place {
+    of: UnderWay,
+    tenant: TenantId,
+}
+
+impl UnderWay {
+    /// Carries `work` out to its end, whether or not anybody still waits for it.
+    ///
+    /// # Errors
+    /// 503 when too many are under way, 500 when the work panicked.
+    pub async fn to_the_end<T: Send + 'static>(
+        &self,
+        tenant: &TenantId,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> Result<T, Problem> {
+        let place = self.take(tenant)?;
+        let task = tokio::spawn(async move {
+            let done = work.await;
+            drop(place);
+            done
+        });
+        task.await.map_err(|_| Problem::internal())
+    }
+
+    fn take(&self, tenant: &TenantId) -> Result<Place, Problem> {
+        let mut counts = self.counts();
+        let own = counts.get(tenant).copied().unwrap_or_default();
+        if own >= REQUESTS_OF_TENANT_MAX || counts.values().sum::<usize>() >= REQUESTS_MAX {
+            return Err(Problem::unavailable("too many requests are under way"));
+        }
+        counts.insert(tenant.clone(), own + 1);
+        Ok(Place { of: self.clone(), tenant: tenant.clone() })
+    }
+
+    fn counts(&self) -> std::sync::MutexGuard<'_, HashMap<TenantId, usize>> {
+        // Whole after every step.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut counts = self.of.counts();
+        if let Some(own) = counts.get_mut(&self.tenant) {
+            *own -= 1;
+            if *own == 0 {
+                counts.remove(&self.tenant);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::oneshot;
+
+    use super::*;
+
+    fn acme() -> TenantId {
+        TenantId::parse("acme").unwrap()
+    }
+
+    #[tokio::test]
+    async fn what_was_begun_is_done_although_nobody_waits_for_it() {
+        let under_way = UnderWay::default();
+        let (answer, owner_answers) = oneshot::channel::<()>();
+        let (done, is_done) = oneshot::channel();
+        let work = async move {
+            let _ = owner_answers.await;
+            let _ = done.send(());
+        };
+        let tenant = acme();
+        let mut client = Box::pin(under_way.to_the_end(&tenant, work));
+        assert!(futures::poll!(&mut client).is_pending());
+        drop(client);
+        answer.send(()).unwrap();
+        is_done.await.expect("the work ends after its client has hung up");
+    }
+
+    #[tokio::test]
+    async fn a_tenant_takes_no_other_tenants_places() {
+        let under_way = UnderWay::default();
+        let held: Vec<Place> = (0..REQUESTS_OF_TENANT_MAX).map(|_| under_way.take(&acme()).unwrap()).collect();
+        assert!(under_way.take(&acme()).is_err_and(|problem| problem.status == 503));
+        let other = TenantId::parse("globex").unwrap();
+        assert_eq!(under_way.to_the_end(&other, async { 7 }).await, Ok(7));
+        drop(held);
+        assert!(under_way.counts().is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_panic_costs_its_own_request() {
+        let under_way = UnderWay::default();
+        let failed: Result<(), Problem> = under_way.to_the_end(&acme(), async { panic!("a test") }).await;
+        assert_eq!(failed, Err(Problem::internal()));
+        assert!(under_way.counts().is_empty(), "its place is free again");
+    }
+}
