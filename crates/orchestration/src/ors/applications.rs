@@ -9,6 +9,7 @@ use infra::Clock;
 use model::TenantId;
 use scxml::{Document, Limits};
 
+use super::path::segment;
 use super::vocabulary::DIALECT;
 use crate::ecmascript::{ScriptLimits, SyntaxChecker};
 
@@ -65,7 +66,7 @@ impl Applications {
     pub async fn load(&self, tenant: &TenantId, name: &str) -> Result<Arc<Application>, LoadFailure> {
         let key = (tenant.clone(), name.to_owned());
         let known = self.lock().get(&key).cloned();
-        let path = format!("/tenants/{tenant}/applications/{name}");
+        let path = format!("/tenants/{tenant}/applications/{}", segment(name));
         let mut call = self.config.get(&path).idempotent();
         if let Some(version) = known.as_ref().and_then(|k| k.version.clone()) {
             call = call.header(header::IF_NONE_MATCH, version);
