@@ -12,6 +12,7 @@ mod errands;
 mod explain;
 mod intentions;
 mod metrics;
+mod path;
 mod queue_link;
 mod records;
 mod server;
@@ -21,15 +22,15 @@ mod vocabulary;
 mod worker;
 mod writes;
 
-use std::collections::HashSet;
-use std::sync::Arc;
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::Result;
 use model::{ConnId, TenantId};
 use runtime::fault::{Cause, FaultReports};
 use runtime::{Listen, Place, Protocol, RoleContext, RoleSpec};
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 
 pub use applications::faults;
 
@@ -37,7 +38,7 @@ use crate::ecmascript::ScriptLimits;
 use applications::Applications;
 use metrics::Metrics;
 use worker::slot::{Barred, LOOK_EVERY, Left, Slot};
-use worker::{INBOX_MAX, Reports, Sharing, Work, Worker};
+use worker::{INBOX_MAX, INBOX_OF_TENANT_MAX, Posted, Reports, Sharing, Work, Worker};
 
 /// The role.
 pub const SPEC: RoleSpec = RoleSpec {
@@ -87,7 +88,11 @@ struct Shared {
 
 /// The ways to the workers.
 #[derive(Clone)]
-struct Workers(Arc<[mpsc::Sender<Work>]>);
+struct Workers {
+    inboxes: Arc<[mpsc::Sender<Posted>]>,
+    /// How many inputs of each tenant may still wait. As many as tenants that are served.
+    rights: Arc<Mutex<HashMap<TenantId, Arc<Semaphore>>>>,
+}
 
 /// How often the tenants are asked for; the answer also shows that config is there.
 const TENANTS_EVERY: Duration = Duration::from_secs(3);
@@ -215,7 +220,7 @@ impl Threads {
         for at in 0..threads.slots.len() {
             threads.run(at, Left::default())?;
         }
-        Ok((threads, Workers(senders.into())))
+        Ok((threads, Workers { inboxes: senders.into(), rights: Arc::default() }))
     }
 
     /// A thread of its own for a place. It ends when its inbox closes: with the last of the role's tasks.
@@ -270,26 +275,43 @@ impl Threads {
 // === impl Workers ===
 
 impl Workers {
-    /// Hands work to the worker that the call belongs to; waits while it is busy.
+    /// Hands work to the worker that the call belongs to; waits while it is busy, or while too much of the tenant waits.
     async fn send(&self, conn_id: ConnId, work: Work) {
-        // The inbox closes only with the process.
-        let _ = self.of(conn_id).send(work).await;
+        self.post(self.of(conn_id), work).await;
+    }
+
+    async fn post(&self, inbox: &mpsc::Sender<Posted>, work: Work) {
+        let rights = self.rights_of(work.tenant());
+        // Neither is closed before the process ends.
+        let Ok(right) = rights.acquire_owned().await else { return };
+        let _ = inbox.send(Posted::of_tenant(work, right)).await;
+    }
+
+    /// The same for what follows from a step: whoever writes the steps of all tenants waits for none of them.
+    async fn give_back(&self, conn_id: ConnId, work: Work) {
+        let _ = self.of(conn_id).send(Posted::free(work)).await;
     }
 
     /// Hands work over if there is room.
     fn try_send(&self, conn_id: ConnId, work: Work) -> bool {
-        self.of(conn_id).try_send(work).is_ok()
+        self.of(conn_id).try_send(Posted::free(work)).is_ok()
     }
 
     /// Hands work to every worker.
     async fn send_all(&self, mut work: impl FnMut() -> Work) {
-        for sender in self.0.iter() {
-            let _ = sender.send(work()).await;
+        for inbox in self.inboxes.iter() {
+            self.post(inbox, work()).await;
         }
     }
 
-    fn of(&self, conn_id: ConnId) -> &mpsc::Sender<Work> {
+    fn rights_of(&self, tenant: &TenantId) -> Arc<Semaphore> {
+        let mut rights = self.rights.lock().unwrap_or_else(PoisonError::into_inner);
+        let of_tenant = rights.entry(tenant.clone()).or_insert_with(|| Arc::new(Semaphore::new(INBOX_OF_TENANT_MAX)));
+        Arc::clone(of_tenant)
+    }
+
+    fn of(&self, conn_id: ConnId) -> &mpsc::Sender<Posted> {
         // There is at least one worker: the setting's check says so.
-        &self.0[conn_id.share_of(self.0.len())]
+        &self.inboxes[conn_id.share_of(self.inboxes.len())]
     }
 }

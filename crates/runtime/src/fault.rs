@@ -6,8 +6,10 @@
 use std::any::Any;
 use std::backtrace::BacktraceStatus;
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::Poll;
 
 use model::Timestamp;
 use serde_json::json;
@@ -95,6 +97,20 @@ impl InARow {
         }
         Cause::of_panic(&*panic)
     }
+}
+
+/// Does what belongs to one tenant: a panic in it is an error like any other, and the work is not gone on with.
+///
+/// # Errors
+/// Those of the work, and its panic.
+pub async fn contained<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    let mut work = std::pin::pin!(work);
+    std::future::poll_fn(|cx| {
+        // What it has left half done is dropped with it.
+        catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(cx)))
+            .unwrap_or_else(|panic| Poll::Ready(Err(anyhow::anyhow!("{}", Cause::of_panic(&*panic)))))
+    })
+    .await
 }
 
 /// What failed, while what was being done.
@@ -211,6 +227,20 @@ mod tests {
         assert!(!kept.contains("7654321") && !kept.contains("beef"), "{kept}");
         let unreadable = report("REGISTER sip:+15557654321@x SIP/2.0\r\nAuthorization: beef\r\n\r\n").to_json("n");
         assert!(!unreadable.contains("7654321") && !unreadable.contains("beef"), "{unreadable}");
+    }
+
+    #[tokio::test]
+    async fn a_panic_in_one_tenants_work_is_its_error() {
+        let fault = contained(async { if true { panic!("for +15557654321") } else { Ok(()) } }).await.unwrap_err();
+        assert!(fault.to_string().starts_with("a panic: for "), "{fault}");
+        assert!(!fault.to_string().contains("7654321"), "{fault}");
+        assert_eq!(contained(async { Ok(7) }).await.unwrap(), 7);
+        let late = contained(async {
+            tokio::task::yield_now().await;
+            let none: Option<u8> = None;
+            Ok(none.expect("a number"))
+        });
+        assert!(late.await.is_err());
     }
 
     #[test]

@@ -22,6 +22,9 @@ pub struct Limits {
     pub microsteps: usize,
     /// Steps of one input: executable elements, with loops counted per round, conditions, and states left and entered.
     pub steps: usize,
+    /// Transitions that one input may compare with an event or with each other: the search for what an event enables is work, too,
+    /// where it finds nothing.
+    pub comparisons: usize,
     /// Events that wait in the internal or the external queue.
     pub queue: usize,
     /// Events that one input may cause in the session's own external queue.
@@ -54,6 +57,8 @@ impl Default for Limits {
             namespace_bytes: 256,
             microsteps: 1_000,
             steps: 20_000,
+            // Fifty for each step: an application of 2,000 states with all its steps stays under a fifth of it.
+            comparisons: 1_000_000,
             queue: 256,
             events_per_input: 256,
             delayed: 128,
@@ -74,7 +79,7 @@ impl Default for Limits {
 pub enum LimitKind {
     /// [`Limits::microsteps`].
     Microsteps,
-    /// [`Limits::steps`].
+    /// [`Limits::steps`] or [`Limits::comparisons`].
     Steps,
     /// [`Limits::queue`].
     Queue,

@@ -139,6 +139,7 @@ struct Delayed {
 #[derive(Clone, Copy, Default)]
 struct Meter {
     steps: usize,
+    comparisons: usize,
     events: usize,
     outputs: usize,
     payload_bytes: usize,
@@ -395,6 +396,13 @@ impl Session {
     fn charge(&mut self, steps: usize) -> Run {
         self.meter.steps += steps;
         if self.meter.steps > self.document.limits.steps { Err(Cut(LimitKind::Steps)) } else { Ok(()) }
+    }
+
+    /// Counts transitions that are looked at.
+    fn charge_comparisons(&mut self, transitions: usize) -> Run {
+        self.meter.comparisons += transitions;
+        let within = self.meter.comparisons <= self.document.limits.comparisons;
+        if within { Ok(()) } else { Err(Cut(LimitKind::Steps)) }
     }
 
     /// Counts a value that leaves the data model.

@@ -182,6 +182,11 @@ impl Engine {
         (self.order.repeated, self.dropped_calls)
     }
 
+    /// Subjects whose last fact was forgotten for want of room, since this was asked last.
+    pub fn take_forgotten(&mut self) -> u64 {
+        std::mem::take(&mut self.order.forgotten)
+    }
+
     fn fold(&mut self, stamped: &Stamped) {
         self.oldest = Some(self.oldest.map_or(stamped.at, |oldest| oldest.min(stamped.at)));
         match stamped.event.name {

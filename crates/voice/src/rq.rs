@@ -37,7 +37,8 @@ pub const SPEC: RoleSpec = RoleSpec {
 async fn run(ctx: RoleContext) -> Result<()> {
     let metrics = metrics::Metrics::register(&ctx.metrics);
     let desks = desk::Desks::new(ctx.clone(), metrics);
-    let service = contracts::v1::routing_server::RoutingServer::new(server::Server::new(desks.clone()));
+    let server = server::Server::new(desks.clone(), ctx.clock.clone());
+    let service = contracts::v1::routing_server::RoutingServer::new(server);
     net::grpc::serve(&ctx, "routing", tonic::service::Routes::new(service)).await?;
     runtime::lease::keep(&ctx);
     ctx.ready.started();

@@ -3824,7 +3824,7 @@ pub struct CallsTaken {
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ExplainRequest {
-    /// Only this call; 0 means all.
+    /// The call; one has to be named.
     #[prost(fixed64, tag = "1")]
     pub conn_id: u64,
 }
@@ -4792,6 +4792,9 @@ pub struct StatisticsMark {
     pub seq: u64,
     #[prost(uint64, optional, tag = "4")]
     pub ended_us: ::core::option::Option<u64>,
+    /// The stream's time when it came. Absent in records of before: it counts as heard of when the last call ended.
+    #[prost(uint64, optional, tag = "5")]
+    pub heard_us: ::core::option::Option<u64>,
 }
 /// A fact that came before its predecessors.
 #[derive(Clone, PartialEq, ::prost::Message)]

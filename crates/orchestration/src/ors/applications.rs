@@ -1,6 +1,7 @@
 //! The tenants' applications, read from config (voice-34), checked once and kept by version.
 
-use std::collections::HashMap;
+mod kept;
+
 use std::sync::{Arc, Mutex, PoisonError};
 
 use contracts::provisioning;
@@ -9,8 +10,10 @@ use infra::Clock;
 use model::TenantId;
 use scxml::{Document, Limits};
 
+use super::path::segment;
 use super::vocabulary::DIALECT;
 use crate::ecmascript::{ScriptLimits, SyntaxChecker};
+use kept::Kept;
 
 /// An application, ready to run.
 pub(super) struct Application {
@@ -42,15 +45,12 @@ pub(super) enum LoadFailure {
     Check,
 }
 
-/// Applications that are kept; more are read again each time.
-const KEPT_MAX: usize = 1_000;
-
 /// The applications of all tenants.
 pub(super) struct Applications {
     config: net::http::Client,
     clock: Arc<dyn Clock>,
     limits: ScriptLimits,
-    kept: Mutex<HashMap<(TenantId, String), Arc<Application>>>,
+    kept: Mutex<Kept>,
 }
 
 impl Applications {
@@ -64,8 +64,8 @@ impl Applications {
     /// While config is away, the version that is known still runs.
     pub async fn load(&self, tenant: &TenantId, name: &str) -> Result<Arc<Application>, LoadFailure> {
         let key = (tenant.clone(), name.to_owned());
-        let known = self.lock().get(&key).cloned();
-        let path = format!("/tenants/{tenant}/applications/{name}");
+        let known = self.lock().get(&key);
+        let path = format!("/tenants/{tenant}/applications/{}", segment(name));
         let mut call = self.config.get(&path).idempotent();
         if let Some(version) = known.as_ref().and_then(|k| k.version.clone()) {
             call = call.header(header::IF_NONE_MATCH, version);
@@ -88,10 +88,7 @@ impl Applications {
             None => self.check(object.document, version).await?,
         };
         let application = Arc::new(application);
-        let mut kept = self.lock();
-        if kept.len() < KEPT_MAX || kept.contains_key(&key) {
-            kept.insert(key, Arc::clone(&application));
-        }
+        self.lock().keep(key, Arc::clone(&application));
         Ok(application)
     }
 
@@ -105,7 +102,7 @@ impl Applications {
         checked.await.map_err(|_| LoadFailure::Check)?
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<(TenantId, String), Arc<Application>>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Kept> {
         // The map is whole after every statement, so a panic elsewhere leaves it usable.
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -148,7 +148,7 @@ impl Lane {
         tracing::error!(call = %conn_id, tenant = %self.tenant, session = step.session.0, reason, "a session's record was refused");
         self.refused.insert(step.session.clone());
         // Workers wait for the committer alone, which waits for a lane only when that is full; so this does not lock up.
-        self.shared.workers.send(conn_id, Work::Unwritten(Box::new(step), reason)).await;
+        self.shared.workers.give_back(conn_id, Work::Unwritten(Box::new(step), reason)).await;
     }
 
     fn lost(&self, step: &Step) {

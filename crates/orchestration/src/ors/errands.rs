@@ -18,6 +18,7 @@ use tokio::time::Instant;
 use super::Shared;
 use super::call_session::{Caller, REQUEST_DEADLINE};
 use super::intentions::frame;
+use super::path::segment;
 use super::worker::{Step, Work};
 
 /// Calls with requests under way; with so many the next ones wait, whoever they are for.
@@ -184,7 +185,7 @@ impl Runner {
 
     /// Where a route point sends calls that nobody instructs.
     async fn default_of(&self, tenant: &TenantId, point: &Dn) -> RouteTo {
-        let path = format!("/tenants/{tenant}/dns/{point}");
+        let path = format!("/tenants/{tenant}/dns/{}", segment(point.as_str()));
         match self.config.get(&path).idempotent().fetch::<provisioning::Dn>().await {
             Ok(provisioning::Dn { kind: provisioning::DnKind::RoutePoint { default_dn: Some(dn), .. }, .. }) => {
                 Dn::parse(&dn).map_or(RouteTo::Disconnect, |dn| RouteTo::Dn { dn, agent: None })

@@ -4,10 +4,11 @@
 //! and what to do once it is. A panic within a session's turn costs that session alone; so does a script that holds the thread ([`slot`]).
 
 mod begin;
+mod fair;
 pub(super) mod slot;
 mod turn;
 
-use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
@@ -18,17 +19,20 @@ use contracts::v1::queue_outcome::Outcome;
 use infra::{Change, Clock, EventEntry, Position, SessionId};
 use model::{ConnId, EventName, Stamped, Subject, TenantId, Timestamp, Token};
 use runtime::fault::{Cause, FaultReport};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 
 use super::applications::Application;
 use super::call_session::{CallSession, Caller, Command, cancellation};
 use super::metrics::Metrics;
 use super::session_facts::SessionFacts;
 use crate::ecmascript::ScriptLimits;
+use fair::{Timers, Turn};
 use slot::{Barred, Left, Slot};
 
 /// Inputs that wait for a worker; several seconds of a busy tenant's facts.
 pub(super) const INBOX_MAX: usize = 8_192;
+/// Inputs of one tenant that wait for workers; with more its own next ones wait where they come from.
+pub(super) const INBOX_OF_TENANT_MAX: usize = 1_024;
 /// Ended calls that are remembered, so that a late entry starts no session for one.
 const ENDED_MAX: usize = 4_096;
 /// Sessions that ended here and are remembered, so that what rq still says of their requests is answered. rq says it within seconds.
@@ -63,6 +67,42 @@ pub(super) enum Work {
     Resubmit(TenantId),
     /// Somebody asks what is known of a call.
     Describe { tenant: TenantId, conn_id: ConnId, reply: oneshot::Sender<Option<serde_json::Value>> },
+}
+
+/// An input on its way, with the tenant's right to have it wait.
+pub(super) struct Posted {
+    work: Work,
+    _right: Option<OwnedSemaphorePermit>,
+}
+
+impl Posted {
+    /// What counts among the tenant's inputs.
+    pub fn of_tenant(work: Work, right: OwnedSemaphorePermit) -> Self {
+        Self { work, _right: Some(right) }
+    }
+
+    /// What is sent without waiting, or follows from the program's own doing.
+    pub fn free(work: Work) -> Self {
+        Self { work, _right: None }
+    }
+}
+
+impl Work {
+    /// Whose it is.
+    pub fn tenant(&self) -> &TenantId {
+        match self {
+            Self::Start(start) => &start.tenant,
+            Self::Restore(restore) => &restore.tenant,
+            Self::Unwritten(step, _) => &step.tenant,
+            Self::Fact(tenant, _)
+            | Self::Outcome(tenant, _)
+            | Self::Refused { tenant, .. }
+            | Self::Forget { tenant, .. }
+            | Self::Farewell { tenant, .. }
+            | Self::Resubmit(tenant)
+            | Self::Describe { tenant, .. } => tenant,
+        }
+    }
 }
 
 pub(super) struct Start {
@@ -175,7 +215,7 @@ pub(super) struct Worker {
     sessions: Arc<AtomicUsize>,
     trace: runtime::Recorder,
     live: HashMap<Key, Live>,
-    due: BTreeSet<(Timestamp, Key)>,
+    timers: Timers,
     ended: VecDeque<Key>,
     past: VecDeque<(Key, SessionId, Caller)>,
     out: Vec<Step>,
@@ -189,7 +229,7 @@ impl Worker {
     /// A thread's part, for a place that it has taken in that life.
     pub fn new(slot: Arc<Slot>, life: u32, steps: mpsc::Sender<Step>, shared: Sharing) -> Self {
         let Sharing { clock, limits, metrics, sessions, trace, barred, reports } = shared;
-        let (live, due, touched) = (HashMap::new(), BTreeSet::new(), HashSet::new());
+        let (live, timers, touched) = (HashMap::new(), Timers::default(), HashSet::new());
         let (ended, past, out) = (VecDeque::new(), VecDeque::new(), Vec::new());
         Self {
             slot,
@@ -201,7 +241,7 @@ impl Worker {
             sessions,
             trace,
             live,
-            due,
+            timers,
             ended,
             past,
             out,
@@ -224,15 +264,36 @@ impl Worker {
             }
         }
         while self.hand_over().await {
-            let wait = self.due.first().map(|(due, _)| due.since(self.clock.now()));
             let slot = Arc::clone(&self.slot);
-            tokio::select! {
-                work = async { slot.inbox.lock().await.recv().await } => match work {
-                    Some(work) => self.survive(|worker| worker.take(work)),
-                    None => return,
-                },
-                () = tokio::time::sleep(wait.unwrap_or(IDLE)), if wait.is_some() => self.survive(Self::fire),
+            let mut inbox = slot.inbox.lock().await;
+            let may_more_come = inbox.gather();
+            let now = self.clock.now();
+            if let Some((tenant, turn)) = inbox.next(self.timers.tenants_due(now)) {
+                drop(inbox);
+                self.serve(&tenant, turn);
+                continue;
             }
+            if !may_more_come {
+                return;
+            }
+            let wait = self.timers.next().map(|due| due.since(now));
+            tokio::select! {
+                _ = inbox.arrive() => {}
+                () = tokio::time::sleep(wait.unwrap_or(IDLE)), if wait.is_some() => {}
+            }
+        }
+    }
+
+    /// One turn of a tenant; what it takes counts against it.
+    fn serve(&mut self, tenant: &TenantId, turn: Turn) {
+        let began = self.clock.now();
+        self.survive(|worker| match turn {
+            Turn::Input(work) => worker.take(work),
+            Turn::Timer => worker.fire(tenant),
+        });
+        // Another thread has it when this one was abandoned meanwhile.
+        if let Ok(mut inbox) = self.slot.inbox.try_lock() {
+            inbox.took(tenant, self.clock.now().since(began));
         }
     }
 
@@ -307,15 +368,14 @@ impl Worker {
         }
     }
 
-    /// Lets run out what is due, each session once: what it sets anew is due later.
-    fn fire(&mut self) {
+    /// Lets run out what is due in one session of the tenant; what it sets anew is due later.
+    fn fire(&mut self, tenant: &TenantId) {
         let now = self.clock.now();
-        let due: Vec<Key> = self.due.iter().take_while(|(due, _)| *due <= now).map(|(_, key)| key.clone()).collect();
-        for key in due {
-            match self.live.get(&key).is_some_and(|live| Arc::strong_count(&live.ahead) > STEPS_AHEAD_MAX) {
-                true => self.arm(&key, Some(now + LOOK_AGAIN), now),
-                false => self.with(&key, || "a timer".to_owned(), |session| session.handle_timeout(now)),
-            }
+        let Some(conn_id) = self.timers.first_due(tenant, now) else { return };
+        let key = (tenant.clone(), conn_id);
+        match self.live.get(&key).is_some_and(|live| Arc::strong_count(&live.ahead) > STEPS_AHEAD_MAX) {
+            true => self.arm(&key, Some(now + LOOK_AGAIN), now),
+            false => self.with(&key, || "a timer".to_owned(), |session| session.handle_timeout(now)),
         }
     }
 

@@ -11,7 +11,7 @@ use contracts::v1::{self, PartyState};
 use contracts::wire;
 use infra::KeptView;
 use model::{EventName, Subject, TenantId, Timestamp, WorkMode};
-use runtime::RoleContext;
+use runtime::{RoleContext, fault};
 use stats::{Engine, Joined, JoinedAgent, JoinedCall, JoinedParty};
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -35,12 +35,16 @@ const EVENTS_PORT: u16 = 8000;
 const PAUSE: Duration = Duration::from_millis(300);
 /// Both streams say something at least each 5 s.
 const SILENCE_MAX: Duration = Duration::from_secs(15);
+/// Pause before a tenant's statistics begin anew after a fault: others are not held up by one that lasts.
+const BEGIN_ANEW: Duration = Duration::from_secs(5);
 /// Changes within this are told together.
 const TOGETHER: Duration = Duration::from_millis(50);
 /// So often the wallboards are told that the connection stands, when nothing changes.
 const REACHED: Duration = Duration::from_secs(4);
 /// So often the state is kept, if it has changed. What came after it is read again from the stream.
 const KEEP: Duration = Duration::from_secs(2);
+/// For so many bytes of a state once: all tenants share the store, and a large one takes its time.
+const KEEP_BYTES: usize = 4 << 20;
 /// A stream that gives nothing for so long has nothing old left to give.
 const PRESENT_AFTER: Duration = Duration::from_millis(100);
 /// The largest message: a snapshot of 100,000 calls.
@@ -98,10 +102,35 @@ async fn tenants_once(
             }
             let (stop, stopped) = watch::channel(());
             let follower = Follower::begin(ctx, &tenant, boards.of(&tenant), metrics).await?;
-            ctx.spawn("events of a tenant", follower.run(stopped));
+            ctx.spawn("events of a tenant", follow(follower, stopped));
             followed.insert(tenant, stop);
         }
         ctx.ready.holds(CONDITION);
+    }
+}
+
+/// Follows a tenant until it is gone. A panic there concerns its wallboards alone: they go on from what was kept last.
+async fn follow(first: Follower, stopped: watch::Receiver<()>) -> anyhow::Result<()> {
+    let (ctx, tenant) = (first.ctx.clone(), first.tenant.clone());
+    let (board, metrics) = (first.board.clone(), first.metrics.clone());
+    let mut gone = stopped.clone();
+    let mut next = Some(first);
+    loop {
+        let one_life = async {
+            let follower = match next.take() {
+                Some(follower) => follower,
+                None => Follower::begin(&ctx, &tenant, board.clone(), &metrics).await?,
+            };
+            follower.run(stopped.clone()).await
+        };
+        let Err(error) = fault::contained(one_life).await else { return Ok(()) };
+        metrics.tenant_failed();
+        tracing::error!(%tenant, error = format!("{error:#}"), "a tenant's statistics have a fault; they begin from what was kept");
+        tokio::select! {
+            () = ctx.drain.ended() => return Ok(()),
+            _ = gone.changed() => return Ok(()),
+            () = tokio::time::sleep(BEGIN_ANEW) => {}
+        }
     }
 }
 
@@ -128,8 +157,16 @@ struct Follower {
     is_kept: bool,
     told_at: Instant,
     kept_at: Instant,
+    /// Bytes of the state that was kept last.
+    kept_bytes: usize,
     /// Facts that the next change tells of.
     reaching: Reaching,
+}
+
+impl Drop for Follower {
+    fn drop(&mut self) {
+        self.metrics.statistics_open(self.engine.statistics(), 0);
+    }
 }
 
 /// The two streams of a tenant.
@@ -172,6 +209,7 @@ impl Follower {
             is_kept: true,
             told_at: Instant::now(),
             kept_at: Instant::now(),
+            kept_bytes: 0,
             reaching: Reaching::default(),
         })
     }
@@ -195,7 +233,6 @@ impl Follower {
             }
         }
         self.keep().await;
-        self.metrics.statistics_open(self.engine.statistics(), 0);
         Ok(())
     }
 
@@ -363,7 +400,7 @@ impl Follower {
             due = due.min(self.told_at + TOGETHER);
         }
         if !self.is_kept {
-            due = due.min(self.kept_at + KEEP);
+            due = due.min(self.kept_at + keep_after(self.kept_bytes));
         }
         if let Some(at) = self.engine.next_timeout() {
             due = due.min(Instant::now() + at.since(self.ctx.clock.now()));
@@ -388,7 +425,7 @@ impl Follower {
             self.told_at = Instant::now();
             self.board.reached(now.as_millis());
         }
-        if !self.is_kept && self.kept_at + KEEP <= Instant::now() {
+        if !self.is_kept && self.kept_at + keep_after(self.kept_bytes) <= Instant::now() {
             self.keep().await;
         }
         Ok(())
@@ -415,7 +452,10 @@ impl Follower {
         }
         let queues = self.numbers.told_queues.iter().cloned().collect();
         let kept = Kept { snapshot: self.engine.snapshot(), counts_since: self.counts_since, queues };
-        let kept = KeptView { position: self.position.clone(), state: records::write(&kept).into() };
+        let state = records::write(&kept);
+        self.kept_bytes = state.len();
+        self.metrics.marks_forgotten(self.engine.take_forgotten());
+        let kept = KeptView { position: self.position.clone(), state: state.into() };
         self.ctx.meter("pulse-22").peer("stores").request();
         match self.ctx.stores.views.keep(&self.tenant, VIEW, kept).await {
             Ok(()) => self.is_kept = true,
@@ -425,6 +465,11 @@ impl Follower {
             }
         }
     }
+}
+
+/// How long a state of so many bytes is not kept again.
+const fn keep_after(bytes: usize) -> Duration {
+    KEEP.saturating_mul(1 + (bytes / KEEP_BYTES) as u32)
 }
 
 // === the snapshot of a subscription ===

@@ -13,10 +13,14 @@ runtime::metrics! {
         facts_unreadable: Counter = "pulse_facts_unreadable";
         /// Times that a tenant's numbers began anew from a snapshot, because the position was no longer kept.
         begun_anew: Counter = "pulse_begun_anew";
+        /// Faults of the program with which one tenant's statistics began again from what was kept.
+        tenants_failed: Counter = "pulse_tenant_faults";
         /// Subscriptions of event streams that broke.
         subscriptions_broken: Counter = "pulse_subscriptions_broken";
         /// Writes of a tenant's statistics that failed; they are tried again.
         writes_failed: Counter = "pulse_writes_failed";
+        /// Subjects (calls, agents, DNs, queues) whose last fact was forgotten for want of room: a repeat of it would count twice.
+        marks_forgotten: Counter = "pulse_marks_forgotten";
         /// Changes published to wallboards, after those of 50 ms were joined.
         changes: Counter = "pulse_changes";
         /// Wallboards that listen now.
@@ -43,12 +47,20 @@ impl Metrics {
         self.begun_anew.inc();
     }
 
+    pub fn tenant_failed(&self) {
+        self.tenants_failed.inc();
+    }
+
     pub fn subscription_broke(&self) {
         self.subscriptions_broken.inc();
     }
 
     pub fn write_failed(&self) {
         self.writes_failed.inc();
+    }
+
+    pub fn marks_forgotten(&self, marks: u64) {
+        self.marks_forgotten.inc_by(marks);
     }
 
     pub fn published(&self) {

@@ -15,6 +15,9 @@ use super::rows::{AgentRow, Head, Minute, Numbers, QueueRow, States};
 /// The history of a queue: so many seconds, in steps of so many.
 const HISTORY: Profile = Profile::Sliding { window_s: 1_800, step_s: 60 };
 
+/// The most route points of which facts have told that calls wait in them: as many as a tenant has numbers.
+const TOLD_QUEUES_MAX: usize = 10_000;
+
 const ENTERED: Mask = Mask::of(&[Action::CallEntered]);
 const ANSWERED: Mask = Mask::of(&[Action::CallAnswered]);
 const ABANDONED: Mask = Mask::of(&[Action::CallAbandoned, Action::CallAbandonedFromRinging]);
@@ -275,7 +278,8 @@ impl Board {
 
     /// A fact has told that calls wait in that route point for agents.
     pub(super) fn is_queue(&mut self, dn: &str) {
-        if !self.told_queues.contains(dn) && self.told_queues.insert(dn.to_owned()) {
+        let has_room = self.told_queues.len() < TOLD_QUEUES_MAX;
+        if has_room && !self.told_queues.contains(dn) && self.told_queues.insert(dn.to_owned()) {
             self.stale.insert(dn.to_owned());
         }
     }

@@ -74,6 +74,7 @@ fn mark_out(mark: &MarkSnapshot) -> v1::StatisticsMark {
         token: mark.token.0,
         seq: mark.seq.0,
         ended_us: mark.ended_at.map(Timestamp::as_micros),
+        heard_us: Some(mark.heard.as_micros()),
     }
 }
 
@@ -149,8 +150,9 @@ pub(super) fn read(bytes: &[u8]) -> Result<Kept, Unreadable> {
     if record.version != VERSION {
         return Err(unreadable(format!("form {}", record.version)));
     }
+    let last_end = record.marks.iter().filter_map(|mark| mark.ended_us).max().unwrap_or_default();
     let snapshot = Snapshot {
-        marks: record.marks.into_iter().map(mark_in).collect::<Result<_, _>>()?,
+        marks: record.marks.into_iter().map(|mark| mark_in(mark, last_end)).collect::<Result<_, _>>()?,
         held: record.held.into_iter().map(held_in).collect::<Result<_, _>>()?,
         calls: record.calls.into_iter().map(call_in).collect::<Result<_, _>>()?,
         agents: record.agents.into_iter().map(agent_in).collect::<Result<_, _>>()?,
@@ -161,12 +163,13 @@ pub(super) fn read(bytes: &[u8]) -> Result<Kept, Unreadable> {
     Ok(Kept { snapshot, counts_since: record.counts_since_us.map(at), queues: record.queues })
 }
 
-fn mark_in(mark: v1::StatisticsMark) -> Result<MarkSnapshot, Unreadable> {
+fn mark_in(mark: v1::StatisticsMark, last_end: u64) -> Result<MarkSnapshot, Unreadable> {
     let subject = mark.subject.ok_or_else(|| unreadable("a mark without a subject"))?;
     Ok(MarkSnapshot {
         subject: wire::subject_from_wire(subject).map_err(unreadable)?,
         token: Token(mark.token),
         seq: Seq(mark.seq),
+        heard: at(mark.heard_us.unwrap_or(last_end)),
         ended_at: mark.ended_us.map(at),
     })
 }
@@ -284,8 +287,13 @@ mod tests {
             calls: 2,
             wrapped: vec![(ObjectType::Queue, "sales".to_owned())],
         };
-        let mark =
-            MarkSnapshot { subject: Subject::Call(ConnId(9)), token: Token(3), seq: Seq(4), ended_at: Some(at(6)) };
+        let mark = MarkSnapshot {
+            subject: Subject::Call(ConnId(9)),
+            token: Token(3),
+            seq: Seq(4),
+            heard: at(5),
+            ended_at: Some(at(6)),
+        };
         let bucket = BucketSnapshot { counts: [1, 2, 3, 4, 5, 6, 7, 8, 9, 10] };
         let statistic = StatisticSnapshot { key: "k".to_owned(), buckets: vec![bucket, bucket], level: 3 };
         let snapshot = Snapshot {

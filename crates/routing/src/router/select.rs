@@ -82,16 +82,18 @@ impl Router {
         self.everyone_for(id, CANDIDATES_MAX)
     }
 
-    /// The same for at most `max` agents: it looks at each of them.
+    /// The same for at most `max` agents.
     pub fn everyone_for(&self, id: &RequestId, max: usize) -> Vec<Candidate> {
         let Some(waiting) = self.requests.get(id) else { return Vec::new() };
-        let fits = |index: Index| {
-            waiting.keys.iter().filter_map(|key| self.pools.get(key)).any(|pool| pool.members().contains(index))
-        };
-        let (fitting, others): (Vec<Index>, Vec<Index>) =
-            self.agents.rows().map(|(index, _)| index).partition(|&index| fits(index));
-        let named = fitting.into_iter().map(|index| (index, None));
-        let unfit = others.into_iter().map(|index| (index, Some(PassedOver::Skills)));
+        let fitting = waiting
+            .keys
+            .iter()
+            .filter_map(|key| self.pools.get(key))
+            .fold(RoaringBitmap::new(), |all, pool| all | pool.members());
+        // As few as are wanted are looked at, however many there are.
+        let others = self.agents.rows().map(|(index, _)| index).filter(|&index| !fitting.contains(index));
+        let named = fitting.iter().map(|index| (index, None));
+        let unfit = others.map(|index| (index, Some(PassedOver::Skills)));
         named
             .chain(unfit)
             .take(max)

@@ -324,24 +324,24 @@ impl Loader<'_> {
     fn resolve_targets(&mut self) {
         for (at, name, line, written) in std::mem::take(&mut self.pending) {
             match self.ids.get(&name) {
+                Some(state) if self.transitions[at.0].targets.contains(state) => {}
                 Some(state) => self.transitions[at.0].targets.push(*state),
                 None => self.faults.push(Fault { line, element: written, rule: format!("there is no state {name:?}") }),
             }
         }
     }
 
-    /// W3C SCXML 3.11: targets of one transition must be able to be active together, and an initial or history
-    /// transition stays inside its state.
+    /// W3C SCXML 3.11: the targets of one transition are a legal state specification, and an initial or history transition stays
+    /// inside its state.
     fn check_legal_targets(&mut self) {
         let mut broken = Vec::new();
         for transition in &self.transitions {
             for (at, one) in transition.targets.iter().enumerate() {
                 for other in &transition.targets[at + 1..] {
-                    if !self.can_be_together(*one, *other) {
-                        let (one, other) = (&self.states[one.0].id, &self.states[other.0].id);
-                        let rule = format!("the targets {one:?} and {other:?} cannot be active together");
-                        broken.push((transition.source, rule));
-                    }
+                    let Some(why) = self.conflict(*one, *other) else { continue };
+                    let (one, other) = (&self.states[one.0].id, &self.states[other.0].id);
+                    let rule = format!("the targets {one:?} and {other:?} {why} (W3C SCXML 3.11)");
+                    broken.push((transition.source, rule));
                 }
             }
         }
@@ -369,16 +369,30 @@ impl Loader<'_> {
         }
     }
 
-    fn can_be_together(&self, one: StateIx, other: StateIx) -> bool {
+    /// Why two states cannot both be targets of one transition.
+    fn conflict(&self, one: StateIx, other: StateIx) -> Option<&'static str> {
         let path = |from: StateIx| {
             let mut path: Vec<StateIx> = std::iter::successors(Some(from), |s| self.states[s.0].parent).collect();
             path.reverse();
             path
         };
-        let (one, other) = (path(one), path(other));
+        // A history stands for any states inside its parent, so that whatever else is in there may contradict it.
+        let (one, other) = (path(self.stands_for(one)), path(self.stands_for(other)));
         let shared = one.iter().zip(&other).take_while(|(a, b)| a == b).count();
-        // One is an ancestor of the other, or the innermost common ancestor runs its children in parallel.
-        shared == one.len() || shared == other.len() || self.states[one[shared - 1].0].kind == StateKind::Parallel
+        if shared == one.len() || shared == other.len() {
+            return Some("contain each other");
+        }
+        let parallel = self.states[one[shared - 1].0].kind == StateKind::Parallel;
+        (!parallel).then_some("cannot be active together")
+    }
+
+    /// The state itself; for a history, the state whose past it remembers.
+    fn stands_for(&self, target: StateIx) -> StateIx {
+        let state = &self.states[target.0];
+        match state.kind {
+            StateKind::ShallowHistory | StateKind::DeepHistory => state.parent.unwrap_or(target),
+            _ => target,
+        }
     }
 
     // ---- data ----

@@ -16,6 +16,10 @@ struct Entry {
     by_default: BTreeSet<StateIx>,
     /// Default history content by the history's parent.
     history_content: BTreeMap<StateIx, TransitionIx>,
+    /// States whose insides are added already: to go through them again would add nothing.
+    descended: BTreeSet<StateIx>,
+    /// Parallel states of which every region is added.
+    complete: BTreeSet<StateIx>,
 }
 
 impl Session {
@@ -99,13 +103,12 @@ impl Session {
             let domain = if is_initial { Some(StateIx(0)) } else { self.domain(document, *at) };
             let Some(domain) = domain else { continue };
             for target in &transition.targets {
-                self.add_descendants(document, *target, &mut entry, 0);
+                self.add_descendants(document, *target, &mut entry)?;
             }
             for target in self.effective_targets(document, *at, 0) {
-                self.add_ancestors(document, target, domain, &mut entry);
+                self.add_ancestors(document, target, domain, &mut entry)?;
             }
         }
-        self.charge(entry.states.len())?;
         for state in &entry.states {
             // A history may stand for states below one that was never left.
             if !self.configuration.insert(*state) {
@@ -134,75 +137,87 @@ impl Session {
         Ok(())
     }
 
-    fn add_descendants(&self, document: &Document, state: StateIx, entry: &mut Entry, depth: usize) {
-        // Only a ring of default histories can go this deep; it enters nothing.
-        if depth > 2 * document.limits.nesting {
-            return;
+    /// Adds a state with what is entered inside it. Each visit is charged before it is made, and each state is gone through once:
+    /// the loader sees to it that targets do not contain each other, so every step leads further in.
+    fn add_descendants(&mut self, document: &Document, state: StateIx, entry: &mut Entry) -> Run {
+        self.charge(1)?;
+        if !entry.descended.insert(state) {
+            return Ok(());
         }
         let node = document.state(state);
         match node.kind {
-            StateKind::ShallowHistory | StateKind::DeepHistory => self.add_history(document, state, entry, depth),
+            StateKind::ShallowHistory | StateKind::DeepHistory => self.add_history(document, state, entry),
             StateKind::Compound => {
                 entry.states.insert(state);
                 entry.by_default.insert(state);
-                let Some(initial) = node.initial else { return };
-                self.add_targets(document, &document.transitions[initial.0].targets, state, entry, depth);
+                let Some(initial) = node.initial else { return Ok(()) };
+                self.add_targets(document, &document.transitions[initial.0].targets, state, entry)
             }
             StateKind::Parallel => {
                 entry.states.insert(state);
-                for child in &node.children {
-                    if !has_entered_within(document, *child, entry) {
-                        self.add_descendants(document, *child, entry, depth + 1);
-                    }
-                }
+                self.add_regions(document, state, entry)
             }
-            StateKind::Root => {}
+            StateKind::Root => Ok(()),
             StateKind::Atomic | StateKind::Final => {
                 entry.states.insert(state);
+                Ok(())
             }
         }
     }
 
-    fn add_history(&self, document: &Document, history: StateIx, entry: &mut Entry, depth: usize) {
-        let Some(parent) = document.state(history).parent else { return };
+    fn add_history(&mut self, document: &Document, history: StateIx, entry: &mut Entry) -> Run {
+        let Some(parent) = document.state(history).parent else { return Ok(()) };
         let targets = match self.history.get(&history) {
             Some(stored) => stored.clone(),
             None => {
-                let Some(default) = document.state(history).initial else { return };
+                let Some(default) = document.state(history).initial else { return Ok(()) };
                 entry.history_content.insert(parent, default);
                 document.transitions[default.0].targets.clone()
             }
         };
-        self.add_targets(document, &targets, parent, entry, depth);
+        self.add_targets(document, &targets, parent, entry)
     }
 
     /// Adds what the targets of an initial transition or a history enter. All of them come before the ancestors of any:
     /// the region of a parallel state that a later target names must not be entered by its default first.
-    fn add_targets(&self, document: &Document, targets: &[StateIx], parent: StateIx, entry: &mut Entry, depth: usize) {
+    fn add_targets(&mut self, document: &Document, targets: &[StateIx], parent: StateIx, entry: &mut Entry) -> Run {
         for target in targets {
-            self.add_descendants(document, *target, entry, depth + 1);
+            self.add_descendants(document, *target, entry)?;
         }
         for target in targets {
-            self.add_ancestors(document, *target, parent, entry);
+            self.add_ancestors(document, *target, parent, entry)?;
         }
+        Ok(())
     }
 
     /// Adds what lies between `state` and `domain`, with the other regions of each parallel state on the way.
-    fn add_ancestors(&self, document: &Document, state: StateIx, domain: StateIx, entry: &mut Entry) {
+    fn add_ancestors(&mut self, document: &Document, state: StateIx, domain: StateIx, entry: &mut Entry) -> Run {
         for ancestor in document.ancestors(state).take_while(|a| *a != domain) {
             if document.state(ancestor).kind == StateKind::Root {
-                return;
+                return Ok(());
             }
-            entry.states.insert(ancestor);
-            if document.state(ancestor).kind != StateKind::Parallel {
-                continue;
+            // Of what is on the way again nothing but this step is to be done, which the target has paid for.
+            if entry.states.insert(ancestor) {
+                self.charge(1)?;
             }
-            for child in &document.state(ancestor).children {
-                if !has_entered_within(document, *child, entry) {
-                    self.add_descendants(document, *child, entry, 0);
-                }
+            if document.state(ancestor).kind == StateKind::Parallel {
+                self.add_regions(document, ancestor, entry)?;
             }
         }
+        Ok(())
+    }
+
+    /// Adds the regions of a parallel state in which nothing is to be entered yet.
+    fn add_regions(&mut self, document: &Document, parallel: StateIx, entry: &mut Entry) -> Run {
+        if !entry.complete.insert(parallel) {
+            return Ok(());
+        }
+        for child in &document.state(parallel).children {
+            if !has_entered_within(document, *child, entry) {
+                self.add_descendants(document, *child, entry)?;
+            }
+        }
+        Ok(())
     }
 
     /// `done.state.*` of the parent, and of a parallel grandparent whose regions are all final.

@@ -24,12 +24,14 @@ impl Session {
                 enabled.push(found);
             }
         }
+        self.charge_comparisons(enabled.len() * enabled.len())?;
         Ok(self.without_conflicts(&document, enabled))
     }
 
     /// The innermost state's first transition that matches, looking outwards.
     fn first_enabled(&mut self, document: &Document, state: StateIx, event: Option<&str>) -> Run<Option<TransitionIx>> {
         for level in std::iter::once(state).chain(document.ancestors(state)) {
+            self.charge_comparisons(1 + document.state(level).transitions.len())?;
             for at in &document.state(level).transitions {
                 let transition = &document.transitions[at.0];
                 let matches = match event {

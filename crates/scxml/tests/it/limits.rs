@@ -162,6 +162,46 @@ fn states_that_come_and_go_and_conditions_count_as_steps() {
 }
 
 #[test]
+fn entering_states_is_charged_before_it_is_done() {
+    let regions: String = (0..300).map(|n| format!("<state id='r{n}'/>")).collect();
+    let body = format!("<parallel id='p'>{regions}</parallel>");
+    let few = Limits { steps: 300, ..Limits::default() };
+    assert_eq!(ends_by(&body, few), Some(End::Limit(LimitKind::Steps)));
+    let enough = Limits { steps: 301, ..Limits::default() };
+    assert_eq!(ends_by(&body, enough), None);
+}
+
+/// No transition of these is taken, no condition evaluated: only the search is work.
+#[test]
+fn a_search_that_finds_nothing_is_charged() {
+    let regions: String = (0..500).map(|n| format!("<state id='r{n}'/>")).collect();
+    let others = "<transition event='never' target='p'/>".repeat(500);
+    let raised = "<raise event='e'/>".repeat(100);
+    let body = format!("<parallel id='p'><onentry>{raised}</onentry>{others}{regions}</parallel>");
+    assert_eq!(ends_by(&body, Limits::default()), Some(End::Limit(LimitKind::Steps)));
+    let once = format!("<parallel id='p'>{others}{regions}</parallel>");
+    assert_eq!(ends_by(&once, Limits::default()), None);
+}
+
+/// A deep history has one target for each region, and all of them lie in the same parallel states.
+#[test]
+fn a_deep_history_of_many_regions_costs_a_step_for_each() {
+    let regions: String =
+        (0..400).map(|n| format!("<state id='r{n}'><state id='a{n}'/><state id='b{n}'/></state>")).collect();
+    let text = format!(
+        "<scxml version='1.0'><state id='s'><history id='h' type='deep'><transition target='p'/></history>
+        <parallel id='p'>{regions}</parallel><transition event='leave' target='away'/></state>
+        <state id='away'><transition event='back' target='h'/></state></scxml>"
+    );
+    let limits = Limits { steps: 2_000, ..Limits::default() };
+    let mut s = Session::start(limited(&text, limits), Box::new(Counters::default()), "s1", T0);
+    tell(&mut s, "leave");
+    tell(&mut s, "back");
+    assert_eq!(end(&mut s), None);
+    assert_eq!(s.active().len(), 802);
+}
+
+#[test]
 fn what_leaves_the_data_model_is_bounded_in_bytes() {
     let limits = Limits { payload_bytes: 10_000, ..Limits::default() };
     let big = "x".repeat(1_000);

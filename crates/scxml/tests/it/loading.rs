@@ -137,6 +137,32 @@ fn illegal_targets_are_refused() {
     assert!(found[0].contains("begins outside itself"), "{found:?}");
 }
 
+/// Each level would be entered once for every level above that names it: with 45 levels, longer than anybody waits.
+#[test]
+fn targets_that_contain_each_other_are_refused() {
+    let initial = |level: usize| (level + 1..45).take(32).map(|n| format!("s{n} ")).collect::<String>();
+    let open: String = (0..45).map(|n| format!("<state id='s{n}' initial='{}'>", initial(n))).collect();
+    let open = open.replace(" initial=''", "");
+    let found = faults(&format!("{open}{}", "</state>".repeat(45)));
+    let rule = "state \"s42\": the targets \"s43\" and \"s44\" contain each other (W3C SCXML 3.11)";
+    assert!(found.iter().any(|fault| fault.ends_with(rule)), "{found:?}");
+    for target in ["p r1", "r1 a1", "h a1", "h p", "h d"] {
+        let found = faults(&format!(
+            "<state id='o'><transition event='e' target='{target}'/></state><parallel id='p'><history id='h'>
+            <transition target='r1'/></history><history id='d' type='deep'><transition target='r1'/></history>
+            <state id='r1'><state id='a1'/></state><state id='r2'/></parallel>"
+        ));
+        assert!(found.len() == 1 && found[0].contains("contain each other"), "{target}: {found:?}");
+    }
+}
+
+#[test]
+fn a_target_named_twice_counts_once_and_regions_may_be_named_together() {
+    let body = "<state id='o'><transition event='e' target='a1 r2 a1'/></state>
+        <parallel id='p'><state id='r1'><state id='a1'/></state><state id='r2'/></parallel>";
+    assert_eq!(faults(body), Vec::<String>::new());
+}
+
 #[test]
 fn expressions_are_checked_when_the_document_is_loaded() {
     let mut check = |syntax: Syntax, text: &str| match (syntax, text) {

@@ -1,6 +1,6 @@
 //! Each fact once and in order: by subject, token and number, as the envelope allows.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::time::Duration;
 
 use model::{ConnId, EventName, Seq, Stamped, Subject, Timestamp, Token};
@@ -17,9 +17,18 @@ const REMEMBERED: Duration = Duration::from_secs(600);
 /// The most ends that are remembered.
 const REMEMBERED_MAX: usize = 100_000;
 
+/// Bytes of facts that may wait so; they bring user data along.
+pub(super) const HELD_BYTES_MAX: usize = 16 << 20;
+/// How long the last fact of anything is remembered, by the stream's own time: no repeat comes later. What is forgotten and tells of
+/// itself again is taken as it comes.
+pub(super) const SILENT_FOR: Duration = Duration::from_secs(3_600);
 /// The most subjects whose last fact is remembered: calls, those that have ended, agents, DNs and queues of the largest tenant. A client may
-/// name DNs in requests that there are not.
+/// name DNs in requests that there are not, an application a queue for each call. The one that was silent for longest goes first.
 pub(super) const MARKS_MAX: usize = 500_000;
+/// Bytes of those in a record.
+pub(super) const MARKS_BYTES_MAX: usize = 32 << 20;
+/// Bytes of a mark in a record, its name apart.
+const MARK_BYTES: usize = 56;
 
 /// What becomes of a fact.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -34,6 +43,8 @@ pub(super) enum Admitted {
 struct Mark {
     token: Token,
     seq: Seq,
+    /// The stream's time at that.
+    heard: Timestamp,
 }
 
 /// Facts that came too early, with the time at which each came.
@@ -42,10 +53,18 @@ type Waiting = BTreeMap<(Token, Seq), (Timestamp, Stamped)>;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Order {
     marks: HashMap<Subject, Mark>,
+    /// The same by when each was heard of last.
+    silent: BTreeSet<(Timestamp, Subject)>,
+    marks_bytes: usize,
+    /// The time of the latest fact that was marked.
+    time: Timestamp,
     held: HashMap<Subject, Waiting>,
     held_count: usize,
+    held_bytes: usize,
     ended: VecDeque<(Timestamp, ConnId)>,
     pub(super) repeated: u64,
+    /// Marks that went for want of room.
+    pub(super) forgotten: u64,
 }
 
 impl Order {
@@ -65,17 +84,33 @@ impl Order {
                 _ => true,
             },
         };
-        if !is_next && self.held_count < HELD_MAX {
-            let waiting = self.held.entry(id.subject.clone()).or_default();
-            if waiting.insert((id.token, id.seq), (now, stamped.clone())).is_none() {
-                self.held_count += 1;
-            } else {
-                self.repeated += 1;
-            }
+        let has_room = self.held_count < HELD_MAX && self.held_bytes + weight(stamped) <= HELD_BYTES_MAX;
+        if !is_next && has_room {
+            self.hold(stamped.clone(), now);
             return Admitted::Held;
         }
         self.mark(stamped, now);
         Admitted::Next
+    }
+
+    fn hold(&mut self, stamped: Stamped, since: Timestamp) {
+        let waiting = self.held.entry(stamped.id.subject.clone()).or_default();
+        self.held_bytes += weight(&stamped);
+        match waiting.insert((stamped.id.token, stamped.id.seq), (since, stamped)) {
+            None => self.held_count += 1,
+            Some((_, same)) => {
+                self.held_bytes -= weight(&same);
+                self.repeated += 1;
+            }
+        }
+    }
+
+    /// Counts facts that are held no longer.
+    fn let_go<'a>(&mut self, facts: impl Iterator<Item = &'a Stamped>) {
+        for stamped in facts {
+            self.held_count -= 1;
+            self.held_bytes -= weight(stamped);
+        }
     }
 
     /// The held fact that has become next.
@@ -91,10 +126,10 @@ impl Order {
                 return None;
             }
             let (_, (since, stamped)) = waiting.pop_first()?;
-            self.held_count -= 1;
             if waiting.is_empty() {
                 self.held.remove(subject);
             }
+            self.let_go(std::iter::once(&stamped));
             if known {
                 self.repeated += 1;
                 continue;
@@ -112,7 +147,7 @@ impl Order {
         let mut out = Vec::new();
         for subject in subjects {
             let waiting = self.held.remove(&subject).unwrap_or_default();
-            self.held_count -= waiting.len();
+            self.let_go(waiting.values().map(|(_, stamped)| stamped));
             for (_, stamped) in waiting.into_values() {
                 self.mark(&stamped, now);
                 out.push(stamped);
@@ -131,13 +166,31 @@ impl Order {
     }
 
     fn mark(&mut self, stamped: &Stamped, now: Timestamp) {
-        let mark = Mark { token: stamped.id.token, seq: stamped.id.seq };
-        // Who is not remembered is folded all the same: a repeat of its facts counts twice.
-        if self.marks.len() < MARKS_MAX || self.marks.contains_key(&stamped.id.subject) {
-            self.marks.insert(stamped.id.subject.clone(), mark);
-        }
-        if let (EventName::CallDeleted, Subject::Call(conn_id)) = (stamped.event.name, &stamped.id.subject) {
+        let id = &stamped.id;
+        // A sender's clock that runs ahead makes nobody else old.
+        self.time = self.time.max(stamped.at.min(now));
+        self.remember(id.subject.clone(), Mark { token: id.token, seq: id.seq, heard: self.time });
+        if let (EventName::CallDeleted, Subject::Call(conn_id)) = (stamped.event.name, &id.subject) {
             self.ended.push_back((now.max(stamped.at), *conn_id));
+        }
+    }
+
+    fn remember(&mut self, subject: Subject, mark: Mark) {
+        self.unmark(&subject);
+        self.marks_bytes += mark_bytes(&subject);
+        self.silent.insert((mark.heard, subject.clone()));
+        self.marks.insert(subject, mark);
+        while self.marks.len() > MARKS_MAX || self.marks_bytes > MARKS_BYTES_MAX {
+            self.forgotten += 1;
+            let Some((_, subject)) = self.silent.first().cloned() else { break };
+            self.unmark(&subject);
+        }
+    }
+
+    fn unmark(&mut self, subject: &Subject) {
+        if let Some(mark) = self.marks.remove(subject) {
+            self.marks_bytes -= mark_bytes(subject);
+            self.silent.remove(&(mark.heard, subject.clone()));
         }
     }
 
@@ -146,22 +199,29 @@ impl Order {
         self.marks.contains_key(&Subject::Call(conn_id))
     }
 
-    /// Forgets ends that are long past.
+    /// Forgets ends that are long past, and what has been silent for long.
     pub(super) fn forget(&mut self, now: Timestamp) {
         while let Some((at, conn_id)) = self.ended.front().copied() {
             if at + REMEMBERED > now && self.ended.len() <= REMEMBERED_MAX {
                 break;
             }
             self.ended.pop_front();
-            self.marks.remove(&Subject::Call(conn_id));
+            self.unmark(&Subject::Call(conn_id));
+        }
+        while let Some((heard, subject)) = self.silent.first().cloned() {
+            if heard + SILENT_FOR > self.time {
+                break;
+            }
+            self.unmark(&subject);
         }
     }
 
     /// Forgets a call that was dropped for want of room.
     pub(super) fn drop_call(&mut self, conn_id: ConnId) {
         let subject = Subject::Call(conn_id);
-        self.marks.remove(&subject);
-        self.held_count -= self.held.remove(&subject).map_or(0, |waiting| waiting.len());
+        self.unmark(&subject);
+        let waiting = self.held.remove(&subject).unwrap_or_default();
+        self.let_go(waiting.values().map(|(_, stamped)| stamped));
     }
 
     // === snapshot ===
@@ -175,6 +235,7 @@ impl Order {
                 subject: subject.clone(),
                 token: mark.token,
                 seq: mark.seq,
+                heard: mark.heard,
                 ended_at: if let Subject::Call(id) = subject { ended.get(id).copied() } else { None },
             })
             .collect();
@@ -192,14 +253,30 @@ impl Order {
             if let (Some(at), Subject::Call(id)) = (mark.ended_at, &mark.subject) {
                 order.ended.push_back((at, *id));
             }
-            order.marks.insert(mark.subject, Mark { token: mark.token, seq: mark.seq });
+            order.time = order.time.max(mark.heard);
+            order.remember(mark.subject, Mark { token: mark.token, seq: mark.seq, heard: mark.heard });
         }
         order.ended.make_contiguous().sort_unstable();
         for HeldSnapshot { since, stamped } in held {
-            let waiting = order.held.entry(stamped.id.subject.clone()).or_default();
-            waiting.insert((stamped.id.token, stamped.id.seq), (since, stamped));
-            order.held_count += 1;
+            order.hold(stamped, since);
         }
         order
     }
+}
+
+/// Bytes of a held fact, about.
+fn weight(stamped: &Stamped) -> usize {
+    let event = &stamped.event;
+    1_024 + event.user_data.bytes() + event.reasons.bytes() + event.extensions.bytes()
+}
+
+fn mark_bytes(subject: &Subject) -> usize {
+    let name = match subject {
+        Subject::Call(_) => 0,
+        Subject::Agent(name) => name.as_str().len(),
+        Subject::Queue(name) => name.as_str().len(),
+        Subject::Dn(name) => name.as_str().len(),
+        Subject::Session(name) => name.as_str().len(),
+    };
+    MARK_BYTES + name
 }

@@ -31,6 +31,8 @@ pub struct MarkSnapshot {
     pub subject: Subject,
     pub token: Token,
     pub seq: Seq,
+    /// The stream's time when it came.
+    pub heard: Timestamp,
     pub ended_at: Option<Timestamp>,
 }
 

@@ -9,7 +9,7 @@ use contracts::v1::{self, queue_command::Command};
 use infra::{Position, Posted, PostedEntry, QueueRecord, Recipient};
 use model::{ConnId, TenantId, Timestamp};
 use routing::RequestId;
-use runtime::RoleContext;
+use runtime::{RoleContext, fault};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
@@ -25,6 +25,8 @@ const TENANTS_MAX: usize = 1_000;
 const COMMANDS_MAX: usize = 4_096;
 /// Commands that one turn takes in.
 const TURN_MAX: usize = 256;
+/// Questions about calls that one turn answers; the others are to be asked again. All tenants share the thread.
+const EXPLAINED_MAX: usize = 16;
 /// Repairs that one turn takes in.
 const REPAIRS_MAX: usize = 64;
 /// A repair that another replica has held for so long without carrying it out is taken over.
@@ -51,7 +53,8 @@ pub(super) enum Ask {
     Command(Command, Listener),
     Agents(v1::AgentsUpdate, oneshot::Sender<u64>),
     Call(Box<v1::CallDetails>),
-    Explain(Option<ConnId>, oneshot::Sender<v1::ExplainResponse>),
+    /// Without an answer when too many have asked.
+    Explain(ConnId, oneshot::Sender<Option<v1::ExplainResponse>>),
 }
 
 /// The desks of all tenants that were mentioned so far.
@@ -92,11 +95,11 @@ impl Desks {
     }
 }
 
-/// Serves a tenant until the role ends. What goes wrong there is this tenant's affair: its queues are taken over anew from the ledger, and
-/// those of others go on.
+/// Serves a tenant until the role ends. What goes wrong there, a panic too, is this tenant's affair: its queues are taken over anew from the
+/// ledger, and those of others go on.
 async fn serve(ctx: RoleContext, tenant: TenantId, mut asked: mpsc::Receiver<Ask>, metrics: Metrics) -> Result<()> {
     loop {
-        match serve_once(&ctx, &tenant, &mut asked, &metrics).await {
+        match fault::contained(serve_once(&ctx, &tenant, &mut asked, &metrics)).await {
             Ok(End::Closed) => return Ok(()),
             Ok(End::Lost) => metrics.ownership_lost(),
             Err(fault) => {
@@ -126,6 +129,7 @@ async fn serve_once(
         listeners: HashMap::new(),
         metrics: metrics.clone(),
         writes: Writes::new(ctx.stores.queues.clone(), ctx.clock.clone()),
+        explained: 0,
     };
     desk.run(asked).await
 }
@@ -180,6 +184,8 @@ struct Desk {
     listeners: HashMap<RequestId, Listener>,
     metrics: Metrics,
     writes: Writes,
+    /// Questions that this turn has answered.
+    explained: usize,
 }
 
 impl Desk {
@@ -205,6 +211,7 @@ impl Desk {
                 () = self.ctx.drain.begun(), if batch.is_empty() && !self.ctx.drain.is_draining() => {}
             }
             let now = self.ctx.clock.now();
+            self.explained = 0;
             let answers: Vec<Answer> = batch.drain(..).filter_map(|ask| self.take(ask, now)).collect();
             let mut turn = self.queues.turn(now);
             if !self.commit(&mut turn, now).await? {
@@ -269,7 +276,11 @@ impl Desk {
                 self.queues.take_call(*details, now);
                 None
             }
-            Ask::Explain(call, reply) => Some(Answer::Explained(Box::new(self.queues.explain(call)), reply)),
+            Ask::Explain(call, reply) => {
+                self.explained += 1;
+                let explained = (self.explained <= EXPLAINED_MAX).then(|| self.queues.explain(call));
+                Some(Answer::Explained(Box::new(explained), reply))
+            }
         }
     }
 
@@ -331,7 +342,7 @@ fn is_last(outcome: &v1::queue_outcome::Outcome) -> bool {
 /// What is answered after the commit. A caller who is gone needs no answer.
 enum Answer {
     Agents(u64, oneshot::Sender<u64>),
-    Explained(Box<v1::ExplainResponse>, oneshot::Sender<v1::ExplainResponse>),
+    Explained(Box<Option<v1::ExplainResponse>>, oneshot::Sender<Option<v1::ExplainResponse>>),
 }
 
 impl Answer {

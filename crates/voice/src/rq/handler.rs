@@ -427,12 +427,10 @@ impl TenantQueues {
         }
     }
 
-    /// What waits, and why nobody takes it.
-    pub fn explain(&self, only: Option<ConnId>) -> v1::ExplainResponse {
-        let snapshot = self.router.snapshot();
-        let concerned = |call: &ConnId| only.is_none_or(|only| only == *call);
-        let waiting = snapshot.requests.iter().filter(|request| concerned(&request.submission.call));
-        let decisions = self.decisions.iter().filter(|(call, _)| concerned(call));
+    /// What of a call waits, and why nobody takes it.
+    pub fn explain(&self, call: ConnId) -> v1::ExplainResponse {
+        let waiting = self.router.of_call(call).filter_map(|id| self.router.request(id));
+        let decisions = self.decisions.iter().filter(|(of, _)| *of == call);
         v1::ExplainResponse {
             waiting: waiting
                 .map(|request| v1::Waiting {
@@ -588,6 +586,17 @@ mod tests {
             ..v1::Submit::default()
         };
         queues.command(Command::Submit(submit), now);
+    }
+
+    #[test]
+    fn a_question_is_answered_for_its_own_call_alone() {
+        let now = Timestamp::from_millis(1_000);
+        let mut queues = queues();
+        submit(&mut queues, "r1", 1, now);
+        submit(&mut queues, "r2", 2, now);
+        let waiting = queues.explain(ConnId(2)).waiting;
+        assert_eq!(waiting.iter().map(|w| w.request_id.as_str()).collect::<Vec<_>>(), ["r2"]);
+        assert!(queues.explain(ConnId(3)).waiting.is_empty());
     }
 
     #[test]

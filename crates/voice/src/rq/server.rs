@@ -1,11 +1,14 @@
 //! gRPC 12100: streams of commands and outcomes, of agents, of calls.
 
-use std::pin::Pin;
+use std::sync::Arc;
 
 use contracts::v1;
 use contracts::v1::routing_server::Routing;
 use futures::{Stream, StreamExt as _};
+use infra::Clock;
 use model::ConnId;
+use net::grpc::{Answers, Streams, while_believed};
+use runtime::Caller;
 use tokio::sync::{mpsc, oneshot};
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
@@ -17,25 +20,54 @@ use super::parts::Parts;
 /// Acknowledgements that may wait to be read.
 const TAKEN_MAX: usize = 64;
 
-type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
-
 /// The service.
 pub(super) struct Server {
     desks: Desks,
+    clock: Arc<dyn Clock>,
+    streams: Streams,
 }
 
+#[allow(clippy::result_large_err, reason = "tonic's handlers return Status as it is")]
 impl Server {
-    pub fn new(desks: Desks) -> Self {
-        Self { desks }
+    pub fn new(desks: Desks, clock: Arc<dyn Clock>) -> Self {
+        Self { desks, clock, streams: Streams::default() }
     }
 
-    #[allow(clippy::result_large_err, reason = "tonic's handlers return Status as it is")]
-    fn desk<T>(&self, request: &Request<T>, scope: &str) -> Result<mpsc::Sender<Ask>, Status> {
-        let caller = net::grpc::caller(request)?;
-        caller.needs_scope(scope).map_err(|problem| Status::permission_denied(problem.to_string()))?;
+    fn desk<T>(&self, request: &Request<T>) -> Result<mpsc::Sender<Ask>, Status> {
         let tenant = net::grpc::tenant(request)?;
         self.desks.desk(&tenant).ok_or_else(|| Status::resource_exhausted("too many tenants"))
     }
+
+    /// Those answers, counted among the caller's and not beyond the token.
+    fn stream<T: Send + 'static>(
+        &self,
+        of: &Request<impl Sized>,
+        answers: impl Stream<Item = Result<T, Status>> + Send + 'static,
+    ) -> Result<Answers<T>, Status> {
+        let (caller, tenant) = (net::grpc::caller(of)?, net::grpc::tenant(of)?);
+        let permit = self.streams.open(Some(&tenant), caller.subject())?;
+        Ok(permit.with(while_believed(answers, caller, self.clock.clone())))
+    }
+}
+
+#[allow(clippy::result_large_err, reason = "tonic's handlers return Status as it is")]
+fn needs_scope(caller: &Caller, scope: &str) -> Result<(), Status> {
+    caller.needs_scope(scope).map_err(|problem| Status::permission_denied(problem.to_string()))
+}
+
+/// What a role tells of its own state changes everybody's calls: it comes from that role, whatever scopes others have.
+#[allow(clippy::result_large_err, reason = "tonic's handlers return Status as it is")]
+fn needs_role(caller: &Caller, role: &str) -> Result<(), Status> {
+    match caller.role() {
+        Some(own) if own == role => Ok(()),
+        _ => Err(Status::permission_denied(format!("this comes from the role {role} alone"))),
+    }
+}
+
+/// A question about all calls would cost each waiting one a look at the agents.
+#[allow(clippy::result_large_err, reason = "tonic's handlers return Status as it is")]
+fn named_call(conn_id: u64) -> Result<ConnId, Status> {
+    if conn_id == 0 { Err(Status::invalid_argument("conn_id: it names no call")) } else { Ok(ConnId(conn_id)) }
 }
 
 fn gone() -> Status {
@@ -50,24 +82,30 @@ impl Routing for Server {
         &self,
         request: Request<Streaming<v1::QueueCommand>>,
     ) -> Result<Response<Self::QueueStream>, Status> {
-        let desk = self.desk(&request, "routing")?;
+        needs_scope(net::grpc::caller(&request)?, "routing")?;
+        let desk = self.desk(&request)?;
         let (outcomes, answers) = mpsc::channel(OUTCOMES_MAX);
         let listener = Listener { outcomes, overflowed: CancellationToken::new() };
         let overflowed = listener.overflowed.clone();
+        let ended = async move { overflowed.cancelled().await };
+        let answers = ReceiverStream::new(answers).map(Ok).take_until(Box::pin(ended));
+        let answers = self.stream(&request, answers)?;
         let mut commands = request.into_inner();
         tokio::spawn(async move {
-            while let Some(Ok(command)) = commands.next().await {
+            loop {
+                // Whose answers have ended, with the token or otherwise, is heard no more.
+                let command = tokio::select! {
+                    command = commands.next() => command,
+                    () = listener.outcomes.closed() => return,
+                };
+                let Some(Ok(command)) = command else { return };
                 let Some(command) = command.command else { continue };
                 if desk.send(Ask::Command(command, listener.clone())).await.is_err() {
                     return;
                 }
             }
         });
-        let answers = ReceiverStream::new(answers).map(Ok);
-        let ended = async move {
-            overflowed.cancelled().await;
-        };
-        Ok(Response::new(Box::pin(answers.take_until(Box::pin(ended)))))
+        Ok(Response::new(answers))
     }
 
     type PushAgentsStream = Answers<v1::AgentsTaken>;
@@ -76,9 +114,11 @@ impl Routing for Server {
         &self,
         request: Request<Streaming<v1::AgentsUpdate>>,
     ) -> Result<Response<Self::PushAgentsStream>, Status> {
-        let desk = self.desk(&request, "routing")?;
-        let mut updates = request.into_inner();
+        needs_role(net::grpc::caller(&request)?, "tenant")?;
+        let desk = self.desk(&request)?;
         let (taken, answers) = mpsc::channel(TAKEN_MAX);
+        let answers = self.stream(&request, ReceiverStream::new(answers))?;
+        let mut updates = request.into_inner();
         tokio::spawn(async move {
             let mut parts = Parts::default();
             while let Some(Ok(part)) = updates.next().await {
@@ -99,7 +139,7 @@ impl Routing for Server {
                 }
             }
         });
-        Ok(Response::new(Box::pin(ReceiverStream::new(answers))))
+        Ok(Response::new(answers))
     }
 
     type PushCallsStream = Answers<v1::CallsTaken>;
@@ -108,9 +148,11 @@ impl Routing for Server {
         &self,
         request: Request<Streaming<v1::CallDetails>>,
     ) -> Result<Response<Self::PushCallsStream>, Status> {
-        let desk = self.desk(&request, "routing")?;
-        let mut calls = request.into_inner();
+        needs_role(net::grpc::caller(&request)?, "sip-cluster")?;
+        let desk = self.desk(&request)?;
         let (taken, answers) = mpsc::channel(TAKEN_MAX);
+        let answers = self.stream(&request, ReceiverStream::new(answers))?;
+        let mut calls = request.into_inner();
         tokio::spawn(async move {
             let mut count = 0;
             while let Some(Ok(details)) = calls.next().await {
@@ -122,14 +164,49 @@ impl Routing for Server {
                 }
             }
         });
-        Ok(Response::new(Box::pin(ReceiverStream::new(answers))))
+        Ok(Response::new(answers))
     }
 
     async fn explain(&self, request: Request<v1::ExplainRequest>) -> Result<Response<v1::ExplainResponse>, Status> {
-        let desk = self.desk(&request, "routing:read")?;
-        let call = request.into_inner().conn_id;
+        needs_scope(net::grpc::caller(&request)?, "routing:read")?;
+        let desk = self.desk(&request)?;
+        let call = named_call(request.into_inner().conn_id)?;
         let (reply, response) = oneshot::channel();
-        desk.send(Ask::Explain((call != 0).then_some(ConnId(call)), reply)).await.map_err(|_| gone())?;
-        response.await.map(Response::new).map_err(|_| gone())
+        desk.send(Ask::Explain(call, reply)).await.map_err(|_| gone())?;
+        let explained = response.await.map_err(|_| gone())?;
+        explained.map(Response::new).ok_or_else(|| Status::resource_exhausted("too many ask at once: ask again"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use infra::SystemClock;
+    use runtime::Tokens;
+
+    use super::*;
+
+    #[test]
+    fn agents_and_calls_are_pushed_by_their_role_alone_whatever_scopes_others_have() {
+        let tokens = Tokens::with_key(&Tokens::new_key().unwrap(), Arc::new(SystemClock::start())).unwrap();
+        let verified = |token: String| tokens.verify(&token, "rq").unwrap();
+        let role = |role: &str| verified(tokens.of_role(role, &format!("{role}-1"), "rq").unwrap());
+        let hour = Duration::from_secs(3_600);
+        let person = verified(tokens.issue(None, "tenant/tenant-1", "routing routing:read", "rq", hour).unwrap());
+        assert!(needs_role(&role("tenant"), "tenant").is_ok());
+        for other in [&person, &role("ors")] {
+            let refused = needs_role(other, "tenant").unwrap_err();
+            assert_eq!(refused.code(), tonic::Code::PermissionDenied);
+            assert!(refused.message().contains("the role tenant alone"), "{refused}");
+        }
+        assert!(needs_scope(&person, "routing").is_ok(), "a request for an agent is another matter");
+    }
+
+    #[test]
+    fn a_question_names_its_call() {
+        assert_eq!(named_call(7).unwrap(), ConnId(7));
+        let refused = named_call(0).unwrap_err();
+        assert_eq!((refused.code(), refused.message()), (tonic::Code::InvalidArgument, "conn_id: it names no call"));
     }
 }

@@ -6,8 +6,10 @@ use scxml::{Action, ActionNode, Value};
 
 use super::{CallSession, Playing, REDIRECT, Stage, TERMINATE};
 
-/// The most digits that are collected at once.
-const DIGITS_MAX: f64 = 64.0;
+/// The most digits that are collected at once: as many as media collects.
+const DIGITS_MAX: f64 = 32.0;
+/// The keys that may end a collection.
+const KEYS: &str = "0123456789*#ABCD";
 /// Seconds to wait for the first digit where the application says nothing.
 const FIRST_DIGIT_S: f64 = 5.0;
 /// Seconds to wait between digits where the application says nothing.
@@ -154,8 +156,8 @@ fn collect(node: &ActionNode) -> Result<Treatment, String> {
     let max_digits = number(node, "maxdigits", 1.0, DIGITS_MAX)?;
     let terminator = match text(node, "termdigit") {
         None => None,
-        Some(text) if text.chars().count() == 1 => text.chars().next(),
-        Some(_) => return Err("termdigit: must be one digit".to_owned()),
+        Some(text) if text.len() == 1 && KEYS.contains(&text) => text.chars().next(),
+        Some(_) => return Err(format!("termdigit: must be one key of {KEYS}")),
     };
     Ok(Treatment::PlayAndCollect {
         prompts: if node.attribute("prompts").is_some() { prompts(node)? } else { Vec::new() },

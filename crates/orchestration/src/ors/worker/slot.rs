@@ -13,7 +13,8 @@ use infra::{Position, SessionId};
 use model::{ConnId, TenantId, Token};
 use tokio::sync::mpsc;
 
-use super::{Key, Restore, Work};
+use super::fair::Inbox;
+use super::{Key, Posted, Restore};
 use crate::ors::applications::Application;
 use crate::ors::call_session::Caller;
 use crate::ors::session_facts::SessionFacts;
@@ -32,7 +33,7 @@ const ABANDONED_OF_TENANT_MAX: usize = 2;
 
 /// Inbox and sessions of one worker, whichever thread serves it.
 pub(in crate::ors) struct Slot {
-    pub(super) inbox: tokio::sync::Mutex<mpsc::Receiver<Work>>,
+    pub(super) inbox: tokio::sync::Mutex<Inbox>,
     seen: Mutex<Seen>,
     looks_max: u32,
 }
@@ -85,10 +86,10 @@ pub(in crate::ors) struct Left {
 
 impl Slot {
     /// A place for threads whose scripts have that time for an evaluation.
-    pub fn new(inbox: mpsc::Receiver<Work>, script_time: Duration) -> Self {
+    pub fn new(inbox: mpsc::Receiver<Posted>, script_time: Duration) -> Self {
         let looks = script_time.as_secs().saturating_mul(LOOKS_PER_EVALUATION);
         let looks_max = u32::try_from(looks).unwrap_or(u32::MAX).max(LOOKS_MAX);
-        Self { inbox: tokio::sync::Mutex::new(inbox), seen: Mutex::default(), looks_max }
+        Self { inbox: tokio::sync::Mutex::new(Inbox::new(inbox)), seen: Mutex::default(), looks_max }
     }
 
     /// Says what may hold the thread from here on.

@@ -42,7 +42,7 @@ fn worker_at(clock: Arc<dyn Clock>) -> Worker {
     worker_in(slot(inbox), 0, Barred::default(), clock)
 }
 
-fn slot(inbox: mpsc::Receiver<Work>) -> Arc<Slot> {
+fn slot(inbox: mpsc::Receiver<Posted>) -> Arc<Slot> {
     Arc::new(Slot::new(inbox, Duration::from_secs(2)))
 }
 
@@ -138,7 +138,7 @@ fn a_panic_in_a_turn_costs_its_session_and_no_other() {
     takes_the_default(step, Fault::Panicked);
     assert_eq!(step.change, Some(Change::End));
     assert!(!worker.live.contains_key(&key(1)) && worker.live.contains_key(&key(2)));
-    assert!(worker.due.iter().all(|(_, due)| *due == key(2)), "its timers are gone with it");
+    assert!(worker.timers.sessions().all(|due| due == key(2)), "its timers are gone with it");
 }
 
 #[test]
@@ -178,16 +178,16 @@ fn a_session_whose_steps_wait_to_be_written_waits_with_its_timers() {
     let mut worker = worker_at(clock.clone());
     let mut unwritten = start(&mut worker, 1, ticks);
     for _ in 0..20 {
-        let (due, _) = worker.due.first().cloned().expect("its timer is set");
+        let due = worker.timers.next().expect("its timer is set");
         clock.0.store(due.as_micros(), Relaxed);
-        worker.fire();
-        assert!(worker.due.first().is_some_and(|(next, _)| *next > due), "a timer is never set at or before now");
+        worker.fire(&tenant());
+        assert!(worker.timers.next().is_some_and(|next| next > due), "a timer is never set at or before now");
         unwritten.append(&mut worker.out);
     }
     assert_eq!(unwritten.len(), STEPS_AHEAD_MAX);
     unwritten.clear();
     clock.0.fetch_add(LOOK_AGAIN.as_micros() as u64, Relaxed);
-    worker.fire();
+    worker.fire(&tenant());
     assert_eq!(worker.out.len(), 1, "it goes on when they are written");
 }
 
@@ -384,7 +384,7 @@ async fn an_abandoned_thread_takes_no_more_work_and_the_next_one_does() {
     let (next, left) = next_thread(&held);
     let (reply, answer) = oneshot::channel();
     let asked = Work::Describe { tenant: tenant(), conn_id: ConnId(1), reply };
-    sender.send(asked).await.unwrap_or_else(|_| panic!("there is room"));
+    sender.send(Posted::free(asked)).await.unwrap_or_else(|_| panic!("there is room"));
     held.run(Left::default()).await;
     drop(sender);
     next.run(left).await;

@@ -148,10 +148,10 @@ impl Worker {
         let Some(live) = self.live.get_mut(key) else { return };
         let due = due.map(|due| due.max(now + TIMER_MIN));
         if let Some(before) = std::mem::replace(&mut live.due, due) {
-            self.due.remove(&(before, key.clone()));
+            self.timers.unset(key, before);
         }
         if let Some(due) = due {
-            self.due.insert((due, key.clone()));
+            self.timers.set(key, due);
         }
     }
 
@@ -174,7 +174,7 @@ impl Worker {
     pub(super) fn remove(&mut self, key: &Key) {
         let Some(live) = self.live.remove(key) else { return };
         if let Some(due) = live.due {
-            self.due.remove(&(due, key.clone()));
+            self.timers.unset(key, due);
         }
         self.touched.insert(key.clone());
         if let Err(panic) = caught(|| drop(live)) {

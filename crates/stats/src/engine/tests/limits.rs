@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::definition::Refused;
-use crate::engine::order::{HELD_MAX, MARKS_MAX};
+use crate::engine::order::{HELD_BYTES_MAX, HELD_MAX, MARKS_BYTES_MAX, MARKS_MAX, SILENT_FOR};
 use crate::engine::store::OBJECTS_MAX;
 
 fn calls_on(dn: &str) -> Request {
@@ -31,17 +31,78 @@ fn facts_that_were_held_and_are_old_by_now_take_no_room_on_the_stack() {
     assert_eq!(repeated, HELD_MAX as u64);
 }
 
+/// A request for a DN that there is not, refused.
+fn refusal(dn: &str, now: Timestamp) -> Stamped {
+    let mut event = Event::new(EventName::Error);
+    event.this_dn = Some(Dn::parse(dn).unwrap());
+    let id = EventId { subject: Subject::Dn(Dn::parse(dn).unwrap()), token: Token(1), seq: Seq(1) };
+    Stamped { id, tenant: TenantId::parse("acme").unwrap(), at: now, trace: None, event }
+}
+
+fn knows(engine: &Engine, dn: &str) -> bool {
+    engine.snapshot().marks.iter().any(|mark| mark.subject == Subject::Dn(Dn::parse(dn).unwrap()))
+}
+
 #[test]
-fn names_without_end_are_not_remembered_without_end() {
+fn names_without_end_are_not_remembered_without_end_and_the_oldest_go_first() {
     let mut engine = Engine::new(Zone::default());
     for number in 0..MARKS_MAX + 1_000 {
-        let mut refusal = Event::new(EventName::Error);
-        refusal.this_dn = Some(Dn::parse(&number.to_string()).unwrap());
-        let id = EventId { subject: Subject::Dn(refusal.this_dn.clone().unwrap()), token: Token(1), seq: Seq(1) };
-        let tenant = TenantId::parse("acme").unwrap();
-        engine.handle_event(&Stamped { id, tenant, at: at(0, 0), trace: None, event: refusal }, at(0, 0));
+        engine.handle_event(&refusal(&number.to_string(), at(0, 0)), at(0, 0) + Duration::from_micros(number as u64));
     }
     assert_eq!(engine.snapshot().marks.len(), MARKS_MAX);
+    assert_eq!(engine.take_forgotten(), 1_000);
+}
+
+#[test]
+fn long_names_take_no_more_room_than_many_short_ones() {
+    let mut engine = Engine::new(Zone::default());
+    let fits = MARKS_BYTES_MAX / 255;
+    for number in 0..fits as u64 {
+        let now = at(0, 0) + Duration::from_micros(number);
+        engine.handle_event(&refusal(&format!("{number:0>255}"), now), now);
+    }
+    let kept = engine.snapshot().marks.len();
+    assert!(kept < fits, "{kept} of {fits}");
+    assert_eq!(engine.take_forgotten() as usize, fits - kept);
+    assert!(!knows(&engine, &format!("{:0>255}", 0)) && knows(&engine, &format!("{:0>255}", fits - 1)));
+}
+
+#[test]
+fn a_name_of_which_nothing_is_heard_is_forgotten_also_across_restarts() {
+    let mut engine = Engine::new(Zone::default());
+    engine.handle_event(&refusal("silent", at(0, 0)), at(0, 0));
+    engine.handle_event(&refusal("heard", at(0, 0)), at(0, 0));
+    let later = at(0, 0) + SILENT_FOR / 2;
+    let mut again = refusal("heard", later);
+    again.id.seq = Seq(2);
+    engine.handle_event(&again, later);
+    let mut engine = Engine::restore(engine.snapshot(), Zone::default());
+    assert!(knows(&engine, "silent") && knows(&engine, "heard"));
+    let end = at(0, 0) + SILENT_FOR;
+    engine.handle_event(&refusal("other", end), end);
+    assert!(!knows(&engine, "silent") && knows(&engine, "heard") && knows(&engine, "other"));
+    assert_eq!(engine.take_forgotten(), 0, "that was no want of room");
+}
+
+#[test]
+fn the_clock_of_one_sender_makes_nobody_old() {
+    let mut engine = Engine::new(Zone::default());
+    engine.handle_event(&refusal("one", at(0, 0)), at(0, 0));
+    engine.handle_event(&refusal("ahead", at(0, 0) + SILENT_FOR), at(0, 0));
+    assert!(knows(&engine, "one"));
+}
+
+#[test]
+fn facts_that_wait_are_bounded_in_bytes() {
+    let mut engine = Engine::new(Zone::default());
+    let large = "x".repeat(60_000);
+    for seq in 0..1_000 {
+        let mut stamped = refusal("7101", at(0, 0));
+        stamped.id.seq = Seq(10 + 2 * seq);
+        stamped.event.user_data.push("k", large.clone());
+        engine.handle_event(&stamped, at(0, 0));
+    }
+    assert!(engine.snapshot().held.len() <= HELD_BYTES_MAX / large.len());
 }
 
 #[test]

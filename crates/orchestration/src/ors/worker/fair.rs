@@ -1,0 +1,206 @@
+//! Whose turn it is: tenants share a thread by the time that their sessions take of it.
+//!
+//! Each turn is one input or one timer of the tenant that has had least. A tenant whose scripts take as long as they may so waits for
+//! itself: whoever needs little is served before its next turn.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::time::Duration;
+
+use model::{ConnId, TenantId, Timestamp};
+use tokio::sync::mpsc::{self, error::TryRecvError};
+
+use super::{INBOX_MAX, Key, Posted, Work};
+
+/// Inputs that wait by tenant; with more the rest waits in the channel. A tenant's own are bounded where they are sent.
+const GATHERED_MAX: usize = 8 * INBOX_MAX;
+/// A turn counts for so much at least: a clock may stand still for that long.
+const TURN_MIN: Duration = Duration::from_micros(1);
+
+/// What a turn is for.
+pub(super) enum Turn {
+    Input(Work),
+    Timer,
+}
+
+/// The inputs of a worker.
+pub(super) struct Inbox {
+    receiver: mpsc::Receiver<Posted>,
+    waiting: HashMap<TenantId, VecDeque<Posted>>,
+    gathered: usize,
+    /// How far each tenant is that has had more than [`Inbox::floor`].
+    had: HashMap<TenantId, Duration>,
+    /// How far the tenant was that was served last: whoever has asked for nothing saves nothing up.
+    floor: Duration,
+    timer_was_last: bool,
+}
+
+impl Inbox {
+    pub fn new(receiver: mpsc::Receiver<Posted>) -> Self {
+        Self {
+            receiver,
+            waiting: HashMap::new(),
+            gathered: 0,
+            had: HashMap::new(),
+            floor: Duration::ZERO,
+            timer_was_last: false,
+        }
+    }
+
+    /// Takes in what has come; false when nothing more can come.
+    pub fn gather(&mut self) -> bool {
+        while self.gathered < GATHERED_MAX {
+            match self.receiver.try_recv() {
+                Ok(posted) => self.put(posted),
+                Err(TryRecvError::Empty) => return true,
+                Err(TryRecvError::Disconnected) => return false,
+            }
+        }
+        true
+    }
+
+    /// Waits for the next input; false when none can come.
+    pub async fn arrive(&mut self) -> bool {
+        let posted = self.receiver.recv().await;
+        posted.map(|posted| self.put(posted)).is_some()
+    }
+
+    fn put(&mut self, posted: Posted) {
+        self.gathered += 1;
+        self.waiting.entry(posted.work.tenant().clone()).or_default().push_back(posted);
+    }
+
+    /// The next turn, of the tenant that has had least among those with an input or a timer that is due.
+    pub fn next<'a>(&mut self, due: impl Iterator<Item = &'a TenantId> + Clone) -> Option<(TenantId, Turn)> {
+        let stands = |tenant: &TenantId| (self.standing(tenant), tenant.clone());
+        let (standing, tenant) = self.waiting.keys().map(stands).chain(due.clone().map(stands)).min()?;
+        let has_timer = due.into_iter().any(|of| *of == tenant);
+        self.floor = standing;
+        self.timer_was_last = has_timer && !(self.timer_was_last && self.waiting.contains_key(&tenant));
+        if self.timer_was_last {
+            return Some((tenant, Turn::Timer));
+        }
+        let waiting = self.waiting.get_mut(&tenant)?;
+        let posted = waiting.pop_front()?;
+        self.gathered -= 1;
+        if waiting.is_empty() {
+            self.waiting.remove(&tenant);
+        }
+        Some((tenant, Turn::Input(posted.work)))
+    }
+
+    /// A tenant's turn has taken that long.
+    pub fn took(&mut self, tenant: &TenantId, time: Duration) {
+        let now = self.standing(tenant) + time.max(TURN_MIN);
+        self.had.retain(|_, had| *had > self.floor);
+        self.had.insert(tenant.clone(), now);
+    }
+
+    fn standing(&self, tenant: &TenantId) -> Duration {
+        self.had.get(tenant).copied().unwrap_or_default().max(self.floor)
+    }
+}
+
+/// When sessions are due, by tenant.
+#[derive(Default)]
+pub(super) struct Timers(BTreeMap<TenantId, BTreeSet<(Timestamp, ConnId)>>);
+
+impl Timers {
+    pub fn set(&mut self, key: &Key, due: Timestamp) {
+        self.0.entry(key.0.clone()).or_default().insert((due, key.1));
+    }
+
+    pub fn unset(&mut self, key: &Key, due: Timestamp) {
+        let Some(of_tenant) = self.0.get_mut(&key.0) else { return };
+        of_tenant.remove(&(due, key.1));
+        if of_tenant.is_empty() {
+            self.0.remove(&key.0);
+        }
+    }
+
+    /// When the next one is due.
+    pub fn next(&self) -> Option<Timestamp> {
+        self.0.values().filter_map(|of_tenant| of_tenant.first()).map(|(due, _)| *due).min()
+    }
+
+    /// The tenants that have one due.
+    pub fn tenants_due(&self, now: Timestamp) -> impl Iterator<Item = &TenantId> + Clone {
+        let is_due =
+            move |of_tenant: &BTreeSet<(Timestamp, ConnId)>| of_tenant.first().is_some_and(|(due, _)| *due <= now);
+        self.0.iter().filter(move |(_, of_tenant)| is_due(of_tenant)).map(|(tenant, _)| tenant)
+    }
+
+    /// The tenant's one that has been due for longest.
+    pub fn first_due(&self, tenant: &TenantId, now: Timestamp) -> Option<ConnId> {
+        let (due, conn_id) = self.0.get(tenant)?.first()?;
+        (*due <= now).then_some(*conn_id)
+    }
+
+    #[cfg(test)]
+    pub fn sessions(&self) -> impl Iterator<Item = Key> {
+        self.0.iter().flat_map(|(tenant, all)| all.iter().map(|(_, conn_id)| (tenant.clone(), *conn_id)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tenant(name: &str) -> TenantId {
+        TenantId::parse(name).unwrap()
+    }
+
+    fn inbox(posted: &[(&str, usize)]) -> Inbox {
+        let (sender, receiver) = mpsc::channel(1_000);
+        for (name, count) in posted {
+            for _ in 0..*count {
+                assert!(sender.try_send(Posted::free(Work::Resubmit(tenant(name)))).is_ok());
+            }
+        }
+        let mut inbox = Inbox::new(receiver);
+        inbox.gather();
+        inbox
+    }
+
+    #[test]
+    fn a_tenant_whose_turns_are_long_holds_up_none_whose_turns_are_short() {
+        let mut inbox = inbox(&[("greedy", 50), ("honest", 10)]);
+        let timers = [tenant("greedy")];
+        let mut order = Vec::new();
+        while let Some((of, _)) = inbox.next(timers.iter()).filter(|_| order.len() < 100) {
+            let long = of == tenant("greedy");
+            inbox.took(&of, Duration::from_millis(if long { 300 } else { 1 }));
+            order.push(of);
+        }
+        let last = order.iter().rposition(|of| *of == tenant("honest")).unwrap();
+        let greedy_before = order.iter().take(last).filter(|of| **of == tenant("greedy")).count();
+        assert!(greedy_before <= 1, "{greedy_before} turns of the greedy tenant came before");
+    }
+
+    #[test]
+    fn whoever_comes_late_has_saved_nothing_up() {
+        let mut inbox = inbox(&[("early", 20)]);
+        for _ in 0..10 {
+            let (of, _) = inbox.next(std::iter::empty()).unwrap();
+            inbox.took(&of, Duration::from_secs(1));
+        }
+        (0..10).for_each(|_| inbox.put(Posted::free(Work::Resubmit(tenant("late")))));
+        let mut turns = HashMap::<TenantId, usize>::new();
+        for _ in 0..10 {
+            let (of, _) = inbox.next(std::iter::empty()).unwrap();
+            inbox.took(&of, Duration::from_secs(1));
+            *turns.entry(of).or_default() += 1;
+        }
+        assert_eq!(turns[&tenant("early")], 5);
+    }
+
+    #[test]
+    fn a_tenants_own_timers_and_inputs_take_turns() {
+        let mut inbox = inbox(&[("one", 5)]);
+        let due = [tenant("one")];
+        let mut turns = (0..10).map(|_| match inbox.next(due.iter()).unwrap() {
+            (_, Turn::Timer) => 't',
+            (_, Turn::Input(_)) => 'i',
+        });
+        assert_eq!(turns.by_ref().collect::<String>(), "tititititi");
+    }
+}
