@@ -1,8 +1,9 @@
 //! The journal: frames of length, CRC-32 and payload; a torn tail is dropped, a damaged frame put aside; a snapshot replaces what has
 //! grown long.
 //!
-//! Files are `<n>.snapshot` and `<n>.journal` with n counting up. A snapshot counts only if its end mark is there, so a crash while one
-//! is written leaves the pair before it in force.
+//! Files are `<n>.snapshot` and `<n>.journal` with n counting up. A snapshot is written as `<n>.part`; its renaming is the one moment in
+//! which it replaces the pair before it. It counts only if its end mark is there, and a journal only with its snapshot: a kill at any
+//! moment leaves the one pair or the other in force.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -28,6 +29,9 @@ pub enum FsyncPolicy {
     /// The operating system decides.
     Never,
 }
+
+/// The number of the first journal, which has no snapshot before it.
+const FIRST: u64 = 1;
 
 /// Length and CRC before each payload.
 const HEADER: usize = 8;
@@ -148,16 +152,17 @@ impl Journal {
     pub(super) fn compact(&mut self, turns: impl Iterator<Item = Turn>) -> Result<()> {
         let next = self.number + 1;
         let part = self.folder.join(format!("{next}.part"));
-        let snapshot = snapshot_path(&self.folder, next);
-        let begun = write_snapshot(&part, turns)
-            .and_then(|()| fs::rename(&part, &snapshot))
-            .map_err(|e| io_error("the snapshot", &e))
-            .and_then(|()| open_for_append(&journal_path(&self.folder, next)));
+        let begun = write_snapshot(&part, turns).map_err(|e| io_error("the snapshot", &e)).and_then(|()| {
+            // Before the snapshot is in force: nothing may fail behind that, and what an earlier life has left is of no snapshot.
+            let file = begin_journal(&journal_path(&self.folder, next))?;
+            fs::rename(&part, snapshot_path(&self.folder, next)).map_err(|e| io_error("the snapshot", &e))?;
+            Ok(file)
+        });
         self.file = match begun {
             Ok(file) => Arc::new(file),
             Err(error) => {
-                // What is begun of it takes room that is missing, and a whole one would stand for more than is in it.
-                let _ = (fs::remove_file(&part), fs::remove_file(&snapshot));
+                // What is begun of it takes room that is missing.
+                let _ = fs::remove_file(&part);
                 return Err(error);
             }
         };
@@ -303,24 +308,53 @@ fn write_snapshot(path: &Path, turns: impl Iterator<Item = Turn>) -> io::Result<
     file.get_ref().sync_all()
 }
 
-/// The number of the newest pair whose snapshot is whole; leftovers of others are removed.
+/// The number of the newest pair that is whole; leftovers of others are removed.
 fn newest(folder: &Path) -> Result<u64> {
-    let entries = fs::read_dir(folder).map_err(|e| io_error("the journal's folder", &e))?;
     let mut numbers: Vec<u64> =
-        entries.filter_map(|entry| entry.ok()?.path().file_stem()?.to_str()?.parse().ok()).collect();
+        numbered(folder, &["snapshot", "journal"])?.into_iter().map(|(number, _)| number).collect();
     numbers.sort_unstable();
-    numbers.dedup();
-    let whole = |number: &u64| {
-        let path = snapshot_path(folder, *number);
-        !path.exists() || read_frames(&path, &mut |_| (), &mut |_| ()).is_ok_and(|frames| frames.ended)
-    };
-    let chosen = numbers.iter().rev().copied().find(whole);
-    let Some(last) = numbers.last() else { return Ok(1) };
-    Ok(chosen.unwrap_or_else(|| {
-        // It was whole when it replaced the one before it: what is left of it is all that there is.
-        tracing::error!(folder = %folder.display(), "the snapshot is damaged: what can be read of it is");
-        *last
-    }))
+    let Some(last) = numbers.last() else { return Ok(FIRST) };
+    if let Some(whole) = numbers.iter().rev().copied().find(|number| is_whole(folder, *number)) {
+        remove_leftovers(folder, whole);
+        return Ok(whole);
+    }
+    // It was whole when it replaced the one before it: what is left of it is all that there is.
+    tracing::error!(folder = %folder.display(), "the snapshot is damaged: what can be read of it is");
+    let has_snapshot = |number: &&u64| snapshot_path(folder, **number).exists();
+    Ok(*numbers.iter().rev().find(has_snapshot).unwrap_or(last))
+}
+
+fn is_whole(folder: &Path, number: u64) -> bool {
+    let path = snapshot_path(folder, number);
+    if !path.exists() {
+        return number == FIRST;
+    }
+    read_frames(&path, &mut |_| (), &mut |_| ()).is_ok_and(|frames| frames.ended)
+}
+
+/// Removes what a kill during a compaction has left: snapshots that were not finished, and pairs that have been replaced.
+fn remove_leftovers(folder: &Path, in_force: u64) {
+    let replaced = numbered(folder, &["snapshot", "journal"]).unwrap_or_default().into_iter();
+    let replaced = replaced.filter(|(number, _)| *number < in_force);
+    for (_, path) in numbered(folder, &["part"]).unwrap_or_default().into_iter().chain(replaced) {
+        if let Err(error) = fs::remove_file(&path) {
+            tracing::warn!(path = %path.display(), %error, "a file of an earlier compaction stays");
+        }
+    }
+}
+
+/// The files of a folder that have a number and one of these endings.
+fn numbered(folder: &Path, endings: &[&str]) -> Result<Vec<(u64, PathBuf)>> {
+    let entries = fs::read_dir(folder).map_err(|e| io_error("the journal's folder", &e))?;
+    let paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
+    let ours = paths.filter(|path| path.extension().is_some_and(|ending| endings.iter().any(|e| ending == *e)));
+    Ok(ours.filter_map(|path| Some((path.file_stem()?.to_str()?.parse().ok()?, path))).collect())
+}
+
+/// The empty journal that follows a snapshot.
+fn begin_journal(path: &Path) -> Result<File> {
+    let _ = fs::remove_file(path);
+    open_for_append(path)
 }
 
 fn open_for_append(path: &Path) -> Result<File> {

@@ -342,6 +342,60 @@ async fn a_snapshot_that_was_not_finished_does_not_count() {
     assert_eq!(alive(&store).await, [1]);
 }
 
+/// What a kill may leave of a compaction: the files of `before`, and of `after` those named so, the first of them no longer than this.
+fn torn_compaction(before: &Path, after: &Path, name: &str, files: &[(&str, &str, usize)], gone: &[&str]) -> Folder {
+    let torn = Folder::new(name);
+    for file in std::fs::read_dir(before).unwrap().map(Result::unwrap) {
+        std::fs::copy(file.path(), torn.0.join(file.file_name())).unwrap();
+    }
+    for (from, to, length) in files {
+        let bytes = std::fs::read(after.join(from)).unwrap();
+        std::fs::write(torn.0.join(to), &bytes[..bytes.len().min(*length)]).unwrap();
+    }
+    for file in gone {
+        std::fs::remove_file(torn.0.join(file)).unwrap();
+    }
+    torn
+}
+
+#[tokio::test]
+async fn a_kill_at_any_moment_of_a_compaction_loses_nothing() {
+    let (before, after, clock) = (Folder::new("compaction-before"), Folder::new("compaction-after"), clock());
+    let open = |folder: &Path, compact_at| {
+        Embedded::open(folder, JournalSettings { fsync: FsyncPolicy::Never, compact_at }, clock.clone()).unwrap()
+    };
+    open(&before.0, 0).commit(vec![call(1, "one")]).await.unwrap();
+    open(&before.0, u64::MAX).commit(vec![call(2, "two")]).await.unwrap();
+    for file in ["2.snapshot", "2.journal"] {
+        std::fs::copy(before.0.join(file), after.0.join(file)).unwrap();
+    }
+    open(&after.0, 0).commit(vec![call(3, "three")]).await.unwrap();
+    let whole = usize::MAX;
+    let (part, snapshot, journal) = ("3.part", ("3.snapshot", "3.snapshot", whole), ("3.journal", "3.journal", whole));
+    let moments: [(&[(&str, &str, usize)], &[&str], &[u64]); 9] = [
+        (&[], &[], &[1, 2]),
+        (&[("3.snapshot", part, 0)], &[], &[1, 2]),
+        (&[("3.snapshot", part, 20)], &[], &[1, 2]),
+        (&[("3.snapshot", part, whole)], &[], &[1, 2]),
+        (&[("3.snapshot", part, whole), journal], &[], &[1, 2]),
+        (&[snapshot, journal], &[], &[1, 2, 3]),
+        // A release before this one began the journal last.
+        (&[snapshot], &[], &[1, 2, 3]),
+        (&[snapshot, journal], &["2.journal"], &[1, 2, 3]),
+        (&[snapshot, journal], &["2.journal", "2.snapshot"], &[1, 2, 3]),
+    ];
+    for (at, (files, gone, calls)) in moments.into_iter().enumerate() {
+        let torn = torn_compaction(&before.0, &after.0, &format!("compaction-{at}"), files, gone);
+        assert_eq!(alive(&open(&torn.0, u64::MAX)).await, calls, "moment {at}");
+        // What was left over does not come back with the compactions that follow.
+        open(&torn.0, 0).commit(vec![call(9, "later")]).await.unwrap();
+        assert_eq!(alive(&open(&torn.0, u64::MAX)).await, [calls, &[9]].concat(), "moment {at}, later");
+        let mut left: Vec<_> = std::fs::read_dir(&torn.0).unwrap().map(|f| f.unwrap().file_name()).collect();
+        left.sort();
+        assert_eq!(left.len(), 3, "moment {at}: {left:?}");
+    }
+}
+
 #[tokio::test]
 async fn on_a_full_disk_nothing_begins_and_nothing_of_what_was_refused_remains() {
     let (folder, clock) = (Folder::new("full"), clock());
