@@ -62,7 +62,7 @@ pub(super) struct Journal {
     /// Wakes the sync thread, which takes the latest order.
     sync: SyncSender<()>,
     latest: Arc<Mutex<Option<Order>>>,
-    synced: watch::Receiver<u64>,
+    progress: Arc<watch::Sender<Progress>>,
     policy: FsyncPolicy,
     /// Held for the journal's life: two processes in one folder would write over each other.
     _lock: File,
@@ -71,7 +71,34 @@ pub(super) struct Journal {
 /// What the sync thread is told.
 struct Order {
     file: Arc<File>,
+    number: u64,
     upto: u64,
+}
+
+/// How far the disk has what was written.
+#[derive(Clone, Debug)]
+pub(super) struct Progress {
+    /// In bytes since the process began.
+    pub(super) upto: u64,
+    /// The journal in force.
+    number: u64,
+    /// Why the disk has refused what the system had taken of this journal: nothing of it counts as durable any more.
+    refused: Option<DiskError>,
+}
+
+/// Why a write of the disk failed.
+#[derive(Clone, Debug)]
+struct DiskError {
+    kind: io::ErrorKind,
+    text: String,
+}
+
+impl Progress {
+    /// Why nothing more can be written before a snapshot has replaced the journal.
+    pub(super) fn refusal(&self) -> Option<StoreError> {
+        let DiskError { kind, text } = self.refused.clone()?;
+        Some(io_error("the journal", &io::Error::new(kind, text)))
+    }
 }
 
 impl Journal {
@@ -94,9 +121,10 @@ impl Journal {
         let length = file.metadata().map_err(|e| io_error("the journal", &e))?.len();
         let dirty_tail = length > good;
         let (sync, orders) = sync_channel(1);
-        let (announce, synced) = watch::channel(0);
+        let progress = Arc::new(watch::Sender::new(Progress { upto: 0, number, refused: None }));
         let latest: Arc<Mutex<Option<Order>>> = Arc::default();
-        let (given, pause) = (latest.clone(), if policy == FsyncPolicy::Grouped { GROUP } else { Duration::ZERO });
+        let (given, announce) = (latest.clone(), progress.clone());
+        let pause = if policy == FsyncPolicy::Grouped { GROUP } else { Duration::ZERO };
         thread::Builder::new()
             .name("journal-sync".to_owned())
             .spawn(move || sync_loop(&orders, &given, &announce, pause))
@@ -110,7 +138,7 @@ impl Journal {
             total: 0,
             sync,
             latest,
-            synced,
+            progress,
             policy,
             _lock: lock,
         };
@@ -118,9 +146,14 @@ impl Journal {
         Ok(journal)
     }
 
-    /// Announces up to where, in bytes since the process began, the disk has what was written.
-    pub(super) fn synced(&self) -> watch::Receiver<u64> {
-        self.synced.clone()
+    /// Announces how far the disk has what was written.
+    pub(super) fn progress(&self) -> watch::Receiver<Progress> {
+        self.progress.subscribe()
+    }
+
+    /// Why nothing can be written before the next [`Journal::compact`].
+    pub(super) fn refusal(&self) -> Option<StoreError> {
+        self.progress.borrow().refusal()
     }
 
     /// What a commit has to wait for.
@@ -143,12 +176,18 @@ impl Journal {
             let _ = self.drop_torn_tail();
             return Err(io_error("the journal", &error));
         }
+        if let Err(error) = self.order_sync(self.total + frame.len() as u64) {
+            self.dirty_tail = true;
+            let _ = self.drop_torn_tail();
+            return Err(error);
+        }
         self.good += frame.len() as u64;
         self.total += frame.len() as u64;
-        self.order_sync()
+        Ok(())
     }
 
-    /// Writes the state as a snapshot and begins an empty journal.
+    /// Writes the state as a snapshot and begins an empty journal. All that was written before is durable then, whatever the disk has
+    /// refused.
     pub(super) fn compact(&mut self, turns: impl Iterator<Item = Turn>) -> Result<()> {
         let next = self.number + 1;
         let part = self.folder.join(format!("{next}.part"));
@@ -172,7 +211,8 @@ impl Journal {
         self.number = next;
         self.good = 0;
         self.dirty_tail = false;
-        self.order_sync()
+        self.progress.send_replace(Progress { upto: self.total, number: next, refused: None });
+        Ok(())
     }
 
     fn drop_torn_tail(&mut self) -> Result<()> {
@@ -183,12 +223,12 @@ impl Journal {
         Ok(())
     }
 
-    fn order_sync(&self) -> Result<()> {
+    fn order_sync(&self, upto: u64) -> Result<()> {
         if self.policy == FsyncPolicy::Never {
             return Ok(());
         }
         // The latest order counts for those before it: a file that was left is in the snapshot that replaced it.
-        *held(&self.latest) = Some(Order { file: self.file.clone(), upto: self.total });
+        *held(&self.latest) = Some(Order { file: self.file.clone(), number: self.number, upto });
         match self.sync.try_send(()) {
             // Full: the thread has been told and has not looked yet.
             Ok(()) | Err(TrySendError::Full(())) => Ok(()),
@@ -199,14 +239,25 @@ impl Journal {
     }
 }
 
-fn sync_loop(orders: &Receiver<()>, latest: &Mutex<Option<Order>>, announce: &watch::Sender<u64>, pause: Duration) {
+fn sync_loop(orders: &Receiver<()>, latest: &Mutex<Option<Order>>, announce: &watch::Sender<Progress>, pause: Duration) {
     while orders.recv().is_ok() {
         let Some(order) = held(latest).take() else { continue };
-        if order.file.sync_data().is_err() {
-            // The disk has refused what the system had taken: nothing after this may count as durable.
-            return;
-        }
-        announce.send_replace(order.upto);
+        let synced = order.file.sync_data();
+        announce.send_if_modified(|progress| {
+            // A snapshot that has replaced the file since is durable by itself; and what the disk has refused once is not there because
+            // it takes the next.
+            if progress.number != order.number || progress.refused.is_some() {
+                return false;
+            }
+            match &synced {
+                Ok(()) => progress.upto = progress.upto.max(order.upto),
+                Err(error) => {
+                    tracing::error!(%error, "the disk has refused the journal: it is replaced by a snapshot");
+                    progress.refused = Some(DiskError { kind: error.kind(), text: error.to_string() });
+                }
+            }
+            true
+        });
         thread::sleep(pause);
     }
 }

@@ -419,6 +419,50 @@ async fn on_a_full_disk_nothing_begins_and_nothing_of_what_was_refused_remains()
     assert_eq!(NewCalls::take(&store, &acme(), &me(), 1, Duration::ZERO).await.unwrap(), []);
 }
 
+/// Stores whose journal takes what is written, while the disk refuses to keep it.
+async fn on_a_failing_disk(folder: &Folder, clock: &Arc<SetClock>) -> Embedded {
+    std::os::unix::fs::symlink("/dev/null", folder.0.join("1.journal")).unwrap();
+    let settings = JournalSettings { fsync: FsyncPolicy::Each, compact_at: u64::MAX };
+    Embedded::open(&folder.0, settings, clock.clone()).unwrap()
+}
+
+async fn facts(store: &Embedded) -> usize {
+    EventStream::read(store, &acme(), Position::START, 100, Duration::ZERO).await.unwrap().len()
+}
+
+#[tokio::test]
+async fn a_journal_that_the_disk_has_refused_is_replaced_and_what_was_written_is_there_once() {
+    let (folder, clock) = (Folder::new("fsync"), clock());
+    let store = on_a_failing_disk(&folder, &clock).await;
+    let written = CallLedger::commit(&store, vec![call(1, "one")]).await.unwrap();
+    assert!(matches!(written[..], [Written::Done { .. }]), "{written:?}");
+    store.commit(vec![call(2, "two")]).await.unwrap();
+    drop(store);
+    let store = Embedded::open(&folder.0, JournalSettings::default(), clock).unwrap();
+    assert_eq!((alive(&store).await, facts(&store).await), (vec![1, 2], 2));
+}
+
+#[tokio::test]
+async fn what_the_disk_has_refused_is_not_called_written_and_nothing_more_is_taken() {
+    let (folder, clock) = (Folder::new("fsync-lasts"), clock());
+    let store = on_a_failing_disk(&folder, &clock).await;
+    // No snapshot can be written either.
+    std::fs::create_dir(folder.0.join("2.part")).unwrap();
+    let unknown = CallLedger::commit(&store, vec![call(1, "one")]).await.unwrap_err();
+    assert!(matches!(unknown, StoreError::Unavailable { .. }), "{unknown}");
+    for _ in 0..3 {
+        let refused = CallLedger::commit(&store, vec![call(2, "two")]).await.unwrap_err();
+        assert!(matches!(refused, StoreError::Unavailable { .. }), "{refused}");
+    }
+    assert_eq!(CallLedger::load(&store, &acme(), ConnId(2)).await.unwrap(), Loaded::Unknown);
+    std::fs::remove_dir(folder.0.join("2.part")).unwrap();
+    clock.advance(Duration::from_secs(60));
+    store.commit(vec![call(2, "two")]).await.unwrap();
+    drop(store);
+    let store = Embedded::open(&folder.0, JournalSettings::default(), clock).unwrap();
+    assert_eq!((alive(&store).await, facts(&store).await), (vec![1, 2], 2));
+}
+
 #[tokio::test]
 async fn calls_go_on_while_the_disk_is_full_and_are_written_when_it_has_room() {
     let (folder, clock) = (Folder::new("goes-on"), clock());
