@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use infra::{
     AgentBatch, AgentWrite, Change, Claim, Claimed, Loaded, Position, PostedEntry, Recipient, Record, StoreError,
     Stores, Written, bounds,
@@ -185,10 +185,12 @@ impl Desk {
                 () = tokio::time::sleep(wait) => {}
                 () = self.ctx.drain.begun() => return Ok(End::Drained),
             }
-            if let Some(batch) = self.agents.turn(self.now())
-                && !self.commit(batch).await?
-            {
-                return Ok(End::Lost);
+            // What is refused is answered in a turn of its own.
+            for _ in 0..2 {
+                let Some(batch) = self.agents.turn(self.now()) else { break };
+                if !self.commit(batch).await? {
+                    return Ok(End::Lost);
+                }
             }
             intervals::tell(&self.reporter, &self.tenant, self.agents.take_intervals());
             self.acknowledge(&carried_out).await;
@@ -212,39 +214,26 @@ impl Desk {
     }
 
     /// Writes the turn; `false` when somebody else owns the agents. Waits while the store is away.
-    async fn commit(&self, batch: AgentBatch) -> Result<bool> {
-        loop {
+    async fn commit(&mut self, batch: AgentBatch) -> Result<bool> {
+        let answers = loop {
             match self.ctx.stores.agents.commit(batch.clone()).await {
-                Ok(answers) => return self.all_written(&batch, &answers),
+                Ok(answers) => break answers,
                 Err(error) if error.passes() => {
                     warn!(tenant = %self.tenant, %error, "the turn waits for the store");
                     tokio::time::sleep(ASK_AGAIN).await;
                 }
                 Err(error) => return Err(error.into()),
             }
-        }
-    }
-
-    fn all_written(&self, batch: &AgentBatch, answers: &[Written]) -> Result<bool> {
-        for (write, written) in batch.writes.iter().zip(answers) {
-            match written {
-                Written::Done { .. } => {}
-                Written::Fenced { owner, .. } | Written::Exists { owner, .. } => {
-                    warn!(tenant = %self.tenant, agent = %write.agent, %owner, "agents belong to another replica now");
-                    return Ok(false);
+        };
+        loop {
+            match settle(&self.ctx.stores, &mut self.agents, &batch, &answers).await {
+                Err(error) if error.passes() => {
+                    warn!(tenant = %self.tenant, %error, "what was refused waits for the store");
+                    tokio::time::sleep(ASK_AGAIN).await;
                 }
-                Written::Refused(refusal) => {
-                    // The agent goes on as it is; what has been stored of it before stands.
-                    error!(tenant = %self.tenant, agent = %write.agent, %refusal, "an agent's record is not stored");
-                }
-                // Its first record was refused: it is one agent's, and not the tenant's.
-                Written::Unknown if !matches!(write.change, Change::Keep) => {
-                    error!(tenant = %self.tenant, agent = %write.agent, "an agent without a record goes on without one");
-                }
-                other => bail!("the record of {} is not as it was left: {other:?}", write.agent),
+                settled => return Ok(settled?),
             }
         }
-        Ok(true)
     }
 
     async fn acknowledge(&self, positions: &[Position]) {
@@ -256,6 +245,50 @@ impl Desk {
             warn!(tenant = %self.tenant, %error, "requests were carried out but not acknowledged");
         }
     }
+}
+
+/// Takes the store's answers; `false` when somebody else owns the agents. An agent whose write was refused is as it was stored last.
+pub(super) async fn settle(
+    stores: &Stores,
+    agents: &mut TenantAgents,
+    batch: &AgentBatch,
+    answers: &[Written],
+) -> infra::Result<bool> {
+    let mut refused = Vec::new();
+    for (write, written) in batch.writes.iter().zip(answers) {
+        let (tenant, agent) = (&batch.tenant, &write.agent);
+        match written {
+            Written::Done { .. } => {}
+            Written::Fenced { owner, .. } | Written::Exists { owner, .. } => {
+                warn!(%tenant, %agent, %owner, "agents belong to another replica now");
+                return Ok(false);
+            }
+            Written::Refused(refusal) if agent.as_str() == DESK => {
+                error!(%tenant, %refusal, "refusals of requests are not stored");
+            }
+            Written::Unknown | Written::Ended if agent.as_str() == DESK => {
+                error!(%tenant, "nobody has the agents any more: they are claimed again");
+                return Ok(false);
+            }
+            Written::Refused(_) | Written::Unknown | Written::Ended => {
+                error!(%tenant, %agent, answer = ?written, "what became of an agent is not stored: it is as before");
+                refused.push(write);
+            }
+        }
+    }
+    // All are read before the first is changed: whoever asks again finds nothing half done.
+    let mut stored = Vec::with_capacity(refused.len());
+    for write in &refused {
+        stored.push(match stores.agents.load(&batch.tenant, &write.agent).await? {
+            Loaded::Live(record) if record.owner != batch.owner => return Ok(false),
+            Loaded::Live(record) => Some(record),
+            Loaded::Ended | Loaded::Unknown => None,
+        });
+    }
+    for (write, stored) in refused.into_iter().zip(&stored) {
+        agents.not_stored(write, stored.as_ref(), stores.clock.now());
+    }
+    Ok(true)
 }
 
 // === what comes in ===
