@@ -6,6 +6,7 @@ pub mod dialog_records;
 pub mod dialplan;
 mod events;
 pub mod frontend;
+mod isolation;
 pub mod media_server;
 mod quarantine;
 pub mod registrar;

@@ -19,6 +19,7 @@ use super::metrics::Metrics;
 use super::people::People;
 use super::{intervals, records};
 use crate::events;
+use crate::isolation::isolated;
 use crate::reporting::Reporter;
 
 /// The key, among a tenant's agents, of the record that says who has them all.
@@ -29,6 +30,8 @@ const REQUESTS_MAX: usize = 256;
 const READ_WAIT: Duration = Duration::from_secs(1);
 /// Pause before a store that is away, or an owner that lives, is asked again.
 const ASK_AGAIN: Duration = Duration::from_millis(250);
+/// Pause before a tenant's agents are taken over anew after a fault: nobody is stormed by one that lasts.
+const BEGIN_ANEW: Duration = Duration::from_secs(1);
 /// A request that somebody has held for so long without carrying it out is taken over.
 const RECLAIM_IDLE: Duration = Duration::from_secs(5);
 /// How old what config has said may be when a request comes.
@@ -38,7 +41,8 @@ const FRESH: Duration = Duration::from_secs(5);
 /// Records that one read of the ledger takes.
 const PAGE: usize = 500;
 
-/// Owns the tenant's agents whenever nobody else alive does, until the role drains.
+/// Owns the tenant's agents whenever nobody else alive does, until the role drains. What goes wrong there is this tenant's affair: its
+/// agents are taken over anew from the ledger, and those of others go on.
 pub(super) async fn serve(
     ctx: RoleContext,
     tenant: TenantId,
@@ -46,13 +50,30 @@ pub(super) async fn serve(
     (metrics, reporter): (Metrics, Reporter),
 ) -> Result<()> {
     loop {
-        let Some(agents) = take_over(&ctx, &tenant, &metrics).await? else { return Ok(()) };
-        let desk = Desk { ctx: ctx.clone(), tenant: tenant.clone(), agents, reporter: reporter.clone() };
-        match desk.run(&config).await? {
-            End::Drained => return Ok(()),
-            End::Lost => metrics.ownership_lost(),
+        match isolated(serve_once(&ctx, &tenant, &config, (&metrics, &reporter))).await {
+            Ok(End::Drained) => return Ok(()),
+            Ok(End::Lost) => metrics.ownership_lost(),
+            Err(fault) => {
+                metrics.fault();
+                error!(%tenant, error = format!("{fault:#}"), "a tenant's agents have a fault; they are taken over anew");
+                tokio::select! {
+                    () = tokio::time::sleep(BEGIN_ANEW) => {}
+                    () = ctx.drain.begun() => return Ok(()),
+                }
+            }
         }
     }
+}
+
+async fn serve_once(
+    ctx: &RoleContext,
+    tenant: &TenantId,
+    config: &Client,
+    (metrics, reporter): (&Metrics, &Reporter),
+) -> Result<End> {
+    let Some(agents) = take_over(ctx, tenant, metrics).await? else { return Ok(End::Drained) };
+    let desk = Desk { ctx: ctx.clone(), tenant: tenant.clone(), agents, reporter: reporter.clone() };
+    desk.run(config).await
 }
 
 // === taking over ===
@@ -117,7 +138,11 @@ async fn claim_desk(stores: &Stores, tenant: &TenantId, owner: &Owner) -> infra:
         stores.agents.commit(batch).await?;
         loaded = stores.agents.load(tenant, &key).await?;
     }
-    let Loaded::Live(seen) = loaded else { return Ok(None) };
+    let Loaded::Live(seen) = loaded else {
+        // There is one, and nobody can read it.
+        put_unreadable_aside(stores, tenant, owner).await?;
+        return Ok(None);
+    };
     if seen.owner != *owner {
         let live = stores.leases.live(ROLE).await?;
         if live.iter().any(|lease| lease.owner == seen.owner) {
@@ -126,6 +151,17 @@ async fn claim_desk(stores: &Stores, tenant: &TenantId, owner: &Owner) -> infra:
     }
     let claim = Claim { tenant: tenant.clone(), key, seen: Some(seen.token) };
     Ok(stores.agents.claim(owner, vec![claim]).await?.into_iter().find_map(yours))
+}
+
+/// Has the store put aside what cannot be read of all that is left: whoever looks through it hears of the rest alone.
+async fn put_unreadable_aside(stores: &Stores, tenant: &TenantId, owner: &Owner) -> infra::Result<()> {
+    let live = stores.leases.live(ROLE).await?;
+    for holding in stores.agents.owners(tenant).await? {
+        if holding.owner == *owner || !live.iter().any(|lease| lease.owner == holding.owner) {
+            stores.agents.orphans(tenant, &holding.owner, bounds::RECORDS_MAX).await?;
+        }
+    }
+    Ok(())
 }
 
 /// Claims agents from whoever had them: the tenant's record says that they are ours.

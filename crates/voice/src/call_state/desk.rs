@@ -6,13 +6,14 @@ use anyhow::Result;
 use infra::{EventEntry, LogRecord, Position, Posted, Recipient, Repair, StoreError};
 use model::{Subject, TenantId, Timestamp};
 use runtime::RoleContext;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use super::audit::{Auditor, Finding, Whom};
 use super::metrics::Metrics;
 use super::picture::{self, Known, Told};
 use super::record::log_record;
 use super::threads::{Folded, Threads};
+use crate::isolation::isolated;
 use crate::reporting::Reporter;
 
 /// Events that one read takes.
@@ -38,7 +39,10 @@ pub(super) async fn serve(ctx: RoleContext, tenant: TenantId, metrics: Metrics, 
                 reporter: reporter.clone(),
                 metrics: metrics.clone(),
             };
-            desk.run().await?;
+            // What goes wrong there is this tenant's affair.
+            if let Err(fault) = isolated(desk.run()).await {
+                error!(%tenant, error = format!("{fault:#}"), "a tenant's calls are followed anew after a fault");
+            }
         }
         tokio::select! {
             () = tokio::time::sleep(ASK_AGAIN) => {}

@@ -18,6 +18,7 @@ use super::handler::{TenantQueues, Turn};
 use super::metrics::Metrics;
 use super::writes::{RefusedRequest, Writes, Wrote};
 use crate::events;
+use crate::isolation::isolated;
 
 /// Tenants that one rq serves.
 const TENANTS_MAX: usize = 1_000;
@@ -96,7 +97,7 @@ impl Desks {
 /// those of others go on.
 async fn serve(ctx: RoleContext, tenant: TenantId, mut asked: mpsc::Receiver<Ask>, metrics: Metrics) -> Result<()> {
     loop {
-        match serve_once(&ctx, &tenant, &mut asked, &metrics).await {
+        match isolated(serve_once(&ctx, &tenant, &mut asked, &metrics)).await {
             Ok(End::Closed) => return Ok(()),
             Ok(End::Lost) => metrics.ownership_lost(),
             Err(fault) => {
