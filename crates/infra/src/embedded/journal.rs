@@ -239,7 +239,12 @@ impl Journal {
     }
 }
 
-fn sync_loop(orders: &Receiver<()>, latest: &Mutex<Option<Order>>, announce: &watch::Sender<Progress>, pause: Duration) {
+fn sync_loop(
+    orders: &Receiver<()>,
+    latest: &Mutex<Option<Order>>,
+    announce: &watch::Sender<Progress>,
+    pause: Duration,
+) {
     while orders.recv().is_ok() {
         let Some(order) = held(latest).take() else { continue };
         let synced = order.file.sync_data();
