@@ -51,6 +51,7 @@ pub struct RedisStores {
     clock: Arc<dyn Clock>,
     announced: Mutex<HashSet<(&'static str, TenantId)>>,
     steady: Steady,
+    given: Mutex<streams::Given>,
 }
 
 impl RedisStores {
@@ -61,7 +62,8 @@ impl RedisStores {
     /// When the settings cannot be meant so.
     pub fn open(settings: &RedisSettings, client: Client, clock: Arc<dyn Clock>) -> Result<Self> {
         let link = Link::open(settings, client)?;
-        Ok(Self { link, scripts: Scripts::new(), clock, announced: Mutex::default(), steady: Steady::default() })
+        let (announced, steady, given) = (Mutex::default(), Steady::default(), Mutex::default());
+        Ok(Self { link, scripts: Scripts::new(), clock, announced, steady, given })
     }
 
     /// Commits that wait for Redis stand in a file of that node as well: what a process that died has left there is handed in before

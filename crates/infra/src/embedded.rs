@@ -34,7 +34,7 @@ pub(crate) use journal::io_error;
 pub use reporting::FileLog;
 
 use crate::{Clock, Result, StoreError};
-use journal::Journal;
+use journal::{Journal, Progress};
 use state::State;
 use wakings::{News, Wakings};
 
@@ -78,7 +78,8 @@ impl Default for JournalSettings {
 /// All stores but the persistent configuration, in one process.
 pub struct Embedded {
     inner: Mutex<Inner>,
-    synced: watch::Receiver<u64>,
+    /// None in memory.
+    progress: Option<watch::Receiver<Progress>>,
     wakings: Wakings,
     clock: Arc<dyn Clock>,
 }
@@ -122,12 +123,12 @@ impl Embedded {
     }
 
     fn with(state: State, journal: Option<Journal>, compact_at: u64, clock: Arc<dyn Clock>) -> Self {
-        let synced = journal.as_ref().map_or_else(|| watch::channel(0).1, Journal::synced);
+        let progress = journal.as_ref().map(Journal::progress);
         let snapshot_from = Timestamp::ZERO;
         let (brought, is_behind, time) = (Vec::new(), false, clock.clone());
         let inner = Inner { brought, state, journal, compact_at, is_behind, snapshot_from, clock: time };
         let inner = Mutex::new(inner);
-        Self { inner, synced, wakings: Wakings::default(), clock }
+        Self { inner, progress, wakings: Wakings::default(), clock }
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -145,13 +146,22 @@ impl Embedded {
         };
         self.wakings.wake(&brought);
         if let (Some(until), true) = (until, outcome.is_ok()) {
-            let mut synced = self.synced.clone();
-            synced
-                .wait_for(|at| *at >= until)
-                .await
-                .map_err(|_| StoreError::Unavailable { reason: "the journal's writer has ended".to_owned() })?;
+            self.durable(until).await?;
         }
         outcome
+    }
+
+    /// Waits until the disk has what was written so far. Where it has refused that, a snapshot takes the journal's place, in which it
+    /// stands too; an error says that nobody knows whether it is durable.
+    async fn durable(&self, until: u64) -> Result<()> {
+        let Some(mut progress) = self.progress.clone() else { return Ok(()) };
+        let ended = |_| StoreError::Unavailable { reason: "the journal's writer has ended".to_owned() };
+        let is_known = |progress: &Progress| progress.upto >= until || progress.refusal().is_some();
+        let upto = progress.wait_for(is_known).await.map_err(ended)?.upto;
+        if upto >= until {
+            return Ok(());
+        }
+        self.lock().catch_up().map_err(|error| StoreError::Unavailable { reason: error.to_string() })
     }
 
     /// Asks `look` again after every write that brought `news` until it gives something or the time is up; then its last
@@ -205,18 +215,30 @@ impl Inner {
 
     /// Journals a turn that is about to be applied.
     fn journal(&mut self, turn: &v1::Turn) -> Result<()> {
-        let Some(journal) = &mut self.journal else { return Ok(()) };
-        if self.is_behind {
-            let now = self.clock.now();
-            if now < self.snapshot_from {
-                return Err(StoreError::DiskFull { what: "the journal".to_owned() });
-            }
-            self.snapshot_from = now + SNAPSHOT_AGAIN;
-            journal.compact(self.state.dump())?;
-            self.is_behind = false;
-            tracing::info!("the disk has room again: what went on in memory is written");
+        self.catch_up()?;
+        match &mut self.journal {
+            Some(journal) => journal.append(turn),
+            None => Ok(()),
         }
-        journal.append(turn)
+    }
+
+    /// Makes up by a snapshot for what the journal does not have, or what the disk has refused of it.
+    fn catch_up(&mut self) -> Result<()> {
+        let Some(journal) = &mut self.journal else { return Ok(()) };
+        let refusal = match (journal.refusal(), self.is_behind) {
+            (Some(refusal), _) => refusal,
+            (None, true) => StoreError::DiskFull { what: "the journal".to_owned() },
+            (None, false) => return Ok(()),
+        };
+        let now = self.clock.now();
+        if now < self.snapshot_from {
+            return Err(refusal);
+        }
+        self.snapshot_from = now + SNAPSHOT_AGAIN;
+        journal.compact(self.state.dump())?;
+        self.is_behind = false;
+        tracing::info!("the disk takes what is written again: a snapshot has everything");
+        Ok(())
     }
 
     /// Applies a turn that is journalled.

@@ -13,6 +13,7 @@ mod explain;
 mod intentions;
 mod metrics;
 mod path;
+mod quarantine;
 mod queue_link;
 mod records;
 mod server;

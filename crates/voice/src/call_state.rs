@@ -57,7 +57,7 @@ async fn run(ctx: RoleContext) -> Result<()> {
         }
         tokio::select! {
             () = ctx.drain.begun() => break,
-            // A desk ends only by a failure before the drain: the role fails with it.
+            // A desk ends only with the drain.
             Some(ended) = desks.join_next() => ended??,
             () = tokio::time::sleep(TENANTS_EVERY) => {}
         }

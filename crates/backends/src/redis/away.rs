@@ -342,7 +342,8 @@ impl RedisStores {
             // A record whose end waits is remembered until the end is written: where Redis comes back empty it is written again, so
             // that its end is one, with its facts.
             if lost.is_some() || (row.change != Change::End && !refused) {
-                self.steady.note(kind, &row, lost.as_ref().unwrap_or(&Written::Done { position: None }));
+                let noted = lost.as_ref().unwrap_or(&Written::Done { position: None });
+                self.steady.note(kind, &row, noted, self.clock.now());
             }
             if let Some(lost) = lost {
                 answers.push(lost);
@@ -391,7 +392,7 @@ impl RedisStores {
                     tracing::error!(%error, ledger = kind.name, rows = rows.len(), "commits that waited for Redis are refused");
                     away.wait_no_more(kind, &rows);
                     for row in rows.iter().filter(|row| row.change == Change::End) {
-                        self.steady.note(kind, row, &Written::Ended);
+                        self.steady.note(kind, row, &Written::Ended, self.clock.now());
                     }
                 }
                 refused => {

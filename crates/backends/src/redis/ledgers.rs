@@ -77,7 +77,7 @@ impl RedisStores {
                 if let Claimed::Yours(record) = &claimed {
                     let id = (kind.name, tenant.clone(), record.key.text());
                     self.steady.away.lock().await.claimed(&id);
-                    self.steady.claimed(kind, row_of(tenant, record));
+                    self.steady.claimed(kind, row_of(tenant, record), self.clock.now());
                 }
                 if let Some(place) = answers.get_mut(at) {
                     *place = Some(claimed);

@@ -45,6 +45,8 @@ struct Kept {
     intentions: Bytes,
     due: Option<Timestamp>,
     links: Vec<String>,
+    /// When Redis has last said that it has the record, or has to get it first.
+    known_at: Timestamp,
 }
 
 /// What a client keeps so that Redis may be away or forget.
@@ -171,20 +173,25 @@ impl Steady {
     }
 
     /// Remembers a record that was claimed.
-    pub(super) fn claimed(&self, kind: Kind, row: Row) {
+    pub(super) fn claimed(&self, kind: Kind, row: Row, known_at: Timestamp) {
         if let Change::Create { state, intentions } | Change::Save { state, intentions } = row.change {
             let Row { owner, token, due, links, .. } = row;
-            lock(&self.kept)
-                .insert((kind.name, row.tenant, row.key), Kept { owner, token, state, intentions, due, links });
+            let kept = Kept { owner, token, state, intentions, due, links, known_at };
+            lock(&self.kept).insert((kind.name, row.tenant, row.key), kept);
         }
     }
 
     /// Remembers what was written, with its facts.
-    fn wrote(&self, kind: Kind, row: &Row, written: &Written) {
-        self.note(kind, row, written);
+    fn wrote(&self, kind: Kind, row: &Row, written: &Written, now: Timestamp) {
+        self.note(kind, row, written, now);
         let id = (kind.name, row.tenant.clone(), row.key.clone());
         match written {
-            Written::Done { .. } => lock(&self.lately).tell(id, row.facts.events.clone()),
+            Written::Done { .. } => {
+                if let Some(kept) = lock(&self.kept).get_mut(&id) {
+                    kept.known_at = now;
+                }
+                lock(&self.lately).tell(id, row.facts.events.clone());
+            }
             Written::Refused(_) => {}
             _ => lock(&self.lately).forget(&id),
         }
@@ -196,7 +203,7 @@ impl Steady {
     }
 
     /// Remembers the state that was written, or that waits to be.
-    pub(super) fn note(&self, kind: Kind, row: &Row, written: &Written) {
+    pub(super) fn note(&self, kind: Kind, row: &Row, written: &Written, now: Timestamp) {
         let id = || (kind.name, row.tenant.clone(), row.key.clone());
         let mut kept = lock(&self.kept);
         match (written, &row.change) {
@@ -208,6 +215,7 @@ impl Steady {
                     intentions: Bytes::new(),
                     due: None,
                     links: Vec::new(),
+                    known_at: now,
                 });
                 (entry.owner, entry.token, entry.due) = (row.owner.clone(), row.token, row.due);
                 (entry.state, entry.intentions) = (state.clone(), intentions.clone());
@@ -226,6 +234,13 @@ impl Steady {
         let kept = lock(&self.kept);
         let held = kept.get(&(kind.name, tenant.clone(), key.to_owned()))?;
         Some(anew(tenant, key, held))
+    }
+
+    /// Whether Redis would still remember the record's end, had somebody ended it since it was last there.
+    fn would_be_remembered(&self, kind: Kind, tenant: &TenantId, key: &str, now: Timestamp) -> bool {
+        let kept = lock(&self.kept);
+        let held = kept.get(&(kind.name, tenant.clone(), key.to_owned()));
+        held.is_some_and(|held| now.since(held.known_at) < bounds::TOMBSTONE)
     }
 
     /// The record as it is now, to be written by its owner.
@@ -394,7 +409,7 @@ impl RedisStores {
                 continue;
             }
             let Some(lost) = self.steady.anew(kind, tenant, &row.key) else { continue };
-            if lost.owner != row.owner || lost.token != row.token {
+            if lost.owner != row.owner || lost.token != row.token || !self.is_lost(kind, tenant, &row.key).await? {
                 continue;
             }
             // Said once for all of them, with the next renewal.
@@ -407,9 +422,22 @@ impl RedisStores {
             }
         }
         for (row, answer) in rows.iter().zip(&answers) {
-            self.steady.wrote(kind, row, answer);
+            self.steady.wrote(kind, row, answer, self.clock.now());
         }
         Ok(answers)
+    }
+
+    /// Whether a record of this client that Redis does not know was lost with what Redis had. Somebody may also have taken it over, while
+    /// this process stood still, and ended it so long ago that its tombstone is gone.
+    async fn is_lost(&self, kind: Kind, tenant: &TenantId, key: &str) -> Result<bool> {
+        if self.steady.would_be_remembered(kind, tenant, key, self.clock.now()) {
+            return Ok(true);
+        }
+        let was_emptied = self.steady.lives(&self.generation().await?) || self.steady.is_being_written_again();
+        if !was_emptied {
+            tracing::warn!(%tenant, ledger = kind.name, record = key, "a record is over that others have had meanwhile");
+        }
+        Ok(was_emptied)
     }
 
     /// Writes rows in one script. Where it fails by what Redis holds, each is written by itself: the one by which it failed is refused.

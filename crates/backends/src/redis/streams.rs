@@ -1,6 +1,7 @@
 //! Facts by position; new calls and requests by consumer group.
 
-use std::sync::Arc;
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -27,6 +28,12 @@ const HELD_MAX: usize = 1_000;
 
 /// A reader that holds nothing and has not asked for so long is of an epoch that is over: readers ask each few seconds.
 const READERS_KEPT: Duration = Duration::from_secs(600);
+
+/// The entries that readers of this client have got, by tenant, stream and reader. As many as are held, which streams bound.
+pub(super) type Given = HashMap<Reader, BTreeSet<String>>;
+
+/// A tenant's stream, and who reads it.
+type Reader = (TenantId, String, Owner);
 
 /// An entry that a consumer has got.
 struct Taken {
@@ -123,10 +130,38 @@ impl RedisStores {
     async fn take_fresh(&self, tenant: &TenantId, stream: &str, by: &Owner, max: usize) -> Result<Vec<Taken>> {
         let mut call = Call::on(&self.scripts.take_work, tenant);
         let answer = call.about(Matter::Work).arg(stream).arg(by.to_string()).arg(max).send(self).await?;
-        reply::list(&answer)?.iter().map(taken).collect()
+        let taken: Vec<Taken> = reply::list(&answer)?.iter().map(taken).collect::<Result<_>>()?;
+        self.hands_out(tenant, stream, by, &taken);
+        Ok(taken)
     }
 
-    /// Entries that others have held as they were seen for `idle`, by this process's clock alone.
+    /// Remembers what a reader has really got: of an answer that was lost it knows nothing, although Redis counts the entries as its own.
+    fn hands_out(&self, tenant: &TenantId, stream: &str, by: &Owner, taken: &[Taken]) {
+        let reader = (tenant.clone(), stream.to_owned(), by.clone());
+        let mut given = self.given();
+        given.entry(reader).or_default().extend(taken.iter().map(|taken| taken.position.to_string()));
+    }
+
+    /// Forgets of what a reader had got before it asked what Redis holds no more, and leaves out what it has.
+    fn without_those_given(&self, reader: &Reader, before: &BTreeSet<String>, held: &mut Vec<Vec<String>>) {
+        let mut given = self.given();
+        let Some(got) = given.get_mut(reader) else { return };
+        if held.len() < HELD_MAX {
+            let positions: BTreeSet<&String> = held.iter().filter_map(|entry| entry.first()).collect();
+            got.retain(|position| !before.contains(position) || positions.contains(position));
+        }
+        let by = reader.2.to_string();
+        held.retain(|entry| match &entry[..] {
+            [position, holder, ..] => *holder != by || !got.contains(position),
+            _ => false,
+        });
+    }
+
+    fn given(&self) -> MutexGuard<'_, Given> {
+        self.given.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Entries that others, or an answer that was lost, have held as they were seen for `idle`, by this process's clock alone.
     async fn take_held(
         &self,
         tenant: &TenantId,
@@ -135,10 +170,13 @@ impl RedisStores {
         idle: Duration,
         max: usize,
     ) -> Result<Vec<Taken>> {
+        let reader = (tenant.clone(), stream.to_owned(), by.clone());
+        let before = self.given().get(&reader).cloned().unwrap_or_default();
         let mut call = Call::on(&self.scripts.reclaim_work, tenant);
         call.about(Matter::Work).arg("held").arg(stream).arg(by.to_string()).arg(HELD_MAX);
         let answer = call.arg(READERS_KEPT.as_millis().to_string()).send(self).await?;
-        let held = reply::list(&answer)?.iter().map(reply::texts).collect::<Result<Vec<_>>>()?;
+        let mut held = reply::list(&answer)?.iter().map(reply::texts).collect::<Result<Vec<_>>>()?;
+        self.without_those_given(&reader, &before, &mut held);
         let due = self.held_for(&format!("{stream}:{tenant}:"), held, idle, max);
         if due.is_empty() {
             return Ok(Vec::new());
@@ -149,7 +187,9 @@ impl RedisStores {
             call.arg(word);
         }
         let answer = call.send(self).await?;
-        reply::list(&answer)?.iter().map(taken).collect()
+        let taken: Vec<Taken> = reply::list(&answer)?.iter().map(taken).collect::<Result<_>>()?;
+        self.hands_out(tenant, stream, by, &taken);
+        Ok(taken)
     }
 
     /// Those of the entries that have been held so for `idle`; each is its position, its holder, and how often it was given out.

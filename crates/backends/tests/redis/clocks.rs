@@ -89,3 +89,32 @@ async fn readers_of_epochs_that_are_over_go() {
     stores.new_calls.reclaim(&tenant(), &ors(6), Duration::ZERO, 10).await.unwrap();
     assert_eq!(consumers(), 2, "it may have just begun");
 }
+
+#[tokio::test]
+async fn work_whose_answer_was_lost_comes_to_the_same_reader_again() {
+    let server = Server::start(49);
+    let clock = SetClock::at(NOW);
+    let (stores, _) = stores(&server, 0, clock.clone()).await;
+    let (node, reader, idle): (Owner, Owner, _) =
+        ("sip-cluster-1.5".parse().unwrap(), "ors-1.5".parse().unwrap(), Duration::from_secs(5));
+    let enters = async |number| {
+        let (conn_id, trace, body) = (ConnId(number), CallUuid(1), bytes::Bytes::new());
+        let new_call = Some(NewCall { conn_id, trace, at: NOW, body });
+        stores.calls.commit(vec![infra::CallWrite { new_call, ..create(number, &node) }]).await.unwrap();
+    };
+    let (mut got, take) = (Vec::new(), async || {
+        let taken = stores.new_calls.reclaim(&tenant(), &reader, idle, 10).await.unwrap();
+        taken.iter().map(|taken| taken.call.conn_id.0).collect::<Vec<_>>()
+    });
+    enters(1).await;
+    got.extend(stores.new_calls.take(&tenant(), &reader, 10, Duration::ZERO).await.unwrap());
+    enters(2).await;
+    // Redis gives it, and nobody hears of it.
+    server.cli(&["XREADGROUP", "GROUP", "readers", "ors-1.5", "COUNT", "9", "STREAMS", "newcalls:{acme}", ">"]);
+    assert_eq!(take().await, [0; 0], "it may be on its way");
+    clock.advance(idle);
+    assert_eq!(take().await, [2], "and nothing that the reader has got");
+    clock.advance(idle);
+    assert_eq!(take().await, [0; 0]);
+    assert_eq!(got.len(), 1);
+}

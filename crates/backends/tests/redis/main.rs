@@ -414,6 +414,24 @@ async fn a_call_that_ended_while_redis_was_away_does_not_come_back_to_its_owner(
 }
 
 #[tokio::test]
+async fn a_call_that_ended_while_its_node_stood_still_does_not_come_back() {
+    let server = Server::start(48);
+    let clock = SetClock::at(Timestamp::from_millis(1_700_000_000_000));
+    let (stopped, _) = stores(&server, 0, clock.clone()).await;
+    stopped.calls.commit(vec![create(7, &owner()), create(8, &owner())]).await.unwrap();
+    // Others have taken it over and ended it; by now nothing remembers that.
+    server.cli(&["DEL", "call:{acme}:0000000000000007"]);
+    clock.advance(infra::bounds::TOMBSTONE);
+    assert_eq!(stopped.calls.confirm(vec![save(7, "again")]).await.unwrap(), [Written::Unknown]);
+    assert_eq!(stopped.calls.commit(vec![save(7, "again")]).await.unwrap(), [Written::Unknown]);
+    // Of one that was lost with all that Redis had, its owner knows so.
+    server.cli(&["FLUSHALL"]);
+    let written = stopped.calls.commit(vec![save(8, "goes on")]).await.unwrap();
+    assert!(matches!(written[..], [Written::Done { .. }]), "{written:?}");
+    assert!(matches!(stopped.calls.load(&tenant(), ConnId(8)).await.unwrap(), Loaded::Live(_)));
+}
+
+#[tokio::test]
 async fn what_may_wait_elsewhere_for_redis_is_not_said_to_be_unknown() {
     let mut server = Server::start(35);
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());

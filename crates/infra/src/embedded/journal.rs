@@ -1,8 +1,9 @@
 //! The journal: frames of length, CRC-32 and payload; a torn tail is dropped, a damaged frame put aside; a snapshot replaces what has
 //! grown long.
 //!
-//! Files are `<n>.snapshot` and `<n>.journal` with n counting up. A snapshot counts only if its end mark is there, so a crash while one
-//! is written leaves the pair before it in force.
+//! Files are `<n>.snapshot` and `<n>.journal` with n counting up. A snapshot is written as `<n>.part`; its renaming is the one moment in
+//! which it replaces the pair before it. It counts only if its end mark is there, and a journal only with its snapshot: a kill at any
+//! moment leaves the one pair or the other in force.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -28,6 +29,9 @@ pub enum FsyncPolicy {
     /// The operating system decides.
     Never,
 }
+
+/// The number of the first journal, which has no snapshot before it.
+const FIRST: u64 = 1;
 
 /// Length and CRC before each payload.
 const HEADER: usize = 8;
@@ -58,7 +62,7 @@ pub(super) struct Journal {
     /// Wakes the sync thread, which takes the latest order.
     sync: SyncSender<()>,
     latest: Arc<Mutex<Option<Order>>>,
-    synced: watch::Receiver<u64>,
+    progress: Arc<watch::Sender<Progress>>,
     policy: FsyncPolicy,
     /// Held for the journal's life: two processes in one folder would write over each other.
     _lock: File,
@@ -67,7 +71,34 @@ pub(super) struct Journal {
 /// What the sync thread is told.
 struct Order {
     file: Arc<File>,
+    number: u64,
     upto: u64,
+}
+
+/// How far the disk has what was written.
+#[derive(Clone, Debug)]
+pub(super) struct Progress {
+    /// In bytes since the process began.
+    pub(super) upto: u64,
+    /// The journal in force.
+    number: u64,
+    /// Why the disk has refused what the system had taken of this journal: nothing of it counts as durable any more.
+    refused: Option<DiskError>,
+}
+
+/// Why a write of the disk failed.
+#[derive(Clone, Debug)]
+struct DiskError {
+    kind: io::ErrorKind,
+    text: String,
+}
+
+impl Progress {
+    /// Why nothing more can be written before a snapshot has replaced the journal.
+    pub(super) fn refusal(&self) -> Option<StoreError> {
+        let DiskError { kind, text } = self.refused.clone()?;
+        Some(io_error("the journal", &io::Error::new(kind, text)))
+    }
 }
 
 impl Journal {
@@ -90,9 +121,10 @@ impl Journal {
         let length = file.metadata().map_err(|e| io_error("the journal", &e))?.len();
         let dirty_tail = length > good;
         let (sync, orders) = sync_channel(1);
-        let (announce, synced) = watch::channel(0);
+        let progress = Arc::new(watch::Sender::new(Progress { upto: 0, number, refused: None }));
         let latest: Arc<Mutex<Option<Order>>> = Arc::default();
-        let (given, pause) = (latest.clone(), if policy == FsyncPolicy::Grouped { GROUP } else { Duration::ZERO });
+        let (given, announce) = (latest.clone(), progress.clone());
+        let pause = if policy == FsyncPolicy::Grouped { GROUP } else { Duration::ZERO };
         thread::Builder::new()
             .name("journal-sync".to_owned())
             .spawn(move || sync_loop(&orders, &given, &announce, pause))
@@ -106,7 +138,7 @@ impl Journal {
             total: 0,
             sync,
             latest,
-            synced,
+            progress,
             policy,
             _lock: lock,
         };
@@ -114,9 +146,14 @@ impl Journal {
         Ok(journal)
     }
 
-    /// Announces up to where, in bytes since the process began, the disk has what was written.
-    pub(super) fn synced(&self) -> watch::Receiver<u64> {
-        self.synced.clone()
+    /// Announces how far the disk has what was written.
+    pub(super) fn progress(&self) -> watch::Receiver<Progress> {
+        self.progress.subscribe()
+    }
+
+    /// Why nothing can be written before the next [`Journal::compact`].
+    pub(super) fn refusal(&self) -> Option<StoreError> {
+        self.progress.borrow().refusal()
     }
 
     /// What a commit has to wait for.
@@ -139,25 +176,32 @@ impl Journal {
             let _ = self.drop_torn_tail();
             return Err(io_error("the journal", &error));
         }
+        if let Err(error) = self.order_sync(self.total + frame.len() as u64) {
+            self.dirty_tail = true;
+            let _ = self.drop_torn_tail();
+            return Err(error);
+        }
         self.good += frame.len() as u64;
         self.total += frame.len() as u64;
-        self.order_sync()
+        Ok(())
     }
 
-    /// Writes the state as a snapshot and begins an empty journal.
+    /// Writes the state as a snapshot and begins an empty journal. All that was written before is durable then, whatever the disk has
+    /// refused.
     pub(super) fn compact(&mut self, turns: impl Iterator<Item = Turn>) -> Result<()> {
         let next = self.number + 1;
         let part = self.folder.join(format!("{next}.part"));
-        let snapshot = snapshot_path(&self.folder, next);
-        let begun = write_snapshot(&part, turns)
-            .and_then(|()| fs::rename(&part, &snapshot))
-            .map_err(|e| io_error("the snapshot", &e))
-            .and_then(|()| open_for_append(&journal_path(&self.folder, next)));
+        let begun = write_snapshot(&part, turns).map_err(|e| io_error("the snapshot", &e)).and_then(|()| {
+            // Before the snapshot is in force: nothing may fail behind that, and what an earlier life has left is of no snapshot.
+            let file = begin_journal(&journal_path(&self.folder, next))?;
+            fs::rename(&part, snapshot_path(&self.folder, next)).map_err(|e| io_error("the snapshot", &e))?;
+            Ok(file)
+        });
         self.file = match begun {
             Ok(file) => Arc::new(file),
             Err(error) => {
-                // What is begun of it takes room that is missing, and a whole one would stand for more than is in it.
-                let _ = (fs::remove_file(&part), fs::remove_file(&snapshot));
+                // What is begun of it takes room that is missing.
+                let _ = fs::remove_file(&part);
                 return Err(error);
             }
         };
@@ -167,7 +211,8 @@ impl Journal {
         self.number = next;
         self.good = 0;
         self.dirty_tail = false;
-        self.order_sync()
+        self.progress.send_replace(Progress { upto: self.total, number: next, refused: None });
+        Ok(())
     }
 
     fn drop_torn_tail(&mut self) -> Result<()> {
@@ -178,12 +223,12 @@ impl Journal {
         Ok(())
     }
 
-    fn order_sync(&self) -> Result<()> {
+    fn order_sync(&self, upto: u64) -> Result<()> {
         if self.policy == FsyncPolicy::Never {
             return Ok(());
         }
         // The latest order counts for those before it: a file that was left is in the snapshot that replaced it.
-        *held(&self.latest) = Some(Order { file: self.file.clone(), upto: self.total });
+        *held(&self.latest) = Some(Order { file: self.file.clone(), number: self.number, upto });
         match self.sync.try_send(()) {
             // Full: the thread has been told and has not looked yet.
             Ok(()) | Err(TrySendError::Full(())) => Ok(()),
@@ -194,14 +239,30 @@ impl Journal {
     }
 }
 
-fn sync_loop(orders: &Receiver<()>, latest: &Mutex<Option<Order>>, announce: &watch::Sender<u64>, pause: Duration) {
+fn sync_loop(
+    orders: &Receiver<()>,
+    latest: &Mutex<Option<Order>>,
+    announce: &watch::Sender<Progress>,
+    pause: Duration,
+) {
     while orders.recv().is_ok() {
         let Some(order) = held(latest).take() else { continue };
-        if order.file.sync_data().is_err() {
-            // The disk has refused what the system had taken: nothing after this may count as durable.
-            return;
-        }
-        announce.send_replace(order.upto);
+        let synced = order.file.sync_data();
+        announce.send_if_modified(|progress| {
+            // A snapshot that has replaced the file since is durable by itself; and what the disk has refused once is not there because
+            // it takes the next.
+            if progress.number != order.number || progress.refused.is_some() {
+                return false;
+            }
+            match &synced {
+                Ok(()) => progress.upto = progress.upto.max(order.upto),
+                Err(error) => {
+                    tracing::error!(%error, "the disk has refused the journal: it is replaced by a snapshot");
+                    progress.refused = Some(DiskError { kind: error.kind(), text: error.to_string() });
+                }
+            }
+            true
+        });
         thread::sleep(pause);
     }
 }
@@ -303,24 +364,53 @@ fn write_snapshot(path: &Path, turns: impl Iterator<Item = Turn>) -> io::Result<
     file.get_ref().sync_all()
 }
 
-/// The number of the newest pair whose snapshot is whole; leftovers of others are removed.
+/// The number of the newest pair that is whole; leftovers of others are removed.
 fn newest(folder: &Path) -> Result<u64> {
-    let entries = fs::read_dir(folder).map_err(|e| io_error("the journal's folder", &e))?;
     let mut numbers: Vec<u64> =
-        entries.filter_map(|entry| entry.ok()?.path().file_stem()?.to_str()?.parse().ok()).collect();
+        numbered(folder, &["snapshot", "journal"])?.into_iter().map(|(number, _)| number).collect();
     numbers.sort_unstable();
-    numbers.dedup();
-    let whole = |number: &u64| {
-        let path = snapshot_path(folder, *number);
-        !path.exists() || read_frames(&path, &mut |_| (), &mut |_| ()).is_ok_and(|frames| frames.ended)
-    };
-    let chosen = numbers.iter().rev().copied().find(whole);
-    let Some(last) = numbers.last() else { return Ok(1) };
-    Ok(chosen.unwrap_or_else(|| {
-        // It was whole when it replaced the one before it: what is left of it is all that there is.
-        tracing::error!(folder = %folder.display(), "the snapshot is damaged: what can be read of it is");
-        *last
-    }))
+    let Some(last) = numbers.last() else { return Ok(FIRST) };
+    if let Some(whole) = numbers.iter().rev().copied().find(|number| is_whole(folder, *number)) {
+        remove_leftovers(folder, whole);
+        return Ok(whole);
+    }
+    // It was whole when it replaced the one before it: what is left of it is all that there is.
+    tracing::error!(folder = %folder.display(), "the snapshot is damaged: what can be read of it is");
+    let has_snapshot = |number: &&u64| snapshot_path(folder, **number).exists();
+    Ok(*numbers.iter().rev().find(has_snapshot).unwrap_or(last))
+}
+
+fn is_whole(folder: &Path, number: u64) -> bool {
+    let path = snapshot_path(folder, number);
+    if !path.exists() {
+        return number == FIRST;
+    }
+    read_frames(&path, &mut |_| (), &mut |_| ()).is_ok_and(|frames| frames.ended)
+}
+
+/// Removes what a kill during a compaction has left: snapshots that were not finished, and pairs that have been replaced.
+fn remove_leftovers(folder: &Path, in_force: u64) {
+    let replaced = numbered(folder, &["snapshot", "journal"]).unwrap_or_default().into_iter();
+    let replaced = replaced.filter(|(number, _)| *number < in_force);
+    for (_, path) in numbered(folder, &["part"]).unwrap_or_default().into_iter().chain(replaced) {
+        if let Err(error) = fs::remove_file(&path) {
+            tracing::warn!(path = %path.display(), %error, "a file of an earlier compaction stays");
+        }
+    }
+}
+
+/// The files of a folder that have a number and one of these endings.
+fn numbered(folder: &Path, endings: &[&str]) -> Result<Vec<(u64, PathBuf)>> {
+    let entries = fs::read_dir(folder).map_err(|e| io_error("the journal's folder", &e))?;
+    let paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
+    let ours = paths.filter(|path| path.extension().is_some_and(|ending| endings.iter().any(|e| ending == *e)));
+    Ok(ours.filter_map(|path| Some((path.file_stem()?.to_str()?.parse().ok()?, path))).collect())
+}
+
+/// The empty journal that follows a snapshot.
+fn begin_journal(path: &Path) -> Result<File> {
+    let _ = fs::remove_file(path);
+    open_for_append(path)
 }
 
 fn open_for_append(path: &Path) -> Result<File> {

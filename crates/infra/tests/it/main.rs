@@ -342,6 +342,60 @@ async fn a_snapshot_that_was_not_finished_does_not_count() {
     assert_eq!(alive(&store).await, [1]);
 }
 
+/// What a kill may leave of a compaction: the files of `before`, and of `after` those named so, the first of them no longer than this.
+fn torn_compaction(before: &Path, after: &Path, name: &str, files: &[(&str, &str, usize)], gone: &[&str]) -> Folder {
+    let torn = Folder::new(name);
+    for file in std::fs::read_dir(before).unwrap().map(Result::unwrap) {
+        std::fs::copy(file.path(), torn.0.join(file.file_name())).unwrap();
+    }
+    for (from, to, length) in files {
+        let bytes = std::fs::read(after.join(from)).unwrap();
+        std::fs::write(torn.0.join(to), &bytes[..bytes.len().min(*length)]).unwrap();
+    }
+    for file in gone {
+        std::fs::remove_file(torn.0.join(file)).unwrap();
+    }
+    torn
+}
+
+#[tokio::test]
+async fn a_kill_at_any_moment_of_a_compaction_loses_nothing() {
+    let (before, after, clock) = (Folder::new("compaction-before"), Folder::new("compaction-after"), clock());
+    let open = |folder: &Path, compact_at| {
+        Embedded::open(folder, JournalSettings { fsync: FsyncPolicy::Never, compact_at }, clock.clone()).unwrap()
+    };
+    open(&before.0, 0).commit(vec![call(1, "one")]).await.unwrap();
+    open(&before.0, u64::MAX).commit(vec![call(2, "two")]).await.unwrap();
+    for file in ["2.snapshot", "2.journal"] {
+        std::fs::copy(before.0.join(file), after.0.join(file)).unwrap();
+    }
+    open(&after.0, 0).commit(vec![call(3, "three")]).await.unwrap();
+    let whole = usize::MAX;
+    let (part, snapshot, journal) = ("3.part", ("3.snapshot", "3.snapshot", whole), ("3.journal", "3.journal", whole));
+    let moments: [(&[(&str, &str, usize)], &[&str], &[u64]); 9] = [
+        (&[], &[], &[1, 2]),
+        (&[("3.snapshot", part, 0)], &[], &[1, 2]),
+        (&[("3.snapshot", part, 20)], &[], &[1, 2]),
+        (&[("3.snapshot", part, whole)], &[], &[1, 2]),
+        (&[("3.snapshot", part, whole), journal], &[], &[1, 2]),
+        (&[snapshot, journal], &[], &[1, 2, 3]),
+        // A release before this one began the journal last.
+        (&[snapshot], &[], &[1, 2, 3]),
+        (&[snapshot, journal], &["2.journal"], &[1, 2, 3]),
+        (&[snapshot, journal], &["2.journal", "2.snapshot"], &[1, 2, 3]),
+    ];
+    for (at, (files, gone, calls)) in moments.into_iter().enumerate() {
+        let torn = torn_compaction(&before.0, &after.0, &format!("compaction-{at}"), files, gone);
+        assert_eq!(alive(&open(&torn.0, u64::MAX)).await, calls, "moment {at}");
+        // What was left over does not come back with the compactions that follow.
+        open(&torn.0, 0).commit(vec![call(9, "later")]).await.unwrap();
+        assert_eq!(alive(&open(&torn.0, u64::MAX)).await, [calls, &[9]].concat(), "moment {at}, later");
+        let mut left: Vec<_> = std::fs::read_dir(&torn.0).unwrap().map(|f| f.unwrap().file_name()).collect();
+        left.sort();
+        assert_eq!(left.len(), 3, "moment {at}: {left:?}");
+    }
+}
+
 #[tokio::test]
 async fn on_a_full_disk_nothing_begins_and_nothing_of_what_was_refused_remains() {
     let (folder, clock) = (Folder::new("full"), clock());
@@ -363,6 +417,50 @@ async fn on_a_full_disk_nothing_begins_and_nothing_of_what_was_refused_remains()
     assert_eq!(CallLedger::load(&store, &acme(), ConnId(1)).await.unwrap(), Loaded::Unknown);
     assert_eq!(store.end(&acme()).await.unwrap(), Position::START);
     assert_eq!(NewCalls::take(&store, &acme(), &me(), 1, Duration::ZERO).await.unwrap(), []);
+}
+
+/// Stores whose journal takes what is written, while the disk refuses to keep it.
+async fn on_a_failing_disk(folder: &Folder, clock: &Arc<SetClock>) -> Embedded {
+    std::os::unix::fs::symlink("/dev/null", folder.0.join("1.journal")).unwrap();
+    let settings = JournalSettings { fsync: FsyncPolicy::Each, compact_at: u64::MAX };
+    Embedded::open(&folder.0, settings, clock.clone()).unwrap()
+}
+
+async fn facts(store: &Embedded) -> usize {
+    EventStream::read(store, &acme(), Position::START, 100, Duration::ZERO).await.unwrap().len()
+}
+
+#[tokio::test]
+async fn a_journal_that_the_disk_has_refused_is_replaced_and_what_was_written_is_there_once() {
+    let (folder, clock) = (Folder::new("fsync"), clock());
+    let store = on_a_failing_disk(&folder, &clock).await;
+    let written = CallLedger::commit(&store, vec![call(1, "one")]).await.unwrap();
+    assert!(matches!(written[..], [Written::Done { .. }]), "{written:?}");
+    store.commit(vec![call(2, "two")]).await.unwrap();
+    drop(store);
+    let store = Embedded::open(&folder.0, JournalSettings::default(), clock).unwrap();
+    assert_eq!((alive(&store).await, facts(&store).await), (vec![1, 2], 2));
+}
+
+#[tokio::test]
+async fn what_the_disk_has_refused_is_not_called_written_and_nothing_more_is_taken() {
+    let (folder, clock) = (Folder::new("fsync-lasts"), clock());
+    let store = on_a_failing_disk(&folder, &clock).await;
+    // No snapshot can be written either.
+    std::fs::create_dir(folder.0.join("2.part")).unwrap();
+    let unknown = CallLedger::commit(&store, vec![call(1, "one")]).await.unwrap_err();
+    assert!(matches!(unknown, StoreError::Unavailable { .. }), "{unknown}");
+    for _ in 0..3 {
+        let refused = CallLedger::commit(&store, vec![call(2, "two")]).await.unwrap_err();
+        assert!(matches!(refused, StoreError::Unavailable { .. }), "{refused}");
+    }
+    assert_eq!(CallLedger::load(&store, &acme(), ConnId(2)).await.unwrap(), Loaded::Unknown);
+    std::fs::remove_dir(folder.0.join("2.part")).unwrap();
+    clock.advance(Duration::from_secs(60));
+    store.commit(vec![call(2, "two")]).await.unwrap();
+    drop(store);
+    let store = Embedded::open(&folder.0, JournalSettings::default(), clock).unwrap();
+    assert_eq!((alive(&store).await, facts(&store).await), (vec![1, 2], 2));
 }
 
 #[tokio::test]

@@ -4,13 +4,14 @@
 
 use std::collections::{HashMap, HashSet};
 
-use infra::{SessionId, SessionWrite};
+use infra::{LedgerKind, PutAside, SessionId, SessionWrite};
 use model::TenantId;
 use tokio::sync::mpsc;
 
 use super::Shared;
 use super::call_session::{Command, Ended};
 use super::errands::Errands;
+use super::quarantine::put_aside;
 use super::queue_link::QueueLink;
 use super::worker::{Standing, Step, Work};
 use super::writes::{Answer, Writes};
@@ -103,8 +104,11 @@ impl Lane {
         self.acknowledge(&steps).await;
         for step in steps {
             let answer = step.change.is_some().then(|| answers.next()).flatten().unwrap_or(Answer::Done);
-            if self.counts(&step) {
-                self.written(step, answer).await;
+            match &step.aside {
+                Some(why) if put_aside(&self.shared, self.aside(&step, why)).await => self.perform(step).await,
+                Some(_) => {}
+                None if self.counts(&step) => self.written(step, answer).await,
+                None => {}
             }
         }
     }
@@ -139,6 +143,19 @@ impl Lane {
             Answer::Gone | Answer::Refused(_) if last_word => self.perform(step).await,
             Answer::Lost | Answer::Gone => self.lost(&step),
             Answer::Refused(reason) => self.refuse(step, reason).await,
+        }
+    }
+
+    fn aside(&self, step: &Step, why: &str) -> PutAside {
+        PutAside {
+            tenant: self.tenant.clone(),
+            ledger: LedgerKind::Session,
+            key: step.session.0.clone(),
+            owner: self.shared.ctx.owner(),
+            token: step.token,
+            why: why.to_owned(),
+            report: bytes::Bytes::new(),
+            events: step.facts.clone(),
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod inheritance;
 
+use std::collections::BTreeSet;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -37,6 +38,7 @@ pub(super) fn start(shared: &Shared, tenant: &TenantId, errands: &Errands) {
         errands: errands.clone(),
         rewind: Mutex::default(),
         undecided: Mutex::default(),
+        unsure: Mutex::default(),
     });
     let (calls, facts, sweep) = (Arc::clone(&desk), Arc::clone(&desk), desk);
     shared.ctx.spawn("new calls", async move { calls.take_calls().await });
@@ -52,6 +54,8 @@ struct Desk {
     rewind: Mutex<Option<Position>>,
     /// New calls whose sessions could not be looked up; as many as wait in the stream at most.
     undecided: Mutex<Vec<TakenCall>>,
+    /// Sessions of a claim that has had no answer: they may be ours. One batch of claims at most.
+    unsure: Mutex<BTreeSet<SessionId>>,
 }
 
 impl Desk {

@@ -130,6 +130,8 @@ pub(super) struct Step {
     pub token: Token,
     /// None: there is nothing to write, only to do.
     pub change: Option<Change>,
+    /// Why its record is put aside, in the place of a change.
+    pub aside: Option<String>,
     pub due: Option<Timestamp>,
     pub began_with: Option<Position>,
     pub commands: Vec<Command>,
@@ -423,6 +425,7 @@ impl Step {
             caller: caller.clone(),
             token: Token(0),
             change: None,
+            aside: None,
             due: None,
             began_with: None,
             commands,

@@ -198,6 +198,8 @@ struct Faulty {
     looked_up: AtomicUsize,
     /// Whether it says that there are no sessions of anybody who is gone.
     hidden: AtomicBool,
+    /// Whether the next claim of the role is done, and its answer lost.
+    loses_claim: AtomicBool,
 }
 
 impl SessionLedger for Faulty {
@@ -208,7 +210,14 @@ impl SessionLedger for Faulty {
         self.inner.commit(batch)
     }
     fn claim<'a>(&'a self, by: &'a Owner, claims: Vec<Claim<SessionId>>) -> Answer<'a, Vec<Claimed<SessionId>>> {
-        self.inner.claim(by, claims)
+        Box::pin(async move {
+            let is_role = by.node.as_str() != "ors-9" && !claims.is_empty();
+            let answer = self.inner.claim(by, claims).await;
+            match is_role && self.loses_claim.swap(false, Relaxed) {
+                true => Err(StoreError::Unavailable { reason: "a test".to_owned() }),
+                false => answer,
+            }
+        })
     }
     fn load<'a>(&'a self, tenant: &'a TenantId, session: &'a SessionId) -> Answer<'a, Loaded<SessionId>> {
         self.inner.load(tenant, session)
@@ -395,7 +404,16 @@ async fn installation() -> Stores {
             let (inner, looked_up) = (stores.sessions.clone(), AtomicUsize::default());
             let (never, unknown) = (ConnId(CONN.0 + 3), ConnId(CONN.0 + 4));
             stores.sessions = FAULTY
-                .get_or_init(|| Arc::new(Faulty { inner, never, unknown, looked_up, hidden: AtomicBool::default() }))
+                .get_or_init(|| {
+                    Arc::new(Faulty {
+                        inner,
+                        never,
+                        unknown,
+                        looked_up,
+                        hidden: AtomicBool::default(),
+                        loses_claim: AtomicBool::default(),
+                    })
+                })
                 .clone();
             Ok(Arc::new(InMemory(stores)) as Arc<dyn Composed>)
         })
@@ -416,7 +434,7 @@ async fn next(frames: &mut mpsc::Receiver<(String, JsonValue)>) -> (String, Json
     tokio::time::timeout(Duration::from_secs(20), frames.recv()).await.expect("a request in time").expect("a request")
 }
 
-/// A session whose record belongs to a node without a lease is taken over, and its call goes on.
+/// A session whose record belongs to a node without a lease is taken over, and its call goes on: also where the claim's answer is lost.
 async fn taken_over(stores: &Stores, frames: &mut mpsc::Receiver<(String, JsonValue)>) {
     let conn_id = ConnId(CONN.0 + 2);
     let mut switch = Switch { stores: stores.clone(), call: call(conn_id), seq: 0 };
@@ -427,12 +445,15 @@ async fn taken_over(stores: &Stores, frames: &mut mpsc::Receiver<(String, JsonVa
         panic!("no record")
     };
     let dead = Owner { node: NodeId::parse("ors-9").expect("a node"), epoch: Epoch(1) };
+    let loses_claim = &FAULTY.get().expect("set").loses_claim;
+    loses_claim.store(true, Relaxed);
     let claim = Claim { tenant: tenant(), key: record.key.clone(), seen: None };
     let claimed = stores.sessions.claim(&dead, vec![claim]).await.expect("claimed");
     assert!(matches!(claimed[0], Claimed::Yours(_)));
     // The heir sends what was to be sent after the last commit once more, under the same key.
     let (_, again) = next(frames).await;
     assert_eq!(again, frame);
+    assert!(!loses_claim.load(Relaxed), "the answer was lost");
     switch.says(EventName::TreatmentEnd, reference, |e| e.extensions.set("Result", "Completed")).await;
     let (_, released) = next(frames).await;
     assert_eq!(

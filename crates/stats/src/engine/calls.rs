@@ -108,14 +108,14 @@ impl Engine {
     pub(super) fn fold_call(&mut self, stamped: &Stamped) {
         let event = &stamped.event;
         let Some(call_ref) = &event.call else { return };
-        let facts = Facts {
-            user_data: &event.user_data,
-            call_type: Some(call_ref.call_type),
-            this_queue: event.this_queue.as_deref(),
-        };
+        // Of a call that is in quarantine no more may be known than its end.
+        let before = self.calls.get(&call_ref.conn_id).map(|call| call.call_type);
+        let call_type = before.filter(|_| call_ref.call_type == CallType::Unknown).unwrap_or(call_ref.call_type);
+        let facts =
+            Facts { user_data: &event.user_data, call_type: Some(call_type), this_queue: event.this_queue.as_deref() };
         let dn = event.this_dn.as_ref().map_or("", |dn| dn.as_str());
         let fact = Fact { conn_id: call_ref.conn_id, at: stamped.at, event, dn, facts };
-        if !self.follow(&fact, call_ref.call_type, &stamped.id.subject) {
+        if !self.follow(&fact, call_type, &stamped.id.subject) {
             return;
         }
         let is_queue = matches!(stamped.id.subject, Subject::Queue(_));

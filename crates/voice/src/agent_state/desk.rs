@@ -3,14 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use infra::{
     AgentBatch, AgentWrite, Change, Claim, Claimed, Loaded, Position, PostedEntry, Recipient, Record, StoreError,
     Stores, Written, bounds,
 };
 use model::{AgentId, Owner, TenantId, Timestamp, Token};
 use net::configuration::Objects;
-use runtime::RoleContext;
+use runtime::{RoleContext, fault};
 use tracing::{error, info, warn};
 
 use super::ROLE;
@@ -29,6 +29,8 @@ const REQUESTS_MAX: usize = 256;
 const READ_WAIT: Duration = Duration::from_secs(1);
 /// Pause before a store that is away, or an owner that lives, is asked again.
 const ASK_AGAIN: Duration = Duration::from_millis(250);
+/// Pause before a tenant's agents are taken over anew after a fault: nobody is stormed by one that lasts.
+const BEGIN_ANEW: Duration = Duration::from_secs(1);
 /// A request that somebody has held for so long without carrying it out is taken over.
 const RECLAIM_IDLE: Duration = Duration::from_secs(5);
 /// How old what config has said may be when a request comes.
@@ -38,7 +40,8 @@ const FRESH: Duration = Duration::from_secs(5);
 /// Records that one read of the ledger takes.
 const PAGE: usize = 500;
 
-/// Owns the tenant's agents whenever nobody else alive does, until the role drains.
+/// Owns the tenant's agents whenever nobody else alive does, until the role drains. What goes wrong there is this tenant's affair: its
+/// agents are taken over anew from the ledger, and those of others go on.
 pub(super) async fn serve(
     ctx: RoleContext,
     tenant: TenantId,
@@ -46,13 +49,30 @@ pub(super) async fn serve(
     (metrics, reporter): (Metrics, Reporter),
 ) -> Result<()> {
     loop {
-        let Some(agents) = take_over(&ctx, &tenant, &metrics).await? else { return Ok(()) };
-        let desk = Desk { ctx: ctx.clone(), tenant: tenant.clone(), agents, reporter: reporter.clone() };
-        match desk.run(&config).await? {
-            End::Drained => return Ok(()),
-            End::Lost => metrics.ownership_lost(),
+        match fault::contained(serve_once(&ctx, &tenant, &config, (&metrics, &reporter))).await {
+            Ok(End::Drained) => return Ok(()),
+            Ok(End::Lost) => metrics.ownership_lost(),
+            Err(fault) => {
+                metrics.fault();
+                error!(%tenant, error = format!("{fault:#}"), "a tenant's agents have a fault; they are taken over anew");
+                tokio::select! {
+                    () = tokio::time::sleep(BEGIN_ANEW) => {}
+                    () = ctx.drain.begun() => return Ok(()),
+                }
+            }
         }
     }
+}
+
+async fn serve_once(
+    ctx: &RoleContext,
+    tenant: &TenantId,
+    config: &Objects,
+    (metrics, reporter): (&Metrics, &Reporter),
+) -> Result<End> {
+    let Some(agents) = take_over(ctx, tenant, metrics).await? else { return Ok(End::Drained) };
+    let desk = Desk { ctx: ctx.clone(), tenant: tenant.clone(), agents, reporter: reporter.clone() };
+    desk.run(config).await
 }
 
 // === taking over ===
@@ -117,7 +137,11 @@ async fn claim_desk(stores: &Stores, tenant: &TenantId, owner: &Owner) -> infra:
         stores.agents.commit(batch).await?;
         loaded = stores.agents.load(tenant, &key).await?;
     }
-    let Loaded::Live(seen) = loaded else { return Ok(None) };
+    let Loaded::Live(seen) = loaded else {
+        // There is one, and nobody can read it.
+        put_unreadable_aside(stores, tenant, owner).await?;
+        return Ok(None);
+    };
     if seen.owner != *owner {
         let live = stores.leases.live(ROLE).await?;
         if live.iter().any(|lease| lease.owner == seen.owner) {
@@ -126,6 +150,17 @@ async fn claim_desk(stores: &Stores, tenant: &TenantId, owner: &Owner) -> infra:
     }
     let claim = Claim { tenant: tenant.clone(), key, seen: Some(seen.token) };
     Ok(stores.agents.claim(owner, vec![claim]).await?.into_iter().find_map(yours))
+}
+
+/// Has the store put aside what cannot be read of all that is left: whoever looks through it hears of the rest alone.
+async fn put_unreadable_aside(stores: &Stores, tenant: &TenantId, owner: &Owner) -> infra::Result<()> {
+    let live = stores.leases.live(ROLE).await?;
+    for holding in stores.agents.owners(tenant).await? {
+        if holding.owner == *owner || !live.iter().any(|lease| lease.owner == holding.owner) {
+            stores.agents.orphans(tenant, &holding.owner, bounds::RECORDS_MAX).await?;
+        }
+    }
+    Ok(())
 }
 
 /// Claims agents from whoever had them: the tenant's record says that they are ours.
@@ -185,10 +220,12 @@ impl Desk {
                 () = tokio::time::sleep(wait) => {}
                 () = self.ctx.drain.begun() => return Ok(End::Drained),
             }
-            if let Some(batch) = self.agents.turn(self.now())
-                && !self.commit(batch).await?
-            {
-                return Ok(End::Lost);
+            // What is refused is answered in a turn of its own.
+            for _ in 0..2 {
+                let Some(batch) = self.agents.turn(self.now()) else { break };
+                if !self.commit(batch).await? {
+                    return Ok(End::Lost);
+                }
             }
             intervals::tell(&self.reporter, &self.tenant, self.agents.take_intervals());
             self.acknowledge(&carried_out).await;
@@ -212,39 +249,26 @@ impl Desk {
     }
 
     /// Writes the turn; `false` when somebody else owns the agents. Waits while the store is away.
-    async fn commit(&self, batch: AgentBatch) -> Result<bool> {
-        loop {
+    async fn commit(&mut self, batch: AgentBatch) -> Result<bool> {
+        let answers = loop {
             match self.ctx.stores.agents.commit(batch.clone()).await {
-                Ok(answers) => return self.all_written(&batch, &answers),
+                Ok(answers) => break answers,
                 Err(error) if error.passes() => {
                     warn!(tenant = %self.tenant, %error, "the turn waits for the store");
                     tokio::time::sleep(ASK_AGAIN).await;
                 }
                 Err(error) => return Err(error.into()),
             }
-        }
-    }
-
-    fn all_written(&self, batch: &AgentBatch, answers: &[Written]) -> Result<bool> {
-        for (write, written) in batch.writes.iter().zip(answers) {
-            match written {
-                Written::Done { .. } => {}
-                Written::Fenced { owner, .. } | Written::Exists { owner, .. } => {
-                    warn!(tenant = %self.tenant, agent = %write.agent, %owner, "agents belong to another replica now");
-                    return Ok(false);
+        };
+        loop {
+            match settle(&self.ctx.stores, &mut self.agents, &batch, &answers).await {
+                Err(error) if error.passes() => {
+                    warn!(tenant = %self.tenant, %error, "what was refused waits for the store");
+                    tokio::time::sleep(ASK_AGAIN).await;
                 }
-                Written::Refused(refusal) => {
-                    // The agent goes on as it is; what has been stored of it before stands.
-                    error!(tenant = %self.tenant, agent = %write.agent, %refusal, "an agent's record is not stored");
-                }
-                // Its first record was refused: it is one agent's, and not the tenant's.
-                Written::Unknown if !matches!(write.change, Change::Keep) => {
-                    error!(tenant = %self.tenant, agent = %write.agent, "an agent without a record goes on without one");
-                }
-                other => bail!("the record of {} is not as it was left: {other:?}", write.agent),
+                settled => return Ok(settled?),
             }
         }
-        Ok(true)
     }
 
     async fn acknowledge(&self, positions: &[Position]) {
@@ -256,6 +280,50 @@ impl Desk {
             warn!(tenant = %self.tenant, %error, "requests were carried out but not acknowledged");
         }
     }
+}
+
+/// Takes the store's answers; `false` when somebody else owns the agents. An agent whose write was refused is as it was stored last.
+pub(super) async fn settle(
+    stores: &Stores,
+    agents: &mut TenantAgents,
+    batch: &AgentBatch,
+    answers: &[Written],
+) -> infra::Result<bool> {
+    let mut refused = Vec::new();
+    for (write, written) in batch.writes.iter().zip(answers) {
+        let (tenant, agent) = (&batch.tenant, &write.agent);
+        match written {
+            Written::Done { .. } => {}
+            Written::Fenced { owner, .. } | Written::Exists { owner, .. } => {
+                warn!(%tenant, %agent, %owner, "agents belong to another replica now");
+                return Ok(false);
+            }
+            Written::Refused(refusal) if agent.as_str() == DESK => {
+                error!(%tenant, %refusal, "refusals of requests are not stored");
+            }
+            Written::Unknown | Written::Ended if agent.as_str() == DESK => {
+                error!(%tenant, "nobody has the agents any more: they are claimed again");
+                return Ok(false);
+            }
+            Written::Refused(_) | Written::Unknown | Written::Ended => {
+                error!(%tenant, %agent, answer = ?written, "what became of an agent is not stored: it is as before");
+                refused.push(write);
+            }
+        }
+    }
+    // All are read before the first is changed: whoever asks again finds nothing half done.
+    let mut stored = Vec::with_capacity(refused.len());
+    for write in &refused {
+        stored.push(match stores.agents.load(&batch.tenant, &write.agent).await? {
+            Loaded::Live(record) if record.owner != batch.owner => return Ok(false),
+            Loaded::Live(record) => Some(record),
+            Loaded::Ended | Loaded::Unknown => None,
+        });
+    }
+    for (write, stored) in refused.into_iter().zip(&stored) {
+        agents.not_stored(write, stored.as_ref(), stores.clock.now());
+    }
+    Ok(true)
 }
 
 // === what comes in ===

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::time::Duration;
 
 use call::agent::{AgentSnapshot, AgentTable, Input, NoAnswerAction, Output, Profile};
 use infra::{
@@ -24,6 +25,8 @@ use super::records;
 pub(super) const VIEW: &str = "agent-state";
 /// How many events may be folded without an effect before their position is written nevertheless.
 const POSITION_LAG_MAX: usize = 500;
+/// How long what is due waits after the store has refused something.
+const AFTER_REFUSAL: Duration = Duration::from_secs(1);
 
 /// One tenant's agents, owned by this node.
 pub(super) struct TenantAgents {
@@ -45,6 +48,8 @@ pub(super) struct TenantAgents {
     intervals: Intervals,
     metrics: Metrics,
     faults: InARow,
+    /// Nothing is due before: what the store has refused lately is not asked of it without pause.
+    again_from: Timestamp,
 }
 
 impl TenantAgents {
@@ -77,6 +82,7 @@ impl TenantAgents {
             intervals: Intervals::default(),
             metrics,
             faults: InARow::default(),
+            again_from: Timestamp::ZERO,
         };
         for record in agents {
             this.attempt("an agent's record", |this| this.restore_agent(&record, now));
@@ -106,7 +112,7 @@ impl TenantAgents {
 
     /// When [`TenantAgents::turn`] wants to be called although nothing has come in.
     pub fn next_timeout(&self) -> Option<Timestamp> {
-        self.table.next_timeout()
+        Some(self.table.next_timeout()?.max(self.again_from))
     }
 
     // === Inputs ===
@@ -246,11 +252,6 @@ impl TenantAgents {
 
     /// Answers a request that concerns no agent.
     fn refuse(&mut self, request: Request, code: ErrorCode, text: &str, now: Timestamp) {
-        self.metrics.refused();
-        // No record counts the events of a DN without an agent. So each refusal is the only event of a token of its own, taken
-        // from the clock: far from the registrar's, and never given twice.
-        self.last_refusal = Token(now.as_micros().max(self.last_refusal.0 + 1));
-        let id = EventId { subject: Subject::Dn(request.this_dn.clone()), token: self.last_refusal, seq: Seq(1) };
         let event = Event {
             this_dn: Some(request.this_dn),
             reference: request.reference,
@@ -259,6 +260,16 @@ impl TenantAgents {
             error: Some((code, text.to_owned())),
             ..Event::new(EventName::Error)
         };
+        self.tell_refusal(event, now);
+    }
+
+    fn tell_refusal(&mut self, event: Event, now: Timestamp) {
+        let Some(dn) = event.this_dn.clone() else { return };
+        self.metrics.refused();
+        // No record counts the events of a DN without an agent. So each refusal is the only event of a token of its own, taken
+        // from the clock: far from the registrar's, and never given twice.
+        self.last_refusal = Token(now.as_micros().max(self.last_refusal.0 + 1));
+        let id = EventId { subject: Subject::Dn(dn), token: self.last_refusal, seq: Seq(1) };
         self.refusals.push(Stamped { id, tenant: self.tenant.clone(), at: now, trace: None, event });
     }
 
@@ -286,6 +297,30 @@ impl TenantAgents {
         })
     }
 
+    /// The store has not taken what became of an agent: it is as `stored` says again, or unknown, and whoever asked for it hears so.
+    pub fn not_stored(&mut self, write: &AgentWrite, stored: Option<&Record<AgentId>>, now: Timestamp) {
+        self.again_from = now + AFTER_REFUSAL;
+        self.table.forget(&write.agent);
+        self.stored.remove(&write.agent);
+        self.intervals.forget(&write.agent);
+        if let Some(record) = stored {
+            self.attempt("an agent's record", |this| this.restore_agent(record, now));
+        }
+        let mut told = BTreeSet::new();
+        for event in write.events.iter().map(|fact| &fact.event).filter(|event| event.requester.is_some()) {
+            if told.insert((event.requester.clone(), event.reference.0)) {
+                let refusal = Event {
+                    this_dn: event.this_dn.clone(),
+                    reference: event.reference,
+                    requester: event.requester.clone(),
+                    error: Some((ErrorCode::INTERNAL, "it could not be stored".to_owned())),
+                    ..Event::new(EventName::Error)
+                };
+                self.tell_refusal(refusal, now);
+            }
+        }
+    }
+
     /// The intervals that the last turn has ended: to be told once it is committed.
     pub fn take_intervals(&mut self) -> Vec<Interval> {
         self.intervals.take()
@@ -305,6 +340,7 @@ impl TenantAgents {
         let session = self.table.agent(agent)?;
         self.intervals.observe(session, now);
         let (state, intentions) = (records::encode(session), bytes::Bytes::new());
+        // Until the store refuses it, see `not_stored`.
         let change = if self.stored.insert(agent.clone()) {
             Change::Create { state, intentions }
         } else {

@@ -65,6 +65,12 @@ impl Intervals {
         self.of.insert(agent.agent.clone(), Present::of(agent, began));
     }
 
+    /// What an agent was in is unknown, and what it has ended in this turn was not stored.
+    pub fn forget(&mut self, agent: &AgentId) {
+        self.of.remove(agent);
+        self.over.retain(|interval| interval.agent != *agent);
+    }
+
     /// What is over since the last call: to be told when it is committed.
     pub fn take(&mut self) -> Vec<Interval> {
         std::mem::take(&mut self.over)

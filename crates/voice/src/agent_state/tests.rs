@@ -75,10 +75,28 @@ impl Site {
     }
 
     async fn turn(&self, agents: &mut TenantAgents) -> Vec<Written> {
-        match agents.turn(self.now()) {
-            Some(batch) => self.stores.agents.commit(batch).await.unwrap(),
-            None => Vec::new(),
-        }
+        let Some(batch) = agents.turn(self.now()) else { return Vec::new() };
+        let answers = self.stores.agents.commit(batch.clone()).await.unwrap();
+        desk::settle(&self.stores, agents, &batch, &answers).await.unwrap();
+        answers
+    }
+
+    /// Asks for something of which the store will refuse what comes of it.
+    async fn ask_too_much(&self, agents: &mut TenantAgents, kind: RequestKind) {
+        let mut extensions = UserData::new();
+        extensions.push("Long", "x".repeat(infra::bounds::FACT_MAX));
+        let request = Request {
+            tenant: self.tenant.clone(),
+            requester: "desk-of-anna".to_owned(),
+            reference: ReferenceId(18),
+            this_dn: Dn::parse("7101").unwrap(),
+            kind,
+            reasons: UserData::new(),
+            extensions,
+        };
+        agents.posted(Posted::Request(request), self.now());
+        let answers = self.turn(agents).await;
+        assert!(answers.iter().any(|written| matches!(written, Written::Refused(_))), "{answers:?}");
     }
 
     async fn ask(&self, agents: &mut TenantAgents, dn: &str, kind: RequestKind) {
@@ -341,6 +359,37 @@ async fn an_unreadable_record_costs_its_session_and_nothing_else() {
     let mut heir = site.claim(2).await.unwrap();
     site.log_in(&mut heir).await;
     assert_eq!(site.state("a1").await, Some(AgentState::Ready));
+}
+
+#[tokio::test]
+async fn what_was_refused_is_not_performed_and_its_requester_hears_so() {
+    let site = Site::new();
+    let mut agents = site.claim(1).await.unwrap();
+    let login = RequestKind::AgentLogin { agent: None, work_mode: WorkMode::AutoIn };
+    site.ask_too_much(&mut agents, login).await;
+    site.turn(&mut agents).await;
+    let story = site.story().await;
+    assert_eq!(story.len(), 1);
+    assert_eq!((story[0].event.name, story[0].event.reference), (EventName::Error, ReferenceId(18)));
+    assert_eq!(story[0].event.requester.as_deref(), Some("desk-of-anna"));
+    assert_eq!((site.state("a1").await, agents.take_intervals()), (None, Vec::new()));
+    // The next one begins the record, with all its facts.
+    site.log_in(&mut agents).await;
+    assert_eq!(site.state("a1").await, Some(AgentState::Ready));
+    assert_eq!(site.names().await[1..], [EventName::AgentLogin, EventName::AgentReady]);
+    // Likewise a change: the agent is as it was stored last, and its facts go on without a gap.
+    site.ask_too_much(&mut agents, RequestKind::AgentNotReady(WorkMode::AuxWork)).await;
+    site.turn(&mut agents).await;
+    site.ask(&mut agents, "7101", RequestKind::AgentLogout).await;
+    let a1 = Subject::Agent(AgentId::parse("a1").unwrap());
+    let story = site.story().await;
+    let of_a1 = story.iter().filter(|stamped| stamped.id.subject == a1);
+    assert_eq!(
+        of_a1.map(|stamped| stamped.id.seq.0).collect::<Vec<_>>(),
+        (1..=story.len() as u64 - 2).collect::<Vec<_>>()
+    );
+    assert_eq!(story.iter().filter(|stamped| stamped.event.reference == ReferenceId(18)).count(), 2);
+    assert_eq!(site.state("a1").await, Some(AgentState::LoggedOut));
 }
 
 #[tokio::test]

@@ -161,8 +161,40 @@ pub struct Auditor {
     /// Faults of the last round, and since when they were seen in each.
     suspected: HashMap<Key, Timestamp>,
     repaired: HashMap<Key, Timestamp>,
-    /// When calls without any known event were seen first.
-    first_seen: HashMap<ConnId, Timestamp>,
+    /// Since when calls have been seen as they are, by our own clock: what others have written is by theirs.
+    seen: HashMap<ConnId, Seen>,
+}
+
+/// A call as it was seen last.
+#[derive(Debug)]
+struct Seen {
+    due: Option<Timestamp>,
+    due_since: Timestamp,
+    last_event: Option<Timestamp>,
+    silent_since: Timestamp,
+}
+
+impl Seen {
+    fn new(call: &CallSeen, now: Timestamp) -> Self {
+        Self { due: call.due, due_since: now, last_event: call.last_event, silent_since: now }
+    }
+
+    fn look(&mut self, call: &CallSeen, now: Timestamp) {
+        if self.due != call.due {
+            (self.due, self.due_since) = (call.due, now);
+        }
+        if self.last_event != call.last_event {
+            (self.last_event, self.silent_since) = (call.last_event, now);
+        }
+    }
+
+    /// For how long the call's timer should have run by now. It was armed after the last event, so it lasts no longer than from there,
+    /// both by its owner's clock; and it was there when we saw it first.
+    fn overdue(&self, now: Timestamp) -> Option<Duration> {
+        let due = self.due?;
+        let lasts = due.since(self.last_event.unwrap_or(self.due_since));
+        now.since(self.due_since).checked_sub(lasts)
+    }
 }
 
 impl Auditor {
@@ -205,9 +237,9 @@ impl Auditor {
 
     fn meet_calls(&mut self, calls: &[CallSeen], now: Timestamp) {
         let present: HashSet<ConnId> = calls.iter().map(|call| call.conn_id).collect();
-        self.first_seen.retain(|call, _| present.contains(call));
+        self.seen.retain(|call, _| present.contains(call));
         for call in calls {
-            self.first_seen.entry(call.conn_id).or_insert(now);
+            self.seen.entry(call.conn_id).or_insert_with(|| Seen::new(call, now)).look(call, now);
         }
     }
 
@@ -235,19 +267,19 @@ impl Auditor {
             why,
             evidence,
         };
-        if let Some(due) = call.due.filter(|due| now.since(*due) >= OVERDUE) {
-            let why = format!("a timer of the call is overdue by {} s", now.since(due).as_secs());
+        let seen = self.seen.get(&call.conn_id)?;
+        if let (Some(due), Some(overdue)) = (call.due, seen.overdue(now).filter(|overdue| *overdue >= OVERDUE)) {
+            let why = format!("a timer of the call is overdue by {} s", overdue.as_secs());
             return Some(finding(Fault::CallOverdue, why, (due.as_micros(), 0)));
         }
-        let last = call.last_event.or_else(|| self.first_seen.get(&call.conn_id).copied()).unwrap_or(now);
-        let silent = now.since(last);
+        let silent = now.since(seen.silent_since);
         let alone = call.due.is_none() && media.is_some_and(|media| !media.contains(&call.conn_id));
         if silent < SILENT && !(alone && silent >= SILENT_WITHOUT_MEDIA) {
             return None;
         }
         let media = if alone { ", and it has neither a timer nor media" } else { "" };
         let why = format!("the call has had no event for {} s{media}", silent.as_secs());
-        Some(finding(Fault::CallSilent, why, (last.as_micros(), u64::from(alone))))
+        Some(finding(Fault::CallSilent, why, (seen.silent_since.as_micros(), u64::from(alone))))
     }
 }
 

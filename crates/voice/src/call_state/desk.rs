@@ -5,8 +5,8 @@ use std::time::Duration;
 use anyhow::Result;
 use infra::{EventEntry, LogRecord, Position, Posted, Recipient, Repair, StoreError};
 use model::{Subject, TenantId, Timestamp};
-use runtime::RoleContext;
-use tracing::{info, warn};
+use runtime::{RoleContext, fault};
+use tracing::{error, info, warn};
 
 use super::audit::{Auditor, Finding, Whom};
 use super::metrics::Metrics;
@@ -38,7 +38,10 @@ pub(super) async fn serve(ctx: RoleContext, tenant: TenantId, metrics: Metrics, 
                 reporter: reporter.clone(),
                 metrics: metrics.clone(),
             };
-            desk.run().await?;
+            // What goes wrong there is this tenant's affair.
+            if let Err(fault) = fault::contained(desk.run()).await {
+                error!(%tenant, error = format!("{fault:#}"), "a tenant's calls are followed anew after a fault");
+            }
         }
         tokio::select! {
             () = tokio::time::sleep(ASK_AGAIN) => {}

@@ -13,7 +13,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use call::{Call, Input, Output};
 use infra::Record;
-use model::{ConnId, Stamped, TenantId, Timestamp};
+use model::event::CallRef;
+use model::{
+    CallState, CallType, CallUuid, ConnId, Event, EventId, EventName, Seq, Stamped, Subject, TenantId, Timestamp,
+};
 use sip::Flow;
 use sip::agent::Restore;
 
@@ -30,7 +33,7 @@ pub struct Aside {
     pub record: Record<ConnId>,
     /// Why.
     pub why: String,
-    /// The facts of its end, as far as it can be read.
+    /// The facts of its end, as far as it can be read; at least that it is over.
     pub events: Vec<Stamped>,
 }
 
@@ -47,8 +50,9 @@ impl Node {
         }
         self.metrics.record_put_aside();
         tracing::error!(%conn_id, why, "the record of a call is put aside: see `trunkline quarantine`");
-        // One with which processes have died is not looked at before the store has it out of the way; its agent is freed by the auditor.
+        // One with which processes have died is not looked at before the store has it out of the way.
         let events = if record.claims < CLAIMS_MAX { facts_of_end(record, now) } else { Vec::new() };
+        let events = if events.is_empty() { bare_end(record, now) } else { events };
         self.aside.insert(conn_id, Some(record.clone()));
         self.orders.push_back(Order::PutAside(Box::new(Aside { record: record.clone(), why, events })));
     }
@@ -91,6 +95,28 @@ impl Node {
 fn facts_of_end(record: &Record<ConnId>, now: Timestamp) -> Vec<Stamped> {
     let end = || Some(end_of(&mut records::legible(&record.state).call?, record, now));
     catch_unwind(AssertUnwindSafe(end)).ok().flatten().unwrap_or_default()
+}
+
+/// That the call is over, of one of which nothing else can be said: whoever counts it lets go of it. Only where nobody has written by the
+/// record's token, so that this is the first fact of it.
+fn bare_end(record: &Record<ConnId>, now: Timestamp) -> Vec<Stamped> {
+    if record.claims == 0 {
+        return Vec::new();
+    }
+    let mut event = Event::new(EventName::CallDeleted);
+    event.call_state = Some(CallState::Unknown);
+    event.call = Some(CallRef {
+        conn_id: record.key,
+        uuid: CallUuid(0),
+        thread: CallUuid(0),
+        previous: None,
+        call_type: CallType::Unknown,
+        propagated_type: None,
+        ani: None,
+        dnis: None,
+    });
+    let id = EventId { subject: Subject::Call(record.key), token: record.token, seq: Seq(1) };
+    vec![Stamped { id, tenant: record.tenant.clone(), at: now, trace: None, event }]
 }
 
 /// The facts with which a call ends at once.

@@ -1,11 +1,11 @@
--- What others hold of a shared stream: said, or taken over as it was seen.
+-- What is held of a shared stream: said, or taken over as it was seen.
 local what, stream, by = arg(), arg(), arg()
 local k = key(stream)
 if redis.call('EXISTS', k) == 0 then return {} end
 if what == 'held' then
   local held = {}
   for _, entry in ipairs(redis.call('XPENDING', k, 'readers', '-', '+', tonumber(arg()))) do
-    if entry[2] ~= by then held[#held + 1] = { entry[1], entry[2], int(entry[4]) } end
+    held[#held + 1] = { entry[1], entry[2], int(entry[4]) }
   end
   -- A reader asks at least each minute. One that has not for so long, by the clock of Redis alone, and that holds nothing, is of an
   -- epoch that is over; should it ask after all it is made again.

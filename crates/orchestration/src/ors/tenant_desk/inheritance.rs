@@ -3,16 +3,18 @@
 //! A record counts how often it has changed hands since somebody wrote it. One that has before is taken alone, after all others, so that it is
 //! certain whose fault the next death is; the third time it is not looked at any more.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
+use std::sync::{MutexGuard, PoisonError};
 use std::time::Duration;
 
 use contracts::v1;
-use infra::{Claim, Claimed, LedgerKind, Loaded, PutAside, Record, SessionId, StoreError, Written, bounds};
+use infra::{Claim, Claimed, LedgerKind, Loaded, PutAside, Record, SessionId, bounds};
 use model::{Owner, Stamped, Timestamp};
 use tokio::time::Instant;
 
-use super::{AGAIN, Desk};
+use super::Desk;
 use crate::ors::call_session::{Command, Ended, Fault, cancellation};
+use crate::ors::quarantine::put_aside;
 use crate::ors::session_facts::SessionFacts;
 use crate::ors::worker::{Restore, Work};
 use crate::ors::{SPEC, intentions, records};
@@ -29,6 +31,7 @@ impl Desk {
     pub(super) async fn take_over(&self, owner: &Owner) -> infra::Result<()> {
         let stores = &self.shared.ctx.stores;
         let live: HashSet<Owner> = stores.leases.live(SPEC.name).await?.into_iter().map(|lease| lease.owner).collect();
+        self.take_unsure(owner).await?;
         let mut suspects = Vec::new();
         for holding in stores.sessions.owners(&self.tenant).await? {
             if !is_left(&holding.owner, owner, &live) {
@@ -48,8 +51,12 @@ impl Desk {
     }
 
     async fn claim(&self, owner: &Owner, orphans: Vec<Record<SessionId>>) -> infra::Result<Vec<Record<SessionId>>> {
-        let claims = orphans.into_iter().map(|r| Claim { tenant: r.tenant, key: r.key, seen: Some(r.token) }).collect();
+        let claims = orphans.into_iter().map(|r| Claim { tenant: r.tenant, key: r.key, seen: Some(r.token) });
+        let claims: Vec<_> = claims.collect();
+        // Until it has been answered.
+        *self.unsure() = claims.iter().map(|claim| claim.key.clone()).collect();
         let claimed = self.shared.ctx.stores.sessions.claim(owner, claims).await?;
+        self.unsure().clear();
         let ours = claimed.into_iter().filter_map(|claimed| match claimed {
             Claimed::Yours(record) => Some(record),
             Claimed::Raced { .. } | Claimed::Ended | Claimed::Unknown => None,
@@ -57,19 +64,47 @@ impl Desk {
         Ok(ours.collect())
     }
 
+    /// Goes on with what a claim has made ours whose answer was lost: nobody else finds it among what is left.
+    async fn take_unsure(&self, owner: &Owner) -> infra::Result<()> {
+        let unsure = self.unsure().clone();
+        for session in unsure {
+            let loaded = self.shared.ctx.stores.sessions.load(&self.tenant, &session).await?;
+            self.unsure().remove(&session);
+            match loaded {
+                Loaded::Live(record) if record.owner != *owner => {}
+                Loaded::Live(record) if record.claims > 1 => {
+                    let _alone = self.shared.alone.lock().await;
+                    self.go_on_alone(owner, record).await?;
+                }
+                Loaded::Live(record) => self.restore(record).await,
+                Loaded::Ended | Loaded::Unknown => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn unsure(&self) -> MutexGuard<'_, BTreeSet<SessionId>> {
+        self.unsure.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Takes a record over with which somebody may have died: no other such record of any tenant is in hand meanwhile.
     async fn take_alone(&self, owner: &Owner, suspect: Record<SessionId>) -> infra::Result<()> {
         let _alone = self.shared.alone.lock().await;
         for record in self.claim(owner, vec![suspect]).await? {
-            if record.claims >= CLAIMS_MAX {
-                self.put_aside(record, "two processes have died with it in hand".to_owned(), Vec::new()).await;
-                continue;
-            }
-            let key = record.key.clone();
-            self.restore(record).await;
-            self.is_written(&key, owner).await?;
+            self.go_on_alone(owner, record).await?;
         }
         Ok(())
+    }
+
+    /// Goes on with such a record, now that it is ours.
+    async fn go_on_alone(&self, owner: &Owner, record: Record<SessionId>) -> infra::Result<()> {
+        if record.claims >= CLAIMS_MAX {
+            self.put_aside(record, "two processes have died with it in hand".to_owned(), Vec::new()).await;
+            return Ok(());
+        }
+        let key = record.key.clone();
+        self.restore(record).await;
+        self.is_written(&key, owner).await
     }
 
     /// Waits until a session has been written by us, or is over.
@@ -115,7 +150,6 @@ impl Desk {
 
     /// Moves a record into quarantine, with these facts; then its call takes its default, as far as it can be read.
     async fn put_aside(&self, record: Record<SessionId>, why: String, events: Vec<Stamped>) {
-        tracing::error!(tenant = %self.tenant, session = record.key.0, why, "a session's record is put aside: see `trunkline quarantine`");
         let put = PutAside {
             tenant: self.tenant.clone(),
             ledger: LedgerKind::Session,
@@ -126,27 +160,8 @@ impl Desk {
             report: bytes::Bytes::new(),
             events,
         };
-        let answer = loop {
-            match self.shared.ctx.stores.quarantine.put_aside(put.clone()).await {
-                Err(error @ StoreError::Unavailable { .. }) => {
-                    tracing::warn!(tenant = %self.tenant, %error, "a record waits for its quarantine");
-                    tokio::time::sleep(AGAIN).await;
-                }
-                answer => break answer,
-            }
-        };
-        match answer {
-            Ok(Written::Done { .. }) => {
-                self.shared.metrics.record_put_aside();
-                self.bid_farewell(&record).await;
-            }
-            // Somebody else has it, or it is over.
-            Ok(answer) => {
-                tracing::warn!(session = record.key.0, ?answer, "a session's record is not ours to put aside")
-            }
-            Err(error) => {
-                tracing::error!(session = record.key.0, %error, "a session's record cannot be put aside: it stays where it is");
-            }
+        if put_aside(&self.shared, put).await {
+            self.bid_farewell(&record).await;
         }
     }
 

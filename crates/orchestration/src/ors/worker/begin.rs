@@ -131,7 +131,7 @@ impl Worker {
         self.slot.hold(self.life, InHand::Restore(Box::new(restore.clone())));
         let restored = caught(|| self.restored(&restore, &application, caller.clone(), now)).unwrap_or_else(|panic| {
             self.report(Some(&key), panic.clone(), format!("application {}: it was restored", caller.application));
-            Err(format!("a panic while it was restored: {panic}"))
+            Err(NotRestored::ByItsRecord(format!("a panic while it was restored: {panic}")))
         });
         match restored {
             Ok(session) => {
@@ -144,7 +144,12 @@ impl Worker {
                 // The outcome shall come to this node.
                 self.resubmit(|k| *k == key);
             }
-            Err(reason) => self.given_up(restore, caller, facts, (Fault::NotRestored, &reason), now),
+            Err(NotRestored::ByItsApplication(reason)) => {
+                self.given_up(restore, caller, facts, (Fault::NotRestored, &reason), now);
+            }
+            Err(NotRestored::ByItsRecord(reason)) => {
+                self.given_up(restore, caller, facts, (Fault::PutAside, &reason), now);
+            }
         }
     }
 
@@ -180,7 +185,7 @@ impl Worker {
         }
     }
 
-    /// A session that is not gone on with: its record ends, rq has nothing of it any more, and its call takes its default if it waits.
+    /// A session that is not gone on with: its record ends or is put aside, rq has nothing of it any more, and its call takes its default if it waits.
     fn given_up(
         &mut self,
         restore: Restore,
@@ -197,7 +202,11 @@ impl Worker {
         let commands: Vec<Command> = queued.chain(default).chain([failed]).collect();
         let facts = facts.of_commands(&restore.tenant, &caller, None, &commands, now);
         let step = Step::to_do(&restore.tenant, &restore.session, &caller, commands);
-        self.out.push(Step { change: Some(Change::End), token: restore.token, facts, ..step });
+        let (change, aside) = match fault {
+            Fault::PutAside => (None, Some(reason.to_owned())),
+            _ => (Some(Change::End), None),
+        };
+        self.out.push(Step { change, aside, token: restore.token, facts, ..step });
     }
 
     fn restored(
@@ -206,15 +215,19 @@ impl Worker {
         application: &Application,
         caller: Caller,
         now: Timestamp,
-    ) -> Result<CallSession, String> {
+    ) -> Result<CallSession, NotRestored> {
+        let by_record = |error: &dyn std::fmt::Display| NotRestored::ByItsRecord(error.to_string());
+        let by_application = |error: &dyn std::fmt::Display| NotRestored::ByItsApplication(error.to_string());
         let platform = Rc::new(RefCell::new(PlatformObjects::default()));
         let (parameters, clock) = (start_parameters(&caller), Arc::clone(&self.clock));
-        let data = Ecmascript::new(self.limits, clock, parameters, Rc::clone(&platform)).map_err(|e| e.to_string())?;
-        let snapshot = records::machine(&restore.record).map_err(|e| e.to_string())?;
+        let data =
+            Ecmascript::new(self.limits, clock, parameters, Rc::clone(&platform)).map_err(|e| by_application(&e))?;
+        let snapshot = records::machine(&restore.record).map_err(|e| by_record(&e))?;
+        // Its states and data are those of a document, which may be another one by now.
         let machine = Session::restore(snapshot, Arc::clone(&application.document), Box::new(data), now)
-            .map_err(|e| e.to_string())?;
+            .map_err(|e| by_application(&e))?;
         let mut session = CallSession::with_machine(machine, platform, caller);
-        records::fill(&mut session, restore.record.clone()).map_err(|e| e.to_string())?;
+        records::fill(&mut session, restore.record.clone()).map_err(|e| by_record(&e))?;
         Ok(session)
     }
 
@@ -227,6 +240,14 @@ impl Worker {
             }
         }
     }
+}
+
+/// Why a session cannot be gone on with.
+enum NotRestored {
+    /// Nobody can live with its record: it is put aside.
+    ByItsRecord(String),
+    /// Its application does not go on from there.
+    ByItsApplication(String),
 }
 
 /// The record that a photograph shows.

@@ -244,6 +244,23 @@ fn a_session_that_cannot_go_on_sends_only_a_call_that_waits_to_its_default() {
 }
 
 #[test]
+fn a_record_from_which_no_session_can_be_made_is_put_aside_and_its_call_takes_the_default() {
+    let mut before = worker();
+    let steps = start(&mut before, 1, WAITS);
+    let Some(Change::Create { state, .. }) = &steps[0].change else { panic!("a record") };
+    let mut record = crate::ors::records::decode(state).expect("it can be read");
+    record.machine = None;
+    let application = before.live.get(&key(1)).map(|live| live.application.clone());
+    let (session, token) = (steps[0].session.clone(), Token(2));
+    let mut after = worker();
+    after.take(Work::Restore(Box::new(Restore { tenant: tenant(), session, record, token, application })));
+    let [step] = &after.out[..] else { panic!("one step") };
+    assert!(step.aside.is_some() && step.change.is_none() && step.token == Token(2));
+    takes_the_default(step, Fault::PutAside);
+    assert_eq!(step.facts.len(), step.commands.len());
+}
+
+#[test]
 fn a_late_word_that_a_former_session_of_a_call_is_lost_does_not_end_its_next_one() {
     let mut worker = worker();
     let steps = start(&mut worker, 1, WAITS);

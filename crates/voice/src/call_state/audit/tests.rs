@@ -78,7 +78,7 @@ fn each_fault_is_confirmed_after_its_time_and_within_a_minute() {
         with(Fault::QueuedMissingCall, 1, Picture { queued: calls(&[7]), ..gone.clone() }),
         with(Fault::ThreadOfMissingCall, 1, Picture { threads: calls(&[7]), ..gone.clone() }),
         with(Fault::CallOrphaned, 3, Picture { nodes: vec![node(2)], ..healthy() }),
-        with(Fault::CallOverdue, 1, Picture { calls: vec![overdue], ..healthy() }),
+        with(Fault::CallOverdue, 3, Picture { calls: vec![overdue], ..healthy() }),
         with(Fault::CallSilent, 4, Picture { media: Some(HashSet::new()), ..healthy() }),
     ];
     for (fault, round, picture) in table {
@@ -157,4 +157,15 @@ fn a_call_of_which_the_stream_knows_nothing_is_timed_from_its_first_sight() {
     let unknown = CallSeen { last_event: None, ..call(1) };
     let picture = Picture { calls: vec![unknown], media: Some(HashSet::new()), ..healthy() };
     assert_eq!(confirmed(&picture, 6).first(), Some(&(4, Fault::CallSilent)));
+}
+
+#[test]
+fn clocks_that_are_apart_make_no_call_overdue() {
+    let armed = |at: Timestamp| CallSeen { due: Some(at + Duration::from_secs(300)), last_event: Some(at), ..call(1) };
+    let hour = Duration::from_secs(3_600);
+    for owner_says in [Timestamp::from_micros(START.as_micros() - 3_600_000_000), START, START + hour] {
+        let picture = Picture { calls: vec![armed(owner_says)], ..healthy() };
+        assert_eq!(confirmed(&picture, 31), [], "the timer has not run out");
+        assert_eq!(confirmed(&picture, 40).first(), Some(&(33, Fault::CallOverdue)));
+    }
 }
