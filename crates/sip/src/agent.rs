@@ -110,9 +110,12 @@ impl UserAgent {
 
     // === Inputs ===
 
-    /// Takes a message that arrived.
+    /// Takes a message that arrived. One to which no answer could be read is dropped: of the edge none comes that long.
     pub fn receive(&mut self, message: Message, flow: Flow, now: Timestamp) {
         self.turn += 1;
+        if !message.can_be_answered() {
+            return self.count_oversized();
+        }
         match self.layer.receive(message.unpacked(), flow, now) {
             Received::Absorbed => {}
             Received::Stray(response) => self.acknowledge_late(&response),

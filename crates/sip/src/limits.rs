@@ -17,5 +17,7 @@ pub const HEADERS_ROOM: usize = 16;
 pub const HEAD_ROOM: usize = 4_096;
 /// The same in bytes of a line: `received` and `rport` of a Via.
 pub const LINE_ROOM: usize = 256;
+/// What a message must leave of a line and of the head for an answer to it: a tag and Content-Length.
+pub const TAG_ROOM: usize = 128;
 /// The most elements that are read of one list header, or parameters of one element.
 pub const LIST_MAX: usize = 256;

@@ -11,7 +11,7 @@ use smallvec::SmallVec;
 use crate::error::{ParseError, Rule};
 use crate::header::name::OTHER;
 use crate::header::{Elements, HeaderName};
-use crate::limits::{HEAD_MAX, HEAD_ROOM, HEADERS_MAX, HEADERS_ROOM, LINE_MAX, LINE_ROOM, MESSAGE_MAX};
+use crate::limits::{HEAD_MAX, HEAD_ROOM, HEADERS_MAX, HEADERS_ROOM, LINE_MAX, LINE_ROOM, MESSAGE_MAX, TAG_ROOM};
 use crate::method::Method;
 use crate::status::StatusCode;
 
@@ -235,6 +235,12 @@ impl Message {
             && head + self.body.len() + HEAD_ROOM <= MESSAGE_MAX
             && head + HEAD_ROOM <= HEAD_MAX
             && longest.unwrap_or_default().max(self.start_line.range().len()) + LINE_ROOM <= LINE_MAX
+    }
+
+    /// Whether an answer to it, which has its lines and a tag of ours, can be read.
+    pub(crate) fn can_be_answered(&self) -> bool {
+        let longest = self.slots.iter().map(Slot::rewritten).max().unwrap_or_default();
+        longest + TAG_ROOM <= LINE_MAX && self.head_length() + TAG_ROOM <= HEAD_MAX
     }
 
     /// Appends an edited message as it goes out.

@@ -370,9 +370,11 @@ async fn a_kill_at_any_moment_of_a_compaction_loses_nothing() {
         std::fs::copy(before.0.join(file), after.0.join(file)).unwrap();
     }
     open(&after.0, 0).commit(vec![call(3, "three")]).await.unwrap();
+    /// The files of the compaction that are there, and how much of them; those of before that are gone; the calls that live.
+    type Moment<'a> = (&'a [(&'a str, &'a str, usize)], &'a [&'a str], &'a [u64]);
     let whole = usize::MAX;
     let (part, snapshot, journal) = ("3.part", ("3.snapshot", "3.snapshot", whole), ("3.journal", "3.journal", whole));
-    let moments: [(&[(&str, &str, usize)], &[&str], &[u64]); 9] = [
+    let moments: [Moment<'_>; 9] = [
         (&[], &[], &[1, 2]),
         (&[("3.snapshot", part, 0)], &[], &[1, 2]),
         (&[("3.snapshot", part, 20)], &[], &[1, 2]),

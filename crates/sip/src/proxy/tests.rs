@@ -162,7 +162,7 @@ impl Lab {
     }
 
     /// As [`Self::from`], in Latin-1.
-    fn from_latin(&mut self, remote: &str, text: &str) {
+    fn latin_from(&mut self, remote: &str, text: &str) {
         let bytes: Vec<u8> = text.replace('\n', "\r\n").chars().map(|c| u8::try_from(c).unwrap_or(b'?')).collect();
         self.proxy.handle_datagram(0, addr(remote), bytes.into(), self.now);
         self.drain();

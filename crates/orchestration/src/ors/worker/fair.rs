@@ -17,6 +17,7 @@ const GATHERED_MAX: usize = 8 * INBOX_MAX;
 const TURN_MIN: Duration = Duration::from_micros(1);
 
 /// What a turn is for.
+#[expect(clippy::large_enum_variant, reason = "nearly every turn is an input; a box would cost an allocation each")]
 pub(super) enum Turn {
     Input(Work),
     Timer,

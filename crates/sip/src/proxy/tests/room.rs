@@ -55,7 +55,7 @@ fn what_came_as_latin_1_stays_readable_however_much_of_it_is_written_anew() {
         let named = ask.text().replacen("From: ", &format!("From: \"{odd}\" "), 1);
         let via = ask.text().replacen(";branch=", &format!(";rport;x={odd};branch=z9hG4bKv"), 1);
         for text in [named, via] {
-            lab.from_latin(TRUNK, &text);
+            lab.latin_from(TRUNK, &text);
             refused += lab.statuses().iter().filter(|status| **status == 513).count();
         }
     }
