@@ -530,7 +530,8 @@ impl UserAgent {
             let unacked = leg.state.unacked.as_ref().is_some_and(|u| u.cseq == cseq);
             let open = leg.state.answering.as_ref().is_some_and(|a| a.cseq == cseq);
             let another = |open: &IncomingInvite| {
-                Message::parse(open.request.clone()).is_ok_and(|former| first_branch(&former) != first_branch(&message))
+                Message::parse(open.request.clone())
+                    .is_ok_and(|former| former.senders_branch() != message.senders_branch())
             };
             if open && leg.state.answering.as_ref().is_some_and(another) {
                 // Its sender meant another one: that one still waits for its answer, and this one is no repetition of a proxy.
@@ -591,11 +592,6 @@ impl UserAgent {
         }
         let _ = self.layer.respond(server, response, now);
     }
-}
-
-/// The branch that the request's sender gave it, whatever ways it was sent by: that of the undermost Via (RFC 3261 §16.6, 8).
-fn first_branch(request: &Message) -> Option<String> {
-    request.vias().last()?.ok()?.branch().map(str::to_owned)
 }
 
 /// Whether nobody answered a request by which we would know that the dialog is dead (RFC 5057 §5.1).

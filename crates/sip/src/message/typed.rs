@@ -22,6 +22,11 @@ impl Message {
         self.elements(&HeaderName::Via).map(|e| Via::parse(e).map_err(at(HeaderName::Via)))
     }
 
+    /// The branch that the sender has given, whatever ways the message has gone since: that of the undermost Via (RFC 3261 §16.6, 8).
+    pub fn senders_branch(&self) -> Option<&str> {
+        self.vias().last()?.ok()?.branch()
+    }
+
     /// From.
     pub fn from(&self) -> Typed<NameAddr<'_>> {
         NameAddr::parse(self.only(HeaderName::From)?).map_err(at(HeaderName::From))
