@@ -29,11 +29,8 @@ const HELD_MAX: usize = 1_000;
 /// A reader that holds nothing and has not asked for so long is of an epoch that is over: readers ask each few seconds.
 const READERS_KEPT: Duration = Duration::from_secs(600);
 
-/// The entries that readers of this client have got, by tenant, stream and reader. As many as are held, which streams bound.
-pub(super) type Given = HashMap<Reader, BTreeSet<String>>;
-
-/// A tenant's stream, and who reads it.
-type Reader = (TenantId, String, Owner);
+/// The entries that readers of this client have got and not acknowledged, by tenant and stream.
+pub(super) type Given = HashMap<(TenantId, String), HashMap<Owner, BTreeSet<String>>>;
 
 /// An entry that a consumer has got.
 struct Taken {
@@ -137,20 +134,26 @@ impl RedisStores {
 
     /// Remembers what a reader has really got: of an answer that was lost it knows nothing, although Redis counts the entries as its own.
     fn hands_out(&self, tenant: &TenantId, stream: &str, by: &Owner, taken: &[Taken]) {
-        let reader = (tenant.clone(), stream.to_owned(), by.clone());
         let mut given = self.given();
-        given.entry(reader).or_default().extend(taken.iter().map(|taken| taken.position.to_string()));
+        let got = given.entry((tenant.clone(), stream.to_owned())).or_default().entry(by.clone()).or_default();
+        got.extend(taken.iter().map(|taken| taken.position.to_string()));
     }
 
     /// Forgets of what a reader had got before it asked what Redis holds no more, and leaves out what it has.
-    fn without_those_given(&self, reader: &Reader, before: &BTreeSet<String>, held: &mut Vec<Vec<String>>) {
+    fn without_those_given(
+        &self,
+        of: &(TenantId, String),
+        by: &Owner,
+        before: &BTreeSet<String>,
+        held: &mut Vec<Vec<String>>,
+    ) {
         let mut given = self.given();
-        let Some(got) = given.get_mut(reader) else { return };
+        let Some(got) = given.get_mut(of).and_then(|readers| readers.get_mut(by)) else { return };
         if held.len() < HELD_MAX {
             let positions: BTreeSet<&String> = held.iter().filter_map(|entry| entry.first()).collect();
             got.retain(|position| !before.contains(position) || positions.contains(position));
         }
-        let by = reader.2.to_string();
+        let by = by.to_string();
         held.retain(|entry| match &entry[..] {
             [position, holder, ..] => *holder != by || !got.contains(position),
             _ => false,
@@ -170,13 +173,13 @@ impl RedisStores {
         idle: Duration,
         max: usize,
     ) -> Result<Vec<Taken>> {
-        let reader = (tenant.clone(), stream.to_owned(), by.clone());
-        let before = self.given().get(&reader).cloned().unwrap_or_default();
+        let of = (tenant.clone(), stream.to_owned());
+        let before = self.given().get(&of).and_then(|readers| readers.get(by)).cloned().unwrap_or_default();
         let mut call = Call::on(&self.scripts.reclaim_work, tenant);
         call.about(Matter::Work).arg("held").arg(stream).arg(by.to_string()).arg(HELD_MAX);
         let answer = call.arg(READERS_KEPT.as_millis().to_string()).send(self).await?;
         let mut held = reply::list(&answer)?.iter().map(reply::texts).collect::<Result<Vec<_>>>()?;
-        self.without_those_given(&reader, &before, &mut held);
+        self.without_those_given(&of, by, &before, &mut held);
         let due = self.held_for(&format!("{stream}:{tenant}:"), held, idle, max);
         if due.is_empty() {
             return Ok(Vec::new());
@@ -258,7 +261,14 @@ impl RedisStores {
         let answer = pipe.query_async(&mut held.wire).await;
         let mut sent = Sent::default();
         sent.add(Matter::Work, ids.iter().map(String::len).sum());
-        self.link.settled(&held, sent, answer).map(drop)
+        self.link.settled(&held, sent, answer).map(drop)?;
+        let mut given = self.given();
+        for got in given.get_mut(&(tenant.clone(), stream.to_owned())).into_iter().flat_map(HashMap::values_mut) {
+            ids.iter().for_each(|id| {
+                got.remove(id);
+            });
+        }
+        Ok(())
     }
 }
 
