@@ -116,12 +116,13 @@ impl Configuration {
             metrics,
         };
         ctx.spawn("configuration follower", async move {
-            let mut etag = None;
+            let (mut etag, mut answers) = (None, true);
             loop {
                 let outcome = tokio::select! {
                     () = drain.ended() => return Ok(()),
                     outcome = follower.turn(etag.as_deref()) => outcome,
                 };
+                let answered = std::mem::replace(&mut answers, outcome.is_ok());
                 match outcome {
                     Ok(Some(now)) => {
                         etag = Some(now);
@@ -131,8 +132,13 @@ impl Configuration {
                         etag = None;
                         tokio::time::sleep(PAUSE).await;
                     }
+                    // Once while it lasts.
+                    Err(error) if answered => {
+                        tracing::warn!(%error, "config does not answer; what is held stays good");
+                        tokio::time::sleep(PAUSE).await;
+                    }
                     Err(error) => {
-                        tracing::debug!(%error, "config does not answer; what is held stays good");
+                        tracing::debug!(%error, "config still does not answer");
                         tokio::time::sleep(PAUSE).await;
                     }
                 }

@@ -141,7 +141,8 @@ async fn serve_connection(
         }
         () = stays_a_stranger(&tally) => {
             connection.as_mut().graceful_shutdown();
-            connection.await
+            // Who takes nothing of an answer would keep it for ever.
+            tokio::time::timeout(HEAD_TIMEOUT, connection).await.unwrap_or(Ok(()))
         }
     };
     ended.map_err(|error| (fault_of(&*error), error))

@@ -7,8 +7,9 @@ use crate::binary::Site;
 #[test]
 fn a_sip_proxy_without_nodes_and_config_waits_without_using_the_processor() {
     let site = Site::new();
-    // It says so twice a second.
-    let running = site.start_until(&["run", "sip-proxy"], "config does not answer", 8);
+    // It asks twice a second, and says so in detail.
+    let detailed = ["run", "sip-proxy", "--set", "process.log=info,net=debug"];
+    let running = site.start_until(&detailed, "config still does not answer", 8);
     let used = running.cpu_time();
     assert!(used < Duration::from_secs(1), "{used:?}");
     assert_eq!(running.terminate(), 0);

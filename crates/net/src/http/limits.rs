@@ -38,9 +38,9 @@ impl Default for Limits {
             body_bytes_max: 1 << 20,
             body_within: Duration::from_secs(10),
             // A request of the field has under 10 kB; 512 at once is 100 ms of the busiest listener.
-            requests: Places { all: 512, of_tenant: 64, of_caller: 32 },
+            requests: Places { all: 512 },
             // They cost memory alone: a place for each of a few thousand programs.
-            waits: Places { all: 4_096, of_tenant: 256, of_caller: 32 },
+            waits: Places { all: 4_096 },
             answer_within: Duration::from_secs(30),
         }
     }
@@ -193,7 +193,7 @@ mod tests {
 
     use super::*;
 
-    const FEW: Places = Places { all: 2, of_tenant: 1, of_caller: 1 };
+    const FEW: Places = Places { all: 2 };
 
     fn served(limits: Limits) -> Router {
         async fn waits(Extension(turn): Extension<Turn>) -> Response {

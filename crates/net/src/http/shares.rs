@@ -1,4 +1,7 @@
-//! How many things at once a listener gives to whom: where much of it is taken, nobody has more than a share.
+//! How many things at once a listener gives to whom: the fewer places are left, the smaller is what one may have of them.
+//!
+//! A tenant may have three times as many as are left, a caller as many as are left (dynamic thresholds, as of shared packet buffers: Choudhury and
+//! Hahne, 1998). So one alone has most of them, and however many are greedy, who comes new finds some.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -32,11 +35,10 @@ impl Taker {
 pub struct Places {
     /// All together.
     pub all: usize,
-    /// Of one tenant, where more than half are taken.
-    pub of_tenant: usize,
-    /// Of one caller in a tenant, where more than half are taken.
-    pub of_caller: usize,
 }
+
+/// How many times what is left a tenant may have.
+const TENANTS_SHARE: usize = 3;
 
 /// Why there is no place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,19 +77,19 @@ impl Shares {
     /// One place more.
     ///
     /// # Errors
-    /// When all are taken, or more than half and this one has its share.
+    /// When all are taken, or this one has its share.
     pub fn take(&self, taker: Taker) -> Result<Place, Full> {
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
         if taken.all >= self.places.all {
             return Err(Full::All);
         }
         if let Taker::Caller { tenant, name } = &taker {
-            let is_crowded = taken.all >= self.places.all / 2;
+            let left = self.places.all - taken.all;
             let of_tenant =
                 tenant.as_ref().and_then(|tenant| taken.of_tenants.get(tenant)).copied().unwrap_or_default();
             let caller = (tenant.clone(), name.clone());
             let of_caller = taken.of_callers.get(&caller).copied().unwrap_or_default();
-            if is_crowded && (of_tenant >= self.places.of_tenant || of_caller >= self.places.of_caller) {
+            if of_tenant >= TENANTS_SHARE * left || of_caller >= left {
                 return Err(Full::Share);
             }
             if let Some(tenant) = tenant {
@@ -127,7 +129,7 @@ fn one_less<K: Eq + Hash>(counts: &mut HashMap<K, usize>, key: &K) {
 mod tests {
     use super::*;
 
-    const PLACES: Places = Places { all: 100, of_tenant: 20, of_caller: 10 };
+    const PLACES: Places = Places { all: 100 };
 
     fn taker(tenant: &str, name: &str) -> Taker {
         Taker::Caller { tenant: Some(TenantId::parse(tenant).unwrap()), name: name.to_owned() }
@@ -139,18 +141,28 @@ mod tests {
     }
 
     #[test]
-    fn a_caller_alone_has_half_and_the_others_have_their_shares() {
+    fn a_caller_alone_has_half_a_tenant_three_quarters_and_who_comes_new_finds_some() {
         let shares = Shares::new(PLACES);
         let greedy = all_for(&shares, &taker("acme", "greedy"));
         assert_eq!(greedy.len(), 50);
-        assert_eq!(shares.take(taker("acme", "colleague")).err(), Some(Full::Share), "the tenant has its share");
-        let one = all_for(&shares, &taker("globex", "one"));
-        let other = all_for(&shares, &taker("globex", "other"));
-        let third = all_for(&shares, &taker("globex", "third"));
-        assert_eq!((one.len(), other.len(), third.len()), (10, 10, 0), "of a caller, then of the tenant");
-        assert_eq!(all_for(&shares, &Taker::Role).len(), 30, "a role has no share");
-        assert_eq!(shares.take(Taker::Role).map(drop), Ok(()), "what it gave back is free again");
-        drop((greedy, one, other));
+        let colleagues: Vec<Vec<Place>> =
+            ["one", "two", "three"].iter().map(|name| all_for(&shares, &taker("acme", name))).collect();
+        assert_eq!(50 + colleagues.iter().map(Vec::len).sum::<usize>(), 75, "the tenant has its share");
+        let mut others = Vec::new();
+        for tenant in ["globex", "initech", "umbrella"] {
+            let held: Vec<Place> = (0..5).filter_map(|n| shares.take(taker(tenant, &format!("c{n}"))).ok()).collect();
+            assert_eq!(held.len(), 5, "{tenant}");
+            others.push(held);
+        }
+        assert_eq!(all_for(&shares, &Taker::Role).len(), 10, "a role has no share");
+        drop((greedy, colleagues));
+        assert_eq!(shares.take(taker("acme", "one")).map(drop), Ok(()), "what was given back is free again");
+    }
+
+    #[test]
+    fn what_is_given_back_leaves_nothing() {
+        let shares = Shares::new(PLACES);
+        drop(all_for(&shares, &taker("acme", "one")));
         let taken = shares.taken.lock().unwrap();
         assert!(taken.all == 0 && taken.of_tenants.is_empty() && taken.of_callers.is_empty());
     }

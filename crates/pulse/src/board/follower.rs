@@ -101,8 +101,9 @@ async fn tenants_once(
                 continue;
             }
             let (stop, stopped) = watch::channel(());
-            let follower = Follower::begin(ctx, &tenant, boards.of(&tenant), metrics).await?;
-            ctx.spawn("events of a tenant", follow(follower, stopped));
+            let about = (ctx.clone(), tenant.clone(), boards.of(&tenant), metrics.clone());
+            let first = fault::contained(Follower::begin(ctx, &tenant, about.2.clone(), metrics)).await;
+            ctx.spawn("events of a tenant", follow(about, first, stopped));
             followed.insert(tenant, stop);
         }
         ctx.ready.holds(CONDITION);
@@ -110,15 +111,17 @@ async fn tenants_once(
 }
 
 /// Follows a tenant until it is gone. A panic there concerns its wallboards alone: they go on from what was kept last.
-async fn follow(first: Follower, stopped: watch::Receiver<()>) -> anyhow::Result<()> {
-    let (ctx, tenant) = (first.ctx.clone(), first.tenant.clone());
-    let (board, metrics) = (first.board.clone(), first.metrics.clone());
+async fn follow(
+    (ctx, tenant, board, metrics): (RoleContext, TenantId, Board, Metrics),
+    first: anyhow::Result<Follower>,
+    stopped: watch::Receiver<()>,
+) -> anyhow::Result<()> {
     let mut gone = stopped.clone();
     let mut next = Some(first);
     loop {
         let one_life = async {
             let follower = match next.take() {
-                Some(follower) => follower,
+                Some(begun) => begun?,
                 None => Follower::begin(&ctx, &tenant, board.clone(), &metrics).await?,
             };
             follower.run(stopped.clone()).await

@@ -169,31 +169,43 @@ pub struct Auditor {
 #[derive(Debug)]
 struct Seen {
     due: Option<Timestamp>,
-    due_since: Timestamp,
+    /// By when, by our clock, that timer has fired at the latest; none where nothing is known of its owner's clock.
+    fires_by: Option<Timestamp>,
     last_event: Option<Timestamp>,
     silent_since: Timestamp,
 }
 
 impl Seen {
     fn new(call: &CallSeen, now: Timestamp) -> Self {
-        Self { due: call.due, due_since: now, last_event: call.last_event, silent_since: now }
+        let mut seen = Self { due: call.due, fires_by: None, last_event: call.last_event, silent_since: now };
+        seen.bound(now);
+        seen
     }
 
     fn look(&mut self, call: &CallSeen, now: Timestamp) {
-        if self.due != call.due {
-            (self.due, self.due_since) = (call.due, now);
+        let (timer, event) = (self.due != call.due, self.last_event != call.last_event);
+        if timer {
+            (self.due, self.fires_by) = (call.due, None);
         }
-        if self.last_event != call.last_event {
+        if event {
             (self.last_event, self.silent_since) = (call.last_event, now);
+        }
+        if timer || event {
+            self.bound(now);
         }
     }
 
-    /// For how long the call's timer should have run by now. It was armed after the last event, so it lasts no longer than from there,
-    /// both by its owner's clock; and it was there when we saw it first.
+    /// By its owner's clock the last event is over: from now on the timer runs no longer than from that event to when it is due. What was
+    /// known before holds as well.
+    fn bound(&mut self, now: Timestamp) {
+        let (Some(due), Some(last_event)) = (self.due, self.last_event) else { return };
+        let by = now + due.since(last_event);
+        self.fires_by = Some(self.fires_by.map_or(by, |known| known.min(by)));
+    }
+
+    /// For how long the call's timer should have fired.
     fn overdue(&self, now: Timestamp) -> Option<Duration> {
-        let due = self.due?;
-        let lasts = due.since(self.last_event.unwrap_or(self.due_since));
-        now.since(self.due_since).checked_sub(lasts)
+        self.fires_by.filter(|by| *by <= now).map(|by| now.since(by))
     }
 }
 

@@ -16,7 +16,7 @@ const PAGE: usize = 500;
 /// Agents of which the last event is kept.
 const AGENTS_MAX: usize = infra::bounds::RECORDS_MAX;
 /// So far the registrar's clock may be from ours: a binding that it has not ended counts for so much longer.
-const CLOCKS_APART: Duration = Duration::from_secs(3_600);
+const CLOCKS_APART: Duration = Duration::from_secs(120);
 /// The versions of other roles' records that are read; others are left alone.
 const VERSION: u32 = 1;
 

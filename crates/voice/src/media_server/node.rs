@@ -176,6 +176,11 @@ impl Node {
         }
     }
 
+    /// Whether a leg of that tag is here.
+    pub fn has_leg(&self, tag: &infra::MediaSessionId) -> bool {
+        self.legs.values().any(|leg| leg.tag == *tag)
+    }
+
     /// Lets time pass.
     pub fn handle_timeout(&mut self, now: Timestamp) {
         self.attempt(Doing::Time, now, |node| node.agent.handle_timeout(now));

@@ -71,7 +71,7 @@ impl Turns {
                 Some(ask) = self.asks.recv() => {
                     self.node.attempt(Doing::Figures, now, |node| node.tell_figures(ask));
                 }
-                Some(record) = self.released.recv() => self.former.suspects.push_back(record),
+                Some(record) = self.released.recv() => self.take_released(record),
                 Some((dialog, data)) = self.call_data.recv() => self.node.call_data_came(dialog, &data, now),
                 () = tokio::time::sleep(sleep) => {}
                 () = self.ctx.drain.begun(), if !self.ctx.drain.is_draining() => {}
@@ -122,6 +122,15 @@ impl Turns {
                 Ok(news) => self.node.news(news, now),
                 Err(_) => break,
             }
+        }
+    }
+
+    /// A leg that was released from quarantine waits for its turn as a suspect one does. It is found again and again until it is claimed.
+    fn take_released(&mut self, record: Record<MediaSessionId>) {
+        let waits =
+            self.former.suspects.iter().any(|other| (&other.tenant, &other.key) == (&record.tenant, &record.key));
+        if !waits && !self.node.has_leg(&record.key) {
+            self.former.suspects.push_back(record);
         }
     }
 

@@ -160,6 +160,19 @@ fn a_call_of_which_the_stream_knows_nothing_is_timed_from_its_first_sight() {
 }
 
 #[test]
+fn an_event_while_a_timer_runs_makes_it_no_shorter() {
+    let mut auditor = Auditor::default();
+    for round in 0..61 {
+        let now = START + ROUND * round;
+        // Armed at the start; at 330 s something is attached to the call.
+        let last_event = Some(if round < 33 { START } else { START + ROUND * 33 });
+        let seen = CallSeen { due: Some(START + Duration::from_secs(600)), last_event, ..call(1) };
+        let found = auditor.round(&Picture { calls: vec![seen], ..healthy() }, now);
+        assert!(found.is_empty(), "at {} s: {found:?}", round * 10);
+    }
+}
+
+#[test]
 fn clocks_that_are_apart_make_no_call_overdue() {
     let armed = |at: Timestamp| CallSeen { due: Some(at + Duration::from_secs(300)), last_event: Some(at), ..call(1) };
     let hour = Duration::from_secs(3_600);
