@@ -426,6 +426,7 @@ async fn a_call_that_ended_while_its_node_stood_still_does_not_come_back() {
     assert_eq!(stopped.calls.commit(vec![save(7, "again")]).await.unwrap(), [Written::Unknown]);
     // Of one that was lost with all that Redis had, its owner knows so.
     server.cli(&["FLUSHALL"]);
+    clock.advance(Duration::from_millis(1));
     let written = stopped.calls.commit(vec![save(8, "goes on")]).await.unwrap();
     assert!(matches!(written[..], [Written::Done { .. }]), "{written:?}");
     assert!(matches!(stopped.calls.load(&tenant(), ConnId(8)).await.unwrap(), Loaded::Live(_)));
