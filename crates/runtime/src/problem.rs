@@ -109,9 +109,15 @@ impl IntoResponse for Problem {
         let mut response = (self.status_code(), body).into_response();
         let json = HeaderValue::from_static("application/problem+json");
         response.headers_mut().insert(header::CONTENT_TYPE, json);
-        if self.status_code() == StatusCode::UNAUTHORIZED {
+        let told = match self.status_code() {
             // RFC 6750 section 3.
-            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            StatusCode::UNAUTHORIZED => Some((header::WWW_AUTHENTICATE, "Bearer")),
+            // RFC 9110 section 10.2.3, RFC 6585 section 4: what is too much or away is asked for again, but not at once.
+            StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => Some((header::RETRY_AFTER, "1")),
+            _ => None,
+        };
+        if let Some((name, value)) = told {
+            response.headers_mut().insert(name, HeaderValue::from_static(value));
         }
         response
     }
@@ -126,6 +132,8 @@ mod tests {
         let response = Problem::unauthorized("no token").into_response();
         assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
         assert_eq!(response.headers()[header::CONTENT_TYPE], "application/problem+json");
+        assert!(!response.headers().contains_key(header::RETRY_AFTER));
+        assert_eq!(Problem::too_many("x").into_response().headers()[header::RETRY_AFTER], "1");
         let json = serde_json::to_value(Problem::not_found("no tenant x").code(53)).unwrap();
         assert_eq!(json["type"], "not-found");
         assert_eq!((json["status"].as_u64(), json["code"].as_u64()), (Some(404), Some(53)));

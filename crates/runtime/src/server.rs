@@ -1,8 +1,9 @@
 //! The one HTTP server of a process's listeners: HTTP/1.1 and HTTP/2 without TLS, counted and bounded.
 
+use std::any::Any;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use axum::Router;
@@ -15,6 +16,7 @@ use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
 use crate::counted::{Counted, Tally};
@@ -25,7 +27,7 @@ use crate::problem::Problem;
 use crate::sources::Sources;
 
 /// The most connections of one listener; more wait in the kernel's backlog.
-const CONNECTIONS_MAX: usize = 4_096;
+pub const CONNECTIONS_MAX: usize = 4_096;
 /// How long a peer may take to send the head of a request.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// After this a connection on which nobody has shown a token ends, with the requests that it has: a page is loaded long before.
@@ -47,9 +49,16 @@ pub struct Accepted {
     /// The other end.
     pub peer: SocketAddr,
     tally: Tally,
+    place: Arc<OnceLock<Box<dyn Any + Send + Sync>>>,
+    is_to_end: CancellationToken,
 }
 
 impl Accepted {
+    /// One that `peer` has opened.
+    pub fn new(peer: SocketAddr) -> Self {
+        Self { peer, tally: Tally::default(), place: Arc::default(), is_to_end: CancellationToken::new() }
+    }
+
     /// Says which caller's meter the connection belongs to.
     pub fn belongs_to(&self, meter: &PeerMeter) {
         self.tally.belongs_to(meter);
@@ -58,6 +67,21 @@ impl Accepted {
     /// Somebody has shown a valid token on it.
     pub fn is_shown_a_token(&self) {
         self.tally.is_shown_a_token();
+    }
+
+    /// Whether it holds a place among the connections that somebody may have.
+    pub fn has_place(&self) -> bool {
+        self.place.get().is_some()
+    }
+
+    /// Gives it its place, which is free again when the connection has ended. The first one counts.
+    pub fn takes(&self, place: impl Any + Send + Sync) {
+        let _ = self.place.set(Box::new(place));
+    }
+
+    /// Ends it when what was asked on it is answered.
+    pub fn ends(&self) {
+        self.is_to_end.cancel();
     }
 }
 
@@ -75,13 +99,12 @@ pub async fn serve(listener: TcpListener, router: Router, drain: Drain, own: OfE
         };
         match accepted {
             Ok((stream, peer, permit)) => {
-                let tally = Tally::default();
-                if !sources.admit(peer.ip(), &tally) {
+                let accepted = Accepted::new(peer);
+                if !sources.admit(peer.ip(), &accepted.tally) {
                     own.connections_failed.inc(ConnectionFault::Crowded);
                     continue;
                 }
                 let (router, drain, own) = (router.clone(), drain.clone(), own.clone());
-                let accepted = Accepted { peer, tally };
                 connections.spawn(async move {
                     if let Err((fault, error)) = serve_connection(stream, accepted, router, drain).await {
                         own.connections_failed.inc(fault);
@@ -116,7 +139,7 @@ async fn serve_connection(
     router: Router,
     drain: Drain,
 ) -> Result<(), (ConnectionFault, Failure)> {
-    let tally = accepted.tally.clone();
+    let (tally, is_to_end) = (accepted.tally.clone(), accepted.is_to_end.clone());
     let io = TokioIo::new(Counted::new(stream, tally.clone()));
     let service = router.map_request(move |mut request: axum::http::Request<hyper::body::Incoming>| {
         request.extensions_mut().insert(accepted.clone());
@@ -139,7 +162,7 @@ async fn serve_connection(
             connection.as_mut().graceful_shutdown();
             connection.await
         }
-        () = stays_a_stranger(&tally) => {
+        () = async { tokio::select! { () = stays_a_stranger(&tally) => {}, () = is_to_end.cancelled() => {} } } => {
             connection.as_mut().graceful_shutdown();
             // Who takes nothing of an answer would keep it for ever.
             tokio::time::timeout(HEAD_TIMEOUT, connection).await.unwrap_or(Ok(()))
@@ -195,4 +218,34 @@ fn fault_of(error: &(dyn std::error::Error + Send + Sync + 'static)) -> Connecti
 fn is_from_network(error: &hyper::Error) -> bool {
     let causes = std::iter::successors(std::error::Error::source(error), |cause| cause.source());
     causes.into_iter().any(|cause| cause.is::<io::Error>())
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::routing::get;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_connection_that_is_to_end_ends_when_its_request_is_answered() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let stays = get(|| async { "stays" });
+        let ends = get(|axum::Extension(accepted): axum::Extension<Accepted>| async move {
+            accepted.ends();
+            "ends"
+        });
+        let router = Router::new().route("/stays", stays).route("/ends", ends);
+        let server = tokio::spawn(serve(listener, router, Drain::new(Duration::ZERO), OfEveryRole::default()));
+        let mut client = TcpStream::connect(address).await.unwrap();
+        for path in ["/stays", "/ends"] {
+            client.write_all(format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n").as_bytes()).await.unwrap();
+        }
+        let mut answers = String::new();
+        client.read_to_string(&mut answers).await.unwrap();
+        assert_eq!(answers.matches("200 OK").count(), 2, "{answers}");
+        assert!(answers.ends_with("ends"), "{answers}");
+        server.abort();
+    }
 }

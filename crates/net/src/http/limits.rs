@@ -12,7 +12,7 @@ use http::StatusCode;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use runtime::caller::Gate;
 use runtime::metrics::{OfEveryRole, Refusal};
-use runtime::server::Accepted;
+use runtime::server::{Accepted, CONNECTIONS_MAX};
 use runtime::{Caller, Problem, Readiness, RoleContext};
 
 use super::shares::{Full, Place, Places, Shares, Taker};
@@ -28,6 +28,8 @@ pub struct Limits {
     pub requests: Places,
     /// Requests that wait until something changes, counted apart from the others.
     pub waits: Places,
+    /// Connections, each counted for whoever first shows a token on it; one more is answered 429 once, and ends.
+    pub connections: Places,
     /// Time until an answer begins; a stream may go on after that.
     pub answer_within: Duration,
 }
@@ -41,6 +43,7 @@ impl Default for Limits {
             requests: Places { all: 512 },
             // They cost memory alone: a place for each of a few thousand programs.
             waits: Places { all: 4_096 },
+            connections: Places { all: CONNECTIONS_MAX },
             answer_within: Duration::from_secs(30),
         }
     }
@@ -52,6 +55,7 @@ pub struct Turn {
     place: Arc<Mutex<Option<Place>>>,
     taker: Taker,
     waits: Shares,
+    own: OfEveryRole,
 }
 
 impl Turn {
@@ -60,7 +64,8 @@ impl Turn {
     /// # Errors
     /// When too many wait, all together or of this caller.
     pub fn waits(&self) -> Result<Place, Problem> {
-        let waits = self.waits.take(self.taker.clone()).map_err(|full| full_up(full, "too many requests wait"))?;
+        let waits = self.waits.take(self.taker.clone());
+        let waits = waits.map_err(|full| refused(&self.own, full, "too many requests wait"))?;
         self.ends();
         Ok(waits)
     }
@@ -70,10 +75,11 @@ impl Turn {
     }
 }
 
-fn full_up(full: Full, what: &str) -> Problem {
+fn refused(own: &OfEveryRole, full: Full, what: &str) -> Problem {
+    own.requests_refused.inc(if full == Full::All { Refusal::Overloaded } else { Refusal::Share });
     match full {
         Full::All => Problem::unavailable(what),
-        Full::Share => Problem::too_many(format!("{what} of this caller or its tenant, while many others are served")),
+        Full::Share => Problem::too_many(format!("{what} of this caller or its tenant, while few places are left")),
     }
 }
 
@@ -83,6 +89,7 @@ struct Door {
     limits: Limits,
     requests: Shares,
     waits: Shares,
+    connections: Shares,
     own: OfEveryRole,
 }
 
@@ -95,7 +102,8 @@ pub(super) fn router(router: Router, ctx: &RoleContext, gate: Gate, limits: Limi
 }
 
 fn limited(router: Router, limits: Limits, own: OfEveryRole) -> Router {
-    let door = Door { limits, requests: Shares::new(limits.requests), waits: Shares::new(limits.waits), own };
+    let (requests, waits) = (Shares::new(limits.requests), Shares::new(limits.waits));
+    let door = Door { limits, requests, waits, connections: Shares::new(limits.connections), own };
     let limit = move |request: Request, next: Next| within(door.clone(), request, next);
     router.layer(DefaultBodyLimit::max(limits.body_bytes_max)).layer(from_fn(limit))
 }
@@ -110,18 +118,21 @@ async fn probe(ready: Readiness, request: Request, next: Next) -> Response {
 }
 
 async fn within(door: Door, request: Request, next: Next) -> Response {
-    let Door { limits, requests, waits, own } = door;
+    let Door { limits, requests, waits, connections, own } = door;
     let caller = request.extensions().get::<Caller>();
-    let address = request.extensions().get::<Accepted>().map(|accepted| accepted.peer.ip());
-    let taker = Taker::of(caller, address);
+    let accepted = request.extensions().get::<Accepted>();
+    let taker = Taker::of(caller, accepted.map(|accepted| accepted.peer.ip()));
+    if let (Some(_), Some(accepted)) = (caller, accepted)
+        && let Err(full) = has_its_place(accepted, &connections, &taker)
+    {
+        accepted.ends();
+        return refused(&own, full, "too many connections").into_response();
+    }
     let place = match requests.take(taker.clone()) {
         Ok(place) => place,
-        Err(full) => {
-            own.requests_refused.inc(if full == Full::All { Refusal::Overloaded } else { Refusal::Share });
-            return full_up(full, "too many requests at once").into_response();
-        }
+        Err(full) => return refused(&own, full, "too many requests at once").into_response(),
     };
-    let turn = Turn { place: Arc::new(Mutex::new(Some(place))), taker, waits };
+    let turn = Turn { place: Arc::new(Mutex::new(Some(place))), taker, waits, own: own.clone() };
     let mut request = match with_body(request, limits).await {
         Ok(request) => request,
         Err((refusal, problem)) => {
@@ -138,6 +149,14 @@ async fn within(door: Door, request: Request, next: Next) -> Response {
         own.requests_refused.inc(Refusal::Late);
         Problem::new(StatusCode::GATEWAY_TIMEOUT, "timeout", "No answer in time").into_response()
     })
+}
+
+/// Counts a connection for whoever first shows a token on it: requests that wait or stream, and silence, hold it without holding a turn.
+fn has_its_place(accepted: &Accepted, connections: &Shares, taker: &Taker) -> Result<(), Full> {
+    if !accepted.has_place() {
+        accepted.takes(connections.take(taker.clone())?);
+    }
+    Ok(())
 }
 
 /// The request with its whole body: one that never ends costs its sender a place for so long and no longer.
@@ -234,6 +253,20 @@ mod tests {
         let parts = futures::stream::iter([Ok::<_, std::io::Error>("12345678"), Ok("9")]);
         let answer = router.oneshot(request("POST", "/take", Body::from_stream(parts))).await.unwrap();
         assert_eq!(answer.status(), StatusCode::PAYLOAD_TOO_LARGE);
+    }
+
+    #[test]
+    fn a_caller_has_its_share_of_the_connections_until_they_end() {
+        let connections = Shares::new(FEW);
+        let caller = |name: &str| Taker::Caller { tenant: None, name: name.to_owned() };
+        let accepted = || Accepted::new("192.0.2.1:1024".parse().unwrap());
+        let (first, second, others) = (accepted(), accepted(), accepted());
+        assert_eq!(has_its_place(&first, &connections, &caller("greedy")), Ok(()));
+        assert_eq!(has_its_place(&first, &connections, &caller("greedy")), Ok(()), "its next request takes no other");
+        assert_eq!(has_its_place(&second, &connections, &caller("greedy")), Err(Full::Share));
+        assert_eq!(has_its_place(&others, &connections, &caller("another")), Ok(()));
+        drop((first, others));
+        assert_eq!(has_its_place(&second, &connections, &caller("greedy")), Ok(()));
     }
 
     #[tokio::test]
