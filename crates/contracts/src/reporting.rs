@@ -115,7 +115,7 @@ pub const TOPICS: &[Topic] = &[
 
 const THREAD: RecordType = RecordType {
     name: "CallThread",
-    meaning: "a call, with all that came of it by transfer or consultation, is over",
+    meaning: "all calls of a thread are over: a call and those that began in it (transfers are not built yet)",
     identity: "`thread:<CallThreadID>`, with `:incomplete` behind it where the beginning was not seen",
     data: &[
         attribute("CallThreadID", "string", "the thread: 32 hex digits"),

@@ -35,7 +35,7 @@ scopes! {
     AGENTS_CONTROL = "agents:control";
     /// Read a tenant's configuration, without its secrets.
     CONFIG_READ = "config:read";
-    /// Read its secrets too: passwords of phones and trunks, PINs. For roles; hardly ever for anybody else.
+    /// Read its secrets too: passwords of phones, PINs. For roles; hardly ever for anybody else.
     CONFIG_SECRETS = "config:secrets";
     /// Ask where a dialled number leads.
     DIALPLAN = "dialplan";

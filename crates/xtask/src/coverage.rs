@@ -1,11 +1,11 @@
-//! The number of published connections in the README: it is what the program says, and it never falls.
+//! The number of published connections in the book: it is what the program says, and it never falls.
 
 use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
 
-const README: &str = "README.md";
+const PAGE: &str = "docs/topology.md";
 
 /// How many published connections there are, as far as a text says it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,15 +14,15 @@ struct Said {
     proven: u32,
 }
 
-/// Compares the README with what `trunkline topology --coverage` says, and with the README of the last commit.
+/// Compares the page with what `trunkline topology --coverage` says, and with the page of the last commit.
 pub fn check(root: &Path, mut program: Command) -> Result<()> {
     let output = program.args(["topology", "--coverage"]).output().context("running trunkline")?;
     ensure!(output.status.success(), "trunkline topology --coverage failed");
     let printed = String::from_utf8_lossy(&output.stdout);
     let sentence = printed.lines().last().context("trunkline topology --coverage says nothing")?;
-    let readme = std::fs::read_to_string(root.join(README)).context(README)?;
-    ensure!(readme.contains(sentence), "{README} does not say what the program does: \"{sentence}\"");
-    let now = read(&readme).with_context(|| format!("no sum of connections in {README}"))?;
+    let page = std::fs::read_to_string(root.join(PAGE)).context(PAGE)?;
+    ensure!(page.contains(sentence), "{PAGE} does not say what the program does: \"{sentence}\"");
+    let now = read(&page).with_context(|| format!("no sum of connections in {PAGE}"))?;
     // A tree without history has nothing to fall below.
     if let Some(before) = committed(root).as_deref().and_then(read) {
         ensure!(
@@ -34,7 +34,7 @@ pub fn check(root: &Path, mut program: Command) -> Result<()> {
 }
 
 fn committed(root: &Path) -> Option<String> {
-    let output = Command::new("git").args(["show", "HEAD:README.md"]).current_dir(root).output().ok()?;
+    let output = Command::new("git").args(["show", &format!("HEAD:{PAGE}")]).current_dir(root).output().ok()?;
     output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
 }
 

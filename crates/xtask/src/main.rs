@@ -15,7 +15,7 @@ use ready::Extent;
 
 const USAGE: &str = "usage: cargo xtask TASK
   check-layers       who imports whom, by layers.toml
-  check-connections  what the roles declare against data/*.tsv, the tests that it names, and the sum in the README
+  check-connections  what the roles declare against data/*.tsv, the tests that it names, and the sum in docs/topology.md
   tidy               lengths, names, what must not stand in a public tree
   gen [--check]      the Rust form of proto/
   docs [--check]     the pages that are generated from declarations

@@ -23,7 +23,7 @@ pub fn run(as_json: bool) -> anyhow::Result<Exit> {
     Ok(Exit::Done)
 }
 
-/// The totals as the README says them.
+/// The totals as docs/topology.md says them.
 fn in_a_line(totals: Totals) -> String {
     let Totals { proven, declared, not_yet, total } = totals;
     format!(
