@@ -1,5 +1,6 @@
 //! Tasks of the maintainers: `cargo xtask`.
 
+mod circles;
 mod coverage;
 mod generate;
 mod layers;

@@ -1,10 +1,10 @@
-//! `cargo xtask tidy`: lengths, names, what must not stand in a public tree.
+//! `cargo xtask tidy`: lengths, names, circles between modules, what must not be in a public tree.
 
 use std::path::Path;
 
 use anyhow::Result;
 
-use crate::workspace;
+use crate::{circles, workspace};
 
 /// Lines of a file without its tests.
 const FILE_LINES_MAX: usize = 600;
@@ -36,6 +36,7 @@ pub fn check(root: &Path) -> Result<()> {
             faults.extend(rust(&name, &text));
         }
     }
+    faults.extend(circles::faults(root)?);
     workspace::verdict("tidy", &faults)
 }
 
